@@ -1,0 +1,1 @@
+"""r2k: point-in-time positioning against technicals of US equity indices."""

@@ -1,0 +1,165 @@
+"""The command line `r2k`: parses arguments, calls, prints, exits with a code that means something.
+
+Belongs here: options, output, exit codes (0 good, 1 something required failed, 2 wrong use). Not here: what
+is computed. Heavy imports wait until a command needs them.
+"""
+
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from pydantic import ValidationError
+
+from r2k_pipeline.lake import Lake, LakeError
+from r2k_pipeline.markets import MarketsError
+from r2k_pipeline.settings import Settings
+
+EXPECTED = (LakeError, MarketsError)
+"""Errors that explain themselves: shown as one message, without a traceback."""
+
+
+class Explained(click.Group):
+    """A group whose commands end with a message and exit code 1 for expected errors, 2 for wrong settings."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except EXPECTED as error:
+            click.echo(f"r2k: {error}", err=True)
+            ctx.exit(1)
+        except ValidationError as error:
+            for mistake in error.errors():
+                name = "R2K_" + "_".join(map(str, mistake["loc"])).upper()
+                click.echo(f"r2k: {name} = {mistake['input']!r}: {mistake['msg']}", err=True)
+            ctx.exit(2)
+
+
+def lake_options(command: Any) -> Any:
+    """`--source --files --lake --as-of`, each also R2K_* and r2k.toml."""
+    for option in (
+        click.option("--as-of", help="As known at this moment, e.g. 2025-03-14T15:00-04:00."),
+        click.option("--lake", type=click.Path(path_type=Path), help="Folder of all data."),
+        click.option("--files", type=click.Path(path_type=Path), help="Folder of downloaded files, for source files."),
+        click.option("--source", type=click.Choice(["sample", "files", "live"]), help="Where data comes from."),
+    ):
+        command = option(command)
+    return command
+
+
+def settings_of(**options: Any) -> Settings:
+    """Settings with the options that were given; giving a folder of files means source files."""
+    given = {name: value for name, value in options.items() if value is not None}
+    if "files" in given:
+        given.setdefault("source", "files")
+        given["files"] = given["files"].resolve()
+    return Settings(**given)
+
+
+@click.group(cls=Explained, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="r2k-pipeline")
+def main() -> None:
+    """Positioning against technicals of US equity indices, as known at each moment."""
+
+
+@main.command()
+@lake_options
+@click.option("--json", "as_json", is_flag=True, help="The summary as JSON.")
+def run(as_json: bool, **options: Any) -> None:
+    """Fetch, build, check and publish everything."""
+    settings = settings_of(**options)
+    from r2k_pipeline.orchestration.execute import execute_refresh  # noqa: PLC0415
+
+    if not as_json:
+        _show_progress()
+    summary = execute_refresh(settings)
+    click.echo(json.dumps(summary.as_dict(), indent=2) if as_json else summary.text())
+    sys.exit(0 if summary.ok else 1)
+
+
+@main.command()
+@click.option("--port", default=3000, show_default=True, help="Port on 127.0.0.1.")
+@lake_options
+def ui(port: int, **options: Any) -> None:
+    """The Dagster UI on 127.0.0.1, with the chosen source."""
+    settings = settings_of(**options)
+    from r2k_pipeline.orchestration.execute import dagster_home  # noqa: PLC0415
+    from r2k_pipeline.settings import PROJECT  # noqa: PLC0415
+
+    chosen = settings.model_dump(include={"source", "files", "lake", "markets"}, exclude_none=True)
+    environment = {f"R2K_{name.upper()}": str(value) for name, value in chosen.items()}
+    environment |= {"DAGSTER_HOME": str(dagster_home(settings)), "PATH": _path_with_this_python()}
+    command = [sys.executable, "-m", "dagster", "dev", "-w", str(PROJECT / "workspace.yaml"), "-h", "127.0.0.1"]
+    os.chdir(PROJECT)
+    os.execve(sys.executable, [*command, "-p", str(port)], os.environ | environment)  # noqa: S606
+
+
+def _show_progress() -> None:
+    """Lines of the run's narrator on standard error."""
+    progress = logging.getLogger("r2k.progress")
+    progress.setLevel(logging.INFO)
+    progress.addHandler(logging.StreamHandler())
+
+
+def _path_with_this_python() -> str:
+    """Dagster starts its own commands by name: they must be those of this environment."""
+    return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+
+
+@main.command()
+@lake_options
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def status(as_json: bool, **options: Any) -> None:
+    """What is published, how fresh it is, which COT report is due next and whether one is late."""
+    from r2k_pipeline.report.status import read_status  # noqa: PLC0415
+
+    found = read_status(settings_of(**options))
+    click.echo(json.dumps(found.as_dict(), indent=2) if as_json else found.text())
+    sys.exit(0 if found.ok else 1)
+
+
+@main.command()
+@lake_options
+@click.option("--format", "output", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
+@click.argument("query")
+def sql(query: str, output: str, **options: Any) -> None:
+    """Run QUERY on the warehouse, read-only, e.g. "select market, close from latest()"."""
+    from r2k_pipeline.report.query import run_query  # noqa: PLC0415
+
+    settings = settings_of(**options)
+    click.echo(run_query(_lake(settings).warehouse, query, output, settings.memory_limit))
+
+
+@main.command()
+@lake_options
+@click.option("--market", help="One market, e.g. RUT; default: all.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def brief(market: str | None, as_json: bool, **options: Any) -> None:
+    """The state of each market in a dozen lines, from the mart."""
+    from r2k_pipeline.report.brief import read_brief  # noqa: PLC0415
+
+    settings = settings_of(**options)
+    found = read_brief(Lake.of(settings.lake, settings.source), market, settings.as_of)
+    click.echo(json.dumps(found.as_dict(), indent=2) if as_json else found.text())
+
+
+@main.command()
+@lake_options
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def doctor(as_json: bool, **options: Any) -> None:
+    """Look for what is wrong: settings, lock, damaged files, warehouse, failed fetches; with the next command."""
+    from r2k_pipeline.report.doctor import examine  # noqa: PLC0415
+
+    findings = examine(settings_of(**options))
+    if as_json:
+        click.echo(json.dumps([finding.as_dict() for finding in findings], indent=2))
+    else:
+        click.echo("\n".join(map(str, findings)))
+    sys.exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+def _lake(settings: Settings) -> Lake:
+    return Lake.of(settings.lake, settings.source, settings.as_of)

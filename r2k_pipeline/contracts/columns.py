@@ -1,0 +1,102 @@
+"""Column constructors: one per unit, so that a unit is written once and every table states it.
+
+Belongs here: the dtype, unit and finiteness of a kind of quantity. Not here: what a table holds.
+Instants are UTC; floats refuse NaN and infinity (null means not known or not defined, never 0).
+"""
+
+from collections.abc import Sequence
+
+import dataframely as dy
+
+
+def _float(unit: str, text: str, nullable: bool, low: float | None = None, high: float | None = None) -> dy.Float64:
+    return dy.Float64(nullable=nullable, min=low, max=high, description=text, metadata={"unit": unit})
+
+
+def _integer(unit: str, text: str, nullable: bool, low: int | None = None) -> dy.Int64:
+    return dy.Int64(nullable=nullable, min=low, description=text, metadata={"unit": unit})
+
+
+def text(description: str, *, key: bool = False, nullable: bool = False, regex: str | None = None) -> dy.String:
+    """Free or patterned text, no unit."""
+    return dy.String(
+        primary_key=key, nullable=nullable, regex=regex, description=description, metadata={"unit": "text"}
+    )
+
+
+def choice(values: Sequence[str], description: str, *, key: bool = False, nullable: bool = False) -> dy.String:
+    """Text out of a closed list; the list is part of the contract."""
+    return dy.String(
+        primary_key=key,
+        nullable=nullable,
+        check=lambda column: column.is_in(list(values)),
+        description=description,
+        metadata={"unit": "one of " + ", ".join(values)},
+    )
+
+
+def flag(description: str, *, nullable: bool = False) -> dy.Bool:
+    """True or false."""
+    return dy.Bool(nullable=nullable, description=description, metadata={"unit": "flag"})
+
+
+def day(description: str, *, key: bool = False, nullable: bool = False) -> dy.Date:
+    """A calendar day, local to the exchange or to the report it names."""
+    return dy.Date(primary_key=key, nullable=nullable, description=description, metadata={"unit": "day"})
+
+
+def instant(description: str, *, key: bool = False, nullable: bool = False) -> dy.Datetime:
+    """A moment, UTC, microseconds."""
+    return dy.Datetime(
+        primary_key=key, nullable=nullable, time_zone="UTC", description=description, metadata={"unit": "UTC instant"}
+    )
+
+
+def points(description: str, *, nullable: bool = False, positive: bool = True) -> dy.Float64:
+    """A price or level in index points (USD a share for an ETF); `positive=False` for differences of prices."""
+    return dy.Float64(
+        nullable=nullable,
+        min_exclusive=0.0 if positive else None,
+        description=description,
+        metadata={"unit": "index points"},
+    )
+
+
+def number(unit: str, description: str, *, nullable: bool = False, low: float | None = None) -> dy.Float64:
+    """A real number in a stated unit that has no constructor of its own."""
+    return _float(unit, description, nullable, low)
+
+
+def ratio(description: str, *, nullable: bool = False) -> dy.Float64:
+    """A ratio, 1 = 100 %."""
+    return _float("ratio, 1 = 100 %", description, nullable)
+
+
+def share_oi(description: str, *, nullable: bool = False) -> dy.Float64:
+    """A share of open interest, -1..1."""
+    return _float("share of open interest, -1..1", description, nullable, -1.0, 1.0)
+
+
+def percentile(description: str, *, nullable: bool = True) -> dy.Float64:
+    """A rank or an oscillator on 0..100."""
+    return _float("0..100", description, nullable, 0.0, 100.0)
+
+
+def usd(description: str, *, nullable: bool = False) -> dy.Float64:
+    """US dollars."""
+    return _float("USD", description, nullable)
+
+
+def contracts(description: str, *, nullable: bool = False, signed: bool = False) -> dy.Int64:
+    """A whole number of futures contracts as reported."""
+    return _integer("contracts", description, nullable, None if signed else 0)
+
+
+def equivalents(description: str, *, nullable: bool = False, signed: bool = False) -> dy.Float64:
+    """Contracts in today's contract equivalents: reported contracts x row multiplier / today's multiplier."""
+    return _float("today's contract equivalents", description, nullable, None if signed else 0.0)
+
+
+def count(unit: str, description: str, *, key: bool = False, nullable: bool = False) -> dy.Int64:
+    """A non-negative whole number of `unit` (traders, touches, sessions, rows)."""
+    return dy.Int64(primary_key=key, nullable=nullable, min=0, description=description, metadata={"unit": unit})

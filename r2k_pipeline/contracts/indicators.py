@@ -1,0 +1,96 @@
+"""Contracts of the indicators of price: one row per market and session, and the crosses of its moving averages.
+
+Belongs here: what every column means, its unit, when it begins. Not here: levels, positioning.
+The first sessions of a market are null: an indicator begins when its whole window is there.
+"""
+
+import dataframely as dy
+import polars as pl
+
+from r2k_pipeline.contracts.columns import choice, count, day, number, percentile, points, ratio, text
+from r2k_pipeline.contracts.table import Table
+
+AVERAGES = "(50|100|200)"
+CLOSE_AND_AVERAGES = (1, 20, 50, 100, 200)
+
+
+class DailyIndicators(Table, layer="features"):
+    """One market and session: its close and the indicators known at that close, from that market's sessions so far."""
+
+    market = text("market id, e.g. RUT", key=True)
+    session_date = day("exchange-local trading day", key=True)
+    close = points("last price of the session")
+    return_1d = ratio("close / previous session's close - 1", nullable=True)
+    rsi_14 = percentile(
+        "Wilder's RSI over 14 sessions, seeded with the mean of the first 14 moves (from the 15th session); "
+        "null while nothing has moved"
+    )
+    sma_20 = points("mean of the last 20 closes", nullable=True)
+    sma_50 = points("mean of the last 50 closes", nullable=True)
+    sma_100 = points("mean of the last 100 closes", nullable=True)
+    sma_200 = points("mean of the last 200 closes", nullable=True)
+    ema_20 = points("exponential mean of closes, weight 2/21, seeded with the first 20-session mean", nullable=True)
+    macd = points(
+        "exponential means of closes over 12 less 26 sessions, both seeded at the 26th; from the 34th, as TA-Lib",
+        nullable=True,
+        positive=False,
+    )
+    macd_signal = points("exponential mean of macd over 9 sessions; from the 34th", nullable=True, positive=False)
+    macd_histogram = points("macd - macd_signal", nullable=True, positive=False)
+    atr_14 = number(
+        "index points", "Wilder's average true range over 14 sessions; from the 15th", nullable=True, low=0.0
+    )
+    bollinger_upper = points("sma_20 + 2 population standard deviations of the last 20 closes", nullable=True)
+    bollinger_lower = points(
+        "sma_20 - 2 population standard deviations of the last 20 closes", nullable=True, positive=False
+    )
+    high_252d = points("highest high of the last 252 sessions", nullable=True)
+    low_252d = points("lowest low of the last 252 sessions", nullable=True)
+    realised_volatility_20d = number(
+        "ratio a year, 1 = 100 %",
+        "sample standard deviation of the last 20 daily log returns x square root of 252",
+        nullable=True,
+        low=0.0,
+    )
+    drawdown_ratio = ratio("close / highest close since the history begins - 1; never above 0")
+    moving_average_order = text(
+        "sma_50, sma_100, sma_200 from the highest to the lowest, e.g. 100>50>200; "
+        "`=` between two that differ by less than 1e-10 of themselves, the shorter first",
+        nullable=True,
+        regex=f"^{AVERAGES}[>=]{AVERAGES}[>=]{AVERAGES}$",
+    )
+    rsi_30_trigger_close = points(
+        "the next session's close that would put rsi_14 at exactly 30; null where no positive close does", nullable=True
+    )
+    rsi_70_trigger_close = points(
+        "the next session's close that would put rsi_14 at exactly 70; null where no positive close does", nullable=True
+    )
+    sma_50_200_trigger_close = points(
+        "the next session's close that would make sma_50 and sma_200 equal: beyond it they cross; "
+        "null where no positive close does",
+        nullable=True,
+    )
+
+    @dy.rule()
+    def low_not_above_high(cls) -> pl.Expr:  # noqa: N805
+        return pl.col("low_252d").is_null() | (pl.col("low_252d") <= pl.col("high_252d"))
+
+    @dy.rule()
+    def drawdown_not_above_zero(cls) -> pl.Expr:  # noqa: N805
+        return pl.col("drawdown_ratio").is_between(-1, 0)
+
+
+class MovingAverageCrosses(Table, layer="features"):
+    """One cross: at this close a moving average (or the close itself) went from one side of a longer one to the other."""
+
+    market = text("market id, e.g. RUT", key=True)
+    session_date = day("the session whose close made the cross", key=True)
+    fast = count("sessions", "length of the shorter average; 1 = the close itself", key=True)
+    slow = count("sessions", "length of the longer average", key=True)
+    direction = choice(("up", "down"), "up: the shorter is above the longer now")
+    close = points("last price of the session")
+
+    @dy.rule()
+    def fast_shorter_than_slow(cls) -> pl.Expr:  # noqa: N805
+        known = [list(CLOSE_AND_AVERAGES)]
+        return (pl.col("fast") < pl.col("slow")) & pl.col("fast").is_in(*known) & pl.col("slow").is_in(*known)

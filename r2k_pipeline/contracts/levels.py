@@ -1,0 +1,104 @@
+"""Contracts of levels: consolidation ranges, zones of support and resistance, and how often such zones held.
+
+Belongs here: what a range, a zone and an outcome are. Not here: pivots and volume profiles (profiles.py).
+"""
+
+from datetime import date
+
+import dataframely as dy
+import polars as pl
+
+from r2k_pipeline.contracts.columns import choice, count, day, number, points, text
+from r2k_pipeline.contracts.table import Table
+
+LEVEL_ROLES = ("support", "resistance")
+LEVEL_KIND = (
+    r"^(swing_high|swing_low|range_high|range_low|year_high|year_low|high_252d|low_252d"
+    r"|(poc|value_area_low|value_area_high)_rolling_[1-9]\d*)$"
+)
+
+
+class Consolidations(Table, layer="features"):
+    """One consolidation range as it was known from one session on: confirmed, its edges moved, or its end known.
+
+    As of a session a range (market, start_date, first_confirmed_date) is its latest row confirmed by then.
+    """
+
+    market = text("market id, e.g. RUT", key=True)
+    start_date = day("first session in the range", key=True)
+    confirmed_date = day("session at whose close this row was first known", key=True)
+    first_confirmed_date = day("session at whose close the range itself was first known")
+    end_date = day("last close inside the edges; null while the range is open", nullable=True)
+    end_confirmed_date = day("session that made the end known, ten closes outside in a row", nullable=True)
+    low = points("lower edge: lowest close")
+    high = points("upper edge: highest close")
+    midpoint = points("mean of the edges")
+    core_low = points("1st percentile of the closes between the edges")
+    core_high = points("99th percentile of the closes between the edges")
+    tightness = number("ratio", "log(high / low) / (sigma sqrt(n)) of all n closes; a random walk has about 1.6", low=0)
+    sessions = count("sessions", "closes in the range, from start_date to end_date or, while open, confirmed_date")
+    parent_start_date = day("start of the open range that started last before this one", nullable=True)
+
+    @dy.rule()
+    def core_within_edges(cls) -> pl.Expr:  # noqa: N805
+        return pl.col("core_low").is_between("low", "midpoint") & pl.col("core_high").is_between("midpoint", "high")
+
+    @dy.rule()
+    def dates_in_order(cls) -> pl.Expr:  # noqa: N805
+        known = pl.col("first_confirmed_date").is_between("start_date", "confirmed_date")
+        return known & (pl.coalesce("parent_start_date", pl.lit(date.min)) < pl.col("start_date"))
+
+    @dy.rule()
+    def end_with_its_date(cls) -> pl.Expr:  # noqa: N805
+        open_still = pl.col("end_date").is_null() & pl.col("end_confirmed_date").is_null()
+        ended = (pl.col("end_date") < pl.col("confirmed_date")) & (
+            pl.col("end_confirmed_date") == pl.col("confirmed_date")
+        )
+        return open_still | ended
+
+
+class Levels(Table, layer="features"):
+    """One zone of support or resistance as it stood at one session's close, out of the nearest ones on each side."""
+
+    market = text("market id, e.g. RUT", key=True)
+    session_date = day("the session at whose close the zone stood so", key=True)
+    level_id = text("the founding evidence's kind and date; the same zone keeps it through time", key=True)
+    price = points("mean price of the zone's evidence")
+    low = points("lowest price of the zone's evidence")
+    high = points("highest price of the zone's evidence")
+    kind = text("kind of the founding evidence", regex=LEVEL_KIND)
+    role = choice(
+        LEVEL_ROLES,
+        "support below the close, resistance above; a zone that contains the close keeps the role it last had",
+    )
+    strength = number(
+        "evidence and holds",
+        "each piece of evidence and each hold adds 1, a break takes a quarter; halves in 252 sessions",
+    )
+    touches = count("touches", "bars that came within 0.1 ATR after a close had stood more than 0.5 ATR clear")
+    holds = count("touches", "touches after which the next clear close was on the side the price came from")
+    breaks = count("breaks", "clear closes on the other side than the clear close before")
+    role_flips = count("breaks", "breaks after which the zone held from its new side")
+    born_date = day("date of the founding evidence")
+    confirmed_date = day("session at whose close the founding evidence, and so the zone, was first known")
+    last_touch_date = day("session of the last touch; null = not touched since confirmed", nullable=True)
+    distance_atr = number("ATR", "(price - close) / atr_14 of the session; negative below the close")
+    evidence_count = count("pieces of evidence", "how many pieces joined the zone up to this session")
+    evidence = text("the newest pieces of evidence, newest first: kind date at price")
+
+    @dy.rule()
+    def price_within_zone(cls) -> pl.Expr:  # noqa: N805
+        return pl.col("price").is_between("low", "high")
+
+    @dy.rule()
+    def known_when_shown(cls) -> pl.Expr:  # noqa: N805
+        return pl.col("confirmed_date").is_between("born_date", "session_date")
+
+    @dy.rule()
+    def touched_after_confirmed(cls) -> pl.Expr:  # noqa: N805
+        touched = pl.col("last_touch_date")
+        return ((pl.col("touches") > 0) == touched.is_not_null()) & touched.is_between("confirmed_date", "session_date")
+
+    @dy.rule()
+    def holds_within_touches(cls) -> pl.Expr:  # noqa: N805
+        return (pl.col("holds") <= pl.col("touches")) & (pl.col("role_flips") <= pl.col("breaks"))

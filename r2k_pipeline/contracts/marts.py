@@ -1,0 +1,159 @@
+"""Contracts of the marts: what analysts, SQL users and BI tools read.
+
+Belongs here: positions in today's contracts, the point-in-time join, dimensions. Not here: how they are
+computed (sql/marts/).
+"""
+
+from typing import Final
+
+from r2k_pipeline.contracts.columns import (
+    choice,
+    count,
+    day,
+    equivalents,
+    flag,
+    instant,
+    number,
+    percentile,
+    points,
+    ratio,
+    share_oi,
+    text,
+    usd,
+)
+from r2k_pipeline.contracts.cot import RELEASE_BASES, REPORT_TYPES, TRADER_GROUPS
+from r2k_pipeline.contracts.table import Table
+
+FLOWS: Final = ("new_longs", "long_liquidation", "new_shorts", "short_covering")
+POSITIONING_STATES: Final = ("extreme_short", "short", "neutral", "long", "extreme_long")
+
+
+class WeeklyPositioning(Table, layer="marts"):
+    """One trader group's positions in one market and report, in today's contract equivalents, and their week."""
+
+    market = text("market id", key=True)
+    report_type = choice(REPORT_TYPES, "which report", key=True)
+    report_date = day("as-of day of the positions", key=True)
+    trader_group = choice(TRADER_GROUPS, "TFF or legacy trader group", key=True)
+    contract_codes = text("the contracts summed, comma-separated")
+    long_contracts = equivalents("long positions", nullable=True)
+    short_contracts = equivalents("short positions", nullable=True)
+    spreading_contracts = equivalents("positions both long and short", nullable=True)
+    net_contracts = equivalents("long less short", nullable=True, signed=True)
+    open_interest_contracts = equivalents("open interest of the market", nullable=True)
+    net_share_oi = share_oi("net / open interest", nullable=True)
+    net_notional_usd = usd("net x multiplier x index close of the as-of day", nullable=True)
+    change_basis = text("null where weekly changes are whole; otherwise why they are null", nullable=True)
+    long_contracts_change_1w = equivalents("against the previous report", nullable=True, signed=True)
+    short_contracts_change_1w = equivalents("against the previous report", nullable=True, signed=True)
+    net_contracts_change_1w = equivalents("against the previous report", nullable=True, signed=True)
+    open_interest_contracts_change_1w = equivalents("against the previous report", nullable=True, signed=True)
+    net_share_oi_change_1w = number("share of open interest, -2..2", "against the previous report", nullable=True)
+    new_longs_contracts = equivalents("longs added in the week", nullable=True)
+    long_liquidation_contracts = equivalents("longs given up in the week", nullable=True)
+    new_shorts_contracts = equivalents("shorts added in the week", nullable=True)
+    short_covering_contracts = equivalents("shorts bought back in the week", nullable=True)
+    dominant_flow = choice(FLOWS, "the largest of the four flows; ties in this order", nullable=True)
+    cot_index_26w = percentile("Briese: 100 (net - min) / (max - min) over 26 weeks, this one included")
+    cot_index_52w = percentile("the same over 52 weeks")
+    cot_index_156w = percentile("the same over 156 weeks")
+    net_percentile_52w = percentile("percent of the last 52 weeks with net at or below this week's")
+    net_percentile_156w = percentile("the same over 156 weeks")
+    net_zscore_52w = number("standard deviations", "(net - mean) / sd over 52 weeks, ddof 1", nullable=True)
+    net_zscore_156w = number("standard deviations", "the same over 156 weeks", nullable=True)
+    positioning_state = choice(POSITIONING_STATES, "by net_percentile_156w: 10, 30, 70, 90", nullable=True)
+    released_at = instant("when the report became public")
+    release_basis = choice(RELEASE_BASES, "documented exception, rule, or estimate")
+    known_at = instant("when these values were known: released_at, or later where a row was corrected")
+
+
+class Markets(Table, layer="marts"):
+    """One market: an equity index, the symbols that stand for it and its contract of today."""
+
+    market = text("market id", key=True)
+    name = text("name of the index")
+    index_symbol = text("vendor symbol of the cash index")
+    proxy_symbol = text("ETF whose volume stands for the index's", nullable=True)
+    future_symbol = text("vendor symbol of the future", nullable=True)
+    calendar = text("exchange calendar of its sessions")
+    contract_multiplier_usd = usd("USD per index point of today's contract")
+    contract_codes = text("COT contracts of the market, comma-separated", nullable=True)
+
+
+class Sessions(Table, layer="marts"):
+    """One trading session, with calendar attributes for BI."""
+
+    calendar = text("exchange calendar", key=True)
+    session_date = day("exchange-local trading day", key=True)
+    open_at = instant("opening bell")
+    close_at = instant("closing bell; early on half-days")
+    is_half_day = flag("closes early")
+    year = count("year", "calendar year")
+    quarter = count("quarter", "calendar quarter, 1..4")
+    month = count("month", "calendar month, 1..12")
+    iso_week = count("ISO week", "ISO week of the year")
+    is_month_end = flag("last session of its month")
+
+
+class TraderGroups(Table, layer="marts"):
+    """One trader group of a report family and what it means."""
+
+    trader_group = choice(TRADER_GROUPS, "as in the fact tables", key=True)
+    report_family = choice(("tff", "legacy", "both"), "reports that print it")
+    label = text("name to show")
+    meaning = text("who is in it, after the CFTC's explanatory notes")
+    sort_order = count("position", "order to show it in")
+
+
+class PositioningVsTechnicals(Table, layer="marts"):
+    """One market and session: technicals, levels and positioning as they were known at that session's close."""
+
+    market = text("market id", key=True)
+    session_date = day("exchange-local trading day", key=True)
+    known_at = instant("the session's close (half-days too), or later where a bar was corrected")
+    close = points("close of the index")
+    return_1d = ratio("close to close", nullable=True)
+    rsi_14 = percentile("Wilder's RSI over 14 sessions")
+    sma_20 = points("mean close of 20 sessions", nullable=True)
+    sma_50 = points("mean close of 50 sessions", nullable=True)
+    sma_100 = points("mean close of 100 sessions", nullable=True)
+    sma_200 = points("mean close of 200 sessions", nullable=True)
+    ema_20 = points("exponential mean of 20 sessions", nullable=True)
+    macd = points("EMA 12 less EMA 26", nullable=True, positive=False)
+    macd_signal = points("EMA 9 of macd", nullable=True, positive=False)
+    macd_histogram = points("macd less its signal", nullable=True, positive=False)
+    atr_14 = number("index points", "Wilder's average true range over 14 sessions", nullable=True, low=0)
+    bollinger_upper = points("SMA 20 plus two population standard deviations", nullable=True)
+    bollinger_lower = points("SMA 20 less two population standard deviations", nullable=True, positive=False)
+    high_252d = points("highest high of 252 sessions", nullable=True)
+    low_252d = points("lowest low of 252 sessions", nullable=True)
+    realised_volatility_20d = ratio("annualised, of log returns", nullable=True)
+    drawdown_ratio = ratio("close against its running high, 0 or negative", nullable=True)
+    moving_average_order = text("SMA 50, 100, 200 from highest to lowest, e.g. 100>50>200", nullable=True)
+    last_cross_date = day("session of the latest cross among SMA 50, 100, 200", nullable=True)
+    last_cross = text("what crossed: fast x slow and direction, e.g. 50x200 down", nullable=True)
+    support_price = points("nearest level below the close", nullable=True)
+    support_distance_atr = number("ATR", "how far the nearest support is; negative: below", nullable=True)
+    support_evidence = text("what the nearest support is made of", nullable=True)
+    resistance_price = points("nearest level above the close", nullable=True)
+    resistance_distance_atr = number("ATR", "how far the nearest resistance is", nullable=True)
+    resistance_evidence = text("what the nearest resistance is made of", nullable=True)
+    poc_250 = points("point of control of the rolling 250 sessions", nullable=True)
+    value_area_low_250 = points("lower edge of its value area", nullable=True)
+    value_area_high_250 = points("upper edge of its value area", nullable=True)
+    volume_symbol = text("whose volume the profile is made of", nullable=True)
+    report_date = day("as-of day of the newest TFF futures-only report released by then", nullable=True)
+    released_at = instant("when that report became public", nullable=True)
+    report_age_days = count("days", "session date less report date", nullable=True)
+    leveraged_funds_net_contracts = equivalents("long less short", nullable=True, signed=True)
+    leveraged_funds_net_share_oi = share_oi("net / open interest", nullable=True)
+    leveraged_funds_net_percentile_156w = percentile("rank of net over 156 weeks")
+    leveraged_funds_net_contracts_change_1w = equivalents("week's flow", nullable=True, signed=True)
+    leveraged_funds_dominant_flow = choice(FLOWS, "largest of the four flows of the week", nullable=True)
+    leveraged_funds_positioning_state = choice(POSITIONING_STATES, "by percentile", nullable=True)
+    asset_manager_net_contracts = equivalents("long less short", nullable=True, signed=True)
+    asset_manager_net_share_oi = share_oi("net / open interest", nullable=True)
+    asset_manager_net_percentile_156w = percentile("rank of net over 156 weeks")
+    asset_manager_net_contracts_change_1w = equivalents("week's flow", nullable=True, signed=True)
+    asset_manager_dominant_flow = choice(FLOWS, "largest of the four flows of the week", nullable=True)
+    asset_manager_positioning_state = choice(POSITIONING_STATES, "by percentile", nullable=True)

@@ -1,0 +1,83 @@
+"""Contracts about the data itself: what was fetched, refused and published, and what columns mean.
+
+Belongs here: the book-keeping that lets a number be traced. Not here: market data.
+"""
+
+import dataframely as dy
+import polars as pl
+
+from r2k_pipeline.contracts.columns import choice, count, flag, instant, text
+from r2k_pipeline.contracts.table import LAYERS, Table
+
+FETCH_STATUSES = ("ok", "failed", "absent")
+
+
+class _Refused(dy.Schema):
+    table_name = text("the raw table the row was meant for", key=True)
+    source = text("source name and file or address", key=True)
+    row_key = text("key of the row as the vendor wrote it", key=True)
+    rule = text("the rule it broke", key=True)
+    row_values = text("the row as the vendor wrote it, JSON", key=True)
+    recorded_at = instant("when it was first refused")
+
+
+class RefusedRows(_Refused, Table, layer="raw"):
+    """One row that a source delivered and a rule refused, as the vendor wrote it."""
+
+
+class Quarantine(_Refused, Table, layer="meta"):
+    """Every row refused and why: the row as the vendor wrote it, its source and the rule it broke."""
+
+
+class _Fetch(dy.Schema):
+    item = text("symbol or report file", key=True)
+    table_name = text("the raw table it feeds", key=True)
+    fetched_at = instant("when the answer was complete", key=True)
+    status = choice(FETCH_STATUSES, "ok; failed: see message; absent: not there, and no failure")
+    message = text("what failed and the next command", nullable=True)
+    rows_read = count("rows", "rows in the answer")
+    rows_written = count("rows", "rows new to the raw log")
+    rows_quarantined = count("rows", "rows refused")
+    rows_identical = count("rows", "rows the log or the answer itself already held")
+
+    @dy.rule()
+    def every_row_accounted_for(cls) -> pl.Expr:  # noqa: N805
+        return pl.col("rows_read") == pl.sum_horizontal("rows_written", "rows_quarantined", "rows_identical")
+
+
+class FetchLog(_Fetch, Table, layer="raw"):
+    """One attempt to fetch one symbol or report file, with an account of every row in the answer."""
+
+
+class Fetches(_Fetch, Table, layer="meta"):
+    """The latest attempt per symbol or report file: freshness, and what failed."""
+
+    last_ok_at = instant("latest attempt that succeeded", nullable=True)
+
+
+class Generation(Table, layer="meta"):
+    """The generation in this warehouse: what was published, when, from what. One row."""
+
+    generation_id = text("digest over the content of every published table", key=True)
+    published_at = instant("when this file was swapped in")
+    as_of = instant("the moment whose knowledge this is")
+    source = text("which source: sample, files or live")
+    is_sample = flag("true: synthetic data, not a market")
+    label = text("SAMPLE where the data is synthetic, else the source")
+    r2k_version = text("version of the program")
+    raw_files = count("files", "raw log files it was built from")
+    last_recorded_at = instant("latest recorded_at in the raw logs", nullable=True)
+
+
+class ColumnDictionary(Table, layer="meta"):
+    """Every column of every published table: unit, meaning, key, nullability."""
+
+    layer_name = choice(LAYERS, "schema", key=True)
+    table_name = text("table", key=True)
+    column_name = text("column", key=True)
+    position = count("position", "place in the table, from 1")
+    data_type = text("type in DuckDB")
+    unit = text("unit")
+    meaning = text("what it is")
+    is_key = flag("part of the key")
+    is_nullable = flag("may be null: not known or not defined")

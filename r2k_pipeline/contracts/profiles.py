@@ -1,0 +1,64 @@
+"""Contracts of what a price chart shows of its own past: confirmed swing pivots and volume profiles.
+
+Belongs here: pivots, points of control, value areas and nodes. Not here: zones made out of them.
+"""
+
+import dataframely as dy
+import polars as pl
+
+from r2k_pipeline.contracts.columns import choice, day, points, text
+from r2k_pipeline.contracts.table import Table
+
+PIVOT_KINDS = ("high", "low")
+PROFILE_METHODS = ("proxy_volume", "time_at_price")
+PROFILE_WINDOW = r"^(rolling_[1-9]\d*|since_year_high|since_\d{4}-\d{2}-\d{2}|consolidation)$"
+
+
+class SwingPivots(Table, layer="features"):
+    """One swing high or low: a bar strictly above (below) its neighbours on both sides, once that is confirmed."""
+
+    market = text("market id, e.g. RUT", key=True)
+    pivot_date = day("session of the extreme", key=True)
+    kind = choice(PIVOT_KINDS, "a high or a low; one bar can be both", key=True)
+    price = points("the bar's high, or its low")
+    confirmed_date = day("session at whose close the pivot was first known, k bars after pivot_date")
+
+    @dy.rule()
+    def confirmed_after_pivot(cls) -> pl.Expr:  # noqa: N805
+        return pl.col("confirmed_date") > pl.col("pivot_date")
+
+
+class VolumeProfiles(Table, layer="features"):
+    """The volume profile of one market as it stood at one session's close, over one window of sessions."""
+
+    market = text("market id, e.g. RUT", key=True)
+    session_date = day("last session in the profile; known at its close", key=True)
+    profile_window = text(
+        "rolling_N sessions, since_year_high (of 252 sessions), since_DATE, consolidation",
+        key=True,
+        regex=PROFILE_WINDOW,
+    )
+    start_date = day("first session in the profile")
+    poc = points("point of control: centre of the bin of greatest volume; null where no volume traded", nullable=True)
+    value_area_low = points("lower edge of the value area (70 % of volume, two-bin rule)", nullable=True)
+    value_area_high = points("upper edge of the value area", nullable=True)
+    bin_points = points("width of the bin at the point of control", nullable=True)
+    high_node_below = points("nearest high-volume node at or below the close", nullable=True)
+    high_node_above = points("nearest high-volume node above the close", nullable=True)
+    low_node_below = points("nearest low-volume node at or below the close", nullable=True)
+    low_node_above = points("nearest low-volume node above the close", nullable=True)
+    volume_symbol = text("whose volume it is; null for time_at_price", nullable=True)
+    method = choice(PROFILE_METHODS, "what was spread over each bar: the proxy's volume, or 1 a bar (time at price)")
+
+    @dy.rule()
+    def poc_within_value_area(cls) -> pl.Expr:  # noqa: N805
+        return pl.col("poc").is_between("value_area_low", "value_area_high")
+
+    @dy.rule()
+    def all_or_nothing(cls) -> pl.Expr:  # noqa: N805
+        missing = [pl.col(name).is_null() for name in ("poc", "value_area_low", "value_area_high", "bin_points")]
+        return pl.all_horizontal(missing) | ~pl.any_horizontal(missing)
+
+    @dy.rule()
+    def volume_is_attributed(cls) -> pl.Expr:  # noqa: N805
+        return (pl.col("method") == "time_at_price") == pl.col("volume_symbol").is_null()

@@ -1,0 +1,18 @@
+"""Composition root: assembles assets, jobs and the resource; decides nothing."""
+
+import dagster as dg
+
+from r2k_pipeline.orchestration.assets import table_assets
+from r2k_pipeline.orchestration.narrator import narrator
+from r2k_pipeline.orchestration.publication import warehouse
+from r2k_pipeline.orchestration.resources import Pipeline
+from r2k_pipeline.orchestration.schedules import refresh, refresh_after_close
+
+defs = dg.Definitions(
+    assets=[*table_assets(), warehouse],
+    jobs=[refresh],
+    schedules=[refresh_after_close],
+    resources={"pipeline": Pipeline()},
+    loggers={"console": dg.colored_console_logger, "narrator": narrator},
+    executor=dg.in_process_executor,
+)

@@ -1,0 +1,106 @@
+"""Market identity: reads markets.toml and a user's own file into frozen values.
+
+Belongs here: what one market is made of, and messages for a mistake in the file. Not here: any
+computation on prices or positions.
+"""
+
+import tomllib
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from r2k_pipeline.contracts.cot import CONTRACT_CODE
+from r2k_pipeline.contracts.prices import SYMBOL
+
+SHIPPED: Final = Path(__file__).with_name("markets.toml")
+MarketId = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,15}$")]
+Symbol = Annotated[str, StringConstraints(pattern=SYMBOL)]
+
+
+class MarketsError(ValueError):
+    """A mistake in a markets file; the message names file, key, what is wrong and what is allowed."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CotContract(_Strict):
+    """One futures contract and the reports in which it belongs to its market."""
+
+    code: Annotated[str, StringConstraints(pattern=CONTRACT_CODE)]
+    exchange: str
+    first: date = date(1986, 1, 1)
+    last: date = date(9999, 12, 31)
+    scale: float = Field(1.0, gt=0)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "CotContract":
+        if self.first > self.last:
+            raise ValueError(f"first {self.first} is after last {self.last}")
+        return self
+
+
+class Market(_Strict):
+    """One index with its volume proxy, its future and its COT contracts; multiplier in USD per index point."""
+
+    market: MarketId
+    name: str
+    index: Symbol
+    proxy: Symbol | None = None
+    future: Symbol | None = None
+    context: tuple[Symbol, ...] = ()
+    calendar: str = "XNYS"
+    multiplier: float = Field(gt=0)
+    cot: tuple[CotContract, ...] = ()
+
+    @model_validator(mode="after")
+    def _not_counted_twice(self) -> "Market":
+        spans = sorted((contract.code, contract.first, contract.last) for contract in self.cot)
+        for (code, _, last), (next_code, first, _) in zip(spans, spans[1:], strict=False):
+            if code == next_code and first <= last:
+                raise ValueError(f"cot code {code} is listed twice for reports of {first}")
+        if any(c.code.endswith("+") for c in self.cot) and len({c.code for c in self.cot}) > 1:
+            raise ValueError("a consolidated code (with +) holds its E-mini already: list it alone")
+        return self
+
+    def symbols(self) -> dict[str, str]:
+        """Every vendor symbol of the market and its role: `index`, `proxy`, `future` or `context`."""
+        roles = {self.index: "index", self.proxy: "proxy", self.future: "future"}
+        return {symbol: role for symbol, role in roles.items() if symbol} | dict.fromkeys(self.context, "context")
+
+
+def _parse(file: Path) -> dict[str, Market]:
+    try:
+        tables: dict[str, Any] = tomllib.loads(file.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise MarketsError(f"{file}: no such file; set R2K_MARKETS to an existing markets.toml") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise MarketsError(f"{file}: not TOML: {error}") from error
+    return {key: _parse_market(file, key, table) for key, table in tables.items()}
+
+
+def _parse_market(file: Path, key: str, table: object) -> Market:
+    if not isinstance(table, dict):
+        raise MarketsError(f"{file}: {key} = {table!r}: a market is a table, [{key}], with keys {_allowed()}")
+    try:
+        return Market.model_validate({"market": key, **table})
+    except ValidationError as error:
+        mistakes = [
+            f"  [{key}] {'.'.join(map(str, mistake['loc']))} = {mistake['input']!r}: {mistake['msg']}"
+            f"{'; allowed keys: ' + _allowed() if mistake['type'] == 'extra_forbidden' else ''}"
+            for mistake in error.errors()
+        ]
+        raise MarketsError("\n".join([f"{file}: fix and run again:", *mistakes])) from error
+
+
+def _allowed() -> str:
+    keys = ", ".join(field for field in Market.model_fields if field != "market")
+    return f"{keys}; in cot: {', '.join(CotContract.model_fields)}"
+
+
+def read_markets(own: Path | None = None) -> tuple[Market, ...]:
+    """The shipped markets and a user's own, by id; a user's market replaces a shipped one of the same id."""
+    return tuple((_parse(SHIPPED) | (_parse(own) if own else {})).values())

@@ -1,0 +1,200 @@
+"""Dagster assets: one per table, made from its contract and how it is built.
+
+Belongs here: keys, groups, metadata, the blocking contract check. Not here: what a table holds or how it is
+computed (tables.py, ingest.py, warehouse publication in publication.py).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+import dagster as dg
+import polars as pl
+
+from r2k_pipeline.contracts.cot import CotReports
+from r2k_pipeline.contracts.prices import PriceActions, PriceBars
+from r2k_pipeline.contracts.reference import MarketSymbols, Sessions
+from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.orchestration.ingest import Intake, ingest_prices, ingest_reports
+from r2k_pipeline.orchestration.resources import Pipeline
+from r2k_pipeline.orchestration.tables import DerivedTable, derived_tables
+
+OWNERS: Final = ["team:r2k"]
+RAW: Final = (PriceBars, PriceActions, CotReports)
+PREVIEW_ROWS: Final = 5
+Step = Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]
+
+
+def asset_key(table: type[Table] | str) -> dg.AssetKey:
+    """`layer/table`; the bookkeeping logs of raw stand for all raw assets and have no key of their own."""
+    name = table if isinstance(table, str) else table.dotted()
+    return dg.AssetKey(name.split("."))
+
+
+def table_spec(table: type[Table], upstreams: Iterable[str], kind: str, why: str = "") -> dg.AssetSpec:
+    """What the UI shows of a table before it exists."""
+    keys = {asset_key(name) for name in _with_raw_assets(upstreams)}
+    return dg.AssetSpec(
+        asset_key(table),
+        deps=sorted(keys),
+        group_name=table.layer,
+        kinds={kind, "parquet"},
+        owners=OWNERS,
+        description="\n\n".join(filter(None, (table.description(), why))),
+        metadata={"dagster/column_schema": column_schema(table), "dagster/table_name": table.dotted()},
+    )
+
+
+def _with_raw_assets(upstreams: Iterable[str]) -> Iterator[str]:
+    """The logs of refused rows and fetches are written by every raw asset: they come after all of them."""
+    for name in upstreams:
+        if name in ("raw.refused_rows", "raw.fetch_log"):
+            yield from (table.dotted() for table in RAW)
+        else:
+            yield name
+
+
+def column_schema(table: type[Table]) -> dg.TableSchema:
+    """The contract as Dagster shows it: type, unit and meaning of each column."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name,
+                str(column.dtype),
+                description=f"{column.description} [{table.units()[name]}]",
+                constraints=dg.TableColumnConstraints(
+                    nullable=column.nullable, other=["key"] if column.primary_key else []
+                ),
+            )
+            for name, column in table.columns().items()
+        ],
+        constraints=dg.TableConstraints(other=[f"key: {', '.join(table.primary_key())}", *rule_names(table)]),
+    )
+
+
+def rule_names(table: type[Table]) -> list[str]:
+    """The contract's rules over whole rows."""
+    return list(table._schema_validation_rules())
+
+
+def preview(frame: pl.DataFrame) -> dg.MarkdownMetadataValue:
+    """The last rows as a Markdown table."""
+    with pl.Config(tbl_formatting="MARKDOWN", tbl_hide_dataframe_shape=True, tbl_cols=-1, tbl_rows=PREVIEW_ROWS):
+        return dg.MetadataValue.md(str(frame.tail(PREVIEW_ROWS)))
+
+
+def contract_check(table: type[Table]) -> dg.AssetCheckSpec:
+    """The blocking check of a table: every row fits its contract, or nothing is written."""
+    return dg.AssetCheckSpec(
+        "contract", asset=asset_key(table), blocking=True, description="every row fits its contract"
+    )
+
+
+def checked_against_contract(table: type[Table], frame: pl.DataFrame) -> tuple[pl.DataFrame, dg.AssetCheckResult]:
+    """Valid rows in contract order, and the check's result with failures by rule."""
+    good, failure = table.filter(frame, cast=True)
+    counts = failure.counts()
+    metadata: Mapping[str, Any] = (
+        {"failed rows by rule": dg.MetadataValue.json(counts), "failed rows": preview(failure.invalid())}
+        if counts
+        else {}
+    )
+    return good, dg.AssetCheckResult(
+        check_name="contract", asset_key=asset_key(table), passed=not counts, metadata=metadata
+    )
+
+
+def derived_asset(derived: DerivedTable) -> dg.AssetsDefinition:
+    """One derived table: build, hold against the contract, write; a failure writes nothing."""
+    table = derived.table
+
+    @dg.multi_asset(
+        name=f"{table.layer}__{table.table}",
+        specs=[table_spec(table, derived.upstreams, derived.kind, derived.why)],
+        check_specs=[contract_check(table)],
+    )
+    def build(context: dg.AssetExecutionContext, pipeline: Pipeline) -> Step:
+        run = pipeline.run
+        frame, check = checked_against_contract(table, derived.build(run))
+        yield check
+        if not check.passed:
+            raise dg.Failure(f"{table.dotted()}: rows break the contract: {check.metadata}; the old table stays")
+        file = run.lake.write(table, frame)
+        yield dg.MaterializeResult(
+            asset_key(table),
+            metadata={
+                "dagster/row_count": frame.height,
+                "preview": preview(frame),
+                "path": dg.MetadataValue.path(file),
+            },
+        )
+
+    return build
+
+
+def raw_result(table: type[Table], intake: Intake) -> dg.MaterializeResult[Any]:
+    """What a fetch brought, by count and by item."""
+    counts = ("rows_read", "rows_written", "rows_quarantined", "rows_identical")
+    return dg.MaterializeResult(
+        asset_key(table),
+        metadata={
+            **{name: intake.total(name) for name in counts},
+            "items": preview(intake.log.select("item", "status", *counts)),
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                check_name="fetched",
+                asset_key=asset_key(table),
+                passed=intake.failures.is_empty(),
+                severity=dg.AssetCheckSeverity.ERROR,
+                metadata={"failures": dg.MetadataValue.md("\n".join(f"- {m}" for m in intake.failures["message"]))},
+            )
+        ],
+    )
+
+
+def fetched_check(table: type[Table]) -> dg.AssetCheckSpec:
+    """Not blocking: what failed is named, the rest goes on with the last good data."""
+    return dg.AssetCheckSpec("fetched", asset=asset_key(table), description="every required item was fetched")
+
+
+@dg.multi_asset(
+    name="raw__prices",
+    specs=[table_spec(t, (MarketSymbols.dotted(), Sessions.dotted()), "yahoo") for t in (PriceBars, PriceActions)],
+    check_specs=[fetched_check(PriceBars), fetched_check(PriceActions)],
+)
+def raw_prices(pipeline: Pipeline) -> Step:
+    """Daily bars and actions of every symbol, appended where they are new."""
+    if pipeline.run.is_replay:
+        yield from _as_recorded(pipeline, PriceBars, PriceActions)
+        return
+    bars, actions = ingest_prices(pipeline.run, pipeline.run.lake.read(Sessions))
+    yield raw_result(PriceBars, bars)
+    yield raw_result(PriceActions, actions)
+
+
+@dg.multi_asset(
+    name="raw__cot_reports",
+    specs=[table_spec(CotReports, (), "cftc")],
+    check_specs=[fetched_check(CotReports)],
+)
+def raw_cot_reports(pipeline: Pipeline) -> Step:
+    """Commitments of Traders reports, appended where they are new."""
+    if pipeline.run.is_replay:
+        yield from _as_recorded(pipeline, CotReports)
+        return
+    yield raw_result(CotReports, ingest_reports(pipeline.run))
+
+
+def _as_recorded(pipeline: Pipeline, *tables: type[Table]) -> Step:
+    """A replay fetches nothing: raw is as it was recorded."""
+    for table in tables:
+        yield dg.MaterializeResult(
+            asset_key(table),
+            metadata={"replay": f"nothing fetched: as known at {pipeline.run.as_of:%Y-%m-%d %H:%M:%S} UTC"},
+            check_results=[dg.AssetCheckResult(check_name="fetched", asset_key=asset_key(table), passed=True)],
+        )
+
+
+def table_assets() -> list[dg.AssetsDefinition]:
+    """Raw assets and every derived table."""
+    return [raw_prices, raw_cot_reports, *(derived_asset(derived) for derived in derived_tables())]

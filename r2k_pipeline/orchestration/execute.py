@@ -1,0 +1,129 @@
+"""Runs the refresh job in this process and says how it went.
+
+Belongs here: Dagster's instance, the run, its progress and summary. Not here: the steps themselves.
+"""
+
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from r2k_pipeline.contracts.meta import Generation
+from r2k_pipeline.lake import Lake
+from r2k_pipeline.orchestration.resources import Pipeline
+from r2k_pipeline.settings import PROJECT, Settings
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How a run went. `failures` are required things that failed; not published: the last generation stays."""
+
+    ok: bool
+    published: bool
+    seconds: float
+    label: str
+    as_of: datetime | None
+    generation_id: str | None
+    warehouse: Path
+    rows_new: int
+    rows_refused: int
+    failures: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            name: str(value) if isinstance(value, Path | datetime) else value for name, value in asdict(self).items()
+        }
+
+    def text(self) -> str:
+        """The end of a run on a terminal: what happened, what failed, where to look next."""
+        state = f"published in {self.seconds:.1f} s" if self.published else "NOT published: the last generation stays"
+        known = f"{self.as_of:%Y-%m-%d %H:%M:%S} UTC" if self.as_of else "nothing yet"
+        lines = [
+            f"{self.label}: generation {self.generation_id or '-'} {state}",
+            f"  known as of  {known}",
+            f"  raw rows     {self.rows_new:,} new, {self.rows_refused:,} refused now (all: meta.quarantine)",
+            f"  warehouse    {self.warehouse}",
+            *(f"  FAILED       {failure}" for failure in self.failures),
+            "  next         r2k brief · r2k status · r2k ui · "
+            'r2k sql "select market, session_date, close, rsi_14 from latest()"',
+        ]
+        return "\n".join(lines)
+
+
+def dagster_home(settings: Settings) -> Path:
+    """The folder of Dagster's own records, beside the lakes, with our dagster.yaml in it; DAGSTER_HOME wins."""
+    home = Path(os.environ.get("DAGSTER_HOME") or settings.lake.resolve() / ".dagster")
+    home.mkdir(parents=True, exist_ok=True)
+    if not (home / "dagster.yaml").exists():
+        shutil.copyfile(PROJECT / "dagster.yaml", home / "dagster.yaml")
+    return home
+
+
+def execute_refresh(settings: Settings) -> Summary:
+    """Materialize everything for `settings` in this process; a failed step is in the summary, not raised."""
+    from r2k_pipeline.definitions import defs  # noqa: PLC0415  (the composition root imports this package)
+
+    os.environ["DAGSTER_HOME"] = str(dagster_home(settings))
+    started = time.monotonic()
+    with dg.DagsterInstance.get() as instance:
+        result = defs.resolve_job_def("refresh").execute_in_process(
+            instance=instance,
+            run_config={
+                "resources": {"pipeline": {"config": Pipeline.config_of(settings)}},
+                "loggers": {"narrator": {}},
+            },
+            raise_on_error=False,
+        )
+    return _summarise(settings, result, time.monotonic() - started)
+
+
+def _summarise(settings: Settings, result: dg.ExecuteInProcessResult, seconds: float) -> Summary:
+    lake = Lake.of(settings.lake, settings.source, settings.as_of)
+    generation = lake.read(Generation)
+    row = generation.row(0, named=True) if generation.height else {}
+    fetched = [event.materialization.metadata for event in result.get_asset_materialization_events()]
+    return Summary(
+        ok=result.success and all(check.passed for check in result.get_asset_check_evaluations()),
+        published=result.success,
+        seconds=seconds,
+        label=row.get("label", settings.source),
+        as_of=row.get("as_of"),
+        generation_id=row.get("generation_id"),
+        warehouse=lake.warehouse,
+        rows_new=_total(fetched, "rows_written"),
+        rows_refused=_total(fetched, "rows_quarantined"),
+        failures=(*_failed_checks(result), *_failed_steps(result)),
+    )
+
+
+def _total(metadata: list[Mapping[str, dg.MetadataValue[Any]]], name: str) -> int:
+    return sum(entry[name].value for entry in metadata if name in entry)
+
+
+def _failed_checks(result: dg.ExecuteInProcessResult) -> list[str]:
+    return [
+        f"{'/'.join(check.asset_key.path)} {check.check_name}: {line}"
+        for check in result.get_asset_check_evaluations()
+        if not check.passed
+        for value in check.metadata.values()
+        for line in str(value.value).splitlines()
+    ]
+
+
+def _failed_steps(result: dg.ExecuteInProcessResult) -> list[str]:
+    """The first cause of each failed step, in one line."""
+    failures = []
+    for event in result.get_step_failure_events():
+        error = event.step_failure_data.error
+        while error is not None and error.cause is not None:
+            error = error.cause
+        message = error.message.strip() if error else "no error was recorded"
+        failures.append(f"{event.step_key}: {message}")
+    return failures

@@ -1,0 +1,87 @@
+"""One run's circumstances: its lake, its sources, its markets, its moment.
+
+Belongs here: turning settings into the values that every step is given. Not here: steps, Dagster.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+
+from r2k_pipeline.contracts.meta import FetchLog
+from r2k_pipeline.lake import Lake, LakeError
+from r2k_pipeline.markets import Market, read_markets
+from r2k_pipeline.settings import Settings
+from r2k_pipeline.sources.protocol import CotSource, PriceSource
+
+Clock = Callable[[], datetime]
+
+
+def now() -> datetime:
+    """The wall clock, UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run works on; `clock` is the only source of time."""
+
+    settings: Settings
+    lake: Lake
+    markets: tuple[Market, ...]
+    clock: Clock = now
+
+    @classmethod
+    def of(cls, settings: Settings, clock: Clock = now) -> "Run":
+        """The run that `settings` ask for. Raises MarketsError, LakeError."""
+        if settings.source == "files" and settings.files is None and settings.as_of is None:
+            raise LakeError("source files needs a folder; next: r2k run --source files --files DIR")
+        return cls(
+            settings, Lake.of(settings.lake, settings.source, settings.as_of), read_markets(settings.markets), clock
+        )
+
+    @property
+    def is_replay(self) -> bool:
+        """A time machine's run: nothing is fetched, raw stays as it is."""
+        return self.settings.as_of is not None
+
+    @cached_property
+    def as_of(self) -> datetime:
+        """The moment whose knowledge the derived tables hold: as asked, else that of the latest fetch.
+
+        Raises LakeError where a replay finds no raw log.
+        """
+        fetched: datetime | None = self.lake.read(FetchLog)["fetched_at"].max()  # type: ignore[assignment]
+        if fetched is None:
+            raise LakeError(f"{self.lake.root}: nothing was fetched yet; next: r2k run --source {self.settings.source}")
+        return self.settings.as_of or fetched
+
+    def stamp(self) -> datetime:
+        """Now, but never at or before an earlier stamp of this lake: a clock that ran backwards adds no past."""
+        fetched: datetime | None = self.lake.read(FetchLog)["fetched_at"].max()  # type: ignore[assignment]
+        moment = self.clock()
+        return moment if fetched is None else max(moment, fetched + timedelta(microseconds=1))
+
+    @cached_property
+    def sources(self) -> tuple[PriceSource, CotSource]:
+        """The source of prices and the source of reports; imports only what is used."""
+        from r2k_pipeline.sources.files import FilePrices, FileReports  # noqa: PLC0415
+
+        match self.settings.source:
+            case "sample":
+                from r2k_pipeline.sources.sample import write_sample  # noqa: PLC0415
+
+                folder = self.lake.cache("vendor_files")
+                write_sample(folder)
+                return FilePrices(folder, "sample"), FileReports(folder, "sample")
+            case "files":
+                assert self.settings.files is not None
+                return FilePrices(self.settings.files), FileReports(self.settings.files)
+            case "live":
+                from r2k_pipeline.sources.cftc import CftcArchives  # noqa: PLC0415
+                from r2k_pipeline.sources.yahoo import YahooPrices  # noqa: PLC0415
+
+                reports = CftcArchives(
+                    self.lake.cache("cftc"), self.settings.report_types, self.settings.first_year, now=self.clock
+                )
+                return YahooPrices(self.lake.cache("yahoo")), reports

@@ -1,0 +1,59 @@
+"""The one reader of environment and config file: every knob of r2k, typed and frozen.
+
+Belongs here: R2K_* variables and r2k.toml. Not here: anything read elsewhere from the environment,
+market identity (markets.toml), run-time state.
+"""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import Field, StringConstraints, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from r2k_pipeline.contracts.cot import REPORT_TYPES
+
+PROJECT: Final = Path(__file__).resolve().parents[1]
+"""The checkout: sql/, workspace.yaml and dagster.yaml live beside the package."""
+
+SourceName = Literal["sample", "files", "live"]
+ReportType = Annotated[str, StringConstraints(pattern="^(" + "|".join(REPORT_TYPES) + ")$")]
+
+
+class Settings(BaseSettings):
+    """What a user can set, as `R2K_NAME` or as `name = ...` in r2k.toml; arguments win over both."""
+
+    model_config = SettingsConfigDict(env_prefix="R2K_", toml_file="r2k.toml", frozen=True, extra="forbid")
+
+    source: SourceName = "sample"
+    files: Path | None = Field(None, description="folder of downloaded files, for source `files`")
+    lake: Path = Field(PROJECT / "data_lake", description="where all data goes; one folder a source below it")
+    markets: Path | None = Field(None, description="a markets.toml of your own, added to the shipped one")
+    as_of: datetime | None = Field(None, description="rebuild as known at this moment; default: now")
+    report_types: tuple[ReportType, ...] = Field(REPORT_TYPES, description="COT reports that `live` fetches")
+    first_year: int = Field(2006, ge=1986, description="first year of COT reports that `live` fetches")
+    memory_limit: str = Field("1GB", description="DuckDB's memory limit for one SQL model")
+    lock_wait_seconds: float = Field(0, ge=0, description="how long a run waits for the lake to be free")
+
+    @field_validator("as_of")
+    @classmethod
+    def _needs_a_zone(cls, moment: datetime | None) -> datetime | None:
+        if moment is not None and moment.tzinfo is None:
+            raise ValueError("say the time zone, e.g. 2025-03-14T15:00-04:00")
+        return moment and moment.astimezone(UTC)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)

@@ -1,0 +1,74 @@
+"""What a source of prices and a source of COT reports must offer, and how it says that something failed.
+
+Belongs here: the two protocols, the values they hand over and their one error. Not here: any vendor's
+format (prices.py, cot.py parse) or transport (files.py, yahoo.py, cftc.py, sample.py).
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import polars as pl
+
+
+class SourceError(Exception):
+    """One item (a symbol, a report file) that could not be had; the others go on.
+
+    `source` and `key` say what was asked of whom, `rule` what did not hold, `remedy` the next command.
+    """
+
+    def __init__(self, source: str, key: str, rule: str, remedy: str) -> None:
+        super().__init__(f"{source}: {key}: {rule}; next: {remedy}")
+        self.source, self.key, self.rule, self.remedy = source, key, rule, remedy
+
+
+@dataclass(frozen=True)
+class PriceAnswer:
+    """A vendor's full history of one symbol, in Yahoo's file layout, every value still text.
+
+    `bars`: Date, Open, High, Low, Close, Adj Close, Volume. `actions`: Date, Dividends, Stock Splits.
+    `origin` is the file name or address the rows came from, free of secrets and of local folders.
+    """
+
+    symbol: str
+    origin: str
+    bars: pl.DataFrame
+    actions: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class CotDocument:
+    """One COT file as delivered: a yearly zip, its text, or the headerless current week."""
+
+    name: str
+    origin: str
+    content: bytes
+
+
+class PriceSource(Protocol):
+    """Daily prices by symbol."""
+
+    @property
+    def name(self) -> str:
+        """What messages and rows call it."""
+        ...
+
+    def fetch_prices(self, symbol: str) -> PriceAnswer:
+        """The whole history of `symbol`; raises SourceError, also for an empty answer."""
+        ...
+
+
+class CotSource(Protocol):
+    """COT files."""
+
+    @property
+    def name(self) -> str:
+        """What messages and rows call it."""
+        ...
+
+    def list_reports(self) -> list[str]:
+        """The names of the files this source has or expects."""
+        ...
+
+    def fetch_report(self, name: str) -> CotDocument | None:
+        """One file; None where its absence is no failure (the running year's file in January)."""
+        ...

@@ -1,0 +1,101 @@
+"""Screening: what a vendor wrote becomes typed rows of a contract, or refused rows with the rule they broke.
+
+Belongs here: casting, contract rules, duplicates within an answer, and the account of every row.
+Not here: vendor layouts (prices.py, cot.py), comparison with the log (orchestration/ingest.py).
+"""
+
+from dataclasses import dataclass
+
+import dataframely as dy
+import polars as pl
+
+from r2k_pipeline.contracts.meta import RefusedRows
+from r2k_pipeline.contracts.table import Table
+
+STAMP = "recorded_at"
+
+
+@dataclass(frozen=True)
+class Screened:
+    """What became of the rows of some answers.
+
+    `rows` fit the contract, `refused` are RefusedRows, `identical` are repeats that were dropped: column
+    `source` of each says which answer a row came from.
+    """
+
+    rows: pl.DataFrame
+    refused: pl.DataFrame
+    identical: pl.DataFrame
+
+
+def screen(table: type[Table], written: pl.DataFrame, rules: dict[str, pl.Expr] | None = None) -> Screened:
+    """Cast text columns to the contract and keep the rows that hold every rule.
+
+    `written` has the contract's columns, still text where the vendor wrote text; `rules` are further rules
+    by name, true where a row is good, over the typed columns. Each refused row names every rule it broke.
+    Rows of one key that differ: all are refused within one answer; between answers the first answer stands.
+    """
+    values = [name for name in written.columns if name != "source"]
+    repeated = written.select(pl.struct(values).is_first_distinct()).to_series()
+    once, refused = _settle_conflicts(table, written.filter(repeated))
+    once, not_days = _read_days(table, once)
+    filtered, failure = table.filter(once, cast=True)
+    good: pl.DataFrame = filtered
+    refused += [*not_days, _name_rules(failure, once.columns)]
+    for name, holds in (rules or {}).items():
+        broken = good.filter(~holds.fill_null(False)).with_columns(pl.exclude(STAMP).cast(pl.String))
+        refused.append(broken.with_columns(rule=pl.lit(name)))
+        good = good.filter(holds.fill_null(False))
+    return Screened(
+        good.select(table.column_names()),
+        pl.concat([_as_refused(table, rows) for rows in refused]),
+        written.filter(~repeated).select("source"),
+    )
+
+
+def _settle_conflicts(table: type[Table], written: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
+    """One row per key, and the refused rest with column `rule`."""
+    key = [name for name in table.primary_key() if name != STAMP]
+    marked = written.filter(pl.struct(key).is_duplicated()).with_columns(
+        pl.when(pl.len().over(*key, "source") > 1)
+        .then(pl.lit("conflicting_duplicate"))
+        .when(pl.col("source") != pl.col("source").first().over(key))
+        .then(pl.lit("differs from ") + pl.col("source").first().over(key))
+        .alias("rule")
+    )
+    refused = marked.filter(pl.col("rule").is_not_null())
+    kept = written.join(refused, on=[*key, "source"], how="anti", nulls_equal=True, maintain_order="left")
+    return kept, [refused]
+
+
+def _read_days(table: type[Table], written: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
+    """Text days as dates, and the rows whose day is none (a cast from text to date does not exist in Polars)."""
+    days = [name for name, column in table.columns().items() if isinstance(column, dy.Date)]
+    refused = []
+    for name in days:
+        is_day = pl.col(name).str.to_date("%Y-%m-%d", strict=False).is_not_null()
+        refused.append(written.filter(~is_day).with_columns(rule=pl.lit(f"{name} is not a day")))
+        written = written.filter(is_day)
+    return written.with_columns(pl.col(days).str.to_date("%Y-%m-%d")), refused
+
+
+def _name_rules(failure: dy.FailureInfo, columns: list[str]) -> pl.DataFrame:
+    """The refused rows with column `rule`: every rule each one broke, comma-separated."""
+    broken = failure.details()
+    rules = [name for name in broken.columns if name not in columns]
+    named = [pl.when(pl.col(name) == "invalid").then(pl.lit(name.replace("|", " "))) for name in rules]
+    return broken.select(*columns, rule=pl.concat_str(named, separator=", ", ignore_nulls=True))
+
+
+def _as_refused(table: type[Table], rows: pl.DataFrame) -> pl.DataFrame:
+    """RefusedRows of `rows`, whose column `rule` says why."""
+    values = [name for name in table.column_names() if name not in ("source", STAMP, "is_final", "is_withdrawn")]
+    key = [pl.col(name).cast(pl.String).fill_null("?") for name in table.primary_key() if name != STAMP]
+    return rows.select(
+        table_name=pl.lit(table.dotted()),
+        source=pl.col("source"),
+        row_key=pl.concat_str(key, separator=" "),
+        rule=pl.col("rule"),
+        row_values=pl.struct(pl.col(values).cast(pl.String)).struct.json_encode(),
+        recorded_at=pl.col(STAMP),
+    ).cast(dict(RefusedRows.create_empty().schema))  # type: ignore[arg-type]

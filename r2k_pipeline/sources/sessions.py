@@ -1,0 +1,51 @@
+"""Trading sessions from exchange calendars: real opens and closes, half-days included.
+
+Belongs here: the call to exchange_calendars, nothing else. Not here: which calendar a market uses.
+"""
+
+from collections.abc import Iterable
+from datetime import date
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FIRST_SESSION: Final = date(1927, 1, 1)
+"""The longest price history (^GSPC) begins at the end of 1927; the library's own default is 20 years back."""
+
+
+def build_sessions(calendars: Iterable[str], until: date) -> pl.DataFrame:
+    """Sessions of `calendars` from 1927 to `until`, sorted by key. Raises ValueError for an unknown calendar."""
+    from exchange_calendars import errors, get_calendar  # noqa: PLC0415  (pulls in pandas: half a second)
+
+    frames = []
+    for name in sorted(set(calendars)):
+        try:
+            calendar = get_calendar(name, start=FIRST_SESSION.isoformat(), end=until.isoformat())
+        except errors.InvalidCalendarName as error:
+            raise ValueError(f"markets: calendar {name!r} is not an exchange_calendars name, e.g. XNYS") from error
+        early = set(calendar.early_closes)
+        frames.append(
+            pl.DataFrame(
+                {
+                    "calendar": [name] * len(calendar.sessions),
+                    "session_date": calendar.sessions.to_numpy().astype("datetime64[D]"),
+                    "open_at": _instants(calendar.opens),
+                    "close_at": _instants(calendar.closes),
+                    "is_half_day": [session in early for session in calendar.sessions],
+                }
+            )
+        )
+    return pl.concat(frames)
+
+
+def _instants(moments: "pd.Series[pd.Timestamp]") -> pl.Series:
+    """UTC moments of pandas as a column of instants."""
+    return (
+        pl.Series(moments.astype("int64").to_numpy())
+        .cast(pl.Datetime("ns"))
+        .dt.cast_time_unit("us")
+        .dt.replace_time_zone("UTC")
+    )

@@ -1,0 +1,25 @@
+"""How loops are compiled. Importing this costs numba's import (0.2 s): frames' modules import their kernels late."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+from numba import njit
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def exact_kernel(function: Function) -> Function:
+    """Compile without the GIL, arithmetic as written (IEEE); keep the machine code on disk if it can be written."""
+    try:
+        return cast(Function, njit(cache=True, nogil=True, error_model="numpy")(function))
+    except RuntimeError:  # numba found no folder that it may write
+        return cast(Function, njit(nogil=True, error_model="numpy")(function))
+
+
+def summing_kernel(function: Function) -> Function:
+    """As exact_kernel, for sums and maxima that do not depend on their order: those vectorise."""
+    loose = {"nnan", "nsz", "reassoc"}
+    try:
+        return cast(Function, njit(cache=True, nogil=True, error_model="numpy", fastmath=loose)(function))
+    except RuntimeError:
+        return cast(Function, njit(nogil=True, error_model="numpy", fastmath=loose)(function))

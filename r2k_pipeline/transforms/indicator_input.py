@@ -1,0 +1,21 @@
+"""What indicators ask of their bars: a positive price in every session. Where markets begin: symbols.py."""
+
+import polars as pl
+
+from r2k_pipeline.transforms.symbols import Floats, column_array
+
+
+def price_array(bars: pl.DataFrame, name: str) -> Floats:
+    """The column `name` of `bars` (market, session_date, prices) for a kernel.
+
+    Raises ValueError naming market and session of the first price that is null, NaN, infinite or not positive:
+    one such value would spoil every later value of a recursion, so it is a gap to list, not a row to pass on.
+    """
+    usable = (bars[name].is_finite() & (bars[name] > 0)).fill_null(False)
+    if not usable.all():
+        row = bars.row((~usable).arg_max() or 0, named=True)
+        raise ValueError(
+            f"{name} of {row['market']} on {row['session_date']} is {row[name]}: "
+            "indicators need a positive number in every session"
+        )
+    return column_array(bars, name)

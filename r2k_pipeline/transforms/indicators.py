@@ -1,0 +1,104 @@
+"""Daily indicators of any number of markets: bars in, one row of indicators per bar out.
+
+Belongs here: frames, nulls, the order of averages, threads. Not here: the arithmetic (indicator_kernels.py).
+Definitions, units: contracts/indicators.py. Reference: TA-Lib, equal to 1e-9 but for an all-flat RSI (null).
+"""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
+
+import numpy as np
+import polars as pl
+
+from r2k_pipeline.transforms.indicator_input import price_array
+from r2k_pipeline.transforms.symbols import Floats, Integers, symbol_offsets
+
+COLUMNS = (
+    "return_1d",
+    "rsi_14",
+    "sma_20",
+    "sma_50",
+    "sma_100",
+    "sma_200",
+    "ema_20",
+    "macd",
+    "macd_signal",
+    "macd_histogram",
+    "atr_14",
+    "bollinger_upper",
+    "bollinger_lower",
+    "high_252d",
+    "low_252d",
+    "realised_volatility_20d",
+    "drawdown_ratio",
+    "rsi_30_trigger_close",
+    "rsi_70_trigger_close",
+    "sma_50_200_trigger_close",
+)
+"""The rows that the kernel fills, in contract order; moving_average_order comes before the last three."""
+TRIGGERS = 3
+
+TIE = 1e-10
+"""Relative difference below which two averages are equal: far above the rounding of a mean (1e-15), and at prices
+below 100,000 far below what a cent in one of 200 closes makes (5e-10)."""
+
+BATCH_ROWS = 100_000
+"""Rows of one task: enough to forget what a task costs, few enough to share out evenly."""
+
+
+def build_daily_indicators(bars: pl.DataFrame) -> pl.DataFrame:
+    """Rows of `staging.market_bars` to rows of `features.daily_indicators`, one for one, in the same order.
+
+    Raises ValueError if a market's bars are not together and ascending, or a high, low or close is no positive number.
+    """
+    offsets = symbol_offsets(bars)
+    rows = np.empty((len(COLUMNS), bars.height))
+    fill_indicators(price_array(bars, "high"), price_array(bars, "low"), price_array(bars, "close"), offsets, rows)
+    indicators = pl.DataFrame(dict(zip(COLUMNS, rows, strict=True)), nan_to_null=True)
+    return bars.select("market", "session_date", "close").hstack(
+        [*indicators.get_columns()[:-TRIGGERS], moving_average_order(*rows[3:6]), *indicators.get_columns()[-TRIGGERS:]]
+    )
+
+
+def fill_indicators(high: Floats, low: Floats, close: Floats, offsets: Integers, out: Floats) -> None:
+    """Fill `out` (len(COLUMNS) x bars) market by market, on all cores if that is worth the threads.
+
+    Prices as price_array gives them, `offsets` as symbol_offsets does. NaN in `out` means not defined.
+    """
+    from r2k_pipeline.transforms.indicator_kernels import indicators  # noqa: PLC0415  (imports numba)
+
+    log_close = np.empty_like(close)
+
+    def fill(first: int, last: int) -> None:
+        rows = slice(offsets[first], offsets[last])
+        np.log(close[rows], out=log_close[rows])
+        indicators(high, low, close, log_close, offsets, first, last, out)
+
+    cuts = np.unique(np.searchsorted(offsets, range(0, len(close) + BATCH_ROWS, BATCH_ROWS)).clip(max=len(offsets) - 1))
+    if len(cuts) <= 2:
+        fill(0, len(offsets) - 1)
+        return
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(fill, cuts[:-1].tolist(), cuts[1:].tolist()))
+
+
+def moving_average_order(sma_50: Floats, sma_100: Floats, sma_200: Floats) -> pl.Series:
+    """The three averages from the highest to the lowest as text, `100>50>200`; null where one is NaN.
+
+    `=` joins two that differ by less than TIE of themselves, the shorter first.
+    """
+    code = np.zeros(len(sma_50), dtype=np.uint32)
+    for a, b in ((sma_50, sma_100), (sma_50, sma_200), (sma_100, sma_200)):
+        code = code * 3 + np.where(np.abs(a - b) <= TIE * b, 0, np.where(a > b, 1, 2)).astype(np.uint32)
+    orders = pl.Series("moving_average_order", [_order_text(*signs) for signs in product(range(3), repeat=3)])
+    return orders.gather(code).set(pl.Series(np.isnan(sma_200)), None)
+
+
+def _order_text(*signs: int) -> str:
+    """Text for the pairs (50, 100), (50, 200), (100, 200): 0 equal, 1 first above, 2 second above."""
+    pairs = dict(zip(((50, 100), (50, 200), (100, 200)), signs, strict=True))
+    above = {bars: sum(sign and pair[sign - 1] == bars for pair, sign in pairs.items()) for bars in (50, 100, 200)}
+    first, second, third = sorted(above, key=lambda bars: (-above[bars], bars))
+    join = [">" if pairs[min(a, b), max(a, b)] else "=" for a, b in ((first, second), (second, third))]
+    return f"{first}{join[0]}{second}{join[1]}{third}"

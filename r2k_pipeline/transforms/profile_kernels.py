@@ -1,0 +1,277 @@
+"""Compiled loops of the volume profile: bars in, point of control, value area and nodes per bar out.
+
+Belongs here: arrays only, one symbol after the other, no GIL. Not here: frames, dates, what a window means.
+
+Every contribution of a bar to a bin is rounded to a multiple of a power of two (`_magic`), so that sums of them are
+exact in float64: taking a bar out leaves no residue, and a rolling profile equals its recompute to the last bit.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from r2k_pipeline.transforms.compiled import exact_kernel, summing_kernel
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Booleans = NDArray[np.bool_]
+Span = tuple[int, int]
+"""Lowest and highest bin of a profile that are not empty."""
+
+VALUE_AREA_RATIO = 0.7
+NODE_RADIUS = 5
+"""A node is the extreme of the bins within this many bins of it (1.25 % of price at the default width)."""
+PAD = NODE_RADIUS + 3
+"""Empty bins on both ends of a grid, so that no walk needs to look for the end."""
+QUANTUM = 2.0**-28
+"""Rounding of contributions, as a share of the largest weight so far; 250 bars sum exactly to 100,000 x that weight."""
+
+
+class Batch(NamedTuple):
+    """Bars of many symbols, one after the other, oldest first, and the window that ends at each (rows of the batch)."""
+
+    low: Floats
+    high: Floats
+    close: Floats
+    weight: Floats
+    start: Integers
+    wanted: Booleans
+
+
+class Grid(NamedTuple):
+    """Bins of one symbol and where its bars lie in them."""
+
+    edges: Floats
+    first: Integers
+    last: Integers
+    magic: Floats
+
+
+@exact_kernel
+def _magic(weight: Floats) -> Floats:
+    """Per bar, the number m for which (x + m) - m rounds x to a multiple of QUANTUM x the largest weight so far.
+
+    That weight is raised to a power of two; it depends on no later bar.
+    """
+    magic = np.empty(weight.size)
+    largest = 0.0
+    for t in range(weight.size):
+        if weight[t] > largest:
+            largest = 2.0 ** np.ceil(np.log2(weight[t]))
+        magic[t] = 1.5 * 2.0**52 * QUANTUM * largest
+    return magic
+
+
+@exact_kernel
+def _grid(bars: Batch, width: float, linear: bool) -> Grid:
+    """Bin edges (prices), each bar's lowest and highest bin, and its rounding.
+
+    The first close is at the centre of a bin, so that scaling all prices scales all edges. Bins are `width` points wide
+    if linear, else `width` in log price.
+    """
+    origin = bars.close[0]
+    first = np.empty(bars.low.size, np.int64)
+    last = np.empty(bars.low.size, np.int64)
+    for t in range(bars.low.size):
+        if linear:
+            first[t] = np.floor((bars.low[t] - origin) / width + 0.5)
+            last[t] = np.floor((bars.high[t] - origin) / width + 0.5)
+        else:
+            first[t] = np.floor(np.log(bars.low[t] / origin) / width + 0.5)
+            last[t] = np.floor(np.log(bars.high[t] / origin) / width + 0.5)
+    base = first.min() - PAD
+    steps = (base - 0.5 + np.arange(last.max() - base + PAD + 2)) * width
+    edges = origin + steps if linear else origin * np.exp(steps)
+    return Grid(edges, first - base, last - base, _magic(bars.weight))
+
+
+@exact_kernel
+def _spread(volume: Floats, grid: Grid, bars: Batch, t: int, sign: float) -> None:
+    """Spread bar t's weight evenly over [low, high]; sign -1 takes it out again, exactly."""
+    low, high, weight, magic = bars.low[t], bars.high[t], sign * bars.weight[t], grid.magic[t]
+    first, last, edges = grid.first[t], grid.last[t], grid.edges
+    if first == last:
+        volume[first] += (weight + magic) - magic
+        return
+    density = weight / (high - low)
+    volume[first] += (density * (edges[first + 1] - low) + magic) - magic
+    for b in range(first + 1, last):
+        volume[b] += (density * (edges[b + 1] - edges[b]) + magic) - magic
+    volume[last] += (density * (high - edges[last]) + magic) - magic
+
+
+@summing_kernel
+def _greatest_and_total(volume: Floats) -> tuple[float, float]:
+    """Greatest bin and sum; sums are exact, so their order may change."""
+    greatest = 0.0
+    total = 0.0
+    for b in range(volume.size):
+        greatest = max(greatest, volume[b])
+        total += volume[b]
+    return greatest, total
+
+
+@summing_kernel
+def _count(volume: Floats, wanted: float) -> int:
+    """How many bins hold exactly `wanted`."""
+    found = 0
+    for b in range(volume.size):
+        found += volume[b] == wanted
+    return found
+
+
+@exact_kernel
+def _point_of_control(volume: Floats, greatest: float, bottom: int, top: int) -> int:
+    """The bin of volume `greatest` nearest the centre of bottom..top; the lower of two equally near."""
+    below = (bottom + top) // 2
+    above = bottom + top - below
+    while volume[below] != greatest and volume[above] != greatest:
+        below -= 1
+        above += 1
+    return below if volume[below] == greatest else above
+
+
+@exact_kernel
+def _value_area(volume: Floats, poc: int, span: Span, target: float, hint: float) -> tuple[int, int, float]:
+    """Lowest and highest bin of the value area by the two-bin rule (CBOT Market Profile; Dalton), and the next hint.
+
+    From the POC, the two bins above are compared with the two below and the greater pair joins (the upper of equals)
+    until `target` is reached. All pairs above `hint` join before any other does, in whatever order: they are taken first,
+    without comparing. If they reach the target, the hint was too low and the walk starts over.
+    """
+    low, high, held = poc, poc, volume[poc]
+    while volume[high + 1] + volume[high + 2] > hint:
+        held += volume[high + 1] + volume[high + 2]
+        high += 2
+    while volume[low - 1] + volume[low - 2] > hint:
+        held += volume[low - 1] + volume[low - 2]
+        low -= 2
+    if held >= target:
+        low, high, held = poc, poc, volume[poc]
+    smallest = np.inf
+    while held < target:
+        above = volume[high + 1] + volume[high + 2]
+        below = volume[low - 1] + volume[low - 2]
+        upwards = above > below or (above == below and high < span[1])
+        if upwards:
+            high += 2
+        else:
+            low -= 2
+        held += above if upwards else below
+        smallest = min(smallest, above if upwards else below)
+    return max(low, span[0]), min(high, span[1]), smallest
+
+
+@exact_kernel
+def _node(volume: Floats, b: int, step: int, span: Span, mean: float, sign: float) -> int:  # noqa: PLR0917
+    """First bin of the span, from `b` on, that is a high (sign 1) or low (sign -1) volume node; -1 without one.
+
+    A node lies beyond `mean`, and no bin within NODE_RADIUS of it lies further beyond.
+    """
+    b = max(b, span[0]) if step > 0 else min(b, span[1])
+    while span[0] <= b <= span[1]:
+        here = sign * volume[b]
+        d = 1 if here > sign * mean else NODE_RADIUS + 2
+        while d <= NODE_RADIUS and here >= max(sign * volume[b - d], sign * volume[b + d]):
+            d += 1
+        if d == NODE_RADIUS + 1:
+            return b
+        b += step
+    return -1
+
+
+@exact_kernel
+def _nodes(volume: Floats, edges: Floats, b: int, close: float, span: Span) -> tuple[int, int, int, int]:
+    """Bins of the nearest nodes: high below, high above, low below, low above `close`, which is in bin `b` or later.
+
+    A bin is above if its centre is. Low nodes keep NODE_RADIUS away from the ends, where every profile thins out.
+    """
+    while edges[b + 1] <= close:
+        b += 1
+    up = b if (edges[b] + edges[b + 1]) / 2 > close else b + 1
+    mean = volume[span[0] : span[1] + 1].mean()
+    inner = span[0] + NODE_RADIUS, span[1] - NODE_RADIUS
+    return (
+        _node(volume, up - 1, -1, span, mean, 1.0),
+        _node(volume, up, 1, span, mean, 1.0),
+        _node(volume, up - 1, -1, inner, mean, -1.0),
+        _node(volume, up, 1, inner, mean, -1.0),
+    )
+
+
+@exact_kernel
+def _fill_symbol(out: Floats, bars: Batch, row: int, width: float, linear: bool) -> None:
+    """Profiles of one symbol, whose first bar is `row` of the batch."""
+    grid = _grid(bars, width, linear)
+    edges, volume = grid.edges, np.zeros(grid.edges.size)
+    head, tail, bottom, top, poc, hint = 0, 0, volume.size, -1, 0, np.inf
+    for t in range(bars.low.size):
+        if not bars.wanted[t]:
+            continue
+        for leaving in range(head, min(tail, bars.start[t] - row)):
+            _spread(volume, grid, bars, leaving, -1.0)
+        head = bars.start[t] - row
+        for entering in range(max(head, tail), t + 1):
+            _spread(volume, grid, bars, entering, 1.0)
+            bottom, top = min(bottom, grid.first[entering]), max(top, grid.last[entering])
+        tail = t + 1
+        while bottom <= top and volume[bottom] == 0:
+            bottom += 1
+        while bottom <= top and volume[top] == 0:
+            top -= 1
+        if bottom > top:
+            continue
+        greatest, total = _greatest_and_total(volume[bottom : top + 1])
+        if volume[poc] != greatest or _count(volume[bottom : top + 1], greatest) > 1:
+            poc = _point_of_control(volume, greatest, bottom, top)
+        low, high, hint = _value_area(volume, poc, (bottom, top), VALUE_AREA_RATIO * total, hint)
+        out[0, row + t] = (edges[poc] + edges[poc + 1]) / 2
+        out[1, row + t] = edges[low]
+        out[2, row + t] = edges[high + 1]
+        out[3, row + t] = edges[poc + 1] - edges[poc]
+        if out.shape[0] > 4:
+            nodes = _nodes(volume, edges, grid.first[t], bars.close[t], (bottom, top))
+            for i in range(4):
+                if nodes[i] >= 0:
+                    out[4 + i, row + t] = (edges[nodes[i]] + edges[nodes[i] + 1]) / 2
+
+
+@exact_kernel
+def fill_profiles(out: Floats, batch: Batch, offsets: Integers, width: float, linear: bool) -> None:
+    """Write the profile of every wanted bar into its column of `out`; nothing where the window has no weight.
+
+    Symbol s has the bars offsets[s]..offsets[s + 1] - 1; the starts of its windows never fall. The rows of `out` are,
+    in prices, POC, value area low and high, bin width at the POC and, if there are eight, the nodes: high below, high
+    above, low below, low above the close. `width` is in points if linear, else in log price.
+    """
+    for s in range(offsets.size - 1):
+        a, b = offsets[s], offsets[s + 1]
+        if a < b:
+            bars = Batch(
+                batch.low[a:b],
+                batch.high[a:b],
+                batch.close[a:b],
+                batch.weight[a:b],
+                batch.start[a:b],
+                batch.wanted[a:b],
+            )
+            _fill_symbol(out, bars, a, width, linear)
+
+
+@exact_kernel
+def latest_highest(high: Floats, offsets: Integers, bars: int) -> Integers:
+    """Row of the highest of the last `bars` highs of the symbol up to each row; the latest of equals."""
+    rows = np.empty(high.size, np.int64)
+    for s in range(offsets.size - 1):
+        best = offsets[s]
+        for t in range(offsets[s], offsets[s + 1]):
+            if t - best >= bars:
+                best += 1
+                for u in range(best + 1, t):
+                    if high[u] >= high[best]:
+                        best = u
+            if high[t] >= high[best]:
+                best = t
+            rows[t] = best
+    return rows

@@ -1,0 +1,102 @@
+"""The published DuckDB file: built beside, checked, swapped in by one rename; and how it is opened to read.
+
+Belongs here: what makes the file a product (comments, macros, storage version, the swap). Not here: what its
+tables hold (contracts/, sql/, transforms/).
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.lake import LakeError, fsync_folder
+
+STORAGE_VERSION: Final = "v1.0.0"
+"""So that DuckDB clients since 1.0 open the file."""
+
+
+def publish_warehouse(
+    warehouse: Path, tables: Mapping[type[Table], Sequence[Path]], macros: Sequence[str], memory_limit: str
+) -> int:
+    """Build the file from the Parquet of `tables`, check it, swap it in; its size in bytes.
+
+    `macros` are `create macro` statements. Raises LakeError, and then the old file is as it was.
+    """
+    warehouse.parent.mkdir(parents=True, exist_ok=True)
+    building = warehouse.with_name(f".{warehouse.name}.{os.getpid()}.tmp")
+    try:
+        _build(building, tables, macros, memory_limit)
+        _check(building, tables)
+        with building.open("rb") as stream:
+            os.fsync(stream.fileno())
+        building.replace(warehouse)
+        fsync_folder(warehouse.parent)
+    except (duckdb.Error, OSError) as error:
+        raise LakeError(f"{warehouse}: not published, the old one stays: {error}; next: r2k doctor") from error
+    finally:
+        for leftover in (building, building.with_name(building.name + ".wal")):
+            leftover.unlink(missing_ok=True)
+    return warehouse.stat().st_size
+
+
+def _build(file: Path, tables: Mapping[type[Table], Sequence[Path]], macros: Sequence[str], memory_limit: str) -> None:
+    with duckdb.connect(config={"memory_limit": memory_limit}) as connection:
+        connection.execute(f"attach {_quoted(str(file))} as warehouse (storage_version '{STORAGE_VERSION}')")
+        connection.execute("use warehouse")
+        for table, files in tables.items():
+            connection.execute(f"create schema if not exists {table.layer}")
+            names = ", ".join(_quoted(str(file)) for file in files)
+            columns = ", ".join(table.column_names())
+            connection.execute(f"create table {table.dotted()} as select {columns} from read_parquet([{names}])")
+            _comment(connection, table)
+        for macro in macros:
+            connection.execute(macro)
+        connection.execute("checkpoint warehouse; use memory; detach warehouse")
+
+
+def _comment(connection: duckdb.DuckDBPyConnection, table: type[Table]) -> None:
+    connection.execute(f"comment on table {table.dotted()} is {_quoted(table.description())}")
+    for name, column in table.columns().items():
+        text = f"{column.description} [{table.units()[name]}]"
+        connection.execute(f"comment on column {table.dotted()}.{name} is {_quoted(text)}")
+
+
+def _check(file: Path, tables: Mapping[type[Table], Sequence[Path]]) -> None:
+    """The closed file opens read-only, has every table with the rows of its Parquet, and no log beside it."""
+    if file.with_name(file.name + ".wal").exists():
+        raise LakeError(f"{file}: not checkpointed, a .wal is beside it; next: run again")
+    with duckdb.connect(file, read_only=True) as connection:
+        for table, files in tables.items():
+            names = ", ".join(_quoted(str(parquet)) for parquet in files)
+            (same,) = connection.execute(
+                f"select (select count(*) from {table.dotted()}) = (select count(*) from read_parquet([{names}]))"
+            ).fetchone() or (False,)
+            if not same:
+                raise LakeError(f"{file}: {table.dotted()} lost rows on the way; next: run again")
+
+
+def open_warehouse(warehouse: Path, memory_limit: str = "1GB") -> duckdb.DuckDBPyConnection:
+    """A read-only connection, locked down: no other files, no extensions, no settings, bounded memory.
+
+    Raises LakeError where nothing was published yet or the file cannot be opened.
+    """
+    if not warehouse.exists():
+        raise LakeError(f"{warehouse}: no warehouse yet; next: r2k run")
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": memory_limit,
+        "enable_external_access": "false",
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+        "lock_configuration": "true",
+    }
+    try:
+        return duckdb.connect(warehouse, read_only=True, config=config)
+    except duckdb.Error as error:
+        raise LakeError(f"{warehouse}: cannot be opened: {error}; next: r2k run") from error
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

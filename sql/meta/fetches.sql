@@ -1,0 +1,16 @@
+-- The latest attempt per symbol or report file, so that what failed or went stale is seen by name.
+select
+    item,
+    table_name,
+    fetched_at,
+    status,
+    message,
+    rows_read,
+    rows_written,
+    rows_quarantined,
+    rows_identical,
+    max(fetched_at) filter (status = 'ok') over (partition by item, table_name) as last_ok_at
+from raw.fetch_log
+where fetched_at <= getvariable('as_of')
+qualify row_number() over (partition by item, table_name order by fetched_at desc) = 1
+order by item, table_name, fetched_at

@@ -1,0 +1,12 @@
+-- Every row refused, each once, as first seen by as_of.
+select
+    table_name,
+    source,
+    row_key,
+    rule,
+    row_values,
+    min(recorded_at) as recorded_at
+from raw.refused_rows
+where recorded_at <= getvariable('as_of')
+group by table_name, source, row_key, rule, row_values
+order by table_name, source, row_key, rule, row_values

@@ -1,0 +1,34 @@
+"""A person opens the Dagster UI, clicks *Materialize all* and sees green.
+
+Belongs here: what is visible in the browser. Not here: what the assets compute (tests/pipeline/).
+"""
+
+import re
+from typing import Final
+
+from playwright.sync_api import Page, expect
+
+SHOWN_MS: Final = 30_000
+RUN_MS: Final = 180_000
+"""The sample run takes seconds; a busy machine is given minutes, not for ever."""
+
+
+def test_materialize_all_ends_in_success(page: Page, dagster_ui: str) -> None:
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+    foreign: list[str] = []
+    page.on("request", lambda sent: foreign.append(sent.url) if dagster_ui not in sent.url else None)
+
+    page.goto(dagster_ui)
+    page.get_by_text("Lineage", exact=True).click(timeout=SHOWN_MS)
+    page.get_by_role("button", name="Materialize all").click(timeout=SHOWN_MS)
+    page.get_by_text("Launched run").wait_for(timeout=SHOWN_MS)
+    page.get_by_text("View", exact=True).click()
+
+    outcome = page.get_by_text(re.compile("^(Success|Failure|Canceled)$")).first
+    outcome.wait_for(timeout=RUN_MS)
+    expect(outcome).to_have_text("Success")
+    expect(page.get_by_text("Errored (0)")).to_be_visible()
+    assert not complaints, f"the browser's console has errors: {complaints}"
+    assert not foreign, f"the page asks hosts other than ours: {foreign}"
