@@ -50,12 +50,17 @@ def build_universe(symbols: int = SYMBOLS, bars: int = BARS, seed: int = SEED) -
     )
 
 
-def main(out: str, *sizes: str) -> None:
-    """Write the universe to the file `out` as Parquet (lz4), one row group per 64 symbols."""
+def write_universe(out: Path, symbols: int = SYMBOLS, bars: int = BARS, seed: int = SEED) -> None:
+    """The universe as Parquet (lz4), one row group per 40 symbols."""
+    build_universe(symbols, bars, seed).write_parquet(out, compression="lz4", row_group_size=40 * bars)
+
+
+def main(out: str = "", *sizes: str) -> None:
+    """Write the universe to the file `out`; without one, say what it would be."""
     symbols, bars, seed = [int(size) for size in sizes] + [SYMBOLS, BARS, SEED][len(sizes) :]
-    universe = build_universe(symbols, bars, seed)
-    universe.write_parquet(Path(out), compression="lz4", row_group_size=64 * bars)
-    print(f"{out}: {symbols} symbols x {bars} bars, {universe.height} rows")
+    if out:
+        write_universe(Path(out), symbols, bars, seed)
+    print(f"universe{' in ' + out if out else ''}: {symbols} symbols x {bars} bars, {symbols * bars} rows, seed {seed}")
 
 
 if __name__ == "__main__":

@@ -38,13 +38,17 @@ class Explained(click.Group):
             ctx.exit(2)
 
 
+_lake_option = click.option("--lake", type=click.Path(path_type=Path), help="Folder of all data.")
+_source_option = click.option("--source", type=click.Choice(["sample", "files", "live"]), help="Where data comes from.")
+
+
 def lake_options(command: Any) -> Any:
     """`--source --files --lake --as-of`, each also R2K_* and r2k.toml."""
     for option in (
         click.option("--as-of", help="As known at this moment, e.g. 2025-03-14T15:00-04:00."),
-        click.option("--lake", type=click.Path(path_type=Path), help="Folder of all data."),
+        _lake_option,
         click.option("--files", type=click.Path(path_type=Path), help="Folder of downloaded files, for source files."),
-        click.option("--source", type=click.Choice(["sample", "files", "live"]), help="Where data comes from."),
+        _source_option,
     ):
         command = option(command)
     return command
@@ -71,11 +75,12 @@ def main() -> None:
 def run(as_json: bool, **options: Any) -> None:
     """Fetch, build, check and publish everything."""
     settings = settings_of(**options)
+    from r2k_pipeline.definitions import defs  # noqa: PLC0415
     from r2k_pipeline.orchestration.execute import execute_refresh  # noqa: PLC0415
 
     if not as_json:
         _show_progress()
-    summary = execute_refresh(settings)
+    summary = execute_refresh(defs, settings)
     click.echo(json.dumps(summary.as_dict(), indent=2) if as_json else summary.text())
     sys.exit(0 if summary.ok else 1)
 
@@ -93,7 +98,7 @@ def ui(port: int, **options: Any) -> None:
     environment = {f"R2K_{name.upper()}": str(value) for name, value in chosen.items()}
     environment |= {"DAGSTER_HOME": str(dagster_home(settings)), "PATH": _path_with_this_python()}
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(PROJECT / "workspace.yaml"), "-h", "127.0.0.1"]
-    os.chdir(PROJECT)
+    os.chdir(environment["DAGSTER_HOME"])  # elsewhere Dagster warns of a second dagster.yaml
     os.execve(sys.executable, [*command, "-p", str(port)], os.environ | environment)  # noqa: S606
 
 
@@ -119,6 +124,19 @@ def status(as_json: bool, **options: Any) -> None:
     found = read_status(settings_of(**options))
     click.echo(json.dumps(found.as_dict(), indent=2) if as_json else found.text())
     sys.exit(0 if found.ok else 1)
+
+
+@main.command()
+@_source_option
+@_lake_option
+@click.argument("item")
+def accept(item: str, **options: Any) -> None:
+    """Take the revisions of ITEM (a symbol, a report file) that `r2k status` lists as held."""
+    from r2k_pipeline.orchestration.acceptance import accept_held  # noqa: PLC0415
+    from r2k_pipeline.orchestration.run import Run  # noqa: PLC0415
+
+    settings = settings_of(**options)
+    click.echo(accept_held(Run(settings, Lake.of(settings.lake, settings.source), markets=()), item))
 
 
 @main.command()
@@ -148,12 +166,14 @@ def brief(market: str | None, as_json: bool, **options: Any) -> None:
 
 @main.command()
 @lake_options
+@click.option("--online", is_flag=True, help="Also hold the newest report against the CFTC's public API.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def doctor(as_json: bool, **options: Any) -> None:
-    """Look for what is wrong: settings, lock, damaged files, warehouse, failed fetches; with the next command."""
+def doctor(as_json: bool, online: bool, **options: Any) -> None:
+    """Look for what is wrong: settings, lock, files, warehouse, fetches, rows in doubt; with the next command."""
     from r2k_pipeline.report.doctor import examine  # noqa: PLC0415
+    from r2k_pipeline.sources.socrata import SocrataReports  # noqa: PLC0415
 
-    findings = examine(settings_of(**options))
+    findings = examine(settings_of(**options), SocrataReports() if online else None)
     if as_json:
         click.echo(json.dumps([finding.as_dict() for finding in findings], indent=2))
     else:

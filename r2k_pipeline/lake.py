@@ -10,15 +10,22 @@ import io
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
+from typing import Final
+from urllib.parse import quote, unquote
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
-from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.contracts.table import LAYERS, Table
+
+JOURNAL: Final = ".merged"
+"""In a raw table's folder while its files are merged: the merged file's name, then the names it stands for."""
 
 
 class LakeError(Exception):
@@ -52,7 +59,8 @@ class Lake:
     def files(self, table: str) -> list[Path]:
         """The Parquet files of `layer.name`, oldest first; raises LakeError for a file that cannot be one.
 
-        A raw table is a folder of immutable files, any other table is one file.
+        A raw table is a folder of immutable files, any other table is one file. A flipped bit does not stop a
+        Parquet reader, it changes values: so raw files are held against the digest in their names.
         """
         layer, name = table.split(".")
         if layer != "raw":
@@ -60,10 +68,14 @@ class Lake:
             found = [file] if file.exists() else []
         else:
             folder = self.root / layer / name
-            found = sorted(entry for entry in folder.iterdir() if entry.name[0] != ".") if folder.is_dir() else []
+            merged = _superseded(folder)
+            entries = folder.iterdir() if folder.is_dir() else ()
+            found = sorted(entry for entry in entries if entry.name[0] != "." and entry.name not in merged)
         for file in found:
             if file.suffix != ".parquet" or file.stat().st_size < 12:
                 raise LakeError(f"{file}: not a Parquet file (empty, cut or foreign); next: r2k doctor")
+            if layer == "raw" and not _is_sound(file, file.stat().st_size, file.stat().st_mtime_ns):
+                raise LakeError(f"{file}: content does not match the digest in its name; next: restore this file")
         return found
 
     def read(self, table: type[Table]) -> pl.DataFrame:
@@ -72,8 +84,9 @@ class Lake:
         if not files:
             return table.create_empty()
         try:
-            return pl.read_parquet(files, memory_map=False).select(table.column_names())
-        except (pl.exceptions.PolarsError, OSError) as error:
+            # Polars opens a path more than once: a table that is replaced meanwhile would be half old, half new.
+            return pl.read_parquet([file.read_bytes() for file in files]).select(table.column_names())
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
             raise LakeError(f"{table.dotted()}: cannot read {files[0].parent}: {error}; next: r2k doctor") from error
 
     def write(self, table: type[Table], frame: pl.DataFrame) -> Path:
@@ -87,18 +100,48 @@ class Lake:
         if frame.is_empty():
             return None
         body = _parquet(frame)
-        digest = hashlib.sha256(body).hexdigest()[:16]
-        file = self.root / table.layer / table.table / f"{recorded_at:%Y%m%dT%H%M%S%f}-{digest}.parquet"
+        name = f"{recorded_at:%Y%m%dT%H%M%S%f}-{_digest(body)}.parquet"
+        file = self.root / table.layer / table.table / name
         write_atomically(file, body, lambda temporary: _same_rows(temporary, frame.height))
         return file
 
+    def compact(self, table: type[Table], most_files: int) -> None:
+        """Merge the files of a raw log into one, sorted by key, where it has more than `most_files`; no row is lost.
+
+        A journal names the merged file and those it stands for before the one rename that puts it in their place:
+        `files` never lists both, whenever the process dies; the next lock clears away what is left.
+        """
+        files = self.files(table.dotted())
+        if len(files) <= most_files:
+            return
+        rows = self.read(table).sort(table.primary_key())
+        body = _parquet(rows)
+        merged = files[-1].with_name(f"{files[-1].name.partition('-')[0]}-{_digest(body)}.parquet")
+        names = [merged.name, *(file.name for file in files if file != merged)]
+        write_atomically(merged.with_name(JOURNAL), "\n".join(names).encode(), lambda _: None)
+        write_atomically(merged, body, lambda temporary: _same_rows(temporary, rows.height))
+        _clear_superseded(merged.parent)
+
+    def hold(self, table: type[Table], item: str, frame: pl.DataFrame) -> None:
+        """Keep rows of one item aside until they are accepted, in place of those held before; no rows: hold none."""
+        file = self.root / "held" / table.table / f"{quote(item, safe='^=')}.parquet"
+        if frame.is_empty():
+            file.unlink(missing_ok=True)
+        else:
+            write_atomically(file, _parquet(frame), lambda temporary: _same_rows(temporary, frame.height))
+
+    def held(self) -> dict[tuple[str, str], Path]:
+        """The file of rows held aside by table (`raw.name`) and item."""
+        files = sorted((self.root / "held").glob("*/*.parquet"))
+        return {(f"raw.{file.parent.name}", unquote(file.stem)): file for file in files}
+
     def damaged(self) -> list[str]:
-        """Raw files whose content no longer has the digest in their name, and unreadable derived tables."""
+        """Raw files without the digest of their content in their name, and unreadable derived tables."""
         found = []
-        for file in sorted((self.root / "raw").rglob("*.parquet")):
-            if hashlib.sha256(file.read_bytes()).hexdigest()[:16] != file.stem.rpartition("-")[2]:
-                found.append(f"{file}: content does not match the digest in its name")
-        for layer in ("staging", "features", "marts", "meta"):
+        for file in sorted((self.root / "raw").glob("*/[!.]*")):
+            if file.suffix != ".parquet" or _digest(file.read_bytes()) != _promised(file):
+                found.append(f"{file}: content does not match the digest in its name; next: restore or take it away")
+        for layer in LAYERS:
             for file in sorted((self.derived / layer).glob("*.parquet")):
                 try:
                     pq.ParquetFile(file).read()
@@ -110,16 +153,21 @@ class Lake:
     def lock(self, wait_seconds: float = 0) -> Iterator[None]:
         """Hold the lake for one run by an OS lock that dies with the process; raises LakeError with the holder.
 
-        Temporary files that a killed run left behind are swept once the lock is held.
+        What a killed run left behind (temporary files, a merge half done) is swept once the lock is held.
         """
-        self.root.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise LakeError(f"{self.root}: cannot be written: {error.strerror}; next: set R2K_LAKE") from error
         try:
             _acquire(descriptor, wait_seconds, self.root)
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"process {os.getpid()}".encode(), 0)
-            for stray in self.root.rglob(".*.tmp"):
+            for stray in self.root.rglob(".*.tmp*"):
                 stray.unlink()
+            for journal in self.root.glob(f"raw/*/{JOURNAL}"):
+                _clear_superseded(journal.parent)
             yield
         finally:
             os.close(descriptor)
@@ -139,6 +187,38 @@ def _acquire(descriptor: int, wait_seconds: float, root: Path) -> None:
             time.sleep(0.1)
 
 
+def _digest(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()[:16]
+
+
+def _promised(file: Path) -> str:
+    """The digest in a raw file's name."""
+    return file.stem.rpartition("-")[2]
+
+
+@cache
+def _is_sound(file: Path, size: int, modified_ns: int) -> bool:  # noqa: ARG001  (a changed file is asked again)
+    """Whether a raw file has the content its name promises; read once per process."""
+    return _digest(file.read_bytes()) == _promised(file)
+
+
+def _superseded(folder: Path) -> set[str]:
+    """Names of raw files whose rows are in a merged file that is there: no longer part of the table."""
+    try:
+        merged, *names = (folder / JOURNAL).read_text("utf-8").splitlines()
+    except FileNotFoundError:
+        return set()
+    return set(names) if (folder / merged).exists() else set()
+
+
+def _clear_superseded(folder: Path) -> None:
+    """End a merge, also one that a killed process left: the journal goes last."""
+    for name in _superseded(folder):
+        (folder / name).unlink(missing_ok=True)
+    fsync_folder(folder)
+    (folder / JOURNAL).unlink()
+
+
 def _parquet(frame: pl.DataFrame) -> bytes:
     buffer = io.BytesIO()
     frame.write_parquet(buffer, compression="zstd", compression_level=1, statistics=True)
@@ -154,9 +234,9 @@ def _same_rows(file: Path, rows: int) -> None:
 
 def write_atomically(file: Path, body: bytes, verify: Callable[[Path], None]) -> None:
     """temp file in the same folder -> write -> fsync -> verify -> rename -> fsync folder; no trace on failure."""
-    file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     try:
+        file.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as stream:
             stream.write(body)
             stream.flush()
@@ -164,10 +244,12 @@ def write_atomically(file: Path, body: bytes, verify: Callable[[Path], None]) ->
         verify(temporary)
         temporary.replace(file)
         fsync_folder(file.parent)
-    except OSError as error:
-        raise LakeError(f"{file}: not written, the old one stays: {error.strerror}; next: free the disk") from error
+    except (OSError, pa.ArrowException) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise LakeError(f"{file}: not written, the old one stays: {reason}; next: check the disk") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(NotADirectoryError):  # a parent that is a file: nothing was begun
+            temporary.unlink(missing_ok=True)
 
 
 def fsync_folder(folder: Path) -> None:

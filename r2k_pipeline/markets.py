@@ -6,6 +6,7 @@ computation on prices or positions.
 
 import tomllib
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -24,7 +25,7 @@ class MarketsError(ValueError):
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class CotContract(_Strict):
@@ -59,11 +60,18 @@ class Market(_Strict):
     @model_validator(mode="after")
     def _not_counted_twice(self) -> "Market":
         spans = sorted((contract.code, contract.first, contract.last) for contract in self.cot)
-        for (code, _, last), (next_code, first, _) in zip(spans, spans[1:], strict=False):
+        for (code, _, last), (next_code, first, _) in pairwise(spans):
             if code == next_code and first <= last:
                 raise ValueError(f"cot code {code} is listed twice for reports of {first}")
         if any(c.code.endswith("+") for c in self.cot) and len({c.code for c in self.cot}) > 1:
             raise ValueError("a consolidated code (with +) holds its E-mini already: list it alone")
+        return self
+
+    @model_validator(mode="after")
+    def _one_role_a_symbol(self) -> "Market":
+        symbols = [symbol for symbol in (self.index, self.proxy, self.future, *self.context) if symbol]
+        if repeated := sorted({symbol for symbol in symbols if symbols.count(symbol) > 1}):
+            raise ValueError(f"{', '.join(repeated)} is in two of index, proxy, future, context: keep one")
         return self
 
     def symbols(self) -> dict[str, str]:
@@ -74,9 +82,11 @@ class Market(_Strict):
 
 def _parse(file: Path) -> dict[str, Market]:
     try:
-        tables: dict[str, Any] = tomllib.loads(file.read_text("utf-8"))
+        tables: dict[str, Any] = tomllib.loads(file.read_text("utf-8-sig"))
     except FileNotFoundError as error:
         raise MarketsError(f"{file}: no such file; set R2K_MARKETS to an existing markets.toml") from error
+    except OSError as error:
+        raise MarketsError(f"{file}: unreadable: {error.strerror}; set R2K_MARKETS to a markets.toml") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise MarketsError(f"{file}: not TOML: {error}") from error
     return {key: _parse_market(file, key, table) for key, table in tables.items()}
@@ -85,6 +95,8 @@ def _parse(file: Path) -> dict[str, Market]:
 def _parse_market(file: Path, key: str, table: object) -> Market:
     if not isinstance(table, dict):
         raise MarketsError(f"{file}: {key} = {table!r}: a market is a table, [{key}], with keys {_allowed()}")
+    if "market" in table:
+        raise MarketsError(f"{file}: [{key}] market: the table's name is the market's id; allowed keys: {_allowed()}")
     try:
         return Market.model_validate({"market": key, **table})
     except ValidationError as error:

@@ -4,6 +4,7 @@ Belongs here: R2K_* variables and r2k.toml. Not here: anything read elsewhere fr
 market identity (markets.toml), run-time state.
 """
 
+import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -13,6 +14,7 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -23,6 +25,8 @@ PROJECT: Final = Path(__file__).resolve().parents[1]
 
 SourceName = Literal["sample", "files", "live"]
 ReportType = Annotated[str, StringConstraints(pattern="^(" + "|".join(REPORT_TYPES) + ")$")]
+
+MemoryLimit = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?\s*[KMGT]i?B$")]
 
 
 class Settings(BaseSettings):
@@ -37,7 +41,12 @@ class Settings(BaseSettings):
     as_of: datetime | None = Field(None, description="rebuild as known at this moment; default: now")
     report_types: tuple[ReportType, ...] = Field(REPORT_TYPES, description="COT reports that `live` fetches")
     first_year: int = Field(2006, ge=1986, description="first year of COT reports that `live` fetches")
-    memory_limit: str = Field("1GB", description="DuckDB's memory limit for one SQL model")
+    memory_limit: MemoryLimit = Field("1GB", description="DuckDB's memory limit for one SQL model")
+    corrections: Path | None = Field(None, description="a corrections.toml of your own, added to the shipped one")
+    revision_share: float = Field(
+        0.05, ge=0, le=1, description="revisions of more than this share of an item's history wait for `r2k accept`"
+    )
+    raw_files_before_compaction: int = Field(64, ge=1, description="more files of one raw table are merged into one")
     lock_wait_seconds: float = Field(0, ge=0, description="how long a run waits for the lake to be free")
 
     @field_validator("as_of")
@@ -46,6 +55,12 @@ class Settings(BaseSettings):
         if moment is not None and moment.tzinfo is None:
             raise ValueError("say the time zone, e.g. 2025-03-14T15:00-04:00")
         return moment and moment.astimezone(UTC)
+
+    @field_validator("files", "lake", "markets", "corrections")
+    @classmethod
+    def _stays_where_it_was_said(cls, path: Path | None) -> Path | None:
+        """Absolute, so that a process started elsewhere (Dagster's) means the same folder."""
+        return path and path.expanduser().absolute()
 
     @classmethod
     def settings_customise_sources(
@@ -56,4 +71,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        try:
+            return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SettingsError(f"r2k.toml: not TOML: {error}; next: fix it or take it away") from error

@@ -66,15 +66,15 @@ def run_model(
     with duckdb.connect(config={"memory_limit": memory_limit}) as connection:
         for name, value in variables.items():
             connection.execute(f"set variable {name} = ?", [value])
-        for upstream in model.upstreams:
-            connection.execute(f"create schema if not exists {upstream.split('.')[0]}")
-            if files[upstream]:
-                names = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files[upstream])
-                connection.execute(f"create view {upstream} as from read_parquet([{names}])")
-            else:
-                connection.register("absent", (empty or {})[upstream].to_arrow())
-                connection.execute(f"create table {upstream} as from absent")
         try:
+            for upstream in model.upstreams:
+                connection.execute(f"create schema if not exists {upstream.split('.')[0]}")
+                if files[upstream]:
+                    names = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files[upstream])
+                    connection.execute(f"create view {upstream} as from read_parquet([{names}])")
+                else:
+                    connection.register("absent", (empty or {})[upstream].to_arrow())
+                    connection.execute(f"create table {upstream} as from absent")
             rows: pl.DataFrame = connection.sql(model.query).pl()
             return rows
         except duckdb.Error as error:

@@ -32,6 +32,8 @@ def publish_warehouse(
         _check(building, tables)
         with building.open("rb") as stream:
             os.fsync(stream.fileno())
+        # A log that some writer left beside the old file must not be replayed on the new one.
+        warehouse.with_name(warehouse.name + ".wal").unlink(missing_ok=True)
         building.replace(warehouse)
         fsync_folder(warehouse.parent)
     except (duckdb.Error, OSError) as error:

@@ -45,8 +45,10 @@ OWNERS: Final = {
     "numba": ("transforms",),
 }
 """Which parts alone may import a library."""
+EQUIVALENTS: Final = "today's contract equivalents"
+CONTRACTS: Final = r"_contracts(_change_1w)?$"
 UNITS: Final = {
-    r"_contracts(_change_1w)?$": {"contracts", "today's contract equivalents"},
+    CONTRACTS: {"contracts", EQUIVALENTS},
     r"_usd$": {"USD"},
     r"_ratio$": {"ratio, 1 = 100 %"},
     r"_share_oi$": {"share of open interest, -1..1"},
@@ -162,13 +164,17 @@ def test_names_promise_their_units(table: type[Table]) -> None:
 
 
 def test_same_name_same_unit_same_type() -> None:
-    """But `*_contracts`: as reported in raw and staging, in today's equivalents from the marts on."""
+    """But `*_contracts`, which are as reported or in today's equivalents: a table is all the one or all the other."""
     meanings: dict[tuple[str, bool], dict[tuple[str, str], list[str]]] = defaultdict(lambda: defaultdict(list))
     for dotted, table in TABLES.items():
+        rescaled = EQUIVALENTS in table.units().values()
         for name, column in table.columns().items():
-            rescaled = table.layer == "marts" and re.search(r"_contracts(_change_1w)?$", name) is not None
             unit = re.sub("^one of .*", "text", table.units()[name])
-            meanings[name, rescaled][unit, str(column.dtype)].append(dotted)
+            in_contracts = re.search(CONTRACTS, name) is not None
+            meanings[name, rescaled and in_contracts][unit, str(column.dtype)].append(dotted)
+            assert not (rescaled and in_contracts) or unit == EQUIVALENTS, (
+                f"{dotted}.{name}: {unit} among {EQUIVALENTS}"
+            )
     torn = {name: dict(found) for (name, _), found in meanings.items() if len(found) > 1}
     assert not torn, f"one name, several units or types: {torn}"
 

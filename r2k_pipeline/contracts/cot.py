@@ -9,7 +9,7 @@ from typing import Final
 import dataframely as dy
 import polars as pl
 
-from r2k_pipeline.contracts.columns import choice, contracts, count, day, flag, instant, number, text, usd
+from r2k_pipeline.contracts.columns import choice, contracts, count, day, equivalents, flag, instant, number, text, usd
 from r2k_pipeline.contracts.table import Table
 
 REPORT_TYPES: Final = ("tff_futures", "tff_combined", "legacy_futures", "legacy_combined")
@@ -108,13 +108,7 @@ class CotReleases(Table, layer="staging"):
     provenance = text("where that is written")
 
 
-class CotPositions(Table, layer="staging"):
-    """One trader group's positions in one contract and report, as known at `as_of`, in contracts as reported."""
-
-    report_type = choice(REPORT_TYPES, "which report", key=True)
-    contract_code = text("CFTC contract market code", key=True, regex=CONTRACT_CODE)
-    report_date = day("as-of day of the positions", key=True)
-    trader_group = choice(TRADER_GROUPS, "TFF or legacy trader group", key=True)
+class _GroupPositions(dy.Schema):
     long_contracts = contracts("long positions, spreads not included")
     short_contracts = contracts("short positions, spreads not included")
     spreading_contracts = contracts("positions both long and short; null for groups that report none", nullable=True)
@@ -131,7 +125,49 @@ class CotPositions(Table, layer="staging"):
     )
     released_at = instant("when the report became public, by the release ledger")
     release_basis = choice(RELEASE_BASES, "documented exception, rule, or estimate")
+
+
+class CotPositionVintages(_GroupPositions, Table, layer="staging"):
+    """One vintage of one trader group's positions in one contract and report, in contracts as reported."""
+
+    report_type = choice(REPORT_TYPES, "which report", key=True)
+    contract_code = text("CFTC contract market code", key=True, regex=CONTRACT_CODE)
+    report_date = day("as-of day of the positions", key=True)
+    trader_group = choice(TRADER_GROUPS, "TFF or legacy trader group", key=True)
+    revision = count("revisions", "0 = as first recorded", key=True)
+    known_at = instant("released_at for first values, the moment of recording for corrections and late rows")
+    superseded_at = instant("when the next vintage was known; null = it stands", nullable=True)
+    is_withdrawn = flag("from then on the CFTC listed no such row")
+    recorded_at = instant("recorded_at of the raw row this is")
+    source = text("source of the raw row this is")
+
+
+class CotPositions(_GroupPositions, Table, layer="staging"):
+    """One trader group's positions in one contract and report, as known at `as_of`, in contracts as reported."""
+
+    report_type = choice(REPORT_TYPES, "which report", key=True)
+    contract_code = text("CFTC contract market code", key=True, regex=CONTRACT_CODE)
+    report_date = day("as-of day of the positions", key=True)
+    trader_group = choice(TRADER_GROUPS, "TFF or legacy trader group", key=True)
     known_at = instant("released_at for first values, the moment of recording for corrections")
     revision = count("revisions", "how often the row had changed by then; 0 = as first recorded")
     recorded_at = instant("recorded_at of the raw row this is")
     source = text("source of the raw row this is")
+
+
+class MarketPositions(Table, layer="staging"):
+    """One vintage of one trader group's positions in one market and report, in today's contract equivalents."""
+
+    market = text("market id", key=True)
+    report_type = choice(REPORT_TYPES, "which report", key=True)
+    report_date = day("as-of day of the positions", key=True)
+    trader_group = choice(TRADER_GROUPS, "TFF or legacy trader group", key=True)
+    known_at = instant("when these values were known", key=True)
+    contract_codes = text("the contracts summed, comma-separated")
+    long_contracts = equivalents("long positions; null where a contract unit is not convertible", nullable=True)
+    short_contracts = equivalents("short positions", nullable=True)
+    spreading_contracts = equivalents("positions both long and short", nullable=True)
+    open_interest_contracts = equivalents("open interest of the market", nullable=True)
+    released_at = instant("when the report became public")
+    release_basis = choice(RELEASE_BASES, "documented exception, rule, or estimate")
+    superseded_at = instant("when the next vintage was known; null = it stands", nullable=True)

@@ -81,7 +81,7 @@ class DailyIndicators(Table, layer="features"):
 
 
 class MovingAverageCrosses(Table, layer="features"):
-    """One cross: at this close a moving average (or the close itself) went from one side of a longer one to the other."""
+    """One cross: at this close an average (or the close itself) went from one side of a longer average to the other."""
 
     market = text("market id, e.g. RUT", key=True)
     session_date = day("the session whose close made the cross", key=True)

@@ -8,7 +8,7 @@ from datetime import date
 import dataframely as dy
 import polars as pl
 
-from r2k_pipeline.contracts.columns import choice, count, day, number, points, text
+from r2k_pipeline.contracts.columns import choice, count, day, number, points, ratio, text
 from r2k_pipeline.contracts.table import Table
 
 LEVEL_ROLES = ("support", "resistance")
@@ -41,7 +41,7 @@ class Consolidations(Table, layer="features"):
 
     @dy.rule()
     def core_within_edges(cls) -> pl.Expr:  # noqa: N805
-        return pl.col("core_low").is_between("low", "midpoint") & pl.col("core_high").is_between("midpoint", "high")
+        return pl.col("core_low").is_between("low", "core_high") & (pl.col("core_high") <= pl.col("high"))
 
     @dy.rule()
     def dates_in_order(cls) -> pl.Expr:  # noqa: N805
@@ -102,3 +102,43 @@ class Levels(Table, layer="features"):
     @dy.rule()
     def holds_within_touches(cls) -> pl.Expr:  # noqa: N805
         return (pl.col("holds") <= pl.col("touches")) & (pl.col("role_flips") <= pl.col("breaks"))
+
+
+class LevelOutcomes(Table, layer="features"):
+    """How often touched levels held within a horizon, by kind and role, against random prices at the same distance.
+
+    It summarises the whole history that it was built on: it is known at its end, not at `last_session`.
+    """
+
+    market = text("market id, e.g. RUT", key=True)
+    kind = text("kind of the founding evidence; all = every kind together", key=True, regex=f"{LEVEL_KIND}|^all$")
+    role = choice(LEVEL_ROLES, "role of the zone before the touch", key=True)
+    horizon_sessions = count("sessions", "a touch is decided within these, its own session the first", key=True)
+    touches = count(
+        "touches", "zones shown more than 0.5 ATR off a close and reached to within 0.1 ATR by the next bar"
+    )
+    touch_sessions = count("sessions", "different sessions among the touches")
+    held = count("touches", "a close got 1 ATR back off the near edge before one got 1 ATR beyond the far edge")
+    broken = count("touches", "a close got 1 ATR beyond the far edge first")
+    undecided = count("touches", "neither within the horizon")
+    held_share_ratio = ratio("held / (held + broken)", nullable=True)
+    held_share_low_ratio = ratio("lower end of its 95 % Wilson interval, n = decided sessions", nullable=True)
+    held_share_high_ratio = ratio("upper end of that interval", nullable=True)
+    baseline_draws = count(
+        "draws", "random prices at the same distance, with zones of the same width, that were decided"
+    )
+    baseline_share_ratio = ratio("share of those that held", nullable=True)
+    excess_share_ratio = ratio("held_share_ratio - baseline_share_ratio", nullable=True)
+    p_value = number(
+        "probability", "two-sided score test of the held share against the baseline's", nullable=True, low=0
+    )
+    first_session = day("session before the first touch")
+    last_session = day("session before the last touch")
+
+    @dy.rule()
+    def touches_add_up(cls) -> pl.Expr:  # noqa: N805
+        return pl.col("touches") == pl.col("held") + pl.col("broken") + pl.col("undecided")
+
+    @dy.rule()
+    def interval_holds_share(cls) -> pl.Expr:  # noqa: N805
+        return pl.col("held_share_ratio").is_between("held_share_low_ratio", "held_share_high_ratio")

@@ -6,6 +6,8 @@ computed (sql/marts/).
 
 from typing import Final
 
+import dataframely as dy
+
 from r2k_pipeline.contracts.columns import (
     choice,
     count,
@@ -28,9 +30,7 @@ FLOWS: Final = ("new_longs", "long_liquidation", "new_shorts", "short_covering")
 POSITIONING_STATES: Final = ("extreme_short", "short", "neutral", "long", "extreme_long")
 
 
-class WeeklyPositioning(Table, layer="marts"):
-    """One trader group's positions in one market and report, in today's contract equivalents, and their week."""
-
+class _WeeklyPositions(dy.Schema):
     market = text("market id", key=True)
     report_type = choice(REPORT_TYPES, "which report", key=True)
     report_date = day("as-of day of the positions", key=True)
@@ -64,7 +64,19 @@ class WeeklyPositioning(Table, layer="marts"):
     positioning_state = choice(POSITIONING_STATES, "by net_percentile_156w: 10, 30, 70, 90", nullable=True)
     released_at = instant("when the report became public")
     release_basis = choice(RELEASE_BASES, "documented exception, rule, or estimate")
-    known_at = instant("when these values were known: released_at, or later where a row was corrected")
+
+
+class WeeklyPositioning(_WeeklyPositions, Table, layer="marts"):
+    """One trader group's positions in one market and report, in today's contract equivalents, and their week."""
+
+    known_at = instant("when these values were known: released_at, or later where a revision changed them")
+
+
+class PositioningVintages(_WeeklyPositions, Table, layer="marts"):
+    """One vintage of a row of weekly positioning: what was known from `known_at` until `superseded_at`."""
+
+    known_at = instant("when these values were known: released_at, or later where a revision changed them", key=True)
+    superseded_at = instant("when a revision changed or removed them; null = they stand", nullable=True)
 
 
 class Markets(Table, layer="marts"):
@@ -127,7 +139,7 @@ class PositioningVsTechnicals(Table, layer="marts"):
     bollinger_lower = points("SMA 20 less two population standard deviations", nullable=True, positive=False)
     high_252d = points("highest high of 252 sessions", nullable=True)
     low_252d = points("lowest low of 252 sessions", nullable=True)
-    realised_volatility_20d = ratio("annualised, of log returns", nullable=True)
+    realised_volatility_20d = number("ratio a year, 1 = 100 %", "of log returns over 20 sessions", nullable=True, low=0)
     drawdown_ratio = ratio("close against its running high, 0 or negative", nullable=True)
     moving_average_order = text("SMA 50, 100, 200 from highest to lowest, e.g. 100>50>200", nullable=True)
     last_cross_date = day("session of the latest cross among SMA 50, 100, 200", nullable=True)
@@ -135,9 +147,20 @@ class PositioningVsTechnicals(Table, layer="marts"):
     support_price = points("nearest level below the close", nullable=True)
     support_distance_atr = number("ATR", "how far the nearest support is; negative: below", nullable=True)
     support_evidence = text("what the nearest support is made of", nullable=True)
+    support_2_price = points("next level below", nullable=True)
+    support_2_distance_atr = number("ATR", "how far the next support is", nullable=True)
     resistance_price = points("nearest level above the close", nullable=True)
     resistance_distance_atr = number("ATR", "how far the nearest resistance is", nullable=True)
     resistance_evidence = text("what the nearest resistance is made of", nullable=True)
+    resistance_2_price = points("next level above", nullable=True)
+    resistance_2_distance_atr = number("ATR", "how far the next resistance is", nullable=True)
+    range_start_date = day("start of the innermost open consolidation range that holds the close", nullable=True)
+    range_floor = points("its lower edge", nullable=True)
+    range_ceiling = points("its upper edge", nullable=True)
+    range_core_low = points("1st percentile of its closes", nullable=True)
+    range_core_high = points("99th percentile of its closes", nullable=True)
+    range_position_ratio = ratio("where in the range the close is, 0 floor, 1 ceiling", nullable=True)
+    range_parent_start_date = day("start of the range around it", nullable=True)
     poc_250 = points("point of control of the rolling 250 sessions", nullable=True)
     value_area_low_250 = points("lower edge of its value area", nullable=True)
     value_area_high_250 = points("upper edge of its value area", nullable=True)

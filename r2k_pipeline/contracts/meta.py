@@ -9,7 +9,7 @@ import polars as pl
 from r2k_pipeline.contracts.columns import choice, count, flag, instant, text
 from r2k_pipeline.contracts.table import LAYERS, Table
 
-FETCH_STATUSES = ("ok", "failed", "absent")
+FETCH_STATUSES = ("ok", "held", "failed", "absent", "accepted")
 
 
 class _Refused(dy.Schema):
@@ -33,20 +33,31 @@ class _Fetch(dy.Schema):
     item = text("symbol or report file", key=True)
     table_name = text("the raw table it feeds", key=True)
     fetched_at = instant("when the answer was complete", key=True)
-    status = choice(FETCH_STATUSES, "ok; failed: see message; absent: not there, and no failure")
-    message = text("what failed and the next command", nullable=True)
+    status = choice(
+        FETCH_STATUSES,
+        "ok; held: revises more than the stated share, waits for `r2k accept`; failed: see message; absent: not "
+        "there, and no failure; accepted: what was held was appended",
+    )
+    message = text("what failed, is held, was withdrawn or is missing, and the next command", nullable=True)
     rows_read = count("rows", "rows in the answer")
-    rows_written = count("rows", "rows new to the raw log")
+    rows_written = count("rows", "rows of the answer appended to the raw log")
     rows_quarantined = count("rows", "rows refused")
     rows_identical = count("rows", "rows the log or the answer itself already held")
+    rows_held = count("rows", "rows of the answer kept aside until `r2k accept`")
+    rows_withdrawn = count("rows", "tombstones appended for rows no longer listed; not rows of the answer")
 
     @dy.rule()
     def every_row_accounted_for(cls) -> pl.Expr:  # noqa: N805
-        return pl.col("rows_read") == pl.sum_horizontal("rows_written", "rows_quarantined", "rows_identical")
+        kept = ("rows_written", "rows_quarantined", "rows_identical", "rows_held")
+        return pl.col("rows_read") == pl.sum_horizontal(kept)
 
 
 class FetchLog(_Fetch, Table, layer="raw"):
-    """One attempt to fetch one symbol or report file, with an account of every row in the answer."""
+    """One attempt to fetch one symbol or report file, with an account of every row in the answer.
+
+    The raw log grew by rows_written + rows_withdrawn. Item `corrections` stands for corrections.toml, whose rows are
+    the bars it names; an accepted item's rows are those that were held.
+    """
 
 
 class Fetches(_Fetch, Table, layer="meta"):

@@ -11,6 +11,7 @@ from r2k_pipeline.contracts.columns import choice, count, day, flag, instant, nu
 from r2k_pipeline.contracts.table import Table
 
 SYMBOL = r"^[A-Z0-9^=.\-]{1,16}$"
+ACTION_KINDS = ("split", "dividend")
 ROUNDING = 1e-6
 """Relative slack between high, low, open and close: vendors print float32 values as float64."""
 
@@ -53,7 +54,7 @@ class PriceActions(Table, layer="raw"):
 
     symbol = text("vendor symbol", key=True, regex=SYMBOL)
     action_date = day("ex-date", key=True)
-    kind = choice(("split", "dividend"), "what happened", key=True)
+    kind = choice(ACTION_KINDS, "what happened", key=True)
     recorded_at = instant("when we learned this value", key=True)
     amount = number("USD a share, or new shares per old", "dividend in USD a share, or split ratio", low=0)
     source = text("where the row came from")
@@ -65,10 +66,6 @@ class DailyPrices(_Bar, Table, layer="staging"):
 
     symbol = text("vendor symbol", key=True, regex=SYMBOL)
     session_date = day("exchange-local trading day", key=True)
-    adjusted_close = points(
-        "close less the dividends known at as_of (vendors apply splits themselves); null where none are known",
-        nullable=True,
-    )
     volume = number("shares or contracts", "volume as the vendor gave it", nullable=True, low=0)
     known_at = instant("session close for first values, the moment of recording for corrections")
     revision = count("revisions", "how often the value had changed by then; 0 = as first recorded")
@@ -76,11 +73,41 @@ class DailyPrices(_Bar, Table, layer="staging"):
     source = text("source of the raw row this is")
 
 
+class PriceVintages(_Bar, Table, layer="staging"):
+    """One vintage of one bar: what was known from `known_at` until `superseded_at`, out of what was known at `as_of`."""
+
+    symbol = text("vendor symbol", key=True, regex=SYMBOL)
+    session_date = day("exchange-local trading day", key=True)
+    revision = count("revisions", "0 = as first recorded", key=True)
+    volume = number("shares or contracts", "volume as the vendor gave it", nullable=True, low=0)
+    known_at = instant("session close for first values, the moment of recording for corrections and late fills")
+    superseded_at = instant("when the next vintage was known; null = it stands", nullable=True)
+    is_withdrawn = flag("from then on the vendor listed no such bar")
+    recorded_at = instant("recorded_at of the raw row this is")
+    source = text("source of the raw row this is")
+
+
+class PriceActionVintages(Table, layer="staging"):
+    """One vintage of one split or dividend: what was known from `known_at` until `superseded_at`."""
+
+    symbol = text("vendor symbol", key=True, regex=SYMBOL)
+    action_date = day("ex-date", key=True)
+    kind = choice(ACTION_KINDS, "what happened", key=True)
+    revision = count("revisions", "0 = as first recorded", key=True)
+    amount = number("USD a share, or new shares per old", "dividend in USD a share, or split ratio", low=0)
+    known_at = instant("close of the ex-date's session for first values, else the moment of recording")
+    superseded_at = instant("when the next vintage was known; null = it stands", nullable=True)
+    is_withdrawn = flag("from then on the vendor listed no such action")
+    recorded_at = instant("recorded_at of the raw row this is")
+    source = text("source of the raw row this is")
+
+
 class MarketBars(_Bar, Table, layer="staging"):
-    """One bar per market and session: the index's prices with its volume proxy's volume; what all features read."""
+    """One vintage of one market's bar: the index's prices with its volume proxy's volume; what all features read."""
 
     market = text("market id, e.g. RUT", key=True)
     session_date = day("exchange-local trading day", key=True)
+    known_at = instant("when this was known: the session's close, or later for a correction", key=True)
     volume = number("shares or contracts", "the proxy's volume; null where it did not trade yet", nullable=True, low=0)
     volume_symbol = text("whose volume it is", nullable=True)
-    known_at = instant("when this bar was known: the session's close, or later if it was corrected")
+    superseded_at = instant("when the next vintage was known; null = it stands", nullable=True)

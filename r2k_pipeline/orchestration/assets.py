@@ -112,12 +112,13 @@ def derived_asset(derived: DerivedTable) -> dg.AssetsDefinition:
         specs=[table_spec(table, derived.upstreams, derived.kind, derived.why)],
         check_specs=[contract_check(table)],
     )
-    def build(context: dg.AssetExecutionContext, pipeline: Pipeline) -> Step:
+    def build(pipeline: Pipeline) -> Step:
         run = pipeline.run
         frame, check = checked_against_contract(table, derived.build(run))
         yield check
         if not check.passed:
-            raise dg.Failure(f"{table.dotted()}: rows break the contract: {check.metadata}; the old table stays")
+            broken = check.metadata["failed rows by rule"].value
+            raise dg.Failure(f"{table.dotted()}: rows break the contract, by rule: {broken}; the old table stays")
         file = run.lake.write(table, frame)
         yield dg.MaterializeResult(
             asset_key(table),

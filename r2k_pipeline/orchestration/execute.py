@@ -61,19 +61,16 @@ def dagster_home(settings: Settings) -> Path:
     """The folder of Dagster's own records, beside the lakes, with our dagster.yaml in it; DAGSTER_HOME wins."""
     home = Path(os.environ.get("DAGSTER_HOME") or settings.lake.resolve() / ".dagster")
     home.mkdir(parents=True, exist_ok=True)
-    if not (home / "dagster.yaml").exists():
-        shutil.copyfile(PROJECT / "dagster.yaml", home / "dagster.yaml")
+    shutil.copyfile(PROJECT / "dagster.yaml", home / "dagster.yaml")
     return home
 
 
-def execute_refresh(settings: Settings) -> Summary:
+def execute_refresh(definitions: dg.Definitions, settings: Settings) -> Summary:
     """Materialize everything for `settings` in this process; a failed step is in the summary, not raised."""
-    from r2k_pipeline.definitions import defs  # noqa: PLC0415  (the composition root imports this package)
-
     os.environ["DAGSTER_HOME"] = str(dagster_home(settings))
     started = time.monotonic()
     with dg.DagsterInstance.get() as instance:
-        result = defs.resolve_job_def("refresh").execute_in_process(
+        result = definitions.resolve_job_def("refresh").execute_in_process(
             instance=instance,
             run_config={
                 "resources": {"pipeline": {"config": Pipeline.config_of(settings)}},
@@ -118,12 +115,17 @@ def _failed_checks(result: dg.ExecuteInProcessResult) -> list[str]:
 
 
 def _failed_steps(result: dg.ExecuteInProcessResult) -> list[str]:
-    """The first cause of each failed step, in one line."""
-    failures = []
-    for event in result.get_step_failure_events():
-        error = event.step_failure_data.error
-        while error is not None and error.cause is not None:
-            error = error.cause
-        message = error.message.strip() if error else "no error was recorded"
-        failures.append(f"{event.step_key}: {message}")
-    return failures
+    """The first cause of each failed step, in one line; of the run itself where it failed before its first step."""
+    steps = [f"{event.step_key}: {_first_cause(event)}" for event in result.get_step_failure_events()]
+    refused = [event for event in result.all_events if event.event_type == dg.DagsterEventType.RESOURCE_INIT_FAILURE]
+    return [*steps, *map(_first_cause, refused)]
+
+
+def _first_cause(event: dg.DagsterEvent) -> str:
+    """The message of the error that began it, without the name of its class."""
+    error = event.step_failure_data.error if event.is_step_failure else event.engine_event_data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    if error is None:
+        return "no error was recorded"
+    return error.message.strip().partition(f"{error.cls_name}: ")[2] or error.message.strip()

@@ -10,8 +10,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from r2k_pipeline.contracts.meta import Generation
-from r2k_pipeline.contracts.table import TABLES
+from r2k_pipeline.contracts.meta import Fetches, Generation
 from r2k_pipeline.orchestration.assets import OWNERS, RAW, asset_key, preview
 from r2k_pipeline.orchestration.resources import Pipeline
 from r2k_pipeline.orchestration.run import Run
@@ -22,9 +21,14 @@ PUBLISHED = tuple(d.table for d in derived_tables() if d.table.layer in PUBLISHE
 
 
 def describe_generation(run: Run) -> pl.DataFrame:
-    """The one row of meta.generation: a digest over the content of every table, and where it came from."""
+    """The one row of meta.generation: a digest over the content of every table, and where it came from.
+
+    When a fetch was tried is no content: a run that learns nothing new publishes the same generation.
+    """
     digest = hashlib.sha256()
     for table in PUBLISHED:
+        if table is Fetches:
+            continue
         for file in run.lake.files(table.dotted()):
             digest.update(table.dotted().encode() + file.read_bytes())
     stamps = [run.lake.read(table)["recorded_at"].max() for table in RAW]

@@ -36,7 +36,7 @@ class Pipeline(dg.ConfigurableResource):  # type: ignore[type-arg]
         return self._run
 
     @contextmanager
-    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Pipeline"]:
+    def yield_for_execution(self, _context: dg.InitResourceContext) -> Iterator["Pipeline"]:
         """Hold the lake for the run; raises LakeError where another run holds it."""
         chosen = {name: value for name in type(self).model_fields if (value := getattr(self, name))}
         self._run = Run.of(Settings(**chosen))

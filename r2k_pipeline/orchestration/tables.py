@@ -14,10 +14,12 @@ import polars as pl
 
 from r2k_pipeline.contracts import cot, indicators, levels, meta, prices, profiles, reference
 from r2k_pipeline.contracts.table import TABLES, Table
+from r2k_pipeline.orchestration.observed_releases import observe_releases
 from r2k_pipeline.orchestration.run import Run
 from r2k_pipeline.settings import PROJECT
 from r2k_pipeline.sources.release_calendar import build_cot_releases
 from r2k_pipeline.sql_models import SqlModel, read_models, run_model
+from r2k_pipeline.transforms.replay import as_first_known, replay
 
 SQL: Final = PROJECT / "sql"
 DAYS_AHEAD: Final = timedelta(days=400)
@@ -54,17 +56,51 @@ def _of_sql(model: SqlModel) -> DerivedTable:
     return DerivedTable(TABLES[model.name], tuple(sorted(upstreams)), "duckdb", build, model.comment)
 
 
-def _of_frames(table: type[Table], function: str, *upstreams: type[Table]) -> DerivedTable:
-    """A transform by `module:function`, imported when it first runs: kernels are not paid for by a look-up."""
+def _of_bars(table: type[Table], function: str, dated: str = "session_date") -> DerivedTable:
+    """A feature of bars by `module:function`, replayed as known at each close; `dated` is when its rows are known."""
 
     def build(run: Run) -> pl.DataFrame:
-        module, name = function.split(":")
-        transform: Callable[..., pl.DataFrame] = getattr(
-            importlib.import_module(f"r2k_pipeline.transforms.{module}"), name
-        )
-        return transform(*(run.lake.read(upstream) for upstream in upstreams))
+        return replay(run.lake.read(prices.MarketBars), _transform(function), dated)
 
-    return DerivedTable(table, tuple(upstream.dotted() for upstream in upstreams), "polars", build)
+    return DerivedTable(table, (prices.MarketBars.dotted(),), "polars", build)
+
+
+def _transform(function: str) -> Callable[..., pl.DataFrame]:
+    """`module:function` of transforms, imported when it is called: kernels are not paid for by a look-up."""
+    module, name = function.split(":")
+
+    def transform(*frames: pl.DataFrame) -> pl.DataFrame:
+        result: pl.DataFrame = getattr(importlib.import_module(f"r2k_pipeline.transforms.{module}"), name)(*frames)
+        return result
+
+    return transform
+
+
+_EVIDENCE: Final = {
+    indicators.DailyIndicators: _transform("indicators:build_daily_indicators"),
+    profiles.SwingPivots: _transform("pivots:build_swing_pivots"),
+    profiles.VolumeProfiles: _transform("volume_profiles:build_volume_profiles"),
+    levels.Consolidations: _transform("consolidations:build_consolidations"),
+}
+"""What levels are made of, in the order build_levels takes it."""
+
+
+def _levels(run: Run) -> pl.DataFrame:
+    """Levels from the tables at hand; where bars were revised, from the evidence as it was known in each epoch."""
+    build_levels = _transform("levels:build_levels")
+    at_hand = [run.lake.read(table) for table in _EVIDENCE]
+    return replay(
+        run.lake.read(prices.MarketBars),
+        lambda bars: build_levels(bars, *(build(bars) for build in _EVIDENCE.values())),
+        built=lambda bars: build_levels(bars, *at_hand),
+    )
+
+
+def _level_outcomes(run: Run) -> pl.DataFrame:
+    """What became of the levels as they were shown, on the bars as they were first known."""
+    bars = as_first_known(run.lake.read(prices.MarketBars))
+    shown = (run.lake.read(table) for table in (indicators.DailyIndicators, levels.Levels))
+    return _transform("level_outcomes:build_level_outcomes")(bars, *shown)
 
 
 def _rows(table: type[Table], rows: list[dict[str, Any]]) -> pl.DataFrame:
@@ -116,8 +152,9 @@ def _sessions(run: Run) -> pl.DataFrame:
 
 
 def _cot_releases(run: Run) -> pl.DataFrame:
-    seen = run.lake.read(cot.CotReports)["report_date"].unique()
-    return build_cot_releases(seen, run.as_of.date())
+    reports = run.lake.read(cot.CotReports)
+    ledger = build_cot_releases(reports["report_date"].unique(), run.as_of.date())
+    return observe_releases(ledger, reports, run.lake.read(meta.FetchLog))
 
 
 def _column_dictionary(_: Run) -> pl.DataFrame:
@@ -142,27 +179,6 @@ def _column_dictionary(_: Run) -> pl.DataFrame:
     )
 
 
-def _tmp(run):
-    from r2k_pipeline.transforms.levels import build_levels
-
-    e = pl.DataFrame(
-        schema={
-            "market": pl.String,
-            "start_date": pl.Date,
-            "confirmed_date": pl.Date,
-            "low": pl.Float64,
-            "high": pl.Float64,
-        }
-    )
-    return build_levels(
-        *(
-            run.lake.read(t)
-            for t in (prices.MarketBars, indicators.DailyIndicators, profiles.SwingPivots, profiles.VolumeProfiles)
-        ),
-        e,
-    )
-
-
 PUBLISHED_LAYERS: Final = ("staging", "features", "marts", "meta")
 _REFERENCE: Final = (
     DerivedTable(reference.Markets, (), "python", _markets),
@@ -173,14 +189,21 @@ _REFERENCE: Final = (
     DerivedTable(meta.ColumnDictionary, (), "python", _column_dictionary),
 )
 _FEATURES: Final = (
-    _of_frames(indicators.DailyIndicators, "indicators:build_daily_indicators", prices.MarketBars),
-    _of_frames(indicators.MovingAverageCrosses, "crosses:build_moving_average_crosses", prices.MarketBars),
-    _of_frames(profiles.SwingPivots, "pivots:build_swing_pivots", prices.MarketBars),
-    _of_frames(profiles.VolumeProfiles, "volume_profiles:build_volume_profiles", prices.MarketBars),
+    _of_bars(indicators.DailyIndicators, "indicators:build_daily_indicators"),
+    _of_bars(indicators.MovingAverageCrosses, "crosses:build_moving_average_crosses"),
+    _of_bars(profiles.SwingPivots, "pivots:build_swing_pivots", "confirmed_date"),
+    _of_bars(profiles.VolumeProfiles, "volume_profiles:build_volume_profiles"),
+    _of_bars(levels.Consolidations, "consolidations:build_consolidations", "confirmed_date"),
     DerivedTable(
         levels.Levels,
-        ("staging.market_bars", "features.daily_indicators", "features.swing_pivots", "features.volume_profiles"),
+        (prices.MarketBars.dotted(), *(table.dotted() for table in _EVIDENCE)),
         "polars",
-        _tmp,
+        _levels,
+    ),
+    DerivedTable(
+        levels.LevelOutcomes,
+        tuple(table.dotted() for table in (prices.MarketBars, indicators.DailyIndicators, levels.Levels)),
+        "polars",
+        _level_outcomes,
     ),
 )

@@ -7,13 +7,27 @@ import fcntl
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
+from r2k_pipeline.contracts.cot import CotReports
+from r2k_pipeline.contracts.findings import Findings
 from r2k_pipeline.lake import Lake, LakeError
 from r2k_pipeline.markets import MarketsError, read_markets
 from r2k_pipeline.report.status import read_status
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.warehouse import open_warehouse
+
+if TYPE_CHECKING:
+    from r2k_pipeline.sources.socrata import SocrataReports
+
+EXAMPLES: Final = 3
+"""How many findings of one check are shown, the newest ones."""
+_BY_CHECK: Final = f"""
+select check_name, severity, count(*), list(row_key || ': ' || evidence order by known_at desc)[:{EXAMPLES}]
+from meta.findings
+group by check_name, severity
+order by severity, check_name
+"""
 
 
 @dataclass(frozen=True)
@@ -23,19 +37,23 @@ class Finding:
     what: str
     ok: bool
     detail: str
+    is_doubt: bool = False
+    """Well enough to go on with, and a person should look at it."""
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         return asdict(self)
 
     def __str__(self) -> str:
-        return f"{'ok  ' if self.ok else 'FAIL'}  {self.what:12}{self.detail}"
+        state = "look" if self.is_doubt else "ok"
+        return f"{state if self.ok else 'FAIL':6}{self.what:12}{self.detail}"
 
 
-def examine(settings: Settings) -> list[Finding]:
-    """All findings, the good ones too."""
+def examine(settings: Settings, online: "SocrataReports | None" = None) -> list[Finding]:
+    """All findings, the good ones too; with `online` also the newest report against the CFTC's API."""
     lake = Lake.of(settings.lake, settings.source, settings.as_of)
-    return [*_markets(settings), _holder(lake), *_files(lake), _warehouse(lake), *_fetches(settings, lake)]
+    found = [*_markets(settings), _holder(lake), *_files(lake), _warehouse(lake), *_fetches(settings, lake)]
+    return [*found, *_doubts(lake), *(_against_api(settings, lake, online) if online else ())]
 
 
 def _markets(settings: Settings) -> Iterator[Finding]:
@@ -86,3 +104,31 @@ def _fetches(settings: Settings, lake: Lake) -> Iterator[Finding]:
         yield Finding("release", False, f"report {status.release.late_report_date} is late; next: r2k run")
     if status.ok:
         yield Finding("fetch", True, "every required item was there at the last run")
+
+
+def _doubts(lake: Lake) -> Iterator[Finding]:
+    """What the reconciliation checks found in the published data, by check: how many rows, the newest of them."""
+    if not lake.warehouse.exists():
+        return
+    with open_warehouse(lake.warehouse) as connection:
+        published = "select 1 from duckdb_tables() where schema_name || '.' || table_name = ?"
+        if not connection.execute(published, [Findings.dotted()]).fetchall():
+            yield Finding("checks", False, f"{lake.warehouse}: has no {Findings.dotted()}; next: r2k run")
+            return
+        by_check = connection.sql(_BY_CHECK).fetchall()
+    for name, severity, rows, examples in by_check:
+        detail = "".join(f"\n{' ' * 18}{example}" for example in examples)
+        yield Finding("checks", severity != "error", f"{name}: {rows:,} rows, newest{detail}", is_doubt=True)
+    next_command = f"r2k sql \"from {Findings.dotted()} where check_name = '{by_check[0][0]}'\"" if by_check else ""
+    yield Finding("checks", True, f"all rows: {next_command}" if by_check else "no row is in doubt")
+
+
+def _against_api(settings: Settings, lake: Lake, api: "SocrataReports") -> Iterator[Finding]:
+    from r2k_pipeline.report.online import compare_newest  # noqa: PLC0415  (pulls in an HTTP client)
+
+    if settings.source == "sample":
+        yield Finding("online", True, "sample data is synthetic: nothing to compare with the CFTC")
+        return
+    codes = sorted({contract.code for market in read_markets(settings.markets) for contract in market.cot})
+    for agrees, detail in compare_newest(lake.read(CotReports), codes, api):
+        yield Finding("online", agrees, detail)

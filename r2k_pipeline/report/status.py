@@ -3,9 +3,13 @@
 Belongs here: reading the newest generation and the fetch log. Not here: looking for damage (doctor.py).
 """
 
+import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
+
+import pyarrow.parquet as pq
 
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.settings import Settings
@@ -24,12 +28,14 @@ class Status:
     last_session: date | None
     last_report: date | None
     failed: tuple[str, ...]
+    held: tuple[str, ...]
+    remarks: tuple[str, ...]
     release: NextRelease | None
 
     @property
     def ok(self) -> bool:
-        """Nothing required failed at the last fetch, and no report is late."""
-        return not self.failed and not (self.release and self.release.is_late)
+        """Nothing required failed at the last fetch, nothing waits for acceptance, and no report is late."""
+        return not self.failed and not self.held and not (self.release and self.release.is_late)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -44,6 +50,8 @@ class Status:
             "next_report": due and {"report_date": str(due.report_date), "released_at": due.released_at.isoformat()},
             "late_report": due and due.late_report_date and str(due.late_report_date),
             "failed": list(self.failed),
+            "held": list(self.held),
+            "remarks": list(self.remarks),
             "ok": self.ok,
         }
 
@@ -59,9 +67,10 @@ class Status:
             due = self.release
             lines.append(f"  next report   {due.report_date}, due {due.released_at:%Y-%m-%d %H:%M} UTC")
             if due.is_late:
-                lines.append(
-                    f"  LATE          report {due.late_report_date} was due {due.late_since:%Y-%m-%d %H:%M} UTC; next: r2k run"
-                )
+                late = f"report {due.late_report_date} was due {due.late_since:%Y-%m-%d %H:%M} UTC; next: r2k run"
+                lines.append(f"  LATE          {late}")
+        lines += [f"  note          {remark}" for remark in self.remarks]
+        lines += [f"  HELD          {held}" for held in self.held]
         return "\n".join([*lines, *(f"  FAILED        {failure}" for failure in self.failed)])
 
 
@@ -75,8 +84,20 @@ def read_status(settings: Settings) -> Status:
         ((session, report),) = connection.sql(
             "select max(session_date), max(report_date) from marts.positioning_vs_technicals"
         ).fetchall()
-        failed = connection.sql("select message from meta.fetches where status = 'failed' order by item").fetchall()
+        said = connection.sql(
+            "select status, item || ' (' || table_name || '): ' || message as remark, message from meta.fetches "
+            "where message is not null order by item, table_name"
+        ).fetchall()
     label, generation_id, published_at, as_of = generation
     due = next_release(datetime.now(UTC), report) if settings.source == "live" else None
-    messages = tuple(message for (message,) in failed)
-    return Status(label, generation_id, published_at, as_of, session, report, messages, due)
+    failed = tuple(message for outcome, _, message in said if outcome == "failed")
+    remarks = tuple(remark for outcome, remark, _ in said if outcome in ("ok", "accepted"))
+    held = tuple(_held(lake, settings.source))
+    return Status(label, generation_id, published_at, as_of, session, report, failed, held, remarks, due)
+
+
+def _held(lake: Lake, source: str) -> Iterator[str]:
+    """What waits for acceptance now, whatever was published."""
+    for (table, item), file in lake.held().items():
+        rows = pq.read_metadata(file).num_rows
+        yield f"{item}: {rows:,} rows of {table}; next: r2k accept {shlex.quote(item)} --source {source}"

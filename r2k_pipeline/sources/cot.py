@@ -7,7 +7,9 @@ Belongs here: unpacking with caps, layout recognition, text to typed rows. Not h
 import csv
 import io
 import re
+import struct
 import zipfile
+import zlib
 from datetime import datetime
 from typing import Final
 
@@ -23,6 +25,8 @@ MAX_TEXT_BYTES: Final = 512 * 2**20
 MAX_RATIO: Final = 100
 """Official zips compress about 5:1; a bomb is beyond 1,000:1."""
 _LEGACY_COMBINED: Final = re.compile(r"deahistfo|deacom|annualof|com\d\d_\d\d", re.IGNORECASE)
+_DAMAGED_ZIP: Final = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, NotImplementedError)
+"""What the standard library raises for one flipped byte or another."""
 _DOWNLOAD: Final = "delete the file and download it again from the CFTC"
 
 
@@ -71,25 +75,25 @@ def _unpack(document: CotDocument) -> tuple[str, bytes]:
                 raise _refuse(document, f"unexpected member {member.filename!r}")
             if member.flag_bits & 1:
                 raise _refuse(document, "the member is encrypted")
+            if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise _refuse(document, f"compression method {member.compress_type} is not the CFTC's")
             if member.file_size > min(MAX_TEXT_BYTES, MAX_RATIO * max(member.compress_size, 1024)):
                 raise _refuse(document, f"member of {member.file_size:,} bytes is beyond the caps")
             return member.filename, archive.read(member)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+    except _DAMAGED_ZIP as error:
         found = "an HTML page" if document.content.lstrip()[:1] == b"<" else f"{document.content[:8]!r}"
         raise _refuse(document, f"not a sound zip ({error}); begins with {found}") from error
 
 
 def _read_text(document: CotDocument, body: bytes) -> tuple[pl.DataFrame, Layout]:
     """The kept columns of a report under our names, all text, and the layout they were in."""
-    try:
-        decoded = body.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        decoded = body.decode("cp1252")
+    decoded = _decode(document, body)
     first = decoded.partition("\n")[0]
-    if first.lstrip()[:1] == "<":
-        raise _refuse(document, "an HTML page, not a report")
     has_header = "market" in first[:40].lower() and "exchange" in first[:60].lower() and "yymmdd" in first.lower()
-    names = [normalise(name) for name in next(csv.reader([first]))]
+    try:
+        names = [normalise(name) for name in next(csv.reader([first]))]
+    except csv.Error as error:
+        raise _refuse(document, f"not readable as a report: {error}") from error
     if has_header:
         names = [ALIASES.get(name, name) for name in names]
         layout = TFF if "futonly_or_combined" in names else LEGACY
@@ -103,7 +107,23 @@ def _read_text(document: CotDocument, body: bytes) -> tuple[pl.DataFrame, Layout
         )
     except pl.exceptions.PolarsError as error:
         raise _refuse(document, f"not readable as a report: {error}") from error
+    if cut := frame[names[-1]].null_count():
+        raise _refuse(document, f"cut short: {cut} rows have fewer than {len(names)} cells")
     return frame.select(pl.col(vendor).alias(ours) for vendor, ours in layout.taken.items()), layout
+
+
+def _decode(document: CotDocument, body: bytes) -> str:
+    """The text of a report: UTF-8 with or without a mark, or cp1252."""
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        try:
+            text = body.decode("cp1252")
+        except UnicodeDecodeError as error:
+            raise _refuse(document, f"not a text: {error}") from error
+    if text.lstrip()[:1] == "<":
+        raise _refuse(document, "an HTML page, not a report")
+    return text
 
 
 def _check_header(document: CotDocument, names: list[str], layout: Layout) -> None:

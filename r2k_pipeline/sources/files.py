@@ -13,6 +13,9 @@ import polars as pl
 from r2k_pipeline.sources.protocol import CotDocument, PriceAnswer, SourceError
 
 NO_ACTIONS = pl.DataFrame(schema={"Date": pl.String, "Dividends": pl.String, "Stock Splits": pl.String})
+SUFFIXES = (".zip", ".txt", ".csv")
+NO_REPORTS = "fut_fin_txt_*.zip"
+"""What an empty folder lacks: asked for, it fails by name, so that a run without reports is no success."""
 
 
 @dataclass(frozen=True)
@@ -23,21 +26,31 @@ class FilePrices:
     name: str = "files"
 
     def fetch_prices(self, symbol: str) -> PriceAnswer:
-        """One file's rows as text; raises SourceError where it is missing, unreadable or empty."""
+        """One file's rows as text; raises SourceError where it is missing, unreadable, cut or empty."""
         origin = f"{self.name}:prices/{symbol}.csv"
-        file = self.folder / "prices" / f"{symbol}.csv"
         try:
-            bars = pl.read_csv(io.BytesIO(file.read_bytes()), infer_schema=False)
+            body = (self.folder / "prices" / f"{symbol}.csv").read_bytes()
+            bars = _read_table(body)
         except FileNotFoundError as error:
             raise SourceError(origin, symbol, "no such file", f"put prices/{symbol}.csv into the folder") from error
-        except (OSError, pl.exceptions.PolarsError) as error:
+        except (OSError, ValueError, pl.exceptions.PolarsError) as error:
             reason = f"not a readable CSV: {str(error).splitlines()[0]}"
             raise SourceError(origin, symbol, reason, "download it again") from error
         if bars.is_empty():
             raise SourceError(origin, symbol, "an empty price answer", "download it again")
-        bars = bars.rename({name: name.strip().lstrip("\ufeff") for name in bars.columns})
         with_actions = {"Date", "Dividends", "Stock Splits"} <= set(bars.columns)
         return PriceAnswer(symbol, origin, bars, bars.select(NO_ACTIONS.columns) if with_actions else NO_ACTIONS)
+
+
+def _read_table(body: bytes) -> pl.DataFrame:
+    """A CSV with a header, all text. Raises ValueError for a repeated column (Polars renames it) or a cut last row."""
+    lines = pl.read_csv(io.BytesIO(body), infer_schema=False, has_header=False)
+    header = [(name or "").strip() for name in lines.row(0)]
+    if repeated := sorted({name for name in header if header.count(name) > 1}):
+        raise ValueError(f"column {', '.join(repeated)} is there twice")
+    if body.rstrip().rpartition(b"\n")[2].count(b",") < len(header) - 1:
+        raise ValueError("the last row is cut")
+    return lines.slice(1).rename(dict(zip(lines.columns, header, strict=True)))
 
 
 @dataclass(frozen=True)
@@ -48,14 +61,16 @@ class FileReports:
     name: str = "files"
 
     def list_reports(self) -> list[str]:
-        """File names in order of precedence."""
-        found = [file.name for file in (self.folder / "cot").glob("*") if file.suffix in (".zip", ".txt", ".csv")]
-        return sorted(found, key=lambda name: (not name.endswith(".zip"), name))
+        """File names in order of precedence; where there is none, the pattern of what is missing."""
+        found = [file.name for file in (self.folder / "cot").glob("*") if file.suffix.lower() in SUFFIXES]
+        return sorted(found, key=lambda name: (not name.lower().endswith(".zip"), name)) or [NO_REPORTS]
 
     def fetch_report(self, name: str) -> CotDocument:
         """One file's bytes; raises SourceError where it cannot be read."""
         origin = f"{self.name}:cot/{name}"
         try:
             return CotDocument(name, origin, (self.folder / "cot" / name).read_bytes())
+        except FileNotFoundError as error:
+            raise SourceError(origin, name, "no such file", "put the CFTC's zips into cot/ of the folder") from error
         except OSError as error:
             raise SourceError(origin, name, f"unreadable: {error.strerror}", "check the file") from error

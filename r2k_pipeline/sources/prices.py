@@ -54,11 +54,12 @@ def screen_bars(bars: list[pl.DataFrame], sessions: pl.DataFrame) -> Screened:
 
 
 def read_actions(answer: PriceAnswer, recorded_at: datetime) -> pl.DataFrame:
-    """The non-zero dividends and splits of one answer in the columns of PriceActions, amounts still text."""
+    """The dividends and splits of one answer in the columns of PriceActions, amounts still text; 0 is none."""
     kinds = {"Dividends": "dividend", "Stock Splits": "split"}
     long = answer.actions.unpivot(list(kinds), index="Date", variable_name="kind", value_name="amount")
     return (
-        long.filter(pl.col("amount").cast(pl.Float64, strict=False) != 0)
+        long.with_columns(_number("amount"))
+        .filter(pl.col("amount").is_not_null() & pl.col("amount").cast(pl.Float64, strict=False).ne_missing(0))
         .select(
             pl.lit(answer.symbol).alias("symbol"),
             pl.col("Date").alias("action_date"),

@@ -32,7 +32,8 @@ def screen(table: type[Table], written: pl.DataFrame, rules: dict[str, pl.Expr] 
     """Cast text columns to the contract and keep the rows that hold every rule.
 
     `written` has the contract's columns, still text where the vendor wrote text; `rules` are further rules
-    by name, true where a row is good, over the typed columns. Each refused row names every rule it broke.
+    by name, true where a row is good, over the typed columns of rows that fit the contract. Each refused row names
+    every contract rule it broke, or the further one.
     Rows of one key that differ: all are refused within one answer; between answers the first answer stands.
     """
     values = [name for name in written.columns if name != "source"]
@@ -71,7 +72,7 @@ def _settle_conflicts(table: type[Table], written: pl.DataFrame) -> tuple[pl.Dat
 def _read_days(table: type[Table], written: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
     """Text days as dates, and the rows whose day is none (a cast from text to date does not exist in Polars)."""
     days = [name for name, column in table.columns().items() if isinstance(column, dy.Date)]
-    refused = []
+    written, refused = written.with_columns(pl.col(days).cast(pl.String)), []  # no rows come in the contract's types
     for name in days:
         is_day = pl.col(name).str.to_date("%Y-%m-%d", strict=False).is_not_null()
         refused.append(written.filter(~is_day).with_columns(rule=pl.lit(f"{name} is not a day")))

@@ -11,21 +11,20 @@ import polars as pl
 
 if TYPE_CHECKING:
     import pandas as pd
+    from exchange_calendars import ExchangeCalendar
 
 FIRST_SESSION: Final = date(1927, 1, 1)
 """The longest price history (^GSPC) begins at the end of 1927; the library's own default is 20 years back."""
 
 
 def build_sessions(calendars: Iterable[str], until: date) -> pl.DataFrame:
-    """Sessions of `calendars` from 1927 to `until`, sorted by key. Raises ValueError for an unknown calendar."""
-    from exchange_calendars import errors, get_calendar  # noqa: PLC0415  (pulls in pandas: half a second)
+    """Sessions of `calendars` from 1927 (or as far as known) to `until`, sorted by key.
 
+    Raises ValueError for an unknown calendar, with the names there are.
+    """
     frames = []
     for name in sorted(set(calendars)):
-        try:
-            calendar = get_calendar(name, start=FIRST_SESSION.isoformat(), end=until.isoformat())
-        except errors.InvalidCalendarName as error:
-            raise ValueError(f"markets: calendar {name!r} is not an exchange_calendars name, e.g. XNYS") from error
+        calendar = _calendar(name, until)
         early = set(calendar.early_closes)
         frames.append(
             pl.DataFrame(
@@ -39,6 +38,22 @@ def build_sessions(calendars: Iterable[str], until: date) -> pl.DataFrame:
             )
         )
     return pl.concat(frames)
+
+
+def _calendar(name: str, until: date) -> "ExchangeCalendar":
+    from exchange_calendars import errors, get_calendar, get_calendar_names  # noqa: PLC0415  (pulls in pandas)
+
+    try:
+        return get_calendar(name, start=FIRST_SESSION.isoformat(), end=until.isoformat())
+    except errors.InvalidCalendarName as error:
+        allowed = ", ".join(get_calendar_names(include_aliases=False))
+        raise ValueError(f"markets: calendar = {name!r} is none of {allowed}") from error
+    except ValueError:  # its holidays are not known that far: then as far as they are
+        known = get_calendar(name)
+        first, last = known.bound_min(), known.bound_max()
+        start = max(FIRST_SESSION, first.date()) if first is not None else FIRST_SESSION
+        end = min(until, last.date()) if last is not None else until
+        return get_calendar(name, start=start.isoformat(), end=end.isoformat())
 
 
 def _instants(moments: "pd.Series[pd.Timestamp]") -> pl.Series:

@@ -1,8 +1,8 @@
 """The compiled search for consolidation ranges in one market's closes.
 
-Belongs here: arrays and records. Not here: frames and dates (consolidations.py). A span is tried at a bar only where the
-range of its shortest part leaves it a chance; the ranges of all trailing spans come from windows of doubling length. So
-the cost is linear in the bars, with a bound of LONGEST steps for a bar.
+Belongs here: arrays and records. Not here: frames and dates (consolidations.py). Spans are tried at a bar only where
+the range of the shortest of them leaves a chance, and only from just after closes outside the span. So the cost is
+linear in the bars: at most LONGEST steps for a bar, in practice a few.
 """
 
 from typing import Any
@@ -25,7 +25,11 @@ CORE = 0.01
 
 BLOCKS = np.append(np.floor(SHORTEST * APART ** np.arange(15)), LONGEST + 1).astype(np.int64)
 """Spans are tried in blocks of lengths BLOCKS[i]..BLOCKS[i + 1] - 1."""
-LEVELS = int(np.log2(LONGEST)) + 1
+
+CLOSE, LOG_CLOSE, SQUARES = range(3)
+"""Rows of a market's `series`: closes, their logs (the first's is 0), running sum of squared log returns."""
+HIGH, LOW = range(2)
+"""The rows of `links`."""
 
 RANGE = np.dtype(
     [(name, "i4") for name in ("start", "first_row", "last_inside", "outside")]
@@ -42,131 +46,156 @@ Floats = NDArray[np.float64]
 
 
 @exact_kernel
-def _windows(log_close: Floats) -> tuple[Floats, Floats]:
-    """Highest and lowest of the 2**level values that end at each row: two arrays (LEVELS, rows)."""
-    highs, lows = np.empty((LEVELS, log_close.size)), np.empty((LEVELS, log_close.size))
-    highs[0] = lows[0] = log_close
-    for level in range(1, LEVELS):
-        half = 1 << (level - 1)
-        early = min(half, log_close.size)
-        highs[level, :early], lows[level, :early] = highs[level - 1, :early], lows[level - 1, :early]
-        for row in range(half, log_close.size):
-            highs[level, row] = max(highs[level - 1, row], highs[level - 1, row - half])
-            lows[level, row] = min(lows[level - 1, row], lows[level - 1, row - half])
-    return highs, lows
+def _series(close: Floats) -> Floats:
+    series = np.empty((3, close.size))
+    series[CLOSE], series[LOG_CLOSE] = close, np.log(close / close[0])
+    series[SQUARES, 0] = 0.0
+    series[SQUARES, 1:] = np.cumsum(np.diff(series[LOG_CLOSE]) ** 2)
+    return series
 
 
 @exact_kernel
-def _level(length: int) -> int:
-    """The longest window of doubling length that fits in `length`."""
-    level = 0
-    while 2 << level <= length:
-        level += 1
-    return level
+def _links(log_close: Floats) -> Any:
+    """For each row the nearest earlier one with a higher close, and with a lower close; -1 for none: (2, rows)."""
+    links = np.empty((2, log_close.size), np.int32)
+    for side, sign in ((HIGH, 1.0), (LOW, -1.0)):
+        for row in range(log_close.size):
+            back = row - 1
+            while back >= 0 and sign * log_close[back] <= sign * log_close[row]:
+                back = links[side, back]
+            links[side, row] = back
+    return links
 
 
 @exact_kernel
-def _chances(highs: Floats, lows: Floats, squares: Floats) -> Any:
+def _chances(series: Floats) -> Any:
     """Of each row, as bits, the blocks that may hold a tight span: its range is at least that of the block's shortest
     span, its deviation at most what the squared returns of the longest allow."""
+    squares, high, low = series[SQUARES], series[LOG_CLOSE].copy(), series[LOG_CLOSE].copy()
     bits = np.zeros(squares.size, np.uint32)
     slack = TIGHT**2 * SHORTEST / (SHORTEST - 1) * (1 + 1e-9)
+    window = 1
     for block in range(BLOCKS.size - 1):
         shortest, longest = BLOCKS[block], BLOCKS[block + 1] - 1
-        level = _level(shortest)
-        back = shortest - (1 << level)
+        while 2 * window <= shortest:  # high and low: of the `window` closes up to each row
+            for row in range(squares.size - 1, window - 1, -1):
+                high[row], low[row] = max(high[row], high[row - window]), min(low[row], low[row - window])
+            window *= 2
+        back = shortest - window
         for row in range(shortest - 1, squares.size):
-            high = max(highs[level, row], highs[level, row - back])
-            low = min(lows[level, row], lows[level, row - back])
+            log_range = max(high[row], high[row - back]) - min(low[row], low[row - back])
             allowed = slack * (squares[row] - squares[max(row - longest + 1, 0)])
-            bits[row] |= np.uint32((high - low) ** 2 <= allowed) << np.uint32(block)
+            bits[row] |= np.uint32(log_range * log_range <= allowed) << np.uint32(block)
     return bits
 
 
 @exact_kernel
-def _tightness(log_range: float, log_close: Floats, squares: Floats, start: int, row: int) -> float:
+def _tightness(log_range: float, series: Floats, start: int, row: int) -> float:
     """log(high / low) / (sigma sqrt(n)), sigma the population deviation of the returns inside the span of n closes."""
     returns = row - start
-    spread = squares[row] - squares[start] - (log_close[row] - log_close[start]) ** 2 / returns
-    return log_range / np.sqrt(spread * (returns + 1) / returns)
+    total = series[LOG_CLOSE, row] - series[LOG_CLOSE, start]
+    spread = series[SQUARES, row] - series[SQUARES, start] - total * total / returns
+    return float(log_range / np.sqrt(spread * (returns + 1) / returns))
 
 
 @exact_kernel
-def _candidates(log_close: Floats, squares: Floats, highs: Floats, lows: Floats, row: int, block: int, out: Any) -> int:
-    """Write length and tightness of the block's tight spans that are no less tight one close shorter or longer."""
-    length = BLOCKS[block] - 1
-    level = _level(length)
-    back = row - length + (1 << level)
-    high, low = max(highs[level, row], highs[level, back]), min(lows[level, row], lows[level, back])
-    found = 0
-    for start in range(row - length, max(row - BLOCKS[block + 1] + 1, 0), -1):
-        shorter = high - low
-        high, low = max(high, log_close[start]), min(low, log_close[start])
-        before = log_close[start - 1]
-        if low <= before <= high:
-            continue  # a longer span has the same range and more deviation
-        here = _tightness(high - low, log_close, squares, start, row)
-        if (
-            here <= TIGHT
-            and here <= _tightness(shorter, log_close, squares, start + 1, row)
-            and here < _tightness(max(high, before) - min(low, before), log_close, squares, start - 1, row)
-        ):
-            out[found, 0], out[found, 1] = row - start + 1, here
-            found += 1
-    return found
+def _is_tight(log_range: float, series: Floats, start: int, row: int) -> bool:
+    """Whether _tightness is at most TIGHT, without a division or a root: most spans are asked nothing else."""
+    returns = row - start
+    total = series[LOG_CLOSE, row] - series[LOG_CLOSE, start]
+    spread = returns * (series[SQUARES, row] - series[SQUARES, start]) - total * total
+    return bool((log_range * returns) ** 2 <= TIGHT**2 * (returns + 1) * spread)
 
 
 @exact_kernel
-def _core_edge(close: Floats, sign: float) -> float:
-    """The CORE quantile of sign x close, times sign: linear between the two order statistics around it, as numpy's."""
-    place = CORE * (close.size - 1)
+def _candidates(series: Floats, links: Any, row: int, blocks: int, found: Any) -> int:
+    """Write length and tightness of the candidates in `blocks`, as `build_consolidations` defines them; returns how many.
+
+    The walk goes from one close that lies outside all later ones to the next: a candidate starts just after such a one.
+    """
+    log_close = series[LOG_CLOSE]
+    high = low = former_high = former_low = row
+    block = count = 0
+    while blocks >> block:
+        up, down = links[HIGH, high], links[LOW, low]
+        before = max(up, down)
+        if before < 0 or row - before > LONGEST:
+            break
+        while block < BLOCKS.size - 1 and BLOCKS[block + 1] <= row - before:
+            block += 1
+        log_range, start = log_close[high] - log_close[low], before + 1
+        is_chance = row - before >= SHORTEST and blocks >> block & 1
+        if is_chance and _is_tight(log_range, series, start, row):
+            here = _tightness(log_range, series, start, row)
+            inner_high, inner_low = former_high if high == start else high, former_low if low == start else low
+            shorter = log_close[inner_high] - log_close[inner_low]
+            longer = log_close[up if before == up else high] - log_close[down if before == down else low]
+            if here <= _tightness(shorter, series, start + 1, row) and here < _tightness(longer, series, before, row):
+                found[count, 0], found[count, 1] = row - before, here
+                count += 1
+        if before == up:
+            former_high, high = high, up
+        else:
+            former_low, low = low, down
+    return count
+
+
+@exact_kernel
+def _core_edge(close: Floats, low: float, high: float, sign: float) -> float:
+    """CORE quantile, from below (sign 1) or above (-1), of the closes in [low, high]: linear in rank, as numpy's."""
+    inside = 0
+    for value in close:
+        inside += low <= value <= high
+    place = CORE * (inside - 1)
     rank = int(place)
     least = np.full(rank + 2, np.inf)
     for value in close:
-        spot = rank + 1
-        if sign * value < least[spot]:
+        if low <= value <= high and sign * value < least[rank + 1]:
+            spot = rank + 1
             while spot > 0 and sign * value < least[spot - 1]:
                 least[spot] = least[spot - 1]
                 spot -= 1
             least[spot] = sign * value
-    return sign * (least[rank] + (least[rank + 1] - least[rank]) * (place - rank))
+    return float(sign * (least[rank] + (least[rank + 1] - least[rank]) * (place - rank)))
 
 
 @exact_kernel
-def _write(version: Any, ranges: Any, which: int, row: int, end: int, close: Floats, log_close: Floats) -> None:
+def _write(version: Any, ranges: Any, which: int, row: int, series: Floats) -> None:
     """Describe the open range `which` as known at `row`; its parent is the one that started last before it."""
     here = ranges[which]
-    version.start, version.first_row, version.row, version.end = here.start, here.first_row, row, end
-    version.low, version.high, version.parent = here.low, here.high, -1
+    has_ended = here.outside == CLOSES_OUTSIDE
+    version.start, version.first_row, version.row = here.start, here.first_row, row
+    version.low, version.high, version.end = here.low, here.high, here.last_inside if has_ended else -1
+    version.parent = -1
     for other in ranges:
         if version.parent < other.start < here.start:
             version.parent = other.start
-    span = slice(here.start, (end if end >= 0 else row) + 1)
-    closes = close[span]
-    inside = closes[(closes >= here.low) & (closes <= here.high)]
-    version.core_low, version.core_high = _core_edge(inside, 1.0), _core_edge(inside, -1.0)
-    logs = log_close[span]
-    version.tightness = (logs.max() - logs.min()) / (np.std(np.diff(logs)) * np.sqrt(logs.size))
+    last = here.last_inside if has_ended else row
+    closes, logs = series[CLOSE, here.start : last + 1], series[LOG_CLOSE, here.start : last + 1]
+    version.core_low = _core_edge(closes, here.low, here.high, 1.0)
+    version.core_high = _core_edge(closes, here.low, here.high, -1.0)
+    version.tightness = _tightness(logs.max() - logs.min(), series, here.start, last)
 
 
 @exact_kernel
-def _meet(here: Any, row: int, close: float, log_close: Floats, squares: Floats) -> bool:
+def _meet(here: Any, row: int, series: Floats) -> bool:
     """Let a range meet a close: it widens to all of its span while that is tight, else the close is inside or outside.
 
-    Returns whether its edges moved.
+    Returns whether there is news: its edges moved, or it has ended.
     """
+    close = series[CLOSE, row]
     if close < here.span_low or close > here.span_high:
         here.span_low, here.span_high = min(here.span_low, close), max(here.span_high, close)
         here.span_log_range = np.log(here.span_high / here.span_low)
-    is_tight = _tightness(here.span_log_range, log_close, squares, here.start, row) <= TIGHT
-    moved = is_tight and (here.low != here.span_low or here.high != here.span_high)
+    is_tight = _is_tight(here.span_log_range, series, here.start, row)
+    has_moved = is_tight and (here.low != here.span_low or here.high != here.span_high)
     if is_tight:
         here.low, here.high = here.span_low, here.span_high
     if here.low <= close <= here.high:
         here.outside, here.last_inside = 0, row
     else:
         here.outside += 1
-    return moved
+    return bool(has_moved or here.outside == CLOSES_OUTSIDE)
 
 
 @exact_kernel
@@ -195,10 +224,22 @@ def _pick(found: Any, count: int, ranges: Any, row: int) -> int:
 
 
 @exact_kernel
-def _open(here: Any, row: int, length: int, close: Floats) -> None:
+def _free_blocks(chances: int, ranges: Any, row: int) -> int:
+    """The chances without the blocks that lengths of open ranges lie in: nothing there is APART from them."""
+    for here in ranges:
+        block = 0
+        while block < BLOCKS.size and BLOCKS[block] <= row - here.start + 1:
+            block += 1
+        if block > 0:
+            chances &= ~(1 << (block - 1))
+    return chances
+
+
+@exact_kernel
+def _open(here: Any, row: int, length: int, series: Floats) -> None:
     """Confirm the span of `length` closes that ends at `row`."""
     here.start, here.first_row, here.last_inside, here.outside = row - length + 1, row, row, 0
-    span = close[here.start : row + 1]
+    span = series[CLOSE, here.start : row + 1]
     here.low = here.span_low = span.min()
     here.high = here.span_high = span.max()
     here.span_log_range = np.log(here.high / here.low)
@@ -220,35 +261,25 @@ def find_ranges(close: Floats) -> Any:
 
     A range has a version when it is confirmed, whenever its edges move, and when its end is known.
     """
-    log_close = np.log(close / close[0])
-    squares = np.zeros(close.size)
-    squares[1:] = np.cumsum(np.diff(log_close) ** 2)
-    highs, lows = _windows(log_close)
-    chances = _chances(highs, lows, squares)
+    series = _series(close)
+    links, chances = _links(series[LOG_CLOSE]), _chances(series)
     found = np.empty((LONGEST, 2))
     ranges, versions = np.empty(BLOCKS.size, RANGE), np.empty(BLOCKS.size, VERSION)
     alive = known = 0
     for row in range(close.size):
+        ranges = _with_room(ranges, alive, BLOCKS.size)
         versions = _with_room(versions, known, alive + BLOCKS.size)  # no two picks of a bar come from one block
         for which in range(alive):
-            here = ranges[which]
-            moved = _meet(here, row, close[row], log_close, squares)
-            if moved or here.outside == CLOSES_OUTSIDE:
-                end = here.last_inside if here.outside else -1
-                _write(versions[known], ranges[:alive], which, row, end, close, log_close)
+            if _meet(ranges[which], row, series):
+                _write(versions[known], ranges[:alive], which, row, series)
                 known += 1
         alive = _without_ended(ranges, alive)
-        if not chances[row]:
-            continue
-        ranges = _with_room(ranges, alive, BLOCKS.size)
-        count = 0
-        for block in range(BLOCKS.size - 1):
-            if chances[row] >> block & 1:
-                count += _candidates(log_close, squares, highs, lows, row, block, found[count:])
+        blocks = _free_blocks(chances[row], ranges[:alive], row) if chances[row] else 0
+        count = _candidates(series, links, row, blocks, found)
         length = _pick(found, count, ranges[:alive], row)
         while length:
-            _open(ranges[alive], row, length, close)
-            _write(versions[known], ranges[: alive + 1], alive, row, -1, close, log_close)
+            _open(ranges[alive], row, length, series)
+            _write(versions[known], ranges[: alive + 1], alive, row, series)
             alive, known = alive + 1, known + 1
             length = _pick(found, count, ranges[:alive], row)
     return versions[:known]

@@ -3,6 +3,7 @@
 Belongs here: the arithmetic. Not here: frames, nulls, threads (indicators.py). NaN marks "not defined yet".
 A long window is joined from two shorter ones, `mean_100[i] = (mean_50[i] + mean_50[i - 50]) / 2`: no running sum, so
 nothing drifts, a value depends on its own window alone, and every loop vectorises while the symbol stays in cache.
+Counts of bars are passed as floats: numba would compile a function anew for every integer written in a call.
 """
 
 import numpy as np
@@ -15,10 +16,17 @@ ALL_FLAT = 1e-14
 LOOK_BACK = tuple(np.uint64(lag) for lag in range(5))
 """Unsigned, because numba checks a signed index for Python's wrap-around and then cannot vectorise."""
 
+WORK = 6
+"""Scratch rows of one symbol."""
+RETURN, RSI, SMA_20, SMA_50, SMA_100, SMA_200, EMA_20, MACD, SIGNAL, HISTOGRAM, ATR = range(11)
+UPPER, LOWER, HIGH, LOW, VOLATILITY, DRAWDOWN, TRIGGER_30, TRIGGER_70, TRIGGER_50_200 = range(11, 20)
+"""Rows of the output of `indicators`, as indicators.COLUMNS names them."""
+
 
 @exact_kernel
 def _copy(x: Floats, out: Floats) -> None:
-    for i in range(len(x)):  # `out[:] = x` costs two seconds of compiling
+    """`out[:] = x`, which as it stands would cost two seconds of compiling."""
+    for i in range(len(x)):
         out[i] = x[i]
 
 
@@ -33,58 +41,46 @@ def _join_mean(long: Floats, long_bars: float, short: Floats, short_bars: float,
 
 
 @exact_kernel
-def _join_variance(
-    long: Floats,
-    long_variance: Floats,
-    long_bars: float,
-    short: Floats,
-    short_variance: Floats,
-    short_bars: float,
-    out: Floats,
-) -> None:
-    """The variance of two windows end to end by the law of total variance: no squares of prices, so nothing cancels."""
-    lag, share = int(long_bars), long_bars / (long_bars + short_bars)
-    out[:lag] = np.nan
-    n, joined = len(out) - lag, out[lag:]
-    new, old, new_variance, old_variance = long[lag:], short[:n], long_variance[lag:], short_variance[:n]
+def _join_maximum(x: Floats, lag: int, twice: int, oldest: int, out: Floats) -> None:
+    """The largest of x[i] and x at three lags; NaN where the oldest is missing or NaN."""
+    out[:oldest] = np.nan
+    a, b, c, d, joined = x[oldest:], x[oldest - lag :], x[oldest - twice :], x, out[oldest:]
     for i in range(len(joined)):
-        between = share * (1 - share) * (new[i] - old[i]) ** 2
-        joined[i] = share * new_variance[i] + (1 - share) * old_variance[i] + between
+        new = a[i] if a[i] > b[i] else b[i]
+        old = c[i] if c[i] > d[i] else d[i]
+        joined[i] = new if new > old else old
 
 
 @exact_kernel
-def _join_maximum(x: Floats, lag: int, out: Floats) -> None:
-    """out[i] = max(x[i], x[i - lag]); NaN before `lag` and where x[i - lag] is."""
-    out[:lag] = np.nan
-    new, old, joined = x[lag:], x[: len(out) - lag], out[lag:]
-    for i in range(len(joined)):
-        joined[i] = new[i] if new[i] > old[i] else old[i]
+def _mean_20(x: Floats, ten: Floats, twenty: Floats, work: Floats) -> None:
+    """Means of the last 10 and 20 values, joined 1, 2, 4, 5, 10, 20."""
+    two, four = work[0], work[1]
+    _join_mean(x, 1.0, x, 1.0, two)
+    _join_mean(two, 2.0, two, 2.0, four)
+    _join_mean(four, 4.0, x, 1.0, two)
+    _join_mean(two, 5.0, two, 5.0, ten)
+    _join_mean(ten, 10.0, ten, 10.0, twenty)
 
 
 @exact_kernel
-def _mean_and_variance_20(x: Floats, mean: Floats, variance: Floats, work: Floats) -> None:
-    """Mean and population variance of the last 20 values, joined 1, 2, 4, 5, 10, 20."""
-    mean_a, mean_b, var_a, var_b = work[0], work[1], work[2], work[3]
-    mean[:] = 0.0
-    _join_variance(x, mean, 1.0, x, mean, 1.0, var_a)
-    _join_mean(x, 1.0, x, 1.0, mean_a)
-    _join_variance(mean_a, var_a, 2.0, mean_a, var_a, 2.0, var_b)
-    _join_mean(mean_a, 2.0, mean_a, 2.0, mean_b)
-    _join_variance(mean_b, var_b, 4.0, x, mean, 1.0, var_a)
-    _join_mean(mean_b, 4.0, x, 1.0, mean_a)
-    _join_variance(mean_a, var_a, 5.0, mean_a, var_a, 5.0, var_b)
-    _join_mean(mean_a, 5.0, mean_a, 5.0, mean_b)
-    _join_variance(mean_b, var_b, 10.0, mean_b, var_b, 10.0, variance)
-    _join_mean(mean_b, 10.0, mean_b, 10.0, mean)
+def _deviations_20(x: Floats, mean: Floats, out: Floats) -> None:
+    """Sum of the squared deviations of the last 20 values from their mean, as defined: nothing cancels."""
+    out[:19] = np.nan
+    centre, total = mean[19:], out[19:]
+    for i in range(np.uint64(len(total))):
+        squares = 0.0
+        for later in range(np.uint64(20)):
+            squares += (x[i + later] - centre[i]) ** 2
+        total[i] = squares
 
 
 @exact_kernel
 def moving_averages(
-    close: Floats, sma_20: Floats, sma_50: Floats, sma_100: Floats, sma_200: Floats, variance_20: Floats, work: Floats
+    close: Floats, sma_20: Floats, sma_50: Floats, sma_100: Floats, sma_200: Floats, work: Floats
 ) -> None:
-    """Means over 20, 50, 100, 200 bars and the population variance over 20; NaN until a window is full."""
-    ten, forty = work[1], work[0]
-    _mean_and_variance_20(close, sma_20, variance_20, work)
+    """Means over 20, 50, 100, 200 bars; NaN until a window is full."""
+    ten, forty = work[2], work[0]
+    _mean_20(close, ten, sma_20, work)
     _join_mean(sma_20, 20.0, sma_20, 20.0, forty)
     _join_mean(forty, 40.0, ten, 10.0, sma_50)
     _join_mean(sma_50, 50.0, sma_50, 50.0, sma_100)
@@ -93,12 +89,12 @@ def moving_averages(
 
 @exact_kernel
 def _maximum_252(x: Floats, out: Floats, work: Floats) -> None:
-    """Largest of the last 252 values: windows of 2, 4, ... 128, and two of 128 that overlap."""
-    done, next_ = out, work[0]
+    """Largest of the last 252 values: windows of 4, 16, 64, and four of 64 that overlap."""
+    done, joined = out, work[0]
     _copy(x, done)
-    for lag in (1, 2, 4, 8, 16, 32, 64, 124):
-        _join_maximum(done, lag, next_)
-        done, next_ = next_, done
+    for lag, twice, oldest in ((1, 2, 3), (4, 8, 12), (16, 32, 48), (64, 128, 188)):
+        _join_maximum(done, lag, twice, oldest, joined)
+        done, joined = joined, done
 
 
 @exact_kernel
@@ -189,10 +185,11 @@ def _average_true_range(high: Floats, low: Floats, close: Floats, out: Floats, w
 
 
 @exact_kernel
-def _bands(middle: Floats, variance: Floats, upper: Floats, lower: Floats) -> None:
+def _bands(close: Floats, middle: Floats, upper: Floats, lower: Floats) -> None:
     """Bollinger(20, 2), population standard deviation."""
+    _deviations_20(close, middle, lower)
     for i in range(len(middle)):
-        width = 2 * np.sqrt(variance[i])
+        width = 2 * np.sqrt(lower[i] / 20)
         upper[i] = middle[i] + width
         lower[i] = middle[i] - width
 
@@ -200,20 +197,21 @@ def _bands(middle: Floats, variance: Floats, upper: Floats, lower: Floats) -> No
 @exact_kernel
 def _volatility(log_close: Floats, out: Floats, work: Floats) -> None:
     """Realised volatility: sample standard deviation of 20 log returns, a year of 252 sessions."""
-    moves, mean = work[4], work[5]
+    moves, mean = work[3], work[4]
     moves[:1] = np.nan
     new, old, changes = log_close[1:], log_close[:-1], moves[1:]
     for i in range(len(changes)):
         changes[i] = new[i] - old[i]
-    _mean_and_variance_20(moves, mean, out, work)
+    _mean_20(moves, work[2], mean, work)
+    _deviations_20(moves, mean, out)
     for i in range(len(out)):
-        out[i] = np.sqrt(out[i] * (252 * 20 / 19))
+        out[i] = np.sqrt(out[i] * (252 / 19))
 
 
 @exact_kernel
 def _extremes(high: Floats, low: Floats, high_252d: Floats, low_252d: Floats, work: Floats) -> None:
     """Highest high and lowest low of 252 bars: the lowest is the highest of the mirrored."""
-    values = work[2]
+    values = work[1]
     _copy(high, values)
     _maximum_252(values, high_252d, work)
     for i in range(len(low)):
@@ -249,12 +247,9 @@ def _average_trigger(close: Floats, sma_50: Floats, sma_200: Floats, out: Floats
         trigger[i] = price if price > 0 else np.nan
 
 
-WORK = 7
-"""Scratch rows of one symbol: they fit the second-level cache up to about 15,000 bars."""
-
-
 @exact_kernel
 def _longest(offsets: Integers) -> int:
+    """Bars of the symbol that has most."""
     bars = 0
     for symbol in range(len(offsets) - 1):
         bars = max(bars, offsets[symbol + 1] - offsets[symbol])
@@ -262,26 +257,24 @@ def _longest(offsets: Integers) -> int:
 
 
 @exact_kernel
-def indicators(
-    high: Floats, low: Floats, close: Floats, log_close: Floats, offsets: Integers, first: int, last: int, out: Floats
-) -> None:
-    """Fill the 20 rows of `out` (indicators.COLUMNS x bars) for symbols first..last - 1 of `offsets`."""
+def indicators(high: Floats, low: Floats, close: Floats, log_close: Floats, offsets: Integers, out: Floats) -> None:
+    """Fill the 20 rows of `out` (indicators.COLUMNS x bars), symbol by symbol."""
     room = np.empty(WORK * _longest(offsets))
-    for symbol in range(first, last):
+    for symbol in range(len(offsets) - 1):
         a, b = offsets[symbol], offsets[symbol + 1]
         work = room[: WORK * (b - a)].reshape((WORK, b - a))
-        c, variance = work[6], work[5]
+        c = work[5]
         _copy(close[a:b], c)
-        moving_averages(c, out[2, a:b], out[3, a:b], out[4, a:b], out[5, a:b], variance, work)
-        _bands(out[2, a:b], variance, out[11, a:b], out[12, a:b])
-        _returns(c, out[0, a:b], out[16, a:b])
-        _strength(c, out[1, a:b], out[17, a:b], out[18, a:b], work)
-        _smooth(c, 19.0, 20.0, 2 / 21, out[6, a:b])
-        _macd(c, out[7, a:b], out[8, a:b], out[9, a:b], work)
-        _average_true_range(high[a:b], low[a:b], c, out[10, a:b], work)
-        _extremes(high[a:b], low[a:b], out[13, a:b], out[14, a:b], work)
-        _volatility(log_close[a:b], out[15, a:b], work)
-        _average_trigger(c, out[3, a:b], out[5, a:b], out[19, a:b])
+        moving_averages(c, out[SMA_20, a:b], out[SMA_50, a:b], out[SMA_100, a:b], out[SMA_200, a:b], work)
+        _bands(c, out[SMA_20, a:b], out[UPPER, a:b], out[LOWER, a:b])
+        _returns(c, out[RETURN, a:b], out[DRAWDOWN, a:b])
+        _strength(c, out[RSI, a:b], out[TRIGGER_30, a:b], out[TRIGGER_70, a:b], work)
+        _smooth(c, 19.0, 20.0, 2 / 21, out[EMA_20, a:b])
+        _macd(c, out[MACD, a:b], out[SIGNAL, a:b], out[HISTOGRAM, a:b], work)
+        _average_true_range(high[a:b], low[a:b], c, out[ATR, a:b], work)
+        _extremes(high[a:b], low[a:b], out[HIGH, a:b], out[LOW, a:b], work)
+        _volatility(log_close[a:b], out[VOLATILITY, a:b], work)
+        _average_trigger(c, out[SMA_50, a:b], out[SMA_200, a:b], out[TRIGGER_50_200, a:b])
 
 
 @exact_kernel
@@ -292,7 +285,7 @@ def averages(close: Floats, offsets: Integers, out: Floats) -> None:
         a, b = offsets[symbol], offsets[symbol + 1]
         work = room[: WORK * (b - a)].reshape((WORK, b - a))
         _copy(close[a:b], out[0, a:b])
-        moving_averages(out[0, a:b], out[1, a:b], out[2, a:b], out[3, a:b], out[4, a:b], work[5], work)
+        moving_averages(out[0, a:b], out[1, a:b], out[2, a:b], out[3, a:b], out[4, a:b], work)
 
 
 @exact_kernel
@@ -302,6 +295,6 @@ def rsi_triggers(close: Floats, offsets: Integers, bars: float, target: float, o
     for symbol in range(len(offsets) - 1):
         a, b = offsets[symbol], offsets[symbol + 1]
         work = room[: WORK * (b - a)].reshape((WORK, b - a))
-        _copy(close[a:b], work[6])
-        average_moves(work[6], bars, work[2], work[3], work)
-        rsi_trigger(work[6], work[2], work[3], bars, target, out[a:b])
+        _copy(close[a:b], work[5])
+        average_moves(work[5], bars, work[2], work[3], work)
+        rsi_trigger(work[5], work[2], work[3], bars, target, out[a:b])

@@ -5,14 +5,18 @@ Definitions, units: contracts/indicators.py. Reference: TA-Lib, equal to 1e-9 bu
 """
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
 
 from r2k_pipeline.transforms.indicator_input import price_array
 from r2k_pipeline.transforms.symbols import Floats, Integers, symbol_offsets
+
+Result = TypeVar("Result")
 
 COLUMNS = (
     "return_1d",
@@ -41,7 +45,7 @@ TRIGGERS = 3
 
 TIE = 1e-10
 """Relative difference below which two averages are equal: far above the rounding of a mean (1e-15), and at prices
-below 100,000 far below what a cent in one of 200 closes makes (5e-10)."""
+below 100,000 below what a cent in one of 200 closes makes (5e-10)."""
 
 BATCH_ROWS = 100_000
 """Rows of one task: enough to forget what a task costs, few enough to share out evenly."""
@@ -52,35 +56,40 @@ def build_daily_indicators(bars: pl.DataFrame) -> pl.DataFrame:
 
     Raises ValueError if a market's bars are not together and ascending, or a high, low or close is no positive number.
     """
-    offsets = symbol_offsets(bars)
-    rows = np.empty((len(COLUMNS), bars.height))
-    fill_indicators(price_array(bars, "high"), price_array(bars, "low"), price_array(bars, "close"), offsets, rows)
-    indicators = pl.DataFrame(dict(zip(COLUMNS, rows, strict=True)), nan_to_null=True)
-    return bars.select("market", "session_date", "close").hstack(
-        [*indicators.get_columns()[:-TRIGGERS], moving_average_order(*rows[3:6]), *indicators.get_columns()[-TRIGGERS:]]
-    )
+    offsets, keys = symbol_offsets(bars), bars.select("market", "session_date", "close")
+    high, low, close = (price_array(bars, name) for name in ("high", "low", "close"))
+
+    def build(first: int, last: int) -> pl.DataFrame:
+        rows = slice(offsets[first], offsets[last])
+        values = np.empty((len(COLUMNS), rows.stop - rows.start))
+        fill_indicators(high[rows], low[rows], close[rows], offsets[first : last + 1] - rows.start, values)
+        columns = pl.DataFrame(dict(zip(COLUMNS, values, strict=True)), nan_to_null=True).get_columns()
+        order = moving_average_order(*(values[COLUMNS.index(name)] for name in ("sma_50", "sma_100", "sma_200")))
+        return keys[rows].hstack([*columns[:-TRIGGERS], order, *columns[-TRIGGERS:]])
+
+    return pl.concat(in_batches(offsets, build))
 
 
 def fill_indicators(high: Floats, low: Floats, close: Floats, offsets: Integers, out: Floats) -> None:
-    """Fill `out` (len(COLUMNS) x bars) market by market, on all cores if that is worth the threads.
+    """Fill the rows COLUMNS of `out` (len(COLUMNS) x bars) market by market; NaN means not defined.
 
-    Prices as price_array gives them, `offsets` as symbol_offsets does. NaN in `out` means not defined.
+    Prices as price_array gives them, `offsets` as symbol_offsets does. Holds no lock while it computes.
     """
     from r2k_pipeline.transforms.indicator_kernels import indicators  # noqa: PLC0415  (imports numba)
 
-    log_close = np.empty_like(close)
+    indicators(high, low, close, np.log(close), offsets, out)
 
-    def fill(first: int, last: int) -> None:
-        rows = slice(offsets[first], offsets[last])
-        np.log(close[rows], out=log_close[rows])
-        indicators(high, low, close, log_close, offsets, first, last, out)
 
-    cuts = np.unique(np.searchsorted(offsets, range(0, len(close) + BATCH_ROWS, BATCH_ROWS)).clip(max=len(offsets) - 1))
+def in_batches(offsets: Integers, task: Callable[[int, int], Result]) -> list[Result]:
+    """task(first, last) for runs of markets of about BATCH_ROWS rows, in order; on all cores if there are many."""
+    markets = len(offsets) - 1
+    cuts = np.unique(
+        np.searchsorted(offsets, range(0, offsets[-1] + BATCH_ROWS, BATCH_ROWS)).clip(max=markets)
+    ).tolist()
     if len(cuts) <= 2:
-        fill(0, len(offsets) - 1)
-        return
+        return [task(0, markets)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(fill, cuts[:-1].tolist(), cuts[1:].tolist()))
+        return list(pool.map(task, cuts[:-1], cuts[1:]))
 
 
 def moving_average_order(sma_50: Floats, sma_100: Floats, sma_200: Floats) -> pl.Series:

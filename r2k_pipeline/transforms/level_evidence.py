@@ -7,15 +7,12 @@ them into zones (levels.py). Evidence is a fact of one date; a reference that mo
 
 import polars as pl
 
-from r2k_pipeline.transforms.symbols import column_array
+from r2k_pipeline.transforms.symbols import column_array, symbol_offsets
 
 HOLD_SESSIONS = 5
 """Sessions that a moving reference must stand before it counts: the same patience as a swing pivot's k."""
 STAND_ATR = 0.25
 """How far it may wander meanwhile, in ATR: half of what separates two zones."""
-
-EVIDENCE = {"market": pl.String, "kind": pl.String, "price": pl.Float64}
-DATES = ("born_date", "confirmed_date")
 
 
 def build_level_evidence(
@@ -25,21 +22,34 @@ def build_level_evidence(
     profiles: pl.DataFrame,
     consolidations: pl.DataFrame,
 ) -> pl.DataFrame:
-    """All evidence: market, kind, price, born_date, confirmed_date; sorted by market, confirmed_date, kind, price.
+    """All evidence: market, kind, price, born_date, confirmed_date; markets as in `bars`, sorted by confirmed_date.
 
     Kinds: `swing_high` `swing_low` `range_high` `range_low` `year_high` `year_low` `high_252d` `low_252d`, and
     `poc_` `value_area_low_` `value_area_high_` + the name of each rolling profile window. Prices in index points.
+    Raises ValueError if any of it is of a market that has no bars.
     """
     parts = [
         _pivot_evidence(pivots),
         *(_edge_evidence(consolidations, edge) for edge in ("low", "high")),
         *_year_evidence(bars),
-        *(_standing_evidence(indicators, name, pl.lit(name)) for name in ("high_252d", "low_252d")),
+        *_standing_evidence(indicators, {name: name for name in ("high_252d", "low_252d")}),
         *_profile_evidence(profiles, indicators),
     ]
-    dtypes = EVIDENCE | dict.fromkeys(DATES, bars.schema["session_date"])
+    markets = bars["market"].gather(symbol_offsets(bars)[:-1])
+    for part in parts:
+        strangers = part.filter(~pl.col("market").is_in(markets.implode()))["market"].unique()
+        if len(strangers):
+            raise ValueError(f"levels: evidence of markets that have no bars: {strangers.sort().head().to_list()}")
+    date = bars.schema["session_date"]
+    dtypes: dict[str, pl.DataType | type[pl.DataType]] = {
+        "market": pl.Enum(markets),
+        "kind": pl.String,
+        "price": pl.Float64,
+        "born_date": date,
+        "confirmed_date": date,
+    }
     evidence = pl.concat(part.select(pl.col(name).cast(dtype) for name, dtype in dtypes.items()) for part in parts)
-    return evidence.sort("market", "confirmed_date", "kind", "price", "born_date")
+    return evidence.sort("market", "confirmed_date", maintain_order=True)
 
 
 def _pivot_evidence(pivots: pl.DataFrame) -> pl.DataFrame:
@@ -48,58 +58,54 @@ def _pivot_evidence(pivots: pl.DataFrame) -> pl.DataFrame:
 
 def _edge_evidence(consolidations: pl.DataFrame, edge: str) -> pl.DataFrame:
     """One edge of the ranges, each price once: when the range was confirmed, and when a close moved the edge."""
-    edges = consolidations.sort("market", "confirmed_date").unique(["market", "start_date", edge], keep="first")
+    versions = consolidations.sort("market", "start_date", "confirmed_date")
+    edges = versions.filter(
+        pl.any_horizontal(pl.col("market", "start_date", edge).ne_missing(pl.col("market", "start_date", edge).shift()))
+    )
     return edges.select("market", "confirmed_date", kind=pl.lit(f"range_{edge}"), price=edge, born_date="start_date")
 
 
 def _year_evidence(bars: pl.DataFrame) -> list[pl.DataFrame]:
     """A calendar year's high and low, known from the first session of the next year."""
-    day = pl.col("session_date")
-    years = (
-        bars.group_by("market", day.dt.year().alias("year"), maintain_order=True)
-        .agg(
-            day.first().alias("first"),
-            pl.col("high").max(),
-            pl.col("low").min(),
-            day.gather(pl.col("high").arg_max()).first().alias("high_date"),
-            day.gather(pl.col("low").arg_min()).first().alias("low_date"),
-        )
-        .with_columns(confirmed_date=pl.col("first").shift(-1).over("market"))
-        .drop_nulls("confirmed_date")
-    )
+    from r2k_pipeline.transforms.level_evidence_kernels import year_extremes  # noqa: PLC0415  (imports numba)
+
+    year = bars["session_date"].dt.year().to_numpy()
+    rows = year_extremes(column_array(bars, "high"), column_array(bars, "low"), year, symbol_offsets(bars))
     return [
-        years.select("market", "confirmed_date", kind=pl.lit(f"year_{edge}"), price=edge, born_date=f"{edge}_date")
+        bars[rows[edge]].select(
+            "market",
+            kind=pl.lit(f"year_{edge}"),
+            price=edge,
+            born_date="session_date",
+            confirmed_date=bars["session_date"].gather(rows["next"]),
+        )
         for edge in ("high", "low")
     ]
 
 
 def _profile_evidence(profiles: pl.DataFrame, indicators: pl.DataFrame) -> list[pl.DataFrame]:
     """Points of control and value-area edges of the rolling windows; anchored profiles restate other evidence."""
-    rolling = (
-        profiles.filter(pl.col("profile_window").str.starts_with("rolling_"))
-        .join(indicators.select("market", "session_date", "atr_14"), on=["market", "session_date"], how="left")
-        .sort("profile_window", "market", "session_date")
-    )
+    rolling = profiles.filter(pl.col("profile_window").str.starts_with("rolling_")).sort("market", "session_date")
+    atr = indicators.select("market", "session_date", "atr_14")
     return [
-        _standing_evidence(rolling, name, pl.format("{}_{}", pl.lit(name), "profile_window"), "profile_window")
-        for name in ("poc", "value_area_low", "value_area_high")
+        part
+        for (window,), profile in rolling.group_by("profile_window", maintain_order=True)
+        for part in _standing_evidence(
+            profile.join(atr, on=["market", "session_date"], how="left", maintain_order="left"),
+            {name: f"{name}_{window}" for name in ("poc", "value_area_low", "value_area_high")},
+        )
     ]
 
 
-def _standing_evidence(frame: pl.DataFrame, column: str, kind: pl.Expr, *series: str) -> pl.DataFrame:
-    """Where `column` stood still, in `frame` sorted by series, market and session_date; at the value it stood near."""
+def _standing_evidence(frame: pl.DataFrame, kinds: dict[str, str]) -> list[pl.DataFrame]:
+    """Where the columns (keys of `kinds`) stood still; `frame` has atr_14 and is sorted by market and session_date."""
     from r2k_pipeline.transforms.level_evidence_kernels import standing  # noqa: PLC0415  (imports numba)
 
-    numbers = frame.select(
-        pl.col(column).cast(pl.Float64).fill_null(float("nan")).alias("values"),
-        (STAND_ATR * pl.col("atr_14")).fill_null(float("nan")).alias("tolerance"),
-    )
-    is_first = frame.select((pl.struct(*series, "market").rle_id().diff() != 0).fill_null(True)).to_series().to_numpy()
-    since, stood = standing(*(column_array(numbers, name) for name in numbers.columns), is_first, HOLD_SESSIONS)
-    return frame[since].select(
-        "market",
-        kind.alias("kind"),
-        price=column,
-        born_date="session_date",
-        confirmed_date=frame["session_date"].gather(stood),
-    )
+    offsets = symbol_offsets(frame)
+    filled = frame.select(pl.col(*kinds, "atr_14").fill_null(float("nan"))).with_columns(pl.col("atr_14") * STAND_ATR)
+    parts = []
+    for name, kind in kinds.items():
+        since, stood = standing(column_array(filled, name), column_array(filled, "atr_14"), offsets, HOLD_SESSIONS)
+        found = frame[since].select("market", kind=pl.lit(kind), price=name, born_date="session_date")
+        parts.append(found.with_columns(confirmed_date=frame["session_date"].gather(stood)))
+    return parts

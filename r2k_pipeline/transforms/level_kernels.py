@@ -21,6 +21,8 @@ LIFE_SESSIONS = 504
 """A zone ends so many sessions (two years) after its last piece of evidence."""
 HALF_LIFE_SESSIONS = 252
 """Strength halves in so many sessions (one year)."""
+FADE = 0.5 ** (np.arange(LIFE_SESSIONS + 1) / HALF_LIFE_SESSIONS)
+"""What so many sessions leave of strength; no zone is older than its newest evidence allows."""
 BREAK_FACTOR = 0.75
 """What a break leaves of a zone's strength."""
 
@@ -39,8 +41,9 @@ ZONE = np.dtype(
 )
 """A zone, kept at the place of its founding piece. `latest`: its newest piece; `side`: +1 if the last close that stood
 clear of it was above, -1 below."""
-BOOK = np.dtype([(name, "i4") for name in ("live", "filed", "expired")])
-"""How many zones live (the first places of `order`), and how many pieces are filed and have expired."""
+BOOK = np.dtype([(name, "i4") for name in ("live", "filed", "expired", "cursor")])
+"""How many zones live (the first places of `order`), how many pieces are filed and have expired, and where among the
+zones the last search ended: the next one is for a price near by."""
 SNAPSHOT = np.dtype(
     [(name, "f8") for name in ("price", "low", "high", "strength")]
     + [(name, "i4") for name in ("row", "founder", "latest", "last_touch", *COUNTS)]
@@ -50,27 +53,26 @@ SNAPSHOT = np.dtype(
 
 
 @exact_kernel
-def _first_reaching(zones: Any, order: Any, live: int, price: float) -> int:
-    """Position in `order` of the lowest zone whose upper edge is at or above `price`."""
-    below, above = 0, live
-    while below < above:
-        middle = (below + above) // 2
-        if zones[order[middle]].high < price:
-            below = middle + 1
-        else:
-            above = middle
-    return below
+def _first_reaching(book: Any, zones: Any, order: Any, price: float) -> int:
+    """Position in `order` of the lowest zone whose upper edge is at or above `price`, from where we last looked."""
+    position: int = min(book.cursor, book.live)
+    while position > 0 and zones[order[position - 1]].high >= price:
+        position -= 1
+    while position < book.live and zones[order[position]].high < price:
+        position += 1
+    book.cursor = position
+    return position
 
 
 @exact_kernel
-def _credit(zone: Any, row: int, fade: Any, factor: float, points: float) -> None:
+def _credit(zone: Any, row: int, factor: float, points: float) -> None:
     """Let the zone's strength fade up to `row`, then scale it and add to it."""
-    zone.strength = zone.strength * fade[row - zone.strength_row] * factor + points
+    zone.strength = zone.strength * FADE[row - zone.strength_row] * factor + points
     zone.strength_row = row
 
 
 @exact_kernel
-def _meet_bar(zone: Any, row: int, bar: Any, fade: Any) -> None:
+def _meet_bar(zone: Any, row: int, bar: Any) -> None:
     """What a bar does to a zone: touch it; close clear of it where the price came from (hold), or beyond (break)."""
     near, clear = TOUCH_ATR * bar.atr, CLEAR_ATR * bar.atr
     if zone.state == ARMED and bar.low <= zone.high + near and bar.high >= zone.low - near:
@@ -84,24 +86,24 @@ def _meet_bar(zone: Any, row: int, bar: Any, fade: Any) -> None:
         zone.breaks += 1
         zone.was_broken = True
         zone.side = side
-        _credit(zone, row, fade, BREAK_FACTOR, 0.0)
+        _credit(zone, row, BREAK_FACTOR, 0.0)
     elif zone.state == TOUCHED:
         zone.holds += 1
         zone.role_flips += zone.was_broken
         zone.was_broken = False
-        _credit(zone, row, fade, 1.0, 1.0)
+        _credit(zone, row, 1.0, 1.0)
     zone.state = ARMED
 
 
 @exact_kernel
-def _meet_zones(book: Any, zones: Any, order: Any, row: int, bars: Any, fade: Any) -> None:
+def _meet_zones(book: Any, zones: Any, order: Any, row: int, bars: Any) -> None:
     """Let the bar meet the zones in reach; any other is clear of the last close and of this bar, so nothing changes."""
     bar, before = bars[row], bars[max(row - 1, 0)]
     reach = CLEAR_ATR * (max(bar.atr, before.atr) if before.atr > 0 else bar.atr)
     top = max(bar.high, before.close) + reach
-    position = _first_reaching(zones, order, book.live, min(bar.low, before.close) - reach)
+    position = _first_reaching(book, zones, order, min(bar.low, before.close) - reach)
     while position < book.live and zones[order[position]].low <= top:
-        _meet_bar(zones[order[position]], row, bar, fade)
+        _meet_bar(zones[order[position]], row, bar)
         position += 1
 
 
@@ -111,8 +113,9 @@ def _expire(book: Any, zones: Any, order: Any, pieces: Any, row: int) -> None:
     while book.expired < book.filed and pieces[book.expired].row + LIFE_SESSIONS < row:
         zone = zones[pieces[book.expired].zone]
         if zone.latest == book.expired:
+            position = _first_reaching(book, zones, order, zone.low)
             book.live -= 1
-            for place in range(_first_reaching(zones, order, book.live + 1, zone.low), book.live):
+            for place in range(position, book.live):
                 order[place] = order[place + 1]
         book.expired += 1
 
@@ -120,7 +123,7 @@ def _expire(book: Any, zones: Any, order: Any, pieces: Any, row: int) -> None:
 @exact_kernel
 def _home(book: Any, zones: Any, order: Any, price: float, atr: float) -> tuple[int, bool]:
     """Position of the zone that `price` belongs to and True, or the position where a new one goes and False."""
-    at = _first_reaching(zones, order, book.live, price)
+    at = _first_reaching(book, zones, order, price)
     if at < book.live and zones[order[at]].low <= price:
         return at, True
     best, distance = -1, JOIN_ATR * atr
@@ -148,7 +151,7 @@ def _found(book: Any, zones: Any, order: Any, position: int, row: int, bar: Any,
 
 
 @exact_kernel
-def _file(book: Any, zones: Any, order: Any, pieces: Any, row: int, bar: Any, fade: Any) -> None:
+def _file(book: Any, zones: Any, order: Any, pieces: Any, row: int, bar: Any) -> None:
     """File the pieces known by now: each widens a zone, whose price stays the mean of its pieces, or founds one."""
     while book.filed < len(pieces) and pieces[book.filed].known_day <= bar.day:
         piece = pieces[book.filed]
@@ -162,14 +165,14 @@ def _file(book: Any, zones: Any, order: Any, pieces: Any, row: int, bar: Any, fa
         mean = zone.price + (piece.price - zone.price) / zone.evidence
         zone.price = min(max(mean, zone.low), zone.high)  # rounding must not carry it out of its edges
         zone.latest = book.filed
-        _credit(zone, row, fade, 1.0, 1.0)
+        _credit(zone, row, 1.0, 1.0)
         book.filed += 1
 
 
 @exact_kernel
-def _show(book: Any, zones: Any, order: Any, row: int, close: float, fade: Any, per_side: int, out: Any) -> int:
+def _show(book: Any, zones: Any, order: Any, row: int, close: float, per_side: int, out: Any) -> int:
     """Write the nearest zones on each side, in rising order of price; returns how many."""
-    split = _first_reaching(zones, order, book.live, close)
+    split = _first_reaching(book, zones, order, close)
     if split < book.live and zones[order[split]].low <= close and zones[order[split]].side > 0:
         split += 1  # the zone that contains the close was support, and still is
     first = max(split - per_side, 0)
@@ -178,30 +181,52 @@ def _show(book: Any, zones: Any, order: Any, row: int, close: float, fade: Any, 
         zone, shown = zones[order[position]], out[position - first]
         shown.row, shown.founder, shown.latest, shown.is_support = row, order[position], zone.latest, position < split
         shown.price, shown.low, shown.high = zone.price, zone.low, zone.high
-        shown.strength = zone.strength * fade[row - zone.strength_row]
+        shown.strength = zone.strength * FADE[row - zone.strength_row]
         shown.evidence, shown.touches, shown.last_touch = zone.evidence, zone.touches, zone.last_touch
         shown.holds, shown.breaks, shown.role_flips = zone.holds, zone.breaks, zone.role_flips
     return last - first
 
 
 @exact_kernel
-def walk_zones(bars: Any, pieces: Any, per_side: int, first_row: int) -> Any:
-    """SNAPSHOT records of the `per_side` nearest zones on either side of the close, at every bar from `first_row` on.
-
-    `bars`: BAR records of one market. `pieces`: its PIECE records sorted by known_day; the walk fills in the rest.
-    A bar whose ATR is NaN or 0 shows no zones; evidence waits for the first bar that has one.
-    """
+def _walk_zones(bars: Any, pieces: Any, per_side: int, first_day: int, out: Any) -> int:
+    """One market; returns how many records it wrote."""
     zones, order = np.zeros(len(pieces), ZONE), np.empty(len(pieces), np.int32)
     book = np.zeros(1, BOOK)[0]
-    out = np.empty(max(len(bars) - first_row, 0) * 2 * per_side, SNAPSHOT)
-    fade = 0.5 ** (np.arange(LIFE_SESSIONS + 1) / HALF_LIFE_SESSIONS)
     written = 0
     for row in range(len(bars)):
         bar = bars[row]
         if bar.atr > 0:
             _expire(book, zones, order, pieces, row)
-            _meet_zones(book, zones, order, row, bars, fade)
-            _file(book, zones, order, pieces, row, bar, fade)
-            if row >= first_row:
-                written += _show(book, zones, order, row, bar.close, fade, per_side, out[written:])
+            _meet_zones(book, zones, order, row, bars)
+            _file(book, zones, order, pieces, row, bar)
+            if bar.day >= first_day:
+                written += _show(book, zones, order, row, bar.close, per_side, out[written:])
+    return written
+
+
+@exact_kernel
+def walk_markets(bars: Any, offsets: Any, pieces: Any, shares: Any, per_side: int, first_day: int) -> Any:
+    """SNAPSHOT records of the `per_side` nearest zones on either side of the close, at every bar from `first_day` on.
+
+    `bars`: BAR records, market i has those from offsets[i] on. `pieces`: PIECE records, market i has those from
+    shares[i] on, sorted by known_day; the walk fills in the rest of each (`row` counts within the market).
+    A bar whose ATR is NaN or 0 shows no zones; evidence waits for the first bar that has one.
+    """
+    shown = 0
+    for bar in bars:
+        shown += bar.day >= first_day
+    out = np.empty(shown * 2 * per_side, SNAPSHOT)
+    written = 0
+    for market in range(len(offsets) - 1):
+        row, piece = offsets[market], shares[market]
+        its = pieces[piece : shares[market + 1]]
+        count = _walk_zones(bars[row : offsets[market + 1]], its, per_side, first_day, out[written:])
+        for zone in out[written : written + count]:
+            zone.row += row
+            zone.last_touch += row if zone.last_touch >= 0 else 0
+            zone.founder += piece
+            zone.latest += piece
+        for item in its:
+            item.previous += piece if item.previous >= 0 else 0
+        written += count
     return out[:written]

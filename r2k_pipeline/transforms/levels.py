@@ -11,13 +11,15 @@ import polars as pl
 from numpy.typing import NDArray
 
 from r2k_pipeline.transforms.level_evidence import build_level_evidence
-from r2k_pipeline.transforms.market_tasks import map_markets
-from r2k_pipeline.transforms.symbols import symbol_offsets
+from r2k_pipeline.transforms.market_batches import map_batches
+from r2k_pipeline.transforms.symbols import column_array, symbol_offsets
 
 Records = NDArray[np.void]
 ROLES = ("resistance", "support")
 PER_SIDE = 6
 """Zones shown on each side of the close."""
+FIRST_DAY = -(2**62)
+"""Before every session."""
 NAMED_EVIDENCE = 4
 """Newest pieces that the evidence text spells out; evidence_count counts all."""
 
@@ -60,7 +62,7 @@ def build_levels(
         {
             "market": at_bar["market"],
             "session_date": at_bar["session_date"],
-            "level_id": _level_ids(evidence).gather(column["founder"]),
+            "level_id": _level_ids(evidence, zones["founder"]),
             "price": column["price"],
             "low": column["low"],
             "high": column["high"],
@@ -82,52 +84,52 @@ def _walk_markets(
     bars: pl.DataFrame, atr: pl.Series, evidence: pl.DataFrame, per_side: int, since: date | None
 ) -> tuple[Records, NDArray[np.int32]]:
     """Snapshots of all markets, rows and pieces counted through the frames; and the piece before each in its zone."""
-    from r2k_pipeline.transforms.level_kernels import BAR, PIECE, walk_zones  # noqa: PLC0415  (imports numba)
+    from r2k_pipeline.transforms.level_kernels import BAR, PIECE, walk_markets  # noqa: PLC0415  (imports numba)
 
-    records = np.empty(bars.height, BAR)
-    for name in ("high", "low", "close"):
-        records[name] = bars[name]
-    records["atr"], records["day"] = atr.fill_null(float("nan")), bars["session_date"].to_physical()
+    days = bars["session_date"].to_physical().cast(pl.Int64).to_numpy()
+    first_day = FIRST_DAY if since is None else pl.Series([since], dtype=bars.schema["session_date"]).to_physical()[0]
+    prices = [column_array(bars, name) for name in ("high", "low", "close")]
+    columns = dict(zip(BAR.names or (), (*prices, atr.fill_null(float("nan")).to_numpy(), days), strict=True))
     pieces = np.empty(evidence.height, PIECE)
     pieces["price"], pieces["known_day"] = evidence["price"], evidence["confirmed_date"].to_physical()
-    shown_from = None if since is None else pl.Series([since], dtype=bars.schema["session_date"]).to_physical()[0]
+    offsets = symbol_offsets(bars)
+    shares = np.searchsorted(evidence["market"].to_physical().to_numpy(), range(len(offsets)))
 
-    def walk(span: tuple[int, int, int, int]) -> Records:
-        row, end_row, piece, end_piece = span
-        first_row = 0 if shown_from is None else int(np.searchsorted(records["day"][row:end_row], shown_from))
-        zones: Records = walk_zones(records[row:end_row], pieces[piece:end_piece], per_side, first_row)
-        for name, first in (("row", row), ("last_touch", row), ("founder", piece), ("latest", piece)):
-            zones[name] += np.where(zones[name] < 0, 0, first).astype(np.int32)
-        pieces["previous"][piece:end_piece] += np.where(pieces["previous"][piece:end_piece] < 0, 0, piece)
+    def walk(first: int, end: int) -> Records:
+        row, piece = slice(offsets[first], offsets[end]), slice(shares[first], shares[end])
+        records = np.empty(row.stop - row.start, BAR)
+        for name, values in columns.items():
+            records[name] = values[row]
+        starts, share_starts = offsets[first : end + 1] - row.start, shares[first : end + 1] - piece.start
+        zones: Records = walk_markets(records, starts, pieces[piece], share_starts, per_side, first_day)
+        zones["row"] += row.start
+        zones["founder"] += piece.start
+        zones["latest"] += piece.start
+        zones["last_touch"] += np.where(zones["last_touch"] < 0, 0, row.start).astype(np.int32)
+        pieces["previous"][piece] += np.where(pieces["previous"][piece] < 0, 0, piece.start).astype(np.int32)
         return zones
 
-    return np.concatenate(map_markets(walk, _spans(bars, evidence), bars.height)), pieces["previous"]
+    return np.concatenate(map_batches(walk, offsets)), pieces["previous"]
 
 
-def _spans(bars: pl.DataFrame, evidence: pl.DataFrame) -> list[tuple[int, int, int, int]]:
-    """Of each market: its first and end row in `bars`, its first and end row in `evidence`."""
-    offsets = symbol_offsets(bars)
-    counts = dict(evidence.group_by("market").len().iter_rows())
-    lengths = [counts.pop(market, 0) for market in bars["market"].gather(offsets[:-1])]
-    if counts:
-        raise ValueError(f"levels: evidence of markets that have no bars: {sorted(counts)[:5]}")
-    ends = np.cumsum(lengths)
-    return list(zip(offsets[:-1], offsets[1:], ends - lengths, ends, strict=True))
+def _used(indices: NDArray[np.int32], size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The different indices below `size` in rising order, and where each of `indices` is among them."""
+    is_used = np.zeros(size, bool)
+    is_used[indices] = True
+    return np.flatnonzero(is_used), (np.cumsum(is_used) - 1)[indices]
 
 
-def _level_ids(evidence: pl.DataFrame) -> pl.Series:
+def _level_ids(evidence: pl.DataFrame, founders: NDArray[np.int32]) -> pl.Series:
     """The founding evidence names the level: kind and birth; a range's edge may move, so it adds when it was known."""
+    items, place = _used(founders, evidence.height)
     born, known = (pl.col(name).dt.to_string("iso") for name in ("born_date", "confirmed_date"))
     suffix = pl.when(pl.col("kind").str.starts_with("range_")).then("-" + known).otherwise(pl.lit(""))
-    return evidence.select(pl.col("kind") + "-" + born + suffix).to_series()
+    return evidence[items].select(pl.col("kind") + "-" + born + suffix).to_series().gather(place)
 
 
 def _evidence_texts(evidence: pl.DataFrame, previous: NDArray[np.int32], latest: NDArray[np.int32]) -> pl.Series:
     """For each zone, by its `latest` piece: the newest ones, newest first, as `kind date at price`, `; ` between."""
-    wanted = np.zeros(len(previous), bool)
-    wanted[latest] = True
-    item = np.flatnonzero(wanted)
-    place = (np.cumsum(wanted) - 1)[latest]
+    item, place = _used(latest, evidence.height)
     piece = pl.format("{} {} at {}", "kind", pl.col("born_date").dt.to_string("iso"), pl.col("price").round(2))
     texts = []
     for _ in range(NAMED_EVIDENCE):

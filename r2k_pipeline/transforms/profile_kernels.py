@@ -40,11 +40,19 @@ class Batch(NamedTuple):
 
 
 class Grid(NamedTuple):
-    """Bins of one symbol and where its bars lie in them."""
+    """Bins of one symbol (edges and widths in price), and per bar what it puts into them.
+
+    A bar spreads `density` (weight per point) over the bins first..last but for `below` points at the lower end and
+    `above` points at the upper; `magic` rounds.
+    """
 
     edges: Floats
+    widths: Floats
     first: Integers
     last: Integers
+    density: Floats
+    below: Floats
+    above: Floats
     magic: Floats
 
 
@@ -81,55 +89,60 @@ def _grid(bars: Batch, width: float, linear: bool) -> Grid:
             first[t] = np.floor(np.log(bars.low[t] / origin) / width + 0.5)
             last[t] = np.floor(np.log(bars.high[t] / origin) / width + 0.5)
     base = first.min() - PAD
-    steps = (base - 0.5 + np.arange(last.max() - base + PAD + 2)) * width
+    first, last = first - base, last - base
+    steps = (base - 0.5 + np.arange(last.max() + PAD + 2)) * width
     edges = origin + steps if linear else origin * np.exp(steps)
-    return Grid(edges, first - base, last - base, _magic(bars.weight))
+    widths = np.diff(edges)
+    density, below, above = np.empty(first.size), np.empty(first.size), np.empty(first.size)
+    for t in range(first.size):
+        below[t], above[t] = bars.low[t] - edges[first[t]], edges[last[t] + 1] - bars.high[t]
+        density[t] = bars.weight[t] / (bars.high[t] - bars.low[t])
+        if bars.high[t] == bars.low[t]:
+            density[t], below[t], above[t] = bars.weight[t] / widths[first[t]], 0.0, 0.0
+    return Grid(edges, widths, first, last, density, below, above, _magic(bars.weight))
 
 
 @exact_kernel
-def _spread(volume: Floats, grid: Grid, bars: Batch, t: int, sign: float) -> None:
-    """Spread bar t's weight evenly over [low, high]; sign -1 takes it out again, exactly."""
-    low, high, weight, magic = bars.low[t], bars.high[t], sign * bars.weight[t], grid.magic[t]
-    first, last, edges = grid.first[t], grid.last[t], grid.edges
-    if first == last:
-        volume[first] += (weight + magic) - magic
-        return
-    density = weight / (high - low)
-    volume[first] += (density * (edges[first + 1] - low) + magic) - magic
-    for b in range(first + 1, last):
-        volume[b] += (density * (edges[b + 1] - edges[b]) + magic) - magic
-    volume[last] += (density * (high - edges[last]) + magic) - magic
+def _spread(volume: Floats, grid: Grid, t: int, sign: float) -> None:
+    """Spread bar t's weight evenly over [low, high], a bar of one price into its bin; sign -1 takes it out, exactly."""
+    first, after, magic, density = grid.first[t], grid.last[t] + 1, grid.magic[t], sign * grid.density[t]
+    own, widths = volume[first:after], grid.widths[first:after]
+    for b in range(own.size):
+        own[b] += (density * widths[b] + magic) - magic
+    volume[first] -= (density * grid.below[t] + magic) - magic
+    volume[after - 1] -= (density * grid.above[t] + magic) - magic
 
 
 @summing_kernel
-def _greatest_and_total(volume: Floats) -> tuple[float, float]:
-    """Greatest bin and sum; sums are exact, so their order may change."""
-    greatest = 0.0
+def _total(volume: Floats) -> float:
+    """Sum of the bins; it is exact, so its order may change."""
     total = 0.0
     for b in range(volume.size):
-        greatest = max(greatest, volume[b])
         total += volume[b]
-    return greatest, total
-
-
-@summing_kernel
-def _count(volume: Floats, wanted: float) -> int:
-    """How many bins hold exactly `wanted`."""
-    found = 0
-    for b in range(volume.size):
-        found += volume[b] == wanted
-    return found
+    return total
 
 
 @exact_kernel
-def _point_of_control(volume: Floats, greatest: float, bottom: int, top: int) -> int:
-    """The bin of volume `greatest` nearest the centre of bottom..top; the lower of two equally near."""
-    below = (bottom + top) // 2
-    above = bottom + top - below
-    while volume[below] != greatest and volume[above] != greatest:
+def _point_of_control(volume: Floats, span: Span, previous: int) -> int:
+    """The bin of greatest volume; of several the one nearest the centre of the span, of two as near the lower.
+
+    Floats that are not negative are ordered as their bits are, and a maximum of integers vectorises.
+    """
+    bits = volume.view(np.int64)
+    filled = bits[span[0] : span[1] + 1]
+    greatest = holders = 0
+    for b in range(filled.size):
+        greatest = max(greatest, filled[b])
+    for b in range(filled.size):
+        holders += filled[b] == greatest
+    if holders == 1 and bits[previous] == greatest:
+        return previous
+    below = (span[0] + span[1]) // 2
+    above = span[0] + span[1] - below
+    while bits[below] != greatest and bits[above] != greatest:
         below -= 1
         above += 1
-    return below if volume[below] == greatest else above
+    return below if bits[below] == greatest else above
 
 
 @exact_kernel
@@ -137,8 +150,8 @@ def _value_area(volume: Floats, poc: int, span: Span, target: float, hint: float
     """Lowest and highest bin of the value area by the two-bin rule (CBOT Market Profile; Dalton), and the next hint.
 
     From the POC, the two bins above are compared with the two below and the greater pair joins (the upper of equals)
-    until `target` is reached. All pairs above `hint` join before any other does, in whatever order: they are taken first,
-    without comparing. If they reach the target, the hint was too low and the walk starts over.
+    until `target` is reached. All pairs above `hint` join before any other does, in whatever order: they are taken
+    first, without comparing. If they reach the target, the hint was too low and the walk starts over.
     """
     low, high, held = poc, poc, volume[poc]
     while volume[high + 1] + volume[high + 2] > hint:
@@ -210,10 +223,10 @@ def _fill_symbol(out: Floats, bars: Batch, row: int, width: float, linear: bool)
         if not bars.wanted[t]:
             continue
         for leaving in range(head, min(tail, bars.start[t] - row)):
-            _spread(volume, grid, bars, leaving, -1.0)
+            _spread(volume, grid, leaving, -1.0)
         head = bars.start[t] - row
         for entering in range(max(head, tail), t + 1):
-            _spread(volume, grid, bars, entering, 1.0)
+            _spread(volume, grid, entering, 1.0)
             bottom, top = min(bottom, grid.first[entering]), max(top, grid.last[entering])
         tail = t + 1
         while bottom <= top and volume[bottom] == 0:
@@ -222,9 +235,8 @@ def _fill_symbol(out: Floats, bars: Batch, row: int, width: float, linear: bool)
             top -= 1
         if bottom > top:
             continue
-        greatest, total = _greatest_and_total(volume[bottom : top + 1])
-        if volume[poc] != greatest or _count(volume[bottom : top + 1], greatest) > 1:
-            poc = _point_of_control(volume, greatest, bottom, top)
+        total = _total(volume[bottom : top + 1])
+        poc = _point_of_control(volume, (bottom, top), poc)
         low, high, hint = _value_area(volume, poc, (bottom, top), VALUE_AREA_RATIO * total, hint)
         out[0, row + t] = (edges[poc] + edges[poc + 1]) / 2
         out[1, row + t] = edges[low]

@@ -6,6 +6,7 @@ Belongs here: what a window is, whose volume fills it, and the rows that come ou
 
 import re
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -134,7 +135,8 @@ def _windows(bars: pl.DataFrame, offsets: Integers, window: str) -> _Windows:
         start = latest_highest(column_array(bars, "high"), offsets, YEAR_SESSIONS)
         return _Windows(start, rows - begin >= YEAR_SESSIONS - 1)
     if match := re.fullmatch(r"since_(\d{4}-\d{2}-\d{2})", window):
-        after = (bars.get_column("session_date") >= pl.Series([match[1]]).str.to_date()).to_numpy()
+        sessions = bars.get_column("session_date")
+        after = (sessions >= pl.Series([date.fromisoformat(match[1])]).cast(sessions.dtype)).to_numpy()
         first = begin + np.repeat(np.add.reduceat((~after).astype(np.int64), offsets[:-1]), np.diff(offsets))
         return _Windows(first, after)
     raise ValueError(f"window {window!r} is not rolling_N, since_year_high or since_YYYY-MM-DD")
@@ -185,6 +187,8 @@ def _fill(levels: Floats, bars: pl.DataFrame, offsets: Integers, windows: _Windo
     """Run the kernel over all symbols, half of them in a second thread if they are many."""
     from r2k_pipeline.transforms.profile_kernels import Batch, fill_profiles  # noqa: PLC0415  (imports numba)
 
+    if not bins.width > 0:
+        raise ValueError(f"bin width {bins.width}: a bin must have one")
     low, high, close, weight = (column_array(bars, name) for name in ("low", "high", "close", "volume"))
     batch = Batch(low, high, close, weight, windows.start, windows.wanted)
     workers = 2 if len(bars) >= THREADED_ROWS else 1

@@ -1,10 +1,9 @@
 -- What was known at each session's close. A report enters by its release, never by its as-of day: the greatest
 -- report date released by then, so that a later correction of an older week never takes its place.
 with bars as (
-    select market, session_date, greatest(b.known_at, s.close_at) as known_at
-    from staging.market_bars as b
-    inner join reference.markets as m using (market)
-    inner join reference.sessions as s using (calendar, session_date)
+    select market, session_date, min(known_at) as known_at
+    from staging.market_bars
+    group by market, session_date
 ),
 
 crosses as (
@@ -17,38 +16,66 @@ crosses as (
     group by market, session_date
 ),
 
-supports as (
-    select *
+nearest as (
+    select
+        market,
+        session_date,
+        role,
+        list({'price': price, 'distance_atr': distance_atr, 'evidence': evidence} order by abs(distance_atr), level_id)
+            as zones
     from features.levels
-    where role = 'support'
-    qualify row_number() over (partition by market, session_date order by price desc, level_id) = 1
+    group by market, session_date, role
 ),
 
-resistances as (
-    select *
-    from features.levels
-    where role = 'resistance'
-    qualify row_number() over (partition by market, session_date order by price, level_id) = 1
+-- A range is what its latest row says until the next one; of the open ones around the close the innermost counts.
+range_spans as (
+    select
+        *,
+        coalesce(
+            lead(confirmed_date) over (partition by market, start_date, first_confirmed_date order by confirmed_date),
+            'infinity'::date
+        ) as until_date
+    from features.consolidations
+),
+
+ranges as (
+    select i.market, i.session_date, r.* exclude (market), (i.close - r.low) / nullif(r.high - r.low, 0) as position
+    from features.daily_indicators as i
+    inner join range_spans as r
+        on i.market = r.market
+        and i.session_date >= r.confirmed_date
+        and i.session_date < r.until_date
+        and r.end_date is null
+        and i.close between r.low and r.high
+    qualify row_number() over (partition by i.market, i.session_date order by r.start_date desc) = 1
 ),
 
 reports as (
-    select
-        market,
-        report_date,
-        max(released_at) as released_at,
-        max(known_at) as known_at,
-        any_value(w) filter (trader_group = 'leveraged_funds') as leveraged,
-        any_value(w) filter (trader_group = 'asset_manager') as managers
-    from marts.weekly_positioning as w
+    select *, coalesce(superseded_at, 'infinity'::timestamptz) as ends_at
+    from marts.positioning_vintages
     where report_type = 'tff_futures'
-    group by market, report_date
+),
+
+-- The newest report at each moment at which what is known of any report changed.
+newest as (
+    select
+        m.market,
+        m.known_at,
+        max(r.report_date) as report_date,
+        arg_max(r.released_at, r.report_date) as released_at
+    from (
+        select distinct market, known_at from reports
+        union
+        select distinct market, ends_at from reports
+    ) as m
+    left join reports as r on m.market = r.market and r.known_at <= m.known_at and m.known_at < r.ends_at
+    group by m.market, m.known_at
 ),
 
 dated as (
-    select b.*, max(r.report_date) as report_date
+    select b.market, b.session_date, b.known_at, n.report_date, n.released_at
     from bars as b
-    left join reports as r on b.market = r.market and r.known_at <= b.known_at
-    group by all
+    asof left join newest as n on b.market = n.market and b.known_at >= n.known_at
 )
 
 select
@@ -76,37 +103,60 @@ select
     i.moving_average_order,
     c.session_date as last_cross_date,
     c.crossed as last_cross,
-    s.price as support_price,
-    s.distance_atr as support_distance_atr,
-    s.evidence as support_evidence,
-    h.price as resistance_price,
-    h.distance_atr as resistance_distance_atr,
-    h.evidence as resistance_evidence,
+    s.zones[1].price as support_price,
+    s.zones[1].distance_atr as support_distance_atr,
+    s.zones[1].evidence as support_evidence,
+    s.zones[2].price as support_2_price,
+    s.zones[2].distance_atr as support_2_distance_atr,
+    h.zones[1].price as resistance_price,
+    h.zones[1].distance_atr as resistance_distance_atr,
+    h.zones[1].evidence as resistance_evidence,
+    h.zones[2].price as resistance_2_price,
+    h.zones[2].distance_atr as resistance_2_distance_atr,
+    g.start_date as range_start_date,
+    g.low as range_floor,
+    g.high as range_ceiling,
+    g.core_low as range_core_low,
+    g.core_high as range_core_high,
+    g.position as range_position_ratio,
+    g.parent_start_date as range_parent_start_date,
     p.poc as poc_250,
     p.value_area_low as value_area_low_250,
     p.value_area_high as value_area_high_250,
     p.volume_symbol,
     b.report_date,
-    r.released_at,
+    b.released_at,
     b.session_date - b.report_date as report_age_days,
-    r.leveraged.net_contracts as leveraged_funds_net_contracts,
-    r.leveraged.net_share_oi as leveraged_funds_net_share_oi,
-    r.leveraged.net_percentile_156w as leveraged_funds_net_percentile_156w,
-    r.leveraged.net_contracts_change_1w as leveraged_funds_net_contracts_change_1w,
-    r.leveraged.dominant_flow as leveraged_funds_dominant_flow,
-    r.leveraged.positioning_state as leveraged_funds_positioning_state,
-    r.managers.net_contracts as asset_manager_net_contracts,
-    r.managers.net_share_oi as asset_manager_net_share_oi,
-    r.managers.net_percentile_156w as asset_manager_net_percentile_156w,
-    r.managers.net_contracts_change_1w as asset_manager_net_contracts_change_1w,
-    r.managers.dominant_flow as asset_manager_dominant_flow,
-    r.managers.positioning_state as asset_manager_positioning_state
+    l.net_contracts as leveraged_funds_net_contracts,
+    l.net_share_oi as leveraged_funds_net_share_oi,
+    l.net_percentile_156w as leveraged_funds_net_percentile_156w,
+    l.net_contracts_change_1w as leveraged_funds_net_contracts_change_1w,
+    l.dominant_flow as leveraged_funds_dominant_flow,
+    l.positioning_state as leveraged_funds_positioning_state,
+    a.net_contracts as asset_manager_net_contracts,
+    a.net_share_oi as asset_manager_net_share_oi,
+    a.net_percentile_156w as asset_manager_net_percentile_156w,
+    a.net_contracts_change_1w as asset_manager_net_contracts_change_1w,
+    a.dominant_flow as asset_manager_dominant_flow,
+    a.positioning_state as asset_manager_positioning_state
 from dated as b
 inner join features.daily_indicators as i using (market, session_date)
 asof left join crosses as c on b.market = c.market and b.session_date >= c.session_date
-left join supports as s on b.market = s.market and b.session_date = s.session_date
-left join resistances as h on b.market = h.market and b.session_date = h.session_date
+left join nearest as s on b.market = s.market and b.session_date = s.session_date and s.role = 'support'
+left join nearest as h on b.market = h.market and b.session_date = h.session_date and h.role = 'resistance'
+left join ranges as g on b.market = g.market and b.session_date = g.session_date
 left join features.volume_profiles as p
     on b.market = p.market and b.session_date = p.session_date and p.profile_window = 'rolling_250'
-left join reports as r on b.market = r.market and b.report_date = r.report_date
+left join reports as l
+    on b.market = l.market
+    and b.report_date = l.report_date
+    and b.known_at >= l.known_at
+    and b.known_at < l.ends_at
+    and l.trader_group = 'leveraged_funds'
+left join reports as a
+    on b.market = a.market
+    and b.report_date = a.report_date
+    and b.known_at >= a.known_at
+    and b.known_at < a.ends_at
+    and a.trader_group = 'asset_manager'
 order by b.market, b.session_date

@@ -9,7 +9,9 @@ select
     rows_written,
     rows_quarantined,
     rows_identical,
-    max(fetched_at) filter (status = 'ok') over (partition by item, table_name) as last_ok_at
+    rows_held,
+    rows_withdrawn,
+    max(fetched_at) filter (status in ('ok', 'held')) over (partition by item, table_name) as last_ok_at
 from raw.fetch_log
 where fetched_at <= getvariable('as_of')
 qualify row_number() over (partition by item, table_name order by fetched_at desc) = 1

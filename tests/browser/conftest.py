@@ -45,16 +45,23 @@ def chromium() -> str:
 @pytest.fixture(scope="session")
 def dagster_ui(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a `r2k ui` on an empty sample lake; afterwards none of its processes may be left."""
-    lake = tmp_path_factory.mktemp("lake")
+    folder = tmp_path_factory.mktemp("ui")
+    lake = folder / "lake"
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
-    command = [str(Path(sys.executable).with_name("r2k")), "ui", "--port", str(port)]
+    # A shell's background job has SIGINT ignored, and so has what it starts: `r2k ui &` must stop all the same.
+    command = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", str(Path(sys.executable).with_name("r2k")), "ui"]
     environment = os.environ | {"R2K_LAKE": str(lake), "R2K_SOURCE": "sample"}
     environment.pop("DAGSTER_HOME", None)
-    with (lake / "ui.log").open("w+") as log:
+    with (folder / "ui.log").open("w") as log:
         server = subprocess.Popen(
-            command, cwd=PROJECT, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            [*command, "--port", str(port)],
+            cwd=PROJECT,
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
         try:
             _await_answer(address, server, log.name)

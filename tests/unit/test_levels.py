@@ -1,4 +1,4 @@
-"""features.levels: zones from evidence, against a plain walk over all zones, on real facts, and as known at the time."""
+"""features.levels: against a plain walk over all zones, on real facts, and as known at the time."""
 
 from datetime import date, timedelta
 from pathlib import Path
@@ -234,8 +234,7 @@ def test_unaligned_input_is_refused() -> None:
 
 def test_a_reference_is_evidence_once_it_has_stood_still() -> None:
     values = np.array([1, 5, 5, 5, 5, 5.2, 9, 5, 5, 5, 5, 7, 7, 7, 7, np.nan, 7, 7, 7], float)
-    first = np.arange(len(values)) == 0
-    since, stood = standing(values, np.full(len(values), 0.5), first, 3)
+    since, stood = standing(values, np.full(len(values), 0.5), np.array([0, len(values)]), 3)
     assert since.tolist() == [1, 11]  # back at 5 after one bar elsewhere is no news; NaN ends the second 7
     assert stood.tolist() == [4, 14]
 

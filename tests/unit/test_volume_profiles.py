@@ -105,7 +105,7 @@ def brute_force_nodes(volume: Floats, edges: Floats, close: float) -> list[float
     ]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.integers(0, 2**32), st.integers(1, 40), st.sampled_from([0.002, 0.01, 0.05]))
 def test_rolling_profiles_are_those_of_the_definition(seed: int, window: int, sigma: float) -> None:
     bars = random_bars(seed, sigma=sigma, volumes=5)
@@ -126,7 +126,7 @@ def test_rolling_profiles_are_those_of_the_definition(seed: int, window: int, si
     VolumeProfiles.validate(profiles)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.integers(0, 2**32), st.integers(2, 60))
 def test_rolling_equals_full_recompute_to_the_last_bit(seed: int, window: int) -> None:
     """A recompute is the same kernel with one row wanted: it then adds a window's bars and takes none out."""
@@ -142,7 +142,7 @@ def test_rolling_equals_full_recompute_to_the_last_bit(seed: int, window: int) -
     np.testing.assert_array_equal(levels, out[:, window - 1 :].T)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.integers(0, 2**32), st.integers(0, 280))
 def test_later_bars_change_no_earlier_row(seed: int, length: int) -> None:
     bars = pl.concat([random_bars(seed, 290, market="A"), random_bars(seed + 1, 270, market="B")])
@@ -155,7 +155,7 @@ def test_later_bars_change_no_earlier_row(seed: int, length: int) -> None:
     assert grown.equals(build_anchored_profiles(bars.filter(pl.col("session_date") <= day), anchor, bin_points=5))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.integers(0, 2**32), st.sampled_from([2.0**-7, 4.0, 3.7, 0.01]))
 def test_scaling_prices_scales_levels_and_scaling_volume_changes_none(seed: int, scale: float) -> None:
     bars = random_bars(seed)
@@ -187,3 +187,162 @@ def test_worked_examples(volumes: dict[float, float], expected: tuple[float, flo
     profile = build_anchored_profiles(price_list(volumes), anchors((FIRST, "since_2020-01-01", None, None)), 1)
     poc, low, high = expected
     assert profile.select(LEVELS).row(-1) == (poc, low - 0.5, high + 0.5, 1.0)
+
+
+def test_a_window_without_volume_is_null_and_one_of_unknown_volume_is_time_at_price() -> None:
+    bars = price_list({100: 0, 101: 0, 102: 5, 103: 5, 104: 5})
+    rows = build_volume_profiles(bars, ("rolling_2",)).select("poc", "value_area_low", "method", "volume_symbol").rows()
+    assert rows[0] == (None, None, "proxy_volume", "IWM")
+    assert all(poc is not None for poc, *_ in rows[1:])
+
+    volumes = pl.Series([None] * 20 + [7.0] * 20)
+    unknown = random_bars(1, 40).with_columns(
+        volume=volumes, volume_symbol=pl.when(volumes.is_not_null()).then(pl.lit("IWM"))
+    )
+    profiles = build_volume_profiles(unknown, ("rolling_10",))
+    assert profiles["method"].to_list() == ["time_at_price"] * 19 + ["proxy_volume"] * 12  # from 9 known of 10 on
+    assert profiles["volume_symbol"].to_list() == [None] * 19 + ["IWM"] * 12
+    timed = build_volume_profiles(unknown.with_columns(volume=pl.lit(1.0)), ("rolling_10",))
+    assert profiles.head(19).select(LEVELS + NODES).equals(timed.head(19).select(LEVELS + NODES))
+    VolumeProfiles.validate(profiles)
+
+
+def test_one_missing_volume_keeps_the_proxy_and_its_name() -> None:
+    traded = pl.int_range(40) != 30
+    gap = random_bars(2, 40).with_columns(pl.when(traded).then(pl.col("volume", "volume_symbol")).name.keep())
+    profiles = build_volume_profiles(gap, ("rolling_20",))
+    assert set(profiles["method"]) == {"proxy_volume"}
+    assert set(profiles["volume_symbol"]) == {"IWM"}
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(0, 2**32))
+def test_the_year_starts_at_its_latest_highest_high(seed: int) -> None:
+    bars = random_bars(seed, 400).with_columns((pl.col("high") / 100).ceil() * 100)  # equal highs are common
+    high, days = bars["high"].to_list(), bars["session_date"].to_list()
+    starts = build_volume_profiles(bars, ("since_year_high",)).select("session_date", "start_date").rows()
+    expected = []
+    for t in range(251, 400):
+        year = range(t - 251, t + 1)
+        expected.append((days[t], days[max(year, key=lambda i: (high[i], i))]))
+    assert starts == expected
+
+
+def test_since_a_date_equals_its_anchor_up_to_the_grid() -> None:
+    """Both start at the first session on or after the date; their bins are laid around different closes."""
+    bars = pl.concat([random_bars(5, market="A"), random_bars(6, market="B")])
+    since = build_volume_profiles(bars, ("since_2020-02-01",), bin_ratio=1e-5)
+    anchor = pl.concat([anchors((dt.date(2020, 2, 1), "since_2020-02-01", None, None), market=m) for m in ("A", "B")])
+    grown = build_anchored_profiles(bars, anchor, bin_points=0.02)
+    assert since.select("market", "session_date", "start_date").equals(
+        grown.select("market", "session_date", "start_date")
+    )
+    area = ["value_area_low", "value_area_high"]
+    early = pl.col("session_date") < dt.date(2020, 2, 15)
+    difference = since.filter(early).select(area).to_numpy() - grown.filter(early).select(area).to_numpy()
+    assert np.nanmedian(np.abs(difference)) < 1.0
+
+
+def test_anchored_rows_run_from_when_the_anchor_is_known_to_its_end() -> None:
+    bars = random_bars(7, 60)
+    day = [FIRST + dt.timedelta(i) for i in range(60)]
+    pieces = anchors((day[0], "consolidation", day[20], day[29]), (day[10], "consolidation", day[30], None))
+    rows = build_anchored_profiles(bars, pieces)
+    assert rows.select("session_date", "start_date").rows() == [
+        *((d, day[0]) for d in day[20:30]),
+        *((d, day[10]) for d in day[30:]),
+    ]
+    alone = build_anchored_profiles(bars, pieces.tail(1))
+    assert rows.filter(start_date=day[10]).equals(alone)
+    VolumeProfiles.validate(rows)
+    with pytest.raises(
+        ValueError, match=r"claim one session: \('RUT', datetime.date\(2020, 1, 21\), 'consolidation'\)"
+    ):
+        build_anchored_profiles(bars, pl.concat([pieces, pieces.head(1)]))
+
+
+def test_anchors_outside_the_bars() -> None:
+    bars = random_bars(8, 30)
+    later = build_anchored_profiles(bars, anchors((dt.date(2030, 1, 1), "since_2030-01-01", None, None)))
+    assert later.is_empty()
+    assert later.schema == build_anchored_profiles(bars, anchors((FIRST, "since_2020-01-01", None, None))).schema
+    assert build_anchored_profiles(bars, anchors()).is_empty()
+    with pytest.raises(ValueError, match=r"markets without bars: \['SPX'\]"):
+        build_anchored_profiles(bars, anchors((FIRST, "since_2020-01-01", None, None), market="SPX"))
+
+
+@pytest.mark.parametrize("window", ["rolling_0", "rolling", "since_yesterday"])
+def test_unknown_windows_are_refused(window: str) -> None:
+    with pytest.raises(ValueError, match=r"window '.*' is not rolling_N, since_year_high or since_YYYY-MM-DD"):
+        build_volume_profiles(random_bars(9, 10), (window,))
+    with pytest.raises(ValueError, match=r"month must be in 1\.\.12"):
+        build_volume_profiles(random_bars(9, 10), ("since_2020-13-01",))
+
+
+def test_a_bin_has_a_width() -> None:
+    with pytest.raises(ValueError, match="bin width 0"):
+        build_volume_profiles(random_bars(9, 10), ("rolling_2",), bin_ratio=0)
+
+
+def test_five_minute_bars() -> None:
+    start = dt.datetime(2025, 3, 13, 13, 30, tzinfo=dt.UTC)
+    times = pl.Series([start + dt.timedelta(minutes=5 * i) for i in range(120)])
+    profiles = build_volume_profiles(
+        random_bars(10).with_columns(session_date=times), ("rolling_60",), bin_ratio=0.0002
+    )
+    assert profiles["session_date"].to_list() == times.to_list()[59:]
+    assert profiles["start_date"].to_list() == times.to_list()[:61]
+    whole_day = build_volume_profiles(random_bars(10).with_columns(session_date=times), ("since_2025-03-13",))
+    assert whole_day["start_date"].unique().to_list() == [start]
+
+
+def test_two_threads_give_what_one_gives() -> None:
+    one = random_bars(11, 1_000)
+    many = pl.concat([one.with_columns(market=pl.lit(f"M{i:03d}")) for i in range(201)])
+    profiles = build_volume_profiles(many, ("rolling_250",))
+    alone = build_volume_profiles(one, ("rolling_250",)).drop("market")
+    for market in ("M000", "M100", "M101", "M200"):
+        assert profiles.filter(market=market).drop("market").equals(alone)
+
+
+@pytest.fixture(scope="module")
+def russell(real: Path) -> pl.DataFrame:
+    """^RUT with IWM's volume."""
+    price, proxy = (pl.read_csv(real / "prices" / f"{s}.csv", try_parse_dates=True) for s in ("^RUT", "IWM"))
+    volumes = proxy.select("Date", pl.col("Volume").cast(pl.Float64).alias("volume"), volume_symbol=pl.lit("IWM"))
+    return (
+        price.join(volumes, on="Date", how="left", maintain_order="left")
+        .select(
+            pl.lit("RUT").alias("market"),
+            "volume",
+            "volume_symbol",
+            session_date="Date",
+            low="Low",
+            high="High",
+            close="Close",
+        )
+        .drop_nulls("close")
+    )
+
+
+@pytest.mark.parametrize("bin_points", [*range(1, 11), None])
+def test_the_points_of_control_of_the_note(russell: pl.DataFrame, bin_points: float | None) -> None:
+    """The POC at 2025-03-13 from daily bars, whatever the width of a bin."""
+    ranges = {"2024-12-13": (2270, 2290), "2024-07-09": (2220, 2235), "2023-12-13": (2030, 2040)}
+    since = anchors(*((dt.date.fromisoformat(day), f"since_{day}", None, None) for day in ranges))
+    profiles = build_anchored_profiles(russell, since, bin_points).filter(session_date=dt.date(2025, 3, 13))
+    poc = dict(profiles.select("profile_window", "poc").iter_rows())
+    for day, (low, high) in ranges.items():
+        assert low <= poc[f"since_{day}"] <= high, day
+    assert bin_points is None or set(profiles["bin_points"].round(9)) == {bin_points}
+
+
+def test_rolling_profiles_of_the_russell_are_those_of_the_definition(russell: pl.DataFrame) -> None:
+    edges, rows = log_edges(russell), build_volume_profiles(russell, ("rolling_250",)).rows(named=True)
+    for t in range(249, len(russell), 397):
+        window = russell[t - 249 : t + 1]
+        weight = (
+            np.ones(250) if rows[t - 249]["method"] == "time_at_price" else window["volume"].fill_null(0.0).to_numpy()
+        )
+        expected = brute_force(histogram(window, edges, weight), edges)
+        assert [rows[t - 249][name] for name in LEVELS] == pytest.approx(expected, rel=1e-12)

@@ -1,0 +1,136 @@
+"""The rolling 250-bar volume profile of universe B: incremental against recomputing every row, compiled and in numpy.
+
+Belongs here: POC, value area and bin width of each bar, the recompute's asserted equal to the last bit, numpy's on some
+bars of one symbol to rounding; and how time grows. `python benchmarks/profiles.py [SYMBOLS [BARS [ROUNDS]]]`.
+"""
+
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from itertools import pairwise
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from universe import build_universe
+
+from r2k_pipeline.transforms import profile_kernels as kernels
+from r2k_pipeline.transforms.compiled import exact_kernel
+from r2k_pipeline.transforms.symbols import column_array, symbol_offsets
+from r2k_pipeline.transforms.volume_profiles import BIN_RATIO, build_volume_profiles
+
+Floats = NDArray[np.float64]
+WINDOW = 250
+SAMPLE = 600
+"""Bars that numpy gets, as it takes a millisecond or more for each."""
+
+
+@exact_kernel
+def recompute_symbol(out: Floats, bars: kernels.Batch, window: int) -> None:
+    """The same profiles, every row from an empty histogram and its own bars, the value area walked from the POC."""
+    grid = kernels._grid(bars, BIN_RATIO, False)
+    edges = grid.edges
+    for t in range(window - 1, bars.low.size):
+        volume = np.zeros(edges.size)
+        for bar in range(t - window + 1, t + 1):
+            kernels._spread(volume, grid, bar, 1.0)
+        filled = np.flatnonzero(volume)
+        span = filled[0], filled[-1]
+        poc = kernels._point_of_control(volume, span, 0)
+        target = kernels.VALUE_AREA_RATIO * kernels._total(volume)
+        low, high, _ = kernels._value_area(volume, poc, span, target, np.inf)
+        out[0, t] = (edges[poc] + edges[poc + 1]) / 2
+        out[1, t], out[2, t], out[3, t] = edges[low], edges[high + 1], edges[poc + 1] - edges[poc]
+
+
+def numpy_symbol(out: Floats, bars: kernels.Batch, window: int) -> None:
+    """As one would write it in numpy: a window's overlaps with all bins at once, then the two-bin rule in Python."""
+    edges = kernels._grid(bars, BIN_RATIO, False).edges
+    low, high, weight = bars.low[:, None], bars.high[:, None], bars.weight[:, None]
+    height = np.maximum(high - low, 1e-9)
+    for t in range(window - 1, len(low)):
+        own = slice(t - window + 1, t + 1)
+        overlap = np.minimum(high[own], edges[1:]) - np.maximum(low[own], edges[:-1])
+        volume = (np.maximum(overlap, 0) * (weight[own] / height[own])).sum(axis=0)
+        filled = np.flatnonzero(volume)
+        poc = int(volume.argmax())
+        first = last = poc
+        while volume[first : last + 1].sum() < kernels.VALUE_AREA_RATIO * volume.sum():
+            above, below = volume[last + 1 : last + 3].sum(), volume[first - 2 : first].sum()
+            upwards = above >= below and last < filled[-1]
+            first, last = (first, min(last + 2, filled[-1])) if upwards else (max(first - 2, filled[0]), last)
+        out[:4, t] = (edges[poc] + edges[poc + 1]) / 2, edges[first], edges[last + 1], edges[poc + 1] - edges[poc]
+
+
+def as_batch(bars: pl.DataFrame) -> kernels.Batch:
+    """`bars` with windows of WINDOW bars, for the kernel."""
+    low, high, close, volume = (column_array(bars, name) for name in ("low", "high", "close", "volume"))
+    rows, offsets = np.arange(len(bars)), symbol_offsets(bars)
+    start = rows - WINDOW + 1
+    return kernels.Batch(low, high, close, volume, start, start >= np.repeat(offsets[:-1], np.diff(offsets)))
+
+
+def by_symbol(function: Callable[[Floats, kernels.Batch, int], None], out: Floats, bars: pl.DataFrame) -> None:
+    """Run a contender that takes one symbol at a time."""
+    offsets, batch = symbol_offsets(bars), as_batch(bars)
+    for a, b in pairwise(offsets):
+        function(out[:, a:b], kernels.Batch(*(column[a:b] for column in batch)), WINDOW)
+
+
+def time_in_turn(runs: dict[str, Callable[[], object]], rounds: int) -> dict[str, tuple[float, float]]:
+    """Median wall and CPU seconds of each: a busy machine spoils the first more than the second."""
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in runs}
+    for _ in range(rounds):
+        for name, run in runs.items():
+            wall, cpu = time.perf_counter(), time.process_time()
+            run()
+            taken[name].append((time.perf_counter() - wall, time.process_time() - cpu))
+    return {name: tuple(map(statistics.median, zip(*pairs, strict=True))) for name, pairs in taken.items()}
+
+
+def main(symbols: str = "2000", bars: str = "2500", rounds: str = "3") -> None:
+    """Assert equality, then time; nanoseconds a row, and how many times the incremental profile's."""
+    universe = build_universe(int(symbols), int(bars))
+    sample = universe.head(min(SAMPLE, int(bars)))
+    half = universe.filter(pl.int_range(pl.len()).over("market") < int(bars) // 2)
+    out, other, with_nodes = (np.full((rows, len(universe)), np.nan) for rows in (4, 4, 8))
+    batch, offsets = as_batch(universe), symbol_offsets(universe)
+    half_batch, half_offsets, half_out = as_batch(half), symbol_offsets(half), np.full((4, len(half)), np.nan)
+
+    def incremental(made: Floats) -> Callable[[], None]:
+        return lambda: kernels.fill_profiles(made, batch, offsets, BIN_RATIO, False)
+
+    runs: dict[str, Callable[[], object]] = {
+        "incremental": incremental(out),
+        "recompute, compiled": lambda: by_symbol(recompute_symbol, other, universe),
+        "recompute, numpy": lambda: by_symbol(numpy_symbol, other, sample),
+        "incremental, with nodes": incremental(with_nodes),
+        "whole table, two threads": lambda: build_volume_profiles(universe, (f"rolling_{WINDOW}",)),
+        "incremental, half the bars": lambda: kernels.fill_profiles(
+            half_out, half_batch, half_offsets, BIN_RATIO, False
+        ),
+    }
+    for name, run in runs.items():
+        run()
+        if name == "recompute, compiled":
+            np.testing.assert_array_equal(out, other)
+    np.testing.assert_allclose(out[:, : len(sample)], other[:, : len(sample)], rtol=1e-12)
+    np.testing.assert_array_equal(out, with_nodes[:4])
+
+    rows = dict.fromkeys(runs, len(universe)) | {
+        "recompute, numpy": len(sample),
+        "incremental, half the bars": len(half),
+    }
+    times = time_in_turn(runs, int(rounds))
+    print(f"{symbols} symbols x {bars} bars, windows of {WINDOW}, median of {rounds} rounds in turn; ns a row")
+    print(f"{'':28}{'wall':>10}{'CPU':>10}   times as long (CPU)")
+    per_row = {name: [value / rows[name] * 1e9 for value in times[name]] for name in runs}
+    for name, (wall, cpu) in per_row.items():
+        print(f"{name:28}{wall:10.0f}{cpu:10.0f}{cpu / per_row['incremental'][1]:15.1f}x")
+    grown = times["incremental"][1] / times["incremental, half the bars"][1]
+    print(f"twice the bars take {grown:.2f}x the time")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

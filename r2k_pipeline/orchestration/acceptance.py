@@ -1,0 +1,59 @@
+"""Acceptance: revisions that were held aside become vintages, because a user said so.
+
+Belongs here: what `r2k accept` does. Not here: what is held and why (revisions.py, recording.py).
+"""
+
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+
+from r2k_pipeline.contracts.meta import FetchLog
+from r2k_pipeline.contracts.table import TABLES, Table
+from r2k_pipeline.lake import LakeError
+from r2k_pipeline.orchestration.revisions import changed, key_of, latest, vendor_rows
+from r2k_pipeline.orchestration.run import Run
+
+
+def accept_held(run: Run, item: str) -> str:
+    """Append the held revisions of `item` (a symbol, a report file), known from now on; what was done, in a few lines.
+
+    Takes the lake's lock. Rows that the log has by now (a run died between two steps) are not written again. Raises
+    LakeError where nothing of `item` is held.
+    """
+    with run.lake.lock(run.settings.lock_wait_seconds):
+        held = {table: file for (table, name), file in run.lake.held().items() if name == item}
+        if not held:
+            names = ", ".join(sorted({name for _, name in run.lake.held()})) or "nothing"
+            raise LakeError(f"{item}: none of its revisions are held; held: {names}; next: r2k status")
+        stamp = run.stamp()
+        done = [_accept(run, TABLES[name], item, file, stamp) for name, file in held.items()]
+    known = f"known from {stamp:%Y-%m-%d %H:%M:%S} UTC; earlier moments stay as they were"
+    return "\n".join([*done, known, f"next: r2k run --source {run.settings.source} rebuilds the tables"])
+
+
+def _accept(run: Run, table: type[Table], item: str, file: Path, stamp: datetime) -> str:
+    key = key_of(table)
+    rows = pl.read_parquet(file).with_columns(recorded_at=pl.lit(stamp).cast(pl.Datetime("us", "UTC")))
+    known = latest(vendor_rows(run.lake.read(table)), key)
+    taken = changed(rows, known, key).select(table.column_names())
+    run.lake.append(table, taken, stamp)
+    withdrawn = taken["is_withdrawn"].sum()
+    said = f"{item}: {taken.height:,} held rows of {table.dotted()} accepted, {withdrawn:,} of them withdrawn"
+    account = {
+        "item": item,
+        "table_name": table.dotted(),
+        "fetched_at": stamp,
+        "status": "accepted",
+        "message": said,
+        "rows_read": rows.filter(~pl.col("is_withdrawn")).height,
+        "rows_written": taken.height - withdrawn,
+        "rows_quarantined": 0,
+        "rows_identical": rows.filter(~pl.col("is_withdrawn")).height - (taken.height - withdrawn),
+        "rows_held": 0,
+        "rows_withdrawn": withdrawn,
+    }
+    log = pl.DataFrame([account], schema=FetchLog.create_empty().schema)
+    run.lake.append(FetchLog, FetchLog.validate(log.select(FetchLog.column_names())), stamp)
+    run.lake.hold(table, item, rows.clear())
+    return said

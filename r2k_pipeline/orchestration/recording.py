@@ -1,0 +1,141 @@
+"""What one fetch adds to the raw log: new rows, revisions, tombstones, corrections, refusals, and the account of all.
+
+Belongs here: what is appended, what is held aside, FetchLog. Not here: fetching (ingest.py), what counts as a
+revision (revisions.py), files on disk (lake.py).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+import polars as pl
+
+from r2k_pipeline.contracts.meta import FetchLog, RefusedRows
+from r2k_pipeline.contracts.prices import PriceBars
+from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.orchestration.revisions import News, changed, compare, key_of, latest, vendor_rows
+from r2k_pipeline.orchestration.run import Run
+from r2k_pipeline.sources.corrections import Correction, correct_bars
+from r2k_pipeline.sources.screening import Screened
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One item asked of a source: what came of it. `origin` ties its rows to it."""
+
+    item: str
+    status: str = "ok"
+    message: str | None = None
+    origin: str = ""
+
+
+def record(
+    run: Run,
+    table: type[Table],
+    screened: Screened,
+    attempts: list[Attempt],
+    stamp: datetime,
+    *,
+    covered: pl.DataFrame | None = None,
+) -> pl.DataFrame:
+    """Append what is new to the raw log, the refusals and the account of this fetch, which it returns; raw rows first.
+
+    Revisions of an item that are too many are kept aside instead, until accepted or until the source no longer
+    says so. `covered` is the span of days that each answer is complete for, by default that of its rows.
+    """
+    share = run.settings.revision_share
+    news = compare(table, run.lake.read(table), screened, covered, stamp)
+    is_held = pl.col("source").is_in(news.too_many(share)["source"].implode())
+    held = news.revisions.filter(is_held)
+    taken = pl.concat([news.fresh, news.revisions.filter(~is_held)])
+    run.lake.append(table, taken, stamp)
+    _refuse(run, screened.refused, stamp)
+    for attempt in attempts:
+        if attempt.status == "ok":
+            run.lake.hold(table, attempt.item, held.filter(pl.col("source") == attempt.origin))
+    counts = {
+        "kept": screened.rows,
+        "rows_written": taken.filter(~pl.col("is_withdrawn")),
+        "rows_quarantined": screened.refused,
+        "repeated": screened.identical,
+        "rows_held": held.filter(~pl.col("is_withdrawn")),
+        "rows_withdrawn": taken.filter("is_withdrawn"),
+    }
+    log = _account(table, counts, [_judged(a, news, held, run) for a in attempts], stamp)
+    run.lake.append(FetchLog, log, stamp)
+    for logged in (table, RefusedRows, FetchLog):
+        run.lake.compact(logged, run.settings.raw_files_before_compaction)
+    return log
+
+
+def _judged(attempt: Attempt, news: News, held: pl.DataFrame, run: Run) -> Attempt:
+    """An attempt that went well, with what there is to say about its rows; `held` where its revisions are."""
+    if attempt.status != "ok":
+        return attempt
+    if attempt.origin in held["source"]:
+        why = news.held_message(attempt.item, attempt.origin, run.settings.source, run.settings.revision_share)
+        return replace(attempt, status="held", message=why)
+    return replace(attempt, message="; ".join(news.remarks(attempt.origin)) or None)
+
+
+def correct(run: Run, corrections: Sequence[Correction], stamp: datetime) -> pl.DataFrame:
+    """Append the bars that documented corrections change, as the log now stands; FetchLog rows, if there are any."""
+    log, key = run.lake.read(PriceBars), key_of(PriceBars)
+    last = latest(log, key)
+    wanted = {symbol for market in run.markets for symbol in market.symbols()}
+    entries = [entry for entry in corrections if entry.symbol in wanted]
+    corrected = correct_bars(entries, latest(vendor_rows(log), key), last, stamp)
+    bars = corrected.bars
+    written = changed(bars.rows, last, key).select(PriceBars.column_names())
+    run.lake.append(PriceBars, written, stamp)
+    _refuse(run, bars.refused, stamp)
+    refused = ", ".join(bars.refused["row_key"] + " (" + bars.refused["rule"] + ")")
+    attempt = Attempt("corrections", message="; ".join(corrected.unused) or None, origin="corrections")
+    if refused:
+        message = f"corrections: {refused} would be no bar; next: mend corrections.toml"
+        attempt = replace(attempt, status="failed", message=message)
+    counts = {"kept": bars.rows, "rows_written": written, "rows_quarantined": bars.refused}
+    counts = {name: frame.with_columns(source=pl.lit(attempt.origin)) for name, frame in counts.items()}
+    account = _account(PriceBars, counts, [attempt] if entries or bars.rows.height else [], stamp)
+    run.lake.append(FetchLog, account, stamp)
+    return account
+
+
+def _refuse(run: Run, refused: pl.DataFrame, stamp: datetime) -> None:
+    """Add the refused rows that the log of them does not have."""
+    new = refused.join(run.lake.read(RefusedRows), on=RefusedRows.primary_key(), how="anti", nulls_equal=True)
+    once = new.unique(RefusedRows.primary_key(), maintain_order=True)
+    run.lake.append(RefusedRows, RefusedRows.validate(once), stamp)
+
+
+_COUNTS: Final = ("kept", "rows_written", "rows_quarantined", "repeated", "rows_held", "rows_withdrawn")
+
+
+def _account(
+    table: type[Table], counted: Mapping[str, pl.DataFrame], attempts: list[Attempt], stamp: datetime
+) -> pl.DataFrame:
+    """FetchLog rows: rows read = written + quarantined + identical + held, by item; `counted` rows have a `source`.
+
+    `kept` are the rows of an answer that fit the contract; what is not in `counted` is none.
+    """
+    log = pl.DataFrame(
+        {
+            "item": [attempt.item for attempt in attempts],
+            "status": [attempt.status for attempt in attempts],
+            "message": [attempt.message for attempt in attempts],
+            "source": [attempt.origin for attempt in attempts],
+        },
+        schema=dict.fromkeys(("item", "status", "message", "source"), pl.String),
+    )
+    for name in _COUNTS:
+        rows = counted[name] if name in counted else log.clear()
+        log = log.join(rows.group_by("source").len(name), on="source", how="left", maintain_order="left")
+    log = log.with_columns(pl.col(_COUNTS).fill_null(0).cast(pl.Int64))
+    log = log.with_columns(
+        table_name=pl.lit(table.dotted()),
+        fetched_at=pl.lit(stamp).cast(pl.Datetime("us", "UTC")),
+        rows_read=pl.col("kept") + pl.col("rows_quarantined") + pl.col("repeated"),
+        rows_identical=pl.col("kept") - pl.col("rows_written") - pl.col("rows_held") + pl.col("repeated"),
+    )
+    return FetchLog.validate(log.select(FetchLog.column_names()))

@@ -1,0 +1,170 @@
+"""Answers against the log: what is new, what changed, what is no longer listed, and what is too much to take unasked.
+
+Belongs here: comparison by key with the latest vintage, withdrawals, the share beyond which revisions are held.
+Not here: fetching and the account of rows (ingest.py), taking what was held (acceptance.py), files (lake.py).
+"""
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import dataframely as dy
+import polars as pl
+
+from r2k_pipeline.contracts.cot import CotReports
+from r2k_pipeline.contracts.prices import PriceActions, PriceBars
+from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.sources.corrections import BY_CORRECTION
+from r2k_pipeline.sources.screening import STAMP, Screened
+
+FEW_ROWS: Final = 20
+"""As many revisions of one item are never too many: 16 markets of one report were once republished."""
+WITHDRAWN_BY_ABSENCE: Final = (PriceActions, CotReports)
+"""Not bars: vendors drop whole sessions, for all indices at once; there the last good bar stays."""
+EXAMPLES: Final = 3
+
+
+def key_of(table: type[Table]) -> list[str]:
+    """What a row of a raw log is about: its key without the moment."""
+    return [name for name in table.primary_key() if name != STAMP]
+
+
+def vendor_rows(log: pl.DataFrame) -> pl.DataFrame:
+    """Without corrections: what a vendor says is compared with what that vendor said."""
+    return log.filter(~pl.col("source").str.starts_with(BY_CORRECTION))
+
+
+def latest(log: pl.DataFrame, key: list[str]) -> pl.DataFrame:
+    """The last vintage of every key."""
+    return log.sort(STAMP).unique(key, keep="last")
+
+
+def changed(rows: pl.DataFrame, known: pl.DataFrame, key: list[str]) -> pl.DataFrame:
+    """The `rows` that `known` (one row a key) lacks or has otherwise; its values as `*_before`, and `is_known`."""
+    values = [name for name in rows.columns if name not in (*key, STAMP, "source")]
+    before = known.select(*key, *(pl.col(name).alias(f"{name}_before") for name in values), is_known=pl.lit(True))
+    differs = pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name}_before")) for name in values)
+    compared = rows.join(before, on=key, how="left", maintain_order="left")
+    return compared.with_columns(pl.col("is_known").fill_null(False)).filter(~pl.col("is_known") | differs)
+
+
+@dataclass(frozen=True)
+class News:
+    """What some answers say that the log does not; `source` of each row is the answer's origin.
+
+    `fresh`: keys without a final value so far. `revised`: other values than the last ones, which are in `*_before`.
+    `missing`: last rows that an answer covers and does not list. `history`: source, rows known that it covers.
+    """
+
+    table: type[Table]
+    fresh: pl.DataFrame
+    revised: pl.DataFrame
+    missing: pl.DataFrame
+    history: pl.DataFrame
+
+    @property
+    def withdrawn(self) -> pl.DataFrame:
+        """Tombstones: rows whose absence means that they no longer stand."""
+        gone = self.table in WITHDRAWN_BY_ABSENCE
+        return self.missing.with_columns(is_withdrawn=pl.lit(True)) if gone else self.missing.clear()
+
+    @property
+    def revisions(self) -> pl.DataFrame:
+        """What the log would get beside new keys: changed values and tombstones."""
+        return pl.concat([self.revised.select(self.table.column_names()), self.withdrawn])
+
+    def too_many(self, share: float) -> pl.DataFrame:
+        """source, len, history of the answers that revise more than FEW_ROWS rows and `share` of a history."""
+        counts = self.revisions.group_by("source").len().join(self.history, on="source", how="left")
+        return counts.filter(pl.col("len") > FEW_ROWS, pl.col("len") > share * pl.col("history"))
+
+    def remarks(self, origin: str) -> Iterator[str]:
+        """What a reader should know about an answer that was taken: rows it no longer lists."""
+        missing = self.missing.filter(pl.col("source") == origin)
+        if missing.is_empty():
+            return
+        examples = ", ".join(_name(row, key_of(self.table)) for row in missing.head(EXAMPLES).iter_rows(named=True))
+        said = "withdrawn" if self.table in WITHDRAWN_BY_ABSENCE else "the last good ones stay"
+        yield f"rows known before are not in the answer, {said}: {missing.height}, e.g. {examples}"
+
+    def held_message(self, item: str, origin: str, lake_source: str, share: float) -> str:
+        """Why revisions of one item are held, with examples and the command that takes them."""
+        revised, gone = (frame.filter(pl.col("source") == origin) for frame in (self.revised, self.withdrawn))
+        key, known = key_of(self.table), self.history.filter(pl.col("source") == origin)["history"].sum()
+        examples = [_change(row, key) for row in revised.head(EXAMPLES).iter_rows(named=True)]
+        examples += [f"{_name(row, key)} goes" for row in gone.head(EXAMPLES).iter_rows(named=True)]
+        found = (revised.height + gone.height) / max(known, 1)
+        return (
+            f"{item}: of {known:,} rows of {self.table.dotted()} {revised.height:,} would change, {gone.height:,} go: "
+            f"{found:.1%}, and {share:.1%} is taken unasked; held, e.g. {'; '.join(examples[:EXAMPLES])}; "
+            f"next: r2k accept {shlex.quote(item)} --source {lake_source}"
+        )
+
+
+def compare(
+    table: type[Table], log: pl.DataFrame, screened: Screened, covered: pl.DataFrame | None, stamp: datetime
+) -> News:
+    """The news of some screened answers; `covered` as by `coverage`, by default what their rows span."""
+    key = key_of(table)
+    known = latest(vendor_rows(log), key)
+    news = changed(screened.rows, known, key)
+    first = ~pl.col("is_known")
+    if table is PriceBars:  # a live bar was never published: what the session ended with is its first value
+        first |= ~pl.col("is_final_before")
+    columns = table.column_names()
+    spans = _covered_keys(table, known, coverage(table, screened.rows) if covered is None else covered)
+    missing = (
+        known.filter(~pl.col("is_withdrawn"))
+        .join(screened.rows, on=key, how="anti")
+        .filter(~_named(key).is_in(_refused_keys(screened, key).implode()))
+        .drop("source")
+        .join(spans.unique(key), on=key, how="inner")
+        .with_columns(pl.lit(stamp).cast(pl.Datetime("us", "UTC")).alias(STAMP))
+        .select(columns)
+        .sort(key)
+    )
+    history = spans.group_by("source").len("history")
+    return News(table, news.filter(first).select(columns), news.filter(~first), missing, history)
+
+
+def coverage(table: type[Table], rows: pl.DataFrame) -> pl.DataFrame:
+    """symbol or report_type, source, first, last: the span of days in which an answer lists all there is."""
+    return rows.group_by(table.primary_key()[0], "source").agg(
+        first=pl.col(_day_of(table)).min(), last=pl.col(_day_of(table)).max()
+    )
+
+
+def _day_of(table: type[Table]) -> str:
+    return next(name for name, column in table.columns().items() if isinstance(column, dy.Date))
+
+
+def _covered_keys(table: type[Table], known: pl.DataFrame, covered: pl.DataFrame) -> pl.DataFrame:
+    """Keys of `known` within each answer's span, with `source` of the answer; joined year by year to stay narrow."""
+    scope, day = table.primary_key()[0], pl.col(_day_of(table))
+    yearly = covered.with_columns(
+        year=pl.int_ranges(pl.col("first").dt.year(), pl.col("last").dt.year() + 1, dtype=pl.Int32)
+    ).explode("year")
+    keys = known.select(key_of(table)).with_columns(year=day.dt.year())
+    within = keys.join(yearly, on=[scope, "year"], how="inner").filter(day.is_between("first", "last"))
+    return within.select(*key_of(table), "source")
+
+
+def _refused_keys(screened: Screened, key: list[str]) -> pl.Series:
+    """Keys of refused rows, as by `_named`; what a rule wrote behind a key (a contradicted day) is cut off."""
+    return screened.refused["row_key"].str.extract(rf"^(\S+(?: \S+){{{len(key) - 1}}})").drop_nulls()
+
+
+def _named(key: list[str]) -> pl.Expr:
+    return pl.concat_str([pl.col(name).cast(pl.String) for name in key], separator=" ")
+
+
+def _name(row: dict[str, Any], key: list[str]) -> str:
+    return " ".join(str(row[name]) for name in key[1:])
+
+
+def _change(row: dict[str, Any], key: list[str]) -> str:
+    """The first value of a revised row that changed: `2024-07-19 high 2261.2 -> 2198.3`."""
+    values = [name for name in row if f"{name}_before" in row and row[name] != row[f"{name}_before"]]
+    return f"{_name(row, key)} {values[0]} {row[f'{values[0]}_before']} -> {row[values[0]]}"

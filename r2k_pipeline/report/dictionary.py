@@ -1,0 +1,66 @@
+"""The data dictionary as Markdown: every table of the contracts with key, rules, columns, units and meanings.
+
+Belongs here: the layout of docs/tables.md, which `python -m r2k_pipeline.report.dictionary > docs/tables.md` writes
+anew. Not here: what tables hold (contracts/), comments in the warehouse (warehouse.py).
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+import dataframely as dy
+
+import r2k_pipeline.contracts  # noqa: F401  (fills TABLES)
+from r2k_pipeline.contracts.table import LAYERS, TABLES, Table
+
+LAYER_NOTES: Final = {
+    "reference": "What configuration and calendars say, upstream of everything. In the lake only.",
+    "raw": "Facts: what a vendor said and when we learned it. Append-only. In the lake only.",
+    "staging": "The facts as known at `as_of`, one row per key.",
+    "features": "Indicators, crosses, pivots, profiles, levels: computed from staging alone.",
+    "marts": "What analysts, SQL users and BI tools read.",
+    "meta": "About the data itself: what was published, fetched and refused, and what columns mean.",
+}
+"""What each layer is."""
+DUCKDB_TYPES: Final[dict[type[dy.Column], str]] = {
+    dy.String: "varchar",
+    dy.Bool: "boolean",
+    dy.Date: "date",
+    dy.Datetime: "timestamptz",
+    dy.Float64: "double",
+    dy.Int64: "bigint",
+}
+"""What a column's type is called in SQL."""
+INTRODUCTION: Final = """# Tables
+
+Generated from `r2k_pipeline/contracts/` by `python -m r2k_pipeline.report.dictionary > docs/tables.md`: edit the
+contracts, not this. The same texts are comments in the warehouse (`select * from duckdb_columns()`) and rows of
+`meta.column_dictionary`. Keys are **bold**. Null means not known or not defined, never 0; a column that may be
+null says so. Instants are UTC."""
+
+
+def build_dictionary() -> str:
+    """The whole page; ends with a newline."""
+    parts = [INTRODUCTION]
+    for layer in LAYERS:
+        parts += [f"## {layer}", LAYER_NOTES[layer]]
+        parts += [_section(table) for name, table in sorted(TABLES.items()) if table.layer == layer]
+    return "\n\n".join(parts) + "\n"
+
+
+def _section(table: type[Table]) -> str:
+    rules = [f"`{rule}`" for rule in table._schema_validation_rules() if rule != "primary_key"]
+    lines = [f"### {table.dotted()}", "", table.description()]
+    lines += ["", f"Every row holds: {', '.join(rules)}."] if rules else []
+    return "\n".join([*lines, "", "| column | type | unit | meaning |", "|---|---|---|---|", *_rows(table)])
+
+
+def _rows(table: type[Table]) -> Iterator[str]:
+    for name, column in table.columns().items():
+        label = f"**{name}**" if column.primary_key else name
+        sql_type = DUCKDB_TYPES[type(column)] + (", may be null" if column.nullable else "")
+        cells = (label, sql_type, table.units()[name], column.description or "")
+        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+if __name__ == "__main__":
+    print(build_dictionary(), end="")

@@ -1,0 +1,24 @@
+"""The compiled look ahead after a touch. Belongs here: arrays only. Not here: which touches, frames, statistics."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from r2k_pipeline.transforms.compiled import exact_kernel
+from r2k_pipeline.transforms.symbols import Floats, Integers
+
+
+@exact_kernel
+def decide(close: Floats, row: Integers, held_at: Floats, broken_at: Floats, horizon: int) -> NDArray[np.int8]:
+    """Of each touch at `row`: 1 if a close gets to held_at first, -1 if one gets to broken_at, 0 if none does either.
+
+    The closes are those of `horizon` rows, the touch's own the first. A support has held_at above broken_at.
+    """
+    result = np.zeros(row.size, np.int8)
+    for touch in range(row.size):
+        sign = 1.0 if held_at[touch] > broken_at[touch] else -1.0
+        for after in range(row[touch], row[touch] + horizon):
+            held = sign * close[after] >= sign * held_at[touch]
+            if held or sign * close[after] <= sign * broken_at[touch]:
+                result[touch] = 1 if held else -1
+                break
+    return result

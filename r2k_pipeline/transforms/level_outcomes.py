@@ -1,0 +1,179 @@
+"""Do levels hold? What followed their touches, against random prices touched from the same distance.
+
+Belongs here: `features.level_outcomes` out of bars, ATR and levels as shown at the time. Not here: what a level is.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from r2k_pipeline.transforms.symbols import Integers, column_array
+
+HORIZONS = (5, 10, 20)
+"""Sessions within which a touch is decided, the touch's own the first."""
+APPROACH_ATR = 0.5
+"""The close before a touch stands further than this from the zone's near edge: the price comes from somewhere."""
+TOUCH_ATR = 0.1
+"""The bar of a touch comes at least this close to the near edge."""
+DECIDED_ATR = 1.0
+"""A touch held (the zone broke) at the first close this far off its near edge, back (beyond its far edge)."""
+DRAWS = 50
+"""Random prices for each touch: sampling adds a hundredth to the variance of a comparison."""
+SEED = 2000
+Z95 = 1.959963984540054
+"""Standard normal quantile of a two-sided 95 % interval."""
+KEY = ["market", "kind", "role", "horizon_sessions"]
+COLUMNS = [
+    *KEY,
+    *("touches", "touch_sessions", "held", "broken", "undecided"),
+    *("held_share_ratio", "held_share_low_ratio", "held_share_high_ratio"),
+    *("baseline_draws", "baseline_share_ratio", "excess_share_ratio", "p_value", "first_session", "last_session"),
+]
+
+
+def build_level_outcomes(
+    bars: pl.DataFrame,
+    indicators: pl.DataFrame,
+    levels: pl.DataFrame,
+    horizons: Sequence[int] = HORIZONS,
+    draws: int = DRAWS,
+    seed: int = SEED,
+) -> pl.DataFrame:
+    """How often touched levels held, by market, kind (and `all`), role and horizon; as `features.level_outcomes`.
+
+    `bars` as for `build_levels`, `indicators` with atr_14 for the same rows, `levels` its result. A touch: a level is
+    shown at a session whose close is more than 0.5 ATR off the zone's near edge, and the next bar comes within 0.1 ATR
+    of that edge; ATR is that of the session before the touch. It held if a close within the horizon gets 1 ATR back
+    off the near edge before one gets 1 ATR beyond the far edge, the zone broke the other way round, else the touch is
+    undecided. Touches need the longest horizon behind them, so that all horizons are measured on the same ones.
+
+    Baseline: for every touch, `draws` random sessions of the market whose next bar came as near to a price at the
+    touch's distance (in ATR) on the same side, each with a zone of the same width there, decided in the same way.
+    Shares are of the decided. Interval (Wilson, 95 %) and p-value (score test against the baseline, two-sided) take
+    the number of sessions as the number of observations: zones touched by one bar share their fate.
+    """
+    touches = _find_touches(bars, indicators, levels, max(horizons))
+    close, atr = column_array(bars, "close"), indicators["atr_14"].fill_null(float("nan")).to_numpy()
+    rows, distance = touches["row"].to_numpy(), touches["distance"].to_numpy()
+    width, sign = touches["width"].to_numpy(), touches["sign"].to_numpy()
+    random_rows = _draw_rows(_reaches(bars, indicators, max(horizons)), touches, draws, seed)
+
+    def decided(before: Integers, horizon: int) -> NDArray[np.int8]:
+        """Outcomes of zones at the touches' distances off the closes of `before`: (touches,) or (touches, draws)."""
+        from r2k_pipeline.transforms.level_outcome_kernels import decide  # noqa: PLC0415  (imports numba)
+
+        shape = (-1,) + (1,) * (before.ndim - 1)
+        near, far, side = distance.reshape(shape), (distance + width).reshape(shape), sign.reshape(shape)
+        held_at = close[before] - side * (near - DECIDED_ATR) * atr[before]
+        broken_at = close[before] - side * (far + DECIDED_ATR) * atr[before]
+        result = decide(close, before.ravel() + 1, held_at.ravel(), broken_at.ravel(), horizon)
+        return result.reshape(before.shape)
+
+    parts = []
+    for horizon in horizons:
+        outcome, baseline = decided(rows, horizon), decided(random_rows, horizon)
+        parts.append(
+            touches.with_columns(
+                pl.lit(horizon, pl.Int64).alias("horizon_sessions"),
+                pl.Series("held", outcome == 1),
+                pl.Series("broken", outcome == -1),
+                pl.Series("baseline_held", (baseline == 1).sum(axis=1)),
+                pl.Series("baseline_decided", (baseline != 0).sum(axis=1)),
+            )
+        )
+    outcomes = pl.concat(parts)
+    return _shares(pl.concat([outcomes, outcomes.with_columns(kind=pl.lit("all"))]))
+
+
+def _reaches(bars: pl.DataFrame, indicators: pl.DataFrame, horizon: int) -> pl.DataFrame:
+    """Every bar with ATR and `horizon` bars after it: how far, in ATR, the next bar comes below and above its close."""
+    after = {name: pl.col(name).shift(-1).over("market") for name in ("low", "high")}
+    bars_left = pl.int_range(pl.len(), 0, -1).over("market") - 1
+    return (
+        bars.select("market", "session_date", "close", **after, left=bars_left)
+        .with_columns(indicators["atr_14"])
+        .with_row_index("row")
+        .filter(pl.col("atr_14") > 0, pl.col("left") >= horizon)
+        .with_columns(
+            pl.col("row").cast(pl.Int64),
+            support=(pl.col("close") - pl.col("low")) / pl.col("atr_14"),
+            resistance=(pl.col("high") - pl.col("close")) / pl.col("atr_14"),
+        )
+        .select("row", "market", "session_date", "close", "atr_14", "support", "resistance")
+    )
+
+
+def _find_touches(bars: pl.DataFrame, indicators: pl.DataFrame, levels: pl.DataFrame, horizon: int) -> pl.DataFrame:
+    """Touches of levels by the bar after the session that showed them, sorted by the levels' key."""
+    is_support = pl.col("role") == "support"
+    near = pl.when(is_support).then(pl.col("close") - pl.col("high")).otherwise(pl.col("low") - pl.col("close"))
+    reached = pl.when(is_support).then("support").otherwise("resistance")
+    shown = levels.select("market", "session_date", "level_id", "kind", "role", "low", "high")
+    return (
+        shown.join(_reaches(bars, indicators, horizon), on=["market", "session_date"])
+        .with_columns(
+            distance=near / pl.col("atr_14"),
+            width=(pl.col("high") - pl.col("low")) / pl.col("atr_14"),
+            sign=pl.when(is_support).then(1.0).otherwise(-1.0),
+        )
+        .filter(pl.col("distance") > APPROACH_ATR, reached >= pl.col("distance") - TOUCH_ATR)
+        .select("market", "session_date", "level_id", "kind", "role", "row", "distance", "width", "sign")
+        .sort("market", "session_date", "level_id")
+    )
+
+
+def _draw_rows(reaches: pl.DataFrame, touches: pl.DataFrame, draws: int, seed: int) -> Integers:
+    """For each touch, `draws` rows of its market whose next bar would touch a price at its distance on its side."""
+    drawn = np.zeros((touches.height, draws), np.int64)
+    for (market, role), group in touches.with_row_index("touch").group_by("market", "role", maintain_order=True):
+        candidates = reaches.filter(market=market).sort(str(role), "row")
+        far_enough = np.searchsorted(candidates[str(role)].to_numpy(), group["distance"].to_numpy() - TOUCH_ATR)
+        choices = candidates.height - far_enough  # never 0: the touch's own row is among them
+        # one stream for each market and role, so that another market's touches do not change this one's baseline
+        random = np.random.default_rng([seed, *str(market).encode(), *str(role).encode()])
+        picks = far_enough[:, None] + (random.random((group.height, draws)) * choices[:, None]).astype(np.int64)
+        drawn[group["touch"].to_numpy()] = candidates["row"].to_numpy()[picks]
+    return drawn
+
+
+def _shares(outcomes: pl.DataFrame) -> pl.DataFrame:
+    """One row per KEY with counts, shares, interval and p-value."""
+    held, broken, day = pl.col("held"), pl.col("broken"), pl.col("session_date")
+    counted = outcomes.group_by(KEY).agg(
+        touches=pl.len().cast(pl.Int64),
+        touch_sessions=day.n_unique().cast(pl.Int64),
+        held=held.sum().cast(pl.Int64),
+        broken=broken.sum().cast(pl.Int64),
+        baseline_held=pl.col("baseline_held").sum(),
+        baseline_draws=pl.col("baseline_decided").sum(),
+        n=day.filter(held | broken).n_unique(),
+        first_session=day.min(),
+        last_session=day.max(),
+    )
+    decided, draws = pl.col("held") + pl.col("broken"), pl.col("baseline_draws")
+    shares = counted.with_columns(
+        undecided=pl.col("touches") - decided,
+        held_share_ratio=pl.when(decided > 0).then(pl.col("held") / decided),
+        baseline_share_ratio=pl.when(draws > 0).then(pl.col("baseline_held") / draws),
+    )
+    share, base, n = pl.col("held_share_ratio"), pl.col("baseline_share_ratio"), pl.col("n")
+    middle, reach = share + Z95**2 / (2 * n), Z95 * (share * (1 - share) / n + Z95**2 / (4 * n**2)).sqrt()
+    score = (share - base) / (base * (1 - base) / n).sqrt()
+    return (
+        shares.with_columns(
+            held_share_low_ratio=(middle - reach) / (1 + Z95**2 / n),
+            held_share_high_ratio=(middle + reach) / (1 + Z95**2 / n),
+            excess_share_ratio=share - base,
+            p_value=pl.when(base.is_between(0, 1, closed="none")).then(score).map_elements(_two_sided, pl.Float64),
+        )
+        .select(COLUMNS)
+        .sort(KEY)
+    )
+
+
+def _two_sided(score: float) -> float:
+    """Probability that a standard normal value is at least this far from 0."""
+    return math.erfc(abs(score) / math.sqrt(2))

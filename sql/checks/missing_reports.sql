@@ -1,0 +1,46 @@
+-- Reports of the calendar that are not here, by name: whole weeks (no contract code), and weeks in which a contract of
+-- ours is not in a report that is (fewer than 20 reportable traders, or lost). Only between reports that are here:
+-- what is late at the end is the status's business. It shows when the next report arrives.
+-- on: staging.cot_positions  severity: warn
+with held as (
+    select distinct report_type, contract_code, report_date, released_at from staging.cot_positions
+),
+
+weeks as (
+    select
+        report_type,
+        report_date,
+        lead(report_date) over series as next_date,
+        lead(released_at) over series as next_at
+    from (select report_type, report_date, max(released_at) as released_at from held group by all)
+    window series as (partition by report_type order by report_date)
+),
+
+own as (
+    select
+        h.*,
+        lead(h.report_date) over series as next_date,
+        lead(h.released_at) over series as next_at
+    from held as h
+    inner join reference.market_contracts as c
+        on h.contract_code = c.contract_code and h.report_date between c.first_report_date and c.last_report_date
+    window series as (partition by c.market, h.report_type, h.contract_code, c.first_report_date order by h.report_date)
+)
+
+select
+    w.report_type,
+    null::varchar as contract_code,
+    r.report_date,
+    w.next_at as known_at,
+    format('no report between {} and {}', w.report_date, w.next_date) as evidence
+from weeks as w
+inner join staging.cot_releases as r on r.report_date > w.report_date and r.report_date < w.next_date
+union all
+select distinct
+    o.report_type,
+    o.contract_code,
+    w.report_date,
+    o.next_at as known_at,
+    format('not in this report, but in those of {} and {}', o.report_date, o.next_date) as evidence
+from own as o
+inner join weeks as w on o.report_type = w.report_type and w.report_date > o.report_date and w.report_date < o.next_date

@@ -1,0 +1,39 @@
+-- Closes as known at `ts`, adjusted for the dividends known then (vendors apply splits themselves): derived, never
+-- stored, because every dividend rebases the whole history before it.
+create macro adjusted_prices_as_of(ts) as table
+with bars as (
+    select symbol, session_date, close
+    from staging.price_vintages
+    where known_at <= ts::timestamptz
+        and coalesce(superseded_at, 'infinity'::timestamptz) > ts::timestamptz
+        and not is_withdrawn
+),
+
+dividends as (
+    select symbol, action_date, amount
+    from staging.price_action_vintages
+    where kind = 'dividend'
+        and known_at <= ts::timestamptz
+        and coalesce(superseded_at, 'infinity'::timestamptz) > ts::timestamptz
+        and not is_withdrawn
+),
+
+factors as (
+    select
+        b.symbol,
+        b.session_date,
+        b.close,
+        ln(1 - d.amount / lag(b.close) over (partition by b.symbol order by b.session_date)) as log_factor
+    from bars as b
+    left join dividends as d on b.symbol = d.symbol and b.session_date = d.action_date
+)
+
+select
+    symbol,
+    session_date,
+    close,
+    close * exp(coalesce(sum(log_factor) over (
+        partition by symbol order by session_date rows between 1 following and unbounded following
+    ), 0)) as adjusted_close
+from factors
+order by symbol, session_date

@@ -1,0 +1,254 @@
+-- Weekly positioning as it stood after every revision: all of it is computed anew from the positions known then, and
+-- a row is kept where its values differ from those known before. Weekly changes only between adjacent reports: never
+-- across a gap, and never where a contract could not be converted. Windows count calendar weeks, so a missing report
+-- is a missing week.
+with revisions as (
+    select distinct market, report_type, known_at as starts_at
+    from staging.market_positions
+    where known_at > released_at
+    union
+    select distinct market, report_type, superseded_at
+    from staging.market_positions
+    where superseded_at is not null
+),
+
+epochs as (
+    select
+        market,
+        report_type,
+        starts_at,
+        lead(starts_at, 1, 'infinity'::timestamptz) over (partition by market, report_type order by starts_at) as ends_at,
+        row_number() over (partition by market, report_type order by starts_at) as epoch
+    from (
+        select * from revisions
+        union all
+        select distinct market, report_type, '-infinity'::timestamptz from staging.market_positions
+    )
+),
+
+summed as (
+    select
+        p.*,
+        e.epoch,
+        e.starts_at,
+        e.ends_at,
+        p.open_interest_contracts is not null as is_convertible
+    from staging.market_positions as p
+    inner join epochs as e
+        on p.market = e.market
+        and p.report_type = e.report_type
+        and p.released_at < e.ends_at
+        and p.known_at <= greatest(e.starts_at, p.released_at)
+        and coalesce(p.superseded_at, 'infinity'::timestamptz) > greatest(e.starts_at, p.released_at)
+),
+
+closes as (
+    select market, session_date, arg_min(close, known_at) as close
+    from staging.market_bars
+    group by market, session_date
+),
+
+netted as (
+    select
+        *,
+        long_contracts - short_contracts as net_contracts,
+        (long_contracts - short_contracts) / nullif(open_interest_contracts, 0) as net_share_oi,
+        lag(report_date) over series as previous_date,
+        lag(is_convertible) over series as previous_is_convertible
+    from summed
+    window series as (partition by market, report_type, trader_group, epoch order by report_date)
+),
+
+based as (
+    select
+        *,
+        case
+            when previous_date is null then 'first report'
+            when report_date - previous_date > 8 then 'gap: no report for the week before'
+            when not is_convertible then 'contract unit not convertible'
+            when not previous_is_convertible then 'contract unit of the report before not convertible'
+        end as change_basis
+    from netted
+),
+
+changed as (
+    select
+        *,
+        case when change_basis is null then long_contracts - lag(long_contracts) over series end as long_change,
+        case when change_basis is null then short_contracts - lag(short_contracts) over series end as short_change,
+        case when change_basis is null then net_contracts - lag(net_contracts) over series end as net_change,
+        case when change_basis is null then open_interest_contracts - lag(open_interest_contracts) over series end
+            as open_interest_change,
+        case when change_basis is null then net_share_oi - lag(net_share_oi) over series end as share_change
+    from based
+    window series as (partition by market, report_type, trader_group, epoch order by report_date)
+),
+
+windowed as (
+    select
+        *,
+        count(net_contracts) over weeks_26 as n_26,
+        min(net_contracts) over weeks_26 as low_26,
+        max(net_contracts) over weeks_26 as high_26,
+        list(net_contracts) over weeks_52 as nets_52,
+        list(net_contracts) over weeks_156 as nets_156
+    from changed
+    window
+        weeks_26 as (
+            partition by market, report_type, trader_group, epoch order by report_date
+            range between interval 178 days preceding and current row
+        ),
+        weeks_52 as (
+            partition by market, report_type, trader_group, epoch order by report_date
+            range between interval 360 days preceding and current row
+        ),
+        weeks_156 as (
+            partition by market, report_type, trader_group, epoch order by report_date
+            range between interval 1088 days preceding and current row
+        )
+),
+
+-- Null until 90 % of the window's weeks are there: 24 of 26, 47 of 52, 141 of 156.
+ranked as (
+    select
+        *,
+        case
+            when n_26 >= 24 then 100 * (net_contracts - low_26) / nullif(high_26 - low_26, 0)
+        end as cot_index_26w,
+        case when len(nets_52) >= 47 then {
+            'index': 100 * (net_contracts - list_min(nets_52)) / nullif(list_max(nets_52) - list_min(nets_52), 0),
+            'percentile': 100.0 * len(list_filter(nets_52, lambda n: n <= net_contracts)) / len(nets_52),
+            'zscore': (net_contracts - list_avg(nets_52)) / nullif(list_stddev_samp(nets_52), 0)
+        } end as rank_52,
+        case when len(nets_156) >= 141 then {
+            'index': 100 * (net_contracts - list_min(nets_156)) / nullif(list_max(nets_156) - list_min(nets_156), 0),
+            'percentile': 100.0 * len(list_filter(nets_156, lambda n: n <= net_contracts)) / len(nets_156),
+            'zscore': (net_contracts - list_avg(nets_156)) / nullif(list_stddev_samp(nets_156), 0)
+        } end as rank_156
+    from windowed
+),
+
+measured as (
+    select
+        r.market,
+        r.report_type,
+        r.report_date,
+        r.trader_group,
+        r.contract_codes,
+        r.long_contracts,
+        r.short_contracts,
+        r.spreading_contracts,
+        r.net_contracts,
+        r.open_interest_contracts,
+        r.net_share_oi,
+        r.net_contracts * m.contract_multiplier_usd * b.close as net_notional_usd,
+        r.change_basis,
+        r.long_change as long_contracts_change_1w,
+        r.short_change as short_contracts_change_1w,
+        r.net_change as net_contracts_change_1w,
+        r.open_interest_change as open_interest_contracts_change_1w,
+        r.share_change as net_share_oi_change_1w,
+        greatest(r.long_change, 0) as new_longs_contracts,
+        greatest(-r.long_change, 0) as long_liquidation_contracts,
+        greatest(r.short_change, 0) as new_shorts_contracts,
+        greatest(-r.short_change, 0) as short_covering_contracts,
+        case
+            when r.long_change is null or (r.long_change = 0 and r.short_change = 0) then null
+            when r.long_change >= abs(r.short_change) then 'new_longs'
+            when -r.long_change >= abs(r.short_change) then 'long_liquidation'
+            when r.short_change > 0 then 'new_shorts'
+            else 'short_covering'
+        end as dominant_flow,
+        r.cot_index_26w,
+        r.rank_52.index as cot_index_52w,
+        r.rank_156.index as cot_index_156w,
+        r.rank_52.percentile as net_percentile_52w,
+        r.rank_156.percentile as net_percentile_156w,
+        r.rank_52.zscore as net_zscore_52w,
+        r.rank_156.zscore as net_zscore_156w,
+        case
+            when r.rank_156.percentile is null then null
+            when r.rank_156.percentile <= 10 then 'extreme_short'
+            when r.rank_156.percentile <= 30 then 'short'
+            when r.rank_156.percentile < 70 then 'neutral'
+            when r.rank_156.percentile < 90 then 'long'
+            else 'extreme_long'
+        end as positioning_state,
+        r.released_at,
+        r.release_basis,
+        r.epoch,
+        greatest(r.starts_at, r.released_at) as known_at,
+        r.ends_at
+    from ranked as r
+    inner join reference.markets as m on r.market = m.market
+    left join closes as b on r.market = b.market and r.report_date = b.session_date
+),
+
+-- A row is a vintage where its values are not those of the epoch before, or where it was not there in it.
+changes as (
+    select
+        *,
+        lag(epoch) over history is distinct from epoch - 1
+        or lag(fingerprint) over history is distinct from fingerprint as is_change
+    from (select *, md5(row(*columns(* exclude (epoch, known_at, ends_at)))::varchar) as fingerprint from measured)
+    window history as (partition by market, report_type, report_date, trader_group order by epoch)
+),
+
+islands as (
+    select
+        *,
+        sum(is_change::int) over (
+            partition by market, report_type, report_date, trader_group order by epoch
+        ) as island
+    from changes
+),
+
+vintages as (
+    select
+        *,
+        nullif(
+            max(ends_at) over (partition by market, report_type, report_date, trader_group, island),
+            'infinity'::timestamptz
+        ) as superseded_at
+    from islands
+    qualify is_change
+)
+
+select
+    market,
+    report_type,
+    report_date,
+    trader_group,
+    known_at,
+    contract_codes,
+    long_contracts,
+    short_contracts,
+    spreading_contracts,
+    net_contracts,
+    open_interest_contracts,
+    net_share_oi,
+    net_notional_usd,
+    change_basis,
+    long_contracts_change_1w,
+    short_contracts_change_1w,
+    net_contracts_change_1w,
+    open_interest_contracts_change_1w,
+    net_share_oi_change_1w,
+    new_longs_contracts,
+    long_liquidation_contracts,
+    new_shorts_contracts,
+    short_covering_contracts,
+    dominant_flow,
+    cot_index_26w,
+    cot_index_52w,
+    cot_index_156w,
+    net_percentile_52w,
+    net_percentile_156w,
+    net_zscore_52w,
+    net_zscore_156w,
+    positioning_state,
+    released_at,
+    release_basis,
+    superseded_at
+from vintages
+order by market, report_type, report_date, trader_group, known_at

@@ -1,0 +1,124 @@
+-- Every vintage of every trader group's positions, with the span of time in which it was what was known. A report
+-- is known from its release, never from its as-of day; a changed row from the moment we recorded it. The TFF report
+-- began on 2010-07-22 with four years of history: none of it was known before. The multiplier is read from each
+-- row's own contract_units: ICE halved its Russell contract, the CFTC rescaled its consolidated rows.
+with dated as (
+    select
+        c.*,
+        case
+            when c.report_type like 'tff%' then greatest(r.released_at, timestamptz '2010-07-22 19:30:00+00')
+            else r.released_at
+        end as released_at,
+        r.release_basis,
+        row_number() over (
+            partition by c.report_type, c.contract_code, c.report_date order by c.recorded_at
+        ) - 1 as revision,
+        c.recorded_at > min(c.recorded_at) over (partition by c.report_type, c.report_date) as is_late
+    from raw.cot_reports as c
+    inner join staging.cot_releases as r using (report_date)
+),
+
+known as (
+    select
+        *,
+        -- A row that joins a report we already had was not in it before.
+        case when revision = 0 and not is_late then released_at else greatest(recorded_at, released_at) end as known_at
+    from dated
+    where known_at <= getvariable('as_of')
+),
+
+spanned as (
+    select
+        *,
+        lead(known_at) over (
+            partition by report_type, contract_code, report_date order by revision
+        ) as superseded_at
+    from known
+),
+
+grouped as (
+    select
+        *,
+        unnest([
+            {
+                'trader_group': 'dealer', 'long': dealer_long_contracts, 'short': dealer_short_contracts,
+                'spreading': dealer_spreading_contracts, 'long_change': dealer_long_contracts_change_1w,
+                'short_change': dealer_short_contracts_change_1w,
+                'traders_long': dealer_traders_long, 'traders_short': dealer_traders_short
+            },
+            {
+                'trader_group': 'asset_manager', 'long': asset_manager_long_contracts,
+                'short': asset_manager_short_contracts, 'spreading': asset_manager_spreading_contracts,
+                'long_change': asset_manager_long_contracts_change_1w,
+                'short_change': asset_manager_short_contracts_change_1w,
+                'traders_long': asset_manager_traders_long, 'traders_short': asset_manager_traders_short
+            },
+            {
+                'trader_group': 'leveraged_funds', 'long': leveraged_funds_long_contracts,
+                'short': leveraged_funds_short_contracts, 'spreading': leveraged_funds_spreading_contracts,
+                'long_change': leveraged_funds_long_contracts_change_1w,
+                'short_change': leveraged_funds_short_contracts_change_1w,
+                'traders_long': leveraged_funds_traders_long, 'traders_short': leveraged_funds_traders_short
+            },
+            {
+                'trader_group': 'other_reportables', 'long': other_reportables_long_contracts,
+                'short': other_reportables_short_contracts, 'spreading': other_reportables_spreading_contracts,
+                'long_change': other_reportables_long_contracts_change_1w,
+                'short_change': other_reportables_short_contracts_change_1w,
+                'traders_long': other_reportables_traders_long, 'traders_short': other_reportables_traders_short
+            },
+            {
+                'trader_group': 'noncommercial', 'long': noncommercial_long_contracts,
+                'short': noncommercial_short_contracts, 'spreading': noncommercial_spreading_contracts,
+                'long_change': noncommercial_long_contracts_change_1w,
+                'short_change': noncommercial_short_contracts_change_1w,
+                'traders_long': noncommercial_traders_long, 'traders_short': noncommercial_traders_short
+            },
+            {
+                'trader_group': 'commercial', 'long': commercial_long_contracts,
+                'short': commercial_short_contracts, 'spreading': null::bigint,
+                'long_change': commercial_long_contracts_change_1w,
+                'short_change': commercial_short_contracts_change_1w,
+                'traders_long': commercial_traders_long, 'traders_short': commercial_traders_short
+            },
+            {
+                'trader_group': 'nonreportable', 'long': nonreportable_long_contracts,
+                'short': nonreportable_short_contracts, 'spreading': null::bigint,
+                'long_change': nonreportable_long_contracts_change_1w,
+                'short_change': nonreportable_short_contracts_change_1w,
+                'traders_long': null::bigint, 'traders_short': null::bigint
+            }
+        ]) as leg
+    from spanned
+)
+
+select
+    report_type,
+    contract_code,
+    report_date,
+    leg.trader_group as trader_group,
+    revision,
+    leg.long as long_contracts,
+    leg.short as short_contracts,
+    leg.spreading as spreading_contracts,
+    open_interest_contracts,
+    leg.long_change as long_contracts_change_1w,
+    leg.short_change as short_contracts_change_1w,
+    leg.traders_long as traders_long,
+    leg.traders_short as traders_short,
+    concentration_net_4_long_percent,
+    concentration_net_4_short_percent,
+    contract_units,
+    try_cast(
+        replace(regexp_extract(contract_units, '\$\s*([0-9][0-9,]*\.?[0-9]*)', 1), ',', '') as double
+    ) as contract_multiplier_usd,
+    released_at,
+    release_basis,
+    known_at,
+    superseded_at,
+    is_withdrawn,
+    recorded_at,
+    source
+from grouped
+where leg.long is not null
+order by report_type, contract_code, report_date, trader_group, revision

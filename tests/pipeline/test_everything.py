@@ -1,0 +1,111 @@
+"""One run on the sample makes everything; a second one finds nothing new and publishes the same."""
+
+import json
+import os
+from pathlib import Path
+from unittest import mock
+
+import dagster as dg
+import duckdb
+import pytest
+
+from r2k_pipeline.contracts.table import TABLES, Table
+from r2k_pipeline.definitions import defs
+from r2k_pipeline.orchestration.tables import PUBLISHED_LAYERS
+from tests.pipeline.command_line import start_r2k
+from tests.pipeline.conftest import Published
+
+EMPTY_ON_THE_SAMPLE = {
+    "raw.refused_rows",
+    "meta.quarantine",
+    "raw.price_actions",
+    "staging.price_action_vintages",
+}
+"""The sample has no row to refuse and no dividend."""
+
+
+@pytest.fixture(scope="module")
+def events(sample: Published, home: Path) -> list[dg.DagsterEvent]:
+    """What Dagster recorded of the sample's run, from its own storage."""
+    assert sample.result.exit_code == 0, sample.result.output
+    with mock.patch.dict(os.environ, DAGSTER_HOME=str(home)), dg.DagsterInstance.get() as instance:
+        first = instance.get_runs(ascending=True, limit=1)[0]
+        return [entry.dagster_event for entry in instance.all_logs(first.run_id) if entry.dagster_event]
+
+
+def test_every_asset_is_materialized(events: list[dg.DagsterEvent]) -> None:
+    made = {event.asset_key for event in events if event.event_type_value == "ASSET_MATERIALIZATION"}
+    assert made == defs.resolve_asset_graph().get_all_asset_keys()
+
+
+def test_every_check_ran_and_passed(events: list[dg.DagsterEvent]) -> None:
+    ran = [event.event_specific_data for event in events if event.event_type_value == "ASSET_CHECK_EVALUATION"]
+    assert {(check.asset_key, check.check_name) for check in ran} == {
+        (key.asset_key, key.name) for key in defs.resolve_asset_graph().asset_check_keys
+    }
+    assert [check for check in ran if not check.passed] == []
+
+
+def test_the_summary(sample: Published) -> None:
+    summary = sample.summary
+    assert summary["ok"]
+    assert summary["published"]
+    assert summary["failures"] == []
+    assert summary["rows_new"] > 10_000
+    assert summary["label"].startswith("SAMPLE")
+    assert Path(summary["warehouse"]) == sample.lake.warehouse
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+def test_every_table_has_rows_that_fit_its_contract(table: type[Table], sample: Published) -> None:
+    rows = sample.lake.read(table)
+    table.validate(rows)
+    assert rows.is_empty() == (table.dotted() in EMPTY_ON_THE_SAMPLE)
+
+
+@pytest.mark.parametrize("table", [t for t in TABLES.values() if t.layer in PUBLISHED_LAYERS], ids=lambda t: t.dotted())
+def test_the_warehouse_has_every_table_with_its_meaning(table: type[Table], sample: Published) -> None:
+    name = f"schema_name = '{table.layer}' and table_name = '{table.table}'"
+    assert sample.query(f"from {table.dotted()} select count(*)") == [(sample.lake.read(table).height,)]
+    assert sample.query(f"select comment from duckdb_tables() where {name}") == [(table.description(),)]
+    comments = dict(sample.query(f"select column_name, comment from duckdb_columns() where {name}"))
+    assert list(comments) == table.column_names()
+    assert all(unit in comments[column] for column, unit in table.units().items())
+
+
+def test_the_warehouse_stands_alone(sample: Published) -> None:
+    warehouse = sample.lake.warehouse
+    assert not warehouse.with_name(warehouse.name + ".wal").exists()
+    with duckdb.connect(warehouse, read_only=True) as connection:
+        assert "v1.0.0" in str(connection.sql("select tags from duckdb_databases() where not internal").fetchall())
+
+
+def test_what_is_made_from_the_sample_says_so(sample: Published) -> None:
+    assert sample.query("select is_sample, label like 'SAMPLE%' from meta.generation") == [(True, True)]
+    names = sample.query(
+        "select distinct source from staging.daily_prices union select distinct source from staging.cot_positions"
+    )
+    assert all(source.startswith("sample:") for (source,) in names)
+
+
+def test_the_macros_answer_for_every_market(sample: Published) -> None:
+    markets = [("DJI",), ("NDX",), ("RUT",), ("SPX",)]
+    assert sample.query("select market from latest() where rsi_14 is not null") == markets
+    assert sample.query("select market from as_of('2025-03-14 16:00-04') where session_date = '2025-03-14'") == markets
+    assert sample.query("select count(*) > 0 from positioning('RUT', '2025-03-01', '2025-03-31')") == [(True,)]
+
+
+def test_a_second_run_learns_nothing_and_publishes_the_same_generation(sample: Published, home: Path) -> None:
+    """As a process of its own: its standard output is JSON and nothing else."""
+    raw = {file: file.read_bytes() for file in (sample.folder / "sample" / "raw").glob("*_*/*.parquet")}
+    before = sample.summary
+    process = start_r2k(home, "run", "--json", "--lake", sample.folder)
+    printed, said = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+    again = json.loads(printed)
+    assert (again["rows_new"], again["rows_refused"]) == (0, 0)
+    assert again["generation_id"] == before["generation_id"]
+    added = set((sample.folder / "sample" / "raw").glob("*_*/*.parquet")) - set(raw)
+    assert {file.parent.name for file in added} == {"fetch_log"}
+    assert all(file.read_bytes() == body for file, body in raw.items())
+    assert list(sample.folder.rglob(".*.tmp*")) == []

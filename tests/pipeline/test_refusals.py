@@ -1,0 +1,122 @@
+"""What must not be published is not: a broken contract, a lake in use, a run that was killed or told to stop."""
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from r2k_pipeline.contracts.indicators import DailyIndicators
+from r2k_pipeline.lake import Lake
+from r2k_pipeline.orchestration.assets import asset_key, derived_asset
+from r2k_pipeline.orchestration.publication import warehouse
+from r2k_pipeline.orchestration.resources import Pipeline
+from r2k_pipeline.orchestration.run import Run
+from r2k_pipeline.orchestration.tables import DerivedTable
+from tests.pipeline.command_line import r2k, start_r2k, summary_of
+from tests.pipeline.conftest import Published
+
+Copy = Callable[[Path, str], Path]
+
+
+def content(folder: Path) -> dict[Path, bytes]:
+    """Every published byte of a lake: derived tables and the warehouse."""
+    files = [*folder.glob("*/*.parquet"), *folder.glob("warehouse.duckdb*")]
+    return {file: file.read_bytes() for file in files}
+
+
+def test_rows_that_break_a_contract_are_not_written_and_nothing_is_published(sample: Published, copy_of: Copy) -> None:
+    lake = copy_of(sample.folder, "lake")
+    before = content(lake / "sample")
+
+    def build(run: Run) -> pl.DataFrame:
+        rsi = pl.when(pl.int_range(pl.len()) == 100).then(101.0).otherwise("rsi_14")
+        return run.lake.read(DailyIndicators).with_columns(rsi_14=rsi)
+
+    broken = derived_asset(DerivedTable(DailyIndicators, (), "test", build))
+    result = dg.materialize(
+        [broken, warehouse], resources={"pipeline": Pipeline(source="sample", lake=str(lake))}, raise_on_error=False
+    )
+    assert not result.success
+    assert result.get_asset_materialization_events() == []
+    (check,) = result.get_asset_check_evaluations()
+    assert (check.asset_key, check.check_name, check.passed) == (asset_key(DailyIndicators), "contract", False)
+    assert check.metadata["failed rows by rule"].value == {"rsi_14|max": 1}
+    assert content(lake / "sample") == before
+
+
+def test_a_second_run_is_told_who_holds_the_lake(sample: Published, home: Path, copy_of: Copy) -> None:
+    lake = copy_of(sample.folder, "lake")
+    before = content(lake / "sample")
+    with Lake.of(lake, "sample").lock():
+        result = r2k(home, "run", "--json", "--lake", lake)
+    assert result.exit_code == 1
+    (failure,) = summary_of(result)["failures"]
+    holder = (lake / "sample" / ".lock").read_text()
+    assert f"another run holds this lake ({holder})" in failure, failure
+    assert "; next: " in failure
+    assert content(lake / "sample") == before
+
+
+@contextmanager
+def run_in_its_middle(home: Path, lake: Path) -> Iterator["subprocess.Popen[str]"]:
+    """A `r2k run` that has rewritten staging and not yet published."""
+    staging = lake / "sample" / "staging" / "daily_prices.parquet"
+    before = staging.stat().st_mtime_ns
+    process = start_r2k(home, "run", "--lake", lake)
+    try:
+        deadline = time.monotonic() + 100
+        while staging.stat().st_mtime_ns == before:
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline, "the run did not get to staging"
+            time.sleep(0.01)
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_after_kill_9_the_next_run_starts_at_once_and_publishes(sample: Published, home: Path, copy_of: Copy) -> None:
+    lake = copy_of(sample.folder, "lake")
+    published = Lake.of(lake, "sample").warehouse.read_bytes()
+    with run_in_its_middle(home, lake) as process:
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+    assert Lake.of(lake, "sample").warehouse.read_bytes() == published
+    half_written = lake / "sample" / "marts" / f".markets.parquet.{process.pid}.tmp"
+    half_written.write_bytes(b"PAR1")
+    result = r2k(home, "run", "--json", "--lake", lake)
+    assert result.exit_code == 0, result.output
+    assert summary_of(result)["generation_id"] == sample.summary["generation_id"]
+    assert list(lake.rglob(".*.tmp*")) == []
+
+
+def test_told_to_stop_a_run_ends_within_ten_seconds_and_frees_the_lake(
+    sample: Published, home: Path, copy_of: Copy
+) -> None:
+    lake = copy_of(sample.folder, "lake")
+    published = Lake.of(lake, "sample").warehouse.read_bytes()
+    with run_in_its_middle(home, lake) as process:
+        process.terminate()
+        assert process.wait(timeout=10) != 0
+    assert Lake.of(lake, "sample").warehouse.read_bytes() == published
+    with Lake.of(lake, "sample").lock():
+        assert list(lake.rglob(".*.tmp*")) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--source", "files"), "source files needs a folder"),
+        (("--as-of", "2025-03-14T15:00-04:00"), "nothing was fetched yet"),
+    ],
+)
+def test_a_run_that_cannot_begin_says_why(home: Path, tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
+    result = r2k(home, "run", "--json", "--lake", tmp_path, *arguments)
+    assert result.exit_code == 1
+    assert any(message in failure and "; next: " in failure for failure in summary_of(result)["failures"])

@@ -1,0 +1,127 @@
+"""Rows for SQL models: a test writes the columns it is about, the contract fills the rest.
+
+Belongs here: filling, holding against contracts, running a model and the models it reads. Not here: expectations.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+
+import dataframely as dy
+import polars as pl
+
+from r2k_pipeline.contracts import reference
+from r2k_pipeline.contracts.table import TABLES, Table
+from r2k_pipeline.settings import PROJECT
+from r2k_pipeline.sql_models import read_models, run_model
+
+Row = Mapping[str, Any]
+Given = Mapping[type[Table], Sequence[Row]]
+
+MODELS: Final = {model.name: model for model in read_models(PROJECT / "sql")}
+LOADED: Final = "2010-01-01T00:00Z"
+"""When a row was recorded unless a test says otherwise: one bulk load, before anything the tests are about."""
+RUT: Final = {"market": "RUT", "name": "Russell 2000", "calendar": "XNYS", "contract_multiplier_usd": 50.0}
+SPX: Final = {"market": "SPX", "name": "S&P 500", "calendar": "XNYS", "contract_multiplier_usd": 50.0}
+
+
+def rows_of(table: type[Table], given: Sequence[Row]) -> pl.DataFrame:
+    """`given` as rows of `table` that fit its contract; days and instants may be ISO text."""
+    unknown = {name for row in given for name in row} - set(table.column_names())
+    assert not unknown, f"{table.dotted()} has no column {unknown}"
+    filled = [{name: _cell(name, column, row) for name, column in table.columns().items()} for row in given]
+    return table.validate(pl.DataFrame(filled, schema=table.create_empty().schema))
+
+
+def derive(table: type[Table], given: Given, as_of: str = "2100-01-01T00:00Z") -> pl.DataFrame:
+    """The rows of a SQL model as known at `as_of`; models between it and `given` run too, the rest is empty."""
+    frames = {upstream.dotted(): rows_of(upstream, rows) for upstream, rows in given.items()}
+    return table.validate(_derive(table.dotted(), frames, datetime.fromisoformat(as_of)), cast=True)
+
+
+def _derive(name: str, frames: dict[str, pl.DataFrame], as_of: datetime) -> pl.DataFrame:
+    if name not in frames and name not in MODELS:
+        frames[name] = TABLES[name].create_empty()
+    elif name not in frames:
+        upstreams = MODELS[name].upstreams
+        read = {upstream: _derive(upstream, frames, as_of) for upstream in upstreams}
+        nothing_on_disk = {upstream: [] for upstream in upstreams}
+        frames[name] = run_model(MODELS[name], nothing_on_disk, {"as_of": as_of}, memory_limit="1GB", empty=read)
+    return frames[name]
+
+
+def _cell(name: str, column: dy.Column, row: Row) -> Any:
+    value = row.get(name, LOADED if name == "recorded_at" else None)
+    if value is None:
+        return None if column.nullable else _plainest(name, column)
+    if isinstance(value, str) and isinstance(column, dy.Datetime):
+        return datetime.fromisoformat(value)
+    return date.fromisoformat(value) if isinstance(value, str) and isinstance(column, dy.Date) else value
+
+
+def _plainest(name: str, column: dy.Column) -> Any:
+    """A value that stands for "does not matter here"."""
+    match column:
+        case dy.Bool():
+            return False
+        case dy.Float64():
+            return 1.0
+        case dy.Int64():
+            return 0
+        case dy.String():
+            _, is_choice, choices = (column.metadata or {})["unit"].partition("one of ")
+            return choices.split(", ")[0] if is_choice else "-"
+    raise AssertionError(f"say {name}")
+
+
+def bar(symbol: str, day: str, close: float, **more: Any) -> Row:
+    """A finished bar that traded at one price."""
+    at_one_price = dict.fromkeys(("open", "high", "low", "close"), close)
+    return {"symbol": symbol, "session_date": day, **at_one_price, "is_final": True, **more}
+
+
+def session(day: str, close_at: str = "21:00Z", **more: Any) -> Row:
+    """A session of the New York exchange, by day and hour of its close (UTC)."""
+    hours = {"open_at": f"{day}T14:30Z", "close_at": f"{day}T{close_at}"}
+    return {"calendar": "XNYS", "session_date": day, **hours, **more}
+
+
+def symbol(name: str, role: str, market: str = "RUT") -> Row:
+    """What a vendor symbol stands for."""
+    return {"market": market, "symbol": name, "role": role, "calendar": "XNYS"}
+
+
+def contract(code: str, first: str = "1986-01-01", last: str = "9999-12-31", market: str = "RUT") -> Row:
+    """A COT contract of a market."""
+    return {"market": market, "contract_code": code, "first_report_date": first, "last_report_date": last}
+
+
+def report(code: str, day: str, long: int, short: int, open_interest: int = 1000, **more: Any) -> Row:
+    """A TFF row in which leveraged funds hold `long` and `short`, and nonreportables the rest."""
+    return {
+        "report_type": "tff_futures",
+        "contract_code": code,
+        "report_date": day,
+        "contract_units": "($50 X INDEX)",
+        "open_interest_contracts": open_interest,
+        "leveraged_funds_long_contracts": long,
+        "leveraged_funds_short_contracts": short,
+        "leveraged_funds_spreading_contracts": 0,
+        "nonreportable_long_contracts": open_interest - long,
+        "nonreportable_short_contracts": open_interest - short,
+        **more,
+    }
+
+
+def release(day: str, released_at: str | None = None) -> Row:
+    """A report's release: by default the Friday after a Tuesday, 15:30 in New York in winter."""
+    friday = date.fromisoformat(day) + timedelta(days=3)
+    return {"report_date": day, "released_at": released_at or f"{friday}T20:30Z", "release_basis": "actual"}
+
+
+RUSSELL: Final[Given] = {
+    reference.Markets: [RUT],
+    reference.MarketSymbols: [symbol("^RUT", "index"), symbol("IWM", "proxy")],
+    reference.MarketContracts: [contract("239742")],
+}
+"""One market with its symbols and its contract; a test adds what is about it."""

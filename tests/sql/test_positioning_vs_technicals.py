@@ -1,0 +1,166 @@
+"""marts.positioning_vs_technicals: what was known at each close, and nothing that came after it."""
+
+from datetime import date
+from typing import Any
+
+import polars as pl
+import pytest
+
+from r2k_pipeline.contracts.cot import CotReleases, CotReports
+from r2k_pipeline.contracts.indicators import DailyIndicators, MovingAverageCrosses
+from r2k_pipeline.contracts.levels import Levels
+from r2k_pipeline.contracts.marts import PositioningVsTechnicals
+from r2k_pipeline.contracts.prices import PriceBars
+from r2k_pipeline.contracts.profiles import VolumeProfiles
+from r2k_pipeline.contracts.reference import Sessions
+from tests.sql.rows import RUSSELL, Given, Row, bar, derive, release, report, session
+
+
+def market(*sessions: Row, **more: Any) -> Given:
+    """The Russell on some sessions, with a bar and indicators for each."""
+    days = [row["session_date"] for row in sessions]
+    return {
+        **RUSSELL,
+        Sessions: sessions,
+        PriceBars: [bar("^RUT", day, 2000.0) for day in days],
+        DailyIndicators: [
+            {"market": "RUT", "session_date": day, "close": 2000.0, "drawdown_ratio": 0.0, **more} for day in days
+        ],
+    }
+
+
+def reports(given: Given, as_of: str = "2100-01-01T00:00Z") -> list[tuple[object, ...]]:
+    found = derive(PositioningVsTechnicals, given, as_of)
+    return found.select("session_date", "report_date", "leveraged_funds_net_contracts").rows()
+
+
+MARCH = market(*(session(f"2025-03-{day}", "20:00Z") for day in ("12", "13", "14", "17", "20")))
+TWO_REPORTS: Given = {
+    **MARCH,
+    CotReleases: [release("2025-03-04", "2025-03-07T20:30Z"), release("2025-03-11", "2025-03-14T19:30Z")],
+    CotReports: [report("239742", "2025-03-04", 300, 100), report("239742", "2025-03-11", 310, 140)],
+}
+
+
+def test_fridays_close_knows_fridays_release_and_thursdays_does_not() -> None:
+    assert reports(TWO_REPORTS) == [
+        (date(2025, 3, 12), date(2025, 3, 4), 200),
+        (date(2025, 3, 13), date(2025, 3, 4), 200),
+        (date(2025, 3, 14), date(2025, 3, 11), 170),  # released at 15:30, half an hour before the close
+        (date(2025, 3, 17), date(2025, 3, 11), 170),
+        (date(2025, 3, 20), date(2025, 3, 11), 170),
+    ]
+
+
+def test_as_of_a_moment_later_sessions_and_releases_are_not_there() -> None:
+    assert reports(TWO_REPORTS, "2025-03-14T19:59Z") == [
+        (date(2025, 3, 12), date(2025, 3, 4), 200),
+        (date(2025, 3, 13), date(2025, 3, 4), 200),
+    ]
+
+
+def test_the_reports_own_columns() -> None:
+    row = derive(PositioningVsTechnicals, TWO_REPORTS).row(
+        by_predicate=pl.col("session_date") == date(2025, 3, 14), named=True
+    )
+    assert (row["report_age_days"], f"{row['released_at']:%m-%d %H:%M}") == (3, "03-14 19:30")
+    assert row["leveraged_funds_net_contracts_change_1w"] == -30
+    assert row["leveraged_funds_dominant_flow"] == "new_shorts"
+    assert row["leveraged_funds_net_share_oi"] == pytest.approx(0.17)
+    assert row["asset_manager_net_contracts"] is None
+
+
+def test_before_the_first_release_there_is_no_report() -> None:
+    given = {**TWO_REPORTS, CotReleases: [release("2025-03-04"), release("2025-03-11", "2025-03-18T19:30Z")]}
+    without_first = {**given, CotReports: given[CotReports][1:]}
+    assert [row[1] for row in reports(without_first)] == [None, None, None, None, date(2025, 3, 11)]
+
+
+def test_a_half_days_close_comes_before_the_release() -> None:
+    """Friday after Thanksgiving, close 13:00: even an ordinary 15:30 release would be too late for it."""
+    given = {
+        **market(session("2024-11-29", "18:00Z", is_half_day=True), session("2024-12-02")),
+        CotReleases: [release("2024-11-19"), release("2024-11-26", "2024-11-29T20:30Z")],
+        CotReports: [report("239742", "2024-11-19", 300, 100), report("239742", "2024-11-26", 310, 140)],
+    }
+    assert [row[1] for row in reports(given)] == [date(2024, 11, 19), date(2024, 11, 26)]
+    assert f"{derive(PositioningVsTechnicals, given)['known_at'][0]:%d %H:%M}" == "29 18:00"
+
+
+def test_a_delayed_report_appears_only_from_its_release() -> None:
+    """The shutdown of 2018-19: the report of Christmas Eve came out on 1 February."""
+    given = {
+        **market(*(session(day) for day in ("2018-12-28", "2019-01-31", "2019-02-01"))),
+        CotReleases: [release("2018-12-18"), release("2018-12-24", "2019-02-01T20:30Z")],
+        CotReports: [report("239742", "2018-12-18", 300, 100), report("239742", "2018-12-24", 310, 140)],
+    }
+    assert [row[1] for row in reports(given)] == [date(2018, 12, 18), date(2018, 12, 18), date(2018, 12, 24)]
+
+
+def test_a_later_correction_of_an_older_week_does_not_take_a_newer_ones_place() -> None:
+    corrected = report("239742", "2025-03-04", 999, 100, recorded_at="2025-03-19T15:00Z")
+    given = {**TWO_REPORTS, CotReports: [*TWO_REPORTS[CotReports], corrected]}
+    assert [row[1:] for row in reports(given)[2:]] == [(date(2025, 3, 11), 170)] * 3
+
+
+def test_a_later_correction_leaves_what_was_known_before_it() -> None:
+    corrected = report("239742", "2025-03-11", 999, 100, recorded_at="2025-03-19T15:00Z")
+    given = {**TWO_REPORTS, CotReports: [*TWO_REPORTS[CotReports], corrected]}
+    assert [row[2] for row in reports(given)] == [200, 200, 170, 170, 899]
+
+
+def test_a_correction_of_one_group_leaves_the_others_as_they_were() -> None:
+    def row(day: str, long: int, **more: Any) -> Row:
+        rest = {
+            "asset_manager_long_contracts": 80,
+            "asset_manager_short_contracts": 30,
+            "nonreportable_long_contracts": 920 - long,
+        }
+        return report("239742", day, long, 100, **rest, nonreportable_short_contracts=870, **more)
+
+    corrected = row("2025-03-11", 400, recorded_at="2025-03-19T15:00Z")
+    given = {**TWO_REPORTS, CotReports: [row("2025-03-04", 300), row("2025-03-11", 310), corrected]}
+    found = derive(PositioningVsTechnicals, given).tail(2)
+    columns = ("leveraged_funds_net_contracts", "asset_manager_net_contracts", "report_date")
+    assert found.select(columns).rows() == [(210, 50, date(2025, 3, 11)), (300, 50, date(2025, 3, 11))]
+
+
+def test_nearest_levels_last_cross_and_profile() -> None:
+    def level(price: float, role: str, name: str) -> Row:
+        return {
+            "market": "RUT",
+            "session_date": "2025-03-13",
+            "level_id": name,
+            **dict.fromkeys(("price", "low", "high"), price),
+            "kind": "swing_low",
+            "role": role,
+            **dict.fromkeys(("born_date", "confirmed_date"), "2025-03-03"),
+            "evidence": name,
+        }
+
+    def cross(day: str, fast: int, slow: int) -> Row:
+        return {"market": "RUT", "session_date": day, "fast": fast, "slow": slow, "direction": "down"}
+
+    def profile(window: str, poc: float) -> Row:
+        area = {"poc": poc, "value_area_low": poc - 50, "value_area_high": poc + 50, "bin_points": 2.0}
+        span = {"session_date": "2025-03-13", "start_date": "2024-03-14", "profile_window": window}
+        return {"market": "RUT", **span, **area, "volume_symbol": "IWM"}
+
+    given = {
+        **TWO_REPORTS,
+        Levels: [
+            level(1990.0, "support", "a"),
+            level(1924.0, "support", "b"),
+            level(2114.0, "resistance", "c"),
+            level(2284.0, "resistance", "d"),
+        ],
+        MovingAverageCrosses: [cross("2025-02-19", 50, 100), cross("2025-03-13", 20, 50), cross("2025-03-20", 50, 200)],
+        VolumeProfiles: [profile("rolling_250", 2064.0), profile("rolling_60", 2284.0)],
+    }
+    row = derive(PositioningVsTechnicals, given).row(
+        by_predicate=pl.col("session_date") == date(2025, 3, 13), named=True
+    )
+    assert (row["support_evidence"], row["support_price"]) == ("a", 1990.0)
+    assert (row["resistance_evidence"], row["resistance_price"]) == ("c", 2114.0)
+    assert (row["last_cross_date"], row["last_cross"]) == (date(2025, 2, 19), "50x100 down")
+    assert (row["poc_250"], row["value_area_low_250"], row["volume_symbol"]) == (2064.0, 2014.0, "IWM")

@@ -1,0 +1,25 @@
+"""staging.price_action_vintages: splits and dividends, each known from its day's close or from when it was revised."""
+
+from r2k_pipeline.contracts.prices import PriceActions, PriceActionVintages
+from r2k_pipeline.contracts.reference import Sessions
+from tests.sql.rows import RUSSELL, derive, session
+
+DIVIDEND = {"symbol": "IWM", "action_date": "2025-03-18", "kind": "dividend", "amount": 0.55}
+
+
+def test_each_vintage_stands_from_when_it_was_known_until_the_next() -> None:
+    revised = {**DIVIDEND, "amount": 0.56, "recorded_at": "2025-03-20T09:00Z"}
+    on_sunday = {"symbol": "IWM", "action_date": "2025-03-23", "kind": "split", "amount": 2.0}
+    given = {
+        **RUSSELL,
+        Sessions: [session("2025-03-18", "20:00Z")],
+        PriceActions: [DIVIDEND, revised, on_sunday],
+    }
+    found = derive(PriceActionVintages, given)
+    days = {name: found[name].dt.strftime("%d %H:%M") for name in ("known_at", "superseded_at")}
+    assert found.with_columns(**days).select("kind", "amount", "known_at", "superseded_at").rows() == [
+        ("dividend", 0.55, "18 20:00", "20 09:00"),
+        ("dividend", 0.56, "20 09:00", None),
+        ("split", 2.0, "24 00:00", None),
+    ]
+    assert derive(PriceActionVintages, given, "2025-03-18T19:59Z").is_empty()

@@ -1,0 +1,96 @@
+"""features.moving_average_crosses: against a plain walk on exact fractions, on real dates, and at exact touches."""
+
+from datetime import date, timedelta
+from fractions import Fraction
+from itertools import combinations
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from benchmarks.universe import build_universe
+from r2k_pipeline.contracts.indicators import MovingAverageCrosses
+from r2k_pipeline.transforms.crosses import LENGTHS, build_moving_average_crosses
+
+FIRST = date(2000, 1, 1)
+
+
+def bars_of(cents: list[int]) -> pl.DataFrame:
+    days = pl.date_range(FIRST, FIRST + timedelta(days=len(cents) - 1), eager=True)
+    return pl.DataFrame({"market": ["M"] * len(cents), "session_date": days, "close": [cent / 100 for cent in cents]})
+
+
+def crosses_of(cents: list[int]) -> list[tuple[int, int, int, str]]:
+    """(session, fast, slow, direction) as built."""
+    built = build_moving_average_crosses(bars_of(cents)).select("session_date", "fast", "slow", "direction")
+    return [((day - FIRST).days, fast, slow, direction) for day, fast, slow, direction in built.rows()]
+
+
+def exact_crosses(cents: list[int]) -> list[tuple[int, int, int, str]]:
+    """The same by walking averages that are exact fractions."""
+    found = []
+    for fast, slow in combinations(LENGTHS, 2):
+        side = 0
+        for i in range(slow - 1, len(cents)):
+            gap = Fraction(sum(cents[i + 1 - fast : i + 1]), fast) - Fraction(sum(cents[i + 1 - slow : i + 1]), slow)
+            now = (gap > 0) - (gap < 0)
+            if now * side < 0:
+                found.append((i, fast, slow, "up" if now > 0 else "down"))
+            side = now or side
+    return sorted(found)
+
+
+@given(
+    st.lists(st.integers(999, 1002), min_size=1, max_size=260)
+    | st.lists(st.integers(1, 10**6), max_size=260, min_size=1)
+)
+@settings(max_examples=80, deadline=None)
+def test_equals_exact_arithmetic(cents: list[int]) -> None:
+    assert crosses_of(cents) == exact_crosses(cents)
+
+
+def test_real_russell_of_spring_2025(real: Path) -> None:
+    vendor = pl.read_csv(real / "prices" / "^RUT.csv", columns=["Date", "Close"], try_parse_dates=True)
+    bars = vendor.select(
+        pl.lit("RUT").alias("market"), pl.col("Date").alias("session_date"), pl.col("Close").alias("close")
+    )
+    built = build_moving_average_crosses(bars)
+    MovingAverageCrosses.validate(built)
+    assert built.columns == MovingAverageCrosses.column_names()
+    spring = built.filter(pl.col("session_date").is_between(date(2025, 2, 1), date(2025, 4, 30)), pl.col("fast") >= 50)
+    assert spring.select("session_date", "fast", "slow", "direction").rows() == [
+        (date(2025, 2, 19), 50, 100, "down"),
+        (date(2025, 3, 20), 50, 200, "down"),
+        (date(2025, 4, 17), 100, 200, "down"),
+    ]
+
+
+def test_a_touch_is_no_cross_and_a_way_through_it_is_one() -> None:
+    below_then_touching = [*[1000] * 20, 905, 995]  # (18 x 10.00 + 9.05 + 9.95) / 20 = 9.95
+    assert crosses_of(below_then_touching) == []
+    assert crosses_of([*below_then_touching, 900]) == []
+    assert crosses_of([*below_then_touching, 1100]) == [(22, 1, 20, "up")]
+
+
+def test_rounding_noise_makes_no_cross() -> None:
+    """Averages of 20, 50, 100, 200 closes that repeat every ten are equal, though none is a round number of cents."""
+    pattern = [1001, 1003, 1013, 1007, 1009, 1019, 1021, 1031, 1033, 1037]
+    assert [cross for cross in crosses_of(pattern * 60) if cross[1] > 1] == []
+
+
+@pytest.mark.parametrize("cut", [1, 50, 199, 200, 201, 400, 777])
+def test_later_bars_change_no_earlier_cross(cut: int) -> None:
+    bars = build_universe(1, 800, seed=3)
+    last = bars["session_date"][cut - 1]
+    whole = build_moving_average_crosses(bars)
+    assert_frame_equal(build_moving_average_crosses(bars.head(cut)), whole.filter(pl.col("session_date") <= last))
+
+
+def test_markets_do_not_touch_each_other_and_rows_are_sorted() -> None:
+    bars = build_universe(4, 500, seed=5)
+    built = build_moving_average_crosses(bars)
+    assert_frame_equal(built, pl.concat([build_moving_average_crosses(part) for part in bars.partition_by("market")]))
+    assert_frame_equal(built, built.sort("market", "session_date", "fast", "slow"))

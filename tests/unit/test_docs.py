@@ -1,0 +1,105 @@
+"""What the documents say is so: links resolve, tables.md is what the contracts generate, commands exist and work.
+
+Belongs here: README, CHANGELOG and docs/ against the program. Not here: what commands answer (test_cli.py).
+"""
+
+import re
+import shlex
+from pathlib import Path
+from typing import Final
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from r2k_pipeline.cli import main
+from r2k_pipeline.markets import read_markets
+from r2k_pipeline.report.dictionary import build_dictionary
+from r2k_pipeline.settings import Settings
+
+PROJECT: Final = Path(__file__).resolve().parents[2]
+README: Final = PROJECT / "README.md"
+PAGES: Final = [README, PROJECT / "CHANGELOG.md", *sorted((PROJECT / "docs").glob("*.md"))]
+COMMAND: Final = re.compile(r"^    (?:.*&& )?(?:R2K_\w+=\S+ )?(?:\.venv/bin/)?r2k (.+)$|`r2k ([^`]+)`", re.MULTILINE)
+"""A line of a code block, or code within a sentence."""
+
+
+def _commands(page: Path) -> list[str]:
+    """The arguments of every `r2k` command on a page, redirections left out."""
+    found = (block or inline for block, inline in COMMAND.findall(page.read_text("utf-8")))
+    return list(dict.fromkeys(re.sub(r" > \S+$", "", command) for command in found))
+
+
+def _anchors(page: Path) -> set[str]:
+    """Anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_resolve(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")):
+        if "://" not in target:
+            name, _, anchor = target.partition("#")
+            linked = page.parent / name if name else page
+            assert linked.exists(), f"{target} is not there"
+            assert not anchor or anchor in _anchors(linked), f"{target}: no such heading"
+
+
+def test_tables_page_is_what_the_contracts_say() -> None:
+    written = (PROJECT / "docs" / "tables.md").read_text("utf-8")
+    assert written == build_dictionary(), "run: python -m r2k_pipeline.report.dictionary > docs/tables.md"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_parse(page: Path) -> None:
+    for command in _commands(page):
+        with main.make_context("r2k", shlex.split(command)) as context:
+            _, found, arguments = main.resolve_command(context, [*context._protected_args, *context.args])
+            assert found is not None
+            try:
+                found.make_context(command, arguments, parent=context)
+            except click.MissingParameter:
+                assert command.split()[1:] == [], f"r2k {command}: an argument is missing"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_settings_and_make_targets_exist(page: Path) -> None:
+    text = page.read_text("utf-8")
+    names = {name.lower() for name in re.findall(r"\bR2K_([A-Z_]*[A-Z])\b", text)}
+    assert names <= set(Settings.model_fields), "no such setting"
+    targets = re.findall(r"^([a-z]+):", (PROJECT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    assert set(re.findall(r"(?:^    |`)make ([a-z]+)", text, re.MULTILINE)) <= set(targets), "no such make target"
+
+
+def test_operations_lists_every_setting() -> None:
+    text = (PROJECT / "docs" / "operations.md").read_text("utf-8")
+    missing = {name for name in Settings.model_fields if f"`R2K_{name.upper()}`" not in text}
+    assert not missing
+
+
+def test_market_of_the_readme_is_one(tmp_path: Path) -> None:
+    block = re.search(r"(?:^    .*\n)*^    \[MID\]\n(?:^    .*\n)+", README.read_text("utf-8"), re.MULTILINE)
+    assert block
+    own = tmp_path / "my_markets.toml"
+    own.write_text(re.sub("^    ", "", block.group(), flags=re.MULTILINE), "utf-8")
+    (market,) = (market for market in read_markets(own) if market.market == "MID")
+    assert market.multiplier == 100
+
+
+def test_readme_commands_work_on_the_sample(tmp_path: Path) -> None:
+    """`make run` is `r2k run`; after it every command of the README that asks for no other source is answered."""
+    environment = {"R2K_LAKE": str(tmp_path / "lake"), "DAGSTER_HOME": str(tmp_path / "home")}
+
+    def r2k(*arguments: str) -> Result:
+        return CliRunner().invoke(main, arguments, env=environment)
+
+    done = r2k("run")
+    assert done.exit_code == 0, done.output
+    elsewhere = ("ui", "run", "publish")
+    asked = [c for c in _commands(README) if c.split()[0] not in elsewhere and "--source" not in c and " " in c]
+    assert len(asked) >= 3
+    for command in [*asked, "status"]:
+        answer = r2k(*shlex.split(command))
+        assert answer.exit_code == 0, f"r2k {command}: {answer.output}"
+        assert "20" in answer.output, f"r2k {command} answered with no day: {answer.output}"

@@ -1,0 +1,160 @@
+"""Stories of fetches: what the raw log gets, what its account says, what staging knew before and after."""
+
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from r2k_pipeline.sources.files import NO_ACTIONS
+from r2k_pipeline.sources.protocol import PriceAnswer
+from r2k_pipeline.sources.sessions import build_sessions
+from tests.raw_story import Story, actions_of, at, bars_of, zip_of
+
+
+@pytest.fixture(scope="session")
+def sessions() -> pl.DataFrame:
+    return build_sessions(["XNYS"], date(2025, 12, 31)).filter(pl.col("session_date") >= date(2017, 1, 1))
+
+
+@pytest.fixture
+def story(tmp_path: Path, sessions: pl.DataFrame) -> Story:
+    return Story.begin(tmp_path, sessions)
+
+
+@pytest.fixture(scope="session")
+def days(sessions: pl.DataFrame) -> list[date]:
+    """The sessions from 2024-01-02 on."""
+    return sessions.filter(pl.col("session_date") >= date(2024, 1, 2))["session_date"].to_list()
+
+
+def _closes(days: list[date], count: int = 60) -> dict[date, float]:
+    return {day: 2000.0 + 4 * n for n, day in enumerate(days[:count])}
+
+
+def test_a_bar_corrected_a_day_later_is_known_from_then(story: Story, days: list[date]) -> None:
+    closes = _closes(days)
+    story.desk.quote(bars_of(closes))
+    story.fetch_prices("2024-04-01T22:00")
+    day = days[58]
+    story.desk.quote(bars_of(closes | {day: 1950.0}))
+    bars, _ = story.fetch_prices("2024-04-02T22:00")
+    assert bars.log.select("status", "rows_read", "rows_written", "rows_identical").row(0) == ("ok", 60, 1, 59)
+    assert story.raw("price_bars").height == 61
+    before = story.known("daily_prices", "2024-04-02T21:59").filter(pl.col("session_date") == day)
+    after = story.known("daily_prices", "2024-04-02T22:00").filter(pl.col("session_date") == day)
+    assert before.select("close", "revision").row(0) == (closes[day], 0)
+    assert after.select("close", "revision", "known_at").row(0) == (1950.0, 1, at("2024-04-02T22:00"))
+
+
+def test_a_refetch_and_a_rebased_adjusted_series_add_no_rows(story: Story, days: list[date]) -> None:
+    story.desk.quote(bars_of(_closes(days)))
+    story.fetch_prices("2024-04-01T22:00")
+    story.desk.quote(bars_of(_closes(days), adjusted=0.97))
+    bars, _ = story.fetch_prices("2024-04-02T22:00")
+    assert bars.log.select("rows_written", "rows_identical", "rows_held").row(0) == (0, 60, 0)
+    assert story.raw("price_bars").height == 60
+
+
+def test_a_live_bar_that_becomes_final_is_no_revision(story: Story, days: list[date]) -> None:
+    closes = _closes(days)
+    last = days[59]
+    live = f"{last}T18:00"
+    story.desk.quote(bars_of(closes | {last: 2111.0}))
+    story.fetch_prices(live)
+    assert story.known("daily_prices", f"{last}T23:59")["session_date"].max() == days[58], "no live bar in staging"
+    story.desk.quote(bars_of(closes))
+    story.fetch_prices(f"{days[60]}T06:00")
+    bar = story.known("daily_prices", f"{days[60]}T06:00").filter(pl.col("session_date") == last)
+    assert bar.select("close", "revision").row(0) == (closes[last], 0)
+    assert story.raw("price_bars").filter(pl.col("session_date") == last)["is_final"].to_list() == [False, True]
+
+
+def test_a_clock_that_runs_backwards_adds_no_past(story: Story, days: list[date]) -> None:
+    closes = _closes(days)
+    story.desk.quote(bars_of(closes))
+    story.fetch_prices("2024-04-01T22:00")
+    story.desk.quote(bars_of(closes | {days[50]: 1900.0}))
+    story.fetch_prices("2024-03-01T22:00")
+    stamps = story.raw("price_bars")["recorded_at"].unique().sort().to_list()
+    assert stamps[0] == at("2024-04-01T22:00")
+    assert stamps[1] > stamps[0]
+    known = story.known("daily_prices", "2024-04-01T22:00").filter(pl.col("session_date") == days[50])
+    assert known["close"].item() == closes[days[50]]
+
+
+def test_a_session_that_is_dropped_stays_and_is_named(story: Story, days: list[date]) -> None:
+    closes = _closes(days)
+    story.desk.quote(bars_of(closes))
+    story.fetch_prices("2024-04-01T22:00")
+    story.desk.quote(bars_of({day: close for day, close in closes.items() if day != days[30]}))
+    bars, _ = story.fetch_prices("2024-04-02T22:00")
+    assert str(days[30]) in bars.log["message"].item()
+    assert bars.log.select("status", "rows_withdrawn").row(0) == ("ok", 0)
+    assert story.raw("price_bars").height == 60
+    assert story.known("daily_prices", "2024-04-03").height == 60
+
+
+def test_a_refused_bar_is_not_missing(story: Story, days: list[date]) -> None:
+    closes = _closes(days)
+    story.desk.quote(bars_of(closes))
+    story.fetch_prices("2024-04-01T22:00")
+    story.desk.quote(bars_of(closes | {days[30]: -5.0}))
+    bars, _ = story.fetch_prices("2024-04-02T22:00")
+    assert bars.log.select("rows_quarantined", "message").row(0) == (1, None)
+
+
+def test_a_symbol_that_fails_leaves_its_rows(story: Story, days: list[date]) -> None:
+    story.desk.quote(bars_of(_closes(days)))
+    story.fetch_prices("2024-04-01T22:00")
+    story.desk.prices.clear()
+    bars, _ = story.fetch_prices("2024-04-02T22:00")
+    assert bars.failures["item"].to_list() == ["^RUT"]
+    assert story.known("daily_prices", "2024-04-03").height == 60
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_split_that_vanishes_is_withdrawn_where_the_vendor_tells_actions(
+    story: Story, days: list[date], told: bool
+) -> None:
+    bars = bars_of(_closes(days))
+    story.desk.quote(bars, actions_of((str(days[20]), "0", "2.0"), (str(days[40]), "1.5", "0")))
+    story.fetch_prices("2024-04-01T22:00")
+    story.desk.quote(bars, actions_of((str(days[40]), "1.5", "0")))
+    if not told:  # a file without those columns says nothing of them
+        story.desk.prices["^RUT"] = PriceAnswer("^RUT", story.desk.prices["^RUT"].origin, bars, NO_ACTIONS)
+    _, actions = story.fetch_prices("2024-04-02T22:00")
+    assert actions.log["rows_withdrawn"].item() == int(told)
+    latest = story.raw("price_actions").sort("recorded_at").unique("kind", keep="last").sort("kind")
+    assert latest["is_withdrawn"].to_list() == [False, told]
+    assert latest.filter(kind="split")["amount"].item() == 2.0, "a tombstone repeats the last value"
+
+
+def test_an_action_outside_the_answer_is_not_missing(story: Story, days: list[date]) -> None:
+    story.desk.quote(bars_of(_closes(days)), actions_of((str(days[5]), "1.5", "0")))
+    story.fetch_prices("2024-04-01T22:00")
+    story.desk.quote(bars_of({day: close for day, close in _closes(days).items() if day > days[10]}))
+    _, actions = story.fetch_prices("2024-04-02T22:00")
+    assert actions.log["rows_withdrawn"].item() == 0
+
+
+def test_two_vintages_of_the_2024_file(story: Story, real: Path) -> None:
+    """Mid-June's file and the whole year's: no row of the first half was changed, so none is written again."""
+    name = "fut_fin_txt_2024.zip"
+    story.desk.documents[name] = (real / "cot_vintages" / "fut_fin_txt_2024_as_of_2024-06-14.zip").read_bytes()
+    first = story.fetch_reports("2024-06-14T20:00")
+    assert first.log.select("rows_read", "rows_written").row(0) == (1408, 1408)
+    story.desk.documents[name] = (real / "cot" / name).read_bytes()
+    second = story.fetch_reports("2025-01-10T20:00")
+    assert second.log.select("rows_read", "rows_written", "rows_identical").row(0) == (3163, 1755, 1408)
+    assert story.raw("cot_reports").height == 3163
+    june, new_year = story.known("cot_positions", "2024-06-14T20:00"), story.known("cot_positions", "2025-01-10T21:00")
+    assert june["report_date"].max() == date(2024, 6, 11)
+    assert new_year["report_date"].max() == date(2024, 12, 31)
+    assert june.equals(new_year.filter(pl.col("report_date") <= date(2024, 6, 11)))
+
+
+def test_a_file_that_is_no_report_is_a_failure(story: Story) -> None:
+    story.desk.documents["fut_fin_txt_2024.zip"] = zip_of(["<html>"])
+    assert "HTML" in story.fetch_reports("2024-06-15T20:00").failures["message"][0]
+    assert story.raw("cot_reports").is_empty()

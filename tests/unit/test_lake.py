@@ -1,0 +1,326 @@
+"""The lake on disk: a write is whole or not at all, the log only grows, damage is named, one run at a time."""
+
+import errno
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+import pytest
+
+from r2k_pipeline.contracts.cot import CotReleases
+from r2k_pipeline.contracts.prices import PriceActions
+from r2k_pipeline.lake import Lake, LakeError, write_atomically
+
+NOW: Final = datetime(2025, 1, 7, 12, 30, 15, 250, tzinfo=UTC)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake.of(tmp_path, "files")
+
+
+def actions(*amounts: float) -> pl.DataFrame:
+    """One dividend a day, typed as raw.price_actions."""
+    days = [date(2025, 1, day) for day in range(1, len(amounts) + 1)]
+    return PriceActions.validate(
+        pl.DataFrame({"action_date": days, "amount": amounts}).select(
+            pl.lit("IWM").alias("symbol"),
+            "action_date",
+            pl.lit("dividend").alias("kind"),
+            pl.lit(NOW).cast(pl.Datetime("us", "UTC")).alias("recorded_at"),
+            pl.col("amount").cast(pl.Float64),
+            pl.lit("test").alias("source"),
+            pl.lit(False).alias("is_withdrawn"),
+        )
+    )
+
+
+def releases(count: int) -> pl.DataFrame:
+    """As many reports, typed as staging.cot_releases."""
+    days = pl.date_range(date(2020, 1, 7), date(2030, 1, 1), "1w", eager=True).head(count)
+    return CotReleases.validate(
+        pl.DataFrame({"report_date": days}).with_columns(
+            released_at=pl.col("report_date").cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
+            release_basis=pl.lit("scheduled"),
+            reason=pl.lit("rule"),
+            provenance=pl.lit("test"),
+        )
+    )
+
+
+def entries(folder: Path) -> dict[str, bytes]:
+    """Every file below `folder` with its content, hidden ones too."""
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+# Where things are
+
+
+def test_each_source_and_each_moment_has_a_lake_of_its_own(tmp_path: Path) -> None:
+    files, sample = Lake.of(tmp_path, "files"), Lake.of(tmp_path, "sample")
+    replay = Lake.of(tmp_path, "files", datetime(2025, 3, 14, 20, tzinfo=UTC))
+    assert len({files.root, sample.root}) == 2
+    assert replay.root == files.root, "a time machine reads the same raw log"
+    assert replay.warehouse == tmp_path / "files" / "as_of" / "2025-03-14T200000Z" / "warehouse.duckdb"
+
+
+def test_a_table_that_was_never_written_has_no_rows(lake: Lake) -> None:
+    for table in (PriceActions, CotReleases):
+        assert lake.read(table).equals(table.create_empty())
+    assert lake.files("raw.price_actions") == []
+
+
+# Writing
+
+
+def test_a_derived_table_is_replaced_whole(lake: Lake) -> None:
+    lake.write(CotReleases, releases(3))
+    lake.write(CotReleases, releases(2))
+    assert lake.read(CotReleases).equals(releases(2))
+    assert list(entries(lake.root)) == ["staging/cot_releases.parquet"]
+
+
+def test_the_log_only_grows_and_its_files_are_named_by_moment_and_content(lake: Lake) -> None:
+    first = lake.append(PriceActions, actions(1.0), NOW)
+    before = entries(lake.root)
+    second = lake.append(PriceActions, actions(1.0, 2.0), NOW.replace(hour=13))
+    assert first is not None
+    assert second is not None
+    assert first.name.startswith("20250107T123015000250-")
+    assert entries(lake.root).items() > before.items(), "what was there is there, byte for byte"
+    assert lake.read(PriceActions)["amount"].to_list() == [1.0, 1.0, 2.0], "oldest first"
+
+
+def test_the_same_rows_at_the_same_moment_are_the_same_file(lake: Lake) -> None:
+    assert lake.append(PriceActions, actions(1.0), NOW) == lake.append(PriceActions, actions(1.0), NOW)
+    assert lake.append(PriceActions, actions(2.0), NOW) not in (None, lake.append(PriceActions, actions(1.0), NOW))
+    assert len(lake.files("raw.price_actions")) == 2
+
+
+def test_no_rows_add_no_file(lake: Lake) -> None:
+    assert lake.append(PriceActions, PriceActions.create_empty(), NOW) is None
+    assert entries(lake.root) == {}
+
+
+def refuse(_: Path) -> None:
+    raise LakeError("not what was meant")
+
+
+def run_out_of_space(_: Path) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def no_parquet(file: Path) -> None:
+    import pyarrow.parquet as pq
+
+    pq.read_metadata(file)
+
+
+@pytest.mark.parametrize(
+    ("verify", "said"),
+    [
+        (refuse, "not what was meant"),
+        (run_out_of_space, "not written, the old one stays: No space left on device; next:"),
+        (no_parquet, "not written, the old one stays: .*Parquet.*; next:"),
+    ],
+)
+def test_a_write_that_fails_leaves_the_old_file_and_no_trace(
+    tmp_path: Path, verify: Callable[[Path], None], said: str
+) -> None:
+    file = tmp_path / "table.parquet"
+    write_atomically(file, b"old", lambda _: None)
+    with pytest.raises(LakeError, match=said):
+        write_atomically(file, b"new and longer", verify)
+    assert entries(tmp_path) == {"table.parquet": b"old"}
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """The kernel refuses to make a file longer, as it does on a full disk (Python ignores the signal)."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_disk_that_takes_half_a_file_leaves_the_old_one(lake: Lake) -> None:
+    lake.write(CotReleases, releases(3))
+    before = entries(lake.root)
+    refused = pytest.raises(LakeError, match=r"cot_releases\.parquet: not written, the old one stays: File too large")
+    with refused, files_of_at_most(1000):
+        lake.write(CotReleases, releases(500))
+    assert entries(lake.root) == before
+    assert lake.read(CotReleases).equals(releases(3))
+
+
+def test_a_lake_that_cannot_be_a_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "files").write_text("a file where the lake should be")
+    lake = Lake.of(tmp_path, "files")
+    with pytest.raises(LakeError, match="not written, the old one stays: Not a directory"):
+        lake.write(CotReleases, releases(1))
+    with pytest.raises(LakeError, match=r"cannot be written: File exists; next: set R2K_LAKE"), lake.lock():
+        pytest.fail("nothing to hold")
+
+
+def test_readers_see_the_old_table_or_the_new_and_nothing_between(lake: Lake) -> None:
+    lake.write(CotReleases, releases(1))
+    seen, done = set(), threading.Event()
+
+    def read() -> None:
+        while not done.is_set():
+            seen.add(lake.read(CotReleases).height)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for count in (400, 1) * 25:
+        lake.write(CotReleases, releases(count))
+    done.set()
+    reader.join()
+    assert seen <= {1, 400}
+
+
+# Damage
+
+
+@pytest.fixture
+def logged(lake: Lake) -> Path:
+    """The one raw file of a lake that is well."""
+    file = lake.append(PriceActions, actions(*map(float, range(1, 29))), NOW)
+    lake.write(CotReleases, releases(100))
+    assert file is not None
+    assert lake.damaged() == []
+    return file
+
+
+def flip_a_bit(body: bytes) -> bytes:
+    at = len(body) // 3
+    return body[:at] + bytes([body[at] ^ 1]) + body[at + 1 :]
+
+
+DAMAGE: Final = {
+    "flipped bit": flip_a_bit,
+    "truncated": lambda body: body[:-20],
+    "zero bytes": lambda _: b"",
+    "foreign content": lambda _: b"PAR1, but not quite a table PAR1",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_raw_file_is_named_and_never_read(lake: Lake, logged: Path, damage: Callable[[bytes], bytes]) -> None:
+    """A Parquet reader takes most flipped bits for values: about one in five changes a number without an error."""
+    logged.write_bytes(damage(logged.read_bytes()))
+    (problem,) = lake.damaged()
+    assert problem.startswith(str(logged))
+    assert "next:" in problem
+    for use in (lambda: lake.read(PriceActions), lambda: lake.files("raw.price_actions")):
+        with pytest.raises(LakeError, match=logged.name):
+            use()
+
+
+def test_a_file_that_is_whole_again_is_read_again(lake: Lake, logged: Path) -> None:
+    body = logged.read_bytes()
+    logged.write_bytes(flip_a_bit(body))
+    with pytest.raises(LakeError):
+        lake.read(PriceActions)
+    logged.write_bytes(body)
+    assert lake.read(PriceActions).height == 28
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "20250107T123015000250-0000000000000000.parquet", "copy.parquet"])
+def test_a_foreign_file_among_raw_files_is_named(lake: Lake, logged: Path, name: str) -> None:
+    foreign = logged.with_name(name)
+    foreign.write_bytes(logged.read_bytes())
+    assert [problem.split(": ")[0] for problem in lake.damaged()] == [str(foreign)]
+    with pytest.raises(LakeError, match=name):
+        lake.read(PriceActions)
+
+
+@pytest.mark.parametrize("damage", [DAMAGE["truncated"], DAMAGE["zero bytes"]], ids=["truncated", "zero bytes"])
+def test_an_unreadable_derived_table_is_named(lake: Lake, logged: Path, damage: Callable[[bytes], bytes]) -> None:
+    (file,) = lake.files("staging.cot_releases")
+    file.write_bytes(damage(file.read_bytes()))
+    (problem,) = lake.damaged()
+    assert problem.startswith(str(file))
+    assert "`r2k run` rebuilds it" in problem
+    with pytest.raises(LakeError, match=r"cot_releases.*next: r2k doctor"):
+        lake.read(CotReleases)
+
+
+# One run at a time
+
+
+def test_a_second_run_is_told_who_holds_the_lake(lake: Lake) -> None:
+    told = pytest.raises(LakeError, match=rf"another run holds this lake \(process {os.getpid()}\); next: wait")
+    with lake.lock(), told, lake.lock():
+        pytest.fail("held twice")
+    with lake.lock():
+        """Free again."""
+
+
+def test_a_run_may_wait_for_the_lake(lake: Lake) -> None:
+    held, free = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with lake.lock():
+            held.set()
+            free.wait(10)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait(10)
+    threading.Timer(0.2, free.set).start()
+    with lake.lock(wait_seconds=10):
+        assert free.is_set()
+    holder.join()
+
+
+def test_lakes_of_two_sources_do_not_wait_for_each_other(tmp_path: Path) -> None:
+    with Lake.of(tmp_path, "files").lock(), Lake.of(tmp_path, "sample").lock():
+        """Both held."""
+
+
+HOLDER: Final = """
+import sys, time
+from pathlib import Path
+from r2k_pipeline.lake import Lake
+with Lake.of(Path(sys.argv[1]), "files").lock():
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_killed_run_frees_the_lake_and_the_next_sweeps_up_after_it(lake: Lake, logged: Path) -> None:
+    command = [sys.executable, "-c", HOLDER, str(lake.root.parent)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(LakeError, match=rf"\(process {holder.pid}\)"), lake.lock():
+            pytest.fail("held twice")
+        before = entries(lake.root)
+        for stray in (
+            logged.with_name(f".{logged.name}.{holder.pid}.tmp"),
+            lake.root / f".warehouse.duckdb.{holder.pid}.tmp",
+            lake.root / f".warehouse.duckdb.{holder.pid}.tmp.wal",
+        ):
+            stray.write_bytes(b"half")
+        assert len(lake.files("raw.price_actions")) == 1, "readers do not see half files"
+        holder.send_signal(signal.SIGKILL)
+    started = time.monotonic()
+    with lake.lock():
+        assert time.monotonic() - started < 1
+        after = entries(lake.root)
+    assert after.pop(".lock") == f"process {os.getpid()}".encode()
+    assert before.pop(".lock") == f"process {holder.pid}".encode()
+    assert after == before, "the strays are gone and nothing else"

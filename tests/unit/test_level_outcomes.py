@@ -1,0 +1,141 @@
+"""features.level_outcomes: touches and their fate against a plain loop, a fair baseline, planted levels that hold."""
+
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from r2k_pipeline.contracts.levels import LevelOutcomes
+from r2k_pipeline.transforms.level_outcomes import build_level_outcomes
+
+FIRST = date(2015, 1, 1)
+
+
+def bars_of(close: Any, wick: float = 0.5, market: str = "M") -> pl.DataFrame:
+    days = [FIRST + timedelta(days=day) for day in range(len(close))]
+    close = np.asarray(close, float)
+    columns = {"high": close + wick, "low": close - wick, "close": close}
+    return pl.DataFrame({"market": [market] * len(close), "session_date": days, **columns})
+
+
+def atr_of(bars: pl.DataFrame, atr: float = 1.0) -> pl.DataFrame:
+    return bars.select("market", "session_date", atr_14=pl.lit(atr))
+
+
+def levels_of(
+    bars: pl.DataFrame, rows: Any, distance: Any, width: float, role: str, kind: str = "swing_low"
+) -> pl.DataFrame:
+    """Zones whose near edge lies `distance` off the close of the session at each row."""
+    close, sign = bars["close"].to_numpy()[rows], 1.0 if role == "support" else -1.0
+    near, far = close - sign * np.asarray(distance), close - sign * (np.asarray(distance) + width)
+    return pl.DataFrame(
+        {
+            "market": bars["market"].gather(rows),
+            "session_date": bars["session_date"].gather(rows),
+            "level_id": [f"{kind}-{role}-{place}" for place in range(len(rows))],
+            "kind": [kind] * len(rows),
+            "role": [role] * len(rows),
+            "low": np.minimum(near, far),
+            "high": np.maximum(near, far),
+        }
+    )
+
+
+def random_case(seed: int, sessions: int = 400, zones: int = 150) -> tuple[pl.DataFrame, pl.DataFrame]:
+    random = np.random.default_rng(seed)
+    bars = bars_of(500 + np.cumsum(random.normal(0, 1, sessions)))
+    rows = np.sort(random.integers(0, sessions, zones))
+    parts = [
+        levels_of(bars, rows, random.uniform(0, 2, zones), 0.3, role, kind)
+        for role, kind in (("support", "swing_low"), ("resistance", "swing_high"))
+    ]
+    return bars, pl.concat(parts)
+
+
+@given(seed=st.integers(0, 10_000), horizon=st.integers(1, 12))
+@settings(max_examples=15, deadline=None)
+def test_counts_equal_a_plain_loop_over_touches(seed: int, horizon: int) -> None:
+    bars, levels = random_case(seed)
+    high, low, close = (bars[name].to_list() for name in ("high", "low", "close"))
+    row_of = {day: row for row, day in enumerate(bars["session_date"])}
+    expected = {role: [0, 0, 0] for role in ("support", "resistance")}
+    for day, role, zone_low, zone_high in levels.select("session_date", "role", "low", "high").iter_rows():
+        row = row_of[day]
+        if row + horizon >= len(close):
+            continue
+        if role == "support":
+            touched = close[row] - zone_high > 0.5 and low[row + 1] <= zone_high + 0.1
+        else:
+            touched = zone_low - close[row] > 0.5 and high[row + 1] >= zone_low - 0.1
+        if not touched:
+            continue
+        fate = 2
+        for later in close[row + 1 : row + 1 + horizon]:
+            if later >= zone_high + 1 or later <= zone_low - 1:
+                fate = int((later >= zone_high + 1) != (role == "support"))
+                break
+        expected[role][fate] += 1
+    outcomes = build_level_outcomes(bars, atr_of(bars), levels, (horizon,), draws=2).filter(kind="all")
+    found = {row[0]: list(row[1:]) for row in outcomes.select("role", "held", "broken", "undecided").iter_rows()}
+    assert found == {role: counts for role, counts in expected.items() if sum(counts)}
+
+
+def test_random_levels_on_a_random_walk_do_no_better_than_the_baseline() -> None:
+    bars, levels = random_case(1, sessions=20_000, zones=8_000)
+    outcomes = build_level_outcomes(bars, atr_of(bars), levels).filter(kind="all")
+    assert outcomes["touches"].min() > 1_000
+    assert outcomes["excess_share_ratio"].abs().max() < 0.05
+    assert outcomes["p_value"].min() > 0.01
+
+
+def test_levels_that_turn_the_price_hold_more_often_than_the_baseline() -> None:
+    random = np.random.default_rng(4)
+    price, closes = 0.0, []
+    for shock in random.normal(0, 1, 6_000):
+        price = 40 - abs(40 - abs(price + shock))  # a floor at 500 and a ceiling at 540 that always hold
+        closes.append(500 + price)
+    bars = bars_of(closes)
+    rows = np.flatnonzero((np.array(closes) > 500.6) & (np.array(closes) < 503))
+    levels = levels_of(bars, rows, np.array(closes)[rows] - 500, 0.2, "support")
+    row = build_level_outcomes(bars, atr_of(bars), levels, (20,)).row(0, named=True)
+    assert row["held_share_ratio"] == 1.0
+    assert row["excess_share_ratio"] > 0.2
+    assert row["p_value"] < 1e-6
+
+
+def test_the_baseline_is_repeatable_and_of_its_own_market() -> None:
+    bars, levels = random_case(2)
+    again = build_level_outcomes(bars, atr_of(bars), levels)
+    assert_frame_equal(build_level_outcomes(bars, atr_of(bars), levels), again, check_exact=True)
+    other = bars_of(300 + np.cumsum(np.random.default_rng(9).normal(0, 1, 500)), market="A")
+    more = levels_of(other, np.arange(0, 480, 5), 0.8, 0.1, "support")
+    both, all_levels = pl.concat([other, bars]), pl.concat([more, levels])
+    with_other = build_level_outcomes(both, atr_of(both), all_levels)
+    assert_frame_equal(with_other.filter(market="M"), again, check_exact=True)
+    assert with_other.filter(market="A").height > 0
+
+
+def test_interval_and_p_value_are_the_textbooks() -> None:
+    bars, levels = random_case(3)
+    outcomes = build_level_outcomes(bars, atr_of(bars), levels, (8,))
+    assert LevelOutcomes.filter(outcomes)[1].counts() == {}
+    assert outcomes.columns == list(LevelOutcomes.columns())
+    one_a_session = outcomes.filter(pl.col("touches") == pl.col("touch_sessions"), pl.col("undecided") == 0)
+    assert one_a_session.height > 0
+    for row in one_a_session.iter_rows(named=True):
+        n, share, base = row["touches"], row["held_share_ratio"], row["baseline_share_ratio"]
+        for edge in (row["held_share_low_ratio"], row["held_share_high_ratio"]):  # Wilson: |share - edge| = z sd(edge)
+            assert (share - edge) ** 2 == pytest.approx(1.959964**2 * edge * (1 - edge) / n, rel=1e-5)
+        score = abs(share - base) / (base * (1 - base) / n) ** 0.5
+        tail = np.trapezoid(np.exp(-(np.linspace(0, score, 20_001) ** 2) / 2), np.linspace(0, score, 20_001))
+        assert row["p_value"] == pytest.approx(1 - 2 * tail / np.sqrt(2 * np.pi), abs=1e-8)
+
+
+def test_no_touches_no_rows() -> None:
+    bars, levels = random_case(3)
+    assert build_level_outcomes(bars, atr_of(bars), levels.clear()).height == 0

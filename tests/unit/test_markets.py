@@ -1,0 +1,134 @@
+"""Markets: what is shipped, a user's own file, and for every mistake in it a message with file and key."""
+
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from r2k_pipeline.markets import MarketsError, read_markets
+from r2k_pipeline.sources.sessions import build_sessions
+
+OWN = """
+[SOX]
+name = "Semiconductors"
+index = "^SOX"
+proxy = "SOXX"
+calendar = "XNYS"
+multiplier = 10
+cot = [{ code = "24000A", exchange = "CME" }]
+"""
+
+
+def own(folder: Path, text: str) -> Path:
+    file = folder / "own.toml"
+    file.write_text(text, "utf-8")
+    return file
+
+
+def test_ships_four_markets_each_with_its_symbols_and_contracts() -> None:
+    markets = {market.market: market for market in read_markets()}
+    assert list(markets) == ["RUT", "SPX", "NDX", "DJI"]
+    assert markets["RUT"].symbols() == {"^RUT": "index", "IWM": "proxy", "RTY=F": "future", "^VIX": "context"}
+    assert {m.market: (m.multiplier, {c.code for c in m.cot}) for m in markets.values()} == {
+        "RUT": (50, {"239742", "23977A"}),
+        "SPX": (50, {"13874A"}),
+        "NDX": (20, {"209742"}),
+        "DJI": (5, {"124603"}),
+    }
+
+
+def test_russell_contracts_count_only_in_their_own_life() -> None:
+    """Empty at the CME from 2008 to 2017, back on 2017-08-15; ICE's mini until 2018-06-05: both in the roll week."""
+    rut = read_markets()[0]
+
+    def counted(report: date) -> set[str]:
+        return {c.code for c in rut.cot if c.first <= report <= c.last}
+
+    assert counted(date(2008, 6, 3)) == {"239742"}
+    assert counted(date(2015, 12, 29)) == {"23977A"}
+    assert counted(date(2017, 9, 12)) == {"239742", "23977A"}
+    assert counted(date(2018, 6, 12)) == {"239742"}
+
+
+def test_own_file_adds_a_market(tmp_path: Path) -> None:
+    markets = {market.market: market for market in read_markets(own(tmp_path, OWN))}
+    assert list(markets) == ["RUT", "SPX", "NDX", "DJI", "SOX"]
+    assert markets["SOX"].cot[0].first == date(1986, 1, 1)
+
+
+def test_own_file_replaces_a_market_of_the_same_id(tmp_path: Path) -> None:
+    markets = {market.market: market for market in read_markets(own(tmp_path, OWN.replace("[SOX]", "[RUT]")))}
+    assert list(markets) == ["RUT", "SPX", "NDX", "DJI"]
+    assert markets["RUT"].index == "^SOX"
+
+
+def test_own_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    file = tmp_path / "own.toml"
+    file.write_bytes(b"\xef\xbb\xbf" + OWN.encode())
+    assert read_markets(file)[-1].market == "SOX"
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        pytest.param('index = "^SOX"\n', "", ["[SOX] index", "required"], id="missing key"),
+        pytest.param("proxy", "etf", ["[SOX] etf", "allowed keys: name, index, proxy"], id="unknown key"),
+        pytest.param("exchange", "venue", ["cot.0.venue", "in cot: code, exchange, first, last"], id="unknown cot key"),
+        pytest.param('"^SOX"', '"../etc/passwd"', ["[SOX] index = '../etc/passwd'", "pattern"], id="hostile symbol"),
+        pytest.param("[SOX]", "[sox]", ["[sox] market = 'sox'", "pattern '^[A-Z]"], id="market id"),
+        pytest.param("[SOX]", '[SOX]\nmarket = "RUT"', ["[SOX] market", "allowed keys"], id="id said twice"),
+        pytest.param("multiplier = 10", "multiplier = 0", ["multiplier = 0", "greater than 0"], id="no multiplier"),
+        pytest.param("multiplier = 10", "multiplier = inf", ["multiplier = inf", "finite"], id="infinite multiplier"),
+        pytest.param("24000A", "4000A", ["cot.0.code = '4000A'", "[0-9A-Z]{6}"], id="code without its leading zero"),
+        pytest.param('"CME"', '"CME", first = "soon"', ["cot.0.first = 'soon'", "date"], id="not a date"),
+        pytest.param(
+            '"CME"', '"CME", first = 2020-01-01, last = 2019-01-01', ["cot.0", "2020-01-01 is after"], id="ends before"
+        ),
+        pytest.param(
+            "cot = [", 'cot = [{ code = "24000A", exchange = "ICE" }, ', ["24000A is listed twice"], id="counted twice"
+        ),
+        pytest.param(
+            "cot = [", 'cot = [{ code = "24000+", exchange = "CME" }, ', ["consolidated"], id="consolidated and its own"
+        ),
+        pytest.param('proxy = "SOXX"', 'proxy = "^SOX"', ["^SOX is in two of index, proxy"], id="symbol in two roles"),
+        pytest.param(OWN, "SOX = 1", ["SOX = 1", "a market is a table, [SOX], with keys name"], id="not a table"),
+        pytest.param("[SOX]", "[SOX", ["not TOML", "line 2"], id="not TOML"),
+    ],
+)
+def test_a_mistake_names_file_key_and_what_is_allowed(tmp_path: Path, right: str, wrong: str, said: list[str]) -> None:
+    assert right in OWN
+    file = own(tmp_path, OWN.replace(right, wrong, 1))
+    with pytest.raises(MarketsError) as caught:
+        read_markets(file)
+    for part in [str(file), *said]:
+        assert part in str(caught.value)
+
+
+def test_every_mistake_is_said_at_once(tmp_path: Path) -> None:
+    with pytest.raises(MarketsError) as caught:
+        read_markets(own(tmp_path, OWN.replace("multiplier = 10", "multiplier = -1").replace("^SOX", "s o x")))
+    assert "[SOX] multiplier" in str(caught.value)
+    assert "[SOX] index" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["absent.toml", "."])
+def test_a_file_that_cannot_be_read_names_the_setting(tmp_path: Path, name: str) -> None:
+    with pytest.raises(MarketsError, match=r"R2K_MARKETS") as caught:
+        read_markets(tmp_path / name)
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_an_unknown_calendar_is_refused_with_the_names_there_are() -> None:
+    with pytest.raises(ValueError, match=r"calendar = 'XNYZ' is none of .*XNYS"):
+        build_sessions(["XNYZ"], date(2025, 1, 31))
+
+
+def test_a_calendar_that_is_known_for_fewer_years_starts_later() -> None:
+    """Tokyo's holidays are known since 1997, New York's since before the first index."""
+    sessions = (
+        build_sessions(["XTKS", "XNYS"], date(2025, 1, 31)).group_by("calendar").agg(pl.col("session_date").min())
+    )
+    first = dict(sessions.iter_rows())
+    assert first["XTKS"] == date(1997, 1, 6)
+    assert first["XNYS"] < date(1927, 12, 30)

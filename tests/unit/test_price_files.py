@@ -1,0 +1,266 @@
+"""Price files: `prices/SYMBOL.csv` in Yahoo's layout, from bytes to bars, refused rows and errors by file."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+import pytest
+
+from r2k_pipeline.contracts.reference import Sessions
+from r2k_pipeline.sources.files import FilePrices
+from r2k_pipeline.sources.prices import read_actions, read_bars, screen_actions, screen_bars
+from r2k_pipeline.sources.protocol import PriceAnswer, SourceError
+from r2k_pipeline.sources.screening import Screened
+from r2k_pipeline.sources.sessions import build_sessions
+
+NOW: Final = datetime(2025, 1, 7, 12, tzinfo=UTC)
+HEADER: Final = "Date,Open,High,Low,Close,Adj Close,Volume"
+DAYS: Final = ("2025-01-02", "2025-01-03", "2025-01-06")
+ROWS: Final = tuple(f"{day},100.0,104.0,99.0,{101 + i}.5,{101 + i}.5,5000{i}" for i, day in enumerate(DAYS))
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def sessions() -> pl.DataFrame:
+    """Four sessions of January 2025; the 9th, when the exchange was closed, is not among them."""
+    days = [date.fromisoformat(day) for day in (*DAYS, "2025-01-07")]
+    return Sessions.cast(
+        pl.DataFrame(
+            {
+                "calendar": ["XNYS"] * len(days),
+                "session_date": days,
+                "open_at": [datetime(day.year, day.month, day.day, 14, 30, tzinfo=UTC) for day in days],
+                "close_at": [datetime(day.year, day.month, day.day, 21, tzinfo=UTC) for day in days],
+                "is_half_day": [False] * len(days),
+            }
+        )
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "prices").mkdir()
+    return tmp_path
+
+
+def put(folder: Path, body: bytes | str, symbol: str = "^RUT") -> PriceAnswer:
+    """What the source makes of a file with this content."""
+    (folder / "prices" / f"{symbol}.csv").write_bytes(body.encode() if isinstance(body, str) else body)
+    return FilePrices(folder).fetch_prices(symbol)
+
+
+def table(*rows: str, header: str = HEADER, newline: str = "\n") -> str:
+    return newline.join([header, *rows, ""])
+
+
+def screened(answer: PriceAnswer, sessions: pl.DataFrame, now: datetime = NOW) -> Screened:
+    """The account of one answer; holds that every row is in it."""
+    found = screen_bars([read_bars(answer, sessions, now)], sessions)
+    assert answer.bars.height == found.rows.height + found.refused.height + found.identical.height
+    return found
+
+
+def test_reads_bars_as_the_vendor_printed_them(folder: Path, sessions: pl.DataFrame) -> None:
+    found = screened(put(folder, table(*ROWS)), sessions)
+    assert found.refused.is_empty()
+    assert found.rows.select("symbol", "session_date", "close", "volume", "source").rows() == [
+        ("^RUT", date(2025, 1, 2), 101.5, 50000.0, "files:prices/^RUT.csv"),
+        ("^RUT", date(2025, 1, 3), 102.5, 50001.0, "files:prices/^RUT.csv"),
+        ("^RUT", date(2025, 1, 6), 103.5, 50002.0, "files:prices/^RUT.csv"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(table(*ROWS[:2]).encode("utf-8-sig"), id="byte order mark"),
+        pytest.param(table(*ROWS[:2], newline="\r\n").encode(), id="CRLF"),
+        pytest.param(table(*ROWS[:2], newline="\r\n").encode("utf-8-sig"), id="both"),
+        pytest.param(table(*ROWS[:2], header=HEADER.replace(",", ", ")).encode(), id="blanks in the header"),
+        pytest.param(table(*ROWS[:2]).rstrip().encode(), id="no newline at the end"),
+        pytest.param(
+            table(
+                *(",".join(reversed(row.split(","))) for row in ROWS[:2]),
+                header=",".join(reversed(HEADER.split(","))),
+            ).encode(),
+            id="columns in another order",
+        ),
+        pytest.param(
+            table(*(f"{row},x" for row in ROWS[:2]), header=HEADER + ",Note").encode(), id="a column that is not used"
+        ),
+        pytest.param(table(*(row.replace(",", ", ") for row in ROWS[:2])).encode(), id="blanks before numbers"),
+    ],
+)
+def test_spelling_of_the_file_makes_no_difference(folder: Path, sessions: pl.DataFrame, body: bytes) -> None:
+    plain = screened(put(folder, table(*ROWS[:2])), sessions)
+    assert screened(put(folder, body), sessions).rows.equals(plain.rows)
+
+
+@pytest.mark.parametrize(
+    ("body", "rule"),
+    [
+        pytest.param(b"", "not a readable CSV: empty CSV", id="zero bytes"),
+        pytest.param(table().encode(), "an empty price answer", id="header only"),
+        pytest.param(
+            table(*ROWS, header=HEADER.replace("Close,Adj", "Close,Open,Adj")), "Open is there twice", id="twice"
+        ),
+        pytest.param(table(*ROWS).encode() + b"2025-01-07,caf\xe9", "invalid utf-8", id="cp1252"),
+        pytest.param(table(*ROWS, "2025-01-07,1,2,3"), "the last row is cut", id="cut download"),
+        pytest.param(table(*ROWS, ROWS[0] + ",1,2"), "more fields", id="row with too many cells"),
+        pytest.param(bytes(range(256)) * 10, "not a readable CSV", id="binary"),
+    ],
+)
+def test_a_file_that_is_no_price_file_is_named(folder: Path, body: bytes | str, rule: str) -> None:
+    with pytest.raises(SourceError) as caught:
+        put(folder, body)
+    assert (caught.value.source, caught.value.key) == ("files:prices/^RUT.csv", "^RUT")
+    assert rule in caught.value.rule
+
+
+def test_a_missing_file_is_named_with_the_remedy(folder: Path) -> None:
+    with pytest.raises(SourceError, match=r"files:prices/IWM\.csv: IWM: no such file; next: put prices/IWM\.csv"):
+        FilePrices(folder).fetch_prices("IWM")
+
+
+def test_an_unreadable_file_is_named(folder: Path) -> None:
+    (folder / "prices" / "IWM.csv").mkdir()
+    with pytest.raises(SourceError, match=r"IWM: not a readable CSV: .*Is a directory"):
+        FilePrices(folder).fetch_prices("IWM")
+
+
+@pytest.mark.parametrize(
+    ("body", "missing"),
+    [
+        (table(*ROWS, header=HEADER.replace("Low", "Lowest")), "no column Low; found Date, Open, High, Lowest"),
+        (table("2025-01-02,1,2", header="Date,Open,High"), "no column Low, Close, Volume"),
+        ("<html>\n<body>Too many requests</body>\n</html>\n", "no column Date, Open, High, Low, Close, Volume"),
+    ],
+    ids=["renamed", "removed", "HTML page"],
+)
+def test_a_file_without_yahoos_columns_is_named(folder: Path, sessions: pl.DataFrame, body: str, missing: str) -> None:
+    with pytest.raises(SourceError) as caught:
+        read_bars(put(folder, body), sessions, NOW)
+    assert (caught.value.source, caught.value.key) == ("files:prices/^RUT.csv", "^RUT")
+    assert missing in caught.value.rule
+    assert "Date,Open,High,Low,Close,Volume" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("row", "rule"),
+    [
+        ("2025-01-06,100,98,99,99,99,1", "high_not_below_low"),
+        ("2025-01-06,104,103,99,101,101,1", "open_within_range"),
+        ("2025-01-06,100,103,99,98,98,1", "close_within_range"),
+        ("2025-01-06,-100,-99,-103,-101,-101,1", "close min_exclusive"),
+        ("2025-01-06,0,103,99,101,101,1", "open min_exclusive"),
+        ("2025-01-06,100,inf,99,101,101,1", "high inf"),
+        ("2025-01-06,100,103,99,NaN,NaN,1", "close nullability"),
+        ("2025-01-06,100,103,99,,,1", "close nullability"),
+        ("2025-01-06,100,103,99,null,null,1", "close nullability"),
+        ("2025-01-06,100,103,99,abc,101,1", "close dtype"),
+        ('2025-01-06,100,103,99,"1,001.5",101,1', "close dtype"),
+        ("2025-01-06,100,103,99,101,101,-1", "volume min"),
+        ("2025-01-09,100,103,99,101,101,1", "not_a_trading_day"),
+        ("2025-01-05,100,103,99,101,101,1", "not_a_trading_day"),
+        ("06.01.2025,100,103,99,101,101,1", "session_date is not a day"),
+        (",100,103,99,101,101,1", "session_date is not a day"),
+    ],
+)
+def test_a_bad_row_is_refused_by_rule_and_the_others_stay(
+    folder: Path, sessions: pl.DataFrame, row: str, rule: str
+) -> None:
+    found = screened(put(folder, table(*ROWS[:2], row)), sessions)
+    assert found.rows["session_date"].to_list() == [date(2025, 1, 2), date(2025, 1, 3)]
+    (refused,) = found.refused.to_dicts()
+    assert rule in refused["rule"]
+    assert refused["table_name"] == "raw.price_bars"
+    assert refused["source"] == "files:prices/^RUT.csv"
+    assert refused["row_key"] == f"^RUT {row.partition(',')[0] or '?'}"
+
+
+def test_a_refused_row_is_kept_as_the_vendor_wrote_it(folder: Path, sessions: pl.DataFrame) -> None:
+    (refused,) = screened(put(folder, table(ROWS[0], "2025-01-06,abc,103.0,99,1e2,7,x")), sessions).refused.to_dicts()
+    written = pl.Series([refused["row_values"]]).str.json_decode(
+        pl.Struct(dict.fromkeys(("open", "high", "close", "volume"), pl.String))
+    )
+    assert written[0] == {"open": "abc", "high": "103.0", "close": "1e2", "volume": "x"}
+
+
+def test_zero_volume_is_kept_and_blank_volume_is_null(folder: Path, sessions: pl.DataFrame) -> None:
+    """^VIX prints 0 for ever; only prices must be above 0."""
+    rows = ("2025-01-02,1,1,1,1,1,0", "2025-01-03,1,1,1,1,1,")
+    assert screened(put(folder, table(*rows)), sessions).rows["volume"].to_list() == [0.0, None]
+
+
+def test_identical_rows_count_as_one(folder: Path, sessions: pl.DataFrame) -> None:
+    found = screened(put(folder, table(ROWS[0], ROWS[0], ROWS[1])), sessions)
+    assert (found.rows.height, found.refused.height, found.identical.height) == (2, 0, 1)
+
+
+def test_rows_of_one_day_that_differ_are_both_refused(folder: Path, sessions: pl.DataFrame) -> None:
+    found = screened(put(folder, table(ROWS[0], ROWS[1], ROWS[1].replace("102.5", "102.6"))), sessions)
+    assert found.rows["session_date"].to_list() == [date(2025, 1, 2)]
+    assert found.refused["rule"].to_list() == ["conflicting_duplicate"] * 2
+
+
+def test_order_of_rows_makes_no_difference(folder: Path, sessions: pl.DataFrame) -> None:
+    forwards = screened(put(folder, table(*ROWS)), sessions)
+    backwards = screened(put(folder, table(*reversed(ROWS))), sessions)
+    assert backwards.rows.sort("session_date").equals(forwards.rows)
+
+
+@pytest.mark.parametrize(
+    ("now", "is_final"),
+    [
+        (datetime(2025, 1, 3, 20, 59, tzinfo=UTC), False),
+        (datetime(2025, 1, 3, 21, 19, tzinfo=UTC), False),
+        (datetime(2025, 1, 3, 21, 20, tzinfo=UTC), True),
+    ],
+    ids=["live", "quotes come late", "settled"],
+)
+def test_a_bar_is_final_only_when_its_session_is_over(
+    folder: Path, sessions: pl.DataFrame, now: datetime, is_final: bool
+) -> None:
+    rows = screened(put(folder, table(*ROWS[:2])), sessions, now).rows
+    assert rows["is_final"].to_list() == [True, is_final]
+
+
+def test_dividends_and_splits_are_read_where_the_file_has_them(folder: Path) -> None:
+    header = HEADER + ",Dividends,Stock Splits"
+    answer = put(folder, table(ROWS[0] + ",0.0,0.0", ROWS[1] + ",1.25,", ROWS[2] + ",,2.0", header=header), "IWM")
+    found = screen_actions([read_actions(answer, NOW)])
+    assert found.rows.select("symbol", "action_date", "kind", "amount").rows() == [
+        ("IWM", date(2025, 1, 3), "dividend", 1.25),
+        ("IWM", date(2025, 1, 6), "split", 2.0),
+    ]
+    assert read_actions(put(folder, table(*ROWS)), NOW).is_empty()
+
+
+@pytest.mark.parametrize(("amount", "rule"), [("1.2.5", "amount dtype"), ("-1", "amount min"), ("inf", "amount inf")])
+def test_an_amount_that_is_none_is_refused_not_dropped(folder: Path, amount: str, rule: str) -> None:
+    answer = put(folder, table(f"{ROWS[0]},{amount},0", header=HEADER + ",Dividends,Stock Splits"))
+    found = screen_actions([read_actions(answer, NOW)])
+    assert found.rows.is_empty()
+    assert found.refused.select("row_key", "rule").rows() == [("^RUT 2025-01-02 dividend", rule)]
+
+
+def test_real_files_are_read_to_the_last_row(real: Path) -> None:
+    """Of ten vendor files only the future's has bad rows: four days without a session, two closes out of range."""
+    sessions = build_sessions(["XNYS"], date(2025, 12, 31))
+    refused = []
+    for file in sorted((real / "prices").glob("*.csv")):
+        answer = FilePrices(real).fetch_prices(file.stem)
+        assert answer.bars.height == len(file.read_text().splitlines()) - 1
+        refused.append(screened(answer, sessions, datetime(2026, 1, 2, tzinfo=UTC)).refused)
+    bad = pl.concat(refused)
+    assert bad["source"].unique().to_list() == ["files:prices/RTY=F.csv"]
+    assert bad.height == 6
+    assert bad.filter(pl.col("rule") == "not_a_trading_day")["row_key"].sort().to_list() == [
+        f"RTY=F {day}" for day in ("2023-11-23", "2025-01-09", "2025-07-04", "2025-09-01")
+    ]
+    assert bad.filter(pl.col("rule").str.contains("close_within_range"))["row_key"].sort().to_list() == [
+        f"RTY=F {day}" for day in ("2025-07-13", "2025-09-15")
+    ]

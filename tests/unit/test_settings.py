@@ -1,0 +1,113 @@
+"""Settings: R2K_* over r2k.toml over defaults, and no value that is misunderstood in silence."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
+
+from r2k_pipeline.settings import PROJECT, Settings
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder without r2k.toml and an environment without R2K_*."""
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"R2K_{name.upper()}", raising=False)
+    return tmp_path
+
+
+def test_without_anything_said_it_is_the_sample_in_the_checkout() -> None:
+    settings = Settings()
+    assert settings.source == "sample"
+    assert settings.lake == PROJECT / "data_lake"
+    assert settings.as_of is None
+
+
+def test_arguments_win_over_environment_and_environment_over_file(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (elsewhere / "r2k.toml").write_text('source = "files"\nfirst_year = 2011\nmemory_limit = "2GB"\n')
+    monkeypatch.setenv("R2K_FIRST_YEAR", "2012")
+    monkeypatch.setenv("R2K_MEMORY_LIMIT", "512 MiB")
+    settings = Settings(memory_limit="3GB")
+    assert (settings.source, settings.first_year, settings.memory_limit) == ("files", 2012, "3GB")
+
+
+def test_every_setting_has_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {
+        "SOURCE": "live",
+        "FILES": "/data/in",
+        "LAKE": "/data/lake",
+        "MARKETS": "/data/own.toml",
+        "AS_OF": "2025-03-14T16:00:00-04:00",
+        "REPORT_TYPES": '["tff_combined"]',
+        "FIRST_YEAR": "2010",
+        "MEMORY_LIMIT": "4GB",
+        "LOCK_WAIT_SECONDS": "2.5",
+    }
+    for name, value in said.items():
+        monkeypatch.setenv(f"R2K_{name}", value)
+    settings = Settings()
+    assert settings.model_dump(include={name.lower() for name in said}) == {
+        "source": "live",
+        "files": Path("/data/in"),
+        "lake": Path("/data/lake"),
+        "markets": Path("/data/own.toml"),
+        "as_of": datetime(2025, 3, 14, 20, tzinfo=UTC),
+        "report_types": ("tff_combined",),
+        "first_year": 2010,
+        "memory_limit": "4GB",
+        "lock_wait_seconds": 2.5,
+    }
+
+
+def test_paths_are_absolute_so_that_another_process_means_the_same(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("R2K_LAKE", "my/lake")
+    settings = Settings(files=Path("in"), markets=Path("~/own.toml"))
+    assert settings.lake == elsewhere / "my" / "lake"
+    assert settings.files == elsewhere / "in"
+    assert settings.markets == Path.home() / "own.toml"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("as_of", "2025-03-14T16:00", "say the time zone"),
+        ("source", "bloomberg", "'sample', 'files' or 'live'"),
+        ("report_types", '["disaggregated"]', "tff_futures|tff_combined|legacy_futures|legacy_combined"),
+        ("first_year", "1985", "greater than or equal to 1986"),
+        ("memory_limit", "lots", "pattern"),
+        ("lock_wait_seconds", "-1", "greater than or equal to 0"),
+    ],
+)
+def test_a_wrong_value_names_its_setting_and_what_is_allowed(
+    name: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"R2K_{name.upper()}", value)
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    (mistake,) = caught.value.errors()
+    assert mistake["loc"][0] == name
+    assert said in mistake["msg"]
+
+
+def test_an_unknown_key_in_the_file_is_a_mistake(elsewhere: Path) -> None:
+    (elsewhere / "r2k.toml").write_text("sorce = 'files'\n")
+    with pytest.raises(ValidationError, match="sorce"):
+        Settings()
+
+
+def test_a_file_that_is_not_toml_is_named(elsewhere: Path) -> None:
+    (elsewhere / "r2k.toml").write_text("source files\n")
+    with pytest.raises(SettingsError, match=r"r2k\.toml: not TOML: .*line 1.*next:"):
+        Settings()
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        Settings().source = "live"
