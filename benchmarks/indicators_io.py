@@ -1,7 +1,7 @@
 """Universe B from Parquet to Parquet: ours against TA-Lib with Polars, and against no computation at all.
 
-Belongs here: one process a run, its job's wall time (imports apart) and peak memory; same columns and codec on every
-side, outputs asserted equal. Not here: arithmetic alone (indicators.py).
+Belongs here: one process a run, its job's wall and CPU time (imports apart) and peak memory; same columns and codec
+on every side, outputs asserted equal. Not here: arithmetic alone (indicators.py).
 `python benchmarks/indicators_io.py [SYMBOLS [BARS [ROUNDS]]]`.
 """
 
@@ -77,17 +77,17 @@ def without_computing(source: Path) -> Callable[[pl.DataFrame], pl.DataFrame]:
 
 
 def job(side: str, source: Path, out: Path) -> None:
-    """One contender's run in this process; prints its seconds."""
+    """One contender's run in this process; prints its wall and CPU seconds."""
     warm = build_universe(1, 300)
     build = without_computing(source) if side == "no computing" else with_ours if side == "ours" else with_talib
     build(warm)
-    started = time.perf_counter()
+    started, busy = time.perf_counter(), time.process_time()
     (whole if side == "TA-Lib" else batches)(source, out, build)
-    print(time.perf_counter() - started)
+    print(time.perf_counter() - started, time.process_time() - busy)
 
 
-def measure(side: str, source: Path, out: Path) -> tuple[float, float]:
-    """Seconds of the job and MiB of peak resident memory, in a process of its own."""
+def measure(side: str, source: Path, out: Path) -> tuple[float, float, float]:
+    """Wall and CPU seconds of the job and MiB of peak resident memory, in a process of its own."""
     out.mkdir(exist_ok=True)
     command = [sys.executable, __file__, json.dumps([side, str(source), str(out)])]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -97,7 +97,8 @@ def measure(side: str, source: Path, out: Path) -> tuple[float, float]:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)
-    return float(printed), usage.ru_maxrss / 1024
+    wall, busy = printed.split()
+    return float(wall), float(busy), usage.ru_maxrss / 1024
 
 
 def assert_equal(ours: Path, other: Path) -> None:
@@ -121,17 +122,18 @@ def main(symbols: str = "2000", bars: str = "2500", rounds: str = "5") -> None:
             measure(side, source, outs[side])
         assert_equal(outs["ours"], outs["TA-Lib"])
         assert_equal(outs["ours"], outs["TA-Lib in our batches"])
-        costs = [(side, *measure(side, source, outs[side])) for _ in range(int(rounds)) for side in sides]
+        costs: dict[str, list[tuple[float, float, float]]] = {side: [] for side in sides}
+        for side in sides * int(rounds):
+            costs[side].append(measure(side, source, outs[side]))
         written = sum(file.stat().st_size for file in outs["ours"].iterdir()) / 2**20
-    middle = {side: statistics.median(seconds for name, seconds, _ in costs if name == side) for side in sides}
     print(
         f"{symbols} symbols x {bars} bars, {len(SHARED)} columns, {written:.0f} MiB of lz4; median of {rounds} rounds"
     )
-    print(f"{'':24}{'s':>8}{'/ ours':>9}{'peak MiB':>11}")
-    for side in sides:
-        peak = max(peak for name, _, peak in costs if name == side)
-        print(f"{side:24}{middle[side]:8.3f}{middle[side] / middle['ours']:9.2f}{peak:11.0f}")
-    print(f"ours / no computing: {middle['ours'] / middle['no computing']:.2f}")
+    print(f"{'':24}{'s':>8}{'/ ours':>9}{'CPU s':>9}{'/ ours':>9}{'peak MiB':>11}")
+    middle = {side: [statistics.median(cost) for cost in zip(*costs[side], strict=True)] for side in sides}
+    wall_of_ours, busy_of_ours, _ = middle["ours"]
+    for side, (wall, busy, peak) in middle.items():
+        print(f"{side:24}{wall:8.3f}{wall / wall_of_ours:9.2f}{busy:9.3f}{busy / busy_of_ours:9.2f}{peak:11.0f}")
 
 
 if __name__ == "__main__":

@@ -13,12 +13,14 @@ from typing import Any
 
 import click
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
+from r2k_pipeline.claims.note import NoteError
 from r2k_pipeline.lake import Lake, LakeError
 from r2k_pipeline.markets import MarketsError
 from r2k_pipeline.settings import Settings
 
-EXPECTED = (LakeError, MarketsError)
+EXPECTED = (LakeError, MarketsError, NoteError)
 """Errors that explain themselves: shown as one message, without a traceback."""
 
 
@@ -31,6 +33,9 @@ class Explained(click.Group):
         except EXPECTED as error:
             click.echo(f"r2k: {error}", err=True)
             ctx.exit(1)
+        except SettingsError as error:
+            click.echo(f"r2k: {error}", err=True)
+            ctx.exit(2)
         except ValidationError as error:
             for mistake in error.errors():
                 name = "R2K_" + "_".join(map(str, mistake["loc"])).upper()
@@ -91,14 +96,15 @@ def run(as_json: bool, **options: Any) -> None:
 def ui(port: int, **options: Any) -> None:
     """The Dagster UI on 127.0.0.1, with the chosen source."""
     settings = settings_of(**options)
-    from r2k_pipeline.orchestration.execute import dagster_home  # noqa: PLC0415
+    from r2k_pipeline.orchestration.instance import open_instance  # noqa: PLC0415
     from r2k_pipeline.settings import PROJECT  # noqa: PLC0415
 
     chosen = settings.model_dump(include={"source", "files", "lake", "markets"}, exclude_none=True)
     environment = {f"R2K_{name.upper()}": str(value) for name, value in chosen.items()}
-    environment |= {"DAGSTER_HOME": str(dagster_home(settings)), "PATH": _path_with_this_python()}
+    open_instance(settings).dispose()
+    environment |= {"PATH": _path_with_this_python()}
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(PROJECT / "workspace.yaml"), "-h", "127.0.0.1"]
-    os.chdir(environment["DAGSTER_HOME"])  # elsewhere Dagster warns of a second dagster.yaml
+    os.chdir(os.environ["DAGSTER_HOME"])  # elsewhere Dagster warns of a second dagster.yaml
     os.execve(sys.executable, [*command, "-p", str(port)], os.environ | environment)  # noqa: S606
 
 
@@ -154,14 +160,30 @@ def sql(query: str, output: str, **options: Any) -> None:
 @main.command()
 @lake_options
 @click.option("--market", help="One market, e.g. RUT; default: all.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def brief(market: str | None, as_json: bool, **options: Any) -> None:
-    """The state of each market in a dozen lines, from the mart."""
+@click.option("--evidence", is_flag=True, help="Under each figure the query that returns it.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, each figure with its table, key, column and query.")
+def brief(market: str | None, evidence: bool, as_json: bool, **options: Any) -> None:
+    """The note that the data would write on each market, as Markdown."""
     from r2k_pipeline.report.brief import read_brief  # noqa: PLC0415
 
     settings = settings_of(**options)
-    found = read_brief(Lake.of(settings.lake, settings.source), market, settings.as_of)
+    looked_back = _lake(settings)  # where `r2k run --as-of` was run for that very moment, its tables know no more
+    lake = looked_back if looked_back.warehouse.exists() else Lake.of(settings.lake, settings.source)
+    found = read_brief(lake, market, settings.as_of)
+    click.echo(json.dumps(found.as_dict(), indent=2) if as_json else found.text(evidence=evidence))
+
+
+@main.command("check-note")
+@lake_options
+@click.option("--json", "as_json", is_flag=True, help="As JSON, with the rows behind each verdict.")
+@click.argument("file", type=click.Path(path_type=Path))
+def check_note(file: Path, as_json: bool, **options: Any) -> None:
+    """Hold the claims of the note FILE (TOML, see docs/claims.md) against the data: holds, fails or undetermined."""
+    from r2k_pipeline.report.check_note import check_note as check  # noqa: PLC0415
+
+    found = check(file, _lake(settings_of(**options)).warehouse)
     click.echo(json.dumps(found.as_dict(), indent=2) if as_json else found.text())
+    sys.exit(1 if found.errors else 0)
 
 
 @main.command()
@@ -171,9 +193,8 @@ def brief(market: str | None, as_json: bool, **options: Any) -> None:
 def doctor(as_json: bool, online: bool, **options: Any) -> None:
     """Look for what is wrong: settings, lock, files, warehouse, fetches, rows in doubt; with the next command."""
     from r2k_pipeline.report.doctor import examine  # noqa: PLC0415
-    from r2k_pipeline.sources.socrata import SocrataReports  # noqa: PLC0415
 
-    findings = examine(settings_of(**options), SocrataReports() if online else None)
+    findings = examine(settings_of(**options), online=online)
     if as_json:
         click.echo(json.dumps([finding.as_dict() for finding in findings], indent=2))
     else:

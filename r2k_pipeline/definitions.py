@@ -3,6 +3,7 @@
 import dagster as dg
 
 from r2k_pipeline.orchestration.assets import table_assets
+from r2k_pipeline.orchestration.checks import reconciliation_checks
 from r2k_pipeline.orchestration.narrator import narrator
 from r2k_pipeline.orchestration.publication import warehouse
 from r2k_pipeline.orchestration.resources import Pipeline
@@ -10,6 +11,7 @@ from r2k_pipeline.orchestration.schedules import refresh, refresh_after_close
 
 defs = dg.Definitions(
     assets=[*table_assets(), warehouse],
+    asset_checks=[reconciliation_checks()],
     jobs=[refresh],
     schedules=[refresh_after_close],
     resources={"pipeline": Pipeline()},

@@ -5,7 +5,7 @@ market identity (markets.toml), run-time state.
 """
 
 import tomllib
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -41,6 +41,7 @@ class Settings(BaseSettings):
     as_of: datetime | None = Field(None, description="rebuild as known at this moment; default: now")
     report_types: tuple[ReportType, ...] = Field(REPORT_TYPES, description="COT reports that `live` fetches")
     first_year: int = Field(2006, ge=1986, description="first year of COT reports that `live` fetches")
+    profile_since: tuple[date, ...] = Field((), description="days since which volume profiles are kept as well")
     memory_limit: MemoryLimit = Field("1GB", description="DuckDB's memory limit for one SQL model")
     corrections: Path | None = Field(None, description="a corrections.toml of your own, added to the shipped one")
     revision_share: float = Field(

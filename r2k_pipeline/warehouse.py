@@ -81,7 +81,7 @@ def _check(file: Path, tables: Mapping[type[Table], Sequence[Path]]) -> None:
 
 
 def open_warehouse(warehouse: Path, memory_limit: str = "1GB") -> duckdb.DuckDBPyConnection:
-    """A read-only connection, locked down: no other files, no extensions, no settings, bounded memory.
+    """A read-only connection, locked down: no other files, no extensions, no settings, bounded memory; clock in UTC.
 
     Raises LakeError where nothing was published yet or the file cannot be opened.
     """
@@ -92,10 +92,12 @@ def open_warehouse(warehouse: Path, memory_limit: str = "1GB") -> duckdb.DuckDBP
         "enable_external_access": "false",
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
-        "lock_configuration": "true",
     }
     try:
-        return duckdb.connect(warehouse, read_only=True, config=config)
+        connection = duckdb.connect(warehouse, read_only=True, config=config)
+        # Not among the options of a connection: instants would be shown in the zone of whoever reads them.
+        connection.execute("set timezone = 'UTC'; set lock_configuration = true")
+        return connection
     except duckdb.Error as error:
         raise LakeError(f"{warehouse}: cannot be opened: {error}; next: r2k run") from error
 

@@ -8,25 +8,38 @@ import io
 import zipfile
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from functools import cache
 from pathlib import Path
 
 import polars as pl
 
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.reference import Sessions
-from r2k_pipeline.contracts.table import TABLES, Table
+from r2k_pipeline.contracts.table import TABLES
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.markets import CotContract, Market
 from r2k_pipeline.orchestration.ingest import Intake, ingest_prices, ingest_reports
 from r2k_pipeline.orchestration.run import Run
-from r2k_pipeline.orchestration.tables import derived_tables
+from r2k_pipeline.orchestration.tables import DerivedTable, derived_tables
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.sources.protocol import CotDocument, CotSource, PriceAnswer, PriceSource, SourceError
+from r2k_pipeline.sources.sessions import build_sessions
 
 RUT = Market(
     market="RUT", name="Russell 2000", index="^RUT", multiplier=50, cot=(CotContract(code="239742", exchange="CME"),)
 )
 ACTIONS = ("Date", "Dividends", "Stock Splits")
+
+
+@cache
+def sessions() -> pl.DataFrame:
+    """New York's sessions from 1987 to 2025."""
+    return build_sessions(["XNYS"], date(2025, 12, 31)).filter(pl.col("session_date") >= date(1987, 1, 1))
+
+
+def days_of(first: date, count: int) -> list[date]:
+    """The first `count` sessions from a day on."""
+    return sessions().filter(pl.col("session_date") >= first)["session_date"].head(count).to_list()
 
 
 def at(text: str) -> datetime:
@@ -80,10 +93,10 @@ class Story(Run):
         return self.desk if isinstance(self.desk, tuple) else (self.desk, self.desk)
 
     @classmethod
-    def begin(cls, folder: Path, sessions: pl.DataFrame, **settings: object) -> "Story":
+    def begin(cls, folder: Path, **settings: object) -> "Story":
         """An empty lake with the sessions of one market."""
         lake = Lake.of(folder, "files")
-        lake.write(Sessions, sessions)
+        lake.write(Sessions, sessions())
         return cls(Settings(source="files", lake=folder, **settings), lake, (RUT,), Clock(at("2024-01-01")))
 
     def fetch_prices(self, moment: str) -> tuple[Intake, Intake]:
@@ -119,15 +132,20 @@ class Story(Run):
             lake=Lake.of(self.settings.lake, "files", moment),
         )
         replay.lake.write(Sessions, self.lake.read(Sessions))
-        return _built(replay, f"staging.{name}", {d.table.dotted(): d for d in derived_tables()})
+        return _built(replay, f"staging.{name}")
 
 
-def _built(run: Run, name: str, tables: dict) -> pl.DataFrame:
-    table: type[Table] = TABLES[name]
-    for upstream in tables[name].upstreams:
+@cache
+def _tables() -> dict[str, DerivedTable]:
+    return {derived.table.dotted(): derived for derived in derived_tables()}
+
+
+def _built(run: Run, name: str) -> pl.DataFrame:
+    table, derived = TABLES[name], _tables()[name]
+    for upstream in derived.upstreams:
         if not upstream.startswith("raw.") and upstream != Sessions.dotted():
-            _built(run, upstream, tables)
-    run.lake.write(table, table.validate(tables[name].build(run), cast=True))
+            _built(run, upstream)
+    run.lake.write(table, table.validate(derived.build(run), cast=True))
     return run.lake.read(table)
 
 

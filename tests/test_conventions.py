@@ -34,7 +34,7 @@ RANKS: Final = {
     "contracts": 0,
     "settings": 1,
     "markets": 1,
-    **dict.fromkeys(("sources", "transforms", "lake", "sql_models", "warehouse"), 2),
+    **dict.fromkeys(("sources", "transforms", "lake", "sql_models", "warehouse", "claims"), 2),
     **dict.fromkeys(("orchestration", "report"), 3),
     **dict.fromkeys(("definitions", "cli"), 4),
 }

@@ -107,7 +107,7 @@ class Levels(Table, layer="features"):
 class LevelOutcomes(Table, layer="features"):
     """How often touched levels held within a horizon, by kind and role, against random prices at the same distance.
 
-    It summarises the whole history that it was built on: it is known at its end, not at `last_session`.
+    It summarises the whole history that it was built on: it is known at its end, not at `last_session_date`.
     """
 
     market = text("market id, e.g. RUT", key=True)
@@ -132,8 +132,8 @@ class LevelOutcomes(Table, layer="features"):
     p_value = number(
         "probability", "two-sided score test of the held share against the baseline's", nullable=True, low=0
     )
-    first_session = day("session before the first touch")
-    last_session = day("session before the last touch")
+    first_session_date = day("session before the first touch")
+    last_session_date = day("session before the last touch")
 
     @dy.rule()
     def touches_add_up(cls) -> pl.Expr:  # noqa: N805

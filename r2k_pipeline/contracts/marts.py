@@ -27,7 +27,24 @@ from r2k_pipeline.contracts.cot import RELEASE_BASES, REPORT_TYPES, TRADER_GROUP
 from r2k_pipeline.contracts.table import Table
 
 FLOWS: Final = ("new_longs", "long_liquidation", "new_shorts", "short_covering")
+CHANGE_OF_SHARE: Final = "share of open interest, -2..2"
+RANKS: Final = "percentile points, -100..100"
+OF_OI: Final = "percent of open interest"
 POSITIONING_STATES: Final = ("extreme_short", "short", "neutral", "long", "extreme_long")
+
+TRENDS: Final = ("up", "mixed", "down")
+MOMENTA: Final = ("overbought", "rising", "falling", "oversold")
+LOCATIONS: Final = ("at_support", "at_resistance", "between_levels", "open_space")
+TECHNICAL_STATES: Final = (
+    *("oversold_downtrend", "downtrend_at_support", "downtrend_rally", "downtrend", "no_trend"),
+    *("uptrend", "uptrend_pullback", "uptrend_at_resistance", "overbought_uptrend"),
+)
+ALIGNMENTS: Final = ("flow_with_trend", "flow_against_trend", "flow_flat", "no_trend")
+SETUPS: Final = (
+    *("capitulation", "crowded_short_at_support", "squeeze_risk"),
+    *("short_build_into_downtrend", "long_liquidation", "none"),
+)
+"""What setups.toml may say: its rules name these and no others."""
 
 
 class _WeeklyPositions(dy.Schema):
@@ -48,7 +65,7 @@ class _WeeklyPositions(dy.Schema):
     short_contracts_change_1w = equivalents("against the previous report", nullable=True, signed=True)
     net_contracts_change_1w = equivalents("against the previous report", nullable=True, signed=True)
     open_interest_contracts_change_1w = equivalents("against the previous report", nullable=True, signed=True)
-    net_share_oi_change_1w = number("share of open interest, -2..2", "against the previous report", nullable=True)
+    net_share_oi_change_1w = number(CHANGE_OF_SHARE, "against the previous report", nullable=True)
     new_longs_contracts = equivalents("longs added in the week", nullable=True)
     long_liquidation_contracts = equivalents("longs given up in the week", nullable=True)
     new_shorts_contracts = equivalents("shorts added in the week", nullable=True)
@@ -61,7 +78,19 @@ class _WeeklyPositions(dy.Schema):
     net_percentile_156w = percentile("the same over 156 weeks")
     net_zscore_52w = number("standard deviations", "(net - mean) / sd over 52 weeks, ddof 1", nullable=True)
     net_zscore_156w = number("standard deviations", "the same over 156 weeks", nullable=True)
-    positioning_state = choice(POSITIONING_STATES, "by net_percentile_156w: 10, 30, 70, 90", nullable=True)
+    willco_26w = percentile("the COT index of net_share_oi over 26 weeks (Williams)")
+    movement_index_6w = number("points of the COT index, -100..100", "six-week change of cot_index_26w", nullable=True)
+    traders_long = count("traders", "traders with long positions; null where suppressed or summed", nullable=True)
+    traders_short = count("traders", "traders with short positions; null where suppressed or summed", nullable=True)
+    long_per_trader_contracts = equivalents("long_contracts / traders_long", nullable=True)
+    short_per_trader_contracts = equivalents("short_contracts / traders_short", nullable=True)
+    concentration_net_4_long_percent = number(OF_OI, "net longs of the 4 largest traders of any group", nullable=True)
+    concentration_net_4_short_percent = number(OF_OI, "net shorts of the 4 largest", nullable=True)
+    concentration_net_8_long_percent = number(OF_OI, "net longs of the 8 largest", nullable=True)
+    concentration_net_8_short_percent = number(OF_OI, "net shorts of the 8 largest", nullable=True)
+    positioning_state = choice(
+        POSITIONING_STATES, "by net_percentile_156w and the limits in setups.toml: 10, 30, 70, 90", nullable=True
+    )
     released_at = instant("when the report became public")
     release_basis = choice(RELEASE_BASES, "documented exception, rule, or estimate")
 
@@ -168,15 +197,47 @@ class PositioningVsTechnicals(Table, layer="marts"):
     report_date = day("as-of day of the newest TFF futures-only report released by then", nullable=True)
     released_at = instant("when that report became public", nullable=True)
     report_age_days = count("days", "session date less report date", nullable=True)
+    open_interest_contracts = equivalents("open interest of the market in that report", nullable=True)
     leveraged_funds_net_contracts = equivalents("long less short", nullable=True, signed=True)
     leveraged_funds_net_share_oi = share_oi("net / open interest", nullable=True)
     leveraged_funds_net_percentile_156w = percentile("rank of net over 156 weeks")
     leveraged_funds_net_contracts_change_1w = equivalents("week's flow", nullable=True, signed=True)
+    leveraged_funds_long_contracts_change_1w = equivalents("of it, longs", nullable=True, signed=True)
+    leveraged_funds_short_contracts_change_1w = equivalents("of it, shorts", nullable=True, signed=True)
+    leveraged_funds_net_share_oi_change_1w = number(CHANGE_OF_SHARE, "change of net / open interest", nullable=True)
     leveraged_funds_dominant_flow = choice(FLOWS, "largest of the four flows of the week", nullable=True)
     leveraged_funds_positioning_state = choice(POSITIONING_STATES, "by percentile", nullable=True)
     asset_manager_net_contracts = equivalents("long less short", nullable=True, signed=True)
     asset_manager_net_share_oi = share_oi("net / open interest", nullable=True)
     asset_manager_net_percentile_156w = percentile("rank of net over 156 weeks")
     asset_manager_net_contracts_change_1w = equivalents("week's flow", nullable=True, signed=True)
+    asset_manager_long_contracts_change_1w = equivalents("of it, longs", nullable=True, signed=True)
+    asset_manager_short_contracts_change_1w = equivalents("of it, shorts", nullable=True, signed=True)
+    asset_manager_net_share_oi_change_1w = number(CHANGE_OF_SHARE, "change of net / open interest", nullable=True)
     asset_manager_dominant_flow = choice(FLOWS, "largest of the four flows of the week", nullable=True)
     asset_manager_positioning_state = choice(POSITIONING_STATES, "by percentile", nullable=True)
+    trend = choice(TRENDS, "close above (below) SMA 50 and SMA 200, or neither", nullable=True)
+    momentum = choice(MOMENTA, "RSI(14) beyond 30 or 70, else the sign of the MACD histogram", nullable=True)
+    location = choice(LOCATIONS, "which levels are within half an ATR of the close", nullable=True)
+    technical_state = choice(TECHNICAL_STATES, "of trend, momentum and location, by setups.toml", nullable=True)
+    alignment = choice(ALIGNMENTS, "asset managers' week against the trend; flat below 1 % of OI", nullable=True)
+    setup = choice(SETUPS, "the first of setups.toml that holds; null where not all it needs is known", nullable=True)
+    setup_fact_1 = text("first of the three facts that made the setup, with its numbers", nullable=True)
+    setup_fact_2 = text("second of them", nullable=True)
+    setup_fact_3 = text("third of them", nullable=True)
+
+
+class CrossMarket(Table, layer="marts"):
+    """One market against another at one session, as both were known at its close; differences are market less other."""
+
+    market = text("market id", key=True)
+    other_market = text("the market that it is held against", key=True)
+    session_date = day("exchange-local trading day, a session of both", key=True)
+    known_at = instant("when both rows of the mart were known")
+    report_date = day("as-of day of the newest report of `market`", nullable=True)
+    leveraged_funds_percentile_difference = number(RANKS, "of net_percentile_156w", nullable=True)
+    asset_manager_percentile_difference = number(RANKS, "of net_percentile_156w", nullable=True)
+    leveraged_funds_net_share_spread = number(CHANGE_OF_SHARE, "of net_share_oi", nullable=True)
+    asset_manager_net_share_spread = number(CHANGE_OF_SHARE, "of net_share_oi", nullable=True)
+    relative_strength_20d_ratio = ratio("(1 + return over 20 common sessions) / (1 + the other's) - 1", nullable=True)
+    relative_strength_60d_ratio = ratio("the same over 60", nullable=True)

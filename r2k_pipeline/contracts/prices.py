@@ -74,7 +74,7 @@ class DailyPrices(_Bar, Table, layer="staging"):
 
 
 class PriceVintages(_Bar, Table, layer="staging"):
-    """One vintage of one bar: what was known from `known_at` until `superseded_at`, out of what was known at `as_of`."""
+    """One vintage of one bar: what was known from `known_at` until `superseded_at`."""
 
     symbol = text("vendor symbol", key=True, regex=SYMBOL)
     session_date = day("exchange-local trading day", key=True)

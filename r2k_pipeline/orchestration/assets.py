@@ -134,7 +134,7 @@ def derived_asset(derived: DerivedTable) -> dg.AssetsDefinition:
 
 def raw_result(table: type[Table], intake: Intake) -> dg.MaterializeResult[Any]:
     """What a fetch brought, by count and by item."""
-    counts = ("rows_read", "rows_written", "rows_quarantined", "rows_identical")
+    counts = [name for name in intake.log.columns if name.startswith("rows_")]
     return dg.MaterializeResult(
         asset_key(table),
         metadata={

@@ -97,8 +97,8 @@ class News:
         examples += [f"{_name(row, key)} goes" for row in gone.head(EXAMPLES).iter_rows(named=True)]
         found = (revised.height + gone.height) / max(known, 1)
         return (
-            f"{item}: of {known:,} rows of {self.table.dotted()} {revised.height:,} would change, {gone.height:,} go: "
-            f"{found:.1%}, and {share:.1%} is taken unasked; held, e.g. {'; '.join(examples[:EXAMPLES])}; "
+            f"{item}: of {known:,} rows of {self.table.dotted()} {revised.height:,} would change, {gone.height:,} go "
+            f"({found:.1%}, more than {share:.1%} is not taken unasked): held, e.g. {'; '.join(examples[:EXAMPLES])}; "
             f"next: r2k accept {shlex.quote(item)} --source {lake_source}"
         )
 

@@ -8,18 +8,23 @@ import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from typing import Any, Final
 
 import polars as pl
 
-from r2k_pipeline.contracts import cot, indicators, levels, meta, prices, profiles, reference
+from r2k_pipeline.claims.known import SOURCES
+from r2k_pipeline.claims.note import SHIPPED, NoteError, read_note
+from r2k_pipeline.contracts import claims, cot, indicators, levels, marts, meta, outcomes, prices, profiles, reference
 from r2k_pipeline.contracts.table import TABLES, Table
+from r2k_pipeline.orchestration.findings import findings_model, read_checks
 from r2k_pipeline.orchestration.observed_releases import observe_releases
 from r2k_pipeline.orchestration.run import Run
 from r2k_pipeline.settings import PROJECT
 from r2k_pipeline.sources.release_calendar import build_cot_releases
 from r2k_pipeline.sql_models import SqlModel, read_models, run_model
 from r2k_pipeline.transforms.replay import as_first_known, replay
+from r2k_pipeline.transforms.setups import read_setups
 
 SQL: Final = PROJECT / "sql"
 DAYS_AHEAD: Final = timedelta(days=400)
@@ -37,9 +42,11 @@ class DerivedTable:
     why: str = ""
 
 
+@cache
 def derived_tables() -> tuple[DerivedTable, ...]:
     """All of them: reference, staging, features, marts, meta (but for what publishing itself writes)."""
-    return (*_REFERENCE, *_FEATURES, *(_of_sql(model) for model in read_models(SQL) if model.name in TABLES))
+    models = [model for model in read_models(SQL) if model.name in TABLES]
+    return (*_REFERENCE, *_FEATURES, _CLAIMS, *map(_of_sql, [*models, findings_model(read_checks(SQL / "checks"))]))
 
 
 def _of_sql(model: SqlModel) -> DerivedTable:
@@ -47,7 +54,7 @@ def _of_sql(model: SqlModel) -> DerivedTable:
         return run_model(
             model,
             {name: run.lake.files(name) for name in model.upstreams},
-            {"as_of": run.as_of} if model.reads_as_of else {},
+            ({"as_of": run.as_of} if model.reads_as_of else {}) | read_setups().variables(),
             memory_limit=run.settings.memory_limit,
             empty={name: TABLES[name].create_empty() for name in model.upstreams},
         )
@@ -69,7 +76,7 @@ def _transform(function: str) -> Callable[..., pl.DataFrame]:
     """`module:function` of transforms, imported when it is called: kernels are not paid for by a look-up."""
     module, name = function.split(":")
 
-    def transform(*frames: pl.DataFrame) -> pl.DataFrame:
+    def transform(*frames: Any) -> pl.DataFrame:
         result: pl.DataFrame = getattr(importlib.import_module(f"r2k_pipeline.transforms.{module}"), name)(*frames)
         return result
 
@@ -96,11 +103,47 @@ def _levels(run: Run) -> pl.DataFrame:
     )
 
 
+def _profiles(run: Run) -> pl.DataFrame:
+    """Rolling profiles, those since the year's high and since days that a user named, and those of open ranges."""
+    windows = [f"since_{day}" for day in run.settings.profile_since]
+    ranges = _transform("consolidations:build_consolidations")
+    of_ranges = _transform("consolidation_profiles:build_consolidation_profiles")
+
+    def build(bars: pl.DataFrame, consolidations: pl.DataFrame) -> pl.DataFrame:
+        rolling = _transform("volume_profiles:build_volume_profiles")(bars)
+        named = [_transform("volume_profiles:build_volume_profiles")(bars, windows)] if windows else []
+        return pl.concat([rolling, *named, of_ranges(bars, consolidations)]).sort(
+            "market", "session_date", "profile_window"
+        )
+
+    at_hand = run.lake.read(levels.Consolidations)
+    return replay(run.lake.read(prices.MarketBars), lambda b: build(b, ranges(b)), built=lambda b: build(b, at_hand))
+
+
 def _level_outcomes(run: Run) -> pl.DataFrame:
     """What became of the levels as they were shown, on the bars as they were first known."""
     bars = as_first_known(run.lake.read(prices.MarketBars))
     shown = (run.lake.read(table) for table in (indicators.DailyIndicators, levels.Levels))
     return _transform("level_outcomes:build_level_outcomes")(bars, *shown)
+
+
+def _setup_outcomes(run: Run) -> pl.DataFrame:
+    """What followed the setups of the mart."""
+    rules = read_setups()
+    sessions = run.lake.read(marts.PositioningVsTechnicals)
+    return _transform("setup_outcomes:build_setup_outcomes")(sessions, rules.names(), rules.outcomes)
+
+
+def _claims(run: Run) -> pl.DataFrame:
+    """Verdicts on the shipped notes, on the tables that are about to be published."""
+    from r2k_pipeline.claims.box import Box  # noqa: PLC0415  (checks import numba)
+    from r2k_pipeline.claims.verdicts import build_claims  # noqa: PLC0415
+
+    notes = [read_note(file) for file in sorted(SHIPPED.glob("*.toml"))]
+    if mistakes := [mistake for note in notes for mistake in note.mistakes]:
+        raise NoteError("; ".join(mistakes))
+    with Box.over_files({name: run.lake.files(name) for name in SOURCES}) as box:
+        return build_claims(notes, box, run.as_of)
 
 
 def _rows(table: type[Table], rows: list[dict[str, Any]]) -> pl.DataFrame:
@@ -192,7 +235,12 @@ _FEATURES: Final = (
     _of_bars(indicators.DailyIndicators, "indicators:build_daily_indicators"),
     _of_bars(indicators.MovingAverageCrosses, "crosses:build_moving_average_crosses"),
     _of_bars(profiles.SwingPivots, "pivots:build_swing_pivots", "confirmed_date"),
-    _of_bars(profiles.VolumeProfiles, "volume_profiles:build_volume_profiles"),
+    DerivedTable(
+        profiles.VolumeProfiles,
+        tuple(t.dotted() for t in (prices.MarketBars, levels.Consolidations)),
+        "polars",
+        _profiles,
+    ),
     _of_bars(levels.Consolidations, "consolidations:build_consolidations", "confirmed_date"),
     DerivedTable(
         levels.Levels,
@@ -206,4 +254,11 @@ _FEATURES: Final = (
         "polars",
         _level_outcomes,
     ),
+    DerivedTable(
+        outcomes.SetupOutcomes,
+        (marts.PositioningVsTechnicals.dotted(),),
+        "polars",
+        _setup_outcomes,
+    ),
 )
+_CLAIMS: Final = DerivedTable(claims.Claims, SOURCES, "python", _claims)

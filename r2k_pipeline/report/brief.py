@@ -1,111 +1,117 @@
-"""The brief: the state of each market at a moment, in a dozen lines, every number from the mart.
+"""The brief: the note that the data would write on each market at a moment, as Markdown or JSON.
 
-Belongs here: the wording of a mart row. Not here: anything computed.
+Belongs here: the order of the page and its layout. Not here: what is said (brief_positioning.py,
+brief_technicals.py, brief_outlook.py), which rows are known (brief_facts.py), anything computed.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
+import duckdb
+
 from r2k_pipeline.lake import Lake, LakeError
+from r2k_pipeline.report.brief_facts import Facts, read_facts
+from r2k_pipeline.report.brief_outlook import changes, setup
+from r2k_pipeline.report.brief_positioning import contrast, positioning
+from r2k_pipeline.report.brief_statements import Figure, Row, Section, Statement, join, say
+from r2k_pipeline.report.brief_technicals import levels, momentum, trend
 from r2k_pipeline.warehouse import open_warehouse
 
-GROUPS = {"asset_manager": "asset managers", "leveraged_funds": "leveraged funds"}
+
+@dataclass(frozen=True)
+class Page:
+    """One market: what is said of it, in order."""
+
+    market: Row
+    session: Row
+    head: Statement
+    sections: tuple[Section, ...]
+
+    @property
+    def figures(self) -> tuple[Figure, ...]:
+        """Every figure on the page."""
+        said = (self.head, *(statement for section in self.sections for statement in section.statements))
+        return tuple(figure for statement in said for figure in statement.figures)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "market": self.market["market"],
+            "name": self.market["name"],
+            "session_date": self.session["session_date"].isoformat(),
+            "known_at": self.session["known_at"].isoformat(),
+            "head": self.head.as_dict(),
+            "sections": [section.as_dict() for section in self.sections],
+        }
+
+    def lines(self, evidence: bool) -> Iterator[str]:
+        """Markdown, with the query of each figure under its statement where `evidence` is asked for."""
+        yield f"# {self.market['market']}, {self.market['name']}: {self.session['session_date']}"
+        yield ""
+        yield from _written(self.head, "", evidence)
+        for section in self.sections:
+            yield from ("", f"## {section.title}", "")
+            for statement in section.statements:
+                yield from _written(statement, "- ", evidence)
 
 
 @dataclass(frozen=True)
 class Brief:
-    """One mart row a market, and what the data is."""
+    """A page for each market, and what the data is."""
 
     label: str
     is_sample: bool
-    rows: tuple[dict[str, Any], ...]
+    pages: tuple[Page, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON; instants and days as ISO text."""
-        rows = [{name: _plain(value) for name, value in row.items()} for row in self.rows]
-        return {"label": self.label, "is_sample": self.is_sample, "markets": rows}
+        """For JSON; instants and days as ISO text. Each page says what the data is, as in the text."""
+        label = {"label": self.label, "is_sample": self.is_sample}
+        return label | {"markets": [label | page.as_dict() for page in self.pages]}
 
-    def text(self) -> str:
-        """A dozen lines a market."""
-        banner = [self.label, ""] if self.is_sample else []
-        return "\n\n".join("\n".join([*banner, *_lines(row)]) for row in self.rows)
+    def text(self, *, evidence: bool = False) -> str:
+        """Markdown; a page of the sample says so at head and foot."""
+        banner = f"> {self.label}"
+        head, foot = ([banner, ""], ["", banner]) if self.is_sample else ([], [])
+        return "\n\n".join("\n".join([*head, *page.lines(evidence), *foot]) for page in self.pages)
 
 
 def read_brief(lake: Lake, market: str | None, as_of: datetime | None) -> Brief:
-    """The mart rows known at `as_of` (default: newest) of one market or all. Raises LakeError if there are none."""
+    """The brief of one market or all at their last finished sessions known at `as_of` (default: the newest).
+
+    Raises LakeError where there is no such market or session, or the warehouse is of another version of r2k.
+    """
     with open_warehouse(lake.warehouse) as connection:
-        relation = "latest()" if as_of is None else "as_of($moment)"
-        parameters: dict[str, Any] = {} if as_of is None else {"moment": as_of}
-        where = "" if market is None else "where market = $market"
-        parameters |= {} if market is None else {"market": market}
-        rows = connection.sql(f"select * from {relation} {where}", params=parameters).pl().to_dicts()
-        label, is_sample = connection.sql("select label, is_sample from meta.generation").fetchall()[0]
-        if not rows:
+        try:
+            facts = read_facts(connection, as_of)
+            ((label, is_sample),) = connection.sql("select label, is_sample from meta.generation").fetchall()
             known = [name for (name,) in connection.sql("select market from marts.markets order by market").fetchall()]
-            asked = f"market {market!r}" if market and market not in known else f"a session known by {as_of}"
-            raise LakeError(f"no mart row for {asked}; next: one of {', '.join(known)}, or a later moment")
-    return Brief(label, is_sample, tuple(rows))
+        except (duckdb.CatalogException, duckdb.BinderException) as error:
+            raise LakeError(f"{lake.warehouse}: published by another version: {error}; next: r2k run") from error
+    asked = [one for one in facts if market in (None, one.market["market"])]
+    if not asked:
+        missing = f"market {market!r}" if market and market not in known else f"a session known by {as_of}"
+        raise LakeError(f"no mart row for {missing}; next: one of {', '.join(known)}, or a later moment")
+    return Brief(label, is_sample, tuple(_page(one, [other for other in facts if other is not one]) for one in asked))
 
 
-def _lines(row: dict[str, Any]) -> list[str]:
-    head = f"{row['market']}  {row['session_date']}  close {_points(row['close'])}  ({_percent(row['return_1d'])})"
-    lines = [
-        head,
-        f"  trend         SMA order {row['moving_average_order'] or '-'}; last cross {row['last_cross'] or '-'}"
-        f" on {row['last_cross_date'] or '-'}; drawdown {_percent(row['drawdown_ratio'])}",
-        f"  averages      SMA 20 {_points(row['sma_20'])}, 50 {_points(row['sma_50'])},"
-        f" 100 {_points(row['sma_100'])}, 200 {_points(row['sma_200'])}",
-        f"  momentum      RSI 14 {_number(row['rsi_14'])}; MACD histogram {_number(row['macd_histogram'])};"
-        f" ATR 14 {_points(row['atr_14'])}; volatility {_percent(row['realised_volatility_20d'])}",
-        f"  52 weeks      {_points(row['low_252d'])} to {_points(row['high_252d'])}",
-        f"  support       {_level(row, 'support')}",
-        f"  resistance    {_level(row, 'resistance')}",
-        f"  volume        POC {_points(row['poc_250'])}, value area {_points(row['value_area_low_250'])}"
-        f" to {_points(row['value_area_high_250'])} (250 sessions, volume of {row['volume_symbol'] or '-'})",
-    ]
-    if row["report_date"] is None:
-        return [*lines, "  positioning   no report released yet"]
-    return [
-        *lines,
-        f"  positioning   report of {row['report_date']}, released {row['released_at']:%Y-%m-%d %H:%M} UTC,"
-        f" {row['report_age_days']} days old",
-        *(f"    {label:16}{_group(row, group)}" for group, label in GROUPS.items()),
-    ]
-
-
-def _group(row: dict[str, Any], group: str) -> str:
-    state, flow = row[f"{group}_positioning_state"], row[f"{group}_dominant_flow"]
-    rank = row[f"{group}_net_percentile_156w"]
-    return (
-        f"net {_signed(row[f'{group}_net_contracts'])} contracts ({_percent(row[f'{group}_net_share_oi'])} of OI),"
-        f" week {_signed(row[f'{group}_net_contracts_change_1w'])}, mostly {(flow or '-').replace('_', ' ')};"
-        f" percentile 156w {_number(rank)}, {(state or 'not ranked').replace('_', ' ')}"
+def _page(facts: Facts, others: Sequence[Facts]) -> Page:
+    sections = (
+        positioning(facts),
+        contrast(facts, others),
+        *(write(facts) for write in (trend, momentum, levels, setup, changes)),
     )
+    return Page(facts.market, facts.session, _head(facts.session), sections)
 
 
-def _level(row: dict[str, Any], side: str) -> str:
-    if row[f"{side}_price"] is None:
-        return "none known"
-    distance = row[f"{side}_distance_atr"]
-    return f"{_points(row[f'{side}_price'])} ({distance:+.1f} ATR): {row[f'{side}_evidence']}"
+def _head(session: Row) -> Statement:
+    day = say("Day {}.", session.show("return_1d", signed=True), otherwise="The first close: no change is known.")
+    return join(say("Closed at {}.", session.show("close")), day, say("As known at {}.", session.show("known_at")))
 
 
-def _points(value: float | None) -> str:
-    return "-" if value is None else f"{value:,.2f}"
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
-
-
-def _signed(value: float | None) -> str:
-    return "-" if value is None else f"{value:+,.0f}"
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:+.2f} %"
-
-
-def _plain(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, date | datetime) else value
+def _written(statement: Statement, bullet: str, evidence: bool) -> Iterator[str]:
+    yield bullet + statement.text
+    if evidence:
+        for figure in statement.figures:
+            yield f"{' ' * len(bullet)}  - {figure.text} ← `{figure.query}`"

@@ -7,7 +7,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.findings import Findings
@@ -17,13 +17,14 @@ from r2k_pipeline.report.status import read_status
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.warehouse import open_warehouse
 
-if TYPE_CHECKING:
-    from r2k_pipeline.sources.socrata import SocrataReports
-
 EXAMPLES: Final = 3
 """How many findings of one check are shown, the newest ones."""
 _BY_CHECK: Final = f"""
-select check_name, severity, count(*), list(row_key || ': ' || evidence order by known_at desc)[:{EXAMPLES}]
+select
+    check_name,
+    severity,
+    count(*),
+    list(row_key || ': ' || evidence order by known_at desc, row_key desc)[:{EXAMPLES}]
 from meta.findings
 group by check_name, severity
 order by severity, check_name
@@ -49,11 +50,11 @@ class Finding:
         return f"{state if self.ok else 'FAIL':6}{self.what:12}{self.detail}"
 
 
-def examine(settings: Settings, online: "SocrataReports | None" = None) -> list[Finding]:
+def examine(settings: Settings, *, online: bool = False) -> list[Finding]:
     """All findings, the good ones too; with `online` also the newest report against the CFTC's API."""
     lake = Lake.of(settings.lake, settings.source, settings.as_of)
     found = [*_markets(settings), _holder(lake), *_files(lake), _warehouse(lake), *_fetches(settings, lake)]
-    return [*found, *_doubts(lake), *(_against_api(settings, lake, online) if online else ())]
+    return [*found, *examine_findings(lake), *(_against_api(settings, lake) if online else ())]
 
 
 def _markets(settings: Settings) -> Iterator[Finding]:
@@ -100,13 +101,15 @@ def _fetches(settings: Settings, lake: Lake) -> Iterator[Finding]:
     status = read_status(settings)
     for failure in status.failed:
         yield Finding("fetch", False, failure)
+    for held in status.held:
+        yield Finding("held", False, held)
     if status.release and status.release.is_late:
         yield Finding("release", False, f"report {status.release.late_report_date} is late; next: r2k run")
     if status.ok:
         yield Finding("fetch", True, "every required item was there at the last run")
 
 
-def _doubts(lake: Lake) -> Iterator[Finding]:
+def examine_findings(lake: Lake) -> Iterator[Finding]:
     """What the reconciliation checks found in the published data, by check: how many rows, the newest of them."""
     if not lake.warehouse.exists():
         return
@@ -118,17 +121,18 @@ def _doubts(lake: Lake) -> Iterator[Finding]:
         by_check = connection.sql(_BY_CHECK).fetchall()
     for name, severity, rows, examples in by_check:
         detail = "".join(f"\n{' ' * 18}{example}" for example in examples)
-        yield Finding("checks", severity != "error", f"{name}: {rows:,} rows, newest{detail}", is_doubt=True)
+        yield Finding("checks", severity != "error", f"{name}: {rows:,} found, the newest{detail}", is_doubt=True)
     next_command = f"r2k sql \"from {Findings.dotted()} where check_name = '{by_check[0][0]}'\"" if by_check else ""
     yield Finding("checks", True, f"all rows: {next_command}" if by_check else "no row is in doubt")
 
 
-def _against_api(settings: Settings, lake: Lake, api: "SocrataReports") -> Iterator[Finding]:
+def _against_api(settings: Settings, lake: Lake) -> Iterator[Finding]:
     from r2k_pipeline.report.online import compare_newest  # noqa: PLC0415  (pulls in an HTTP client)
+    from r2k_pipeline.sources.socrata import SocrataReports  # noqa: PLC0415
 
     if settings.source == "sample":
         yield Finding("online", True, "sample data is synthetic: nothing to compare with the CFTC")
         return
     codes = sorted({contract.code for market in read_markets(settings.markets) for contract in market.cot})
-    for agrees, detail in compare_newest(lake.read(CotReports), codes, api):
+    for agrees, detail in compare_newest(lake.read(CotReports), codes, SocrataReports()):
         yield Finding("online", agrees, detail)

@@ -1,16 +1,16 @@
-"""The compiled search for consolidation ranges in one market's closes.
+"""The compiled search for consolidation ranges: tight spans of one market's closes, confirmed, widened, ended.
 
-Belongs here: arrays and records. Not here: frames and dates (consolidations.py). Spans are tried at a bar only where
-the range of the shortest of them leaves a chance, and only from just after closes outside the span. So the cost is
-linear in the bars: at most LONGEST steps for a bar, in practice a few.
+Belongs here: arrays and records; all in one file, as numba's cache does not notice a change in a kernel of another one.
+Not here: frames and dates (consolidations.py). Spans are tried at a bar only where the range of the shortest of them
+leaves a chance, and only from just after closes outside the span: at most LONGEST steps for a bar, in practice a few.
 """
 
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from r2k_pipeline.transforms.compiled import exact_kernel
+from r2k_pipeline.transforms.symbols import Floats
 
 TIGHT = 0.8
 """A span of closes is tight at or below this ratio of its log range to that of a random walk's scale, sigma sqrt(n)."""
@@ -18,10 +18,6 @@ SHORTEST, LONGEST = 40, 1_000
 """Sessions in a span when it is confirmed; it may grow longer."""
 APART = 1.25
 """Two open ranges were at least this ratio apart in length when the later was confirmed."""
-CLOSES_OUTSIDE = 10
-"""A range has ended after so many closes outside in a row: two weeks (the note's first construction saw six)."""
-CORE = 0.01
-"""The core leaves out this share of the closes at either end."""
 
 BLOCKS = np.append(np.floor(SHORTEST * APART ** np.arange(15)), LONGEST + 1).astype(np.int64)
 """Spans are tried in blocks of lengths BLOCKS[i]..BLOCKS[i + 1] - 1."""
@@ -30,6 +26,10 @@ CLOSE, LOG_CLOSE, SQUARES = range(3)
 """Rows of a market's `series`: closes, their logs (the first's is 0), running sum of squared log returns."""
 HIGH, LOW = range(2)
 """The rows of `links`."""
+CLOSES_OUTSIDE = 10
+"""A range has ended after so many closes outside in a row: two weeks (the note's first construction saw six)."""
+CORE = 0.01
+"""The core leaves out this share of the closes at either end."""
 
 RANGE = np.dtype(
     [(name, "i4") for name in ("start", "first_row", "last_inside", "outside")]
@@ -42,15 +42,15 @@ VERSION = np.dtype(
 )
 """A range as known from the bar `row` on; `parent` and `end` are rows, -1 for none."""
 
-Floats = NDArray[np.float64]
-
 
 @exact_kernel
 def _series(close: Floats) -> Floats:
-    series = np.empty((3, close.size))
-    series[CLOSE], series[LOG_CLOSE] = close, np.log(close / close[0])
-    series[SQUARES, 0] = 0.0
-    series[SQUARES, 1:] = np.cumsum(np.diff(series[LOG_CLOSE]) ** 2)
+    series = np.zeros((3, close.size))
+    for row in range(close.size):
+        series[CLOSE, row], series[LOG_CLOSE, row] = close[row], np.log(close[row] / close[0])
+        if row > 0:
+            step = series[LOG_CLOSE, row] - series[LOG_CLOSE, row - 1]
+            series[SQUARES, row] = series[SQUARES, row - 1] + step * step
     return series
 
 
@@ -109,7 +109,7 @@ def _is_tight(log_range: float, series: Floats, start: int, row: int) -> bool:
 
 @exact_kernel
 def _candidates(series: Floats, links: Any, row: int, blocks: int, found: Any) -> int:
-    """Write length and tightness of the candidates in `blocks`, as `build_consolidations` defines them; returns how many.
+    """Write length and tightness of the candidates in `blocks` (`build_consolidations` defines them); returns how many.
 
     The walk goes from one close that lies outside all later ones to the next: a candidate starts just after such a one.
     """
@@ -138,6 +138,15 @@ def _candidates(series: Floats, links: Any, row: int, blocks: int, found: Any) -
         else:
             former_low, low = low, down
     return count
+
+
+@exact_kernel
+def _extremes(values: Floats) -> tuple[float, float]:
+    """Lowest and highest value. (Written out: compiling numpy's takes a second.)"""
+    low = high = values[0]
+    for value in values:
+        low, high = min(low, value), max(high, value)
+    return low, high
 
 
 @exact_kernel
@@ -174,7 +183,8 @@ def _write(version: Any, ranges: Any, which: int, row: int, series: Floats) -> N
     closes, logs = series[CLOSE, here.start : last + 1], series[LOG_CLOSE, here.start : last + 1]
     version.core_low = _core_edge(closes, here.low, here.high, 1.0)
     version.core_high = _core_edge(closes, here.low, here.high, -1.0)
-    version.tightness = _tightness(logs.max() - logs.min(), series, here.start, last)
+    low, high = _extremes(logs)
+    version.tightness = _tightness(high - low, series, here.start, last)
 
 
 @exact_kernel
@@ -239,9 +249,9 @@ def _free_blocks(chances: int, ranges: Any, row: int) -> int:
 def _open(here: Any, row: int, length: int, series: Floats) -> None:
     """Confirm the span of `length` closes that ends at `row`."""
     here.start, here.first_row, here.last_inside, here.outside = row - length + 1, row, row, 0
-    span = series[CLOSE, here.start : row + 1]
-    here.low = here.span_low = span.min()
-    here.high = here.span_high = span.max()
+    low, high = _extremes(series[CLOSE, here.start : row + 1])
+    here.low = here.span_low = low
+    here.high = here.span_high = high
     here.span_log_range = np.log(here.high / here.low)
 
 
@@ -251,7 +261,8 @@ def _with_room(records: Any, used: int, wanted: int) -> Any:
     if records.size - used >= wanted:
         return records
     longer = np.empty(2 * records.size + wanted, records.dtype)
-    longer[:used] = records[:used]
+    for place in range(used):
+        longer[place] = records[place]
     return longer
 
 

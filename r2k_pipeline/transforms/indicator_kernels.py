@@ -13,7 +13,7 @@ from r2k_pipeline.transforms.symbols import Floats, Integers
 
 ALL_FLAT = 1e-14
 """TA-Lib's own zero: average gain plus loss (index points) below it means that nothing has moved."""
-LOOK_BACK = tuple(np.uint64(lag) for lag in range(5))
+ONE, TWO, THREE, FOUR = (np.uint64(bars) for bars in range(1, 5))
 """Unsigned, because numba checks a signed index for Python's wrap-around and then cannot vectorise."""
 
 WORK = 6
@@ -112,11 +112,10 @@ def _smooth(x: Floats, seed_at: float, seed_bars: float, weight: float, out: Flo
     for i in range(first + 1, min(first + 4, len(x))):
         out[i] = keep * out[i - 1] + weight * x[i]
     w0, w1, w2, w3, w4 = weight, weight * keep, weight * keep**2, weight * keep**3, keep**4
-    one, two, three, four = LOOK_BACK[1], LOOK_BACK[2], LOOK_BACK[3], LOOK_BACK[4]
     inputs, smoothed = x[first + 1 :], out[first:]
     for i in range(np.uint64(max(len(smoothed) - 4, 0))):
-        recent = w0 * inputs[i + three] + w1 * inputs[i + two] + w2 * inputs[i + one] + w3 * inputs[i]
-        smoothed[i + four] = w4 * smoothed[i] + recent
+        recent = w0 * inputs[i + THREE] + w1 * inputs[i + TWO] + w2 * inputs[i + ONE] + w3 * inputs[i]
+        smoothed[i + FOUR] = w4 * smoothed[i] + recent
 
 
 @exact_kernel

@@ -97,11 +97,12 @@ def moving_average_order(sma_50: Floats, sma_100: Floats, sma_200: Floats) -> pl
 
     `=` joins two that differ by less than TIE of themselves, the shorter first.
     """
-    code = np.zeros(len(sma_50), dtype=np.uint32)
-    for a, b in ((sma_50, sma_100), (sma_50, sma_200), (sma_100, sma_200)):
-        code = code * 3 + np.where(np.abs(a - b) <= TIE * b, 0, np.where(a > b, 1, 2)).astype(np.uint32)
-    orders = pl.Series("moving_average_order", [_order_text(*signs) for signs in product(range(3), repeat=3)])
-    return orders.gather(code).set(pl.Series(np.isnan(sma_200)), None)
+    from r2k_pipeline.transforms.cross_kernels import order_codes  # noqa: PLC0415  (imports numba)
+
+    codes = np.empty(len(sma_50), dtype=np.uint32)
+    order_codes(sma_50, sma_100, sma_200, TIE, codes)
+    texts = [*(_order_text(*signs) for signs in product(range(3), repeat=3)), None]
+    return pl.Series("moving_average_order", texts, dtype=pl.String).gather(codes)
 
 
 def _order_text(*signs: int) -> str:

@@ -30,7 +30,14 @@ COLUMNS = [
     *KEY,
     *("touches", "touch_sessions", "held", "broken", "undecided"),
     *("held_share_ratio", "held_share_low_ratio", "held_share_high_ratio"),
-    *("baseline_draws", "baseline_share_ratio", "excess_share_ratio", "p_value", "first_session", "last_session"),
+    *(
+        "baseline_draws",
+        "baseline_share_ratio",
+        "excess_share_ratio",
+        "p_value",
+        "first_session_date",
+        "last_session_date",
+    ),
 ]
 
 
@@ -150,8 +157,8 @@ def _shares(outcomes: pl.DataFrame) -> pl.DataFrame:
         baseline_held=pl.col("baseline_held").sum(),
         baseline_draws=pl.col("baseline_decided").sum(),
         n=day.filter(held | broken).n_unique(),
-        first_session=day.min(),
-        last_session=day.max(),
+        first_session_date=day.min(),
+        last_session_date=day.max(),
     )
     decided, draws = pl.col("held") + pl.col("broken"), pl.col("baseline_draws")
     shares = counted.with_columns(

@@ -177,7 +177,7 @@ def _value_area(volume: Floats, poc: int, span: Span, target: float, hint: float
 
 
 @exact_kernel
-def _node(volume: Floats, b: int, step: int, span: Span, mean: float, sign: float) -> int:  # noqa: PLR0917
+def _node(volume: Floats, b: int, step: int, span: Span, mean: float, sign: float) -> int:
     """First bin of the span, from `b` on, that is a high (sign 1) or low (sign -1) volume node; -1 without one.
 
     A node lies beyond `mean`, and no bin within NODE_RADIUS of it lies further beyond.

@@ -16,7 +16,9 @@ EPOCH: Final = "\x1f"
 """Stands between market and epoch in the name of a replayed series; no market id has it."""
 
 
-def replay(vintages: pl.DataFrame, build: Build, dated: str = "session_date", built: Build | None = None) -> pl.DataFrame:
+def replay(
+    vintages: pl.DataFrame, build: Build, dated: str = "session_date", built: Build | None = None
+) -> pl.DataFrame:
     """Rows of `build` for each session from the bars as they stood when that session was first known.
 
     `vintages` are MarketBars: bars with `known_at` and `superseded_at`. A revision begins an epoch of its market;
@@ -34,7 +36,7 @@ def replay(vintages: pl.DataFrame, build: Build, dated: str = "session_date", bu
 
 
 def as_first_known(vintages: pl.DataFrame) -> pl.DataFrame:
-    """One plain series a market: each session's bar as it was first known, the series that replayed features go with."""
+    """One plain series a market: each session's bar as it was first known, which replayed features go with."""
     earliest = pl.col("known_at") == pl.col("known_at").min().over("market", "session_date")
     return vintages.filter(earliest).sort("market", "session_date")
 
@@ -55,17 +57,15 @@ def _epochs(marked: pl.DataFrame, first: pl.DataFrame) -> pl.DataFrame:
         moments.join(last, on="market")
         .filter(pl.col("starts_at") <= pl.col("last_known_at"))
         .sort("market", "starts_at")
-        .with_columns(
-            ends_at=pl.col("starts_at").shift(-1).over("market"), epoch=pl.int_range(pl.len()).over("market")
-        )
+        .with_columns(ends_at=pl.col("starts_at").shift(-1).over("market"), epoch=pl.int_range(pl.len()).over("market"))
         .select("market", "epoch", "starts_at", "ends_at")
     )
 
 
 def _batches(epochs: pl.DataFrame, first: pl.DataFrame) -> Iterator[pl.DataFrame]:
     """Epochs in groups of about BATCH_ROWS bars."""
-    longest = int(first.group_by("market").len()["len"].max() or 1)  # type: ignore[call-overload]
-    yield from epochs.iter_slices(max(1, BATCH_ROWS // longest))
+    (longest,) = first.group_by("market").len().select(pl.col("len").max()).row(0)
+    yield from epochs.iter_slices(max(1, BATCH_ROWS // (longest or 1)))
 
 
 def _series(marked: pl.DataFrame, epochs: pl.DataFrame) -> pl.DataFrame:
@@ -91,8 +91,9 @@ def _build_epochs(
 ) -> pl.DataFrame:
     """What `build` makes of each epoch's series, cut to the rows first known in that epoch."""
     series = _series(marked, epochs)
-    named = series.with_columns(market=pl.format("{}" + EPOCH + "{}", "market", pl.col("epoch").cast(pl.String).str.zfill(6)))
-    rows = build(named.sort("market", "session_date").drop("epoch", "starts_at", "ends_at", "first_known_at"))
+    number = pl.col("epoch").cast(pl.String).str.zfill(6)
+    named = series.with_columns(market=pl.concat_str("market", number, separator=EPOCH)).sort("market", "session_date")
+    rows = build(named.drop("epoch", "starts_at", "ends_at", "first_known_at"))
     parts = pl.col("market").str.split_exact(EPOCH, 1).struct
     return (
         rows.with_columns(market=parts.field("field_0"), epoch=parts.field("field_1").cast(pl.Int64))

@@ -3,7 +3,9 @@
 -- what is late at the end is the status's business. It shows when the next report arrives.
 -- on: staging.cot_positions  severity: warn
 with held as (
-    select distinct report_type, contract_code, report_date, released_at from staging.cot_positions
+    select report_type, contract_code, report_date, max(known_at) as known_at
+    from staging.cot_positions
+    group by report_type, contract_code, report_date
 ),
 
 weeks as (
@@ -11,8 +13,8 @@ weeks as (
         report_type,
         report_date,
         lead(report_date) over series as next_date,
-        lead(released_at) over series as next_at
-    from (select report_type, report_date, max(released_at) as released_at from held group by all)
+        lead(known_at) over series as next_at
+    from (select report_type, report_date, min(known_at) as known_at from held group by all)
     window series as (partition by report_type order by report_date)
 ),
 
@@ -20,7 +22,7 @@ own as (
     select
         h.*,
         lead(h.report_date) over series as next_date,
-        lead(h.released_at) over series as next_at
+        lead(h.known_at) over series as next_at
     from held as h
     inner join reference.market_contracts as c
         on h.contract_code = c.contract_code and h.report_date between c.first_report_date and c.last_report_date

@@ -21,7 +21,7 @@ select
     'open_interest_contracts' as column_name,
     known_at,
     format(
-        'open interest {}, longs sum to {:+d} and shorts to {:+d} of it',
+        'open interest {}: the sum of longs is {:+d}, that of shorts {:+d} from it',
         open_interest, (longs - open_interest)::bigint, (shorts - open_interest)::bigint
     ) as evidence
 from sums

@@ -1,7 +1,8 @@
 -- Weekly positioning as it stood after every revision: all of it is computed anew from the positions known then, and
 -- a row is kept where its values differ from those known before. Weekly changes only between adjacent reports: never
 -- across a gap, and never where a contract could not be converted. Windows count calendar weeks, so a missing report
--- is a missing week.
+-- is a missing week. Traders and concentrations are of one contract: nobody says who is in two, so where contracts
+-- were summed there are none. The states' limits are those of setups.toml.
 with revisions as (
     select distinct market, report_type, known_at as starts_at
     from staging.market_positions
@@ -32,7 +33,10 @@ summed as (
         e.epoch,
         e.starts_at,
         e.ends_at,
-        p.open_interest_contracts is not null as is_convertible
+        p.open_interest_contracts is not null as is_convertible,
+        c.traders_long,
+        c.traders_short,
+        c.recorded_at
     from staging.market_positions as p
     inner join epochs as e
         on p.market = e.market
@@ -40,6 +44,13 @@ summed as (
         and p.released_at < e.ends_at
         and p.known_at <= greatest(e.starts_at, p.released_at)
         and coalesce(p.superseded_at, 'infinity'::timestamptz) > greatest(e.starts_at, p.released_at)
+    left join staging.cot_position_vintages as c
+        on p.report_type = c.report_type
+        and p.contract_codes = c.contract_code
+        and p.report_date = c.report_date
+        and p.trader_group = c.trader_group
+        and p.known_at >= c.known_at
+        and p.known_at < coalesce(c.superseded_at, 'infinity'::timestamptz)
 ),
 
 closes as (
@@ -90,6 +101,9 @@ windowed as (
         count(net_contracts) over weeks_26 as n_26,
         min(net_contracts) over weeks_26 as low_26,
         max(net_contracts) over weeks_26 as high_26,
+        count(net_share_oi) over weeks_26 as n_share_26,
+        min(net_share_oi) over weeks_26 as low_share_26,
+        max(net_share_oi) over weeks_26 as high_share_26,
         list(net_contracts) over weeks_52 as nets_52,
         list(net_contracts) over weeks_156 as nets_156
     from changed
@@ -113,19 +127,32 @@ ranked as (
     select
         *,
         case
-            when n_26 >= 24 then 100 * (net_contracts - low_26) / nullif(high_26 - low_26, 0)
+            when n_26 >= 24 then 100 * ((net_contracts - low_26) / nullif(high_26 - low_26, 0))
         end as cot_index_26w,
+        case
+            when n_share_26 >= 24 then 100 * ((net_share_oi - low_share_26) / nullif(high_share_26 - low_share_26, 0))
+        end as willco_26w,
         case when len(nets_52) >= 47 then {
-            'index': 100 * (net_contracts - list_min(nets_52)) / nullif(list_max(nets_52) - list_min(nets_52), 0),
+            'index': 100 * ((net_contracts - list_min(nets_52)) / nullif(list_max(nets_52) - list_min(nets_52), 0)),
             'percentile': 100.0 * len(list_filter(nets_52, lambda n: n <= net_contracts)) / len(nets_52),
             'zscore': (net_contracts - list_avg(nets_52)) / nullif(list_stddev_samp(nets_52), 0)
         } end as rank_52,
         case when len(nets_156) >= 141 then {
-            'index': 100 * (net_contracts - list_min(nets_156)) / nullif(list_max(nets_156) - list_min(nets_156), 0),
+            'index': 100 * ((net_contracts - list_min(nets_156)) / nullif(list_max(nets_156) - list_min(nets_156), 0)),
             'percentile': 100.0 * len(list_filter(nets_156, lambda n: n <= net_contracts)) / len(nets_156),
             'zscore': (net_contracts - list_avg(nets_156)) / nullif(list_stddev_samp(nets_156), 0)
         } end as rank_156
     from windowed
+),
+
+-- Six weeks before, give or take the days by which a holiday moves a report.
+moved as (
+    select *, cot_index_26w - any_value(cot_index_26w) over six_weeks_before as movement_index_6w
+    from ranked
+    window six_weeks_before as (
+        partition by market, report_type, trader_group, epoch order by report_date
+        range between interval 44 days preceding and interval 40 days preceding
+    )
 ),
 
 measured as (
@@ -166,12 +193,22 @@ measured as (
         r.rank_156.percentile as net_percentile_156w,
         r.rank_52.zscore as net_zscore_52w,
         r.rank_156.zscore as net_zscore_156w,
+        r.willco_26w,
+        r.movement_index_6w,
+        r.traders_long,
+        r.traders_short,
+        r.long_contracts / nullif(r.traders_long, 0) as long_per_trader_contracts,
+        r.short_contracts / nullif(r.traders_short, 0) as short_per_trader_contracts,
+        c.concentration_net_4_long_percent,
+        c.concentration_net_4_short_percent,
+        c.concentration_net_8_long_percent,
+        c.concentration_net_8_short_percent,
         case
             when r.rank_156.percentile is null then null
-            when r.rank_156.percentile <= 10 then 'extreme_short'
-            when r.rank_156.percentile <= 30 then 'short'
-            when r.rank_156.percentile < 70 then 'neutral'
-            when r.rank_156.percentile < 90 then 'long'
+            when r.rank_156.percentile <= getvariable('positioning_limits').extreme_short then 'extreme_short'
+            when r.rank_156.percentile <= getvariable('positioning_limits').short then 'short'
+            when r.rank_156.percentile < getvariable('positioning_limits').long then 'neutral'
+            when r.rank_156.percentile < getvariable('positioning_limits').extreme_long then 'long'
             else 'extreme_long'
         end as positioning_state,
         r.released_at,
@@ -179,9 +216,14 @@ measured as (
         r.epoch,
         greatest(r.starts_at, r.released_at) as known_at,
         r.ends_at
-    from ranked as r
+    from moved as r
     inner join reference.markets as m on r.market = m.market
     left join closes as b on r.market = b.market and r.report_date = b.session_date
+    left join raw.cot_reports as c
+        on r.report_type = c.report_type
+        and r.contract_codes = c.contract_code
+        and r.report_date = c.report_date
+        and r.recorded_at = c.recorded_at
 ),
 
 -- A row is a vintage where its values are not those of the epoch before, or where it was not there in it.
@@ -246,6 +288,16 @@ select
     net_percentile_156w,
     net_zscore_52w,
     net_zscore_156w,
+    willco_26w,
+    movement_index_6w,
+    traders_long,
+    traders_short,
+    long_per_trader_contracts,
+    short_per_trader_contracts,
+    concentration_net_4_long_percent,
+    concentration_net_4_short_percent,
+    concentration_net_8_long_percent,
+    concentration_net_8_short_percent,
     positioning_state,
     released_at,
     release_basis,

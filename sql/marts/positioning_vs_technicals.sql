@@ -21,8 +21,9 @@ nearest as (
         market,
         session_date,
         role,
-        list({'price': price, 'distance_atr': distance_atr, 'evidence': evidence} order by abs(distance_atr), level_id)
-            as zones
+        arg_min(
+            {'price': price, 'distance_atr': distance_atr, 'evidence': evidence}, (abs(distance_atr), level_id), 2
+        ) as zones
     from features.levels
     group by market, session_date, role
 ),
@@ -76,87 +77,178 @@ dated as (
     select b.market, b.session_date, b.known_at, n.report_date, n.released_at
     from bars as b
     asof left join newest as n on b.market = n.market and b.known_at >= n.known_at
-)
+),
+
+joined as (
+    select
+        b.market,
+        b.session_date,
+        b.known_at,
+        i.close,
+        i.return_1d,
+        i.rsi_14,
+        i.sma_20,
+        i.sma_50,
+        i.sma_100,
+        i.sma_200,
+        i.ema_20,
+        i.macd,
+        i.macd_signal,
+        i.macd_histogram,
+        i.atr_14,
+        i.bollinger_upper,
+        i.bollinger_lower,
+        i.high_252d,
+        i.low_252d,
+        i.realised_volatility_20d,
+        i.drawdown_ratio,
+        i.moving_average_order,
+        c.session_date as last_cross_date,
+        c.crossed as last_cross,
+        s.zones[1].price as support_price,
+        s.zones[1].distance_atr as support_distance_atr,
+        s.zones[1].evidence as support_evidence,
+        s.zones[2].price as support_2_price,
+        s.zones[2].distance_atr as support_2_distance_atr,
+        h.zones[1].price as resistance_price,
+        h.zones[1].distance_atr as resistance_distance_atr,
+        h.zones[1].evidence as resistance_evidence,
+        h.zones[2].price as resistance_2_price,
+        h.zones[2].distance_atr as resistance_2_distance_atr,
+        g.start_date as range_start_date,
+        g.low as range_floor,
+        g.high as range_ceiling,
+        g.core_low as range_core_low,
+        g.core_high as range_core_high,
+        g.position as range_position_ratio,
+        g.parent_start_date as range_parent_start_date,
+        p.poc as poc_250,
+        p.value_area_low as value_area_low_250,
+        p.value_area_high as value_area_high_250,
+        p.volume_symbol,
+        b.report_date,
+        b.released_at,
+        b.session_date - b.report_date as report_age_days,
+        a.open_interest_contracts,
+        l.net_contracts as leveraged_funds_net_contracts,
+        l.net_share_oi as leveraged_funds_net_share_oi,
+        l.net_percentile_156w as leveraged_funds_net_percentile_156w,
+        l.net_contracts_change_1w as leveraged_funds_net_contracts_change_1w,
+        l.long_contracts_change_1w as leveraged_funds_long_contracts_change_1w,
+        l.short_contracts_change_1w as leveraged_funds_short_contracts_change_1w,
+        l.net_share_oi_change_1w as leveraged_funds_net_share_oi_change_1w,
+        l.dominant_flow as leveraged_funds_dominant_flow,
+        l.positioning_state as leveraged_funds_positioning_state,
+        a.net_contracts as asset_manager_net_contracts,
+        a.net_share_oi as asset_manager_net_share_oi,
+        a.net_percentile_156w as asset_manager_net_percentile_156w,
+        a.net_contracts_change_1w as asset_manager_net_contracts_change_1w,
+        a.long_contracts_change_1w as asset_manager_long_contracts_change_1w,
+        a.short_contracts_change_1w as asset_manager_short_contracts_change_1w,
+        a.net_share_oi_change_1w as asset_manager_net_share_oi_change_1w,
+        a.dominant_flow as asset_manager_dominant_flow,
+        a.positioning_state as asset_manager_positioning_state
+    from dated as b
+    inner join features.daily_indicators as i using (market, session_date)
+    asof left join crosses as c on b.market = c.market and b.session_date >= c.session_date
+    left join nearest as s on b.market = s.market and b.session_date = s.session_date and s.role = 'support'
+    left join nearest as h on b.market = h.market and b.session_date = h.session_date and h.role = 'resistance'
+    left join ranges as g on b.market = g.market and b.session_date = g.session_date
+    left join features.volume_profiles as p
+        on b.market = p.market and b.session_date = p.session_date and p.profile_window = 'rolling_250'
+    left join reports as l
+        on b.market = l.market
+        and b.report_date = l.report_date
+        and b.known_at >= l.known_at
+        and b.known_at < l.ends_at
+        and l.trader_group = 'leveraged_funds'
+    left join reports as a
+        on b.market = a.market
+        and b.report_date = a.report_date
+        and b.known_at >= a.known_at
+        and b.known_at < a.ends_at
+        and a.trader_group = 'asset_manager'
+),
+
+-- States and setups: the rules of setups.toml over the columns of joined.
+named as (from query(getvariable('setups_query')))
 
 select
-    b.market,
-    b.session_date,
-    b.known_at,
-    i.close,
-    i.return_1d,
-    i.rsi_14,
-    i.sma_20,
-    i.sma_50,
-    i.sma_100,
-    i.sma_200,
-    i.ema_20,
-    i.macd,
-    i.macd_signal,
-    i.macd_histogram,
-    i.atr_14,
-    i.bollinger_upper,
-    i.bollinger_lower,
-    i.high_252d,
-    i.low_252d,
-    i.realised_volatility_20d,
-    i.drawdown_ratio,
-    i.moving_average_order,
-    c.session_date as last_cross_date,
-    c.crossed as last_cross,
-    s.zones[1].price as support_price,
-    s.zones[1].distance_atr as support_distance_atr,
-    s.zones[1].evidence as support_evidence,
-    s.zones[2].price as support_2_price,
-    s.zones[2].distance_atr as support_2_distance_atr,
-    h.zones[1].price as resistance_price,
-    h.zones[1].distance_atr as resistance_distance_atr,
-    h.zones[1].evidence as resistance_evidence,
-    h.zones[2].price as resistance_2_price,
-    h.zones[2].distance_atr as resistance_2_distance_atr,
-    g.start_date as range_start_date,
-    g.low as range_floor,
-    g.high as range_ceiling,
-    g.core_low as range_core_low,
-    g.core_high as range_core_high,
-    g.position as range_position_ratio,
-    g.parent_start_date as range_parent_start_date,
-    p.poc as poc_250,
-    p.value_area_low as value_area_low_250,
-    p.value_area_high as value_area_high_250,
-    p.volume_symbol,
-    b.report_date,
-    b.released_at,
-    b.session_date - b.report_date as report_age_days,
-    l.net_contracts as leveraged_funds_net_contracts,
-    l.net_share_oi as leveraged_funds_net_share_oi,
-    l.net_percentile_156w as leveraged_funds_net_percentile_156w,
-    l.net_contracts_change_1w as leveraged_funds_net_contracts_change_1w,
-    l.dominant_flow as leveraged_funds_dominant_flow,
-    l.positioning_state as leveraged_funds_positioning_state,
-    a.net_contracts as asset_manager_net_contracts,
-    a.net_share_oi as asset_manager_net_share_oi,
-    a.net_percentile_156w as asset_manager_net_percentile_156w,
-    a.net_contracts_change_1w as asset_manager_net_contracts_change_1w,
-    a.dominant_flow as asset_manager_dominant_flow,
-    a.positioning_state as asset_manager_positioning_state
-from dated as b
-inner join features.daily_indicators as i using (market, session_date)
-asof left join crosses as c on b.market = c.market and b.session_date >= c.session_date
-left join nearest as s on b.market = s.market and b.session_date = s.session_date and s.role = 'support'
-left join nearest as h on b.market = h.market and b.session_date = h.session_date and h.role = 'resistance'
-left join ranges as g on b.market = g.market and b.session_date = g.session_date
-left join features.volume_profiles as p
-    on b.market = p.market and b.session_date = p.session_date and p.profile_window = 'rolling_250'
-left join reports as l
-    on b.market = l.market
-    and b.report_date = l.report_date
-    and b.known_at >= l.known_at
-    and b.known_at < l.ends_at
-    and l.trader_group = 'leveraged_funds'
-left join reports as a
-    on b.market = a.market
-    and b.report_date = a.report_date
-    and b.known_at >= a.known_at
-    and b.known_at < a.ends_at
-    and a.trader_group = 'asset_manager'
-order by b.market, b.session_date
+    market,
+    session_date,
+    known_at,
+    close,
+    return_1d,
+    rsi_14,
+    sma_20,
+    sma_50,
+    sma_100,
+    sma_200,
+    ema_20,
+    macd,
+    macd_signal,
+    macd_histogram,
+    atr_14,
+    bollinger_upper,
+    bollinger_lower,
+    high_252d,
+    low_252d,
+    realised_volatility_20d,
+    drawdown_ratio,
+    moving_average_order,
+    last_cross_date,
+    last_cross,
+    support_price,
+    support_distance_atr,
+    support_evidence,
+    support_2_price,
+    support_2_distance_atr,
+    resistance_price,
+    resistance_distance_atr,
+    resistance_evidence,
+    resistance_2_price,
+    resistance_2_distance_atr,
+    range_start_date,
+    range_floor,
+    range_ceiling,
+    range_core_low,
+    range_core_high,
+    range_position_ratio,
+    range_parent_start_date,
+    poc_250,
+    value_area_low_250,
+    value_area_high_250,
+    volume_symbol,
+    report_date,
+    released_at,
+    report_age_days,
+    open_interest_contracts,
+    leveraged_funds_net_contracts,
+    leveraged_funds_net_share_oi,
+    leveraged_funds_net_percentile_156w,
+    leveraged_funds_net_contracts_change_1w,
+    leveraged_funds_long_contracts_change_1w,
+    leveraged_funds_short_contracts_change_1w,
+    leveraged_funds_net_share_oi_change_1w,
+    leveraged_funds_dominant_flow,
+    leveraged_funds_positioning_state,
+    asset_manager_net_contracts,
+    asset_manager_net_share_oi,
+    asset_manager_net_percentile_156w,
+    asset_manager_net_contracts_change_1w,
+    asset_manager_long_contracts_change_1w,
+    asset_manager_short_contracts_change_1w,
+    asset_manager_net_share_oi_change_1w,
+    asset_manager_dominant_flow,
+    asset_manager_positioning_state,
+    trend,
+    momentum,
+    location,
+    technical_state,
+    alignment,
+    setup,
+    setup_fact_1,
+    setup_fact_2,
+    setup_fact_3
+from named
+order by market, session_date

@@ -1,5 +1,6 @@
 """Builds every derived table of a lake without Dagster, and cuts tables to what was known at a moment."""
 
+from dataclasses import replace
 from datetime import datetime
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -21,18 +22,28 @@ DATED = {
 """Tables without known_at: the day at whose session's first known moment their rows are known."""
 STANDING = ("staging.daily_prices", "staging.cot_positions", "marts.weekly_positioning")
 """Tables of what stands: a row that was revised later is not there any more, the others must not change."""
-SUMMARIES = ("features.level_outcomes",)
+SUMMARIES = ("features.level_outcomes", "marts.setup_outcomes")
 """Tables that sum up all that was known at `as_of`: a row has no moment of its own."""
 HISTORIES = ("staging.price_vintages", "staging.cot_position_vintages", "staging.price_action_vintages",
              "staging.market_bars", "staging.market_positions", "marts.positioning_vintages",
-             "marts.positioning_vs_technicals", *DATED)  # fmt: skip
+             "marts.positioning_vs_technicals", "marts.cross_market", "marts.claims", *DATED)  # fmt: skip
 
 
-def build_tables(lake: Path, as_of: datetime | None, **settings: object) -> dict[str, pl.DataFrame]:
-    """Every derived table of the lake as known at `as_of`, by dotted name; nothing is fetched."""
+def run_of(lake: Path, as_of: datetime | None, markets: tuple[str, ...] = (), **settings: object) -> Run:
+    """A run on the lake, of some markets or all."""
     run = Run.of(Settings(lake=lake, as_of=as_of, **settings))  # type: ignore[arg-type]
+    return replace(run, markets=tuple(m for m in run.markets if not markets or m.market in markets))
+
+
+def build_tables(run: Run) -> dict[str, pl.DataFrame]:
+    """Every table that the truncation property is about, as known at the run's moment; nothing is fetched."""
     derived = {table.table.dotted(): table for table in derived_tables()}
-    order = TopologicalSorter({name: [u for u in t.upstreams if u in derived] for name, t in derived.items()})
+    wanted, order = set(HISTORIES) | set(STANDING) | set(SUMMARIES), TopologicalSorter[str]()
+    while wanted:
+        name = wanted.pop()
+        upstreams = [upstream for upstream in derived[name].upstreams if upstream in derived]
+        order.add(name, *upstreams)
+        wanted |= set(upstreams)
     built = {}
     for name in order.static_order():
         table = derived[name].table

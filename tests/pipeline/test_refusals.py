@@ -1,11 +1,13 @@
 """What must not be published is not: a broken contract, a lake in use, a run that was killed or told to stop."""
 
+import os
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest import mock
 
 import dagster as dg
 import polars as pl
@@ -63,17 +65,24 @@ def test_a_second_run_is_told_who_holds_the_lake(sample: Published, home: Path, 
     assert content(lake / "sample") == before
 
 
+def in_progress(home: Path) -> list[dg.DagsterRun]:
+    """Runs that Dagster takes to be going on."""
+    statuses = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING]
+    with mock.patch.dict(os.environ, DAGSTER_HOME=str(home)), dg.DagsterInstance.get() as instance:
+        return list(instance.get_runs(dg.RunsFilter(statuses=statuses)))
+
+
 @contextmanager
 def run_in_its_middle(home: Path, lake: Path) -> Iterator["subprocess.Popen[str]"]:
-    """A `r2k run` that has rewritten staging and not yet published."""
-    staging = lake / "sample" / "staging" / "daily_prices.parquet"
-    before = staging.stat().st_mtime_ns
+    """A `r2k run` that has begun to rewrite tables and not yet published."""
+    table = lake / "sample" / "reference" / "sessions.parquet"
+    before = table.stat().st_mtime_ns
     process = start_r2k(home, "run", "--lake", lake)
     try:
         deadline = time.monotonic() + 100
-        while staging.stat().st_mtime_ns == before:
+        while table.stat().st_mtime_ns == before:
             assert process.poll() is None, process.communicate()
-            assert time.monotonic() < deadline, "the run did not get to staging"
+            assert time.monotonic() < deadline, "the run wrote nothing"
             time.sleep(0.01)
         yield process
     finally:
@@ -87,6 +96,7 @@ def test_after_kill_9_the_next_run_starts_at_once_and_publishes(sample: Publishe
     with run_in_its_middle(home, lake) as process:
         process.kill()
         assert process.wait() == -signal.SIGKILL
+    assert in_progress(home)
     assert Lake.of(lake, "sample").warehouse.read_bytes() == published
     half_written = lake / "sample" / "marts" / f".markets.parquet.{process.pid}.tmp"
     half_written.write_bytes(b"PAR1")
@@ -94,6 +104,7 @@ def test_after_kill_9_the_next_run_starts_at_once_and_publishes(sample: Publishe
     assert result.exit_code == 0, result.output
     assert summary_of(result)["generation_id"] == sample.summary["generation_id"]
     assert list(lake.rglob(".*.tmp*")) == []
+    assert in_progress(home) == [], "Dagster's queue would wait for the killed run for ever"
 
 
 def test_told_to_stop_a_run_ends_within_ten_seconds_and_frees_the_lake(
@@ -120,3 +131,13 @@ def test_a_run_that_cannot_begin_says_why(home: Path, tmp_path: Path, arguments:
     result = r2k(home, "run", "--json", "--lake", tmp_path, *arguments)
     assert result.exit_code == 1
     assert any(message in failure and "; next: " in failure for failure in summary_of(result)["failures"])
+
+
+@pytest.mark.parametrize("name", ["R2K_LAKE", "DAGSTER_HOME"])
+def test_a_folder_that_cannot_be_written_is_one_line(home: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    folders = {"R2K_LAKE": str(tmp_path), name: str(tmp_path / "file" / "folder")}
+    result = r2k(home, "run", "--json", **folders)
+    assert result.exit_code == 1
+    assert "cannot be written: Not a directory; next: " in result.output
+    assert "Traceback" not in result.output

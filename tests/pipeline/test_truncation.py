@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -15,12 +15,12 @@ from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.prices import PriceBars
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.orchestration.ingest import ingest_prices, ingest_reports
-from r2k_pipeline.orchestration.run import Run
-from r2k_pipeline.settings import Settings
 from r2k_pipeline.sources.release_calendar import report_dates, scheduled_release
 from r2k_pipeline.sources.sessions import build_sessions
-from tests.pipeline.knowledge import HISTORIES, STANDING, SUMMARIES, build_tables, known_by
+from tests.pipeline.knowledge import HISTORIES, STANDING, SUMMARIES, build_tables, known_by, run_of
 
+REAL_MARKETS = ("RUT", "NDX")
+"""Two of the four: the others have rows of the same kinds."""
 MOMENTS = [
     datetime(1990, 6, 1, 20, tzinfo=UTC),
     datetime(2008, 10, 10, 15, tzinfo=UTC),  # in mid-session
@@ -41,7 +41,7 @@ MOMENTS = [
 def real_lake(real: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A lake with the raw log of ../shared/real."""
     lake = tmp_path_factory.mktemp("real")
-    run = Run.of(Settings(source="files", files=real, lake=lake))
+    run = run_of(lake, None, REAL_MARKETS, source="files", files=real)
     sessions = build_sessions(["XNYS"], date(2026, 12, 31))
     ingest_prices(run, sessions)
     ingest_reports(run)
@@ -50,14 +50,14 @@ def real_lake(real: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def whole(real_lake: Path) -> dict[str, pl.DataFrame]:
-    return build_tables(real_lake, None, source="files", files=real_lake)
+    return build_tables(run_of(real_lake, None, REAL_MARKETS, source="files", files=real_lake))
 
 
 @pytest.mark.parametrize("moment", MOMENTS, ids=str)
 def test_real_history_as_of_a_moment_is_the_whole_history_known_by_then(
     real_lake: Path, whole: dict[str, pl.DataFrame], moment: datetime
 ) -> None:
-    then = build_tables(real_lake, moment, source="files")
+    then = build_tables(run_of(real_lake, moment, REAL_MARKETS, source="files"))
     for name in (*HISTORIES, *STANDING):
         assert_frame_equal(known_by(whole, name, moment), known_by(then, name, moment), check_exact=True)
         assert then[name].height == known_by(then, name, moment).height, f"{name} knows the future"
@@ -122,11 +122,13 @@ def _write(folder: Path, bars: pl.DataFrame, reports: pl.DataFrame, until: datet
         lake.append(table, rows, LOADED)
     log = {"item": ["generated"], "table_name": ["raw.price_bars"], "fetched_at": [until], "status": ["ok"]}
     counts = [name for name in FetchLog.column_names() if name.startswith("rows_")]
-    frame = pl.DataFrame(log | dict.fromkeys(counts, [0]) | {"message": [None]})
+    frame = pl.DataFrame(log | {name: [0] for name in counts} | {"message": [None]})
     lake.append(FetchLog, FetchLog.validate(frame.select(FetchLog.column_names()), cast=True), LOADED)
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=4, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.reuse, Phase.generate]
+)  # an example builds three lakes: shrinking would take minutes
 @given(log=raw_logs(), offset=st.integers(-3, 40))
 def test_deleting_what_was_learned_later_changes_nothing_known_earlier(
     tmp_path_factory: pytest.TempPathFactory, log: tuple[pl.DataFrame, pl.DataFrame, list[datetime]], offset: int
@@ -138,9 +140,9 @@ def test_deleting_what_was_learned_later_changes_nothing_known_earlier(
         _write(folder / "whole", bars, reports, datetime(2024, 3, 1, tzinfo=UTC))
         recorded = pl.col("recorded_at") <= moment
         _write(folder / "cut", bars.filter(recorded), reports.filter(recorded), moment)
-        whole = build_tables(folder / "whole", None, source="files", files=folder)
-        then = build_tables(folder / "whole", moment, source="files")
-        cut = build_tables(folder / "cut", None, source="files", files=folder)
+        whole = build_tables(run_of(folder / "whole", None, ("RUT",), source="files", files=folder))
+        then = build_tables(run_of(folder / "whole", moment, ("RUT",), source="files"))
+        cut = build_tables(run_of(folder / "cut", None, ("RUT",), source="files", files=folder))
     finally:
         shutil.rmtree(folder)
     for name in HISTORIES:

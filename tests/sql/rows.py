@@ -14,6 +14,7 @@ from r2k_pipeline.contracts import reference
 from r2k_pipeline.contracts.table import TABLES, Table
 from r2k_pipeline.settings import PROJECT
 from r2k_pipeline.sql_models import read_models, run_model
+from r2k_pipeline.transforms.setups import read_setups
 
 Row = Mapping[str, Any]
 Given = Mapping[type[Table], Sequence[Row]]
@@ -45,8 +46,9 @@ def _derive(name: str, frames: dict[str, pl.DataFrame], as_of: datetime) -> pl.D
     elif name not in frames:
         upstreams = MODELS[name].upstreams
         read = {upstream: _derive(upstream, frames, as_of) for upstream in upstreams}
+        variables = {"as_of": as_of, **read_setups().variables()}
         nothing_on_disk = {upstream: [] for upstream in upstreams}
-        frames[name] = run_model(MODELS[name], nothing_on_disk, {"as_of": as_of}, memory_limit="1GB", empty=read)
+        frames[name] = run_model(MODELS[name], nothing_on_disk, variables, memory_limit="1GB", empty=read)
     return frames[name]
 
 

@@ -12,8 +12,7 @@ import pytest
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.prices import PriceActions
 from r2k_pipeline.lake import Lake
-from r2k_pipeline.sources.sessions import build_sessions
-from tests.raw_story import Story, bars_of
+from tests.raw_story import Story, bars_of, days_of
 
 FILES = 12
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -82,7 +81,6 @@ def test_files_become_one_with_every_vintage(lake: Lake) -> None:
     [
         pytest.param("os.rename", 1, FILES, id="before the journal is there"),
         pytest.param("os.rename", 2, FILES, id="before the merged file is there"),
-        pytest.param("os.remove", 3, 1, id="before any file is dropped"),
         pytest.param("os.remove", 9, 1, id="when half of them are dropped"),
         pytest.param("os.remove", FILES + 3, 1, id="before the journal is dropped"),
     ],
@@ -103,11 +101,10 @@ def test_a_process_killed_in_the_middle_loses_and_doubles_nothing(lake: Lake, ev
 
 
 def test_fetches_compact_as_they_go(tmp_path: Path) -> None:
-    sessions = build_sessions(["XNYS"], date(2025, 1, 1)).filter(pl.col("session_date") >= date(2024, 1, 2))
-    days = sessions["session_date"].to_list()
+    days = days_of(date(2024, 1, 2), 60)
     alike = []
     for most_files in (3, 1000):
-        story = Story.begin(tmp_path / str(most_files), sessions, raw_files_before_compaction=most_files)
+        story = Story.begin(tmp_path / str(most_files), raw_files_before_compaction=most_files)
         for n in range(10):
             closes = {day: 2000.0 + (day == days[n]) for day in days[: 40 + n]}
             story.desk.quote(bars_of(closes))

@@ -43,9 +43,10 @@ def tight_spans(logs: NDArray[np.float64]) -> dict[int, float]:
     """Length and tightness of the candidates among all spans that end with the last close."""
     back = logs[::-1][:1002]
     n = np.arange(1, len(back) + 1)
+    returns = np.append(0.0, np.diff(back))
     with np.errstate(invalid="ignore", divide="ignore"):
-        deviation = np.array([np.nan] + [np.diff(back[:length]).std() for length in n[1:]])
-        ratio = (np.maximum.accumulate(back) - np.minimum.accumulate(back)) / (deviation * np.sqrt(n))
+        variance = np.cumsum(returns**2) / (n - 1) - (np.cumsum(returns) / (n - 1)) ** 2
+        ratio = (np.maximum.accumulate(back) - np.minimum.accumulate(back)) / np.sqrt(variance * n)
     widens = (back[1:] > np.maximum.accumulate(back)[:-1]) | (back[1:] < np.minimum.accumulate(back)[:-1])
     return {
         length: float(ratio[length - 1])

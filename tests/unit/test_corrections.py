@@ -10,8 +10,7 @@ import pytest
 from r2k_pipeline.orchestration.ingest import Intake
 from r2k_pipeline.sources.corrections import SHIPPED, CorrectionsError, read_corrections
 from r2k_pipeline.sources.files import FilePrices, FileReports
-from r2k_pipeline.sources.sessions import build_sessions
-from tests.raw_story import Story, at, bars_of
+from tests.raw_story import Story, at, bars_of, days_of
 
 DAY = date(2024, 2, 1)
 ENTRY = """
@@ -26,22 +25,16 @@ evidence = "5-minute bars"
 """
 
 
-@pytest.fixture(scope="module")
-def sessions() -> pl.DataFrame:
-    return build_sessions(["XNYS"], date(2025, 12, 31)).filter(pl.col("session_date") >= date(1987, 1, 1))
-
-
 @pytest.fixture
-def closes(sessions: pl.DataFrame) -> dict[date, float]:
+def closes() -> dict[date, float]:
     """Sixty sessions of 2024: the high of each is its close and one."""
-    days = sessions.filter(pl.col("session_date") >= date(2024, 1, 2))["session_date"].to_list()[:60]
-    return dict.fromkeys(days, 2000.0)
+    return dict.fromkeys(days_of(date(2024, 1, 2), 60), 2000.0)
 
 
 @pytest.fixture
-def story(tmp_path: Path, sessions: pl.DataFrame, closes: dict[date, float]) -> Story:
+def story(tmp_path: Path, closes: dict[date, float]) -> Story:
     """The high of DAY, 2001, is corrected to 2000.5."""
-    story = Story.begin(tmp_path, sessions, corrections=tmp_path / "corrections.toml")
+    story = Story.begin(tmp_path, corrections=tmp_path / "corrections.toml")
     _write(story, ENTRY.format(day=DAY, field="high", was=2001, value=2000.5))
     story.desk.quote(bars_of(closes))
     return story

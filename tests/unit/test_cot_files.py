@@ -243,6 +243,8 @@ def test_bytes_that_are_no_text_are_refused() -> None:
 
 
 GOOD: Final = text(tff()).encode()
+GOOD_DATA: Final = zipped({"FinFutYY.txt": GOOD})[60:68]
+"""Bytes amid the compressed stream."""
 
 
 def lying(member: bytes, claimed: int) -> bytes:
@@ -266,6 +268,9 @@ def encrypted() -> bytes:
         pytest.param(b"<!DOCTYPE html><html>503</html>", "not a sound zip", id="HTML page"),
         pytest.param(b"", "not a sound zip", id="zero bytes"),
         pytest.param(zipped({"FinFutYY.txt": GOOD})[:-30], "not a sound zip", id="cut"),
+        pytest.param(
+            zipped({"FinFutYY.txt": GOOD}).replace(GOOD_DATA, b"\xff" * 8), "not a sound zip", id="flipped bits"
+        ),
         pytest.param(zipped({}), "one text member expected, found []", id="no member"),
         pytest.param(
             zipped({"FinFutYY.txt": GOOD, "readme.txt": b"x"}),

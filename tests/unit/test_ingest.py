@@ -2,30 +2,27 @@
 
 from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from r2k_pipeline.sources.files import NO_ACTIONS
 from r2k_pipeline.sources.protocol import PriceAnswer
-from r2k_pipeline.sources.sessions import build_sessions
-from tests.raw_story import Story, actions_of, at, bars_of, zip_of
-
-
-@pytest.fixture(scope="session")
-def sessions() -> pl.DataFrame:
-    return build_sessions(["XNYS"], date(2025, 12, 31)).filter(pl.col("session_date") >= date(2017, 1, 1))
+from tests.raw_story import Story, actions_of, at, bars_of, days_of, zip_of
 
 
 @pytest.fixture
-def story(tmp_path: Path, sessions: pl.DataFrame) -> Story:
-    return Story.begin(tmp_path, sessions)
+def story(tmp_path: Path) -> Story:
+    return Story.begin(tmp_path)
 
 
-@pytest.fixture(scope="session")
-def days(sessions: pl.DataFrame) -> list[date]:
+@pytest.fixture(scope="module")
+def days() -> list[date]:
     """The sessions from 2024-01-02 on."""
-    return sessions.filter(pl.col("session_date") >= date(2024, 1, 2))["session_date"].to_list()
+    return days_of(date(2024, 1, 2), 100)
 
 
 def _closes(days: list[date], count: int = 60) -> dict[date, float]:
@@ -136,6 +133,24 @@ def test_an_action_outside_the_answer_is_not_missing(story: Story, days: list[da
     story.desk.quote(bars_of({day: close for day, close in _closes(days).items() if day > days[10]}))
     _, actions = story.fetch_prices("2024-04-02T22:00")
     assert actions.log["rows_withdrawn"].item() == 0
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.lists(st.dictionaries(st.integers(1, 11), st.integers(1, 3), max_size=8), min_size=2, max_size=4))
+def test_the_log_rebuilds_what_the_vendor_said_at_every_moment(answers: list[dict[int, int]]) -> None:
+    """Whatever comes, changes and goes: the last vintages by the moment of a fetch, less tombstones, are its answer."""
+    days = days_of(date(2024, 1, 2), 13)
+    with TemporaryDirectory() as folder:
+        story = Story.begin(Path(folder))
+        for n, answer in enumerate(answers, 1):
+            told = actions_of(*((str(days[day]), str(amount), "0") for day, amount in answer.items()))
+            story.desk.quote(bars_of(_closes(days)), told)
+            story.fetch_prices(f"2024-05-{n:02}T22:00")
+        log = story.raw("price_actions")
+    for n, answer in enumerate(answers, 1):
+        known = log.filter(pl.col("recorded_at") <= at(f"2024-05-{n:02}T22:00")).sort("recorded_at")
+        standing = known.unique("action_date", keep="last").filter(~pl.col("is_withdrawn"))
+        assert dict(standing.select("action_date", "amount").rows()) == {days[day]: x for day, x in answer.items()}
 
 
 def test_two_vintages_of_the_2024_file(story: Story, real: Path) -> None:

@@ -12,10 +12,13 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from r2k_pipeline.contracts.levels import Levels
+from r2k_pipeline.transforms.consolidations import build_consolidations
+from r2k_pipeline.transforms.indicators import build_daily_indicators
 from r2k_pipeline.transforms.level_evidence import build_level_evidence
 from r2k_pipeline.transforms.level_evidence_kernels import standing
 from r2k_pipeline.transforms.levels import build_levels
 from r2k_pipeline.transforms.pivots import build_swing_pivots
+from r2k_pipeline.transforms.volume_profiles import build_volume_profiles
 
 FIRST = date(2020, 1, 1)
 NO_PROFILES = pl.DataFrame(
@@ -254,26 +257,16 @@ def real_bars(real: Path, *symbols: str) -> pl.DataFrame:
 
 
 def test_the_notes_levels_on_the_russell(real: Path) -> None:
-    bars = real_bars(real, "^RUT")
-    indicators = wilder_indicators(bars)
-    levels = build_levels(bars, indicators, build_swing_pivots(bars), NO_PROFILES, NO_RANGES, since=date(2025, 3, 14))
-    day = levels.filter(pl.col("session_date") == date(2025, 3, 14))
-    atr = indicators.filter(pl.col("session_date") == date(2025, 3, 14))["atr_14"].item()
+    bars = real_bars(real, "^RUT").with_columns(volume_symbol=pl.col("market"))
+    indicators, day = build_daily_indicators(bars), date(2025, 3, 14)
+    profiles = build_volume_profiles(bars, ("rolling_60", "rolling_250"))
+    evidence = (build_swing_pivots(bars), profiles, build_consolidations(bars))
+    levels = build_levels(bars, indicators, *evidence, since=day).filter(session_date=day)
+    assert Levels.filter(levels)[1].counts() == {}
+    atr = indicators.filter(session_date=day)["atr_14"].item()
     for price, role in ((1924, "support"), (1989, "support"), (2114, "resistance")):
-        nearest = day.filter(role=role).sort((pl.col("price") - price).abs()).row(0, named=True)
-        assert abs(nearest["price"] - price) <= atr / 2, nearest
-    assert day.filter(role="support")["evidence"].str.contains("swing_low 2024-08-05 at 1993.27").any()
-
-
-def wilder_indicators(bars: pl.DataFrame) -> pl.DataFrame:
-    before = pl.col("close").shift()
-    spread = pl.max_horizontal(
-        pl.col("high") - pl.col("low"), (pl.col("high") - before).abs(), (pl.col("low") - before).abs()
-    )
-    return bars.select(
-        "market",
-        "session_date",
-        atr_14=spread.ewm_mean(alpha=1 / 14, adjust=False, min_samples=14),
-        high_252d=pl.col("high").rolling_max(252),
-        low_252d=pl.col("low").rolling_min(252),
-    )
+        off = levels.filter(role=role).select((pl.col("price") - price).abs().min()).item()
+        assert off <= atr / 2, (price, off, atr)
+    texts = levels.filter(role="support")["evidence"]
+    assert texts.str.contains("swing_low 2024-08-05 at 1993.27", literal=True).any()
+    assert {"swing", "range", "poc", "value"} <= {kind.split("_")[0] for kind in " ".join(levels["evidence"]).split()}

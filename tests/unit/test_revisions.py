@@ -12,16 +12,10 @@ from r2k_pipeline.cli import main
 from r2k_pipeline.lake import LakeError
 from r2k_pipeline.orchestration.acceptance import accept_held
 from r2k_pipeline.sources.sample_cot_files import build_sample_cot
-from r2k_pipeline.sources.sessions import build_sessions
-from tests.raw_story import Story, actions_of, at, bars_of, lines_of, zip_of
+from tests.raw_story import Story, actions_of, at, bars_of, days_of, lines_of, zip_of
 
 YEAR = "fut_fin_txt_2024.zip"
 Z = pl.col("is_withdrawn")
-
-
-@pytest.fixture(scope="module")
-def sessions() -> pl.DataFrame:
-    return build_sessions(["XNYS"], date(2025, 12, 31)).filter(pl.col("session_date") >= date(2017, 1, 1))
 
 
 @pytest.fixture(scope="module")
@@ -31,15 +25,14 @@ def year() -> list[str]:
 
 
 @pytest.fixture
-def story(tmp_path: Path, sessions: pl.DataFrame) -> Story:
-    return Story.begin(tmp_path, sessions)
+def story(tmp_path: Path) -> Story:
+    return Story.begin(tmp_path)
 
 
 @pytest.fixture
-def closes(sessions: pl.DataFrame) -> dict[date, float]:
+def closes() -> dict[date, float]:
     """A hundred sessions of 2024."""
-    days = sessions.filter(pl.col("session_date") >= date(2024, 1, 2))["session_date"].to_list()[:100]
-    return {day: 2000.0 + 4 * n for n, day in enumerate(days)}
+    return {day: 2000.0 + 4 * n for n, day in enumerate(days_of(date(2024, 1, 2), 100))}
 
 
 def _of_day(line: str) -> str:
@@ -110,10 +103,8 @@ def test_what_is_held_is_replaced_by_the_next_fetch_and_dropped_when_the_vendor_
     assert story.lake.held() == {}
 
 
-def test_few_revisions_and_a_stated_share_are_taken_unasked(
-    tmp_path: Path, sessions: pl.DataFrame, closes: dict[date, float]
-) -> None:
-    story = Story.begin(tmp_path, sessions, revision_share=0.3)
+def test_few_revisions_and_a_stated_share_are_taken_unasked(tmp_path: Path, closes: dict[date, float]) -> None:
+    story = Story.begin(tmp_path, revision_share=0.3)
     story.desk.quote(bars_of(closes))
     story.fetch_prices("2024-05-27T22:00")
     for count, moment, status in ((20, "28", "ok"), (30, "29", "ok"), (31, "30", "held")):

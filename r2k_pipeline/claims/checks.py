@@ -1,0 +1,98 @@
+"""Named checks: evidence that SQL cannot compute, from bars as they were known; a note names one with parameters.
+
+Belongs here: checks and their parameters. Not here: the mathematics (transforms/), conditions (notes, verdicts.py).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from r2k_pipeline.claims.box import Box, BoxError
+from r2k_pipeline.transforms.indicators import build_daily_indicators
+from r2k_pipeline.transforms.triggers import build_rsi_triggers
+from r2k_pipeline.transforms.volume_profiles import build_anchored_profiles
+
+
+class _Parameters(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    market: str
+
+
+class AnchoredProfile(_Parameters):
+    """`anchor_date`: first session in the profile; `bin_points`: width of a bin in index points."""
+
+    anchor_date: date
+    bin_points: float = Field(gt=0.01, le=1000)
+
+
+class RsiTrigger(_Parameters):
+    """`rsi`: the value asked about, 0..100; `session_date`: the session whose price would give it."""
+
+    rsi: float = Field(gt=0, lt=100)
+    session_date: date
+
+
+def anchored_profile(bars: pl.DataFrame, asked: AnchoredProfile) -> pl.DataFrame:
+    """The volume profile from an anchor to the last known session, one row: `value` (its POC, points), session_date,
+    start_date, value_area_low, value_area_high, bin_points, volume_symbol, method, close, atr_14.
+
+    No row where the anchor is after the last bar.
+    """
+    anchors = pl.DataFrame(
+        {"market": [asked.market], "anchor_date": [asked.anchor_date], "name": [f"since_{asked.anchor_date}"]}
+    ).with_columns(until=pl.lit(None, pl.Date), known_date=pl.lit(None, pl.Date))
+    columns = ("value_area_low", "value_area_high", "bin_points", "volume_symbol", "method", "close", "atr_14")
+    return (
+        build_anchored_profiles(bars, anchors, asked.bin_points)
+        .join(build_daily_indicators(bars), on=["market", "session_date"])
+        .sort("session_date")
+        .select(pl.col("poc").alias("value"), "session_date", "start_date", *columns)
+        .tail(1)
+    )
+
+
+def rsi_trigger(bars: pl.DataFrame, asked: RsiTrigger) -> pl.DataFrame:
+    """The price that gives Wilder's RSI(14) a value in a session, one row: `value` (points), session_date, and that
+    session's low, high and close, and close_before, the close of the session before.
+
+    No row where the session is not known.
+    """
+    before = build_rsi_triggers(bars, asked.rsi).select(
+        "session_date", pl.col("trigger_close").shift(1).alias("value"), pl.col("close").shift(1).alias("close_before")
+    )
+    return (
+        bars.select("session_date", "low", "high", "close")
+        .join(before, on="session_date")
+        .filter(pl.col("session_date") == asked.session_date)
+        .select("value", "session_date", "low", "high", "close", "close_before")
+    )
+
+
+@dataclass(frozen=True)
+class _Check:
+    parameters: type[_Parameters]
+    build: Callable[[pl.DataFrame, Any], pl.DataFrame]
+
+
+CHECKS: Final[Mapping[str, _Check]] = {
+    "anchored_profile": _Check(AnchoredProfile, anchored_profile),
+    "rsi_trigger": _Check(RsiTrigger, rsi_trigger),
+}
+"""Every check by the name that notes use; all take bars of one market as known, and give rows with a `value`."""
+
+
+def run_check(name: str, parameters: Mapping[str, Any], box: Box, known: datetime) -> pl.DataFrame:
+    """The rows of a named check on what was known. Raises BoxError for a check that is none and wrong parameters."""
+    if name not in CHECKS:
+        raise BoxError(f"no check {name!r}; there are: {', '.join(CHECKS)}")
+    try:
+        asked = CHECKS[name].parameters.model_validate(dict(parameters))
+    except ValidationError as error:
+        reasons = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise BoxError(f"check {name}: {reasons}") from error
+    return CHECKS[name].build(box.bars(asked.market, known), asked)

@@ -1,0 +1,170 @@
+"""Notes: TOML files of claims, read into frozen values; a mistake in one claim leaves the others.
+
+Belongs here: the shape of a note and messages for a mistake in it. Not here: what a claim's SQL may do (box.py),
+verdicts (verdicts.py).
+"""
+
+import tomllib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
+SHIPPED: Final = Path(__file__).parents[1] / "notes"
+LARGEST_BYTES: Final = 1_000_000
+NEXT: Final = "next: see docs/claims.md"
+
+
+class NoteError(ValueError):
+    """A note that cannot be read at all; the message names the file and the reason."""
+
+
+def _is_shown_as_it_is(words: str) -> str:
+    """Text goes to terminals and spreadsheets: nothing in it may act there."""
+    if not all(letter.isprintable() or letter == "\n" for letter in words):
+        raise ValueError("text holds a control character")
+    if words[0] in "=+-@":
+        raise ValueError(f"text begins with {words[0]!r}: a spreadsheet would compute it")
+    return words
+
+
+Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_]{0,63}$")]
+Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
+Shown = Annotated[Words, AfterValidator(_is_shown_as_it_is)]
+Query = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000)]
+Scalar = bool | int | float | AwareDatetime | date | str
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Definition(_Strict):
+    """One reading of a claim: rows of a query or a check, and the condition on them that makes it hold.
+
+    `holds_when` is a SQL condition on one row; it must be true of `all` rows or of `any`.
+    """
+
+    alternative: Id
+    reading: Shown
+    sql: Query | None = None
+    check: Id | None = None
+    parameters: dict[Id, Scalar] = Field(default_factory=dict)
+    unit: Shown
+    holds_when: Query
+    rows: Literal["all", "any"] = "all"
+    as_of: AwareDatetime | None = None
+    judged_until: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _one_way_to_rows(self) -> "Definition":
+        if (self.sql is None) == (self.check is None):
+            raise ValueError("give either sql or check")
+        return self
+
+    def text(self) -> str:
+        """The whole definition in words and code."""
+        given = ", ".join(f"{name} = {value}" for name, value in self.parameters.items())
+        source = self.sql or f"check {self.check}"
+        parts = [self.reading, source, f"parameters: {given}" if given else "", f"{self.rows} rows: {self.holds_when}"]
+        return "\n".join(filter(None, parts))
+
+
+class Claim(_Strict):
+    """One statement of a note, in our words, with every reading that its words allow."""
+
+    id: Id
+    claim: Shown
+    definitions: Annotated[list[Definition], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> "Claim":
+        twice = _repeated(definition.alternative for definition in self.definitions)
+        if twice:
+            raise ValueError(f"alternative given twice: {', '.join(twice)}")
+        return self
+
+
+class _Head(_Strict):
+    title: Shown
+    as_of: AwareDatetime
+
+
+@dataclass(frozen=True)
+class Note:
+    """A note: its claims in order, the moment it was made, and `mistakes`: claims that cannot be read, and why."""
+
+    id: str
+    title: str
+    as_of: datetime
+    claims: tuple[Claim, ...]
+    mistakes: tuple[str, ...]
+
+
+def read_note(file: Path) -> Note:
+    """The note in a TOML file. Raises NoteError where it is no note; a claim that is none is among its mistakes."""
+    content = _content(file)
+    entries = content.pop("claims", None)
+    if not isinstance(entries, list) or not entries:
+        raise NoteError(f"{file}: no [[claims]]; {NEXT}")
+    try:
+        head = _Head.model_validate(content)
+    except ValidationError as error:
+        raise NoteError(f"{file}: {_reasons(error)}; {NEXT}") from error
+    claims: list[Claim] = []
+    mistakes: list[str] = []
+    for place, entry in enumerate(entries, 1):
+        name = str(entry.get("id", f"number {place}")) if isinstance(entry, dict) else f"number {place}"
+        try:
+            claim = Claim.model_validate(entry)
+            _accept(claim, claims, head.as_of)
+            claims.append(claim)
+        except ValidationError as error:
+            mistakes.append(f"{file}: claim {name!r}: {_reasons(error)}")
+        except NoteError as error:
+            mistakes.append(f"{file}: claim {name!r}: {error}")
+    return Note(file.stem, head.title, head.as_of, tuple(claims), tuple(mistakes))
+
+
+def _content(file: Path) -> dict[str, Any]:
+    try:
+        with file.open("rb") as stream:
+            body = stream.read(LARGEST_BYTES + 1)
+        if len(body) > LARGEST_BYTES:
+            raise NoteError(f"{file}: larger than {LARGEST_BYTES:,} bytes: not a note")
+        return tomllib.loads(body.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise NoteError(f"{file}: not TOML: {error}; {NEXT}") from error
+    except OSError as error:
+        raise NoteError(f"{file}: cannot be read: {error.strerror}") from error
+
+
+def _accept(claim: Claim, others: list[Claim], as_of: datetime) -> None:
+    """Raise NoteError for what only shows beside other claims and the note's own moment."""
+    if claim.id in {other.id for other in others}:
+        raise NoteError("this id is given twice; the first one counts")
+    for definition in claim.definitions:
+        if definition.judged_until is not None and definition.judged_until <= (definition.as_of or as_of):
+            raise NoteError(f"{definition.alternative}: judged_until must come after as_of")
+
+
+def _repeated(names: Iterator[str]) -> list[str]:
+    return [name for name, times in Counter(names).items() if times > 1]
+
+
+def _reasons(error: ValidationError) -> str:
+    """Every mistake that pydantic found, as `key: what is wrong`."""
+    return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'claim'}: {e['msg']}" for e in error.errors())

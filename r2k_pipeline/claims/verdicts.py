@@ -1,0 +1,140 @@
+"""Verdicts: claims of a note held against what was known -> marts.claims.
+
+Belongs here: how rows and a condition become holds, fails or undetermined. Not here: where rows come from (box.py,
+checks.py), how verdicts are shown (report/).
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Final, Literal
+
+import polars as pl
+
+from r2k_pipeline.claims.box import Box, BoxError
+from r2k_pipeline.claims.checks import run_check
+from r2k_pipeline.claims.note import Claim, Definition, Note
+from r2k_pipeline.contracts.claims import Claims
+
+Plain = str | int | float | bool | None
+Word = Literal["holds", "fails", "undetermined"]
+LONGEST_EVIDENCE: Final = 100_000
+"""Characters of one verdict's evidence."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a definition came to: the verdict, what was computed, the rows behind it as JSON, and why undetermined."""
+
+    verdict: Word
+    reason: str | None = None
+    computed_value: float | None = None
+    computed_text: str | None = None
+    evidence: str = "[]"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One reading of one claim, judged; `error` where its definition could not be computed."""
+
+    note_id: str
+    claim: Claim
+    definition: Definition
+    as_of: datetime
+    finding: Finding
+    error: str | None = None
+
+    @property
+    def known_at(self) -> datetime:
+        """When the verdict could first be given."""
+        return self.definition.judged_until or self.as_of
+
+    def row(self) -> dict[str, object]:
+        """As in marts.claims."""
+        return {
+            "note_id": self.note_id,
+            "claim_id": self.claim.id,
+            "alternative": self.definition.alternative,
+            "claim": self.claim.claim,
+            "definition": self.definition.text(),
+            "unit": self.definition.unit,
+            "as_of": self.as_of,
+            "judged_until_at": self.definition.judged_until,
+            "known_at": self.known_at,
+            **asdict(self.finding),
+        }
+
+
+def judge(note: Note, box: Box, data_known_at: datetime) -> Iterator[Verdict]:
+    """A verdict for every reading of every claim, in the note's order.
+
+    A reading that is judged at a moment after `data_known_at`, the moment whose knowledge the data is, is undetermined:
+    what will be known then is not there yet.
+    """
+    for claim in note.claims:
+        for definition in claim.definitions:
+            as_of = definition.as_of or note.as_of
+            known = definition.judged_until or as_of
+            finding, error = Finding("undetermined", f"judged at {known:%Y-%m-%d %H:%M} UTC: not known yet"), None
+            if known <= data_known_at:
+                try:
+                    finding = _find(definition, box, as_of, known)
+                except BoxError as caught:
+                    error = str(caught)
+                    finding = Finding("undetermined", f"error: {error}")
+            yield Verdict(note.id, claim, definition, as_of, finding, error)
+
+
+def build_claims(notes: Sequence[Note], box: Box, data_known_at: datetime) -> pl.DataFrame:
+    """marts.claims: the verdicts that could be given by `data_known_at`, sorted by note, in the notes' order."""
+    verdicts = (verdict for note in notes for verdict in judge(note, box, data_known_at))
+    rows = [verdict.row() for verdict in verdicts if verdict.known_at <= data_known_at]
+    schema = Claims.create_empty().schema
+    return pl.DataFrame([{name: row[name] for name in schema} for row in rows], schema=schema)
+
+
+def _find(definition: Definition, box: Box, as_of: datetime, known: datetime) -> Finding:
+    """Raises BoxError."""
+    if definition.check is not None:
+        rows = run_check(definition.check, definition.parameters, box, known)
+    else:
+        assert definition.sql is not None
+        moment = {"as_of": as_of} if "$as_of" in definition.sql else {}
+        rows = box.rows(definition.sql, moment | definition.parameters, known)
+    if "value" not in rows.columns:
+        raise BoxError(f"gives no column `value`, only {', '.join(rows.columns)}")
+    if rows.is_empty():
+        return Finding("undetermined", "no rows")
+    plain = [{name: _plain(name, value) for name, value in row.items()} for row in rows.to_dicts()]
+    evidence = json.dumps(plain, allow_nan=False)
+    if len(evidence) > LONGEST_EVIDENCE:
+        raise BoxError(f"evidence is longer than {LONGEST_EVIDENCE:,} characters")
+    verdict, reason = _decide(box.truths(definition.holds_when, rows), definition.rows)
+    value = plain[0]["value"]
+    if value is None:
+        return Finding("undetermined", "the first row's value is null", evidence=evidence)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return Finding(verdict, reason, float(value) if is_number else None, None if is_number else str(value), evidence)
+
+
+def _decide(truths: pl.Series, rows: str) -> tuple[Word, str | None]:
+    """Kleene's logic over the rows: a null decides nothing, unless the others decide without it."""
+    decided = truths.all(ignore_nulls=False) if rows == "all" else truths.any(ignore_nulls=False)
+    if decided is None:
+        return "undetermined", "the condition is null"
+    return ("holds" if decided else "fails"), None
+
+
+def _plain(name: str, value: object) -> Plain:
+    """A value as JSON has it. Raises BoxError for a type that evidence cannot show."""
+    if isinstance(value, Decimal):
+        value = float(value)
+    if isinstance(value, float) and not -float("inf") < value < float("inf"):
+        raise BoxError(f"{name} is {value}: neither a number nor unknown")
+    if isinstance(value, date):
+        return value.isoformat()
+    if value is None or isinstance(value, str | int | float):
+        return value
+    raise BoxError(f"{name} is a {type(value).__name__}: give text, a number, a day, an instant, or true or false")

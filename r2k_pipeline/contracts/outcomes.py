@@ -1,0 +1,50 @@
+"""Contract of what followed setups. Belongs here: `marts.setup_outcomes`. Not here: setups (setups.toml), levels."""
+
+import dataframely as dy
+import polars as pl
+
+from r2k_pipeline.contracts.columns import choice, count, day, number, ratio, text
+from r2k_pipeline.contracts.marts import SETUPS
+from r2k_pipeline.contracts.table import Table
+
+STATISTICS = (
+    *("mean_forward_return_ratio", "median_forward_return_ratio", "hit_rate_ratio", "mean_low_ratio"),
+    *("mean_high_ratio", "excess_return_ratio", "p_value", "q_value"),
+)
+
+
+class SetupOutcomes(Table, layer="marts"):
+    """What followed one setup in one market within one horizon, against all sessions of that market.
+
+    It summarises all that was known at `as_of`: it is known at the end of the history, not at `last_event_date`.
+    """
+
+    setup = choice(SETUPS[:-1], "which setup, by setups.toml", key=True)
+    market = text("market id", key=True)
+    horizon_sessions = count("sessions", "from the close at which the setup became known", key=True)
+    events = count("events", "runs of the setup that began, and whose horizon has passed")
+    pending_events = count("events", "runs whose horizon has not passed yet")
+    independent_events = count("events", "of `events`, those at least a horizon after the one kept before")
+    baseline_sessions = count("sessions", "at which setups were known, and whose horizon has passed")
+    mean_forward_return_ratio = ratio("mean after independent events; null if too few, as all below", nullable=True)
+    median_forward_return_ratio = ratio("median after them", nullable=True)
+    hit_rate_ratio = ratio("share of them with a positive return", nullable=True)
+    mean_low_ratio = ratio("lower end of the mean's 95 % interval, moving-block bootstrap", nullable=True)
+    mean_high_ratio = ratio("upper end of it", nullable=True)
+    baseline_mean_return_ratio = ratio("mean after all baseline sessions", nullable=True)
+    baseline_hit_rate_ratio = ratio("share of them with a positive return", nullable=True)
+    excess_return_ratio = ratio("mean_forward_return_ratio - baseline_mean_return_ratio", nullable=True)
+    p_value = number("probability", "two-sided, against the same events shifted in time", nullable=True, low=0)
+    q_value = number("probability", "p_value corrected for all rows (Benjamini-Hochberg)", nullable=True, low=0)
+    first_event_date = day("session of the first event", nullable=True)
+    last_event_date = day("session of the last event", nullable=True)
+    reading = text("what that says, or that there are not enough events")
+
+    @dy.rule()
+    def events_are_collapsed(cls) -> pl.Expr:  # noqa: N805
+        return pl.col("independent_events") <= pl.col("events")
+
+    @dy.rule()
+    def statistics_are_all_or_none(cls) -> pl.Expr:  # noqa: N805
+        missing = pl.sum_horizontal(pl.col(name).is_null().cast(pl.Int64) for name in STATISTICS)
+        return missing.is_in([0, len(STATISTICS)])

@@ -1,0 +1,142 @@
+"""What a brief is about: the rows of the warehouse that were known at one market's last finished session.
+
+Belongs here: which rows count, never what became known later. Not here: wording (the other brief_*.py).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import duckdb
+
+from r2k_pipeline.contracts.table import TABLES
+from r2k_pipeline.report.brief_statements import Row
+
+MART = "marts.positioning_vs_technicals"
+REPORTS = "marts.positioning_vintages"
+COMPARED = "marts.cross_market"
+OUTCOMES = "marts.setup_outcomes"
+HORIZON = 10
+"""Sessions within which a touched level is said to have held or broken."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """One market at one close: its rows by what they say; positions by trader group."""
+
+    market: Row
+    session: Row
+    indicators: Row | None
+    supports: tuple[Row, ...]
+    resistances: tuple[Row, ...]
+    positions: Mapping[str, Row]
+    positions_before: Mapping[str, Row]
+    compared: tuple[Row, ...]
+    late: Row | None
+    release: Row | None
+    outcomes: tuple[Row, ...]
+    level_outcomes: tuple[Row, ...]
+    is_newest: bool
+
+
+def read_facts(connection: duckdb.DuckDBPyConnection, moment: datetime | None) -> list[Facts]:
+    """The facts of every market that had a finished session known at `moment` (default: the newest), by market."""
+    sessions = _rows(
+        connection,
+        MART,
+        "where known_at <= coalesce($moment::timestamptz, 'infinity'::timestamptz) "
+        "qualify row_number() over (partition by market order by session_date desc) = 1 order by market",
+        moment=moment,
+    )
+    return [_facts(connection, session, moment) for session in sessions]
+
+
+def _facts(connection: duckdb.DuckDBPyConnection, session: Row, moment: datetime | None) -> Facts:
+    of_session = {"market": session["market"], "day": session["session_date"]}
+    of_day = "where market = $market and session_date = $day"
+    levels = _rows(connection, "features.levels", f"{of_day} order by abs(distance_atr), level_id", **of_session)
+    now, before = _reports(connection, session)
+    supports = tuple(level for level in levels if level["role"] == "support")
+    resistances = tuple(level for level in levels if level["role"] == "resistance")
+    late, release = _releases(connection, session)
+    (market,) = _rows(connection, "marts.markets", "where market = $market", market=session["market"])
+    newest = _rows(connection, MART, "where market = $market and session_date > $day limit 1", **of_session)
+    return Facts(
+        market,
+        session,
+        next(iter(_rows(connection, "features.daily_indicators", of_day, **of_session)), None),
+        supports,
+        resistances,
+        now,
+        before,
+        _compared(connection, session, moment),
+        late,
+        release,
+        _outcomes(connection, session),
+        tuple(row for zone in (*supports[:1], *resistances[:1]) for row in _level_outcomes(connection, zone)),
+        is_newest=not newest,
+    )
+
+
+def _reports(connection: duckdb.DuckDBPyConnection, session: Row) -> tuple[dict[str, Row], dict[str, Row]]:
+    """The positions of the report that the session's row names and of the one before it, as known at its close."""
+    rows = _rows(
+        connection,
+        REPORTS,
+        "where market = $market and report_type = 'tff_futures' and report_date <= $report and known_at <= $moment "
+        "and coalesce(superseded_at, 'infinity'::timestamptz) > $moment "
+        "qualify dense_rank() over (order by report_date desc) <= 2",
+        market=session["market"],
+        report=session["report_date"],
+        moment=session["known_at"],
+    )
+    this_week = {row["trader_group"]: row for row in rows if row["report_date"] == session["report_date"]}
+    before = {row["trader_group"]: row for row in rows if row["report_date"] != session["report_date"]}
+    return this_week, before
+
+
+def _releases(connection: duckdb.DuckDBPyConnection, session: Row) -> tuple[Row | None, Row | None]:
+    """The newest report that was out at the close and is not here, if any, and the one to come out next."""
+    ledger, at = "staging.cot_releases", {"moment": session["known_at"]}
+    out = _rows(connection, ledger, "where released_at <= $moment order by report_date desc limit 1", **at)
+    # A week has one report: as-of days further on are not the next one's, before the first of all there is none.
+    soon = "where released_at > $moment and report_date <= $moment::date + 8 order by report_date limit 1"
+    due = _rows(connection, ledger, soon, **at)
+    here = session["report_date"]
+    late = [row for row in out if here is not None and row["report_date"] > here]
+    return next(iter(late), None), next(iter(due), None)
+
+
+def _compared(connection: duckdb.DuckDBPyConnection, session: Row, moment: datetime | None) -> tuple[Row, ...]:
+    """The session against the same session of every other market, as far as both were known."""
+    known = "known_at <= coalesce($moment::timestamptz, 'infinity'::timestamptz)"
+    where = f"where market = $market and session_date = $day and {known} order by other_market"
+    return tuple(
+        _rows(connection, COMPARED, where, market=session["market"], day=session["session_date"], moment=moment)
+    )
+
+
+def _outcomes(connection: duckdb.DuckDBPyConnection, session: Row) -> tuple[Row, ...]:
+    """What followed the session's setup in its market, by horizon; nothing where no setup is named or known."""
+    where = "where market = $market and setup = $setup order by horizon_sessions"
+    return tuple(_rows(connection, OUTCOMES, where, market=session["market"], setup=session["setup"]))
+
+
+def _level_outcomes(connection: duckdb.DuckDBPyConnection, zone: Row) -> list[Row]:
+    """How often zones founded like this one held within HORIZON sessions of a touch."""
+    return _rows(
+        connection,
+        "features.level_outcomes",
+        "where market = $market and kind = $kind and role = $role and horizon_sessions = $horizon",
+        market=zone["market"],
+        kind=zone["kind"],
+        role=zone["role"],
+        horizon=HORIZON,
+    )
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, table: str, clauses: str, **parameters: Any) -> list[Row]:
+    columns = ", ".join(TABLES[table].column_names())
+    found = connection.sql(f"select {columns} from {table} {clauses}", params=parameters).pl().to_dicts()
+    return [Row(table, values) for values in found]

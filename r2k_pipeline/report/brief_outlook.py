@@ -1,0 +1,149 @@
+"""The brief's end: the setup, what followed such setups, and what would change the picture.
+
+Belongs here: the wording of setups, outcomes, trigger closes and the next release. Not here: forecasts.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+from r2k_pipeline.report.brief_facts import Facts
+from r2k_pipeline.report.brief_statements import Row, Section, Statement, join, say
+
+STATES: Final = ("technical_state", "alignment")
+FACTS: Final = ("setup_fact_1", "setup_fact_2", "setup_fact_3")
+NO_SETUP: Final = "none"
+
+
+def setup(facts: Facts) -> Section:
+    """The setup that the close made, with its facts, and what followed its like."""
+    return Section("Setup and what followed", (*_setup(facts.session), *_followed(facts)))
+
+
+def _setup(row: Row) -> Iterator[Statement]:
+    for column in STATES:
+        if column in row:
+            yield say(f"{column.replace('_', ' ').capitalize()}: {{}}.", row.show(column))
+    if "setup" not in row:
+        yield Statement("Whether there is a setup is not known: not all that its rules read is.")
+    elif not _has_setup(row):
+        yield Statement("No named setup at this close.")
+    else:
+        because = [row.show(column) for column in FACTS if column in row]
+        yield say("Setup: {}" + "; {}" * len(because) + ".", row.show("setup"), *because)
+
+
+def _has_setup(row: Row) -> bool:
+    return "setup" in row and row["setup"] != NO_SETUP
+
+
+def _followed(facts: Facts) -> Iterator[Statement]:
+    """Outcomes count the whole history: as of an earlier moment they would tell what nobody knew then."""
+    if not facts.is_newest:
+        at = facts.session.show("known_at")
+        then = replace(at, text=f"{at.value:%Y-%m-%dT%H:%MZ}")
+        yield say(
+            "What followed such moments is not counted as of this close; next: r2k run --as-of {}, then this brief.",
+            then,
+        )
+        return
+    if _has_setup(facts.session) and not facts.outcomes:
+        yield Statement("What followed such setups is not known.")
+    yield from map(_outcome, facts.outcomes)
+    yield from map(_level_outcome, facts.level_outcomes)
+
+
+def _outcome(row: Row) -> Statement:
+    """One horizon; the table's own reading where there are too few events for a statistic."""
+    counted = ("horizon_sessions", "independent_events", "events")
+    returns = ("mean_forward_return_ratio", "mean_low_ratio", "mean_high_ratio", "baseline_mean_return_ratio")
+    return join(
+        say("After {} sessions, {} independent of {} events:", *map(row.show, counted)),
+        say(
+            "mean {}, 95 % interval {} to {}; any session {}.",
+            *(row.show(column, signed=True) for column in returns),
+            otherwise="no statistic.",
+        ),
+        say(
+            "Median {}, positive {} of the time, q {}.",
+            row.show("median_forward_return_ratio", signed=True),
+            row.show("hit_rate_ratio"),
+            row.show("q_value"),
+            otherwise="",
+        ),
+        say("Reading: {}.", row.show("reading")),
+    )
+
+
+def _level_outcome(row: Row) -> Statement:
+    counted = ("kind", "first_session_date", "touches", "horizon_sessions", "held", "broken")
+    decided = say(
+        f"{row['role'].capitalize()} founded on a {{}}, since {{}}: {{}} touches; within {{}} sessions {{}} held,"
+        " {} broke.",
+        *map(row.show, counted),
+    )
+    compared = ("held_share_ratio", "held_share_low_ratio", "held_share_high_ratio", "baseline_share_ratio", "p_value")
+    share = say(
+        "Held {}, 95 % interval {} to {}; random prices held {}, p {}.",
+        *map(row.show, compared),
+        otherwise="Too few were decided for a share.",
+    )
+    return join(decided, share)
+
+
+def changes(facts: Facts) -> Section:
+    """Closes of the next session that would change a reading, levels to break, and the next report."""
+    return Section("What would change the picture", (*_triggers(facts.indicators), *_breaks(facts), _release(facts)))
+
+
+def _triggers(row: Row | None) -> Iterator[Statement]:
+    if row is None or "rsi_14" not in row:
+        yield Statement("Trigger closes are not known: the history is too short.")
+        return
+    for bound in (30, 70):
+        goes, direction = ("above", "over") if row["rsi_14"] < bound else ("below", "under")
+        column = f"rsi_{bound}_trigger_close"
+        yield say(
+            f"A close {goes} {{}} ({{}}) takes RSI 14 {direction} {bound}.",
+            row.show(column),
+            row.against(column, "close"),
+            otherwise=f"No close of the next session takes RSI 14 {direction} {bound}.",
+        )
+    yield _cross(row)
+
+
+def _cross(row: Row) -> Statement:
+    """A close moves SMA 50 more than SMA 200: below the trigger the first is under the second, above it over."""
+    if "sma_200" not in row:
+        return Statement("SMA 200 is not known: the history is too short for a cross.")
+    goes, direction = ("below", "under") if row["sma_50"] > row["sma_200"] else ("above", "over")
+    return say(
+        f"A close {goes} {{}} ({{}}) takes SMA 50 {direction} SMA 200.",
+        row.show("sma_50_200_trigger_close"),
+        row.against("sma_50_200_trigger_close", "close"),
+        otherwise=f"No close of the next session takes SMA 50 {direction} SMA 200.",
+    )
+
+
+def _breaks(facts: Facts) -> Iterator[Statement]:
+    """The far edges of the nearest zones and the edges of the range."""
+    for zones, edge, goes in ((facts.supports, "low", "below"), (facts.resistances, "high", "above")):
+        for zone in zones[:1]:
+            words = f"A close {goes} {{}} leaves the nearest {zone['role']} zone behind."
+            yield say(words, zone.show(edge))
+    session = facts.session
+    if "range_start_date" in session:
+        edges = session.show("range_floor"), session.show("range_ceiling")
+        yield say("A close below {} or above {} leaves the range.", *edges)
+
+
+def _release(facts: Facts) -> Statement:
+    """The next report; a moment that departed from the schedule was not known before, so it is not told."""
+    if "contract_codes" not in facts.market:
+        return Statement("No COT release concerns this market.")
+    if facts.release is None:
+        return Statement("The next COT report is not in the release ledger.")
+    report, at = facts.release.show("report_date"), facts.release.show("released_at")
+    if facts.release["release_basis"] == "actual":
+        return say("Next COT report: positions of {}.", report)
+    return say("Next COT report: positions of {}, due {}.", report, at)

@@ -1,0 +1,156 @@
+"""What a brief is made of: figures that name the cell they come from, statements made of figures, sections of both.
+
+Belongs here: the reference behind every number, how a unit is written. Not here: what is said (brief_*.py).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+
+import r2k_pipeline.contracts  # noqa: F401  (fills TABLES)
+from r2k_pipeline.contracts.table import TABLES
+
+Value = str | float | int | bool | date | datetime | None
+
+RATIO: Final = "ratio, 1 = 100 %"
+_PERCENT: Final = {RATIO: 2, "ratio a year, 1 = 100 %": 1, "share of open interest, -1..1": 1}
+"""Units written in percent, with their decimals."""
+_DECIMALS: Final = {"index points": 2, "0..100": 1, "ATR": 1, "today's contract equivalents": 0, "probability": 3}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One value of one table, as written; `column` may be an expression over columns of the row that `key` names."""
+
+    value: Value
+    unit: str
+    text: str
+    table: str
+    key: Mapping[str, Value]
+    column: str
+
+    @property
+    def query(self) -> str:
+        """SQL that returns the value from the warehouse."""
+        where = " and ".join(f"{name} = {_literal(value)}" for name, value in self.key.items())
+        return f"select {self.column} from {self.table} where {where}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON; instants and days as ISO text."""
+        key = {name: _plain(value) for name, value in self.key.items()}
+        named = {"text": self.text, "value": _plain(self.value), "unit": self.unit}
+        return named | {"table": self.table, "key": key, "column": self.column, "query": self.query}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table of the warehouse, by which its figures are told."""
+
+    table: str
+    values: Mapping[str, Value]
+
+    def __getitem__(self, column: str) -> Any:
+        return self.values[column]
+
+    def __contains__(self, column: str) -> bool:
+        return self.values.get(column) is not None
+
+    def show(self, column: str, *, signed: bool = False, size: bool = False) -> Figure:
+        """A cell as figure: `signed` with a plus, `size` without its sign (the sentence has a word for it)."""
+        return self._figure(column, self[column], TABLES[self.table].units()[column], signed, size)
+
+    def against(self, column: str, base: str, *, size: bool = False) -> Figure:
+        """How far one column is from another of the same row, in percent of the second."""
+        known = column in self and base in self
+        value = self[column] / self[base] - 1 if known else None
+        return self._figure(f"{column} / {base} - 1", value, RATIO, not size, size)
+
+    def _figure(self, column: str, value: Value, unit: str, signed: bool, size: bool) -> Figure:
+        key = {name: self.values[name] for name in TABLES[self.table].primary_key()}
+        return Figure(value, unit, _written(value, unit, signed, size), self.table, key, column)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One or more sentences, and the figures in them in the order of the text."""
+
+    text: str
+    figures: tuple[Figure, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"text": self.text, "figures": [figure.as_dict() for figure in self.figures]}
+
+
+@dataclass(frozen=True)
+class Section:
+    """Statements under one heading."""
+
+    title: str
+    statements: tuple[Statement, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"title": self.title, "statements": [statement.as_dict() for statement in self.statements]}
+
+
+def say(sentence: str, *figures: Figure, otherwise: str | None = None) -> Statement:
+    """`sentence` with a figure for each `{}`; `otherwise`, which says what is missing, where one of them is null.
+
+    Raises ValueError for a null where nothing else is there to say: the contract was to exclude it.
+    """
+    missing = [f"{figure.table}.{figure.column}" for figure in figures if figure.value is None]
+    if missing and otherwise is None:
+        raise ValueError(f"brief: {', '.join(missing)} is null in {sentence!r}")
+    if missing:
+        return Statement(otherwise or "")
+    return Statement(sentence.format(*(figure.text for figure in figures)), figures)
+
+
+def join(*parts: Statement) -> Statement:
+    """Several statements as one."""
+    return Statement(
+        " ".join(part.text for part in parts if part.text), tuple(f for part in parts for f in part.figures)
+    )
+
+
+def listed(head: str, parts: Sequence[Statement]) -> Statement:
+    """`head` and the parts, separated by commas, as one sentence."""
+    figures = tuple(figure for part in parts for figure in part.figures)
+    return Statement(f"{head} {', '.join(part.text for part in parts)}.".strip(), figures)
+
+
+def _written(value: Value, unit: str, signed: bool, size: bool) -> str:
+    if value is None:
+        return "not known"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M} UTC"
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return _number(abs(value) if size else value, unit, "+" if signed else "")
+    return str(value).replace("_", " ")
+
+
+def _number(value: float, unit: str, sign: str) -> str:
+    if unit in _PERCENT:
+        return f"{round(100 * value, _PERCENT[unit]) + 0.0:{sign},.{_PERCENT[unit]}f} %"
+    if unit == "probability" and value < 0.001:
+        return "under 0.001"
+    decimals = _DECIMALS.get(unit, 0 if isinstance(value, int) else 2)
+    return f"{round(value, decimals) + 0.0:{sign},.{decimals}f}"
+
+
+def _literal(value: Value) -> str:
+    match value:
+        case datetime():
+            return f"timestamptz '{value.isoformat()}'"
+        case date():
+            return f"date '{value.isoformat()}'"
+        case str():
+            return "'" + value.replace("'", "''") + "'"
+        case _:
+            return str(value)
+
+
+def _plain(value: Value) -> Any:
+    return value.isoformat() if isinstance(value, date) else value

@@ -1,0 +1,146 @@
+"""The brief's half on prices: trend, momentum, and the levels around the close with their distances.
+
+Belongs here: the wording of indicators, levels, ranges and profiles. Not here: positions (brief_positioning.py).
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from r2k_pipeline.report.brief_facts import Facts
+from r2k_pipeline.report.brief_statements import Row, Section, Statement, join, say
+
+TOO_SHORT: Final = "the history is too short"
+LEVELS_A_SIDE: Final = 3
+AVERAGES: Final = (20, 50, 100, 200)
+
+
+def trend(facts: Facts) -> Section:
+    """Moving averages, their order and last cross, the year's range."""
+    row = facts.session
+    order = say(
+        "SMA order from the top: {}.",
+        row.show("moving_average_order"),
+        otherwise=f"SMA order is not known: {TOO_SHORT}.",
+    )
+    cross = say(
+        "Last cross {} on {}.",
+        row.show("last_cross"),
+        row.show("last_cross_date"),
+        otherwise="No cross of SMA 50, 100 and 200 is known.",
+    )
+    year = say(
+        "52 weeks: {} to {}; {} from the highest close.",
+        row.show("low_252d"),
+        row.show("high_252d"),
+        row.show("drawdown_ratio", signed=True),
+        otherwise=f"The 52-week range is not known: {TOO_SHORT}.",
+    )
+    return Section("Trend", (join(order, cross), _averages(row), year))
+
+
+def _averages(row: Row) -> Statement:
+    known = [_average(row, sessions) for sessions in AVERAGES if f"sma_{sessions}" in row]
+    missing = ", ".join(str(sessions) for sessions in AVERAGES if f"sma_{sessions}" not in row)
+    rest = [Statement(f"SMA {missing}: not known, {TOO_SHORT}.")] if missing else []
+    return join(*known, *rest)
+
+
+def _average(row: Row, sessions: int) -> Statement:
+    name = f"sma_{sessions}"
+    side = "Above" if row["close"] > row[name] else "Below" if row["close"] < row[name] else "At"
+    return say(f"{side} SMA {sessions} {{}} ({{}}).", row.show(name), row.against("close", name))
+
+
+def momentum(facts: Facts) -> Section:
+    """RSI, MACD, bands, and how far the market moves in a day."""
+    row = facts.session
+    return Section("Momentum", (_rsi(row), _macd(row), _bands(row), _pace(row)))
+
+
+def _rsi(row: Row) -> Statement:
+    rsi = row["rsi_14"]
+    zone = "" if rsi is None else ", under 30" if rsi < 30 else ", over 70" if rsi > 70 else ", between 30 and 70"
+    return say(f"RSI 14 at {{}}{zone}.", row.show("rsi_14"), otherwise=f"RSI 14 is not known: {TOO_SHORT}.")
+
+
+def _macd(row: Row) -> Statement:
+    side = "above" if (row["macd_histogram"] or 0) >= 0 else "below"
+    return say(
+        f"MACD {{}} is {side} its signal {{}} (histogram {{}}).",
+        row.show("macd"),
+        row.show("macd_signal"),
+        row.show("macd_histogram", signed=True),
+        otherwise=f"MACD is not known: {TOO_SHORT}.",
+    )
+
+
+def _bands(row: Row) -> Statement:
+    if "bollinger_lower" not in row:
+        return Statement(f"Bollinger bands are not known: {TOO_SHORT}.")
+    where = _where(row["close"], row["bollinger_lower"], row["bollinger_upper"])
+    bands = row.show("bollinger_lower"), row.show("bollinger_upper")
+    return say(f"The close is {where} the Bollinger bands, {{}} to {{}}.", *bands)
+
+
+def _pace(row: Row) -> Statement:
+    return say(
+        "ATR 14 is {} points; volatility of 20 sessions {} a year.",
+        row.show("atr_14"),
+        row.show("realised_volatility_20d"),
+        otherwise=f"ATR 14 and volatility are not known: {TOO_SHORT}.",
+    )
+
+
+def levels(facts: Facts) -> Section:
+    """Zones on both sides, the consolidation range, the volume profile."""
+    zones = (*_zones("Support", facts.supports), *_zones("Resistance", facts.resistances))
+    return Section("Levels", (*zones, _range(facts.session), _profile(facts.session)))
+
+
+def _zones(side: str, zones: tuple[Row, ...]) -> Iterator[Statement]:
+    if not zones:
+        yield Statement(f"{side}: no level known.")
+    for rank, zone in enumerate(zones[:LEVELS_A_SIDE]):
+        direction = "below" if zone["distance_atr"] < 0 else "above"
+        at = say(
+            f"{side} {{}}, {{}} ATR {direction}, zone {{}} to {{}}: {{}} touches, {{}} held, {{}} broken.",
+            zone.show("price"),
+            zone.show("distance_atr", size=True),
+            *(zone.show(column) for column in ("low", "high", "touches", "holds", "breaks")),
+        )
+        made_of = say("Made of {}.", zone.show("evidence"))
+        yield at if rank else join(at, made_of)
+
+
+def _range(row: Row) -> Statement:
+    return say(
+        "In a range since {}: floor {} ({}), ceiling {} ({}); the close is at {} of it. Core {} to {}.",
+        row.show("range_start_date"),
+        row.show("range_floor"),
+        row.against("range_floor", "close"),
+        row.show("range_ceiling"),
+        row.against("range_ceiling", "close"),
+        row.show("range_position_ratio"),
+        row.show("range_core_low"),
+        row.show("range_core_high"),
+        otherwise="The close is in no open consolidation range.",
+    )
+
+
+def _profile(row: Row) -> Statement:
+    if "poc_250" not in row:
+        return Statement("POC and value area of 250 sessions are not known.")
+    where = _where(row["close"], row["value_area_low_250"], row["value_area_high_250"])
+    profile = say(
+        f"POC of 250 sessions {{}} ({{}} from the close), value area {{}} to {{}}: the close is {where} it.",
+        row.show("poc_250"),
+        row.against("poc_250", "close"),
+        row.show("value_area_low_250"),
+        row.show("value_area_high_250"),
+    )
+    volume = say("Volume of {}.", row.show("volume_symbol"), otherwise="Time at price: no volume is known.")
+    return join(profile, volume)
+
+
+def _where(close: float, low: float, high: float) -> str:
+    return "below" if close < low else "above" if close > high else "inside"

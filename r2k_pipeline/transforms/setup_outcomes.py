@@ -1,0 +1,171 @@
+"""What followed named setups: forward returns against the market's own, with intervals and sample sizes.
+
+Belongs here: `marts.setup_outcomes` out of the mart's sessions. Not here: what a setup is (setups.toml).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from r2k_pipeline.contracts.outcomes import SetupOutcomes
+from r2k_pipeline.transforms.setups import OutcomeRules
+from r2k_pipeline.transforms.symbols import Floats, Integers
+
+HORIZONS: Final = (5, 20, 60)
+"""Sessions after the close at which a setup became known."""
+SHORTEST_BLOCK_SESSIONS: Final = 20
+"""Blocks of the bootstrap are as long as the horizon, at least a month: events come in clusters."""
+ROUNDING: Final = 1e-12
+"""Means that differ by less are equal: they are sums of the same returns in another order."""
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """One market and horizon: forward returns of the sessions (n,) at which setups were known and have matured.
+
+    `position` of each session of the market among them, -1 for the others; `pool` of bootstrap starts (draws, blocks).
+    """
+
+    returns: Floats
+    position: Integers
+    starts: Integers
+    block: int
+
+    @classmethod
+    def of(cls, close: Floats, is_known: NDArray[np.bool_], horizon: int, draws: int, seed: Sequence[int]) -> "_Sample":
+        forward = close[horizon:] / close[:-horizon] - 1
+        is_in = is_known[: forward.size]
+        position = np.full(close.size, -1, np.int64)
+        position[: forward.size][is_in] = np.arange(is_in.sum())
+        block = min(max(horizon, SHORTEST_BLOCK_SESSIONS), max(1, int(is_in.sum())))
+        most = max(1, int(is_in.sum()) - block + 1)
+        blocks = -(-int(is_in.sum()) // block)
+        starts = np.random.default_rng(seed).integers(0, most, (draws, blocks))
+        return cls(forward[is_in], position, starts, block)
+
+    def interval(self, events: Integers) -> tuple[float, float]:
+        """95 % percentile interval of the mean after `events` (positions): moving blocks of sessions (Kunsch 1989)."""
+        hit = np.zeros(self.returns.size)
+        hit[events] = 1
+        totals = np.stack([np.cumsum(np.append(0, hit * self.returns)), np.cumsum(np.append(0, hit))])
+        sums, counts = (totals[:, self.starts + self.block] - totals[:, self.starts]).sum(axis=-1)
+        low, high = np.quantile(sums[counts > 0] / counts[counts > 0], (0.025, 0.975))
+        return float(low), float(high)
+
+    def p_value(self, events: Integers) -> float:
+        """Share of all circular shifts of `events` whose mean is as far from the market's own; two-sided, exact.
+
+        Shifts keep how events are spaced and how forward returns overlap, and break what ties the two: the test is
+        of "these moments" against "moments spaced alike at any other time of the same market".
+        """
+        around = np.concatenate([self.returns, self.returns])
+        means = around[events[:, None] + np.arange(self.returns.size)].mean(axis=0)
+        off = np.abs(means - self.returns.mean())
+        return float((off >= off[0] - ROUNDING).mean())
+
+
+def build_setup_outcomes(
+    sessions: pl.DataFrame, setups: Sequence[str], rules: OutcomeRules, horizons: Sequence[int] = HORIZONS
+) -> pl.DataFrame:
+    """One row per setup, market and horizon, as `marts.setup_outcomes`; `sessions` are rows of the mart.
+
+    An event is the first session of a run of one setup, sessions whose setup is not known left out; its forward return
+    goes from that session's close to the close `horizon` sessions later. Events that begin less than a horizon after
+    the last one kept are collapsed into it; statistics are of those kept, and null below `rules.minimum_events`. The
+    baseline is every session of the market at which its setup was known. q-values: Benjamini and Hochberg (1995) over
+    all rows that have a p-value.
+    """
+    wanted = sessions.select("market", "session_date", "close", "setup").sort("market", "session_date")
+    rows = [
+        _outcome(market, setup, horizon, history, sample, rules.minimum_events)
+        for (market,), history in _with_starts(wanted).group_by("market", maintain_order=True)
+        for horizon in horizons
+        for sample in [_sample(str(market), history, horizon, rules)]
+        for setup in setups
+    ]
+    found = pl.DataFrame(rows, schema=SetupOutcomes.create_empty().schema)
+    return _read(_with_q_values(found), rules).sort("setup", "market", "horizon_sessions")
+
+
+def _with_starts(sessions: pl.DataFrame) -> pl.DataFrame:
+    """Adds is_start: the setup is known and not that of the session before at which one was known."""
+    before = pl.col("setup").forward_fill().shift(1).over("market")
+    return sessions.with_columns(is_start=pl.col("setup").is_not_null() & pl.col("setup").ne_missing(before))
+
+
+def _sample(market: str, history: pl.DataFrame, horizon: int, rules: OutcomeRules) -> _Sample:
+    # one stream for each market and horizon, so that another market does not change this one's interval
+    seed = [rules.seed, *market.encode(), horizon]
+    close, is_known = history["close"].to_numpy(), history["setup"].is_not_null().to_numpy()
+    return _Sample.of(close, is_known, horizon, rules.draws, seed)
+
+
+def _outcome(
+    market: object, setup: str, horizon: int, history: pl.DataFrame, sample: _Sample, minimum: int
+) -> dict[str, object]:
+    from r2k_pipeline.transforms.setup_outcome_kernels import keep_apart  # noqa: PLC0415  (imports numba)
+
+    begun = history.select((pl.col("is_start") & (pl.col("setup") == setup)).fill_null(False).arg_true()).to_series()
+    rows = begun.cast(pl.Int64).to_numpy()
+    matured = rows[sample.position[rows] >= 0]
+    events = sample.position[matured[keep_apart(matured, horizon)]]
+    days = history["session_date"].gather(matured)
+    row: dict[str, object] = {
+        "setup": setup,
+        "market": market,
+        "horizon_sessions": horizon,
+        "events": matured.size,
+        "pending_events": rows.size - matured.size,
+        "independent_events": events.size,
+        "baseline_sessions": sample.returns.size,
+        "first_event_date": days.min(),
+        "last_event_date": days.max(),
+        "reading": "",
+    }
+    if sample.returns.size:
+        row |= {
+            "baseline_mean_return_ratio": sample.returns.mean(),
+            "baseline_hit_rate_ratio": (sample.returns > 0).mean(),
+        }
+    return row if events.size < minimum else row | _statistics(sample, events)
+
+
+def _statistics(sample: _Sample, events: Integers) -> dict[str, object]:
+    after = sample.returns[events]
+    low, high = sample.interval(events)
+    return {
+        "mean_forward_return_ratio": after.mean(),
+        "median_forward_return_ratio": np.median(after),
+        "hit_rate_ratio": (after > 0).mean(),
+        "mean_low_ratio": low,
+        "mean_high_ratio": high,
+        "excess_return_ratio": after.mean() - sample.returns.mean(),
+        "p_value": sample.p_value(events),
+    }
+
+
+def _with_q_values(found: pl.DataFrame) -> pl.DataFrame:
+    """Benjamini-Hochberg: the smallest false discovery rate at which a row would count as a discovery."""
+    tested = pl.col("p_value").count()
+    scaled = pl.col("p_value") * tested / pl.int_range(1, pl.len() + 1)
+    return found.sort("p_value", nulls_last=True).with_columns(
+        q_value=scaled.reverse().cum_min().reverse().clip(upper_bound=1.0)
+    )
+
+
+def _read(found: pl.DataFrame, rules: OutcomeRules) -> pl.DataFrame:
+    few = pl.format("not enough events: {} independent, {} wanted", "independent_events", pl.lit(rules.minimum_events))
+    is_higher = pl.col("excess_return_ratio") > 0
+    return found.with_columns(
+        reading=pl.when(pl.col("p_value").is_null())
+        .then(few)
+        .when(pl.col("q_value") > rules.false_discovery_rate)
+        .then(pl.lit("no different from the market's other sessions"))
+        .when(is_higher)
+        .then(pl.lit("higher than after the market's other sessions"))
+        .otherwise(pl.lit("lower than after the market's other sessions"))
+    )

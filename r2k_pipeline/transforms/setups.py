@@ -1,0 +1,191 @@
+"""What states and setups mean: reads setups.toml, holds it against the contract of the mart, writes it as SQL.
+
+Belongs here: validation, with messages that name the key and what is allowed, and the query that names states.
+Not here: limits and rules (setups.toml), the columns that they are about (sql/marts/positioning_vs_technicals.sql).
+"""
+
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Final, Self
+
+import sqlglot
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from sqlglot import exp
+
+from r2k_pipeline.contracts.marts import PositioningVsTechnicals
+
+SHIPPED: Final = Path(__file__).parents[1] / "setups.toml"
+SOURCE: Final = "joined"
+"""The CTE whose rows are named; it has every column of the mart but those that are named here."""
+NAMED: Final = ("setup", "setup_fact_1", "setup_fact_2", "setup_fact_3")
+NO_SETUP: Final = "none"
+Facts = tuple[str, str, str]
+
+
+class SetupsError(ValueError):
+    """A mistake in setups.toml; the message names file, key, what is wrong and what is allowed."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class PositioningLimits(_Strict):
+    """Percentiles that divide the five positioning states, ascending."""
+
+    extreme_short: float = Field(ge=0)
+    short: float
+    long: float
+    extreme_long: float = Field(le=100)
+
+    @model_validator(mode="after")
+    def _ascend(self) -> Self:
+        if not self.extreme_short < self.short < self.long < self.extreme_long:
+            raise ValueError("must ascend: extreme_short < short < long < extreme_long")
+        return self
+
+
+class Rule(_Strict):
+    """A name and the predicate that gives it."""
+
+    name: str
+    when: str
+
+
+class State(_Strict):
+    """One column: the first rule that holds, null where a required column is."""
+
+    requires: tuple[str, ...] = Field(min_length=1)
+    rules: tuple[Rule, ...] = Field(min_length=1)
+    otherwise: str
+
+
+class Setup(_Strict):
+    """A named moment: when it holds, and the three facts that made it."""
+
+    meaning: str
+    when: str
+    facts: Facts
+
+
+class NoSetup(_Strict):
+    """What must be known before the absence of setups is, and three facts to show then."""
+
+    requires: tuple[str, ...] = Field(min_length=1)
+    facts: Facts
+
+
+class CrossMarket(_Strict):
+    """The markets that every market is held against."""
+
+    benchmarks: tuple[str, ...]
+
+
+class OutcomeRules(_Strict):
+    """How many independent events make a statistic; bootstrap replicates and their seed; when it is news."""
+
+    minimum_events: Annotated[int, Field(ge=2)]
+    draws: Annotated[int, Field(ge=100)]
+    false_discovery_rate: float = Field(gt=0, lt=1)
+    seed: int
+
+
+class Setups(_Strict):
+    """All of setups.toml."""
+
+    positioning_limits: PositioningLimits
+    thresholds: dict[str, float]
+    cross_market: CrossMarket
+    outcomes: OutcomeRules
+    states: dict[str, State]
+    setups: dict[str, Setup]
+    none: NoSetup
+
+    def names(self) -> tuple[str, ...]:
+        """Every setup, in the order in which they are tried."""
+        return tuple(self.setups)
+
+    def query(self) -> str:
+        """SELECT that adds states, setup and facts to the rows of the CTE `joined`."""
+        limits = ", ".join(f"{value!r}::double as {name}" for name, value in self.thresholds.items())
+        columns = [f"{_case(state)} as {name}" for name, state in self.states.items()]
+        known = _all_known(self.none.requires)
+        tries = [(name, f"'{name}'", *setup.facts) for name, setup in self.setups.items()]
+        for position, column in enumerate(NAMED, 1):
+            whens = " ".join(f"when ({self.setups[each[0]].when}) then {each[position]}" for each in tries)
+            rest = f"'{NO_SETUP}'" if column == "setup" else self.none.facts[position - 2]
+            columns.append(f"case when not ({known}) then null {whens} else {rest} end as {column}")
+        return f"select *, {', '.join(columns)} from {SOURCE} cross join (select {limits}) as thresholds"
+
+    def variables(self) -> dict[str, Any]:
+        """What SQL models ask for by getvariable."""
+        return {
+            "setups_query": self.query(),
+            "positioning_limits": self.positioning_limits.model_dump(),
+            "cross_market_benchmarks": list(self.cross_market.benchmarks),
+        }
+
+
+def _all_known(columns: tuple[str, ...]) -> str:
+    return " and ".join(f"{column} is not null" for column in columns)
+
+
+def _case(state: State) -> str:
+    rules = " ".join(f"when ({rule.when}) then '{rule.name}'" for rule in state.rules)
+    return f"case when not ({_all_known(state.requires)}) then null {rules} else '{state.otherwise}' end"
+
+
+@cache
+def read_setups(file: Path = SHIPPED) -> Setups:
+    """The rules in `file`. Raises SetupsError."""
+    try:
+        setups = Setups.model_validate(tomllib.loads(file.read_text("utf-8")))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SetupsError(f"{file}: not readable as TOML: {error}") from error
+    except ValidationError as error:
+        mistakes = [f"  {'.'.join(map(str, e['loc']))} = {e['input']!r}: {e['msg']}" for e in error.errors()]
+        raise SetupsError("\n".join([f"{file.name}: fix and run again:", *mistakes])) from error
+    if mistakes := [f"  {mistake}" for mistake in _mistakes(setups)]:
+        raise SetupsError("\n".join([f"{file.name}: fix and run again:", *mistakes]))
+    return setups
+
+
+def _mistakes(setups: Setups) -> list[str]:
+    """What is wrong beyond the layout: names that the contract does not have, columns that nobody knows."""
+    columns = set(PositioningVsTechnicals.column_names()) - setups.states.keys() - set(NAMED)
+    found = [f"thresholds.{name}: is a column of the mart" for name in sorted(setups.thresholds.keys() & columns)]
+    known = columns | setups.thresholds.keys()
+    for name, state in setups.states.items():
+        key = f"states.{name}"
+        found += _names(key, name, {*(rule.name for rule in state.rules), state.otherwise})
+        found += _columns(key, [*state.requires, *(rule.when for rule in state.rules)], known)
+        known.add(name)
+    found += _names("setups", "setup", {*setups.setups, NO_SETUP})
+    for name, setup in setups.setups.items():
+        found += _columns(f"setups.{name}", [setup.when, *setup.facts], known)
+    return found + _columns("none", [*setups.none.requires, *setups.none.facts], known)
+
+
+def _names(key: str, column: str, given: set[str]) -> list[str]:
+    if column not in PositioningVsTechnicals.column_names():
+        return [f"{key}: {PositioningVsTechnicals.dotted()} has no such column"]
+    unit = PositioningVsTechnicals.units()[column]
+    allowed = unit.removeprefix("one of ").split(", ")
+    return [f"{key}: {name!r} is not one of {', '.join(allowed)}" for name in sorted(given - set(allowed))]
+
+
+def _columns(key: str, texts: list[str], known: set[str]) -> list[str]:
+    """Mistakes of SQL expressions: not an expression, a query inside, a column that is not known."""
+    found = []
+    for text in texts:
+        try:
+            tree = sqlglot.parse_one(f"select {text}", dialect="duckdb")
+        except sqlglot.ParseError as error:
+            found.append(f"{key}: {text!r} is not SQL: {str(error).splitlines()[0]}")
+            continue
+        if len(list(tree.find_all(exp.Query))) != 1 or tree.find(exp.Table) or len(tree.expressions) != 1:
+            found.append(f"{key}: {text!r}: one expression, no query")
+        unknown = {column.name for column in tree.find_all(exp.Column)} - known
+        found += [f"{key}: no column {name!r}; allowed: {', '.join(sorted(known))}" for name in sorted(unknown)]
+    return found

@@ -1,0 +1,104 @@
+"""Every number of real briefs against its own query: all markets, several moments, sample and real data."""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from r2k_pipeline.report.brief import Page, read_brief
+from r2k_pipeline.report.brief_statements import Figure, Section, Statement
+from r2k_pipeline.warehouse import open_warehouse
+from tests.pipeline.conftest import Published
+
+NEWEST = None
+SAMPLE_MOMENTS = (NEWEST, datetime(2024, 3, 15, 18, tzinfo=UTC))
+REAL_MOMENTS = (
+    datetime(1987, 9, 20, tzinfo=UTC),  # one week of RUT, no DJI
+    datetime(2012, 10, 29, 15, tzinfo=UTC),  # closed by the hurricane
+    datetime(2025, 3, 14, 18, tzinfo=UTC),  # inside the session, before the release
+    datetime(2025, 3, 14, 22, tzinfo=UTC),
+    NEWEST,
+)
+CONSTANTS = re.compile(
+    r"(?:RSI|ATR) 14\b|SMA (?:(?:20|50|100|200)\b(?:, | and )?)+|(?:under|over|between|and) [37]0\b"
+    r"|156 weeks|52 weeks|52-week|250 sessions|20 sessions|over 60\b|95 %|r2k run"
+)
+"""Numbers that name an indicator or its window: the only ones that are no figures."""
+
+
+def statements(pages: Sequence[Page]) -> list[Statement]:
+    return [s for page in pages for s in (page.head, *(s for section in page.sections for s in section.statements))]
+
+
+def unsourced(statement: Statement) -> str:
+    """The digits of a statement that neither a figure nor the name of an indicator explains."""
+    text = statement.text
+    for figure in statement.figures:
+        assert figure.text in text, f"{figure.text} is not in order in {statement.text!r}"
+        before, _, text = text.partition(figure.text)
+        assert not re.search(r"\d", CONSTANTS.sub("", before)), statement.text
+    return "".join(re.findall(r"\d", CONSTANTS.sub("", text)))
+
+
+def check_queries(published: Published, figures: Sequence[Figure]) -> None:
+    with open_warehouse(published.lake.warehouse) as connection:
+        for query, figure in {figure.query: figure for figure in figures}.items():
+            ((value,),) = connection.sql(query).fetchall()
+            assert value == figure.value, query
+
+
+def check(published: Published, moments: Sequence[datetime | None]) -> None:
+    pages = [page for moment in moments for page in read_brief(published.lake, None, moment).pages]
+    assert {page.market["market"] for page in pages} == {"RUT", "SPX", "NDX", "DJI"}
+    said = statements(pages)
+    assert all(statement.text.strip() for statement in said)
+    assert not [statement.text for statement in said if unsourced(statement)]
+    check_queries(published, [figure for page in pages for figure in page.figures])
+
+
+def test_every_number_of_the_sample_has_a_query_that_returns_it(sample: Published) -> None:
+    check(sample, SAMPLE_MOMENTS)
+
+
+def test_every_number_of_real_briefs_has_a_query_that_returns_it(from_real: Published) -> None:
+    check(from_real, REAL_MOMENTS)
+
+
+def said_by(published: Published, market: str, moment: datetime, title: str) -> list[str]:
+    (page,) = read_brief(published.lake, market, moment).pages
+    (found,) = (section for section in page.sections if section.title == title)
+    return [statement.text for statement in found.statements]
+
+
+def test_the_week_that_the_note_is_about(from_real: Published) -> None:
+    """Report 2025-03-11 as the CFTC printed it: asset managers' shorts up, leveraged funds from short to long."""
+    friday = said_by(from_real, "RUT", datetime(2025, 3, 14, 22, tzinfo=UTC), "Positioning")
+    assert friday[0] == "Report of 2025-03-11, released 2025-03-14 19:30 UTC, 3 days old at the close."
+    assert friday[1].startswith(
+        "Asset managers: net long 48,030 contracts, 10.1 % of open interest."
+        " Week -23,978: longs -6,530, shorts +17,448, mostly new shorts."
+    )
+    assert "Leveraged funds turned from net short 11,308 on 2025-03-04 to net long 15,124." in friday
+
+
+def test_a_report_is_not_told_before_its_release(from_real: Published) -> None:
+    inside = datetime(2025, 3, 14, 18, tzinfo=UTC)
+    assert said_by(from_real, "RUT", inside, "Positioning")[0].startswith("Report of 2025-03-04,")
+    next_report = said_by(from_real, "RUT", inside, "What would change the picture")[-1]
+    assert next_report == "Next COT report: positions of 2025-03-11, due 2025-03-14 19:30 UTC."
+
+
+def test_a_delay_that_nobody_knew_of_is_not_told(from_real: Published) -> None:
+    """The report of 2025-09-30 came out in November: on 30 September the schedule still stood."""
+    eve = datetime(2025, 9, 30, 22, tzinfo=UTC)
+    assert said_by(from_real, "SPX", eve, "What would change the picture")[-1] == (
+        "Next COT report: positions of 2025-09-30."
+    )
+
+
+@pytest.mark.parametrize("wrong", [{"text": "RSI at 31."}, {"text": "RSI at 31.", "figures": ()}])
+def test_a_number_without_a_source_would_be_found(wrong: dict[str, Any]) -> None:
+    section = Section("Momentum", (Statement(**wrong),))
+    assert [unsourced(statement) for statement in section.statements] == ["31"]

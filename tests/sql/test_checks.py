@@ -1,0 +1,278 @@
+"""sql/checks: each finds what it is for and leaves alone what looks like it."""
+
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from r2k_pipeline.contracts.cot import CotPositions, CotReleases, CotReports
+from r2k_pipeline.contracts.findings import Findings
+from r2k_pipeline.contracts.meta import Quarantine
+from r2k_pipeline.contracts.prices import DailyPrices
+from r2k_pipeline.contracts.reference import MarketContracts, MarketSymbols, Sessions
+from r2k_pipeline.contracts.table import TABLES
+from r2k_pipeline.orchestration.findings import findings_model, read_checks
+from r2k_pipeline.settings import PROJECT
+from r2k_pipeline.sql_models import run_model
+from tests.sql.rows import Given, Row, contract, derive, release, report, session, symbol
+
+CHECKS = {check.name: check for check in read_checks(PROJECT / "sql" / "checks")}
+FIRST = date(2024, 1, 1)
+
+
+def found(name: str, given_rows: Given) -> dict[str, str]:
+    """Evidence by row key of what one check finds in `given_rows`."""
+    return dict(findings(name, given_rows).select("row_key", "evidence").iter_rows())
+
+
+def findings(name: str, given_rows: Given) -> pl.DataFrame:
+    """What one check finds in `given_rows`, as rows that fit meta.findings."""
+    model = findings_model((CHECKS[name],))
+    frames = {upstream: derive(TABLES[upstream], given_rows) for upstream in model.upstreams}
+    rows = run_model(model, {upstream: [] for upstream in frames}, {}, memory_limit="1GB", empty=frames)
+    return Findings.validate(rows, cast=True)
+
+
+def price(name: str, day: str | date, close: float, high: float = 0, low: float = 0, **more: Any) -> Row:
+    """A bar as known at its close; 1 % of range around the close unless told."""
+    prices = {"open": close, "high": high or close * 1.005, "low": low or close * 0.995, "close": close}
+    return {"symbol": name, "session_date": str(day), **prices, "known_at": f"{day}T21:00Z", "volume": 1e6, **more}
+
+
+RUSSELL = [symbol("^RUT", "index"), symbol("IWM", "proxy"), symbol("RTY=F", "future"), symbol("^VIX", "context")]
+
+
+def series(name: str, values: list[dict[str, Any]], close: float = 100) -> list[Row]:
+    """Bars of consecutive days from FIRST, each a little above the one before."""
+    return [
+        price(name, FIRST + timedelta(days=i), value.pop("close", close + i / 100), **value)
+        for i, value in enumerate(values)
+    ]
+
+
+def two_days(index: Row, etf: Row, future: Row | None = None) -> Given:
+    """A quiet day of index, ETF and future, then these."""
+    before = [price("^RUT", "2024-07-18", 2200), price("IWM", "2024-07-18", 220), price("RTY=F", "2024-07-18", 2210)]
+    bars = [*before, index, etf, *([future] if future else [])]
+    return {MarketSymbols: RUSSELL, DailyPrices: bars}
+
+
+ETF = price("IWM", "2024-07-19", 218, 220, 217)
+FUTURE = price("RTY=F", "2024-07-19", 2190, 2212, 2180)
+
+
+@pytest.mark.parametrize(
+    ("index", "column"),
+    [
+        (price("^RUT", "2024-07-19", 2180, 2261, 2175), "high 2261.00"),
+        (price("^RUT", "2024-07-19", 2180, 2205, 2110), "low 2110.00"),
+        (price("^RUT", "2024-07-19", 2250, 2260, 2190), "close 2250.00"),
+    ],
+)
+def test_a_price_that_no_witness_comes_near_is_an_outlier(index: Row, column: str) -> None:
+    assert list(found("price_outliers", two_days(index, ETF, FUTURE))) == ["^RUT 2024-07-19"]
+    (evidence,) = found("price_outliers", two_days(index, ETF, FUTURE)).values()
+    assert evidence.startswith(column)
+    assert "IWM and RTY=F" in evidence
+
+
+@pytest.mark.parametrize(
+    ("index", "etf", "future"),
+    [
+        (price("^RUT", "2024-07-19", 2180, 2205, 2172), ETF, FUTURE),
+        # The future traded as high as the index says.
+        (price("^RUT", "2024-07-19", 2180, 2261, 2175), ETF, price("RTY=F", "2024-07-19", 2190, 2271, 2180)),
+        # A gap down, and an index whose first ticks repeat yesterday's close.
+        (price("^RUT", "2024-07-19", 2100, 2200, 2095), price("IWM", "2024-07-19", 210, 211, 209), None),
+        # The ETF paid 1.3 %: its return is another one, its range is not.
+        (price("^RUT", "2024-07-19", 2200, 2210, 2190), price("IWM", "2024-07-19", 217.1, 218, 216), None),
+    ],
+)
+def test_what_a_witness_confirms_is_no_outlier(index: Row, etf: Row, future: Row | None) -> None:
+    assert not found("price_outliers", two_days(index, etf, future))
+
+
+@settings(max_examples=8, deadline=None)
+@given(scale=st.floats(1e-2, 1e3), etf_scale=st.floats(1e-2, 1e3), high=st.floats(2190, 2300))
+def test_outliers_do_not_depend_on_the_scale_of_prices(scale: float, etf_scale: float, high: float) -> None:
+    def scaled(row: Row, by: float) -> Row:
+        return {**row, **{name: row[name] * by for name in ("open", "high", "low", "close")}}
+
+    plain = two_days(price("^RUT", "2024-07-19", 2180, high, 2175), ETF)
+    bars = [scaled(row, scale if row["symbol"] == "^RUT" else etf_scale) for row in plain[DailyPrices]]
+    assert found("price_outliers", plain).keys() == found("price_outliers", {**plain, DailyPrices: bars}).keys()
+
+
+def test_an_index_without_volume_for_once_was_never_settled() -> None:
+    volumes = [{"volume": 5e9}, {"volume": 0.0}, {"volume": 0.0, "close": 2395.653564}, {"volume": 5e9}]
+    bars = series("^RUT", volumes) + series("^VIX", [{"volume": 0.0}] * 4) + series("IWM", [{}, {"volume": 0.0}])
+    evidence = found("unsettled_bars", {MarketSymbols: RUSSELL, DailyPrices: bars})
+    assert ["not rounded" in text for text in evidence.values()] == [False, True]
+    assert list(evidence) == ["^RUT 2024-01-02", "^RUT 2024-01-03"]
+
+
+def test_the_symbol_whose_volume_began_later_is_the_copy() -> None:
+    bars = [*series("^GSPC", [{"volume": v} for v in (1.0, 4.67e9, 5.06e9, 0.0)]),
+            *series("^RUT", [{"volume": v} for v in (None, 4.67e9, 5.07e9, 0.0)])]  # fmt: skip
+    assert list(found("volume_copies", {DailyPrices: bars})) == ["^RUT 2024-01-02"]
+
+
+def test_a_volume_of_almost_nothing_is_found_where_there_used_to_be_some() -> None:
+    usual = [{"volume": 17e6 + i} for i in range(25)]
+    bars = series("IWM", [{"volume": 1.0}, *usual, {"volume": 1200.0}, {"volume": 2e6}, {"volume": None}])
+    bars += series("^RUT", [*usual, {"volume": 0.0}])
+    assert list(found("small_volumes", {MarketSymbols: RUSSELL, DailyPrices: bars})) == ["IWM 2024-01-27"]
+
+
+def test_a_bar_or_a_volume_repeated_from_the_day_before_is_stale() -> None:
+    at = {"close": 50.0}
+    bars = [
+        *series("IWM", [{"volume": 1.0}, {"volume": 2.0}, {"volume": 245291.0}, {"volume": 245291.0}]),
+        *series("SPY", [{**at, "volume": 3.0}, {**at, "volume": 4.0}]),
+        *series("^GSPC", [{"volume": 2_010_000.0}] * 2),  # rounded to 10,000: a repeat is chance
+        *series("^VIX", [{**at, "high": 50.0, "low": 50.0, "volume": 0.0} for _ in range(2)]),  # closes only
+    ]
+    evidence = found("stale_bars", {DailyPrices: bars})
+    assert list(evidence) == ["IWM 2024-01-04", "SPY 2024-01-02"]
+    assert "volume" in evidence["IWM 2024-01-04"]
+    assert "open, high, low and close" in evidence["SPY 2024-01-02"]
+
+
+def test_cents_for_dollars_are_found_for_a_day_a_side_and_a_whole_history() -> None:
+    bars = [*series("IWM", [{}, {"close": 10_000.0}, {}, {"low": 1.01}]), *series("^VIX", [{}, {"close": 200.0}])]
+    days = found("values_off_by_100", {MarketSymbols: RUSSELL, DailyPrices: bars})
+    assert list(days) == ["IWM 2024-01-02", "IWM 2024-01-03", "IWM 2024-01-04"]
+    whole = [*series("^RUT", [{}, {}]), *series("RTY=F", [{}, {}], close=10_000)]
+    found_whole = found("values_off_by_100", {MarketSymbols: RUSSELL, DailyPrices: whole})
+    assert list(found_whole) == ["^RUT 2024-01-01", "^RUT 2024-01-02"]
+    assert all("RTY=F" in evidence for evidence in found_whole.values())
+
+
+def test_missing_sessions_are_listed_to_the_newest_bar_of_any_symbol_and_show_with_it() -> None:
+    days = [f"2024-01-{day:02}" for day in (2, 3, 5)]
+    given_rows: Given = {
+        MarketSymbols: RUSSELL,
+        Sessions: [session(day) for day in (*days, "2024-01-04", "2024-01-08", "1969-12-25")],
+        DailyPrices: [price("^RUT", day, 100) for day in ("1969-12-24", *days)]
+        + [price("IWM", "2024-01-02", 100), price("IWM", "2024-01-05", 100)],
+    }
+    rows = findings("missing_sessions", given_rows)
+    assert rows["row_key"].to_list() == ["IWM 2024-01-03", "IWM 2024-01-04", "^RUT 2024-01-04"]
+    assert [moment.day for moment in rows["known_at"]] == [3, 5, 5], "a day that all lack is seen at the next"
+
+
+def test_a_refused_bar_of_a_day_without_a_session_is_listed_with_what_it_said() -> None:
+    def refused(key: str, rule: str = "close_within_range") -> Row:
+        return {"table_name": "raw.price_bars", "row_key": key, "rule": rule, "row_values": '{"close":"2247.6"}',
+                "recorded_at": "2025-07-14T22:00Z"}  # fmt: skip
+
+    rows = [refused("RTY=F 2025-07-13"), refused("RTY=F 2025-07-11"), refused("RTY=F yesterday")]
+    given_rows: Given = {MarketSymbols: RUSSELL, Sessions: [session("2025-07-11")], Quarantine: rows}
+    evidence = found("bars_on_closed_days", given_rows)
+    assert list(evidence) == ["RTY=F 2025-07-13"]
+    assert evidence["RTY=F 2025-07-13"].startswith("Sunday")
+    assert "2247.6" in evidence["RTY=F 2025-07-13"]
+
+
+def position(code: str, day: str, long: int, short: int, oi: int = 1000, group: str = "dealer", **more: Any) -> Row:
+    """One group's positions, released on the Friday after a Tuesday."""
+    friday = f"{date.fromisoformat(day) + timedelta(days=3)}T20:30Z"
+    row = {"report_type": "tff_futures", "contract_code": code, "report_date": day, "trader_group": group,
+           "long_contracts": long, "short_contracts": short, "open_interest_contracts": oi,
+           "released_at": friday, "known_at": friday}  # fmt: skip
+    return {**row, **more}
+
+
+@pytest.mark.parametrize(("gap", "is_found"), [(3, False), (4, True)])
+def test_sums_beyond_rounding_are_found(gap: int, is_found: bool) -> None:
+    rows = [position("13874+", "2025-03-11", 600, 1000 - gap, spreading_contracts=0),
+            position("13874+", "2025-03-11", 400, 0, group="nonreportable")]  # fmt: skip
+    evidence = found("sums_off_open_interest", {CotPositions: rows})
+    assert bool(evidence) is is_found
+    assert not is_found or f"{-gap:+d} from it" in evidence["tff_futures 13874+ 2025-03-11"]
+
+
+@pytest.mark.parametrize(
+    ("code", "printed", "is_found"),
+    [("239742", 10, False), ("239742", 11, True), ("13874+", 11, False), ("13874+", 12, True)],
+)
+def test_printed_changes_are_held_against_adjacent_reports(code: str, printed: int, is_found: bool) -> None:
+    days = ("2025-03-04", "2025-03-11", "2025-03-25")
+    rows = [position(code, day, 300 + 10 * week, 100) for week, day in enumerate(days)]
+    changes = {"long_contracts_change_1w": printed, "short_contracts_change_1w": 0}
+    given_rows: Given = {
+        CotReleases: [release(day) for day in (*days, "2025-03-18")],
+        # The last one's report before is missing: nothing to hold it against.
+        CotPositions: [rows[0], {**rows[1], **changes}, {**rows[2], "long_contracts_change_1w": 999}],
+    }
+    evidence = found("changes_off", given_rows)
+    assert list(evidence) == ([f"tff_futures {code} 2025-03-11"] if is_found else [])
+    assert not is_found or f"{printed:+d} printed, +10 counted" in next(iter(evidence.values()))
+
+
+def test_the_two_reports_open_interest_is_one_number() -> None:
+    legacy = {"report_type": "legacy_futures", "group": "commercial"}
+    rows = [position("239742", "2025-03-11", 1, 1, 1000), position("239742", "2025-03-11", 1, 1, 1001, **legacy),
+            position("13874A", "2025-03-11", 1, 1, 500), position("13874A", "2025-03-11", 1, 1, 500, **legacy),
+            position("209742", "2025-03-11", 1, 1, 500, report_type="tff_combined"),
+            position("209742", "2025-03-11", 1, 1, 499, **legacy)]  # fmt: skip
+    evidence = found("legacy_against_tff", {CotPositions: rows})
+    assert evidence == {"tff_futures 239742 2025-03-11": "open interest 1000, in legacy_futures 1001"}
+
+
+def test_what_the_weekly_file_says_otherwise_is_named_value_by_value() -> None:
+    refused = {
+        "table_name": "raw.cot_reports",
+        "source": "files:cot/FinFutWk.txt",
+        "rule": "differs from files:cot/fut_fin_txt_2025.zip",
+        "row_key": "tff_futures 239742 2025-03-11",
+        "row_values": '{"open_interest_contracts":"1000.0","leveraged_funds_long_contracts":"301",'
+        '"contract_units":"($50 X INDEX)"}',
+        "recorded_at": "2025-03-15T00:00Z",
+    }
+    given_rows: Given = {CotReports: [report("239742", "2025-03-11", 300, 100)], Quarantine: [refused]}
+    evidence = found("reports_that_differ", given_rows)["tff_futures 239742 2025-03-11"]
+    assert evidence.startswith("leveraged_funds_long_contracts 301 in files:cot/FinFutWk.txt")
+    assert evidence.endswith(": 300")
+    assert "open_interest" not in evidence
+    assert "units" not in evidence
+
+
+def test_missing_weeks_are_named_once_and_missing_contracts_by_code() -> None:
+    weeks = ["2025-03-04", "2025-03-11", "2025-03-18", "2025-03-25", "2025-04-01"]
+    present = {"13874A": weeks[:2] + weeks[3:], "239742": [weeks[0], weeks[3]], "239747": [weeks[0], weeks[4]]}
+    given_rows: Given = {
+        MarketContracts: [contract("13874A", market="SPX"), contract("239742")],
+        CotReleases: [release(day) for day in weeks],
+        CotPositions: [position(code, day, 1, 1) for code, days in present.items() for day in days],
+    }
+    evidence = found("missing_reports", given_rows)
+    assert list(evidence) == ["tff_futures 2025-03-18", "tff_futures 239742 2025-03-11"]
+    assert "between 2025-03-11 and 2025-03-25" in evidence["tff_futures 2025-03-18"]
+
+
+def test_a_contract_that_comes_back_years_later_was_not_missing() -> None:
+    lives = [contract("239742", last="2008-09-30"), contract("239742", first="2017-08-15")]
+    weeks = ["2008-09-16", "2008-09-23", "2017-08-15", "2017-08-22"]
+    given_rows: Given = {
+        MarketContracts: lives,
+        CotReleases: [release(day) for day in weeks],
+        CotPositions: [position("239742", day, 1, 1) for day in ("2008-09-16", "2017-08-22")]
+        + [position("23977A", day, 1, 1) for day in weeks],
+    }
+    assert not found("missing_reports", given_rows)
+
+
+def test_every_check_has_a_test_here() -> None:
+    source = Path(__file__).read_text("utf-8")
+    assert [name for name in CHECKS if f'("{name}", ' not in source] == []
+
+
+def test_a_check_that_does_not_say_its_table_is_refused(tmp_path: Path) -> None:
+    tmp_path.joinpath("nameless.sql").write_text("-- Why.\n-- on: staging.nothing  severity: warn\nselect 1")
+    with pytest.raises(ValueError, match=r"nameless\.sql"):
+        read_checks(tmp_path)

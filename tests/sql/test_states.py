@@ -1,0 +1,139 @@
+"""setups.toml: what each rule says, on rows that are about it, and what a mistake in the file is answered with."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from r2k_pipeline.contracts.marts import PositioningVsTechnicals
+from r2k_pipeline.transforms.setups import NAMED, SHIPPED, SetupsError, read_setups
+from tests.sql.rows import rows_of
+
+SETUPS = read_setups()
+STATES = tuple(SETUPS.states)
+CALM = {
+    **{"close": 2000.0, "sma_20": 2010.0, "sma_50": 1950.0, "sma_200": 1900.0, "rsi_14": 50.0, "macd_histogram": -1.0},
+    **{"atr_14": 30.0, "drawdown_ratio": -0.02, "open_interest_contracts": 400_000.0},
+    **{"support_distance_atr": -2.0, "resistance_distance_atr": 2.0, "support_price": 1940.0, "support_evidence": "x"},
+    **{"leveraged_funds_net_percentile_156w": 50.0, "leveraged_funds_net_contracts": -10_000.0},
+    **{"asset_manager_net_percentile_156w": 50.0, "asset_manager_net_contracts": 50_000.0},
+    **{"asset_manager_net_contracts_change_1w": 0.0, "asset_manager_net_share_oi_change_1w": 0.0},
+    **{"asset_manager_long_contracts_change_1w": 0.0, "asset_manager_short_contracts_change_1w": 0.0},
+}
+"""An uptrend in which nothing happens."""
+DOWN = {"sma_50": 2100.0, "sma_200": 2200.0}
+NEW_SHORTS = {"asset_manager_dominant_flow": "new_shorts", "asset_manager_short_contracts_change_1w": 4_000.0}
+LIQUIDATION = {"asset_manager_dominant_flow": "long_liquidation", "asset_manager_long_contracts_change_1w": -4_000.0}
+CROWDED = {"leveraged_funds_net_percentile_156w": 10.0}
+RISING_TO_RESISTANCE = {"macd_histogram": 1.0, "resistance_distance_atr": 0.5}
+NO_LEVEL = {"support_distance_atr": None, "resistance_distance_atr": None}
+CAPITULATION = {**DOWN, "rsi_14": 30.0, "drawdown_ratio": -0.1, "asset_manager_net_share_oi_change_1w": -0.02}
+
+
+def named(**values: object) -> dict[str, object]:
+    """States, setup and facts of a row that is CALM but for `values`."""
+    row = {"market": "RUT", "session_date": "2025-03-14", "known_at": "2025-03-14T20:00Z", **CALM, **values}
+    joined = rows_of(PositioningVsTechnicals, [row]).drop(*STATES, *NAMED)
+    with duckdb.connect() as connection:
+        connection.register("joined", joined.to_arrow())
+        found: dict[str, object] = connection.sql(SETUPS.query()).pl().row(0, named=True)
+        return found
+
+
+@pytest.mark.parametrize(
+    ("values", "setup"),
+    [
+        ({}, "none"),
+        (CAPITULATION, "capitulation"),
+        ({**CAPITULATION, "rsi_14": 30.1}, "none"),
+        ({**CAPITULATION, "drawdown_ratio": -0.099}, "none"),
+        ({**CAPITULATION, "asset_manager_net_share_oi_change_1w": -0.019}, "none"),
+        ({**CROWDED, "support_distance_atr": -0.5}, "crowded_short_at_support"),
+        ({**CROWDED, "support_distance_atr": -0.51}, "none"),
+        ({**CROWDED, "sma_20": 1990.0, "macd_histogram": 1.0}, "squeeze_risk"),
+        ({**CROWDED, "sma_20": 1990.0, "macd_histogram": 1.0, "leveraged_funds_net_percentile_156w": 10.1}, "none"),
+        ({**DOWN, **NEW_SHORTS}, "short_build_into_downtrend"),
+        (NEW_SHORTS, "none"),
+        ({**DOWN, **NEW_SHORTS, "asset_manager_short_contracts_change_1w": 3_999.0}, "none"),
+        (LIQUIDATION, "long_liquidation"),
+        ({**LIQUIDATION, "asset_manager_long_contracts_change_1w": -3_999.0}, "none"),
+        ({**CAPITULATION, **LIQUIDATION}, "capitulation"),
+        ({"leveraged_funds_net_percentile_156w": None}, None),
+        ({"asset_manager_net_share_oi_change_1w": None, **LIQUIDATION}, None),
+        ({"sma_200": None}, None),
+    ],
+)
+def test_a_setup_holds_at_its_limits_and_not_beyond(values: dict[str, object], setup: str | None) -> None:
+    found = named(**values)
+    assert found["setup"] == setup
+    assert [found[f"setup_fact_{n}"] is None for n in (1, 2, 3)] == [setup is None] * 3
+
+
+def test_facts_carry_the_numbers() -> None:
+    found = named(**DOWN, **NEW_SHORTS, asset_manager_long_contracts_change_1w=-6530.0)
+    assert [found[f"setup_fact_{n}"] for n in (1, 2, 3)] == [
+        "asset managers short +4,000, +1.0 % of open interest",
+        "asset managers long -6,530: new shorts lead",
+        "close 2000.00 below SMA 50 2100.00 and SMA 200 2200.00",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "states"),
+    [
+        ({}, ("up", "falling", "open_space", "uptrend_pullback")),
+        (RISING_TO_RESISTANCE, ("up", "rising", "at_resistance", "uptrend_at_resistance")),
+        ({"rsi_14": 70.0}, ("up", "overbought", "open_space", "overbought_uptrend")),
+        ({**DOWN, "support_distance_atr": 0.0}, ("down", "falling", "at_support", "downtrend_at_support")),
+        ({**DOWN, "macd_histogram": 1.0}, ("down", "rising", "open_space", "downtrend_rally")),
+        ({"sma_50": 2001.0}, ("mixed", "falling", "open_space", "no_trend")),
+        ({"rsi_14": None}, ("up", None, "open_space", None)),
+        (NO_LEVEL, ("up", "falling", "open_space", "uptrend_pullback")),
+    ],
+)  # fmt: skip
+def test_technical_state_is_of_trend_momentum_and_location(values: dict[str, object], states: tuple[str, ...]) -> None:
+    found = named(**values)
+    assert tuple(found[name] for name in ("trend", "momentum", "location", "technical_state")) == states
+
+
+@settings(max_examples=20)
+@given(st.floats(-0.5, 0.5), st.sampled_from([{}, DOWN, {"sma_50": 2001.0}]))
+def test_alignment_is_flow_against_trend(flow: float, trend: dict[str, object]) -> None:
+    found = named(**trend, asset_manager_net_share_oi_change_1w=flow)
+    sign = {"up": 1, "down": -1, "mixed": 0}[str(found["trend"])] * flow
+    expected = "no_trend" if found["trend"] == "mixed" else "flow_flat" if abs(flow) < 0.01 else None
+    assert found["alignment"] == (expected or ("flow_with_trend" if sign > 0 else "flow_against_trend"))
+
+
+def _replaced(old: str, new: str) -> Callable[[str], str]:
+    def replace(text: str) -> str:
+        assert old in text
+        return text.replace(old, new, 1)
+
+    return replace
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (_replaced("close > sma_50", "close > sma_51"), r"states.trend: no column 'sma_51'; allowed: .*sma_50"),
+        (_replaced('name = "oversold",', 'name = "low",'), "states.momentum: 'low' is not one of overbought, rising"),
+        (_replaced("[setups.capitulation]", "[setups.panic]"), "setups: 'panic' is not one of capitulation, crowded"),
+        (_replaced("oversold_rsi = 30", 'oversold_rsi = "low"'), r"thresholds.oversold_rsi = 'low': .*number"),
+        (_replaced("long = 70", "long = 20"), "positioning_limits.*must ascend"),
+        (_replaced("macd_histogram > 0", "macd_histogram >"), "states.momentum: .* is not SQL"),
+        (_replaced("macd_histogram > 0", "(select true)"), "states.momentum: .* one expression, no query"),
+        (_replaced("draws = ", "drawings = "), "outcomes.draws"),
+        (_replaced("[thresholds]", "[thresholds"), "not readable as TOML"),
+    ],
+)
+def test_a_mistake_is_named_with_its_key_and_what_is_allowed(
+    tmp_path: Path, change: Callable[[str], str], said: str
+) -> None:
+    file = tmp_path / "setups.toml"
+    file.write_text(change(SHIPPED.read_text("utf-8")), "utf-8")
+    with pytest.raises(SetupsError, match=f"(?s)setups.toml: .*{said}"):
+        read_setups(file)

@@ -1,0 +1,51 @@
+"""A small published lake for tests of what people read: a few rows, written by hand, through the real publication."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from r2k_pipeline.contracts.marts import Markets, PositioningVsTechnicals
+from r2k_pipeline.contracts.meta import Fetches, Generation
+from r2k_pipeline.lake import Lake
+from r2k_pipeline.orchestration.publication import PUBLISHED
+from r2k_pipeline.settings import PROJECT
+from r2k_pipeline.warehouse import publish_warehouse
+from tests.sql.rows import Given, Row, rows_of
+
+SAMPLE: Final = "SAMPLE: synthetic data, not a market"
+
+
+def mart_row(market: str, day: str, **more: Any) -> Row:
+    """A mart row known at that day's close, 16:00 in New York in summer."""
+    return {"market": market, "session_date": day, "known_at": f"{day}T20:00Z", "close": 2000.0, **more}
+
+
+def publish(
+    folder: Path, rows: Sequence[Row], *, source: str = "sample", fetches: Sequence[Row] = (), more: Given | None = None
+) -> Lake:
+    """The lake of `source` in `folder`, published with such rows in the mart and `more` in other tables."""
+    lake = Lake.of(folder, source)
+    is_sample = source == "sample"
+    moment = "2025-03-14T22:00Z"
+    given: Given = {
+        PositioningVsTechnicals: rows,
+        Markets: [
+            {"market": market, "name": market, "index_symbol": f"^{market}", "calendar": "XNYS"}
+            for market in sorted({row["market"] for row in rows})
+        ],
+        Fetches: [{"table_name": "raw.price_bars", "fetched_at": moment, **fetch} for fetch in fetches],
+        Generation: [
+            {
+                "generation_id": "0123456789abcdef",
+                **dict.fromkeys(("published_at", "as_of"), moment),
+                "source": source,
+                "is_sample": is_sample,
+                "label": SAMPLE if is_sample else source,
+            }
+        ],
+        **(more or {}),
+    }
+    files = {table: [lake.write(table, rows_of(table, given.get(table, [])))] for table in (*PUBLISHED, Generation)}
+    macros = [macro.read_text("utf-8") for macro in sorted((PROJECT / "sql" / "macros").glob("*.sql"))]
+    publish_warehouse(lake.warehouse, files, macros, "1GB")
+    return lake

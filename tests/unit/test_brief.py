@@ -1,0 +1,334 @@
+"""The brief on a few rows written by hand: what it says, what it says where something is not known, what it cites."""
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from r2k_pipeline.contracts.cot import CotReleases
+from r2k_pipeline.contracts.indicators import DailyIndicators
+from r2k_pipeline.contracts.levels import LevelOutcomes, Levels
+from r2k_pipeline.contracts.marts import Markets, PositioningVintages
+from r2k_pipeline.lake import Lake, LakeError
+from r2k_pipeline.report.brief import Page, read_brief
+from r2k_pipeline.report.brief_statements import Row, say
+from r2k_pipeline.warehouse import open_warehouse
+from tests.sql.rows import Given
+from tests.sql.rows import Row as GivenRow
+from tests.unit.published import SAMPLE, mart_row, publish
+
+FULL = mart_row(
+    "RUT",
+    "2025-03-13",
+    close=1993.69,
+    return_1d=-0.016166,
+    rsi_14=24.08,
+    sma_20=2148.4,
+    sma_50=2219.87,
+    sma_200=2203.02,
+    macd=-60.0,
+    macd_signal=-47.655,
+    macd_histogram=-12.345,
+    bollinger_lower=2000.0,
+    bollinger_upper=2300.0,
+    drawdown_ratio=-0.1833,
+    moving_average_order="100>50>200",
+    last_cross="50x100 down",
+    last_cross_date="2025-02-19",
+    range_start_date="2025-03-03",
+    range_floor=1980.0,
+    range_ceiling=2080.0,
+    range_core_low=1985.0,
+    range_core_high=2070.0,
+    range_position_ratio=0.1369,
+    poc_250=2064.0,
+    value_area_low_250=1990.5,
+    value_area_high_250=2235.25,
+    volume_symbol="IWM",
+    report_date="2025-03-04",
+    released_at="2025-03-07T20:30Z",
+    report_age_days=9,
+    leveraged_funds_net_percentile_156w=88.46,
+    leveraged_funds_positioning_state="long",
+)
+
+
+def positions(day: str, known_at: str, net: float, **more: object) -> GivenRow:
+    """Leveraged funds' row of one report of RUT."""
+    row = {"market": "RUT", "report_type": "tff_futures", "report_date": day, "trader_group": "leveraged_funds"}
+    shares = {"net_contracts": net, "net_share_oi": net / 450_000, "open_interest_contracts": 450_000.0}
+    return {**row, "contract_codes": "239742", "released_at": known_at, "known_at": known_at, **shares, **more}
+
+
+MORE: Given = {
+    Markets: [
+        {
+            "market": "RUT",
+            "name": "Russell 2000",
+            "index_symbol": "^RUT",
+            "calendar": "XNYS",
+            "contract_codes": "239742",
+        },
+        {"market": "SPX", "name": "S&P 500", "index_symbol": "^GSPC", "calendar": "XNYS"},
+    ],
+    DailyIndicators: [
+        {
+            "market": "RUT",
+            "session_date": "2025-03-13",
+            "close": 1993.69,
+            "drawdown_ratio": -0.1833,
+            "rsi_14": 24.08,
+            "sma_50": 2219.87,
+            "sma_200": 2203.02,
+            "rsi_30_trigger_close": 2020.0,
+            "rsi_70_trigger_close": 2417.53,
+        }
+    ],
+    Levels: [
+        {
+            "market": "RUT",
+            "session_date": "2025-03-13",
+            "level_id": f"{kind}-2024-02-05",
+            "price": price,
+            "low": price - 10,
+            "high": price + 10,
+            "kind": kind,
+            "role": role,
+            "touches": 9,
+            "holds": 6,
+            "breaks": 2,
+            "born_date": "2024-02-05",
+            "confirmed_date": "2024-02-12",
+            "last_touch_date": "2025-03-12",
+            "distance_atr": distance,
+            "evidence": f"{kind} 2024-02-05 at {price}",
+        }
+        for kind, role, price, distance in (
+            ("swing_low", "support", 1922.0, -1.57),
+            ("poc_rolling_60", "support", 1900.0, -2.05),
+            ("swing_high", "resistance", 2035.5, 0.92),
+        )
+    ],
+    LevelOutcomes: [
+        {
+            "market": "RUT",
+            "kind": "swing_low",
+            "role": "support",
+            "horizon_sessions": 10,
+            "touches": 10,
+            "held": 6,
+            "broken": 3,
+            "undecided": 1,
+            "first_session_date": "1990-01-02",
+            "last_session_date": "2025-02-03",
+        }
+    ],
+    PositioningVintages: [
+        positions("2025-02-25", "2025-02-28T20:30Z", -31_498.0, positioning_state="neutral"),
+        positions(
+            "2025-03-04",
+            "2025-03-07T20:30Z",
+            11_308.0,
+            net_contracts_change_1w=20_190.0,
+            long_contracts_change_1w=28_652.0,
+            short_contracts_change_1w=8_462.0,
+            dominant_flow="new_longs",
+            net_percentile_156w=88.46,
+            cot_index_156w=100.0,
+            positioning_state="long",
+            superseded_at="2025-03-20T20:00Z",
+        ),
+        positions("2025-03-04", "2025-03-20T20:00Z", 99_999.0),
+        positions("2025-03-11", "2025-03-14T19:30Z", 15_124.0),
+    ],
+    CotReleases: [
+        {"report_date": day, "released_at": at, "release_basis": "scheduled"}
+        for day, at in (("2025-03-04", "2025-03-07T20:30Z"), ("2025-03-11", "2025-03-14T19:30Z"))
+    ],
+}
+"""What is behind the mart row, with a revision and a report that nobody knew at its close."""
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    rows = [FULL, mart_row("RUT", "2025-03-12", close=2026.46), mart_row("SPX", "2025-03-13", close=5521.52)]
+    return publish(tmp_path_factory.mktemp("published"), rows, more=MORE)
+
+
+def page_of(lake: Lake, market: str, moment: datetime | None = None) -> Page:
+    (page,) = read_brief(lake, market, moment).pages
+    return page
+
+
+def section(page: Page, title: str) -> list[str]:
+    (found,) = (section for section in page.sections if section.title == title)
+    return [statement.text for statement in found.statements]
+
+
+def test_positions_are_those_known_at_the_close(lake: Lake) -> None:
+    assert section(page_of(lake, "RUT"), "Positioning") == [
+        "Report of 2025-03-04, released 2025-03-07 20:30 UTC, 9 days old at the close.",
+        "Leveraged funds: net long 11,308 contracts, 2.5 % of open interest."
+        " Week +20,190: longs +28,652, shorts +8,462, mostly new longs. Percentile of 156 weeks 88.5: long.",
+        "Largest move of the week: leveraged funds, +20,190 contracts.",
+        "Leveraged funds turned from net short 31,498 on 2025-02-25 to net long 11,308.",
+        "Leveraged funds went from neutral to long.",
+        "Net of leveraged funds is the highest of 156 weeks, COT index 100.0.",
+        "The week's change of open interest is not known.",
+    ]
+
+
+def test_markets_stand_side_by_side_the_one_asked_for_first(lake: Lake) -> None:
+    found = section(page_of(lake, "SPX"), "Against other markets")
+    assert "Leveraged funds, percentile of 156 weeks: SPX not known, RUT 88.5 long." in found
+    assert "Close against SMA 200: SPX not known, RUT -9.50 %." in found
+
+
+def test_technicals(lake: Lake) -> None:
+    page = page_of(lake, "RUT")
+    assert page.head.text == "Closed at 1,993.69. Day -1.62 %. As known at 2025-03-13 20:00 UTC."
+    assert section(page, "Trend") == [
+        "SMA order from the top: 100>50>200. Last cross 50x100 down on 2025-02-19.",
+        "Below SMA 20 2,148.40 (-7.20 %). Below SMA 50 2,219.87 (-10.19 %). Below SMA 200 2,203.02 (-9.50 %)."
+        " SMA 100: not known, the history is too short.",
+        "The 52-week range is not known: the history is too short.",
+    ]
+    assert section(page, "Momentum") == [
+        "RSI 14 at 24.1, under 30.",
+        "MACD -60.00 is below its signal -47.66 (histogram -12.35).",
+        "The close is below the Bollinger bands, 2,000.00 to 2,300.00.",
+        "ATR 14 and volatility are not known: the history is too short.",
+    ]
+
+
+def test_levels_with_distances(lake: Lake) -> None:
+    assert section(page_of(lake, "RUT"), "Levels") == [
+        "Support 1,922.00, 1.6 ATR below, zone 1,912.00 to 1,932.00: 9 touches, 6 held, 2 broken."
+        " Made of swing low 2024-02-05 at 1922.0.",
+        "Support 1,900.00, 2.0 ATR below, zone 1,890.00 to 1,910.00: 9 touches, 6 held, 2 broken.",
+        "Resistance 2,035.50, 0.9 ATR above, zone 2,025.50 to 2,045.50: 9 touches, 6 held, 2 broken."
+        " Made of swing high 2024-02-05 at 2035.5.",
+        "In a range since 2025-03-03: floor 1,980.00 (-0.69 %), ceiling 2,080.00 (+4.33 %);"
+        " the close is at 13.69 % of it. Core 1,985.00 to 2,070.00.",
+        "POC of 250 sessions 2,064.00 (+3.53 % from the close), value area 1,990.50 to 2,235.25:"
+        " the close is inside it. Volume of IWM.",
+    ]
+
+
+def test_what_would_change_the_picture(lake: Lake) -> None:
+    assert section(page_of(lake, "RUT"), "What would change the picture") == [
+        "A close above 2,020.00 (+1.32 %) takes RSI 14 over 30.",
+        "A close above 2,417.53 (+21.26 %) takes RSI 14 over 70.",
+        "No close of the next session takes SMA 50 under SMA 200.",
+        "A close below 1,912.00 leaves the nearest support zone behind.",
+        "A close above 2,045.50 leaves the nearest resistance zone behind.",
+        "A close below 1,980.00 or above 2,080.00 leaves the range.",
+        "Next COT report: positions of 2025-03-11, due 2025-03-14 19:30 UTC.",
+    ]
+
+
+def test_what_followed_is_told_of_the_newest_close_only(lake: Lake) -> None:
+    followed = "Support founded on a swing low, since 1990-01-02: 10 touches; within 10 sessions 6 held, 3 broke."
+    title = "Setup and what followed"
+    assert any(text.startswith(followed) for text in section(page_of(lake, "RUT"), title))
+    earlier = section(page_of(lake, "RUT", datetime(2025, 3, 12, 21, tzinfo=UTC)), title)
+    assert earlier[-1].endswith(
+        "not counted as of this close; next: r2k run --as-of 2025-03-12T20:00Z, then this brief."
+    )
+    assert not any("founded" in text for text in earlier)
+
+
+def test_what_is_not_known_is_said_and_never_a_zero(lake: Lake) -> None:
+    page = page_of(lake, "SPX")
+    assert section(page, "Positioning") == ["No COT contract: no positions."]
+    assert section(page, "Levels") == [
+        "Support: no level known.",
+        "Resistance: no level known.",
+        "The close is in no open consolidation range.",
+        "POC and value area of 250 sessions are not known.",
+    ]
+    assert section(page, "What would change the picture") == [
+        "Trigger closes are not known: the history is too short.",
+        "No COT release concerns this market.",
+    ]
+    assert all(figure.value is not None for figure in page.figures)
+
+
+def test_every_query_returns_its_figure(lake: Lake) -> None:
+    figures = [figure for page in read_brief(lake, None, None).pages for figure in page.figures]
+    with open_warehouse(lake.warehouse) as connection:
+        for figure in figures:
+            assert connection.sql(figure.query).fetchall() == [(figure.value,)], figure.query
+
+
+def test_evidence_is_under_each_figure(lake: Lake) -> None:
+    lines = read_brief(lake, "RUT", None).text(evidence=True).splitlines()
+    at = next(number for number, line in enumerate(lines) if line.startswith("- RSI 14"))
+    key = "market = 'RUT' and session_date = date '2025-03-13'"
+    assert lines[at + 1] == f"    - 24.1 ← `select rsi_14 from marts.positioning_vs_technicals where {key}`"
+
+
+def test_every_market_says_sample_at_head_and_foot(lake: Lake) -> None:
+    found = read_brief(lake, None, None)
+    assert [page.market["market"] for page in found.pages] == ["RUT", "SPX"]
+    lines = found.text().splitlines()
+    assert lines.count(f"> {SAMPLE}") == 4
+    assert lines[0] == lines[-1] == f"> {SAMPLE}"
+
+
+def test_real_data_has_no_banner(tmp_path: Path) -> None:
+    text = read_brief(publish(tmp_path, [FULL], source="files"), None, None).text()
+    assert text.startswith("# RUT, RUT: 2025-03-13")
+    assert "SAMPLE" not in text
+    assert "No other market is known at this moment." in text
+
+
+def test_inside_a_session_the_last_finished_one_counts(lake: Lake) -> None:
+    page = page_of(lake, "RUT", datetime(2025, 3, 13, 19, 59, tzinfo=UTC))
+    assert page.head.text.startswith("Closed at 2,026.46.")
+
+
+@pytest.mark.parametrize(
+    ("market", "moment", "message"),
+    [
+        ("XYZ", None, "no mart row for market 'XYZ'; next: one of RUT, SPX"),
+        ("RUT", datetime(2020, 1, 1, tzinfo=UTC), "no mart row for a session known by 2020-01-01"),
+    ],
+)
+def test_nothing_to_say_says_what_there_is(lake: Lake, market: str, moment: datetime | None, message: str) -> None:
+    with pytest.raises(LakeError, match="no mart row") as error:
+        read_brief(lake, market, moment)
+    assert message in str(error.value)
+
+
+def test_json_says_the_same_with_references(lake: Lake) -> None:
+    found = read_brief(lake, "RUT", None)
+    as_dict = found.as_dict()
+    assert (as_dict["label"], as_dict["is_sample"]) == (SAMPLE, True)
+    (page,) = as_dict["markets"]
+    assert (page["market"], page["session_date"], page["label"]) == ("RUT", "2025-03-13", SAMPLE)
+    (momentum,) = (section for section in page["sections"] if section["title"] == "Momentum")
+    assert momentum["statements"][0] == {
+        "text": "RSI 14 at 24.1, under 30.",
+        "figures": [
+            {
+                "text": "24.1",
+                "value": 24.08,
+                "unit": "0..100",
+                "table": "marts.positioning_vs_technicals",
+                "key": {"market": "RUT", "session_date": "2025-03-13"},
+                "column": "rsi_14",
+                "query": "select rsi_14 from marts.positioning_vs_technicals"
+                " where market = 'RUT' and session_date = date '2025-03-13'",
+            }
+        ],
+    }
+    texts = [statement["text"] for section in page["sections"] for statement in section["statements"]]
+    assert all(text in found.text() for text in texts)
+
+
+def test_a_null_with_nothing_else_to_say_is_an_error() -> None:
+    row = Row("features.daily_indicators", {"market": "RUT", "session_date": None, "rsi_14": None})
+    with pytest.raises(ValueError, match=re.escape("features.daily_indicators.rsi_14 is null in 'RSI {}.'")):
+        say("RSI {}.", row.show("rsi_14"))

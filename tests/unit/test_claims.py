@@ -1,0 +1,396 @@
+"""Claims of notes: what a note may say, what its SQL may do, and how rows become verdicts, on a few rows by hand."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from r2k_pipeline.claims.box import Box, BoxError
+from r2k_pipeline.claims.known import READABLE, SOURCES
+from r2k_pipeline.claims.note import SHIPPED, NoteError, read_note
+from r2k_pipeline.claims.verdicts import Verdict, build_claims, judge
+from r2k_pipeline.contracts.claims import Claims
+from r2k_pipeline.contracts.indicators import DailyIndicators
+from r2k_pipeline.contracts.marts import PositioningVintages
+from r2k_pipeline.contracts.prices import MarketBars
+from r2k_pipeline.contracts.table import TABLES
+from r2k_pipeline.lake import Lake
+from tests.pipeline.command_line import r2k
+from tests.sql.rows import Given, Row, rows_of
+from tests.unit.published import SAMPLE, mart_row, publish
+
+LATER = datetime(2030, 1, 1, tzinfo=UTC)
+MOMENT = "2025-03-14T20:00:00Z"
+GOOD = """
+[[claims]]
+id = "good"
+claim = "one is less than two"
+[[claims.definitions]]
+alternative = "only"
+reading = "as it says"
+unit = "points"
+sql = "select 1 as value"
+holds_when = "value < 2"
+"""
+
+
+def _bar(day: str, close: float, known_at: str | None = None, superseded_at: str | None = None) -> Row:
+    prices = dict.fromkeys(("open", "high", "low", "close"), close)
+    known = known_at or f"{day}T20:00Z"
+    return {"market": "RUT", "session_date": day, "known_at": known, "superseded_at": superseded_at, **prices}
+
+
+def _positions(day: str, net: float, known_at: str, superseded_at: str | None = None) -> Row:
+    key = {"market": "RUT", "report_type": "tff_futures", "report_date": day, "trader_group": "asset_manager"}
+    times = {"released_at": "2025-03-14T19:30Z", "known_at": known_at, "superseded_at": superseded_at}
+    return {**key, **times, "net_contracts": net}
+
+
+ROWS: Given = {
+    MarketBars: [
+        _bar("2025-03-13", 1993.0),
+        _bar("2025-03-14", 2040.0, superseded_at="2025-03-18T10:00Z"),
+        _bar("2025-03-14", 2044.0, known_at="2025-03-18T10:00Z"),
+        _bar("2025-03-17", 2068.0),
+    ],
+    DailyIndicators: [
+        {"market": "RUT", "session_date": day, "close": 2000.0, "rsi_14": rsi, "drawdown_ratio": 0.0}
+        for day, rsi in (("2025-03-13", 24.0), ("2025-03-14", None), ("2025-03-17", 39.0))
+    ],
+    PositioningVintages: [
+        _positions("2025-03-04", 72_008.0, "2025-03-07T20:30Z"),
+        _positions("2025-03-11", 48_030.0, "2025-03-14T19:30Z", "2025-03-20T12:00Z"),
+        _positions("2025-03-11", 48_000.0, "2025-03-20T12:00Z"),
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
+    lake = Lake.of(tmp_path_factory.mktemp("lake"), "files")
+    files = {name: [lake.write(TABLES[name], rows_of(TABLES[name], ROWS.get(TABLES[name], [])))] for name in SOURCES}
+    with Box.over_files(files, seconds=0.5) as opened:
+        yield opened
+
+
+def _toml(value: Any) -> str:
+    """JSON text and numbers are TOML's; a table is not."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{name} = {_toml(inner)}" for name, inner in value.items()) + " }"
+    return json.dumps(value)
+
+
+def _definition(**given: Any) -> str:
+    """A note of one claim with one definition, as TOML."""
+    plain = {"alternative": "only", "reading": "as it says", "unit": "points", "sql": "select 1 as value"}
+    fields = {**plain, "holds_when": "value > 0", **given}
+    moments = {"as_of", "judged_until"}
+    values = {name: value if name in moments else _toml(value) for name, value in fields.items() if value is not None}
+    lines = [f"{name} = {value}" for name, value in values.items()]
+    head = f'title = "a note"\nas_of = {MOMENT}\n[[claims]]\nid = "C1"\nclaim = "it is so"\n[[claims.definitions]]\n'
+    return head + "\n".join(lines)
+
+
+def _judged(box: Box, folder: Path, data_known_at: datetime = LATER, **given: Any) -> Verdict:
+    file = folder / "note.toml"
+    file.write_text(_definition(**given), "utf-8")
+    note = read_note(file)
+    assert note.mistakes == ()
+    (verdict,) = judge(note, box, data_known_at)
+    return verdict
+
+
+@pytest.mark.parametrize(
+    ("sql", "holds_when", "rows", "verdict", "computed"),
+    [
+        ("select 5 as value", "value > 4", "all", "holds", 5.0),
+        ("select 5 as value", "value > 5", "all", "fails", 5.0),
+        ("select 1 as value where false", "true", "all", "undetermined", None),
+        ("select null as value", "true", "all", "undetermined", None),
+        ("select 5 as value, null::int as other", "other > 4", "all", "undetermined", 5.0),
+        ("select unnest([5, 3]) as value", "value > 4", "all", "fails", 5.0),
+        ("select unnest([5, 3]) as value", "value > 4", "any", "holds", 5.0),
+        ("select unnest([5, null]) as value", "value > 4", "all", "undetermined", 5.0),
+        ("select unnest([5, null]) as value", "value > 4", "any", "holds", 5.0),
+        ("select unnest([3, null]) as value", "value > 4", "all", "fails", 3.0),
+        ("select unnest([3, null]) as value", "value > 4", "any", "undetermined", 3.0),
+        ("select 2.5::decimal(9, 1) as value", "value = 2.5", "all", "holds", 2.5),
+        ("select sum(x)::hugeint as value from range(4) as r (x);", "value = 6", "all", "holds", 6.0),
+        ("select '100>50' as value", "value like '100%'", "all", "holds", "100>50"),
+        ("select date '2025-02-19' as value", "value = date '2025-02-19'", "all", "holds", "2025-02-19"),
+        ("select true as value -- so", "value -- so", "all", "holds", "True"),
+    ],
+)
+def test_rows_and_a_condition_become_a_verdict(
+    box: Box, tmp_path: Path, sql: str, holds_when: str, rows: str, verdict: str, computed: float | str | None
+) -> None:
+    judged = _judged(box, tmp_path, sql=sql, holds_when=holds_when, rows=rows)
+    found = judged.finding
+    assert judged.error is None
+    assert found.verdict == verdict
+    assert (found.computed_text if found.computed_value is None else found.computed_value) == computed
+    assert (found.reason is None) == (verdict != "undetermined")
+    Claims.validate(build_claims([read_note(tmp_path / "note.toml")], box, LATER))
+
+
+@pytest.mark.parametrize(
+    ("moment", "closes", "rsi", "nets"),
+    [
+        ("2025-03-13T19:59:59Z", [], [], [72_008.0]),
+        ("2025-03-14T19:29:59Z", [1993.0], [24.0], [72_008.0]),
+        ("2025-03-14T20:00:00Z", [1993.0, 2040.0], [24.0, None], [72_008.0, 48_030.0]),
+        ("2025-03-18T10:00:00Z", [1993.0, 2044.0, 2068.0], [24.0, None, 39.0], [72_008.0, 48_030.0]),
+        ("2025-03-20T12:00:00Z", [1993.0, 2044.0, 2068.0], [24.0, None, 39.0], [72_008.0, 48_000.0]),
+    ],
+)
+def test_a_claim_sees_what_was_known_and_not_what_came_after(
+    box: Box, moment: str, closes: list[float], rsi: list[float], nets: list[float]
+) -> None:
+    known = datetime.fromisoformat(moment)
+    bars = box.rows("select close, superseded_at from staging.market_bars order by session_date", {}, known)
+    assert bars["close"].to_list() == closes
+    assert bars["superseded_at"].null_count() == len(closes)
+    rows = box.rows("select rsi_14 from features.daily_indicators order by session_date", {}, known)
+    assert rows["rsi_14"].to_list() == rsi
+    rows = box.rows("select net_contracts from marts.weekly_positioning order by report_date", {}, known)
+    assert rows["net_contracts"].to_list() == nets
+
+
+@pytest.mark.parametrize("name", READABLE)
+def test_what_is_readable_has_the_columns_that_it_has_in_the_warehouse(box: Box, name: str) -> None:
+    assert box.rows(f"select * from {name} limit 0", {}, LATER).columns == TABLES[name].column_names()
+
+
+def test_a_claim_that_looks_ahead_waits_for_its_moment(box: Box, tmp_path: Path) -> None:
+    sql = "select max(close) as value, count(*) as sessions from staging.market_bars where session_date > $as_of::date"
+    ahead = {"sql": sql, "holds_when": "value > 2044", "judged_until": "2025-03-17T20:00:00Z"}
+    at_its_moment = datetime(2025, 3, 17, 20, tzinfo=UTC)
+    early = _judged(box, tmp_path, datetime(2025, 3, 17, 19, 59, tzinfo=UTC), **ahead)
+    assert (early.finding.verdict, early.finding.evidence) == ("undetermined", "[]")
+    assert early.finding.reason == "judged at 2025-03-17 20:00 UTC: not known yet"
+    then = _judged(box, tmp_path, at_its_moment, **ahead)
+    assert (then.finding.verdict, json.loads(then.finding.evidence)) == ("holds", [{"value": 2068.0, "sessions": 1}])
+    note = read_note(tmp_path / "note.toml")
+    assert build_claims([note], box, datetime(2025, 3, 17, 19, tzinfo=UTC)).is_empty()
+    row = build_claims([note], box, at_its_moment).row(0, named=True)
+    assert (row["judged_until_at"], row["known_at"]) == (at_its_moment, at_its_moment)
+    assert row["as_of"] == datetime(2025, 3, 14, 20, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("sql", "reason"),
+    [
+        ("insert into marts.markets values (1)", "one SELECT"),
+        ("select 1 as value; drop view marts.markets", "one SELECT"),
+        ("with gone as (delete from marts.markets returning 1) select 1 as value", "one SELECT"),
+        ("create table t as select 1", "one SELECT"),
+        ("copy (select 1) to 'stolen.csv'", "one SELECT"),
+        ("attach 'other.duckdb'", "one SELECT"),
+        ("set memory_limit = '64GB'", "one SELECT"),
+        ("pragma database_list", "one SELECT"),
+        ("install httpfs", "one SELECT"),
+        ("call pragma_version()", "one SELECT"),
+        ("select * from read_csv('/etc/passwd')", "must not read"),
+        ("select content as value from read_text('/etc/passwd')", "must not read"),
+        ("select * from '/etc/passwd'", "must not read"),
+        ("select * from 'https://127.0.0.1/x.parquet'", "must not read"),
+        ("select * from glob('*')", "must not read"),
+        ("select * from duckdb_settings()", "must not read"),
+        ("select * from information_schema.tables", "must not read"),
+        ("select * from query('select 1')", "must not read"),
+        ("select * from published.meta.generation", "must not read"),
+        ("select 1 as value where exists (from raw.price_bars)", "must not read"),
+        ("select current_setting('memory_limit') as value", "must not call current_setting"),
+        ("select getenv('HOME') as value", "must not call getenv"),
+        ("select getvariable('known') as value", "must not call getvariable"),
+        ("select random() as value", "must not call random"),
+        ("select now() as value", "must not call"),
+        ("select current_date as value", "must not call current_date"),
+        ("select sleep_ms(100000) as value", "must not call sleep_ms"),
+        ("select nothing as value from marts.markets", "nothing"),
+        ("select market + 1 as value from staging.market_bars", "Binder Error|Conversion Error"),
+        ("selec 1", "SQL"),
+        ("select 1 as value) union (select 2", "SQL"),
+        ("", "one SELECT"),
+        ("(" * 5_000, "SQL"),
+        ("select $unknown as value", "unknown"),
+        ("select * from range(101) as r (value)", "more than 100 rows"),
+    ],
+)
+def test_sql_that_may_not_or_cannot_run_says_why(box: Box, sql: str, reason: str) -> None:
+    with pytest.raises(BoxError, match=reason):
+        box.rows(sql, {}, LATER)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "with recursive loop as (select 1 as value union all from loop) select count(*) as value from loop",
+        "select count(*) as value from range(9000000) a (x), range(9000000) b (y) where x * y % 7 = 3",
+        "select max(md5(x::varchar)) as value from range(900000000000) as r (x)",
+    ],
+)
+def test_an_endless_query_is_stopped_and_the_next_one_runs(box: Box, sql: str) -> None:
+    started = time.monotonic()
+    with pytest.raises(BoxError, match=r"stopped after 0\.5 seconds|Out of Memory"):
+        box.rows(sql, {}, LATER)
+    assert time.monotonic() - started < 8
+    assert box.rows("select 1 as value", {}, LATER).item() == 1
+
+
+def test_memory_is_bounded(box: Box) -> None:
+    with pytest.raises(BoxError, match=r"Out of Memory|stopped after"):
+        box.rows("select len(list(repeat(x::varchar, 200))) as value from range(90000000) as r (x)", {}, LATER)
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"sql": "select 1 as price"}, "no column `value`, only price"),
+        ({"sql": "select [1] as value"}, "value is a list"),
+        ({"sql": "select 'nan'::double as value"}, "value is nan"),
+        ({"holds_when": "price > 1"}, "price"),
+        ({"holds_when": "value + 1"}, "not true or false"),
+        ({"holds_when": "value > 0, 1"}, "not true or false"),
+        ({"holds_when": "true from read_csv('/etc/passwd'); --"}, "SQL"),
+        ({"holds_when": "exists (from marts.markets)"}, "must not read"),
+        ({"holds_when": "random() < 0.5"}, "must not call random"),
+        ({"parameters": {"extra": 1}}, "parameters given and parameters used differ: extra"),
+        ({"sql": "select $price as value"}, "parameters given and parameters used differ: price"),
+        ({"sql": None, "check": "no_such"}, "no check 'no_such'; there are: anchored_profile, rsi_trigger"),
+        ({"sql": None, "check": "rsi_trigger", "parameters": {"market": "RUT"}}, "rsi: Field required"),
+        (
+            {"sql": "select repeat('x', 200000) as value"},
+            "evidence is longer than 100,000 characters",
+        ),
+    ],
+)
+def test_a_definition_that_cannot_be_computed_is_undetermined_and_an_error(
+    box: Box, tmp_path: Path, given: dict[str, Any], reason: str
+) -> None:
+    judged = _judged(box, tmp_path, **given)
+    assert judged.finding.verdict == "undetermined"
+    assert judged.error is not None
+    assert reason in judged.error
+    assert judged.finding.reason == f"error: {judged.error}"
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"sql": None}, "give either sql or check"),
+        ({"check": "rsi_trigger"}, "give either sql or check"),
+        ({"unit": None}, "unit: Field required"),
+        ({"colour": "red"}, "colour: Extra inputs are not permitted"),
+        ({"unit": 5}, "unit: Input should be a valid string"),
+        ({"rows": "most"}, "rows: Input should be 'all' or 'any'"),
+        ({"reading": "=cmd|' /C calc'!A0"}, "a spreadsheet would compute it"),
+        ({"reading": "red \x1b[31m alert"}, "control character"),
+        ({"reading": "x" * 2_000}, "at most 1000 characters"),
+        ({"alternative": "'; drop table marts.claims; --"}, "alternative: String should match pattern"),
+        ({"as_of": "2025-03-14T20:00:00"}, "as_of: Input should have timezone info"),
+        ({"judged_until": "2025-03-14T20:00:00Z"}, "judged_until must come after as_of"),
+    ],
+)
+def test_a_mistake_in_a_claim_names_file_claim_and_key(tmp_path: Path, given: dict[str, Any], reason: str) -> None:
+    file = tmp_path / "note.toml"
+    file.write_text(_definition(**given) + GOOD, "utf-8")
+    note = read_note(file)
+    assert [claim.id for claim in note.claims] == ["good"]
+    (mistake,) = note.mistakes
+    assert mistake.startswith(f"{file}: claim 'C1': ")
+    assert reason in mistake
+
+
+def test_ids_and_alternatives_are_given_once(tmp_path: Path) -> None:
+    file = tmp_path / "note.toml"
+    reading = _definition().partition("[[claims.definitions]]")[2]
+    file.write_text(_definition() + GOOD + GOOD + "[[claims.definitions]]" + reading, "utf-8")
+    note = read_note(file)
+    assert [claim.id for claim in note.claims] == ["C1", "good"]
+    assert note.mistakes == (f"{file}: claim 'good': claim: Value error, alternative given twice: only",)
+    file.write_text(_definition() + GOOD + GOOD, "utf-8")
+    assert read_note(file).mistakes == (f"{file}: claim 'good': this id is given twice; the first one counts",)
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"[[claims]\n", "not TOML"),
+        (b"\xff\xfe", "not TOML"),
+        (b"a = " + b"[" * 100_000, "not TOML"),
+        (b"title = 'x'", r"no \[\[claims\]\]"),
+        (b"claims = 5", r"no \[\[claims\]\]"),
+        (b"[[claims]]\nid = 'a'\n", "title: Field required; as_of: Field required"),
+        (b"#" * 1_000_001, "larger than"),
+    ],
+)
+def test_what_is_no_note_says_so(tmp_path: Path, body: bytes, reason: str) -> None:
+    file = tmp_path / "note.toml"
+    file.write_bytes(body)
+    with pytest.raises(NoteError, match=reason) as error:
+        read_note(file)
+    assert str(error.value).startswith(f"{file}: ")
+    with pytest.raises(NoteError, match="cannot be read: "):
+        read_note(tmp_path)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(text=st.one_of(st.text(max_size=200), st.text(alphabet="select from()*,;'\"$[]1 --/\n", max_size=80)))
+def test_any_text_as_sql_gives_rows_or_a_reason(box: Box, text: str) -> None:
+    with suppress(BoxError):
+        assert box.rows(text, {}, LATER).height <= 100
+    assert box.rows("select count(*) as value from staging.market_bars", {}, LATER).item() == 3
+
+
+def test_check_note_runs_the_others_names_the_mistakes_and_ends_with_1(tmp_path: Path) -> None:
+    lake = publish(tmp_path / "lakes", [mart_row("RUT", "2025-03-13", close=1993.69)])
+    sql = "select close as value, session_date from marts.positioning_vs_technicals where market = $market"
+    wrong = 'id = "wrong"\nclaim = "no such column"\n[[claims.definitions]]\nalternative = "only"\nreading = "none"\n'
+    wrong += 'unit = "points"\nsql = "select price as value from marts.markets"\nholds_when = "true"\n'
+    good = _definition(sql=sql, parameters={"market": "RUT"}, holds_when="value < 2000", as_of="2025-03-13T20:00:00Z")
+    file = tmp_path / "note.toml"
+    file.write_text(f"{good}\n[[claims]]\n{wrong}\n[[claims]]\nid = 'empty'\n", "utf-8")
+    arguments = ("check-note", file, "--lake", tmp_path / "lakes")
+    said = r2k(tmp_path, *arguments)
+    assert said.exit_code == 1
+    assert said.output.startswith(f"{SAMPLE}\na note: 1 hold, 0 fail, 1 undetermined\n")
+    assert "    holds         only: 1,993.69 (points)\n" in said.output
+    assert f"ERROR  {file}: claim 'empty': claim: Field required" in said.output
+    assert f"ERROR  {file}: claim 'wrong', only: Binder Error: " in said.output
+    found = json.loads(r2k(tmp_path, *arguments, "--json").stdout)
+    assert (found["is_sample"], len(found["errors"])) == (True, 2)
+    assert found["verdicts"][0]["evidence"] == [{"value": 1993.69, "session_date": "2025-03-13"}]
+    file.write_text(good, "utf-8")
+    assert r2k(tmp_path, *arguments).exit_code == 0
+    file.write_text("title", "utf-8")
+    refused = r2k(tmp_path, *arguments)
+    assert (refused.exit_code, refused.stderr.startswith(f"r2k: {file}: not TOML: ")) == (1, True)
+    assert lake.warehouse.exists()
+
+
+def test_without_a_warehouse_the_next_command_is_named(tmp_path: Path) -> None:
+    said = r2k(tmp_path, "check-note", next(SHIPPED.glob("*.toml")), "--lake", tmp_path)
+    assert said.exit_code == 1
+    assert "no warehouse yet; next: r2k run" in said.stderr
+
+
+@pytest.mark.parametrize("file", sorted(SHIPPED.glob("*.toml")), ids=lambda file: file.stem)
+def test_shipped_notes_have_no_mistake(file: Path) -> None:
+    assert read_note(file).mistakes == ()
+
+
+def test_evidence_is_what_the_query_gave_in_its_order(box: Box, tmp_path: Path) -> None:
+    sql = "select close as value, session_date, known_at from staging.market_bars order by session_date desc"
+    evidence = json.loads(_judged(box, tmp_path, sql=sql).finding.evidence)
+    assert evidence[0] == {"value": 2040.0, "session_date": "2025-03-14", "known_at": "2025-03-14T20:00:00+00:00"}
+    assert [date.fromisoformat(row["session_date"]).day for row in evidence] == [14, 13]
+    assert pl.DataFrame(evidence).height == 2

@@ -1,0 +1,272 @@
+"""The command line: options, output, messages and exit codes, on a small published lake."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from r2k_pipeline.lake import Lake
+from tests.pipeline.command_line import R2K, r2k
+from tests.unit.published import SAMPLE, mart_row, publish
+
+COMMANDS = ("run", "ui", "status", "sql", "brief", "doctor", "accept")
+FAILED = "files:prices/^DJI.csv: ^DJI: no such file; next: put prices/^DJI.csv into the folder"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Lakes: a good `sample`, and `files` whose last fetch of one symbol failed."""
+    folder = tmp_path_factory.mktemp("lakes")
+    rows = [mart_row("RUT", "2025-03-13", close=1993.69, rsi_14=24.08), mart_row("SPX", "2025-03-13", close=5521.52)]
+    publish(folder, rows)
+    publish(folder, rows, source="files", fetches=[{"item": "^DJI", "status": "failed", "message": FAILED}])
+    return folder
+
+
+@pytest.fixture
+def ask(folder: Path, tmp_path: Path) -> "Ask":
+    return Ask(folder, tmp_path)
+
+
+class Ask:
+    """`r2k COMMAND --lake ... ARGUMENTS` in this process."""
+
+    def __init__(self, folder: Path, home: Path) -> None:
+        self.folder, self.home = folder, home
+
+    def __call__(self, command: str, *arguments: object, **environment: str) -> Result:
+        return r2k(self.home, command, "--lake", self.folder, *arguments, **environment)
+
+
+def test_help_lists_every_command_with_what_it_does(ask: Ask) -> None:
+    result = r2k(ask.home, "--help")
+    assert result.exit_code == 0
+    lines = result.output.partition("Commands:\n")[2].splitlines()
+    listed = dict(line.split(None, 1) for line in lines if line.strip())
+    assert set(COMMANDS) <= set(listed)
+    for command in COMMANDS:
+        assert r2k(ask.home, command, "--help").exit_code == 0
+
+
+def test_version(ask: Ask) -> None:
+    result = r2k(ask.home, "--version")
+    assert (result.exit_code, version("r2k-pipeline") in result.output) == (0, True)
+
+
+@pytest.mark.parametrize("arguments", [("dance",), ("run", "--source", "nowhere"), ("sql",), ("run", "--nonsense")])
+def test_wrong_use_is_exit_code_2(ask: Ask, arguments: tuple[str, ...]) -> None:
+    result = r2k(ask.home, *arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert "Error: " in result.stderr
+
+
+# r2k sql
+
+
+QUERY = "select market, close, rsi_14, known_at from latest()"
+
+
+def test_sql_prints_a_table(ask: Ask) -> None:
+    result = ask("sql", QUERY)
+    assert result.exit_code == 0
+    assert "1993.69" in result.stdout
+    assert "│ SPX" in result.stdout
+
+
+def test_sql_prints_csv(ask: Ask) -> None:
+    rows = list(csv.DictReader(io.StringIO(ask("sql", "--format", "csv", QUERY).stdout)))
+    assert [(row["market"], row["close"], row["rsi_14"]) for row in rows] == [
+        ("RUT", "1993.69", "24.08"),
+        ("SPX", "5521.52", ""),
+    ]
+
+
+def test_sql_prints_json(ask: Ask) -> None:
+    rows = json.loads(ask("sql", "--format", "json", QUERY).stdout)
+    assert [(row["market"], row["close"], row["rsi_14"]) for row in rows] == [
+        ("RUT", 1993.69, 24.08),
+        ("SPX", 5521.52, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("select nothing from latest()", "nothing"),
+        ("select * from nowhere", "nowhere"),
+        ("selec 1", "syntax error"),
+        ("select 1 / ", "syntax error"),
+        ("create table t (a int)", "read-only"),
+        ("delete from marts.markets", "read-only"),
+        ("select * from read_csv('/etc/passwd')", "disabled"),
+        ("copy marts.markets to 'out.csv'", "disabled"),
+        ("attach 'other.duckdb'", "disabled"),
+        ("set memory_limit = '100GB'", "locked"),
+    ],
+)
+def test_a_query_that_cannot_be_run_says_why(ask: Ask, query: str, message: str) -> None:
+    result = ask("sql", query)
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith("r2k: query: ")
+    assert message in result.stderr
+    assert not list(ask.home.glob("*.csv"))
+
+
+# r2k brief, status, doctor
+
+
+def test_brief(ask: Ask) -> None:
+    result = ask("brief", "--market", "RUT")
+    assert result.exit_code == 0
+    assert result.stdout.startswith(f"> {SAMPLE}\n\n# RUT, RUT: 2025-03-13")
+    assert "1,993.69" in result.stdout
+    assert "# SPX" not in result.stdout
+
+
+def test_brief_as_json(ask: Ask) -> None:
+    found = json.loads(ask("brief", "--json").stdout)
+    assert found["label"] == SAMPLE
+    assert [row["market"] for row in found["markets"]] == ["RUT", "SPX"]
+
+
+def test_brief_of_an_unknown_market_names_those_there_are(ask: Ask) -> None:
+    result = ask("brief", "--market", "XYZ")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "r2k: no mart row for market 'XYZ'; next: one of RUT, SPX, or a later moment\n"
+
+
+def test_status_of_a_good_lake(ask: Ask) -> None:
+    result = ask("status")
+    assert result.exit_code == 0
+    assert "0123456789abcdef, published 2025-03-14 22:00:00 UTC" in result.stdout
+    assert "last session  2025-03-13" in result.stdout
+
+
+def test_status_names_what_failed(ask: Ask) -> None:
+    result = ask("status", "--source", "files")
+    assert result.exit_code == 1
+    assert FAILED in result.stdout
+    found = json.loads(ask("status", "--source", "files", "--json").stdout)
+    assert (found["ok"], found["failed"]) == (False, [FAILED])
+
+
+def test_doctor_of_a_good_lake(ask: Ask) -> None:
+    result = ask("doctor")
+    assert result.exit_code == 0, result.output
+    assert "FAIL" not in result.stdout
+
+
+def test_doctor_finds_what_failed_and_what_is_damaged(folder: Path, ask: Ask) -> None:
+    lake = Lake.of(folder, "files")
+    broken = lake.root / "raw" / "price_bars" / "20250314T220000000000-0123456789abcdef.parquet"
+    broken.parent.mkdir(parents=True)
+    try:
+        broken.write_bytes(b"PAR1 not what it was PAR1")
+        result = ask("doctor", "--source", "files", "--json")
+    finally:
+        broken.unlink()
+    findings = {finding["detail"]: finding["ok"] for finding in json.loads(result.stdout)}
+    assert result.exit_code == 1
+    assert findings[FAILED] is False
+    assert any(str(broken) in detail and not ok for detail, ok in findings.items())
+
+
+def test_doctor_says_who_holds_the_lake(folder: Path, ask: Ask) -> None:
+    with Lake.of(folder, "sample").lock():
+        result = ask("doctor")
+    assert f"process {os.getpid()}" in result.stdout
+
+
+def test_accept_of_what_is_not_held_says_what_is(ask: Ask) -> None:
+    result = ask("accept", "^RUT")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "r2k: ^RUT: none of its revisions are held; held: nothing; next: r2k status\n"
+
+
+def test_instants_are_utc_wherever_one_reads(folder: Path, tmp_path: Path) -> None:
+    """A process of its own: DuckDB takes the zone of its surroundings when it is loaded."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("R2K_")}
+    printed = subprocess.run(
+        [R2K, "status", "--lake", folder],
+        env={**environment, "TZ": "Asia/Tokyo"},
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert "published 2025-03-14 22:00:00 UTC" in printed
+
+
+# What is not there, and wrong settings
+
+
+@pytest.mark.parametrize("command", [("status",), ("brief",), ("sql", "select 1")])
+def test_without_a_warehouse_the_next_command_is_run(tmp_path: Path, command: tuple[str, ...]) -> None:
+    result = r2k(tmp_path, *command, "--lake", tmp_path)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.rstrip().endswith("no warehouse yet; next: r2k run")
+
+
+def test_doctor_without_a_warehouse_says_so(tmp_path: Path) -> None:
+    result = r2k(tmp_path, "doctor", "--lake", tmp_path)
+    assert result.exit_code == 1
+    assert "no warehouse yet; next: r2k run" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("R2K_SOURCE", "everywhere"),
+        ("R2K_FIRST_YEAR", "1066"),
+        ("R2K_AS_OF", "2025-03-14T15:00"),
+        ("R2K_AS_OF", "yesterday"),
+        ("R2K_LOCK_WAIT_SECONDS", "-1"),
+        ("R2K_REPORT_TYPES", '["tff"]'),
+    ],
+)
+@pytest.mark.parametrize("command", ["run", "status"])
+def test_a_wrong_setting_is_exit_code_2_and_named(ask: Ask, command: str, name: str, value: str) -> None:
+    result = ask(command, **{name: value})
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"r2k: {name}")
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_wrong_value_in_the_config_file_is_exit_code_2(ask: Ask) -> None:
+    (ask.home / "r2k.toml").write_text("first_yaer = 2010\n")
+    result = ask("status")
+    assert result.exit_code == 2
+    assert "first_yaer" in result.stderr.lower()
+
+
+def test_arguments_win_over_the_environment_and_that_over_the_config_file(ask: Ask) -> None:
+    (ask.home / "r2k.toml").write_text('source = "live"\n')
+    assert ask("status", "--source", "sample", R2K_SOURCE="files").exit_code == 0
+    assert FAILED in ask("status", R2K_SOURCE="files").stdout
+    assert "no warehouse yet" in ask("status").stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('[RUT]\nname = "Russell"\nindex = "^RUT"\n', "multiplier"),
+        ('[RUT]\nname = "Russell"\nindex = "^RUT"\nmultiplier = 50\nindxe = "x"\n', "indxe"),
+        ("RUT = 5\n", "a market is a table"),
+        ("[RUT\n", "not TOML"),
+    ],
+)
+def test_a_mistake_in_a_markets_file_names_the_key(ask: Ask, tmp_path: Path, text: str, message: str) -> None:
+    markets = tmp_path / "markets.toml"
+    markets.write_text(text)
+    result = ask("doctor", R2K_MARKETS=str(markets))
+    assert result.exit_code == 1
+    assert str(markets) in result.stdout
+    assert message in result.stdout
