@@ -19,8 +19,9 @@ from r2k_pipeline.claims.note import NoteError
 from r2k_pipeline.lake import Lake, LakeError
 from r2k_pipeline.markets import MarketsError
 from r2k_pipeline.settings import Settings
+from r2k_pipeline.transforms.setups import SetupsError
 
-EXPECTED = (LakeError, MarketsError, NoteError)
+EXPECTED = (LakeError, MarketsError, NoteError, SetupsError)
 """Errors that explain themselves: shown as one message, without a traceback."""
 
 

@@ -171,8 +171,9 @@ def _shares(outcomes: pl.DataFrame) -> pl.DataFrame:
     score = (share - base) / (base * (1 - base) / n).sqrt()
     return (
         shares.with_columns(
-            held_share_low_ratio=(middle - reach) / (1 + Z95**2 / n),
-            held_share_high_ratio=(middle + reach) / (1 + Z95**2 / n),
+            # At a share of 0 or 1 the interval ends there exactly; rounding must not leave it outside.
+            held_share_low_ratio=pl.min_horizontal((middle - reach) / (1 + Z95**2 / n), share),
+            held_share_high_ratio=pl.max_horizontal((middle + reach) / (1 + Z95**2 / n), share),
             excess_share_ratio=share - base,
             p_value=pl.when(base.is_between(0, 1, closed="none")).then(score).map_elements(_two_sided, pl.Float64),
         )

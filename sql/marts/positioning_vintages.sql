@@ -65,7 +65,8 @@ netted as (
         long_contracts - short_contracts as net_contracts,
         (long_contracts - short_contracts) / nullif(open_interest_contracts, 0) as net_share_oi,
         lag(report_date) over series as previous_date,
-        lag(is_convertible) over series as previous_is_convertible
+        lag(is_convertible) over series as previous_is_convertible,
+        lag(contract_codes) over series as previous_codes
     from summed
     window series as (partition by market, report_type, trader_group, epoch order by report_date)
 ),
@@ -78,6 +79,7 @@ based as (
             when report_date - previous_date > 8 then 'gap: no report for the week before'
             when not is_convertible then 'contract unit not convertible'
             when not previous_is_convertible then 'contract unit of the report before not convertible'
+            when contract_codes <> previous_codes then 'contracts changed: ' || previous_codes || ' before'
         end as change_basis
     from netted
 ),

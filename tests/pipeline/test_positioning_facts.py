@@ -22,7 +22,7 @@ def test_asset_managers_and_leveraged_funds_in_the_notes_week(from_real: Publish
 
 
 def test_weekly_changes_are_those_that_the_cftc_prints(from_real: Published) -> None:
-    """In every week whose report before is of the same one contract: on 2018-06-12 the Russell's ICE contract is gone."""
+    """Where the report before is of the same contract: on 2018-06-12 the Russell's ICE contract is gone."""
     ((rows, off),) = from_real.query("""
         with changes as (
             select *, lag(contract_codes) over (
@@ -48,7 +48,8 @@ def test_weekly_changes_are_those_that_the_cftc_prints(from_real: Published) -> 
 
 def test_traders_and_concentrations_are_of_one_contract(from_real: Published) -> None:
     found = from_real.query("""
-        select contract_codes like '%,%' as is_summed, count(traders_long) > 0, count(concentration_net_4_long_percent) > 0
+        select contract_codes like '%,%' as is_summed, count(traders_long) > 0,
+            count(concentration_net_4_long_percent) > 0
         from marts.weekly_positioning group by is_summed order by is_summed""")
     assert found == [(False, True, True), (True, False, False)]
 
@@ -79,7 +80,8 @@ def test_the_notes_setup_is_named_at_the_close_after_its_release(from_real: Publ
 
 def test_every_named_row_has_three_facts(from_real: Published) -> None:
     found = from_real.query("""
-        select setup is null, count(setup_fact_1) = count(*), count(setup_fact_2) = count(*), count(setup_fact_3) = count(*)
+        select setup is null, count(setup_fact_1) = count(*), count(setup_fact_2) = count(*),
+            count(setup_fact_3) = count(*)
         from marts.positioning_vs_technicals group by all order by all""")
     assert found == [(False, True, True, True), (True, False, False, False)]
 

@@ -137,7 +137,7 @@ def test_deleting_what_was_learned_later_changes_nothing_known_earlier(
     moment = moments[0] + timedelta(days=offset)
     folder = tmp_path_factory.mktemp("generated")
     try:
-        _write(folder / "whole", bars, reports, datetime(2024, 3, 1, tzinfo=UTC))
+        _write(folder / "whole", bars, reports, datetime(2024, 6, 1, tzinfo=UTC))
         recorded = pl.col("recorded_at") <= moment
         _write(folder / "cut", bars.filter(recorded), reports.filter(recorded), moment)
         whole = build_tables(run_of(folder / "whole", None, ("RUT",), source="files", files=folder))

@@ -99,7 +99,7 @@ def test_technical_state_is_of_trend_momentum_and_location(values: dict[str, obj
     assert tuple(found[name] for name in ("trend", "momentum", "location", "technical_state")) == states
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(st.floats(-0.5, 0.5), st.sampled_from([{}, DOWN, {"sma_50": 2001.0}]))
 def test_alignment_is_flow_against_trend(flow: float, trend: dict[str, object]) -> None:
     found = named(**trend, asset_manager_net_share_oi_change_1w=flow)
