@@ -69,7 +69,7 @@ class Fetches(_Fetch, Table, layer="meta"):
 class Generation(Table, layer="meta"):
     """The generation in this warehouse: what was published, when, from what. One row."""
 
-    generation_id = text("digest over the content of every published table", key=True)
+    generation_id = text("digest over the content of every published table but meta.fetches", key=True)
     published_at = instant("when this file was swapped in")
     as_of = instant("the moment whose knowledge this is")
     source = text("which source: sample, files or live")
