@@ -11,6 +11,7 @@ import r2k_pipeline.contracts  # noqa: F401  (fills TABLES)
 from r2k_pipeline.contracts.table import LAYERS, TABLES
 from r2k_pipeline.settings import PROJECT
 from r2k_pipeline.sql_models import SqlModel, read_models, run_model
+from r2k_pipeline.transforms.setups import read_setups
 
 SHIPPED = [model for model in read_models(PROJECT / "sql") if model.name.split(".")[0] in LAYERS]
 DOUBLES = SqlModel("marts.doubles", "-- why\nselect market, close * 2 as close\nfrom features.bars\norder by market\n")
@@ -57,7 +58,7 @@ def test_shipped_models_say_why_and_run_on_empty_tables(model: SqlModel) -> None
     """A lake of the first minute: every upstream is there and has no row."""
     assert model.comment
     empty = {name: TABLES[name].create_empty() for name in model.upstreams}
-    variables = {"as_of": datetime(2025, 3, 14, 20, tzinfo=UTC)}
+    variables = {"as_of": datetime(2025, 3, 14, 20, tzinfo=UTC), **read_setups().variables()}
     rows = run_model(model, {name: [] for name in model.upstreams}, variables, memory_limit="256MB", empty=empty)
     assert TABLES[model.name].validate(rows, cast=True).columns == TABLES[model.name].column_names()
 
