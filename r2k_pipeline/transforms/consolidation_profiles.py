@@ -15,23 +15,9 @@ def build_consolidation_profiles(bars: pl.DataFrame, consolidations: pl.DataFram
     """Rows of features.volume_profiles with window `consolidation`: at each session since the innermost open range
     began, as that range was known then; no row where none was open. `bars` as in `build_volume_profiles`.
     """
-    spans = consolidations.sort("market", "start_date", "first_confirmed_date", "confirmed_date").with_columns(
-        until_date=pl.col("confirmed_date").shift(-1).over("market", "start_date", "first_confirmed_date")
-    )
-    sessions = bars.select("market", "session_date")
-    innermost = (
-        sessions.join_where(
-            spans.filter(pl.col("end_date").is_null()).select(
-                "start_date", "confirmed_date", "until_date", range_market="market"
-            ),
-            pl.col("market") == pl.col("range_market"),
-            pl.col("session_date") >= pl.col("confirmed_date"),
-        )
-        .filter((pl.col("session_date") < pl.col("until_date")).fill_null(True))
-        .group_by("market", "session_date")
-        .agg(pl.col("start_date").max())
-    )
-    marked = sessions.join(innermost, on=["market", "session_date"], how="left", maintain_order="left")
+    sessions = bars.select("market", "session_date").with_row_index("row")
+    innermost = _innermost(sessions, consolidations)
+    marked = sessions.join(innermost, on="row", how="left", maintain_order="left")
     anchors = (
         marked.with_columns(stretch=pl.struct("market", "start_date").rle_id())
         .filter(pl.col("start_date").is_not_null())
@@ -45,3 +31,23 @@ def build_consolidation_profiles(bars: pl.DataFrame, consolidations: pl.DataFram
         .select("market", "anchor_date", pl.lit(WINDOW).alias("name"), "known_date", "until")
     )
     return build_anchored_profiles(bars, anchors)
+
+
+def _innermost(sessions: pl.DataFrame, consolidations: pl.DataFrame) -> pl.DataFrame:
+    """row, start_date of the open range that started last, for the rows of `sessions` at which one was open."""
+    key = ("market", "start_date", "first_confirmed_date")
+    at = sessions.rename({"session_date": "confirmed_date", "row": "first"})
+    until = sessions.rename({"session_date": "until_date", "row": "until"})
+    ends = sessions.group_by("market").agg(end=pl.col("row").max() + 1)
+    return (
+        consolidations.sort(*key, "confirmed_date")
+        .with_columns(until_date=pl.col("confirmed_date").shift(-1).over(key))
+        .filter(pl.col("end_date").is_null())
+        .join(at, on=["market", "confirmed_date"])
+        .join(until, on=["market", "until_date"], how="left")
+        .join(ends, on="market")
+        .select("start_date", row=pl.int_ranges("first", pl.coalesce("until", "end"), dtype=pl.UInt32))
+        .explode("row")
+        .group_by("row")
+        .agg(pl.col("start_date").max())
+    )
