@@ -5,8 +5,54 @@ Instants are UTC; floats refuse NaN and infinity (null means not known or not de
 """
 
 from collections.abc import Sequence
+from typing import Final, TypeVar
 
 import dataframely as dy
+
+MEASURES: Final = ("dimension", "additive", "semi_additive", "non_additive")
+Column = TypeVar("Column", bound=dy.Column)
+
+
+SQL_TYPES: Final[dict[type[dy.Column], str]] = {
+    dy.String: "varchar",
+    dy.Bool: "boolean",
+    dy.Date: "date",
+    dy.Datetime: "timestamptz",
+    dy.Float64: "double",
+    dy.Int64: "bigint",
+}
+
+
+def sql_type_of(column: dy.Column) -> str:
+    """What the column's type is called in the warehouse's SQL."""
+    return SQL_TYPES[type(column)]
+
+
+def additive(column: Column) -> Column:
+    """A measure whose sum means something over every key: flows over groups and weeks, counts over items."""
+    return _measured(column, "additive")
+
+
+def semi_additive(column: Column) -> Column:
+    """A stock: its sum means something over groups at one moment, never over time."""
+    return _measured(column, "semi_additive")
+
+
+def dimension(column: Column) -> Column:
+    """A number to group by, like a month."""
+    return _measured(column, "dimension")
+
+
+def measure_of(column: dy.Column) -> str:
+    """One of MEASURES: keys, texts, days and flags are dimensions; a number adds up only where it says so."""
+    if column.primary_key or not isinstance(column, dy.Float64 | dy.Int64):
+        return "dimension"
+    return str((column.metadata or {}).get("measure", "non_additive"))
+
+
+def _measured(column: Column, measure: str) -> Column:
+    column.metadata = {**(column.metadata or {}), "measure": measure}
+    return column
 
 
 def _float(unit: str, text: str, nullable: bool, low: float | None = None, high: float | None = None) -> dy.Float64:

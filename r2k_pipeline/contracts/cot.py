@@ -9,7 +9,20 @@ from typing import Final
 import dataframely as dy
 import polars as pl
 
-from r2k_pipeline.contracts.columns import choice, contracts, count, day, equivalents, flag, instant, number, text, usd
+from r2k_pipeline.contracts.columns import (
+    additive,
+    choice,
+    contracts,
+    count,
+    day,
+    equivalents,
+    flag,
+    instant,
+    number,
+    semi_additive,
+    text,
+    usd,
+)
 from r2k_pipeline.contracts.table import Table
 
 REPORT_TYPES: Final = ("tff_futures", "tff_combined", "legacy_futures", "legacy_combined")
@@ -109,16 +122,20 @@ class CotReleases(Table, layer="staging"):
 
 
 class _GroupPositions(dy.Schema):
-    long_contracts = contracts("long positions, spreads not included")
-    short_contracts = contracts("short positions, spreads not included")
-    spreading_contracts = contracts("positions both long and short; null for groups that report none", nullable=True)
+    long_contracts = semi_additive(contracts("long positions, spreads not included"))
+    short_contracts = semi_additive(contracts("short positions, spreads not included"))
+    spreading_contracts = semi_additive(
+        contracts("positions both long and short; null for groups that report none", nullable=True)
+    )
     open_interest_contracts = contracts("open interest of the contract")
-    long_contracts_change_1w = contracts("the CFTC's own weekly change", nullable=True, signed=True)
-    short_contracts_change_1w = contracts("the CFTC's own weekly change", nullable=True, signed=True)
+    long_contracts_change_1w = additive(contracts("the CFTC's own weekly change", nullable=True, signed=True))
+    short_contracts_change_1w = additive(contracts("the CFTC's own weekly change", nullable=True, signed=True))
     traders_long = count("traders", "traders with long positions; null where suppressed", nullable=True)
     traders_short = count("traders", "traders with short positions; null where suppressed", nullable=True)
     concentration_net_4_long_percent = number("percent of open interest", "net longs of the 4 largest", nullable=True)
     concentration_net_4_short_percent = number("percent of open interest", "net shorts of the 4 largest", nullable=True)
+    concentration_net_8_long_percent = number("percent of open interest", "net longs of the 8 largest", nullable=True)
+    concentration_net_8_short_percent = number("percent of open interest", "net shorts of the 8 largest", nullable=True)
     contract_units = text("what one contract is, as printed", nullable=True)
     contract_multiplier_usd = usd(
         "USD per index point, read from contract_units; null where it has none", nullable=True
@@ -164,9 +181,11 @@ class MarketPositions(Table, layer="staging"):
     trader_group = choice(TRADER_GROUPS, "TFF or legacy trader group", key=True)
     known_at = instant("when these values were known", key=True)
     contract_codes = text("the contracts summed, comma-separated")
-    long_contracts = equivalents("long positions; null where a contract unit is not convertible", nullable=True)
-    short_contracts = equivalents("short positions", nullable=True)
-    spreading_contracts = equivalents("positions both long and short", nullable=True)
+    long_contracts = semi_additive(
+        equivalents("long positions; null where a contract unit is not convertible", nullable=True)
+    )
+    short_contracts = semi_additive(equivalents("short positions", nullable=True))
+    spreading_contracts = semi_additive(equivalents("positions both long and short", nullable=True))
     open_interest_contracts = equivalents("open interest of the market", nullable=True)
     released_at = instant("when the report became public")
     release_basis = choice(RELEASE_BASES, "documented exception, rule, or estimate")

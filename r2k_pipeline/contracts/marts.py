@@ -9,9 +9,11 @@ from typing import Final
 import dataframely as dy
 
 from r2k_pipeline.contracts.columns import (
+    additive,
     choice,
     count,
     day,
+    dimension,
     equivalents,
     flag,
     instant,
@@ -19,6 +21,7 @@ from r2k_pipeline.contracts.columns import (
     percentile,
     points,
     ratio,
+    semi_additive,
     share_oi,
     text,
     usd,
@@ -53,23 +56,23 @@ class _WeeklyPositions(dy.Schema):
     report_date = day("as-of day of the positions", key=True)
     trader_group = choice(TRADER_GROUPS, "TFF or legacy trader group", key=True)
     contract_codes = text("the contracts summed, comma-separated")
-    long_contracts = equivalents("long positions", nullable=True)
-    short_contracts = equivalents("short positions", nullable=True)
-    spreading_contracts = equivalents("positions both long and short", nullable=True)
-    net_contracts = equivalents("long less short", nullable=True, signed=True)
+    long_contracts = semi_additive(equivalents("long positions", nullable=True))
+    short_contracts = semi_additive(equivalents("short positions", nullable=True))
+    spreading_contracts = semi_additive(equivalents("positions both long and short", nullable=True))
+    net_contracts = semi_additive(equivalents("long less short", nullable=True, signed=True))
     open_interest_contracts = equivalents("open interest of the market", nullable=True)
     net_share_oi = share_oi("net / open interest", nullable=True)
-    net_notional_usd = usd("net x multiplier x index close of the as-of day", nullable=True)
+    net_notional_usd = semi_additive(usd("net x multiplier x index close of the as-of day", nullable=True))
     change_basis = text("null where weekly changes are whole; otherwise why they are null", nullable=True)
-    long_contracts_change_1w = equivalents("against the previous report", nullable=True, signed=True)
-    short_contracts_change_1w = equivalents("against the previous report", nullable=True, signed=True)
-    net_contracts_change_1w = equivalents("against the previous report", nullable=True, signed=True)
+    long_contracts_change_1w = additive(equivalents("against the previous report", nullable=True, signed=True))
+    short_contracts_change_1w = additive(equivalents("against the previous report", nullable=True, signed=True))
+    net_contracts_change_1w = additive(equivalents("against the previous report", nullable=True, signed=True))
     open_interest_contracts_change_1w = equivalents("against the previous report", nullable=True, signed=True)
     net_share_oi_change_1w = number(CHANGE_OF_SHARE, "against the previous report", nullable=True)
-    new_longs_contracts = equivalents("longs added in the week", nullable=True)
-    long_liquidation_contracts = equivalents("longs given up in the week", nullable=True)
-    new_shorts_contracts = equivalents("shorts added in the week", nullable=True)
-    short_covering_contracts = equivalents("shorts bought back in the week", nullable=True)
+    new_longs_contracts = additive(equivalents("longs added in the week", nullable=True))
+    long_liquidation_contracts = additive(equivalents("longs given up in the week", nullable=True))
+    new_shorts_contracts = additive(equivalents("shorts added in the week", nullable=True))
+    short_covering_contracts = additive(equivalents("shorts bought back in the week", nullable=True))
     dominant_flow = choice(FLOWS, "the largest of the four flows; ties in this order", nullable=True)
     cot_index_26w = percentile("Briese: 100 (net - min) / (max - min) over 26 weeks, this one included")
     cot_index_52w = percentile("the same over 52 weeks")
@@ -129,10 +132,10 @@ class Sessions(Table, layer="marts"):
     open_at = instant("opening bell")
     close_at = instant("closing bell; early on half-days")
     is_half_day = flag("closes early")
-    year = count("year", "calendar year")
-    quarter = count("quarter", "calendar quarter, 1..4")
-    month = count("month", "calendar month, 1..12")
-    iso_week = count("ISO week", "ISO week of the year")
+    year = dimension(count("year", "calendar year"))
+    quarter = dimension(count("quarter", "calendar quarter, 1..4"))
+    month = dimension(count("month", "calendar month, 1..12"))
+    iso_week = dimension(count("ISO week", "ISO week of the year"))
     is_month_end = flag("last session of its month")
 
 
@@ -143,7 +146,7 @@ class TraderGroups(Table, layer="marts"):
     report_family = choice(("tff", "legacy", "both"), "reports that print it")
     label = text("name to show")
     meaning = text("who is in it, after the CFTC's explanatory notes")
-    sort_order = count("position", "order to show it in")
+    sort_order = dimension(count("position", "order to show it in"))
 
 
 class PositioningVsTechnicals(Table, layer="marts"):

@@ -6,7 +6,7 @@ Belongs here: the book-keeping that lets a number be traced. Not here: market da
 import dataframely as dy
 import polars as pl
 
-from r2k_pipeline.contracts.columns import choice, count, flag, instant, text
+from r2k_pipeline.contracts.columns import MEASURES, additive, choice, count, dimension, flag, instant, text
 from r2k_pipeline.contracts.table import LAYERS, Table
 
 FETCH_STATUSES = ("ok", "held", "failed", "absent", "accepted")
@@ -39,12 +39,12 @@ class _Fetch(dy.Schema):
         "there, and no failure; accepted: what was held was appended",
     )
     message = text("what failed, is held, was withdrawn or is missing, and the next command", nullable=True)
-    rows_read = count("rows", "rows in the answer")
-    rows_written = count("rows", "rows of the answer appended to the raw log")
-    rows_quarantined = count("rows", "rows refused")
-    rows_identical = count("rows", "rows the log or the answer itself already held")
-    rows_held = count("rows", "rows of the answer kept aside until `r2k accept`")
-    rows_withdrawn = count("rows", "tombstones appended for rows no longer listed; not rows of the answer")
+    rows_read = additive(count("rows", "rows in the answer"))
+    rows_written = additive(count("rows", "rows of the answer appended to the raw log"))
+    rows_quarantined = additive(count("rows", "rows refused"))
+    rows_identical = additive(count("rows", "rows the log or the answer itself already held"))
+    rows_held = additive(count("rows", "rows of the answer kept aside until `r2k accept`"))
+    rows_withdrawn = additive(count("rows", "tombstones appended for rows no longer listed; not rows of the answer"))
 
     @dy.rule()
     def every_row_accounted_for(cls) -> pl.Expr:  # noqa: N805
@@ -86,9 +86,14 @@ class ColumnDictionary(Table, layer="meta"):
     layer_name = choice(LAYERS, "schema", key=True)
     table_name = text("table", key=True)
     column_name = text("column", key=True)
-    position = count("position", "place in the table, from 1")
+    position = dimension(count("position", "place in the table, from 1"))
     data_type = text("type in DuckDB")
     unit = text("unit")
+    measure = choice(
+        MEASURES,
+        "what a BI tool may do: group by a dimension; sum an additive measure over any key of one market and report "
+        "type, a semi-additive one over trader groups but not over time, a non-additive one never",
+    )
     meaning = text("what it is")
     is_key = flag("part of the key")
     is_nullable = flag("may be null: not known or not defined")

@@ -7,7 +7,7 @@ indicators, levels.
 import dataframely as dy
 import polars as pl
 
-from r2k_pipeline.contracts.columns import choice, count, day, flag, instant, number, points, text
+from r2k_pipeline.contracts.columns import additive, choice, count, day, flag, instant, number, points, text
 from r2k_pipeline.contracts.table import Table
 
 SYMBOL = r"^[A-Z0-9^=.\-]{1,16}$"
@@ -43,7 +43,7 @@ class PriceBars(_Bar, Table, layer="raw"):
     symbol = text("vendor symbol, e.g. ^RUT", key=True, regex=SYMBOL)
     session_date = day("exchange-local trading day", key=True)
     recorded_at = instant("when we learned this value", key=True)
-    volume = number("shares or contracts", "volume as the vendor gave it", nullable=True, low=0)
+    volume = additive(number("shares or contracts", "volume as the vendor gave it", nullable=True, low=0))
     source = text("where the row came from: source name and file or address")
     is_final = flag("the session had ended when the value was recorded; false = live partial bar, never published")
     is_withdrawn = flag("the vendor no longer lists this bar: a tombstone that repeats the last values")
@@ -66,7 +66,7 @@ class DailyPrices(_Bar, Table, layer="staging"):
 
     symbol = text("vendor symbol", key=True, regex=SYMBOL)
     session_date = day("exchange-local trading day", key=True)
-    volume = number("shares or contracts", "volume as the vendor gave it", nullable=True, low=0)
+    volume = additive(number("shares or contracts", "volume as the vendor gave it", nullable=True, low=0))
     known_at = instant("session close for first values, the moment of recording for corrections")
     revision = count("revisions", "how often the value had changed by then; 0 = as first recorded")
     recorded_at = instant("recorded_at of the raw row this is")
@@ -79,7 +79,7 @@ class PriceVintages(_Bar, Table, layer="staging"):
     symbol = text("vendor symbol", key=True, regex=SYMBOL)
     session_date = day("exchange-local trading day", key=True)
     revision = count("revisions", "0 = as first recorded", key=True)
-    volume = number("shares or contracts", "volume as the vendor gave it", nullable=True, low=0)
+    volume = additive(number("shares or contracts", "volume as the vendor gave it", nullable=True, low=0))
     known_at = instant("session close for first values, the moment of recording for corrections and late fills")
     superseded_at = instant("when the next vintage was known; null = it stands", nullable=True)
     is_withdrawn = flag("from then on the vendor listed no such bar")
@@ -108,6 +108,8 @@ class MarketBars(_Bar, Table, layer="staging"):
     market = text("market id, e.g. RUT", key=True)
     session_date = day("exchange-local trading day", key=True)
     known_at = instant("when this was known: the session's close, or later for a correction", key=True)
-    volume = number("shares or contracts", "the proxy's volume; null where it did not trade yet", nullable=True, low=0)
+    volume = additive(
+        number("shares or contracts", "the proxy's volume; null where it did not trade yet", nullable=True, low=0)
+    )
     volume_symbol = text("whose volume it is", nullable=True)
     superseded_at = instant("when the next vintage was known; null = it stands", nullable=True)

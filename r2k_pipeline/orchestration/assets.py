@@ -10,6 +10,7 @@ from typing import Any, Final
 import dagster as dg
 import polars as pl
 
+from r2k_pipeline.contracts.columns import sql_type_of
 from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.prices import PriceActions, PriceBars
 from r2k_pipeline.contracts.reference import MarketSymbols, Sessions
@@ -59,7 +60,7 @@ def column_schema(table: type[Table]) -> dg.TableSchema:
         columns=[
             dg.TableColumn(
                 name,
-                str(column.dtype),
+                sql_type_of(column),
                 description=f"{column.description} [{table.units()[name]}]",
                 constraints=dg.TableColumnConstraints(
                     nullable=column.nullable, other=["key"] if column.primary_key else []

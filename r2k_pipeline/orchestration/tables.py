@@ -16,6 +16,7 @@ import polars as pl
 from r2k_pipeline.claims.known import SOURCES
 from r2k_pipeline.claims.note import SHIPPED, NoteError, read_note
 from r2k_pipeline.contracts import claims, cot, indicators, levels, marts, meta, outcomes, prices, profiles, reference
+from r2k_pipeline.contracts.columns import measure_of, sql_type_of
 from r2k_pipeline.contracts.table import TABLES, Table
 from r2k_pipeline.orchestration.findings import findings_model, read_checks
 from r2k_pipeline.orchestration.observed_releases import observe_releases
@@ -209,8 +210,9 @@ def _column_dictionary(_: Run) -> pl.DataFrame:
                 "table_name": table.table,
                 "column_name": name,
                 "position": position,
-                "data_type": str(column.dtype),
+                "data_type": sql_type_of(column),
                 "unit": table.units()[name],
+                "measure": measure_of(column),
                 "meaning": column.description,
                 "is_key": column.primary_key,
                 "is_nullable": column.nullable,

@@ -7,9 +7,8 @@ anew. Not here: what tables hold (contracts/), comments in the warehouse (wareho
 from collections.abc import Iterator
 from typing import Final
 
-import dataframely as dy
-
 import r2k_pipeline.contracts  # noqa: F401  (fills TABLES)
+from r2k_pipeline.contracts.columns import measure_of, sql_type_of
 from r2k_pipeline.contracts.table import LAYERS, TABLES, Table
 
 LAYER_NOTES: Final = {
@@ -21,21 +20,13 @@ LAYER_NOTES: Final = {
     "meta": "About the data itself: what was published, fetched and refused, and what columns mean.",
 }
 """What each layer is."""
-DUCKDB_TYPES: Final[dict[type[dy.Column], str]] = {
-    dy.String: "varchar",
-    dy.Bool: "boolean",
-    dy.Date: "date",
-    dy.Datetime: "timestamptz",
-    dy.Float64: "double",
-    dy.Int64: "bigint",
-}
-"""What a column's type is called in SQL."""
 INTRODUCTION: Final = """# Tables
 
 Generated from `r2k_pipeline/contracts/` by `python -m r2k_pipeline.report.dictionary > docs/tables.md`: edit the
 contracts, not this. The same texts are comments in the warehouse (`select * from duckdb_columns()`) and rows of
 `meta.column_dictionary`. Keys are **bold**. Null means not known or not defined, never 0; a column that may be
-null says so. Instants are UTC."""
+null says so. Instants are UTC. An additive measure may be summed over the keys of one market and report type, a
+semi-additive one over trader groups but not over time, any other never; of vintages, those that stand at one moment."""
 
 
 def build_dictionary() -> str:
@@ -57,8 +48,10 @@ def _section(table: type[Table]) -> str:
 def _rows(table: type[Table]) -> Iterator[str]:
     for name, column in table.columns().items():
         label = f"**{name}**" if column.primary_key else name
-        sql_type = DUCKDB_TYPES[type(column)] + (", may be null" if column.nullable else "")
-        cells = (label, sql_type, table.units()[name], column.description or "")
+        sql_type = sql_type_of(column) + (", may be null" if column.nullable else "")
+        adds = measure_of(column).replace("_", "-")
+        unit = table.units()[name] + (f"; {adds}" if adds in ("additive", "semi-additive") else "")
+        cells = (label, sql_type, unit, column.description or "")
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 

@@ -36,7 +36,10 @@ summed as (
         p.open_interest_contracts is not null as is_convertible,
         c.traders_long,
         c.traders_short,
-        c.recorded_at
+        c.concentration_net_4_long_percent,
+        c.concentration_net_4_short_percent,
+        c.concentration_net_8_long_percent,
+        c.concentration_net_8_short_percent
     from staging.market_positions as p
     inner join epochs as e
         on p.market = e.market
@@ -201,10 +204,10 @@ measured as (
         r.traders_short,
         r.long_contracts / nullif(r.traders_long, 0) as long_per_trader_contracts,
         r.short_contracts / nullif(r.traders_short, 0) as short_per_trader_contracts,
-        c.concentration_net_4_long_percent,
-        c.concentration_net_4_short_percent,
-        c.concentration_net_8_long_percent,
-        c.concentration_net_8_short_percent,
+        r.concentration_net_4_long_percent,
+        r.concentration_net_4_short_percent,
+        r.concentration_net_8_long_percent,
+        r.concentration_net_8_short_percent,
         case
             when r.rank_156.percentile is null then null
             when r.rank_156.percentile <= getvariable('positioning_limits').extreme_short then 'extreme_short'
@@ -221,11 +224,6 @@ measured as (
     from moved as r
     inner join reference.markets as m on r.market = m.market
     left join closes as b on r.market = b.market and r.report_date = b.session_date
-    left join raw.cot_reports as c
-        on r.report_type = c.report_type
-        and r.contract_codes = c.contract_code
-        and r.report_date = c.report_date
-        and r.recorded_at = c.recorded_at
 ),
 
 -- A row is a vintage where its values are not those of the epoch before, or where it was not there in it.

@@ -108,6 +108,8 @@ select
     leg.traders_short as traders_short,
     concentration_net_4_long_percent,
     concentration_net_4_short_percent,
+    concentration_net_8_long_percent,
+    concentration_net_8_short_percent,
     contract_units,
     try_cast(
         replace(regexp_extract(contract_units, '\$\s*([0-9][0-9,]*\.?[0-9]*)', 1), ',', '') as double

@@ -14,6 +14,8 @@ select
     traders_short,
     concentration_net_4_long_percent,
     concentration_net_4_short_percent,
+    concentration_net_8_long_percent,
+    concentration_net_8_short_percent,
     contract_units,
     contract_multiplier_usd,
     released_at,
