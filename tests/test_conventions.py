@@ -243,9 +243,7 @@ def test_locks_hold_what_pyproject_asks_for() -> None:
     _pinned_within(LOCKS[0], wanted)
     _pinned_within(LOCKS[1], [*wanted, *project["project"]["optional-dependencies"]["dev"]])
     # Versions only: what the tests add may want a package on more platforms.
-    runtime, dev = (
-        {name: {str(pin.specifier) for pin in pins} for name, pins in _pins(lock).items()} for lock in LOCKS
-    )
+    runtime, dev = ({name: {str(p.specifier) for p in pins} for name, pins in _pins(lock).items()} for lock in LOCKS)
     apart = {name for name in runtime if runtime[name] != dev.get(name)}
     assert not apart, f"the locks differ on {apart}: make lock"
 
