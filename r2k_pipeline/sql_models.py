@@ -4,11 +4,11 @@ Belongs here: reading, parsing and running one SELECT over upstream Parquet in a
 Not here: where Parquet lives (lake.py), publishing (warehouse.py).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import duckdb
 import polars as pl
@@ -16,6 +16,9 @@ import sqlglot
 from sqlglot import exp
 
 from r2k_pipeline.contracts.table import LAYERS
+
+BY_MARKET: Final = "-- by: market"
+"""The header line of a model whose rows need those of their own market alone."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +40,16 @@ class SqlModel:
         return "getvariable('as_of')" in self.query
 
     @cached_property
+    def is_by_market(self) -> bool:
+        """Whether its header says that no row needs another market's, so that it may run on a few markets at a time."""
+        return BY_MARKET in self.query.splitlines()
+
+    @cached_property
     def comment(self) -> str:
         """The leading comment: why the model is as it is."""
         lines = self.query.splitlines()
         head = lines[: next((i for i, line in enumerate(lines) if not line.startswith("--")), len(lines))]
-        return " ".join(line.removeprefix("--").strip() for line in head)
+        return " ".join(line.removeprefix("--").strip() for line in head if line != BY_MARKET)
 
 
 def read_models(folder: Path) -> tuple[SqlModel, ...]:
@@ -58,10 +66,12 @@ def run_model(
     *,
     memory_limit: str,
     empty: Mapping[str, pl.DataFrame] | None = None,
+    markets: Sequence[str] | None = None,
 ) -> pl.DataFrame:
     """The rows of `model` over the Parquet `files` of its upstreams; `variables` reach it by getvariable.
 
-    An upstream without files stands in as the frame in `empty`. Raises duckdb.Error with the model's name.
+    An upstream without files stands in as the frame in `empty`. Given `markets`, only their rows are read, of the
+    upstreams that have a market. Raises duckdb.Error with the model's name.
     """
     with duckdb.connect(config={"memory_limit": memory_limit}) as connection:
         for name, value in variables.items():
@@ -70,8 +80,10 @@ def run_model(
             for upstream in model.upstreams:
                 connection.execute(f"create schema if not exists {upstream.split('.')[0]}")
                 if files[upstream]:
-                    names = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files[upstream])
-                    connection.execute(f"create view {upstream} as from read_parquet([{names}])")
+                    names = ", ".join(_quoted(str(file)) for file in files[upstream])
+                    has_market = markets is not None and "market" in pl.read_parquet_schema(files[upstream][0])
+                    rows_of = f"where market in ({', '.join(map(_quoted, markets or ()))})" if has_market else ""
+                    connection.execute(f"create view {upstream} as from read_parquet([{names}]) {rows_of}")
                 else:
                     connection.register("absent", (empty or {})[upstream].to_arrow())
                     connection.execute(f"create table {upstream} as from absent")
@@ -79,3 +91,7 @@ def run_model(
             return rows
         except duckdb.Error as error:
             raise type(error)(f"sql model {model.name}: {error}") from error
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -8,7 +8,7 @@ import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final
 
 import polars as pl
@@ -29,7 +29,11 @@ from r2k_pipeline.transforms.setups import read_setups
 
 SQL: Final = PROJECT / "sql"
 DAYS_AHEAD: Final = timedelta(days=400)
-"""How far sessions and the release ledger look ahead, for what is due next."""
+"""How far sessions look ahead."""
+MARKETS_AT_ONCE: Final = 4
+"""Markets in memory at once where a model runs market by market: a century of each fits in the memory limit."""
+REPORTS_AHEAD: Final = timedelta(days=14)
+"""How far the release ledger looks ahead: the next report is always in it, holidays and all."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +56,19 @@ def derived_tables() -> tuple[DerivedTable, ...]:
 
 def _of_sql(model: SqlModel) -> DerivedTable:
     def build(run: Run) -> pl.DataFrame:
-        return run_model(
+        rows_of = partial(
+            run_model,
             model,
             {name: run.lake.files(name) for name in model.upstreams},
             ({"as_of": run.as_of} if model.reads_as_of else {}) | read_setups().variables(),
             memory_limit=run.settings.memory_limit,
             empty={name: TABLES[name].create_empty() for name in model.upstreams},
         )
+        if not model.is_by_market:
+            return rows_of()
+        markets = sorted(market.market for market in run.markets)
+        starts = range(0, len(markets), MARKETS_AT_ONCE)
+        return pl.concat([rows_of(markets=markets[start : start + MARKETS_AT_ONCE]) for start in starts])
 
     upstreams = {*model.upstreams, *([meta.FetchLog.dotted()] if model.reads_as_of else [])}
     return DerivedTable(TABLES[model.name], tuple(sorted(upstreams)), "duckdb", build, model.comment)
@@ -197,7 +207,7 @@ def _sessions(run: Run) -> pl.DataFrame:
 
 def _cot_releases(run: Run) -> pl.DataFrame:
     reports = run.lake.read(cot.CotReports)
-    ledger = build_cot_releases(reports["report_date"].unique(), run.as_of.date())
+    ledger = build_cot_releases(reports["report_date"].unique(), (run.as_of + REPORTS_AHEAD).date())
     return observe_releases(ledger, reports, run.lake.read(meta.FetchLog))
 
 

@@ -1,5 +1,6 @@
 -- What was known at each session's close. A report enters by its release, never by its as-of day: the greatest
 -- report date released by then, so that a later correction of an older week never takes its place.
+-- by: market
 with bars as (
     select market, session_date, min(known_at) as known_at
     from staging.market_bars

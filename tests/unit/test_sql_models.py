@@ -110,3 +110,13 @@ def test_runs_do_not_see_each_other(bars: list[Path]) -> None:
     run(DOUBLES, bars, as_of=datetime(2025, 1, 1, tzinfo=UTC))
     left = SqlModel("marts.left", "select getvariable('as_of') as as_of, count(*) as tables from duckdb_tables()")
     assert run(left, bars).rows() == [(None, 0)]
+
+
+def test_a_model_by_market_is_the_same_market_by_market(bars: list[Path]) -> None:
+    model = SqlModel(DOUBLES.name, "-- why\n-- by: market\n" + DOUBLES.query)
+    assert model.is_by_market and not DOUBLES.is_by_market
+    assert model.comment == "why why"
+    files = dict.fromkeys(model.upstreams, bars)
+    parts = [run_model(model, files, {}, memory_limit="256MB", markets=[market]) for market in ("RUT", "SPX")]
+    assert [part["market"].to_list() for part in parts] == [["RUT"], ["SPX"]]
+    assert pl.concat(parts).equals(run(model, bars))
