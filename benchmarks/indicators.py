@@ -6,9 +6,7 @@ polars-talib takes part where it is installed: it is no dependency of this proje
 """
 
 import importlib.util
-import statistics
 import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -17,6 +15,7 @@ import numpy as np
 import polars as pl
 import talib
 from numpy.typing import NDArray
+from timing import time_in_turn
 from universe import build_universe
 
 from r2k_pipeline.transforms.indicator_input import price_array
@@ -168,18 +167,12 @@ def main(symbols: str = "2000", bars: str = "2500", rounds: str = "5") -> None:
         else:
             reference = made
     del reference, made, frame
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(int(rounds)):
-        for name, run in runs.items():
-            started = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - started)
-    middle = {name: statistics.median(values) for name, values in seconds.items()}
+    times = time_in_turn(runs, int(rounds))
     print(f"{symbols} symbols x {bars} bars, {len(SHARED)} columns, median of {rounds} rounds in turn")
-    print(f"{'':26}{'s':>8}{'ours 1 thread':>16}{'ours 2 threads':>16}   times as fast")
-    for name, value in middle.items():
-        one, two = value / middle["ours, one thread"], value / middle["ours, two threads"]
-        print(f"{name:26}{value:8.3f}{one:15.2f}x{two:15.2f}x")
+    print(f"{'':26}{'s':>8}{'CPU s':>8}{'ours 1 thread':>16}{'ours 2 threads':>16}   times as fast")
+    for name, taken in times.items():
+        one, two = (taken.wall / times[f"ours, {threads}"].wall for threads in ("one thread", "two threads"))
+        print(f"{name:26}{taken.wall:8.3f}{taken.cpu:8.3f}{one:15.2f}x{two:15.2f}x")
     if "polars-talib" not in runs:
         print("polars-talib: not installed, left out")
 

@@ -8,8 +8,8 @@ import sys
 from dataclasses import dataclass
 
 import polars as pl
-from consolidations import median_seconds, show
 from polars.testing import assert_frame_equal
+from timing import ratio, show_per_bar, time_in_turn
 from universe import BARS, SYMBOLS, build_universe
 
 from r2k_pipeline.contracts.profiles import VolumeProfiles
@@ -51,17 +51,18 @@ def main(symbols: int) -> None:
     whole = Input.of(some).levels(last_only=False)
     assert_frame_equal(shown, whole.filter(pl.col("session_date") == some["session_date"].max()))
     full, half = Input.of(bars), Input.of(build_universe(symbols, BARS // 2))
-    times = median_seconds(
+    times = time_in_turn(
         {
             "indicators": lambda: build_daily_indicators(bars),
             "levels, last session": full.levels,
             "levels, last session, half the history": half.levels,
         }
     )
-    show(times, bars.height)
-    print(f"to indicators: {times['levels, last session'] / times['indicators']:.2f} (at most 1)")
-    ratio = times["levels, last session"] / times["levels, last session, half the history"]
-    print(f"twice the bars: {ratio:.2f} x the time (at most 2.2)")
+    show_per_bar(times, bars.height)
+    print(f"to indicators: {ratio(times, 'levels, last session', 'indicators')}, at most 1")
+    print(
+        f"twice the bars: {ratio(times, 'levels, last session', 'levels, last session, half the history')}, at most 2.2"
+    )
 
 
 if __name__ == "__main__":

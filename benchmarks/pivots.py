@@ -3,14 +3,13 @@
 Belongs here: bars in memory to the table in memory. `python benchmarks/pivots.py [SYMBOLS [BARS [ROUNDS]]]`.
 """
 
-import statistics
 import sys
-import time
 
 import numpy as np
 import pandas as pd
 import polars as pl
 from numpy.typing import NDArray
+from timing import time_in_turn
 from universe import build_universe
 
 from r2k_pipeline.transforms.indicators import build_daily_indicators
@@ -86,16 +85,10 @@ def main(symbols: str = "2000", bars: str = "2500", rounds: str = "5") -> None:
     assert np.array_equal(ours["kind"].to_numpy(), made["pandas"]["kind"].to_numpy())
     count = len(ours)
     del made, ours
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(int(rounds)):
-        for name, run in runs.items():
-            started = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - started)
-    middle = {name: statistics.median(values) for name, values in seconds.items()}
+    times = time_in_turn(runs, int(rounds))
     print(f"{symbols} symbols x {bars} bars, {count} pivots, median of {rounds} rounds in turn")
-    for name, value in middle.items():
-        print(f"{name:26}{value:8.3f} s{value / middle['ours']:10.2f}x")
+    for name, taken in times.items():
+        print(f"{name:26}{taken.wall:8.3f} s{taken.wall / times['ours'].wall:10.2f}x")
 
 
 if __name__ == "__main__":

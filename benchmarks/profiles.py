@@ -4,15 +4,14 @@ Belongs here: POC, value area and bin width of each bar, the recompute's asserte
 bars of one symbol to rounding; and how time grows. `python benchmarks/profiles.py [SYMBOLS [BARS [ROUNDS]]]`.
 """
 
-import statistics
 import sys
-import time
 from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from timing import time_in_turn
 from universe import build_universe
 
 from r2k_pipeline.transforms import profile_kernels as kernels
@@ -78,17 +77,6 @@ def by_symbol(function: Callable[[Floats, kernels.Batch, int], None], out: Float
         function(out[:, a:b], kernels.Batch(*(column[a:b] for column in batch)), WINDOW)
 
 
-def time_in_turn(runs: dict[str, Callable[[], object]], rounds: int) -> dict[str, tuple[float, float]]:
-    """Median wall and CPU seconds of each: a busy machine spoils the first more than the second."""
-    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in runs}
-    for _ in range(rounds):
-        for name, run in runs.items():
-            wall, cpu = time.perf_counter(), time.process_time()
-            run()
-            taken[name].append((time.perf_counter() - wall, time.process_time() - cpu))
-    return {name: tuple(map(statistics.median, zip(*pairs, strict=True))) for name, pairs in taken.items()}
-
-
 def main(symbols: str = "2000", bars: str = "2500", rounds: str = "3") -> None:
     """Assert equality, then time; nanoseconds a row, and how many times the incremental profile's."""
     universe = build_universe(int(symbols), int(bars))
@@ -125,10 +113,10 @@ def main(symbols: str = "2000", bars: str = "2500", rounds: str = "3") -> None:
     times = time_in_turn(runs, int(rounds))
     print(f"{symbols} symbols x {bars} bars, windows of {WINDOW}, median of {rounds} rounds in turn; ns a row")
     print(f"{'':28}{'wall':>10}{'CPU':>10}   times as long (CPU)")
-    per_row = {name: [value / rows[name] * 1e9 for value in times[name]] for name in runs}
+    per_row = {name: (taken.wall / rows[name] * 1e9, taken.cpu / rows[name] * 1e9) for name, taken in times.items()}
     for name, (wall, cpu) in per_row.items():
         print(f"{name:28}{wall:10.0f}{cpu:10.0f}{cpu / per_row['incremental'][1]:15.1f}x")
-    grown = times["incremental"][1] / times["incremental, half the bars"][1]
+    grown = times["incremental"].cpu / times["incremental, half the bars"].cpu
     print(f"twice the bars take {grown:.2f}x the time")
 
 

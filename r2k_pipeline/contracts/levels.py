@@ -83,6 +83,7 @@ class Levels(Table, layer="features"):
     confirmed_date = day("session at whose close the founding evidence, and so the zone, was first known")
     last_touch_date = day("session of the last touch; null = not touched since confirmed", nullable=True)
     distance_atr = number("ATR", "(price - close) / atr_14 of the session; negative below the close")
+    nearness = count("place", "1 = the nearest price to the close among the zones of its role")
     evidence_count = count("pieces of evidence", "how many pieces joined the zone up to this session")
     evidence = text("the newest pieces of evidence, newest first: kind date at price")
 

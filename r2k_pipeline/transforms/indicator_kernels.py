@@ -1,9 +1,9 @@
-"""Compiled kernels of the daily indicators: arrays in, arrays out, one symbol at a time, without the GIL.
+"""Compiled kernels of the indicators that look back a fixed number of bars: averages, bands, extremes, volatility.
 
-Belongs here: the arithmetic. Not here: frames, nulls, threads (indicators.py). NaN marks "not defined yet".
-A long window is joined from two shorter ones, `mean_100[i] = (mean_50[i] + mean_50[i - 50]) / 2`: no running sum, so
-nothing drifts, a value depends on its own window alone, and every loop vectorises while the symbol stays in cache.
-Counts of bars are passed as floats: numba would compile a function anew for every integer written in a call.
+Belongs here: the arithmetic, one symbol at a time, without the GIL. Not here: frames, nulls, threads (indicators.py),
+exponential smoothing (smoothing_kernels.py). NaN marks "not defined yet". A long window is joined from short ones that
+lie end to end: no running sum, so nothing drifts, and a value depends on its own window alone. Loops touch few arrays:
+where more than 8 pairs of them would have to be checked for overlap, the compiler gives up vectorising.
 """
 
 import numpy as np
@@ -11,213 +11,75 @@ import numpy as np
 from r2k_pipeline.transforms.compiled import exact_kernel
 from r2k_pipeline.transforms.symbols import Floats, Integers
 
-ALL_FLAT = 1e-14
-"""TA-Lib's own zero: average gain plus loss (index points) below it means that nothing has moved."""
-ONE, TWO, THREE, FOUR = (np.uint64(bars) for bars in range(1, 5))
+ONE, TWO, THREE, FOUR, FIVE, TEN, FIFTEEN, TWENTY, THIRTY = (np.uint64(n) for n in (1, 2, 3, 4, 5, 10, 15, 20, 30))
 """Unsigned, because numba checks a signed index for Python's wrap-around and then cannot vectorise."""
 
-WORK = 6
-"""Scratch rows of one symbol."""
-RETURN, RSI, SMA_20, SMA_50, SMA_100, SMA_200, EMA_20, MACD, SIGNAL, HISTOGRAM, ATR = range(11)
-UPPER, LOWER, HIGH, LOW, VOLATILITY, DRAWDOWN, TRIGGER_30, TRIGGER_70, TRIGGER_50_200 = range(11, 20)
-"""Rows of the output of `indicators`, as indicators.COLUMNS names them."""
+RETURN, SMA_20, SMA_50, SMA_100, SMA_200 = 0, 2, 3, 4, 5
+UPPER, LOWER, HIGH, LOW, VOLATILITY, DRAWDOWN, TRIGGER_50_200 = 11, 12, 13, 14, 15, 16, 19
+"""Rows of the output, as indicators.COLUMNS names them; smoothing_kernels.py fills the others."""
 
 
 @exact_kernel
-def _copy(x: Floats, out: Floats) -> None:
-    """`out[:] = x`, which as it stands would cost two seconds of compiling."""
-    for i in range(len(x)):
-        out[i] = x[i]
+def _fives(x: Floats, mean: Floats, squares: Floats) -> None:
+    """Mean of x[i]..x[i + 4], and the sum of their squared deviations from it, at i."""
+    for i in range(np.uint64(max(len(x) - 4, 0))):
+        a, b, c, d, e = x[i], x[i + ONE], x[i + TWO], x[i + THREE], x[i + FOUR]
+        m = (a + b + c + d + e) * 0.2
+        mean[i] = m
+        squares[i] = (a - m) ** 2 + (b - m) ** 2 + (c - m) ** 2 + (d - m) ** 2 + (e - m) ** 2
 
 
 @exact_kernel
-def _join_mean(long: Floats, long_bars: float, short: Floats, short_bars: float, out: Floats) -> None:
-    """The mean of two windows end to end: `long` up to a bar and `short` before it; NaN before there is one before."""
-    lag, share = int(long_bars), long_bars / (long_bars + short_bars)
-    out[:lag] = np.nan
-    new, old, joined = long[lag:], short[: len(out) - lag], out[lag:]
+def _join_two(x: Floats, bars: float, out: Floats) -> None:
+    """The mean of twice as many bars, from `x`, the mean of the last `bars`; NaN before there are so many."""
+    lag = int(bars)
+    out[: 2 * lag - 1] = np.nan
+    joined, new, old = out[2 * lag - 1 :], x[2 * lag - 1 :], x[lag - 1 :]
     for i in range(len(joined)):
-        joined[i] = share * new[i] + (1 - share) * old[i]
+        joined[i] = 0.5 * (new[i] + old[i])
 
 
 @exact_kernel
-def _join_maximum(x: Floats, lag: int, twice: int, oldest: int, out: Floats) -> None:
-    """The largest of x[i] and x at three lags; NaN where the oldest is missing or NaN."""
-    out[:oldest] = np.nan
-    a, b, c, d, joined = x[oldest:], x[oldest - lag :], x[oldest - twice :], x, out[oldest:]
-    for i in range(len(joined)):
-        new = a[i] if a[i] > b[i] else b[i]
-        old = c[i] if c[i] > d[i] else d[i]
-        joined[i] = new if new > old else old
+def _moving_averages(five: Floats, sma_20: Floats, sma_50: Floats, sma_100: Floats, sma_200: Floats) -> None:
+    """Means over 20, 50, 100, 200 bars from those over five (as _fives has them); NaN until a window is full."""
+    sma_20[:19] = np.nan
+    sma_50[:49] = np.nan
+    out_20, out_50 = sma_20[19:], sma_50[49:]
+    for i in range(np.uint64(len(out_20))):
+        out_20[i] = 0.25 * (five[i] + five[i + FIVE] + five[i + TEN] + five[i + FIFTEEN])
+    for i in range(np.uint64(len(out_50))):
+        out_50[i] = 0.1 * (five[i] + five[i + FIVE] + 4 * (out_20[i + TEN] + out_20[i + THIRTY]))
+    _join_two(sma_50, 50.0, sma_100)
+    _join_two(sma_100, 100.0, sma_200)
 
 
 @exact_kernel
-def _mean_20(x: Floats, ten: Floats, twenty: Floats, work: Floats) -> None:
-    """Means of the last 10 and 20 values, joined 1, 2, 4, 5, 10, 20."""
-    two, four = work[0], work[1]
-    _join_mean(x, 1.0, x, 1.0, two)
-    _join_mean(two, 2.0, two, 2.0, four)
-    _join_mean(four, 4.0, x, 1.0, two)
-    _join_mean(two, 5.0, two, 5.0, ten)
-    _join_mean(ten, 10.0, ten, 10.0, twenty)
+def _bands(five: Floats, squares: Floats, middle: Floats, upper: Floats, lower: Floats) -> None:
+    """Bollinger(20, 2), population standard deviation.
 
-
-@exact_kernel
-def _deviations_20(x: Floats, mean: Floats, out: Floats) -> None:
-    """Sum of the squared deviations of the last 20 values from their mean, as defined: nothing cancels."""
-    out[:19] = np.nan
-    centre, total = mean[19:], out[19:]
-    for i in range(np.uint64(len(total))):
-        squares = 0.0
-        for later in range(np.uint64(20)):
-            squares += (x[i + later] - centre[i]) ** 2
-        total[i] = squares
-
-
-@exact_kernel
-def moving_averages(
-    close: Floats, sma_20: Floats, sma_50: Floats, sma_100: Floats, sma_200: Floats, work: Floats
-) -> None:
-    """Means over 20, 50, 100, 200 bars; NaN until a window is full."""
-    ten, forty = work[2], work[0]
-    _mean_20(close, ten, sma_20, work)
-    _join_mean(sma_20, 20.0, sma_20, 20.0, forty)
-    _join_mean(forty, 40.0, ten, 10.0, sma_50)
-    _join_mean(sma_50, 50.0, sma_50, 50.0, sma_100)
-    _join_mean(sma_100, 100.0, sma_100, 100.0, sma_200)
-
-
-@exact_kernel
-def _maximum_252(x: Floats, out: Floats, work: Floats) -> None:
-    """Largest of the last 252 values: windows of 4, 16, 64, and four of 64 that overlap."""
-    done, joined = out, work[0]
-    _copy(x, done)
-    for lag, twice, oldest in ((1, 2, 3), (4, 8, 12), (16, 32, 48), (64, 128, 188)):
-        _join_maximum(done, lag, twice, oldest, joined)
-        done, joined = joined, done
-
-
-@exact_kernel
-def _smooth(x: Floats, seed_at: float, seed_bars: float, weight: float, out: Floats) -> None:
-    """Exponential smoothing: seeded with the mean of `seed_bars` values, then (1 - weight) * previous + weight * x.
-
-    Written four steps ahead, out[i + 4] from out[i] and four inputs, so that four bars are computed at once.
+    The squares within four windows of five bars and those between their means, so that nothing cancels.
     """
-    first, bars = int(seed_at), int(seed_bars)
-    out[:first] = np.nan
-    if len(x) <= first:
-        return
-    keep = 1 - weight
-    out[first] = np.mean(x[first + 1 - bars : first + 1])
-    for i in range(first + 1, min(first + 4, len(x))):
-        out[i] = keep * out[i - 1] + weight * x[i]
-    w0, w1, w2, w3, w4 = weight, weight * keep, weight * keep**2, weight * keep**3, keep**4
-    inputs, smoothed = x[first + 1 :], out[first:]
-    for i in range(np.uint64(max(len(smoothed) - 4, 0))):
-        recent = w0 * inputs[i + THREE] + w1 * inputs[i + TWO] + w2 * inputs[i + ONE] + w3 * inputs[i]
-        smoothed[i + FOUR] = w4 * smoothed[i] + recent
+    upper[:19] = np.nan
+    lower[:19] = np.nan
+    centre, top, bottom = middle[19:], upper[19:], lower[19:]
+    for i in range(np.uint64(len(centre))):
+        m = centre[i]
+        within = squares[i] + squares[i + FIVE] + squares[i + TEN] + squares[i + FIFTEEN]
+        a, b, c, d = five[i] - m, five[i + FIVE] - m, five[i + TEN] - m, five[i + FIFTEEN] - m
+        width = np.sqrt(0.2 * within + (a**2 + b**2 + c**2 + d**2))
+        top[i] = m + width
+        bottom[i] = m - width
 
 
 @exact_kernel
-def average_moves(close: Floats, bars: float, gain: Floats, loss: Floats, work: Floats) -> None:
-    """Wilder's average gain and loss (index points): the mean of the first `bars` moves, then weight 1 / bars."""
-    rise, fall = work[0], work[1]
-    rise[:1] = 0.0
-    fall[:1] = 0.0
-    new, old, up, down = close[1:], close[:-1], rise[1:], fall[1:]
-    for i in range(len(new)):
-        up[i] = max(new[i] - old[i], 0.0)
-        down[i] = max(old[i] - new[i], 0.0)
-    _smooth(rise, bars, bars, 1 / bars, gain)
-    _smooth(fall, bars, bars, 1 / bars, loss)
-
-
-@exact_kernel
-def rsi_trigger(close: Floats, gain: Floats, loss: Floats, bars: float, target: float, out: Floats) -> None:
-    """The next close that would make RSI equal `target`: Wilder's recursion solved for the close.
-
-    With k = target / (100 - target): a rise d makes the ratio ((bars - 1) gain + d) / ((bars - 1) loss) = k, so
-    d = (bars - 1) (k loss - gain); where that is negative the close must fall, by d / k. NaN if no positive close does.
-    """
-    k = target / (100 - target)
-    for i in range(len(close)):
-        rise = (bars - 1) * (k * loss[i] - gain[i])
-        price = close[i] + (rise if rise > 0 else rise / k)
-        out[i] = price if price > 0 and gain[i] + loss[i] >= ALL_FLAT else np.nan
-
-
-@exact_kernel
-def _strength(close: Floats, rsi: Floats, trigger_30: Floats, trigger_70: Floats, work: Floats) -> None:
-    """RSI(14) after Wilder, NaN while nothing has moved, and its two trigger closes."""
-    gain, loss = work[2], work[3]
-    average_moves(close, 14.0, gain, loss, work)
-    for i in range(len(close)):
-        moves = gain[i] + loss[i]
-        rsi[i] = 100 * (gain[i] / moves) if moves >= ALL_FLAT else np.nan
-    rsi_trigger(close, gain, loss, 14.0, 30.0, trigger_30)
-    rsi_trigger(close, gain, loss, 14.0, 70.0, trigger_70)
-
-
-@exact_kernel
-def _macd(close: Floats, macd: Floats, signal: Floats, histogram: Floats, work: Floats) -> None:
-    """MACD(12, 26, 9) as TA-Lib has it: both averages are seeded at bar 25, all three outputs begin at bar 33."""
-    fast, slow = work[0], work[1]
-    _smooth(close, 25.0, 12.0, 2 / 13, fast)
-    _smooth(close, 25.0, 26.0, 2 / 27, slow)
-    for i in range(len(close)):
-        macd[i] = fast[i] - slow[i]
-    _smooth(macd, 33.0, 9.0, 2 / 10, signal)
-    macd[:33] = np.nan
-    for i in range(len(close)):
-        histogram[i] = macd[i] - signal[i]
-
-
-@exact_kernel
-def _average_true_range(high: Floats, low: Floats, close: Floats, out: Floats, work: Floats) -> None:
-    """ATR(14) after Wilder; the first bar has no true range."""
-    true_range = work[0]
-    true_range[:1] = 0.0
-    top, bottom, previous, ranges = high[1:], low[1:], close[:-1], true_range[1:]
-    for i in range(len(ranges)):
-        ranges[i] = max(top[i], previous[i]) - min(bottom[i], previous[i])
-    _smooth(true_range, 14.0, 14.0, 1 / 14, out)
-
-
-@exact_kernel
-def _bands(close: Floats, middle: Floats, upper: Floats, lower: Floats) -> None:
-    """Bollinger(20, 2), population standard deviation."""
-    _deviations_20(close, middle, lower)
-    for i in range(len(middle)):
-        width = 2 * np.sqrt(lower[i] / 20)
-        upper[i] = middle[i] + width
-        lower[i] = middle[i] - width
-
-
-@exact_kernel
-def _volatility(log_close: Floats, out: Floats, work: Floats) -> None:
-    """Realised volatility: sample standard deviation of 20 log returns, a year of 252 sessions."""
-    moves, mean = work[3], work[4]
-    moves[:1] = np.nan
-    new, old, changes = log_close[1:], log_close[:-1], moves[1:]
-    for i in range(len(changes)):
-        changes[i] = new[i] - old[i]
-    _mean_20(moves, work[2], mean, work)
-    _deviations_20(moves, mean, out)
-    for i in range(len(out)):
-        out[i] = np.sqrt(out[i] * (252 / 19))
-
-
-@exact_kernel
-def _extremes(high: Floats, low: Floats, high_252d: Floats, low_252d: Floats, work: Floats) -> None:
-    """Highest high and lowest low of 252 bars: the lowest is the highest of the mirrored."""
-    values = work[1]
-    _copy(high, values)
-    _maximum_252(values, high_252d, work)
-    for i in range(len(low)):
-        values[i] = -low[i]
-    _maximum_252(values, low_252d, work)
-    for i in range(len(low)):
-        low_252d[i] = -low_252d[i]
+def _average_trigger(close: Floats, sma_50: Floats, sma_200: Floats, out: Floats) -> None:
+    """The next close x with (49 closes + x) / 50 = (199 closes + x) / 200; NaN if it is not positive."""
+    out[:199] = np.nan
+    fast, slow, trigger = sma_50[199:], sma_200[199:], out[199:]
+    leaves_fast, leaves_slow = close[150:], close
+    for i in range(len(trigger)):
+        price = (200 * slow[i] - leaves_slow[i] - 4 * (50 * fast[i] - leaves_fast[i])) * (1 / 3)
+        trigger[i] = price if price > 0 else np.nan
 
 
 @exact_kernel
@@ -236,64 +98,86 @@ def _returns(close: Floats, return_1d: Floats, drawdown: Floats) -> None:
 
 
 @exact_kernel
-def _average_trigger(close: Floats, sma_50: Floats, sma_200: Floats, out: Floats) -> None:
-    """The next close x with (49 closes + x) / 50 = (199 closes + x) / 200; NaN if it is not positive."""
-    out[:199] = np.nan
-    fast, slow, trigger = sma_50[199:], sma_200[199:], out[199:]
-    leaves_fast, leaves_slow = close[150:], close
-    for i in range(len(trigger)):
-        price = (200 * slow[i] - leaves_slow[i] - 4 * (50 * fast[i] - leaves_fast[i])) / 3
-        trigger[i] = price if price > 0 else np.nan
+def _largest(x: Floats, lags: tuple[int, int, int], out: Floats) -> None:
+    """The largest of x[i] and x at three later places, at i."""
+    a, b, c, d = x, x[lags[0] :], x[lags[1] :], x[lags[2] :]
+    for i in range(len(d)):
+        first = a[i] if a[i] > b[i] else b[i]
+        second = c[i] if c[i] > d[i] else d[i]
+        out[i] = first if first > second else second
 
 
 @exact_kernel
-def _longest(offsets: Integers) -> int:
-    """Bars of the symbol that has most."""
-    bars = 0
-    for symbol in range(len(offsets) - 1):
-        bars = max(bars, offsets[symbol + 1] - offsets[symbol])
-    return bars
+def _smallest(x: Floats, lags: tuple[int, int, int], out: Floats) -> None:
+    """The smallest of x[i] and x at three later places, at i."""
+    a, b, c, d = x, x[lags[0] :], x[lags[1] :], x[lags[2] :]
+    for i in range(len(d)):
+        first = a[i] if a[i] < b[i] else b[i]
+        second = c[i] if c[i] < d[i] else d[i]
+        out[i] = first if first < second else second
 
 
 @exact_kernel
-def indicators(high: Floats, low: Floats, close: Floats, log_close: Floats, offsets: Integers, out: Floats) -> None:
-    """Fill the 20 rows of `out` (indicators.COLUMNS x bars), symbol by symbol."""
-    room = np.empty(WORK * _longest(offsets))
+def _extremes(high: Floats, low: Floats, high_252d: Floats, low_252d: Floats, work: Floats) -> None:
+    """Highest high and lowest low of 252 bars: windows of 4, 16, 64, and four of 64 that overlap."""
+    four, sixteen = work[0], work[1]
+    high_252d[:251] = np.nan
+    low_252d[:251] = np.nan
+    bars = len(high)
+    _largest(high, (1, 2, 3), four)
+    _largest(four[: max(bars - 3, 0)], (4, 8, 12), sixteen)
+    _largest(sixteen[: max(bars - 15, 0)], (16, 32, 48), four)
+    _largest(four[: max(bars - 63, 0)], (64, 128, 188), high_252d[251:])
+    _smallest(low, (1, 2, 3), four)
+    _smallest(four[: max(bars - 3, 0)], (4, 8, 12), sixteen)
+    _smallest(sixteen[: max(bars - 15, 0)], (16, 32, 48), four)
+    _smallest(four[: max(bars - 63, 0)], (64, 128, 188), low_252d[251:])
+
+
+@exact_kernel
+def _volatility(log_close: Floats, out: Floats, squares: Floats) -> None:
+    """Realised volatility: sample standard deviation of 20 log returns, a year of 252 sessions.
+
+    As in _bands, within windows of five returns and between them; the mean return of a window is that of its ends.
+    """
+    out[:20] = np.nan
+    x, volatility = log_close, out[20:]
+    for i in range(np.uint64(max(len(x) - 5, 0))):
+        a, b, c, d, e, f = x[i], x[i + ONE], x[i + TWO], x[i + THREE], x[i + FOUR], x[i + FIVE]
+        m = (f - a) * 0.2
+        squares[i] = (b - a - m) ** 2 + (c - b - m) ** 2 + (d - c - m) ** 2 + (e - d - m) ** 2 + (f - e - m) ** 2
+    for i in range(np.uint64(len(volatility))):
+        a, b, c, d, e = x[i], x[i + FIVE], x[i + TEN], x[i + FIFTEEN], x[i + TWENTY]
+        m = (e - a) * 0.25
+        within = squares[i] + squares[i + FIVE] + squares[i + TEN] + squares[i + FIFTEEN]
+        between = (b - a - m) ** 2 + (c - b - m) ** 2 + (d - c - m) ** 2 + (e - d - m) ** 2
+        volatility[i] = np.sqrt((within + 0.2 * between) * (252 / 19))
+
+
+@exact_kernel
+def window_indicators(
+    high: Floats, low: Floats, close: Floats, log_close: Floats, offsets: Integers, out: Floats
+) -> None:
+    """Fill the rows of `out` (indicators.COLUMNS x bars) that are listed above, symbol by symbol."""
     for symbol in range(len(offsets) - 1):
         a, b = offsets[symbol], offsets[symbol + 1]
-        work = room[: WORK * (b - a)].reshape((WORK, b - a))
-        c = work[5]
-        _copy(close[a:b], c)
-        moving_averages(c, out[SMA_20, a:b], out[SMA_50, a:b], out[SMA_100, a:b], out[SMA_200, a:b], work)
-        _bands(c, out[SMA_20, a:b], out[UPPER, a:b], out[LOWER, a:b])
-        _returns(c, out[RETURN, a:b], out[DRAWDOWN, a:b])
-        _strength(c, out[RSI, a:b], out[TRIGGER_30, a:b], out[TRIGGER_70, a:b], work)
-        _smooth(c, 19.0, 20.0, 2 / 21, out[EMA_20, a:b])
-        _macd(c, out[MACD, a:b], out[SIGNAL, a:b], out[HISTOGRAM, a:b], work)
-        _average_true_range(high[a:b], low[a:b], c, out[ATR, a:b], work)
-        _extremes(high[a:b], low[a:b], out[HIGH, a:b], out[LOW, a:b], work)
-        _volatility(log_close[a:b], out[VOLATILITY, a:b], work)
+        c, work = close[a:b], np.empty((2, b - a))
+        _fives(c, work[0], work[1])
+        _moving_averages(work[0], out[SMA_20, a:b], out[SMA_50, a:b], out[SMA_100, a:b], out[SMA_200, a:b])
+        _bands(work[0], work[1], out[SMA_20, a:b], out[UPPER, a:b], out[LOWER, a:b])
         _average_trigger(c, out[SMA_50, a:b], out[SMA_200, a:b], out[TRIGGER_50_200, a:b])
+        _returns(c, out[RETURN, a:b], out[DRAWDOWN, a:b])
+        _extremes(high[a:b], low[a:b], out[HIGH, a:b], out[LOW, a:b], work)
+        _volatility(log_close[a:b], out[VOLATILITY, a:b], work[0])
 
 
 @exact_kernel
 def averages(close: Floats, offsets: Integers, out: Floats) -> None:
     """Fill the 5 rows of `out` with the close and its averages over 20, 50, 100 and 200 bars, symbol by symbol."""
-    room = np.empty(WORK * _longest(offsets))
     for symbol in range(len(offsets) - 1):
         a, b = offsets[symbol], offsets[symbol + 1]
-        work = room[: WORK * (b - a)].reshape((WORK, b - a))
-        _copy(close[a:b], out[0, a:b])
-        moving_averages(out[0, a:b], out[1, a:b], out[2, a:b], out[3, a:b], out[4, a:b], work)
-
-
-@exact_kernel
-def rsi_triggers(close: Floats, offsets: Integers, bars: float, target: float, out: Floats) -> None:
-    """Fill `out` with rsi_trigger of every symbol: RSI over `bars`, any target between 0 and 100."""
-    room = np.empty(WORK * _longest(offsets))
-    for symbol in range(len(offsets) - 1):
-        a, b = offsets[symbol], offsets[symbol + 1]
-        work = room[: WORK * (b - a)].reshape((WORK, b - a))
-        _copy(close[a:b], work[5])
-        average_moves(work[5], bars, work[2], work[3], work)
-        rsi_trigger(work[5], work[2], work[3], bars, target, out[a:b])
+        c, work = close[a:b], np.empty((2, b - a))
+        for i in range(len(c)):
+            out[0, a + i] = c[i]
+        _fives(c, work[0], work[1])
+        _moving_averages(work[0], out[1, a:b], out[2, a:b], out[3, a:b], out[4, a:b])

@@ -1,22 +1,18 @@
 """Daily indicators of any number of markets: bars in, one row of indicators per bar out.
 
-Belongs here: frames, nulls, the order of averages, threads. Not here: the arithmetic (indicator_kernels.py).
+Belongs here: frames, nulls, the order of averages. Not here: the arithmetic (indicator_kernels.py over windows,
+smoothing_kernels.py over all of history).
 Definitions, units: contracts/indicators.py. Reference: TA-Lib, equal to 1e-9 but for an all-flat RSI (null).
 """
 
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from itertools import product
-from typing import TypeVar
 
 import numpy as np
 import polars as pl
 
 from r2k_pipeline.transforms.indicator_input import price_array
+from r2k_pipeline.transforms.market_batches import map_batches
 from r2k_pipeline.transforms.symbols import Floats, Integers, symbol_offsets
-
-Result = TypeVar("Result")
 
 COLUMNS = (
     "return_1d",
@@ -47,9 +43,6 @@ TIE = 1e-10
 """Relative difference below which two averages are equal: far above the rounding of a mean (1e-15), and at prices
 below 100,000 below what a cent in one of 200 closes makes (5e-10)."""
 
-BATCH_ROWS = 100_000
-"""Rows of one task: enough to forget what a task costs, few enough to share out evenly."""
-
 
 def build_daily_indicators(bars: pl.DataFrame) -> pl.DataFrame:
     """Rows of `staging.market_bars` to rows of `features.daily_indicators`, one for one, in the same order.
@@ -67,7 +60,7 @@ def build_daily_indicators(bars: pl.DataFrame) -> pl.DataFrame:
         order = moving_average_order(*(values[COLUMNS.index(name)] for name in ("sma_50", "sma_100", "sma_200")))
         return keys[rows].hstack([*columns[:-TRIGGERS], order, *columns[-TRIGGERS:]])
 
-    return pl.concat(in_batches(offsets, build))
+    return pl.concat(map_batches(build, offsets))
 
 
 def fill_indicators(high: Floats, low: Floats, close: Floats, offsets: Integers, out: Floats) -> None:
@@ -75,21 +68,11 @@ def fill_indicators(high: Floats, low: Floats, close: Floats, offsets: Integers,
 
     Prices as price_array gives them, `offsets` as symbol_offsets does. Holds no lock while it computes.
     """
-    from r2k_pipeline.transforms.indicator_kernels import indicators  # noqa: PLC0415  (imports numba)
+    from r2k_pipeline.transforms.indicator_kernels import window_indicators  # noqa: PLC0415  (imports numba)
+    from r2k_pipeline.transforms.smoothing_kernels import smoothed_indicators  # noqa: PLC0415
 
-    indicators(high, low, close, np.log(close), offsets, out)
-
-
-def in_batches(offsets: Integers, task: Callable[[int, int], Result]) -> list[Result]:
-    """task(first, last) for runs of markets of about BATCH_ROWS rows, in order; on all cores if there are many."""
-    markets = len(offsets) - 1
-    cuts = np.unique(
-        np.searchsorted(offsets, range(0, offsets[-1] + BATCH_ROWS, BATCH_ROWS)).clip(max=markets)
-    ).tolist()
-    if len(cuts) <= 2:
-        return [task(0, markets)]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(task, cuts[:-1], cuts[1:]))
+    window_indicators(high, low, close, np.log(close), offsets, out)
+    smoothed_indicators(high, low, close, offsets, out)
 
 
 def moving_average_order(sma_50: Floats, sma_100: Floats, sma_200: Floats) -> pl.Series:

@@ -5,9 +5,11 @@ them into zones (levels.py). Evidence is a fact of one date; a reference that mo
 252-session extreme) becomes evidence once it has stood for `HOLD_SESSIONS` within `STAND_ATR` of one value.
 """
 
+import numpy as np
 import polars as pl
 
-from r2k_pipeline.transforms.symbols import column_array, symbol_offsets
+from r2k_pipeline.transforms.market_batches import map_batches
+from r2k_pipeline.transforms.symbols import Integers, column_array, symbol_offsets
 
 HOLD_SESSIONS = 5
 """Sessions that a moving reference must stand before it counts: the same patience as a swing pivot's k."""
@@ -28,25 +30,26 @@ def build_level_evidence(
     `poc_` `value_area_low_` `value_area_high_` + the name of each rolling profile window. Prices in index points.
     Raises ValueError if any of it is of a market that has no bars.
     """
+    offsets = symbol_offsets(bars)
     parts = [
         _pivot_evidence(pivots),
         *(_edge_evidence(consolidations, edge) for edge in ("low", "high")),
-        *_year_evidence(bars),
-        *_standing_evidence(indicators, {name: name for name in ("high_252d", "low_252d")}),
+        *_year_evidence(bars, offsets),
+        *_standing_evidence(indicators, offsets, {name: name for name in ("high_252d", "low_252d")}),
         *_profile_evidence(profiles, indicators),
     ]
-    markets = bars["market"].gather(symbol_offsets(bars)[:-1])
+    markets = bars["market"].gather(offsets[:-1])
     for part in parts:
         strangers = part.filter(~pl.col("market").is_in(markets.implode()))["market"].unique()
         if len(strangers):
             raise ValueError(f"levels: evidence of markets that have no bars: {strangers.sort().head().to_list()}")
-    date = bars.schema["session_date"]
+    day = bars.schema["session_date"]
     dtypes: dict[str, pl.DataType | type[pl.DataType]] = {
         "market": pl.Enum(markets),
         "kind": pl.String,
         "price": pl.Float64,
-        "born_date": date,
-        "confirmed_date": date,
+        "born_date": day,
+        "confirmed_date": day,
     }
     evidence = pl.concat(part.select(pl.col(name).cast(dtype) for name, dtype in dtypes.items()) for part in parts)
     return evidence.sort("market", "confirmed_date", maintain_order=True)
@@ -65,12 +68,15 @@ def _edge_evidence(consolidations: pl.DataFrame, edge: str) -> pl.DataFrame:
     return edges.select("market", "confirmed_date", kind=pl.lit(f"range_{edge}"), price=edge, born_date="start_date")
 
 
-def _year_evidence(bars: pl.DataFrame) -> list[pl.DataFrame]:
+def _year_evidence(bars: pl.DataFrame, offsets: Integers) -> list[pl.DataFrame]:
     """A calendar year's high and low, known from the first session of the next year."""
     from r2k_pipeline.transforms.level_evidence_kernels import year_extremes  # noqa: PLC0415  (imports numba)
 
-    year = bars["session_date"].dt.year().to_numpy()
-    rows = year_extremes(column_array(bars, "high"), column_array(bars, "low"), year, symbol_offsets(bars))
+    days = bars["session_date"].cast(pl.Date).to_physical().to_numpy()
+    first, last = (days.min(), days.max()) if days.size else (0, 0)
+    years = np.arange(np.datetime64(int(first), "D"), np.datetime64(int(last), "D") + 367, dtype="M8[Y]") + 1
+    high, low = column_array(bars, "high"), column_array(bars, "low")
+    rows = year_extremes(high, low, days, years.astype("M8[D]").astype(np.int64), offsets)
     return [
         bars[rows[edge]].select(
             "market",
@@ -92,20 +98,28 @@ def _profile_evidence(profiles: pl.DataFrame, indicators: pl.DataFrame) -> list[
         for (window,), profile in rolling.group_by("profile_window", maintain_order=True)
         for part in _standing_evidence(
             profile.join(atr, on=["market", "session_date"], how="left", maintain_order="left"),
+            symbol_offsets(profile),
             {name: f"{name}_{window}" for name in ("poc", "value_area_low", "value_area_high")},
         )
     ]
 
 
-def _standing_evidence(frame: pl.DataFrame, kinds: dict[str, str]) -> list[pl.DataFrame]:
-    """Where the columns (keys of `kinds`) stood still; `frame` has atr_14 and is sorted by market and session_date."""
+def _standing_evidence(frame: pl.DataFrame, offsets: Integers, kinds: dict[str, str]) -> list[pl.DataFrame]:
+    """Where the columns (keys of `kinds`) stood still; `frame` has atr_14, its markets' rows begin at `offsets`."""
     from r2k_pipeline.transforms.level_evidence_kernels import standing  # noqa: PLC0415  (imports numba)
 
-    offsets = symbol_offsets(frame)
-    filled = frame.select(pl.col(*kinds, "atr_14").fill_null(float("nan"))).with_columns(pl.col("atr_14") * STAND_ATR)
-    parts = []
-    for name, kind in kinds.items():
-        since, stood = standing(column_array(filled, name), column_array(filled, "atr_14"), offsets, HOLD_SESSIONS)
-        found = frame[since].select("market", kind=pl.lit(kind), price=name, born_date="session_date")
-        parts.append(found.with_columns(confirmed_date=frame["session_date"].gather(stood)))
+    names = ("atr_14", *kinds)
+
+    def search(first: int, end: int) -> list[Integers]:
+        rows = frame[offsets[first] : offsets[end]].select(pl.col(names).fill_null(float("nan")))
+        atr, *columns = (column_array(rows, name) for name in names)
+        starts = offsets[first : end + 1] - offsets[first]
+        found = (standing(values, atr, STAND_ATR, starts, HOLD_SESSIONS) for values in columns)
+        return [np.stack(places) + offsets[first] for places in found]
+
+    keys, dates, parts = frame.select("market", "session_date"), frame["session_date"], []
+    for (name, kind), found in zip(kinds.items(), zip(*map_batches(search, offsets), strict=True), strict=True):
+        since, stood = np.concatenate(found, axis=1)
+        place = {"price": frame[name].gather(since), "confirmed_date": dates.gather(stood)}
+        parts.append(keys[since].select("market", kind=pl.lit(kind), born_date="session_date").with_columns(**place))
     return parts

@@ -13,12 +13,12 @@ YEAR = np.dtype([("high", "i8"), ("low", "i8"), ("next", "i8")])
 
 
 @exact_kernel
-def standing(values: Floats, tolerance: Floats, offsets: Integers, hold: int) -> tuple[Integers, Integers]:
-    """Where a moving reference has stood within `tolerance` of one value for `hold` rows, and is news.
+def standing(values: Floats, unit: Floats, units: float, offsets: Integers, hold: int) -> tuple[Integers, Integers]:
+    """Where a moving reference has stood within `units` times `unit` of one value for `hold` rows, and is news.
 
-    Series i has the rows from offsets[i] on. News is what lies further than `tolerance` from what stood before, or the
-    first thing that stands. NaN, in values or tolerance, ends what stands. Returns (rows at which the value was
-    reached, rows by which it had stood).
+    `unit` is that of each row; series i has the rows from offsets[i] on. News is what lies further than that from what
+    stood before, or the first thing that stands. NaN, in values or unit, ends what stands. Returns (rows at which the
+    value was reached, rows by which it had stood).
     """
     since, stood = np.empty(values.size, np.int64), np.empty(values.size, np.int64)
     count = 0
@@ -26,9 +26,10 @@ def standing(values: Floats, tolerance: Floats, offsets: Integers, hold: int) ->
         here = last = np.nan
         start = offsets[series]
         for row in range(offsets[series], offsets[series + 1]):
-            if not abs(values[row] - here) <= tolerance[row]:
+            tolerance = units * unit[row]
+            if not abs(values[row] - here) <= tolerance:
                 here, start = values[row], row
-            if row - start == hold and not abs(here - last) <= tolerance[row]:
+            if row - start == hold and not abs(here - last) <= tolerance:
                 since[count], stood[count] = start, row
                 last = here
                 count += 1
@@ -36,14 +37,20 @@ def standing(values: Floats, tolerance: Floats, offsets: Integers, hold: int) ->
 
 
 @exact_kernel
-def year_extremes(high: Floats, low: Floats, year: NDArray[np.int32], offsets: Integers) -> Any:
-    """YEAR records of every market (its rows from offsets[i] on), in order."""
-    years = np.empty(np.count_nonzero(np.diff(year)), YEAR)  # as many at least: markets change years too
+def year_extremes(high: Floats, low: Floats, day: NDArray[np.int32], new_years: Integers, offsets: Integers) -> Any:
+    """YEAR records of every market (its rows from offsets[i] on), in order.
+
+    `new_years` are the days (counted as `day` is) on which years begin, in order, the last one after every `day`.
+    """
+    years = np.empty((offsets.size - 1) * new_years.size, YEAR)
     count = 0
     for market in range(offsets.size - 1):
         highest = lowest = offsets[market]
+        year = np.searchsorted(new_years, day[highest], "right")
         for row in range(offsets[market] + 1, offsets[market + 1]):
-            if year[row] != year[row - 1]:
+            if day[row] >= new_years[year]:
+                while day[row] >= new_years[year]:
+                    year += 1
                 years[count].high, years[count].low, years[count].next = highest, lowest, row
                 count += 1
                 highest = lowest = row

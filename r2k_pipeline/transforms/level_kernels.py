@@ -46,7 +46,7 @@ BOOK = np.dtype([(name, "i4") for name in ("live", "filed", "expired", "cursor")
 zones the last search ended: the next one is for a price near by."""
 SNAPSHOT = np.dtype(
     [(name, "f8") for name in ("price", "low", "high", "strength")]
-    + [(name, "i4") for name in ("row", "founder", "latest", "last_touch", *COUNTS)]
+    + [(name, "i4") for name in ("row", "founder", "latest", "last_touch", "nearness", *COUNTS)]
     + [("is_support", "?")]
 )
 """A zone as it stood at the bar `row`."""
@@ -184,6 +184,11 @@ def _show(book: Any, zones: Any, order: Any, row: int, close: float, per_side: i
         shown.strength = zone.strength * FADE[row - zone.strength_row]
         shown.evidence, shown.touches, shown.last_touch = zone.evidence, zone.touches, zone.last_touch
         shown.holds, shown.breaks, shown.role_flips = zone.holds, zone.breaks, zone.role_flips
+        start, end = (first, split) if position < split else (split, last)
+        shown.nearness = 1
+        for other in range(start, end):
+            gap = abs(zones[order[other]].price - close) - abs(zone.price - close)
+            shown.nearness += gap < 0 or (gap == 0 and other < position)
     return last - first
 
 

@@ -74,6 +74,7 @@ def build_levels(
             "confirmed_date": founder["confirmed_date"],
             "last_touch_date": bars["session_date"].gather(column["last_touch"].replace(-1, None)),
             "distance_atr": (column["price"] - at_bar["close"]) / indicators["atr_14"].gather(column["row"]),
+            "nearness": column["nearness"].cast(pl.Int64),
             "evidence_count": column["evidence"].cast(pl.Int64),
             "evidence": _evidence_texts(evidence, previous, zones["latest"]),
         }
@@ -89,7 +90,7 @@ def _walk_markets(
     days = bars["session_date"].to_physical().cast(pl.Int64).to_numpy()
     first_day = FIRST_DAY if since is None else pl.Series([since], dtype=bars.schema["session_date"]).to_physical()[0]
     prices = [column_array(bars, name) for name in ("high", "low", "close")]
-    columns = dict(zip(BAR.names or (), (*prices, atr.fill_null(float("nan")).to_numpy(), days), strict=True))
+    columns = dict(zip(("high", "low", "close", "day"), (*prices, days), strict=True))
     pieces = np.empty(evidence.height, PIECE)
     pieces["price"], pieces["known_day"] = evidence["price"], evidence["confirmed_date"].to_physical()
     offsets = symbol_offsets(bars)
@@ -98,6 +99,7 @@ def _walk_markets(
     def walk(first: int, end: int) -> Records:
         row, piece = slice(offsets[first], offsets[end]), slice(shares[first], shares[end])
         records = np.empty(row.stop - row.start, BAR)
+        records["atr"] = atr[row].fill_null(float("nan")).to_numpy()
         for name, values in columns.items():
             records[name] = values[row]
         starts, share_starts = offsets[first : end + 1] - row.start, shares[first : end + 1] - piece.start

@@ -29,9 +29,10 @@ def symbol_offsets(bars: pl.DataFrame) -> Integers:
     runs = bars.get_column("market").rle().struct.unnest()
     offsets = np.concatenate([[0], runs.get_column("len").cast(pl.Int64).cum_sum().to_numpy()]).astype(np.int64)
     apart = runs.get_column("value").filter(runs.get_column("value").is_duplicated())
-    late = bars.get_column("session_date").to_physical().diff().fill_null(1).to_numpy() <= 0
-    late[offsets[:-1]] = False
+    days = bars.get_column("session_date").to_physical().to_numpy()
+    late = days[1:] <= days[:-1]
+    late[offsets[1:-1] - 1] = False
     if len(apart) or late.any():
-        market = apart[0] if len(apart) else bars.get_column("market")[int(late.argmax())]
+        market = apart[0] if len(apart) else bars.get_column("market")[int(late.argmax()) + 1]
         raise ValueError(f"bars of market {market!r} must be together, sorted by session_date, each session once")
     return offsets

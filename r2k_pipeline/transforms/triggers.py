@@ -1,6 +1,6 @@
 """Trigger closes: the price at which RSI will stand at a given value next session, for any target and length.
 
-Belongs here: the question asked of bars. Not here: its closed form (indicator_kernels.rsi_trigger) or the three fixed
+Belongs here: the question asked of bars. Not here: its closed form (smoothing_kernels._trigger) or the three fixed
 triggers that features.daily_indicators carries.
 """
 
@@ -19,7 +19,7 @@ def build_rsi_triggers(bars: pl.DataFrame, target: float, window: int = 14) -> p
     for a target outside 0..100 (both excluded), a window below 2 (RSI(1) has no memory: every close gives 0 or 100)
     and for bars that build_daily_indicators refuses.
     """
-    from r2k_pipeline.transforms.indicator_kernels import rsi_triggers  # noqa: PLC0415  (imports numba)
+    from r2k_pipeline.transforms.smoothing_kernels import rsi_triggers  # noqa: PLC0415  (imports numba)
 
     if not 0 < target < 100 or window < 2:
         raise ValueError(f"target {target}, window {window}: need 0 < target < 100 and a window of at least 2 sessions")

@@ -15,7 +15,7 @@ from polars.testing import assert_frame_equal
 
 from benchmarks.universe import build_universe
 from r2k_pipeline.contracts.indicators import DailyIndicators
-from r2k_pipeline.transforms import indicators
+from r2k_pipeline.transforms import market_batches
 from r2k_pipeline.transforms.indicators import build_daily_indicators, moving_average_order
 
 SYMBOLS = ("^RUT", "^GSPC", "^NDX", "^DJI", "^VIX", "IWM", "SPY", "QQQ", "DIA", "RTY=F")
@@ -109,7 +109,7 @@ def test_each_market_stands_alone_whatever_the_batch(monkeypatch: pytest.MonkeyP
     together = build_daily_indicators(bars)
     apart = pl.concat([build_daily_indicators(part) for part in bars.partition_by("market")])
     assert_frame_equal(together, apart, check_exact=True)
-    monkeypatch.setattr(indicators, "BATCH_ROWS", 500)
+    monkeypatch.setattr(market_batches, "BATCH_ROWS", 500)
     assert_frame_equal(together, build_daily_indicators(bars), check_exact=True)
 
 

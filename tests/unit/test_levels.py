@@ -147,10 +147,11 @@ def plain_levels(bars: pl.DataFrame, evidence: pl.DataFrame, per_side: int) -> d
             is_support = zone.side > 0 if contains else zone.prices[0] < close
             sides["support" if is_support else "resistance"].append(zone)
         for role, some in (("support", sides["support"][-per_side:]), ("resistance", sides["resistance"][:per_side])):
+            by_distance = sorted(some, key=lambda zone: abs(np.mean(zone.prices) - close))
             for zone in some:
                 counts = (zone.touches, zone.holds, zone.breaks, zone.role_flips, len(zone.prices))
                 numbers = (np.mean(zone.prices), min(zone.prices), max(zone.prices), zone.strength(row))
-                shown[day, zone.level_id] = (role, *counts, *numbers)
+                shown[day, zone.level_id] = (role, by_distance.index(zone) + 1, *counts, *numbers)
     return shown
 
 
@@ -165,13 +166,13 @@ def test_equals_a_plain_walk_over_all_zones(seed: int, sessions: int, per_side: 
     found = {
         row[:2]: row[2:]
         for row in levels.select(
-            "session_date", "level_id", "role", *counts, "price", "low", "high", "strength"
+            "session_date", "level_id", "role", "nearness", *counts, "price", "low", "high", "strength"
         ).iter_rows()
     }
     assert found.keys() == expected.keys()
     for key, values in found.items():
-        assert values[:6] == expected[key][:6], key
-        assert values[6:] == pytest.approx(expected[key][6:], rel=1e-12), key
+        assert values[:7] == expected[key][:7], key
+        assert values[7:] == pytest.approx(expected[key][7:], rel=1e-12), key
 
 
 def test_old_zones_end_two_years_after_their_last_evidence() -> None:
@@ -237,7 +238,7 @@ def test_unaligned_input_is_refused() -> None:
 
 def test_a_reference_is_evidence_once_it_has_stood_still() -> None:
     values = np.array([1, 5, 5, 5, 5, 5.2, 9, 5, 5, 5, 5, 7, 7, 7, 7, np.nan, 7, 7, 7], float)
-    since, stood = standing(values, np.full(len(values), 0.5), np.array([0, len(values)]), 3)
+    since, stood = standing(values, np.full(len(values), 2.0), 0.25, np.array([0, len(values)]), 3)
     assert since.tolist() == [1, 11]  # back at 5 after one bar elsewhere is no news; NaN ends the second 7
     assert stood.tolist() == [4, 14]
 
