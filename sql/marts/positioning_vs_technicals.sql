@@ -18,15 +18,9 @@ crosses as (
 ),
 
 nearest as (
-    select
-        market,
-        session_date,
-        role,
-        arg_min(
-            {'price': price, 'distance_atr': distance_atr, 'evidence': evidence}, (abs(distance_atr), level_id), 2
-        ) as zones
+    select market, session_date, role, nearness, price, distance_atr, evidence
     from features.levels
-    group by market, session_date, role
+    where nearness <= 2
 ),
 
 -- A range is what its latest row says until the next one; of the open ones around the close the innermost counts.
@@ -106,16 +100,16 @@ joined as (
         i.moving_average_order,
         c.session_date as last_cross_date,
         c.crossed as last_cross,
-        s.zones[1].price as support_price,
-        s.zones[1].distance_atr as support_distance_atr,
-        s.zones[1].evidence as support_evidence,
-        s.zones[2].price as support_2_price,
-        s.zones[2].distance_atr as support_2_distance_atr,
-        h.zones[1].price as resistance_price,
-        h.zones[1].distance_atr as resistance_distance_atr,
-        h.zones[1].evidence as resistance_evidence,
-        h.zones[2].price as resistance_2_price,
-        h.zones[2].distance_atr as resistance_2_distance_atr,
+        s.price as support_price,
+        s.distance_atr as support_distance_atr,
+        s.evidence as support_evidence,
+        s2.price as support_2_price,
+        s2.distance_atr as support_2_distance_atr,
+        h.price as resistance_price,
+        h.distance_atr as resistance_distance_atr,
+        h.evidence as resistance_evidence,
+        h2.price as resistance_2_price,
+        h2.distance_atr as resistance_2_distance_atr,
         g.start_date as range_start_date,
         g.low as range_floor,
         g.high as range_ceiling,
@@ -152,8 +146,14 @@ joined as (
     from dated as b
     inner join features.daily_indicators as i using (market, session_date)
     asof left join crosses as c on b.market = c.market and b.session_date >= c.session_date
-    left join nearest as s on b.market = s.market and b.session_date = s.session_date and s.role = 'support'
-    left join nearest as h on b.market = h.market and b.session_date = h.session_date and h.role = 'resistance'
+    left join nearest as s
+        on b.market = s.market and b.session_date = s.session_date and s.role = 'support' and s.nearness = 1
+    left join nearest as s2
+        on b.market = s2.market and b.session_date = s2.session_date and s2.role = 'support' and s2.nearness = 2
+    left join nearest as h
+        on b.market = h.market and b.session_date = h.session_date and h.role = 'resistance' and h.nearness = 1
+    left join nearest as h2
+        on b.market = h2.market and b.session_date = h2.session_date and h2.role = 'resistance' and h2.nearness = 2
     left join ranges as g on b.market = g.market and b.session_date = g.session_date
     left join features.volume_profiles as p
         on b.market = p.market and b.session_date = p.session_date and p.profile_window = 'rolling_250'

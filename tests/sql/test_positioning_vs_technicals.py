@@ -126,7 +126,7 @@ def test_a_correction_of_one_group_leaves_the_others_as_they_were() -> None:
 
 
 def test_nearest_levels_last_cross_and_profile() -> None:
-    def level(price: float, role: str, name: str) -> Row:
+    def level(price: float, role: str, name: str, nearness: int) -> Row:
         return {
             "market": "RUT",
             "session_date": "2025-03-13",
@@ -134,6 +134,7 @@ def test_nearest_levels_last_cross_and_profile() -> None:
             **dict.fromkeys(("price", "low", "high"), price),
             "kind": "swing_low",
             "role": role,
+            "nearness": nearness,
             **dict.fromkeys(("born_date", "confirmed_date"), "2025-03-03"),
             "evidence": name,
         }
@@ -149,10 +150,10 @@ def test_nearest_levels_last_cross_and_profile() -> None:
     given = {
         **TWO_REPORTS,
         Levels: [
-            level(1990.0, "support", "a"),
-            level(1924.0, "support", "b"),
-            level(2114.0, "resistance", "c"),
-            level(2284.0, "resistance", "d"),
+            level(1990.0, "support", "a", 1),
+            level(1924.0, "support", "b", 2),
+            level(2114.0, "resistance", "c", 1),
+            level(2284.0, "resistance", "d", 2),
         ],
         MovingAverageCrosses: [cross("2025-02-19", 50, 100), cross("2025-03-13", 20, 50), cross("2025-03-20", 50, 200)],
         VolumeProfiles: [profile("rolling_250", 2064.0), profile("rolling_60", 2284.0)],

@@ -102,12 +102,13 @@ MORE: Given = {
             "confirmed_date": "2024-02-12",
             "last_touch_date": "2025-03-12",
             "distance_atr": distance,
+            "nearness": nearness,
             "evidence": f"{kind} 2024-02-05 at {price}",
         }
-        for kind, role, price, distance in (
-            ("swing_low", "support", 1922.0, -1.57),
-            ("poc_rolling_60", "support", 1900.0, -2.05),
-            ("swing_high", "resistance", 2035.5, 0.92),
+        for kind, role, price, distance, nearness in (
+            ("swing_low", "support", 1922.0, -1.57, 1),
+            ("poc_rolling_60", "support", 1900.0, -2.05, 2),
+            ("swing_high", "resistance", 2035.5, 0.92, 1),
         )
     ],
     LevelOutcomes: [
