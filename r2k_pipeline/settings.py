@@ -4,8 +4,11 @@ Belongs here: R2K_* variables and r2k.toml. Not here: anything read elsewhere fr
 market identity (markets.toml), run-time state.
 """
 
+import os
 import tomllib
+from collections.abc import Set as AbstractSet
 from datetime import UTC, date, datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -42,7 +45,8 @@ class Settings(BaseSettings):
     report_types: tuple[ReportType, ...] = Field(REPORT_TYPES, description="COT reports that `live` fetches")
     first_year: int = Field(2006, ge=1986, description="first year of COT reports that `live` fetches")
     profile_since: tuple[date, ...] = Field((), description="days since which volume profiles are kept as well")
-    memory_limit: MemoryLimit = Field("1GB", description="DuckDB's memory limit for one SQL model")
+    memory_limit: MemoryLimit = Field("1GB", description="DuckDB's memory limit for one SQL model or query")
+    query_seconds: float = Field(60, gt=0, le=86_400, description="a query of `r2k sql` is stopped after this long")
     corrections: Path | None = Field(None, description="a corrections.toml of your own, added to the shipped one")
     revision_share: float = Field(
         0.05, ge=0, le=1, description="revisions of more than this share of an item's history wait for `r2k accept`"
@@ -72,7 +76,18 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
+        _refuse_unknown_variables(frozenset(settings_cls.model_fields))
         try:
             return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise SettingsError(f"r2k.toml: not TOML: {error}; next: fix it or take it away") from error
+
+
+def _refuse_unknown_variables(fields: AbstractSet[str]) -> None:
+    """Raise SettingsError for an R2K_* variable that is no setting: what it was to change would stay as it is."""
+    for variable in sorted(os.environ):
+        prefix, name = variable[:4].upper(), variable[4:].lower()
+        if prefix == "R2K_" and name not in fields:
+            meant = get_close_matches(name, fields, n=1) or sorted(fields)
+            said = ", ".join(f"R2K_{field.upper()}" for field in meant)
+            raise SettingsError(f"{variable}: no such setting; next: unset it, or rename it to {said}")

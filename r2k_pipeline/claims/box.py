@@ -3,7 +3,6 @@
 Belongs here: what such SQL may do, and stopping it. Not here: which rows were known (known.py), verdicts (verdicts.py).
 """
 
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -16,6 +15,7 @@ import polars as pl
 import sqlglot
 from sqlglot import exp
 
+from r2k_pipeline.claims.bounds import QueryError, RefusedError, one_select, stopped_after
 from r2k_pipeline.claims.known import READABLE, SOURCES, known_views
 from r2k_pipeline.lake import LakeError
 
@@ -130,28 +130,22 @@ class Box:
     def _bind(self, query: str, parameters: Mapping[str, Any]) -> None:
         """Raise BoxError unless DuckDB, too, sees one SELECT, with exactly these parameters."""
         try:
-            statements = self._connection.extract_statements(query)
-        except duckdb.Error as error:
-            raise BoxError(_first_line(error)) from error
-        if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
-            raise BoxError("must be one SELECT and nothing else")
-        if apart := statements[0].named_parameters ^ parameters.keys():
+            statement = one_select(self._connection, query)
+        except RefusedError as error:
+            raise BoxError("must be one SELECT and nothing else") from error
+        except QueryError as error:
+            raise BoxError(str(error)) from error
+        if apart := statement.named_parameters ^ parameters.keys():
             raise BoxError(f"parameters given and parameters used differ: {', '.join(sorted(apart))}")
 
     def _run(self, query: str, parameters: Mapping[str, Any], known: datetime | None) -> pl.DataFrame:
         self._connection.execute("set variable known = $known::timestamptz", {"known": known})
-        timer = threading.Timer(self._seconds, self._connection.interrupt)
-        timer.start()
         try:
-            rows: pl.DataFrame = self._connection.sql(query, params=dict(parameters)).pl()
-            return rows
-        except duckdb.InterruptException as error:
-            raise BoxError(f"stopped after {self._seconds:g} seconds") from error
-        except duckdb.Error as error:
-            raise BoxError(_first_line(error)) from error
-        finally:
-            timer.cancel()
-            timer.join()
+            with stopped_after(self._connection, self._seconds):
+                rows: pl.DataFrame = self._connection.sql(query, params=dict(parameters)).pl()
+                return rows
+        except QueryError as error:
+            raise BoxError(str(error)) from error
 
     @cached_property
     def _unstable(self) -> frozenset[str]:
@@ -160,10 +154,6 @@ class Box:
             "select distinct function_name from duckdb_functions() where stability <> 'CONSISTENT'"
         )
         return frozenset(name for (name,) in found.fetchall()) | {"current_timestamp", "current_time", "getenv"}
-
-
-def _first_line(error: duckdb.Error) -> str:
-    return str(error).splitlines()[0]
 
 
 def _quoted(path: Path) -> str:

@@ -1,25 +1,25 @@
-"""What the documents say is so: links resolve, tables.md is what the contracts generate, commands exist and work.
+"""What the documents say is so: links resolve, tables.md is what the contracts generate, commands and files exist.
 
-Belongs here: README, CHANGELOG and docs/ against the program. Not here: what commands answer (test_cli.py).
+Belongs here: README, CHANGELOG and docs/ against the program, code within sentences too. Not here: running the code
+blocks (pipeline/test_documented_commands.py), what commands answer (test_cli.py).
 """
 
 import re
 import shlex
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
 import click
 import pytest
-from click.testing import CliRunner, Result
 
 from r2k_pipeline.cli import main
 from r2k_pipeline.markets import read_markets
 from r2k_pipeline.report.dictionary import build_dictionary
 from r2k_pipeline.settings import Settings
+from tests.documents import PAGES, PROJECT
 
-PROJECT: Final = Path(__file__).resolve().parents[2]
 README: Final = PROJECT / "README.md"
-PAGES: Final = [README, PROJECT / "CHANGELOG.md", *sorted((PROJECT / "docs").glob("*.md"))]
 COMMAND: Final = re.compile(r"^    (?:.*&& )?(?:R2K_\w+=\S+ )?(?:\.venv/bin/)?r2k (.+)$|`r2k ([^`]+)`", re.MULTILINE)
 """A line of a code block, or code within a sentence."""
 
@@ -72,6 +72,15 @@ def test_settings_and_make_targets_exist(page: Path) -> None:
     assert set(re.findall(r"(?:^    |`)make ([a-z]+)", text, re.MULTILINE)) <= set(targets), "no such make target"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_files_that_are_to_be_run_exist(page: Path) -> None:
+    text = page.read_text("utf-8")
+    for file in re.findall(r"\bpython ([\w/]+\.py)\b|\bmarimo edit ([\w/]+\.py)", text):
+        assert (PROJECT / "".join(file)).is_file(), f"{''.join(file)} is not there"
+    for module in re.findall(r"\bpython -m (r2k_pipeline[\w.]*)", text):
+        assert find_spec(module), f"{module} is not there"
+
+
 def test_operations_lists_every_setting() -> None:
     text = (PROJECT / "docs" / "operations.md").read_text("utf-8")
     missing = {name for name in Settings.model_fields if f"`R2K_{name.upper()}`" not in text}
@@ -85,21 +94,3 @@ def test_market_of_the_readme_is_one(tmp_path: Path) -> None:
     own.write_text(re.sub("^    ", "", block.group(), flags=re.MULTILINE), "utf-8")
     (market,) = (market for market in read_markets(own) if market.market == "MID")
     assert market.multiplier == 100
-
-
-def test_readme_commands_work_on_the_sample(tmp_path: Path) -> None:
-    """`make run` is `r2k run`; after it every command of the README that asks for no other source is answered."""
-    environment = {"R2K_LAKE": str(tmp_path / "lake"), "DAGSTER_HOME": str(tmp_path / "home")}
-
-    def r2k(*arguments: str) -> Result:
-        return CliRunner().invoke(main, arguments, env=environment)
-
-    done = r2k("run")
-    assert done.exit_code == 0, done.output
-    elsewhere = ("ui", "run", "publish")
-    asked = [c for c in _commands(README) if c.split()[0] not in elsewhere and "--source" not in c and " " in c]
-    assert len(asked) >= 3
-    for command in [*asked, "status"]:
-        answer = r2k(*shlex.split(command))
-        assert answer.exit_code == 0, f"r2k {command}: {answer.output}"
-        assert "20" in answer.output, f"r2k {command} answered with no day: {answer.output}"

@@ -47,6 +47,7 @@ def test_every_setting_has_its_variable(monkeypatch: pytest.MonkeyPatch) -> None
         "FIRST_YEAR": "2010",
         "MEMORY_LIMIT": "4GB",
         "LOCK_WAIT_SECONDS": "2.5",
+        "QUERY_SECONDS": "1.5",
     }
     for name, value in said.items():
         monkeypatch.setenv(f"R2K_{name}", value)
@@ -61,6 +62,7 @@ def test_every_setting_has_its_variable(monkeypatch: pytest.MonkeyPatch) -> None
         "first_year": 2010,
         "memory_limit": "4GB",
         "lock_wait_seconds": 2.5,
+        "query_seconds": 1.5,
     }
 
 
@@ -100,6 +102,24 @@ def test_an_unknown_key_in_the_file_is_a_mistake(elsewhere: Path) -> None:
     (elsewhere / "r2k.toml").write_text("sorce = 'files'\n")
     with pytest.raises(ValidationError, match="sorce"):
         Settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("R2K_SORCE", "rename it to R2K_SOURCE$"),
+        ("r2k_memory_limt", "rename it to R2K_MEMORY_LIMIT$"),
+        ("R2K_X", "rename it to R2K_AS_OF, R2K_CORRECTIONS, R2K_FILES, "),
+        ("R2K_", "rename it to R2K_AS_OF, "),
+    ],
+)
+def test_a_variable_that_is_no_setting_is_a_mistake(name: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "live")
+    with pytest.raises(SettingsError, match=f"^{name}: no such setting; next: unset it, or {said}"):
+        Settings()
+    monkeypatch.delenv(name)
+    monkeypatch.setenv("r2k_source", "live")
+    assert Settings().source == "live"
 
 
 def test_a_file_that_is_not_toml_is_named(elsewhere: Path) -> None:

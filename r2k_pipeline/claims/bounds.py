@@ -1,0 +1,81 @@
+"""The bounds of SQL that somebody else wrote, in a note or on the command line: one SELECT, stopped in time.
+
+Belongs here: what holds for any such query. Not here: what a claim may read (box.py), what is open and locked
+(warehouse.py), how rows are printed (report/).
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import duckdb
+
+GRACE_SECONDS: Final = 2.0
+"""How long a query may take to notice that it was stopped; a single call of a function notices only at its end."""
+AGAIN_SECONDS: Final = 0.1
+"""An interrupt that falls between two steps is lost, so it is said again."""
+
+
+class QueryError(ValueError):
+    """SQL that may not run, cannot, or was stopped; the message says why, in one line."""
+
+
+class RefusedError(QueryError):
+    """SQL that is not one SELECT; the message is what it is."""
+
+
+def one_select(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.Statement:
+    """The query, if DuckDB sees in it one SELECT (also from, values, with, describe, show, summarize).
+
+    Raises RefusedError with what it is, QueryError where it is not SQL. Nothing runs.
+    """
+    try:
+        statements = connection.extract_statements(query)
+    except duckdb.Error as error:
+        raise QueryError(first_line(error)) from error
+    kinds = [statement.type.name for statement in statements]
+    if len(kinds) != 1:
+        raise RefusedError(f"{len(kinds)} statements" if kinds else "no statement")
+    if kinds != ["SELECT"]:
+        raise RefusedError("a pivot without `in (values)`" if kinds == ["MULTI"] else kinds[0])
+    return statements[0]
+
+
+@contextmanager
+def stopped_after(
+    connection: duckdb.DuckDBPyConnection, seconds: float, abandon: Callable[[], None] | None = None
+) -> Iterator[None]:
+    """Whatever runs on `connection` inside is interrupted after `seconds`; DuckDB's errors become a QueryError.
+
+    What does not heed that for GRACE_SECONDS more is handed to `abandon`, which must end the process: a thread
+    cannot be killed, and there are functions that look up only when they are done.
+    """
+    done, late = threading.Event(), threading.Event()
+
+    def watch() -> None:
+        if done.wait(seconds):
+            return
+        late.set()
+        given_up = time.monotonic() + GRACE_SECONDS
+        while not done.is_set():
+            connection.interrupt()
+            if abandon and time.monotonic() > given_up:
+                abandon()
+            done.wait(AGAIN_SECONDS)
+
+    watcher = threading.Thread(target=watch, name="query-watch", daemon=True)
+    watcher.start()
+    try:
+        yield
+    except (duckdb.Error, QueryError) as error:
+        raise QueryError(f"stopped after {seconds:g} seconds" if late.is_set() else first_line(error)) from error
+    finally:
+        done.set()
+        watcher.join()
+
+
+def first_line(error: Exception) -> str:
+    """What an error says before it shows the query and gives advice that does not fit here."""
+    return str(error).splitlines()[0]
