@@ -1,0 +1,191 @@
+"""Markets side by side: percentiles of the two leading trader groups, now and over the year, stepped at release.
+
+Belongs here: the figure across markets. Not here: one market (review.py).
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import altair as alt
+import polars as pl
+
+from r2k_pipeline.report.charts.figure import Figure
+from r2k_pipeline.report.charts.known_rows import Known
+from r2k_pipeline.report.charts.labels import Scale
+from r2k_pipeline.report.charts.layout import (
+    AXIS_EXTENT,
+    Record,
+    Records,
+    Window,
+    crosshair,
+    edge_labels,
+    edge_rows,
+    gap_rows,
+    gaps,
+    linked,
+    named,
+    panel,
+    plain,
+    shaded,
+    time_axis,
+    value_axis,
+    watermark,
+)
+from r2k_pipeline.report.charts.position_panels import GROUPS, LEADING, LIMITS
+from r2k_pipeline.report.charts.release_steps import build_gaps, build_path, build_steps, standing_at
+from r2k_pipeline.report.charts.theme import PALETTE, SOLID
+
+ROW_HEIGHT: Final = 24
+SCALE: Final = Scale(0, 100, 120)
+_DASHES: Final = (SOLID, (6, 3), (2, 2), (8, 3, 2, 3), (1, 3))
+
+
+def build_cross_market(markets: Sequence[Known], is_sample: bool) -> Figure:
+    """The figure of at least two markets with positions."""
+    names = [known.moment.market for known in markets]
+    window = _window(markets)
+    data: dict[str, Records] = {"sample": [{"word": "SAMPLE"}] if is_sample else []}
+    data["sessions"] = _session_rows(markets)
+    panels: list[alt.LayerChart] = []
+    for group in LEADING:
+        steps = _steps(markets, group, window)
+        drawn = steps.rename({"net_percentile_156w": "percentile"}).with_columns(pl.col("percentile").round(1))
+        data[f"{group}_percentile"] = build_path(drawn, "percentile").to_dicts()
+        data[f"{group}_labels"] = _labels(drawn, names, window)
+        data[f"{group}_now"] = _now_rows(drawn, names)
+        data["gaps"] = gap_rows(build_gaps(steps, *window), window)
+        panels += [_now_panel(group, names, is_sample), _year_panel(group, names, window, is_sample)]
+    day = max(known.moment.session_date for known in markets)
+    title = f"Markets side by side, {day}" + (" · SAMPLE" if is_sample else "")
+    subtitle = "Where net positions are among their last 156 weeks. Ring: the report before."
+    chart = alt.vconcat(
+        panels[0],
+        panels[2],
+        panels[1],
+        panels[3],
+        spacing=8,
+        title=alt.TitleParams(title, subtitle=[subtitle]),
+        datasets={name: plain(records) for name, records in data.items()},
+        params=linked([None, None, *LEADING]),
+    ).resolve_scale(color="independent", strokeDash="independent")
+    return Figure("cross-market", None, title, _description(title, data), chart)
+
+
+def _window(markets: Sequence[Known]) -> Window:
+    closes = pl.concat([known.sessions["at"] for known in markets])
+    return closes.min(), closes.max()  # type: ignore[return-value]  # a market has a session, and they are instants
+
+
+def _steps(markets: Sequence[Known], group: str, window: Window) -> pl.DataFrame:
+    """Steps of one group, one series a market: what is in trader_group is the market."""
+    of_markets = [
+        build_steps(known.vintages.filter(pl.col("trader_group") == group), known.moment.known_at).with_columns(
+            trader_group=pl.lit(known.moment.market)
+        )
+        for known in markets
+    ]
+    return pl.concat(of_markets).filter(pl.col("until") > window[0])
+
+
+def _session_rows(markets: Sequence[Known]) -> Records:
+    """The sessions of the market that has most, with what was known of every market at each close."""
+    sessions = max((known.sessions for known in markets), key=len).select("at", "session_date")
+    columns = [
+        standing_at(build_steps(known.vintages, known.moment.known_at), sessions["at"], group)["net_percentile_156w"]
+        .round(1)
+        .alias(f"{known.moment.market} {group}")
+        for known in markets
+        for group in LEADING
+    ]
+    return sessions.with_columns(columns).to_dicts()
+
+
+def _labels(drawn: pl.DataFrame, names: Sequence[str], window: Window) -> Records:
+    """Of each market what stands at the end, or stood last."""
+    latest = drawn.filter(pl.col("percentile").is_not_null()).unique("trader_group", keep="last", maintain_order=True)
+    now = {name: (value, until) for name, value, until in latest.select("trader_group", "percentile", "until").rows()}
+    said = {
+        name: f"{name} {'' if now[name][1] == window[1] else 'last '}{now[name][0]:.0f}"
+        for name in names
+        if name in now
+    }
+    return edge_rows([(text, now[name][0], name) for name, text in said.items()], SCALE)
+
+
+def _now_rows(drawn: pl.DataFrame, names: Sequence[str]) -> Records:
+    """Of each market its newest report, and the one before."""
+    rows: list[Record] = []
+    for name in names:
+        own = drawn.filter(pl.col("trader_group") == name).unique("report_date", keep="last", maintain_order=True)
+        known = own.sort("report_date").select("percentile", "report_date").tail(2).rows()
+        if known and known[-1][0] is not None:
+            now, before = known[-1], known[0] if len(known) == 2 else (None, None)
+            said = f"{now[0]:.0f}" + (f" (was {before[0]:.0f})" if before[0] is not None else "")
+            rows.append(
+                {
+                    "market": name,
+                    "now": now[0],
+                    "before": before[0],
+                    "report_date": now[1],
+                    "label": f"{said}, {now[1]}",
+                }
+            )
+        else:
+            rows.append(
+                {"market": name, "now": None, "before": None, "report_date": None, "label": "no percentile yet"}
+            )
+    return rows
+
+
+def _now_panel(group: str, names: Sequence[str], is_sample: bool) -> alt.LayerChart:
+    axis = alt.Axis(minExtent=AXIS_EXTENT, maxExtent=AXIS_EXTENT)
+    y = alt.Y("market:N", sort=list(names), title=None, axis=axis)
+    x = alt.X(
+        "now:Q",
+        scale=alt.Scale(domain=[0, 100]),
+        title="percentile of net among 156 weeks, 0..100",
+        axis=alt.Axis(values=[0, *LIMITS, 100], titlePadding=2),
+    )
+    base = alt.Chart(named(f"{group}_now")).encode(y=y)
+    tooltips = [alt.Tooltip("market:N"), alt.Tooltip("now:Q"), alt.Tooltip("before:Q"), alt.Tooltip("report_date:N")]
+    color = _color(names, "market")
+    path = base.mark_rule(strokeWidth=1.5).encode(x, alt.X2("before"), color=color)
+    ring = base.mark_point(size=50, strokeWidth=1.5).encode(x="before:Q", color=color, tooltip=tooltips)
+    dot = base.mark_circle(size=90, opacity=1).encode(x="now:Q", color=color, tooltip=tooltips)
+    text = base.mark_text(align="left", dx=8, style="label").encode(x=alt.value("width"), text="label:N")
+    bands = shaded("x", ((0, LIMITS[0]), (LIMITS[-1], 100)))
+    layers = [*watermark(30, is_sample), *bands, path, ring, dot, text]
+    return panel(layers, ROW_HEIGHT * len(names), f"{GROUPS[group].name}, newest report")
+
+
+def _year_panel(group: str, names: Sequence[str], window: Window, is_sample: bool) -> alt.LayerChart:
+    x = time_axis("at", window, "report release")
+    y = value_axis("percentile", SCALE, "percentile, 0..100", values=[LIMITS[0], 30, 50, 70, LIMITS[-1]])
+    color = _color(names, "trader_group")
+    dash = alt.Scale(domain=list(names), range=[_DASHES[i % len(_DASHES)] for i in range(len(names))])
+    line = (
+        alt.Chart(named(f"{group}_percentile"))
+        .mark_line(interpolate="step-after", clip=True, invalid="break-paths-show-domains", strokeWidth=1.6)
+        .encode(x, y, color, strokeDash=alt.StrokeDash("trader_group:N", scale=dash, legend=None))
+    )
+    tooltips = [
+        alt.Tooltip("session_date:N", title="session"),
+        *(alt.Tooltip(f"{name} {group}:Q", title=name, format=".0f") for name in names),
+    ]
+    bands = shaded("y", ((0, LIMITS[0]), (LIMITS[-1], 100)))
+    labels = edge_labels(f"{group}_labels", _color(names, "series"))
+    layers = [*watermark(36, is_sample), *bands, *gaps(), line, crosshair(group, x, tooltips), labels]
+    return panel(layers, SCALE.height, f"{GROUPS[group].name}, each report from its release on")
+
+
+def _color(names: Sequence[str], field: str) -> alt.Color:
+    colors = [PALETTE[i % len(PALETTE)] for i in range(len(names))]
+    return alt.Color(f"{field}:N", scale=alt.Scale(domain=list(names), range=colors), legend=None)
+
+
+def _description(title: str, data: dict[str, Records]) -> str:
+    said = [
+        f"{GROUPS[group].name}: " + "; ".join(f"{row['market']} {row['label']}" for row in data[f"{group}_now"]) + "."
+        for group in LEADING
+    ]
+    return f"{title}. Percentiles of net positions among 156 weeks, by market. {' '.join(said)}"

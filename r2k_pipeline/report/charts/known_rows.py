@@ -1,0 +1,159 @@
+"""What figures are drawn from: rows of the warehouse as known at one market's last finished session.
+
+Belongs here: which rows count, never what became known later. Not here: how they look.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+
+import duckdb
+import polars as pl
+
+from r2k_pipeline.transforms.volume_profiles import BIN_RATIO
+
+SESSIONS: Final = 260
+"""How far back a review goes: a year and a little."""
+PROFILE_WINDOW: Final = "rolling_250"
+REPORT: Final = "tff_futures"
+FLOWS: Final = ("new_longs", "short_covering", "long_liquidation", "new_shorts")
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The last finished session of a market that was known at the moment asked for, and its close (UTC)."""
+
+    market: str
+    name: str
+    session_date: date
+    known_at: datetime
+    is_newest: bool
+
+
+@dataclass(frozen=True)
+class Known:
+    """One market at one moment. Frames keep the columns of their tables; `sessions` and `vintages` run oldest first."""
+
+    moment: Moment
+    sessions: pl.DataFrame
+    boxes: pl.DataFrame
+    levels: pl.DataFrame
+    profile: pl.DataFrame
+    bins: pl.DataFrame
+    vintages: pl.DataFrame
+
+
+def read_moments(connection: duckdb.DuckDBPyConnection, as_of: datetime | None) -> list[Moment]:
+    """Of each market that had a finished session known at `as_of` (default: the newest), that session; by market."""
+    rows = connection.sql(
+        """
+        select market, coalesce(name, market), session_date, known_at, session_date = newest
+        from (
+            select *, max(session_date) over (partition by market) as newest
+            from marts.positioning_vs_technicals
+        )
+        left join (select market, name from marts.markets) using (market)
+        where known_at <= coalesce($as_of::timestamptz, 'infinity'::timestamptz)
+        qualify row_number() over (partition by market order by session_date desc) = 1
+        order by market
+        """,
+        params={"as_of": as_of},
+    ).fetchall()
+    return [Moment(*row) for row in rows]
+
+
+def read_known(connection: duckdb.DuckDBPyConnection, moment: Moment) -> Known:
+    """Everything that a review of one market shows."""
+
+    def read(query: str) -> pl.DataFrame:
+        parameters: dict[str, Any] = {"market": moment.market, "day": moment.session_date, "at": moment.known_at}
+        named = {name: value for name, value in parameters.items() if f"${name}" in query}
+        rows: pl.DataFrame = connection.sql(query, params=named).pl()
+        return rows
+
+    profile = read(_PROFILE)
+    sessions = read(_SESSIONS)
+    return Known(
+        moment,
+        sessions,
+        read(_BOXES),
+        read(_LEVELS),
+        profile,
+        read(_BINS) if len(profile) else pl.DataFrame(),
+        read(_VINTAGES),
+    )
+
+
+_BARS: Final = """
+    select * from staging.market_bars
+    where market = $market and session_date <= $day and known_at <= $at
+        and coalesce(superseded_at, 'infinity'::timestamptz) > $at
+"""
+"""Bars as known at the moment."""
+
+_SESSIONS: Final = f"""
+select session_date, coalesce(calendar.close_at, bars.known_at) as at, open, high, low, bars.close,
+    sma_50, sma_100, sma_200, rsi_14
+from ({_BARS} order by session_date desc limit {SESSIONS}) as bars
+left join (
+    select market, session_date, sma_50, sma_100, sma_200, rsi_14
+    from marts.positioning_vs_technicals where known_at <= $at
+) using (market, session_date)
+left join marts.markets as markets using (market)
+left join marts.sessions as calendar using (calendar, session_date)
+order by session_date
+"""
+
+_BOXES: Final = """
+select start_date, first_confirmed_date, confirmed_date, end_date, low, high, sessions, parent_start_date
+from features.consolidations
+where market = $market and confirmed_date <= $day
+qualify row_number() over (partition by start_date order by confirmed_date desc) = 1
+order by start_date
+"""
+
+_LEVELS: Final = """
+select level_id, price, low, high, kind, role, strength, touches, confirmed_date, distance_atr, evidence
+from features.levels where market = $market and session_date = $day
+order by price
+"""
+
+_PROFILE: Final = f"""
+select start_date, session_date, poc, value_area_low, value_area_high, volume_symbol, method
+from features.volume_profiles
+where market = $market and session_date = $day and profile_window = '{PROFILE_WINDOW}' and poc is not null
+"""
+
+_BINS: Final = f"""
+with history as ({_BARS}),
+origin as (select arg_min(close, session_date) as price from history),
+profile as ({_PROFILE}),
+weights as (
+    select low, high, case method when 'proxy_volume' then coalesce(history.volume, 0) else 1 end as weight
+    from history, profile
+    where history.session_date between profile.start_date and profile.session_date
+),
+spread as (
+    select weights.*, unnest(generate_series(
+        floor(ln(low / price) / {BIN_RATIO} + 0.5)::bigint, floor(ln(high / price) / {BIN_RATIO} + 0.5)::bigint
+    )) as bin
+    from weights, origin
+),
+edged as (
+    select *, price * exp((bin - 0.5) * {BIN_RATIO}) as bin_low, price * exp((bin + 0.5) * {BIN_RATIO}) as bin_high
+    from spread, origin
+)
+select bin_low, bin_high,
+    sum(case when high > low
+        then weight * (least(high, bin_high) - greatest(low, bin_low)) / (high - low) else weight end) as volume
+from edged group by bin_low, bin_high order by bin_low
+"""
+"""The bins behind the profile's row: each bar's volume spread evenly over its range, as definitions.md says."""
+
+_VINTAGES: Final = f"""
+select trader_group, report_date, known_at, superseded_at, released_at, net_share_oi, net_percentile_156w, change_basis,
+    {", ".join(f"{flow}_contracts" for flow in FLOWS)}
+from marts.positioning_vintages
+where market = $market and report_type = '{REPORT}' and known_at <= $at
+order by known_at, report_date, trader_group
+"""

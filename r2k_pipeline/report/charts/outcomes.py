@@ -1,0 +1,119 @@
+"""What followed named setups: every independent event, the mean with its interval, against all sessions.
+
+Belongs here: the figure of outcomes. Not here: which events count (outcome_rows.py), statistics (transforms/).
+"""
+
+from typing import Final
+
+import altair as alt
+import polars as pl
+
+from r2k_pipeline.report.charts.figure import Figure
+from r2k_pipeline.report.charts.layout import Record, Records, named, panel, plain, watermark
+from r2k_pipeline.report.charts.outcome_rows import Outcomes
+from r2k_pipeline.report.charts.theme import BLUE, VERMILION
+
+ROW_HEIGHT: Final = 13
+LABELS: Final = 62
+"""Pixels for the names of rows: a market and a horizon."""
+_READING: Final = [
+    "Tick: return after one independent event. Dot and bar: their mean, 95 % interval.",
+    "Diamond: mean of all sessions. n: independent events, of all events.",
+]
+_STATISTICS: Final = ("mean_forward_return_ratio", "mean_low_ratio", "mean_high_ratio", "baseline_mean_return_ratio")
+
+
+def build_outcomes(outcomes: Outcomes, is_sample: bool) -> Figure:
+    """The figure of all setups, one panel each; at least one event is known."""
+    setups = outcomes.statistics["setup"].unique(maintain_order=True).to_list()
+    rows = _statistic_rows(outcomes.statistics)
+    data: dict[str, Records] = {"sample": [{"word": "SAMPLE"}] if is_sample else []}
+    for setup in setups:
+        data[setup] = [row for row in rows if row["setup"] == setup]
+        data[f"{setup}_events"] = _event_rows(outcomes.events.filter(pl.col("setup") == setup))
+    extent = (100 * outcomes.events["returned"]).abs().max()
+    assert isinstance(extent, float)  # there is an event
+    panels = [_panel(setup, len(data[setup]), 1.05 * extent, is_sample) for setup in setups]
+    title = "What followed setups" + (" · SAMPLE" if is_sample else "")
+    chart = alt.vconcat(
+        *panels,
+        spacing=8,
+        title=alt.TitleParams(title, subtitle=_READING),
+        datasets={name: plain(records) for name, records in data.items()},
+    )
+    return Figure("outcomes", None, title, _description(title, outcomes.statistics), chart)
+
+
+def _named(row: Record) -> str:
+    return f"{row['market']}, {row['horizon_sessions']}"
+
+
+def _statistic_rows(statistics: pl.DataFrame) -> Records:
+    """Statistics in percent; where there are too few events for them, the label says so."""
+    percent = statistics.with_columns((pl.col(_STATISTICS) * 100).round(2))
+    return [
+        {
+            **{name.removesuffix("_ratio"): row[name] for name in _STATISTICS},
+            "setup": row["setup"],
+            "row": _named(row),
+            "q_value": row["q_value"],
+            "label": f"n {row['independent_events']} of {row['events']}"
+            + (": too few" if row["mean_forward_return_ratio"] is None else ""),
+            "reading": row["reading"],
+        }
+        for row in percent.to_dicts()
+    ]
+
+
+def _event_rows(events: pl.DataFrame) -> Records:
+    return [
+        {"row": _named(row), "session_date": row["session_date"], "returned": round(100 * row["returned"], 2)}
+        for row in events.to_dicts()
+    ]
+
+
+def _panel(setup: str, rows: int, extent: float, is_sample: bool) -> alt.LayerChart:
+    x = alt.X(
+        "returned:Q",
+        title="return after 5, 20, 60 sessions, %",
+        scale=alt.Scale(domain=[-round(extent, 1), round(extent, 1)], nice=False),
+        axis=alt.Axis(titlePadding=2, tickCount=7),
+    )
+    y = alt.Y(
+        "row:N",
+        sort=None,
+        title="market, sessions",
+        axis=alt.Axis(minExtent=LABELS, maxExtent=LABELS, labelOverlap=False),
+    )
+    tooltips = [alt.Tooltip("row:N"), alt.Tooltip("session_date:N"), alt.Tooltip("returned:Q", title="return, %")]
+    events = alt.Chart(named(f"{setup}_events")).mark_tick(color=BLUE, size=ROW_HEIGHT - 4, thickness=1.2, opacity=0.6)
+    base = alt.Chart(named(setup)).encode(y=y)
+    said = [alt.Tooltip(f"{name.removesuffix('_ratio')}:Q") for name in _STATISTICS]
+    said += [alt.Tooltip("q_value:Q", format=".2f"), alt.Tooltip("label:N"), alt.Tooltip("reading:N")]
+    interval = base.mark_rule(color=VERMILION, strokeWidth=2.5).encode(x="mean_low:Q", x2="mean_high")
+    mean = base.mark_circle(color=VERMILION, size=55, opacity=1).encode(x="mean_forward_return:Q", tooltip=said)
+    all_sessions = base.mark_point(style="baseline", shape="diamond", size=44, opacity=1).encode(
+        x="baseline_mean_return:Q"
+    )
+    text = base.mark_text(align="left", dx=8, style="label").encode(x=alt.value("width"), text="label:N")
+    zero = alt.Chart(alt.InlineData(values=[{"x": 0}])).mark_rule(style="reference").encode(x="x:Q")
+    ticks = events.encode(x, y, tooltip=tooltips)
+    layers = [*watermark(40, is_sample), zero, ticks, interval, mean, all_sessions, text]
+    return panel(layers, ROW_HEIGHT * rows, setup.replace("_", " ").capitalize())
+
+
+def _description(title: str, statistics: pl.DataFrame) -> str:
+    """How many comparisons there are, how many of them stand out, and the largest sample."""
+    judged = statistics.filter(pl.col("q_value").is_not_null())
+    least: float | None = judged.select(pl.col("q_value").min()).item()
+    said = f"{len(statistics)} rows of setup, market and horizon, {len(judged)} with enough events for statistics."
+    if least is None:
+        return f"{title}. {said}"
+    apart = judged.filter((pl.col("mean_low_ratio") > 0) | (pl.col("mean_high_ratio") < 0))
+    named_apart = "; ".join(
+        f"{row['setup'].replace('_', ' ')} {_named(row)} sessions: mean "
+        f"{100 * row['mean_forward_return_ratio']:+.1f} %, n {row['independent_events']}, q {row['q_value']:.2f}"
+        for row in apart.to_dicts()
+    )
+    intervals = f"Intervals without zero: {named_apart or 'none'}."
+    return f"{title}. {said} {intervals} The least q-value against other moments of the same market is {least:.2f}."

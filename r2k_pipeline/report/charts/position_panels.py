@@ -1,0 +1,170 @@
+"""Positions of one market: net and percentile by trader group, stepped at release, with gaps where none stood.
+
+Belongs here: the two panels and their rows. Not here: when a value stood (release_steps.py), flows (flow_panel.py).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import altair as alt
+import polars as pl
+
+from r2k_pipeline.report.charts.labels import Scale
+from r2k_pipeline.report.charts.layout import (
+    Records,
+    Window,
+    crosshair,
+    edge_labels,
+    edge_rows,
+    gap_rows,
+    gaps,
+    named,
+    panel,
+    shaded,
+    time_axis,
+    value_axis,
+    watermark,
+)
+from r2k_pipeline.report.charts.release_steps import build_gaps, build_path, standing_at
+from r2k_pipeline.report.charts.theme import BLUE, GREEN, GREY, PURPLE, SOLID, VERMILION
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one series is told apart."""
+
+    name: str
+    color: str
+    dash: tuple[int, ...]
+
+
+GROUPS: Final = {
+    "leveraged_funds": Look("Leveraged funds", VERMILION, SOLID),
+    "asset_manager": Look("Asset managers", BLUE, SOLID),
+    "dealer": Look("Dealers", GREEN, (6, 3)),
+    "other_reportables": Look("Other reportables", PURPLE, (2, 2)),
+    "nonreportable": Look("Nonreportable", GREY, (8, 3, 2, 3)),
+}
+"""The trader groups of the TFF report."""
+LEADING: Final = ("leveraged_funds", "asset_manager")
+"""The two that speculate with their own and their clients' money: drawn heavier, and their flows too."""
+NET_HEIGHT: Final = 130
+PERCENTILES: Final = Scale(0, 100, 110)
+NO_PERCENTILE: Final = "No percentile yet: it needs 141 of 156 weeks."
+LIMITS: Final = (10, 30, 70, 90)
+"""Percentiles between the positioning states of setups.toml."""
+
+
+def net_scale(steps: pl.DataFrame) -> Scale:
+    """The axis of net positions in percent of open interest, with zero in it."""
+    net = (100 * steps["net_share_oi"].drop_nulls()).to_list()
+    low, high = min(0.0, *net, 0.0), max(0.0, *net, 0.0)
+    margin = 0.06 * (high - low) or 1.0
+    return Scale(round(low - margin, 2), round(high + margin, 2), NET_HEIGHT)
+
+
+def position_rows(steps: pl.DataFrame, window: Window, end: datetime) -> dict[str, Records]:
+    """The data sets of both panels: lines, the spans without a report until `end`, labels at the edge."""
+    drawn = _drawn(steps)
+    none = [] if drawn["percentile"].count() else [{"text": NO_PERCENTILE}]
+    return {
+        "percentile_remark": none,
+        "net": build_path(drawn, "net").to_dicts(),
+        "percentile": build_path(drawn, "percentile").to_dicts(),
+        "gaps": gap_rows(build_gaps(steps, window[0], end), window),
+        "net_labels": _labels(drawn, "net", "{:+.1f} %", net_scale(steps), end),
+        "percentile_labels": _labels(drawn, "percentile", "{:.0f}", PERCENTILES, end),
+    }
+
+
+def _drawn(steps: pl.DataFrame) -> pl.DataFrame:
+    net = (100 * pl.col("net_share_oi")).round(2)
+    return steps.with_columns(net=net, percentile=pl.col("net_percentile_156w").round(1))
+
+
+def report_rows(steps: pl.DataFrame, closes: pl.Series) -> tuple[pl.Series, Records]:
+    """For each of `closes` the number of what was known of positions then, and those as rows by `report`.
+
+    What was known stays known when the next report is overdue: only lines end.
+    """
+    drawn, columns = _drawn(steps), [closes.alias("at").to_frame()]
+    for group in GROUPS:
+        found = standing_at(drawn, closes, group)
+        columns.append(found.select(pl.col("net", "percentile").name.prefix(f"{group}_")))
+        if group == LEADING[0]:
+            columns.append(found.select("report_date", "released_at"))
+    wide = pl.concat(columns, how="horizontal").drop("at")
+    numbered = wide.with_columns(report=pl.struct(wide.columns).rank("dense"))
+    return numbered["report"], numbered.unique("report", maintain_order=True).to_dicts()
+
+
+def _labels(drawn: pl.DataFrame, column: str, form: str, scale: Scale, end: datetime) -> Records:
+    """The value of each group that stands at the end, or stood last; and when."""
+    latest = drawn.filter(pl.col(column).is_not_null()).unique("trader_group", keep="last", maintain_order=True)
+    known = {group: (value, until) for group, value, until in latest.select("trader_group", column, "until").rows()}
+    marks, ends = [], []
+    for group, look in GROUPS.items():
+        if group in known:
+            value, until = known[group]
+            marks.append((f"{look.name} {'' if until == end else 'last '}{form.format(value)}", value, group))
+            ends.append(until)
+    return [{**row, "at": until} for row, until in zip(edge_rows(marks, scale), ends, strict=True)]
+
+
+def net_panel(scale: Scale, window: Window, is_sample: bool) -> alt.LayerChart:
+    """Net positions of each group."""
+    zero = alt.Chart(alt.InlineData(values=[{"y": 0}])).mark_rule(style="reference").encode(y="y:Q")
+    layers = _stepped("net", value_axis("net", scale, "net, % of OI"), [zero], window)
+    title = "Net positions, % of open interest (OI), each from its release on"
+    return panel([*watermark(36, is_sample), *layers], scale.height, title)
+
+
+def percentile_panel(window: Window, is_sample: bool) -> alt.LayerChart:
+    """Where each group's net position is among its last 156 weeks; the extremes of setups.toml are shaded."""
+    bands = shaded("y", ((0, LIMITS[0]), (LIMITS[-1], 100)))
+    y = value_axis("percentile", PERCENTILES, "percentile, 0..100", values=[LIMITS[0], 30, 50, 70, LIMITS[-1]])
+    layers = [*_stepped("percentile", y, bands, window), *_remark("percentile_remark")]
+    title = "Percentile of net positions among 156 weeks, each from its release on"
+    return panel([*watermark(36, is_sample), *layers], PERCENTILES.height, title)
+
+
+def _remark(data: str) -> list[alt.Chart]:
+    return [alt.Chart(named(data)).mark_text(style="message").encode(text="text:N")]
+
+
+def _stepped(measure: str, y: alt.Y, below: list[alt.Chart], window: Window) -> list[alt.Chart | alt.LayerChart]:
+    """Lines that step at release and break where the next report is overdue; a dot where they end for now."""
+    color = alt.Scale(domain=list(GROUPS), range=[look.color for look in GROUPS.values()])
+    dash = alt.Scale(domain=list(GROUPS), range=[look.dash for look in GROUPS.values()])
+    is_leading = alt.FieldOneOfPredicate("trader_group", list(LEADING))
+    x = time_axis("at", window, "report release")
+    line = (
+        alt.Chart(named(measure))
+        .mark_line(interpolate="step-after", clip=True, invalid="break-paths-show-domains")
+        .encode(
+            x,
+            y,
+            alt.Color("trader_group:N", scale=color, legend=None),
+            strokeDash=alt.StrokeDash("trader_group:N", scale=dash, legend=None),
+            strokeWidth=alt.when(is_leading).then(alt.value(2)).otherwise(alt.value(1.2)),
+        )
+    )
+    series = alt.Color("series:N", scale=color, legend=None)
+    dots = alt.Chart(named(f"{measure}_labels")).mark_circle(size=22, clip=True, opacity=1)
+    labels = edge_labels(f"{measure}_labels", series)
+    cross = crosshair(measure, x, *_tooltips(measure))
+    return [*below, *gaps(), line, dots.encode(x="at:T", y="value:Q", color=series), cross, labels]
+
+
+def _tooltips(measure: str) -> tuple[list[alt.Tooltip], list[str]]:
+    """What the crosshair says, and which of it is the report's."""
+    form = "+.1f" if measure == "net" else ".0f"
+    values = {f"{group}_{measure}": look.name for group, look in GROUPS.items()}
+    stamps = {"report_date": "report of", "released_at": "released"}
+    tooltips = [
+        alt.Tooltip("session_date:N", title="session"),
+        *(alt.Tooltip(f"{field}:N", title=name) for field, name in stamps.items()),
+        *(alt.Tooltip(f"{field}:Q", title=name, format=form) for field, name in values.items()),
+    ]
+    return tooltips, [*stamps, *values]

@@ -1,0 +1,313 @@
+"""Charts without a lake that ran: labels, steps, contrast, and small lakes with little in them."""
+
+import itertools
+import struct
+import zlib
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from r2k_pipeline.contracts.marts import PositioningVintages
+from r2k_pipeline.contracts.prices import MarketBars
+from r2k_pipeline.lake import Lake, LakeError
+from r2k_pipeline.report.charts.figures import read_figures
+from r2k_pipeline.report.charts.labels import Scale, spread_labels, spread_pixels
+from r2k_pipeline.report.charts.outcome_rows import keep_apart
+from r2k_pipeline.report.charts.picture import repack
+from r2k_pipeline.report.charts.release_steps import build_gaps, build_path, build_steps, standing_at
+from r2k_pipeline.report.charts.theme import DARK, LIGHT, PALETTE, Theme
+from tests.unit.published import mart_row, publish
+
+END = datetime(2025, 3, 14, 20, tzinfo=UTC)
+WEEK = ("2025-03-10", "2025-03-11", "2025-03-12", "2025-03-13", "2025-03-14")
+
+
+# labels
+
+
+@given(st.lists(st.floats(0, 340), max_size=25))
+def test_no_two_labels_overlap(wanted: list[float]) -> None:
+    places = spread_pixels(sorted(wanted), 12, 340)
+    assert all(after - before >= 12 - 1e-9 for before, after in itertools.pairwise(places))
+    assert all(-1e-9 <= place <= 340 + 1e-9 for place in places)
+
+
+@given(st.lists(st.floats(0, 340), min_size=1, max_size=20), st.data())
+def test_labels_move_as_little_as_can_be(wanted: list[float], data: st.DataObject) -> None:
+    wanted = sorted(wanted)
+    places = spread_pixels(wanted, 12, 340)
+    steps = data.draw(st.lists(st.floats(12, 15), min_size=len(wanted) - 1, max_size=len(wanted) - 1))
+    start = data.draw(st.floats(0, 340 - sum(steps)))
+    other = [start + sum(steps[:i]) for i in range(len(wanted))]
+
+    def moved(to: list[float]) -> float:
+        return sum((a - b) ** 2 for a, b in zip(to, wanted, strict=True))
+
+    assert moved(places) <= moved(other) + 1e-6
+
+
+def test_labels_that_have_room_stay() -> None:
+    assert spread_labels([30.0, 10.0, 20.0], Scale(0, 40, 400)) == [30.0, 10.0, 20.0]
+
+
+def test_labels_keep_their_order() -> None:
+    placed = spread_labels([20.0, 20.1, 19.9], Scale(0, 40, 100))
+    assert placed[1] > placed[0] > placed[2]
+
+
+def test_more_labels_than_lines() -> None:
+    with pytest.raises(ValueError, match="do not fit"):
+        spread_pixels([1.0] * 5, 12, 40)
+
+
+# steps
+
+
+def _vintages(*rows: tuple[str, str, float | None], group: str = "dealer") -> pl.DataFrame:
+    """(report_date, known_at, net) as vintages."""
+    return pl.DataFrame(
+        {
+            "trader_group": [group] * len(rows),
+            "report_date": [date.fromisoformat(report) for report, _, _ in rows],
+            "known_at": [datetime.fromisoformat(known).replace(tzinfo=UTC) for _, known, _ in rows],
+            "superseded_at": pl.Series([None] * len(rows), dtype=pl.Datetime("us", "UTC")),
+            "net": [net for _, _, net in rows],
+        },
+        schema_overrides={"known_at": pl.Datetime("us", "UTC"), "net": pl.Float64},
+    )
+
+
+def _known(steps: pl.DataFrame) -> list[tuple[str, str]]:
+    return [(str(known.date()), str(until.date())) for known, until in steps.select("known_at", "until").rows()]
+
+
+def test_a_report_stands_from_its_release_until_the_next() -> None:
+    steps = build_steps(_vintages(("2025-03-04", "2025-03-07T20:30", 1), ("2025-03-11", "2025-03-14T19:30", 2)), END)
+    assert _known(steps) == [("2025-03-07", "2025-03-14"), ("2025-03-14", "2025-03-14")]
+    assert build_path(steps, "net")["at"].min() == datetime(2025, 3, 7, 20, 30, tzinfo=UTC)
+    assert build_gaps(steps, datetime(2025, 3, 7, 20, 30, tzinfo=UTC), END) == []
+
+
+def test_a_line_breaks_where_a_report_is_overdue() -> None:
+    late = _vintages(("2018-12-18", "2018-12-21T20:30", 1), ("2018-12-24", "2019-02-01T20:30", 2))
+    end = datetime(2019, 2, 4, tzinfo=UTC)
+    steps = build_steps(late, end)
+    assert _known(steps) == [("2018-12-21", "2019-01-01"), ("2019-02-01", "2019-02-04")]
+    assert build_path(steps, "net")["net"].to_list() == [1, 1, None, 2, 2, None]
+    ((start, stop),) = build_gaps(steps, datetime(2018, 12, 21, 20, 30, tzinfo=UTC), end)
+    assert (stop - start).days == 31
+    (standing,) = standing_at(steps, pl.Series([datetime(2019, 1, 15, tzinfo=UTC)]), "dealer")["net"]
+    assert standing == 1, "what was known stays known"
+
+
+def test_a_holiday_breaks_no_line() -> None:
+    steps = build_steps(_vintages(("2024-12-24", "2024-12-27T20:30", 1), ("2024-12-31", "2025-01-06T20:30", 2)), END)
+    assert build_path(steps, "net")["net"].to_list()[:2] == [1, 2]
+
+
+def test_a_late_older_report_does_not_come_to_stand() -> None:
+    steps = build_steps(_vintages(("2025-03-11", "2025-03-12T19:30", 2), ("2025-03-04", "2025-03-13T20:30", 1)), END)
+    assert steps["report_date"].to_list() == [date(2025, 3, 11)]
+
+
+def test_a_revision_stands_from_when_it_was_learned() -> None:
+    steps = build_steps(_vintages(("2025-03-04", "2025-03-07T20:30", 1), ("2025-03-04", "2025-03-10T12:00", 3)), END)
+    assert steps["net"].to_list() == [1, 3]
+    assert _known(steps)[0] == ("2025-03-07", "2025-03-10")
+
+
+def test_a_null_breaks_the_line() -> None:
+    rows = [("2025-02-25", "2025-02-28T20:30", 1), ("2025-03-04", "2025-03-07T20:30", None)]
+    steps = build_steps(_vintages(*rows, ("2025-03-11", "2025-03-14T19:30", 2)), END)
+    assert build_path(steps, "net")["net"].to_list() == [1, 1, None, 2, 2, None]
+
+
+def test_no_report_at_all_is_one_gap() -> None:
+    start = END - timedelta(days=5)
+    assert build_gaps(build_steps(_vintages(), END), start, END) == [(start, END)]
+
+
+def test_events_within_a_horizon_are_kept_apart() -> None:
+    events = pl.DataFrame(
+        {"setup": ["a"] * 4 + ["b"], "market": ["RUT"] * 5, "horizon_sessions": [5] * 5, "place": [10, 13, 15, 21, 11]}
+    )
+    assert keep_apart(events)["place"].to_list() == [10, 15, 21, 11]
+
+
+# looks
+
+
+def _luminance(color: str) -> float:
+    """WCAG 2.2, relative luminance."""
+    channels = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _contrast(one: str, other: str) -> float:
+    high, low = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=lambda theme: theme.name)
+def test_contrast(theme: Theme) -> None:
+    """WCAG 2.2: 4.5 for text (1.4.3), 3 for what else is needed to understand (1.4.11)."""
+    assert _contrast(theme.ink, theme.background) >= 4.5
+    assert all(_contrast(color, theme.background) >= 3 for color in (*PALETTE, theme.faint))
+    texts = {theme.config["axis"][name] for name in ("labelColor", "titleColor")}
+    texts |= {theme.config["style"][name]["color"] for name in ("label", "message")}
+    assert texts == {theme.ink}
+
+
+# small lakes
+
+
+def _bar(day: str, close: float) -> dict[str, Any]:
+    prices = {"open": close - 5, "high": close + 10, "low": close - 10, "close": close}
+    return {"market": "RUT", "session_date": day, "known_at": f"{day}T20:00Z", **prices}
+
+
+def _lake(folder: Path, days: tuple[str, ...] = WEEK, **more: Any) -> Lake:
+    bars = [_bar(day, 2000.0 + 3 * i) for i, day in enumerate(days)]
+    rows = [mart_row("RUT", day) for day in days]
+    return publish(folder, rows, more={MarketBars: bars, **more.get("tables", {})}, source=more.get("source", "sample"))
+
+
+def _png_size(png: bytes) -> tuple[int, int]:
+    assert png[:8] == b"\x89PNG\r\n\x1a\n"
+    return struct.unpack(">II", png[16:24])
+
+
+def test_one_week_without_reports(tmp_path: Path) -> None:
+    found = read_figures(_lake(tmp_path))
+    (review,) = found.reviews
+    spec = review.spec()
+    assert len(spec["datasets"]["sessions"]) == 5
+    assert "No positions: no COT report on RUT known by 2025-03-14." in str(spec)
+    assert "No moving average yet" in review.description
+    assert found.cross_market is None
+    assert found.outcomes is None
+    notes = "\n".join(found.notes)
+    assert "RUT: no COT report known by 2025-03-14" in notes
+    assert "RUT: 5 sessions of history" in notes
+    assert "cross-market: needs two markets with positions, there are 0" in notes
+    assert "outcomes: no setup has an event" in notes
+    width, height = _png_size(review.png(DARK, 1.0))
+    assert width > 700
+    assert height > 500
+
+
+def test_a_single_session(tmp_path: Path) -> None:
+    (review,) = read_figures(_lake(tmp_path, WEEK[:1])).reviews
+    assert _png_size(review.png(scale=0.5))[0] > 300
+
+
+def test_a_market_without_a_session(tmp_path: Path) -> None:
+    found = read_figures(_lake(tmp_path), datetime(2025, 3, 1, tzinfo=UTC))
+    assert found.reviews == ()
+    assert "RUT: no session known by 2025-03-01" in found.notes[0]
+
+
+def test_a_market_without_bars(tmp_path: Path) -> None:
+    found = read_figures(publish(tmp_path, [mart_row("RUT", "2025-03-14")]))
+    assert found.reviews == ()
+    assert "RUT: no bar in staging.market_bars by 2025-03-14" in found.notes[0]
+
+
+def test_an_unknown_market(tmp_path: Path) -> None:
+    with pytest.raises(LakeError, match="no market MID; next: one of RUT"):
+        read_figures(_lake(tmp_path), markets=["MID"])
+
+
+def test_no_warehouse(tmp_path: Path) -> None:
+    with pytest.raises(LakeError, match="no warehouse yet"):
+        read_figures(Lake.of(tmp_path, "sample"))
+
+
+@pytest.mark.parametrize(("source", "is_marked"), [("sample", True), ("files", False)])
+def test_the_sample_says_so(tmp_path: Path, source: str, is_marked: bool) -> None:
+    (review,) = read_figures(_lake(tmp_path, source=source)).reviews
+    spec = review.spec()
+    assert ("SAMPLE" in review.title) == is_marked
+    assert ("watermark" in str(spec["vconcat"])) == is_marked
+    assert spec["datasets"]["sample"] == ([{"word": "SAMPLE"}] if is_marked else [])
+
+
+def _position(report: str, known: str, net: float | None = 0.1, **more: Any) -> dict[str, Any]:
+    key = {"market": "RUT", "report_type": "tff_futures", "report_date": report, "trader_group": "leveraged_funds"}
+    return {**key, "known_at": known, "released_at": known, "net_share_oi": net, **more}
+
+
+def test_positions_appear_at_the_close_after_their_release(tmp_path: Path) -> None:
+    reports = [_position("2025-03-04", "2025-03-07T20:30Z"), _position("2025-03-11", "2025-03-14T19:30Z", 0.2)]
+    lake = _lake(tmp_path, tables={PositioningVintages: reports})
+
+    def drawn(as_of: str) -> set[str]:
+        (review,) = read_figures(lake, datetime.fromisoformat(as_of)).reviews
+        return {row["report_date"] for row in review.spec()["datasets"]["net"]}
+
+    assert drawn("2025-03-14T15:00-04:00") == {"2025-03-04"}
+    assert drawn("2025-03-14T15:45-04:00") == {"2025-03-04"}, "public, and the session is not over"
+    assert drawn("2025-03-14T16:00-04:00") == {"2025-03-04", "2025-03-11"}
+    (review,) = read_figures(lake).reviews
+    released = {row["report_date"]: row["at"] for row in reversed(review.spec()["datasets"]["net"])}
+    assert released["2025-03-11"] == "2025-03-14T19:30Z"
+
+
+def test_a_week_without_whole_changes_is_marked(tmp_path: Path) -> None:
+    report = _position("2025-03-04", "2025-03-07T20:30Z", change_basis="9 weeks since the report before")
+    (review,) = read_figures(_lake(tmp_path, tables={PositioningVintages: [report]})).reviews
+    (flow,) = review.spec()["datasets"]["flows_leveraged_funds"]
+    assert flow["flow"] is None
+    assert flow["why"] == "9 weeks since the report before"
+
+
+def test_flows_stack_away_from_zero(tmp_path: Path) -> None:
+    flows = {"new_longs_contracts": 5.0, "short_covering_contracts": 3.0, "long_liquidation_contracts": 0.0}
+    report = _position("2025-03-04", "2025-03-07T20:30Z", **flows, new_shorts_contracts=0.0)
+    (review,) = read_figures(_lake(tmp_path, tables={PositioningVintages: [report]})).reviews
+    drawn = [(row["flow"], row["start"], row["stop"]) for row in review.spec()["datasets"]["flows_leveraged_funds"]]
+    assert drawn == [("New longs", 0, 5), ("Short covering", 5, 8)]
+
+
+def _views(part: Any) -> set[str]:
+    """Names of the views in a spec."""
+    parts = [*part.get("vconcat", ()), *part.get("hconcat", ()), *part.get("layer", ())]
+    own = {part["name"]} if "name" in part else set()
+    return own.union(*map(_views, parts))
+
+
+def test_panels_are_linked(tmp_path: Path) -> None:
+    reports = [_position("2025-03-04", "2025-03-07T20:30Z")]
+    (review,) = read_figures(_lake(tmp_path, tables={PositioningVintages: reports})).reviews
+    spec = review.spec()
+    linked = {param["name"]: set(param["views"]) for param in spec["params"]}
+    assert set(linked) == {"hover", "zoom"}
+    assert all(len(views) == 6 and views <= _views(spec) for views in linked.values())
+    assert "config" not in spec
+
+
+def test_a_repacked_picture_has_the_same_pixels() -> None:
+    pixels = bytes(range(12)) + bytes(range(100, 112))
+    opaque = [bytes([*pixels[i : i + 3], 255]) for i in range(0, 24, 3)]
+    lines = [b"".join(opaque[:4]), b"".join(opaque[4:])]
+    sub = b"".join(
+        b"\x01" + bytes((line[i] - (line[i - 4] if i >= 4 else 0)) % 256 for i in range(16)) for line in lines
+    )
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 4, 2, 8, 6, 0, 0, 0))
+    png = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(sub)) + chunk(b"IEND", b"")
+    packed = repack(png)
+    start = packed.index(b"IDAT") + 4
+    (length,) = struct.unpack(">I", packed[start - 8 : start - 4])
+    plain = zlib.decompress(packed[start : start + length])
+    assert plain == b"\x00" + pixels[:12] + b"\x00" + pixels[12:]
+    assert packed[25] == 2, "RGB"
