@@ -7,6 +7,7 @@ is computed. Heavy imports wait until a command needs them.
 import json
 import logging
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -148,14 +149,36 @@ def accept(item: str, **options: Any) -> None:
 
 @main.command()
 @lake_options
-@click.option("--format", "output", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
+@click.option(
+    "--format", "output", type=click.Choice(["table", "csv", "json", "parquet"]), default="table", show_default=True
+)
+@click.option("--output", "file", type=click.Path(path_type=Path), help="Write to this file; needed for parquet.")
+@click.option("--seconds", "query_seconds", type=float, help="Stop the query after this long; default: 60.")
 @click.argument("query")
-def sql(query: str, output: str, **options: Any) -> None:
-    """Run QUERY on the warehouse, read-only, e.g. "select market, close from latest()"."""
-    from r2k_pipeline.report.query import run_query  # noqa: PLC0415
+def sql(query: str, output: Any, file: Path | None, **options: Any) -> None:
+    """Run QUERY, one SELECT, on the warehouse, e.g. "select market, close from latest()"; - reads it from a pipe."""
+    from r2k_pipeline.report.query import check_destination, run_query, save_answer  # noqa: PLC0415
 
     settings = settings_of(**options)
-    click.echo(run_query(_lake(settings).warehouse, query, output, settings.memory_limit))
+    if file:
+        check_destination(file, settings.lake)
+    elif output == "parquet":
+        raise click.UsageError("--format parquet needs --output FILE")
+    text = sys.stdin.read() if query == "-" else query
+    bounds: Any = {"memory_limit": settings.memory_limit, "seconds": settings.query_seconds, "abandon": _end_process}
+    with run_query(_lake(settings).warehouse, text, output, **bounds) as answer:
+        if answer.is_sample:
+            click.echo(answer.label, err=True)
+        if file:
+            save_answer(answer, file)
+        else:
+            shutil.copyfileobj(answer.body, sys.stdout.buffer)
+
+
+def _end_process(message: str) -> None:
+    """End at once, with code 1, from whatever thread."""
+    click.echo(f"r2k: {message}", err=True)
+    os._exit(1)
 
 
 @main.command()
@@ -174,6 +197,23 @@ def brief(market: str | None, evidence: bool, as_json: bool, **options: Any) -> 
     click.echo(json.dumps(found.as_dict(), indent=2) if as_json else found.text(evidence=evidence))
 
 
+@main.command()
+@lake_options
+@click.option("--market", help="A site of one market, e.g. RUT, beside that of all.")
+@click.option("--open", "show", is_flag=True, help="Open it in the browser.")
+@click.option("--json", "as_json", is_flag=True, help="Where it is, its size and its pages as JSON.")
+def report(market: str | None, show: bool, as_json: bool, **options: Any) -> None:
+    """Write the site: all markets, figures, briefs, levels, positions, claims, outcomes, data quality, dictionary."""
+    from r2k_pipeline.report.site.publish import publish_site  # noqa: PLC0415
+
+    if not as_json:
+        _show_progress()
+    site = publish_site(settings_of(**options), market)
+    click.echo(json.dumps(site.as_dict(), indent=2) if as_json else site.text())
+    if show:
+        click.launch(site.index.as_uri())
+
+
 @main.command("check-note")
 @lake_options
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with the rows behind each verdict.")
@@ -185,6 +225,30 @@ def check_note(file: Path, as_json: bool, **options: Any) -> None:
     found = check(file, _lake(settings_of(**options)).warehouse)
     click.echo(json.dumps(found.as_dict(), indent=2) if as_json else found.text())
     sys.exit(1 if found.errors else 0)
+
+
+@main.command()
+@lake_options
+@click.option("--to", "url", required=True, help="postgresql://USER@HOST:PORT/DATABASE; the rest from PG* variables.")
+@click.option("--schema", default="r2k", show_default=True, help="The schema that is ours there.")
+@click.option("--reader", default="r2k_reader", show_default=True, help="The role that may read; made where missing.")
+@click.option("--force", is_flag=True, help="Also the same generation, another source, an older moment.")
+@click.option("--json", "as_json", is_flag=True, help="What was done as JSON.")
+def publish(url: str, schema: str, reader: str, force: bool, as_json: bool, **options: Any) -> None:
+    """Publish marts and meta to PostgreSQL in one transaction."""
+    from r2k_pipeline.postgresql.address import Address  # noqa: PLC0415
+    from r2k_pipeline.postgresql.publication import publish_to_postgresql  # noqa: PLC0415
+
+    settings = settings_of(**options)
+    done = publish_to_postgresql(
+        _lake(settings).warehouse,
+        Address.parse(url),
+        schema=schema,
+        reader=reader,
+        force=force,
+        memory_limit=settings.memory_limit,
+    )
+    click.echo(json.dumps(done.as_dict(), indent=2) if as_json else done.text())
 
 
 @main.command()

@@ -6,13 +6,14 @@ from r2k_pipeline.orchestration.assets import table_assets
 from r2k_pipeline.orchestration.checks import reconciliation_checks
 from r2k_pipeline.orchestration.narrator import narrator
 from r2k_pipeline.orchestration.publication import warehouse
+from r2k_pipeline.orchestration.report import report
 from r2k_pipeline.orchestration.resources import Pipeline
-from r2k_pipeline.orchestration.schedules import refresh, refresh_after_close
+from r2k_pipeline.orchestration.schedules import refresh, refresh_after_close, refresh_and_report, site
 
 defs = dg.Definitions(
-    assets=[*table_assets(), warehouse],
+    assets=[*table_assets(), warehouse, report],
     asset_checks=[reconciliation_checks()],
-    jobs=[refresh],
+    jobs=[refresh, refresh_and_report, site],
     schedules=[refresh_after_close],
     resources={"pipeline": Pipeline()},
     loggers={"console": dg.colored_console_logger, "narrator": narrator},

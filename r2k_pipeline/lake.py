@@ -50,6 +50,10 @@ class Lake:
         """The published DuckDB file."""
         return self.derived / "warehouse.duckdb"
 
+    def report(self, market: str | None = None) -> Path:
+        """The folder of the published site; a site of one market is beside that of all."""
+        return self.derived / ("report" if market is None else f"report-{market}")
+
     def cache(self, name: str) -> Path:
         """A folder for what a source keeps between runs (downloaded bodies, time zones): never data of record."""
         folder = self.root / "cache" / name

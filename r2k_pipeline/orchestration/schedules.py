@@ -1,20 +1,36 @@
 """Jobs and when they run.
 
-Belongs here: the main job and its schedule. Not here: what it materializes (assets.py, publication.py).
+Belongs here: the jobs and the schedule. Not here: what they materialize (assets.py, publication.py, report.py).
 """
 
 import dagster as dg
 
+SITE = dg.AssetSelection.assets("report")
+
 refresh = dg.define_asset_job(
     "refresh",
+    selection=dg.AssetSelection.all() - SITE,
+    description="Fetch, build, check, publish: every table and the warehouse. What `r2k run` runs.",
+    executor_def=dg.in_process_executor,
+)
+
+refresh_and_report = dg.define_asset_job(
+    "refresh_and_report",
     selection=dg.AssetSelection.all(),
-    description="Fetch, build, check, publish: every table and the warehouse.",
+    description="The refresh, and the site of what it published.",
+    executor_def=dg.in_process_executor,
+)
+
+site = dg.define_asset_job(
+    "site",
+    selection=SITE,
+    description="The site of what is published. What `r2k report` writes.",
     executor_def=dg.in_process_executor,
 )
 
 refresh_after_close = dg.ScheduleDefinition(
     name="refresh_after_close",
-    job=refresh,
+    job=refresh_and_report,
     cron_schedule=["35 16 * * 1-5", "45 15 * * 5"],
     execution_timezone="America/New_York",
     description="After each close with quotes settled, and after Friday's COT release. Off until switched on.",

@@ -34,9 +34,9 @@ def events(sample: Published, home: Path) -> list[dg.DagsterEvent]:
         return [entry.dagster_event for entry in instance.all_logs(first.run_id) if entry.dagster_event]
 
 
-def test_every_asset_is_materialized(events: list[dg.DagsterEvent]) -> None:
+def test_every_asset_but_the_report_is_materialized(events: list[dg.DagsterEvent]) -> None:
     made = {event.asset_key for event in events if event.event_type_value == "ASSET_MATERIALIZATION"}
-    assert made == defs.resolve_asset_graph().get_all_asset_keys()
+    assert made == defs.resolve_asset_graph().get_all_asset_keys() - {dg.AssetKey("report")}
 
 
 def test_every_check_ran_and_none_that_makes_a_run_fail_failed(events: list[dg.DagsterEvent]) -> None:

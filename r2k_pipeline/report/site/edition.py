@@ -1,0 +1,43 @@
+"""Which generation a site shows, and as known when.
+
+Belongs here: what every page says of itself. Not here: what the pages show.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import duckdb
+
+from r2k_pipeline.lake import Lake, LakeError
+from r2k_pipeline.warehouse import open_warehouse
+
+
+@dataclass(frozen=True)
+class Edition:
+    """The published generation and the moment shown; `is_past`: the generation knows more than is shown."""
+
+    label: str
+    is_sample: bool
+    source: str
+    generation_id: str
+    published_at: datetime
+    as_of: datetime
+    r2k_version: str
+    moment: datetime
+    is_past: bool
+
+
+def read_edition(lake: Lake, as_of: datetime | None) -> Edition:
+    """The edition of the lake's warehouse at `as_of` (default: all that it knows).
+
+    Raises LakeError without a warehouse, or where another version of r2k published it.
+    """
+    with open_warehouse(lake.warehouse) as connection:
+        try:
+            ((label, is_sample, source, generation, published, known, version),) = connection.sql(
+                "select label, is_sample, source, generation_id, published_at, as_of, r2k_version from meta.generation"
+            ).fetchall()
+        except (duckdb.CatalogException, duckdb.BinderException) as error:
+            raise LakeError(f"{lake.warehouse}: published by another version: {error}; next: r2k run") from error
+    moment = known if as_of is None else min(as_of, known)
+    return Edition(label, is_sample, source, generation, published, known, version, moment, moment < known)

@@ -1,0 +1,199 @@
+"""The tables about markets: overview, levels, positions, claims, outcomes, each as known at the site's moment.
+
+Belongs here: which rows and columns each table shows. Not here: how a table is made (tables.py), data quality
+(quality_tables.py).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+
+import duckdb
+
+from r2k_pipeline.report.brief import Page
+from r2k_pipeline.report.brief_facts import MART, OUTCOMES, REPORTS
+from r2k_pipeline.report.site.edition import Edition
+from r2k_pipeline.report.site.tables import Asked, Column, DataTable, Folded, ask, build_table, slug
+
+LEVELS: Final = "features.levels"
+CLAIMS: Final = "marts.claims"
+REPORTS_SHOWN: Final = 8
+_CLAIM_ID: Final = "{note_id}-{claim_id}-{alternative}"
+_OVERVIEW: Final = (
+    Column(f"{MART}.market", link="{market}.html", verbatim=True),
+    *(
+        Column(f"{MART}.{name}", label=label, signed=name == "return_1d")
+        for name, label in {
+            "session_date": "session",
+            "close": "",
+            "return_1d": "day",
+            "moving_average_order": "SMA order",
+            "rsi_14": "RSI 14",
+            "support_price": "support",
+            "resistance_price": "resistance",
+            "report_date": "COT report",
+            "report_age_days": "age",
+            "leveraged_funds_positioning_state": "leveraged funds",
+            "asset_manager_positioning_state": "asset managers",
+            "technical_state": "",
+            "setup": "",
+        }.items()
+    ),
+)
+_LEVELS: Final = (
+    *(Column(f"{LEVELS}.{name}") for name in ("role", "price", "low", "high")),
+    Column(f"{LEVELS}.distance_atr", label="distance", signed=True),
+    *(Column(f"{LEVELS}.{name}") for name in ("strength", "touches", "holds", "breaks", "role_flips", "kind")),
+    *(Column(f"{LEVELS}.{name}_date", label=name.replace("_", " ")) for name in ("born", "confirmed", "last_touch")),
+    Column(f"{LEVELS}.level_id", verbatim=True, link="#level-{level_id}"),
+    Column(f"{LEVELS}.evidence", verbatim=True),
+)
+_POSITIONS: Final = (
+    Column(f"{REPORTS}.report_date", label="report"),
+    Column(f"{REPORTS}.trader_group", label="group"),
+    *(Column(f"{REPORTS}.{name}_contracts", label=name) for name in ("long", "short")),
+    Column(f"{REPORTS}.net_contracts", label="net", signed=True),
+    Column(f"{REPORTS}.net_share_oi", label="net share", signed=True),
+    *(
+        Column(f"{REPORTS}.{name}_contracts_change_1w", label=f"{name}, week", signed=True)
+        for name in ("net", "long", "short")
+    ),
+    Column(f"{REPORTS}.dominant_flow"),
+    Column(f"{REPORTS}.net_percentile_156w", label="percentile, 156 weeks"),
+    Column(f"{REPORTS}.positioning_state", label="state"),
+    Column(f"{REPORTS}.released_at", label="released"),
+    Column(f"{REPORTS}.release_basis"),
+    Column(f"{REPORTS}.known_at", label="known"),
+)
+_CLAIM: Final = (
+    Column(f"{CLAIMS}.claim_id", label="claim", verbatim=True),
+    Column(f"{CLAIMS}.claim", label="what the note says", verbatim=True),
+    Column(f"{CLAIMS}.alternative", label="reading"),
+    Column(f"{CLAIMS}.verdict"),
+    Column(f"{CLAIMS}.computed_value", label="found"),
+    Column(f"{CLAIMS}.unit", verbatim=True),
+    Column(f"{CLAIMS}.computed_text", label="found in words", verbatim=True),
+    Column(f"{CLAIMS}.as_of", label="judged as of"),
+    Column(f"{CLAIMS}.known_at", label="known"),
+)
+_OUTCOME: Final = (
+    *(Column(f"{OUTCOMES}.{name}") for name in ("setup", "market")),
+    Column(f"{OUTCOMES}.horizon_sessions", label="horizon"),
+    *(Column(f"{OUTCOMES}.{name}") for name in ("events", "independent_events", "pending_events")),
+    *(
+        Column(f"{OUTCOMES}.{name}", label=label, signed="return" in name or name.startswith("mean_"))
+        for name, label in {
+            "mean_forward_return_ratio": "mean return",
+            "mean_low_ratio": "95 % from",
+            "mean_high_ratio": "95 % to",
+            "baseline_mean_return_ratio": "any session",
+            "excess_return_ratio": "excess",
+            "median_forward_return_ratio": "median return",
+            "hit_rate_ratio": "hit rate",
+            "baseline_hit_rate_ratio": "hit rate, any session",
+            "p_value": "p",
+            "q_value": "q",
+        }.items()
+    ),
+    *(Column(f"{OUTCOMES}.{name}") for name in ("first_event_date", "last_event_date")),
+    Column(f"{OUTCOMES}.reading", verbatim=True),
+)
+
+
+def overview(connection: duckdb.DuckDBPyConnection, pages: Sequence[Page], moment: datetime) -> DataTable:
+    """One line for each market that has a page, at its last session known."""
+    query = f"""
+        select {", ".join(c.key for c in _OVERVIEW)} from {MART}
+        where known_at <= $moment::timestamptz
+        qualify row_number() over (partition by market order by session_date desc) = 1 order by market"""
+    asked = ask(connection, query, moment=moment)
+    shown = {page.market["market"] for page in pages}
+    kept = Asked(tuple(row for row in asked.rows if row["market"] in shown), asked.query)
+    return build_table("markets", "Markets at their last finished session", _OVERVIEW, kept, row_id="market-{market}")
+
+
+def levels(connection: duckdb.DuckDBPyConnection, page: Page) -> DataTable:
+    """The zones of the session shown, nearest first."""
+    query = f"""
+        select {", ".join(c.key for c in _LEVELS)}
+        from {LEVELS} where market = $market and session_date = $session::date order by abs(distance_atr), level_id"""
+    asked = ask(connection, query, market=page.market["market"], session=page.session["session_date"])
+    return build_table(
+        "levels",
+        f"Levels at the close of {page.session['session_date']}, nearest first",
+        _LEVELS,
+        asked,
+        row_id="level-{level_id}",
+        empty="No level is known at this close: there are none before the first confirmed pivot.",
+    )
+
+
+def positions(connection: duckdb.DuckDBPyConnection, market: str, moment: datetime) -> DataTable:
+    """The last reports of every group as they stood at the moment; a later revision is not in it."""
+    query = f"""
+        select {", ".join(c.key for c in _POSITIONS)} from {REPORTS} left join marts.trader_groups using (trader_group)
+        where market = $market and report_type = 'tff_futures' and known_at <= $moment::timestamptz
+        and coalesce(superseded_at, 'infinity'::timestamptz) > $moment::timestamptz
+        qualify dense_rank() over (order by report_date desc) <= {REPORTS_SHOWN}
+        order by report_date desc, sort_order"""
+    return build_table(
+        "positions",
+        f"Positions in futures (TFF), the last {REPORTS_SHOWN} reports as known at {moment:%Y-%m-%d %H:%M} UTC",
+        _POSITIONS,
+        ask(connection, query, market=market, moment=moment),
+        row_id="position-{report_date}-{trader_group}",
+        empty="No COT report of this market is known at this moment.",
+    )
+
+
+def claims(connection: duckdb.DuckDBPyConnection, moment: datetime, market: str | None = None) -> DataTable:
+    """Every reading of every claim that could be judged by the moment; of one market: those that name it.
+
+    Definitions and evidence are folded below the table of all; a market's table links there.
+    """
+    query = f"""
+        select note_id, {", ".join(c.key for c in _CLAIM)}, definition, evidence, reason from {CLAIMS}
+        where known_at <= $moment::timestamptz
+        and regexp_matches(definition, '(^|\\n)parameters: (.*, )?market = ' || $market::varchar || '(,|\\n|$)')
+        order by note_id, regexp_extract(claim_id, '^\\D*'), length(claim_id), claim_id, alternative"""
+    named = market or "[A-Z][A-Z0-9_]*"
+    if market is None:
+        query = "\n".join(line for line in query.splitlines() if "$market" not in line)
+    asked = ask(connection, query, moment=moment, **({"market": named} if market else {}))
+    page = "" if market is None else "claims.html"
+    linked = Column(_CLAIM[0].of, label="claim", verbatim=True, link=page + "#" + _CLAIM_ID)
+    table = build_table(
+        "claims",
+        f"Claims that name {market}" if market else "Claims of notes, every reading, and what the data says",
+        (linked, *_CLAIM[1:]),
+        asked,
+        empty="No claim could be judged by this moment.",
+    )
+    return table if market else replace(table, folded=tuple(_folded(row) for row in asked.rows))
+
+
+def _folded(row: Mapping[str, Any]) -> Folded:
+    titles = {"Why": "reason", "Definition": "definition", "Evidence": "evidence"}
+    parts = tuple((title, str(row[name])) for title, name in titles.items() if row[name] is not None)
+    title = "{claim_id}, {alternative}: {verdict}".format_map(row).replace("_", " ")
+    return Folded(slug(_CLAIM_ID.format_map(row)), title, parts)
+
+
+def outcomes(connection: duckdb.DuckDBPyConnection, edition: Edition, market: str | None) -> DataTable:
+    """What followed each setup; nothing as of an earlier moment: the table counts the whole history."""
+    query = f"select {', '.join(c.key for c in _OUTCOME)} from {OUTCOMES} order by market, setup, horizon_sessions"
+    if market is not None:
+        query = query.replace("order by", "where market = $market order by")
+    asked = Asked((), "") if edition.is_past else ask(connection, query, **({"market": market} if market else {}))
+    then = f"r2k run --source {edition.source} --as-of {edition.moment:%Y-%m-%dT%H:%M:%SZ}"
+    return build_table(
+        "outcomes",
+        "What followed each setup",
+        _OUTCOME,
+        asked,
+        row_id="{market}-{setup}-{horizon_sessions}",
+        empty=f"Not counted as of this moment; next: {then}, then this report."
+        if edition.is_past
+        else "No setup has an outcome yet.",
+    )

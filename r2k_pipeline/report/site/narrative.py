@@ -1,0 +1,103 @@
+"""The brief as pieces for a page: text, and figures that point to the query behind them.
+
+Belongs here: finding a statement's figures in its words. Not here: what is said (report/brief*.py), HTML (templates/).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+
+from r2k_pipeline.contracts.table import TABLES
+from r2k_pipeline.report.brief import Page
+from r2k_pipeline.report.brief_statements import Figure, Section, Statement
+from r2k_pipeline.report.site.tables import slug
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One figure: its text, the column it is from, and where that is explained."""
+
+    id: str
+    text: str
+    column: str
+    dictionary: str
+
+
+@dataclass(frozen=True)
+class RowEvidence:
+    """The figures of a section that come from one row, and the query that returns them all."""
+
+    figures: tuple[Evidence, ...]
+    query: str
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A run of words, or a figure where there is evidence; `evidence` is the id of it."""
+
+    text: str
+    evidence: str | None = None
+
+
+@dataclass(frozen=True)
+class Told:
+    """One section: statements in pieces, and the evidence of all of them by row."""
+
+    id: str
+    title: str
+    statements: tuple[tuple[Piece, ...], ...]
+    evidence: tuple[RowEvidence, ...]
+
+    @property
+    def figures(self) -> int:
+        """How many figures the section has evidence of."""
+        return sum(len(row.figures) for row in self.evidence)
+
+
+def tell(page: Page) -> tuple[Told, ...]:
+    """The head of a brief and its sections."""
+    head = Section("At the close", (page.head,))
+    numbers = count(1)
+    return tuple(_told(section, numbers) for section in (head, *page.sections))
+
+
+def _told(section: Section, numbers: Iterator[int]) -> Told:
+    id = slug(f"brief {section.title.lower()}")
+    figures = [figure for said in section.statements for figure in said.figures]
+    first = {place: f"e{next(numbers)}" for place in dict.fromkeys(map(_place, figures))}
+    statements = tuple(tuple(_pieces(said, first)) for said in section.statements)
+    return Told(id, section.title, statements, tuple(_evidence(figures, first)))
+
+
+def _place(figure: Figure) -> tuple[str, str]:
+    """What makes two figures the same: the cell, by its query, and how it is written."""
+    return figure.query, figure.text
+
+
+def _pieces(said: Statement, ids: Mapping[tuple[str, str], str]) -> Iterator[Piece]:
+    """The figures come in the order of the text, so each is looked for after the one before."""
+    at = 0
+    for figure in said.figures:
+        found = said.text.find(figure.text, at)
+        if found < 0:
+            raise ValueError(f"brief: {figure.text!r} of {figure.table}.{figure.column} is not in {said.text[at:]!r}")
+        yield Piece(said.text[at:found])
+        yield Piece(figure.text, ids[_place(figure)])
+        at = found + len(figure.text)
+    yield Piece(said.text[at:])
+
+
+def _evidence(figures: Sequence[Figure], ids: Mapping[tuple[str, str], str]) -> Iterator[RowEvidence]:
+    rows: dict[str, dict[tuple[str, str], Figure]] = {}
+    for figure in figures:
+        rows.setdefault(figure.query.removeprefix(f"select {figure.column} "), {})[_place(figure)] = figure
+    for source, found in rows.items():
+        columns = ", ".join(dict.fromkeys(figure.column for figure in found.values()))
+        evidence = tuple(_one(figure, ids[place]) for place, figure in found.items())
+        yield RowEvidence(evidence, f"select {columns} {source}")
+
+
+def _one(figure: Figure, id: str) -> Evidence:
+    known = figure.column in TABLES[figure.table].column_names()
+    anchor = f"{figure.table}.{figure.column}" if known else figure.table
+    return Evidence(id, figure.text, figure.column, f"dictionary.html#{anchor}")

@@ -1,0 +1,82 @@
+"""Figures as files of the site: the picture, and the spec as a script that a page opened from disk may load.
+
+Belongs here: names, formats, the renderer's bundle. Not here: what a figure shows (report/charts/).
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from r2k_pipeline.report.charts.figure import Figure
+from r2k_pipeline.report.charts.theme import DARK, LIGHT
+from r2k_pipeline.report.site.tables import slug
+
+ASSETS: Final = Path(__file__).parent / "assets"
+SCALE: Final = 1.0
+"""Pixels of a picture to a point: 120 to the inch on paper, and the site of four markets stays well below 3 MB."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure with its PNG and the size it is shown at, in CSS pixels."""
+
+    figure: Figure
+    png: bytes
+
+    @property
+    def name(self) -> str:
+        """Stem of its files, and what the page's script knows it by."""
+        return slug(self.figure.name)
+
+    @property
+    def width(self) -> int:
+        """Natural width in CSS pixels."""
+        return round(int.from_bytes(self.png[16:20], "big") / SCALE)
+
+    @property
+    def height(self) -> int:
+        """Natural height in CSS pixels."""
+        return round(int.from_bytes(self.png[20:24], "big") / SCALE)
+
+    def files(self) -> dict[str, bytes]:
+        """The PNG, and the spec as a script: fetch() is refused on file://, a script is not."""
+        spec = self.figure.spec()
+        packed = spec | {"datasets": {name: _packed(rows) for name, rows in spec.get("datasets", {}).items()}}
+        script = f"(window.r2kFigures ??= {{}})[{_script(self.name)}] = {_script(packed)};\n"
+        return {f"figures/{self.name}.png": self.png, f"figures/{self.name}.js": script.encode()}
+
+
+def picture_of(figure: Figure) -> Picture:
+    """The picture of a figure, light, as it is printed."""
+    return Picture(figure, figure.png(LIGHT, SCALE))
+
+
+def shared_files() -> dict[str, bytes]:
+    """Style, script, chart themes and the renderer: the same for every page."""
+    themes = {theme.name: dict(theme.config) for theme in (LIGHT, DARK)}
+    return {
+        "assets/site.css": (ASSETS / "site.css").read_bytes(),
+        "assets/site.js": (ASSETS / "site.js").read_bytes(),
+        "assets/themes.js": f"window.r2kThemes = {_script(themes)};\n".encode(),
+        "assets/vega.js": _renderer(),
+    }
+
+
+@cache
+def _renderer() -> bytes:
+    """Vega-Lite, Vega and vega-embed in one script, out of the installed vl-convert: no network."""
+    import vl_convert  # noqa: PLC0415  (starts an engine)
+
+    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").encode()
+
+
+def _packed(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Rows as columns, less than half the size; the page's script makes rows of them again. Absent is null."""
+    return {name: [row.get(name) for row in rows] for name in dict.fromkeys(name for row in rows for name in row)}
+
+
+def _script(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)

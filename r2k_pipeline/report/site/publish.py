@@ -1,0 +1,158 @@
+"""Publishes the site: everything read from one generation, drawn, rendered, and only then swapped in.
+
+Belongs here: the order of the work and what it came to. Not here: what pages show (pages.py), the swap (swap.py).
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+
+from r2k_pipeline.lake import Lake, LakeError
+from r2k_pipeline.report.brief import Brief, Page, read_brief
+from r2k_pipeline.report.charts.figure import Figure
+from r2k_pipeline.report.charts.figures import Figures, read_figures
+from r2k_pipeline.report.site.dictionary_tables import dictionary
+from r2k_pipeline.report.site.edition import Edition, read_edition
+from r2k_pipeline.report.site.market_tables import claims, levels, outcomes, overview, positions
+from r2k_pipeline.report.site.narrative import tell
+from r2k_pipeline.report.site.pages import INDEX, Content, MarketPage, render
+from r2k_pipeline.report.site.pictures import Picture, picture_of, shared_files
+from r2k_pipeline.report.site.quality_tables import quality
+from r2k_pipeline.report.site.swap import swap_in
+from r2k_pipeline.settings import Settings
+from r2k_pipeline.warehouse import open_warehouse
+
+PROGRESS: Final = logging.getLogger("r2k.progress")
+
+
+@dataclass(frozen=True)
+class Site:
+    """A site as it was written; `folder` is where it is opened from."""
+
+    folder: Path
+    edition: Edition
+    pages: tuple[str, ...]
+    pictures: tuple[Picture, ...]
+    size_bytes: int
+    notes: tuple[str, ...]
+
+    @property
+    def index(self) -> Path:
+        """The page to open first."""
+        return self.folder / INDEX
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "index": str(self.index),
+            "url": self.index.as_uri(),
+            "label": self.edition.label,
+            "is_sample": self.edition.is_sample,
+            "generation_id": self.edition.generation_id,
+            "known_at": self.edition.moment.isoformat(),
+            "size_bytes": self.size_bytes,
+            "pages": list(self.pages),
+            "notes": list(self.notes),
+        }
+
+    def text(self) -> str:
+        """A few lines for a terminal."""
+        edition = self.edition
+        known = f"as known at {edition.moment:%Y-%m-%d %H:%M:%S} UTC"
+        lines = [
+            f"{edition.label}: {len(self.pages)} pages, {self.size_bytes / 1e6:.2f} MB, {known}",
+            f"  generation  {edition.generation_id}",
+            f"  open        {self.index.as_uri()}",
+        ]
+        return "\n".join([*lines, *(f"  note        {note}" for note in self.notes)])
+
+
+def publish_site(settings: Settings, market: str | None = None) -> Site:
+    """Write the site of the settings' lake at their moment, of one market or all.
+
+    Raises LakeError where there is nothing to show or it cannot be written; what was there before stays.
+    """
+    target = Lake.of(settings.lake, settings.source, settings.as_of)
+    # Where `r2k run --as-of` was run for that very moment, its tables know no more; else the newest, bounded.
+    lake = target if target.warehouse.exists() else Lake.of(settings.lake, settings.source)
+    content = read_content(lake, settings.as_of, market)
+    pages = render(content)
+    files = pages | shared_files()
+    for picture in content.pictures:
+        files |= picture.files()
+    folder = target.report(market)
+    swap_in(folder, files)
+    size = sum(map(len, files.values()))
+    return Site(folder, content.edition, tuple(pages), content.pictures, size, content.notes)
+
+
+def read_content(lake: Lake, as_of: datetime | None, market: str | None) -> Content:
+    """Everything the pages show, from one generation. Raises LakeError, also where a run publishes meanwhile."""
+    edition = read_edition(lake, as_of)
+    brief = read_brief(lake, market, as_of)
+    figures = read_figures(lake, as_of, None if market is None else [market])
+    with open_warehouse(lake.warehouse) as connection:
+        try:
+            content = _content(connection, edition, brief, figures, market)
+        except (duckdb.CatalogException, duckdb.BinderException) as error:
+            raise LakeError(f"{lake.warehouse}: published by another version: {error}; next: r2k run") from error
+    if read_edition(lake, as_of) != edition:
+        raise LakeError(f"{lake.warehouse}: a run published while the site was written; next: r2k report")
+    return content
+
+
+def _content(
+    connection: duckdb.DuckDBPyConnection, edition: Edition, brief: Brief, figures: Figures, market: str | None
+) -> Content:
+    pictures = {figure.market: _draw(figure) for figure in figures.reviews}
+    return Content(
+        edition=edition,
+        overview=overview(connection, brief.pages, edition.moment),
+        markets=tuple(
+            _market_page(connection, page, edition, pictures.get(page.market["market"])) for page in brief.pages
+        ),
+        cross_market=_draw(figures.cross_market),
+        outcomes=outcomes(connection, edition, market),
+        outcomes_picture=_draw(figures.outcomes),
+        claims=claims(connection, edition.moment),
+        quality=quality(connection, edition.moment),
+        dictionary=dictionary(),
+        notes=tuple(dict.fromkeys((*_absent(connection, brief, market), *figures.notes))),
+    )
+
+
+def _draw(figure: Figure | None) -> Picture | None:
+    """Seconds each: said one by one."""
+    if figure is None:
+        return None
+    PROGRESS.info("drawing %s", figure.title)
+    return picture_of(figure)
+
+
+def _market_page(
+    connection: duckdb.DuckDBPyConnection, page: Page, edition: Edition, picture: Picture | None
+) -> MarketPage:
+    market = page.market["market"]
+    return MarketPage(
+        market,
+        page.market["name"],
+        str(page.session["session_date"]),
+        picture,
+        tell(page),
+        levels(connection, page),
+        positions(connection, market, edition.moment),
+        claims(connection, edition.moment, market),
+    )
+
+
+def _absent(connection: duckdb.DuckDBPyConnection, brief: Brief, market: str | None) -> Iterator[str]:
+    """Markets without a page: said on the overview, not left out in silence."""
+    shown = {page.market["market"] for page in brief.pages}
+    for (name,) in connection.sql("select market from marts.markets order by market").fetchall():
+        if market is None and name not in shown:
+            yield f"{name}: no finished session is known at this moment, so it has no page; next: r2k status"

@@ -1,0 +1,67 @@
+"""Puts a folder of files in the place of another in one rename, so that a reader never sees half a site.
+
+Belongs here: the swap, and what crashed writers left. Not here: what the files are (publish.py).
+"""
+
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from r2k_pipeline.lake import LakeError, fsync_folder
+
+ABANDONED_SECONDS: Final = 3600
+"""A folder that was never swapped in is swept after this long: its writer is gone."""
+
+
+def swap_in(link: Path, files: Mapping[str, bytes]) -> None:
+    """Put a folder with `files` where `link` is, in one rename: `link` is a symbolic link to a folder beside it.
+
+    A folder cannot be renamed over one that has files, a link can: a crash at any point leaves the old site or the
+    new one. A real folder at `link` (a copied lake has one) is first moved aside: for that one moment there is none.
+    Raises LakeError; the old site stays.
+    """
+    token = secrets.token_hex(4)
+    folder = link.with_name(f".{link.name}.{token}")
+    fresh = link.with_name(f".{link.name}.{token}.link")
+    before = link.with_name(link.readlink().name if link.is_symlink() else f".{link.name}.{token}.old")
+    try:
+        _write(folder, files)
+        fresh.symlink_to(folder.name, target_is_directory=True)
+        if link.is_dir() and not link.is_symlink():
+            link.rename(before)
+        fresh.replace(link)
+        fsync_folder(link.parent)
+    except OSError as error:
+        fresh.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        if before.is_dir() and not link.exists():
+            before.rename(link)
+        raise LakeError(f"{link}: not written, the old site stays: {error.strerror}; next: check the disk") from error
+    _sweep(link, before)
+
+
+def _write(folder: Path, files: Mapping[str, bytes]) -> None:
+    for name, body in files.items():
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("wb") as stream:
+            stream.write(body)
+            stream.flush()
+            os.fsync(stream.fileno())
+    for inner in (folder, *(path for path in folder.rglob("*") if path.is_dir())):
+        fsync_folder(inner)
+
+
+def _sweep(link: Path, before: Path) -> None:
+    """Take away the site that was replaced, and what writers that are long gone left unfinished."""
+    current = link.with_name(link.readlink().name)
+    for other in link.parent.glob(f".{link.name}.*"):  # a dot: `report` is not to sweep what is of `report-RUT`
+        with suppress(FileNotFoundError):  # another writer swept it
+            is_abandoned = time.time() - other.lstat().st_mtime > ABANDONED_SECONDS
+            if other != current and (other == before or is_abandoned):
+                other.unlink() if other.is_symlink() else shutil.rmtree(other)

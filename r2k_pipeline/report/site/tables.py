@@ -1,0 +1,200 @@
+"""Tables of the site: rows of the warehouse as cells with text, sort value and a link to what their column means.
+
+Belongs here: how a column, a cell and a table are made and written. Not here: which tables there are
+(market_tables.py, quality_tables.py), HTML (templates/).
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cached_property
+from typing import Any, Final
+
+import duckdb
+
+import r2k_pipeline.contracts  # noqa: F401  (fills TABLES)
+from r2k_pipeline.contracts.table import TABLES
+from r2k_pipeline.report.brief_statements import Row, Value
+
+NOT_KNOWN: Final = "—"
+_SHORT_UNITS: Final = {
+    "ratio, 1 = 100 %": "%",
+    "ratio a year, 1 = 100 %": "% a year",
+    "share of open interest, -1..1": "% of OI",
+    "share of open interest, -2..2": "share of OI",
+    "index points": "points",
+    "0..100": "0–100",
+    "today's contract equivalents": "contracts",
+    "UTC instant": "UTC",
+    "evidence and holds": "score",
+    "pieces of evidence": "pieces",
+    "as `unit` says": "see unit",
+}
+"""What a header says of a unit; the dictionary, one link away, has it in full. Others are short as they are."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table: its name in the rows and the `layer.table.column` that it shows or counts.
+
+    `link` is a target and `id` of the row's values in braces; `verbatim` text is an identifier, not words.
+    """
+
+    of: str
+    name: str = ""
+    label: str = ""
+    unit: str | None = None
+    link: str | None = None
+    signed: bool = False
+    verbatim: bool = False
+
+    @property
+    def key(self) -> str:
+        """The name in the rows."""
+        return self.name or self.of.rpartition(".")[2]
+
+    @property
+    def title(self) -> str:
+        """The text of the header."""
+        return self.label or self.key.replace("_", " ")
+
+    @cached_property
+    def _unit(self) -> str:
+        table, _, column = self.of.rpartition(".")
+        return TABLES[table].units()[column] if self.unit is None else self.unit
+
+    @property
+    def short_unit(self) -> str:
+        """The unit under the header, in the words of a table."""
+        return "state" if self.is_state else _SHORT_UNITS.get(self._unit, self._unit)
+
+    @cached_property
+    def is_state(self) -> bool:
+        """Whether it is one of few values."""
+        return self._unit.startswith("one of ")
+
+    @property
+    def dictionary(self) -> str:
+        """The place in the data dictionary."""
+        return f"dictionary.html#{self.of}"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One value as shown; `sort` is what it sorts by where its text does not say, `state` one of few values."""
+
+    text: str
+    is_unknown: bool = False
+    is_number: bool = False
+    sort: str | None = None
+    state: str | None = None
+    href: str | None = None
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row; `id` is the target of deep links."""
+
+    id: str | None
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Folded:
+    """What is said of one row below the table: titles with their texts, folded away."""
+
+    id: str
+    title: str
+    parts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class DataTable:
+    """A table with its caption, the query that returns its rows, and what is said where it has none."""
+
+    id: str
+    caption: str
+    columns: tuple[Column, ...]
+    lines: tuple[Line, ...]
+    query: str = ""
+    empty: str = "No rows."
+    note: str = ""
+    folded: tuple[Folded, ...] = ()
+
+    @cached_property
+    def numeric(self) -> tuple[bool, ...]:
+        """Which columns hold numbers: they are right-aligned and sort by value."""
+        return tuple(any(line.cells[i].is_number for line in self.lines) for i in range(len(self.columns)))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Rows as a query returned them, and the query with its parameters filled in."""
+
+    rows: tuple[Mapping[str, Any], ...]
+    query: str
+
+
+def ask(connection: duckdb.DuckDBPyConnection, query: str, **parameters: Value) -> Asked:
+    """Run `query`, whose parameters are `$name::type`; nothing is spliced into what runs."""
+    rows = connection.sql(query, params=parameters or None).pl().to_dicts()
+    told = re.sub(r"\$(\w+)", lambda name: literal(parameters[name[1]]), query)
+    return Asked(tuple(rows), " ".join(told.split()))
+
+
+def literal(value: Value) -> str:
+    """A parameter as SQL text; the query casts it."""
+    text = value.isoformat() if isinstance(value, date) else str(value)
+    return "'" + text.replace("'", "''") + "'"
+
+
+def build_table(
+    id: str,
+    caption: str,
+    columns: Sequence[Column],
+    asked: Asked,
+    *,
+    row_id: str = "",
+    empty: str = "No rows.",
+    note: str = "",
+) -> DataTable:
+    """A table of the rows; `row_id` is a pattern over a row's values."""
+    lines = tuple(
+        Line(slug(row_id.format_map(row)) if row_id else None, tuple(_cell(column, row) for column in columns))
+        for row in asked.rows
+    )
+    return DataTable(id, caption, tuple(columns), lines, asked.query, empty, note)
+
+
+def slug(text: str) -> str:
+    """Text as the id of an element: what is not a letter, digit, dot, dash or underscore becomes a dash."""
+    return re.sub(r"[^\w.-]+", "-", text)
+
+
+def _cell(column: Column, row: Mapping[str, Any]) -> Cell:
+    value = row[column.key]
+    if value is None:
+        return Cell(NOT_KNOWN, is_unknown=True)
+    text = _text(column, value)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    sort = f"{value:.6g}" if is_number and not _is_plain(text) else None
+    state = str(value) if column.is_state else None
+    return Cell(text, False, is_number, sort, state, column.link.format_map(row) if column.link else None)
+
+
+def _is_plain(text: str) -> bool:
+    """Whether the page's script can read the number out of its text."""
+    return re.fullmatch(r"[+-]?[\d,]*\.?\d+", text) is not None
+
+
+def _text(column: Column, value: Value) -> str:
+    """As the brief writes it, without the unit, which the header has."""
+    if column.verbatim:
+        return str(value)
+    if column.unit is not None and isinstance(value, int):
+        return f"{value:,}"
+    table, _, name = column.of.rpartition(".")
+    keys = dict.fromkeys(TABLES[table].primary_key())
+    text = Row(table, {**keys, name: value}).show(name, signed=column.signed).text
+    return text.removesuffix(" UTC") if isinstance(value, datetime) else text.removesuffix(" %")
