@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 VENV   ?= .venv
+BI     ?= .venv-bi
 ARGS   ?=
 BIN    := $(VENV)/bin
 # Every package is pinned by hash and comes as a wheel: no compiler is needed and nothing runs at install time.
@@ -10,15 +11,16 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PINNED := install --require-hashes --no-deps --only-binary :all: -r
 # The project's own build needs setuptools, which is pinned in the locks like everything else.
 SELF   := install --no-deps --no-build-isolation --no-index --editable .
-LOCK   := $(BIN)/uv pip compile pyproject.toml - --universal --python-version 3.11 --generate-hashes --no-strip-extras \
+PINS   := --universal --python-version 3.11 --generate-hashes --no-strip-extras \
 	--no-emit-index-url --no-annotate --custom-compile-command "make lock" --quiet
+LOCK   := $(BIN)/uv pip compile pyproject.toml - $(PINS)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run ui test lint bench lock clean chromium
+.PHONY: help run ui test test-bi lint bench lock clean chromium postgresql
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name what; do printf '  make %-6s %s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name what; do printf '  make %-7s %s\n' "$$name" "$$what"; done
 
 run: $(VENV)/.runtime ## the main job on the sample; ARGS="--source live" for real data
 	@$(BIN)/r2k run $(ARGS)
@@ -26,8 +28,11 @@ run: $(VENV)/.runtime ## the main job on the sample; ARGS="--source live" for re
 ui: $(VENV)/.runtime ## the Dagster UI on 127.0.0.1
 	@$(BIN)/r2k ui $(ARGS)
 
-test: lint chromium ## lint, types and all tests; ARGS="-k name" for some
+test: lint chromium postgresql ## lint, types and all tests; ARGS="-k name" for some
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-bi: $(VENV)/.dev $(BI)/.superset chromium postgresql ## the dashboard in Apache Superset, which it sets up in .venv-bi
+	@SUPERSET_BIN=$(BI)/bin $(BIN)/python -m pytest tests/bi $(ARGS)
 
 lint: $(VENV)/.dev ## ruff and mypy
 	@$(BIN)/ruff check .
@@ -41,9 +46,10 @@ lock: | $(BIN)/pip ## pin pyproject.toml's dependencies anew; ARGS=--upgrade for
 	@$(PIP) install 'uv>=0.13'
 	@echo 'setuptools>=77' | $(LOCK) --extra dev --output-file requirements-dev.lock $(ARGS)
 	@echo 'setuptools>=77' | $(LOCK) --constraints requirements-dev.lock --output-file requirements.lock $(ARGS)
+	@$(BIN)/uv pip compile bi/superset/requirements.in $(PINS) --output-file bi/superset/requirements.lock $(ARGS)
 
 clean: ## remove the environment and caches; the lake stays
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info tests/artifacts
+	rm -rf $(VENV) $(BI) .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info tests/artifacts
 	find r2k_pipeline tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 # Where the packages of the system are missing, root on Debian gets them; anybody else is told their names.
@@ -71,6 +77,26 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
 	@$(PIP) $(PINNED) requirements-dev.lock
 	@touch $@
 
+# Superset's pandas has no wheels for Python 3.13. Two of its packages come as source; their build is pinned too.
+$(BI)/.superset: bi/superset/requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in {(3, 11), (3, 12)})' || { \
+	echo "Superset needs Python 3.11 or 3.12: make test-bi PYTHON=python3.11" >&2; exit 1; }
+	@echo "setting up $(BI): $$(grep -c == $<) pinned packages, about two minutes"
+	@$(PYTHON) -m venv --clear $(BI) && echo '*' > $(BI)/.gitignore
+	@sed -n '/^setuptools==/,/[^\]$$/p' $< > $(BI)/build.lock
+	@$(BI)/bin/python -m pip --disable-pip-version-check --quiet $(PINNED) $(BI)/build.lock
+	@$(BI)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes --no-deps --no-build-isolation \
+	--only-binary :all: --no-binary odfpy,wtforms-json -r $<
+	@touch $@
+
 chromium:
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \
 	{ $(call system_package,chromium,the browser test will be skipped,true); }
+
+# Debian would start a server of its own with it: the tests need the programs only, and start theirs themselves.
+CLUSTERS := /etc/postgresql-common/createcluster.conf
+postgresql:
+	@command -v postgres >/dev/null || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || \
+	{ $(call system_package,postgresql-common,the tests of r2k publish will be skipped,true); \
+	if [ -w $(CLUSTERS) ]; then sed -i 's/^#\{0,1\}create_main_cluster.*/create_main_cluster = false/' $(CLUSTERS); fi; \
+	$(call system_package,postgresql,the tests of r2k publish will be skipped,true); }

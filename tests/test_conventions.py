@@ -34,7 +34,7 @@ RANKS: Final = {
     "contracts": 0,
     "settings": 1,
     "markets": 1,
-    **dict.fromkeys(("sources", "transforms", "lake", "sql_models", "warehouse", "claims"), 2),
+    **dict.fromkeys(("sources", "transforms", "lake", "sql_models", "warehouse", "postgresql", "claims"), 2),
     **dict.fromkeys(("orchestration", "report"), 3),
     **dict.fromkeys(("definitions", "cli"), 4),
 }
@@ -43,6 +43,7 @@ OWNERS: Final = {
     "dagster": ("orchestration", "definitions"),
     **dict.fromkeys(("yfinance", "curl_cffi", "httpx2", "requests", "urllib.request", "http.client"), ("sources",)),
     "numba": ("transforms",),
+    **dict.fromkeys(("adbc_driver_manager", "adbc_driver_postgresql"), ("postgresql",)),
 }
 """Which parts alone may import a library."""
 EQUIVALENTS: Final = "today's contract equivalents"

@@ -1,0 +1,64 @@
+"""The address of a PostgreSQL database: taken apart far enough never to show a password.
+
+Belongs here: what an address may look like, and how it is shown. Not here: connecting (session.py); everything that
+libpq understands (TLS, PG* variables, ~/.pgpass) is left to libpq.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import parse_qsl, unquote
+
+from r2k_pipeline.lake import LakeError
+
+CONNECT_TIMEOUT_SECONDS: Final = 10
+"""Unless the address says otherwise: libpq by itself waits for minutes on a host that does not answer."""
+FORM: Final = "postgresql://USER@HOST:PORT/DATABASE"
+_ADDRESS: Final = re.compile(
+    r"postgres(?:ql)?://"
+    r"(?:(?P<user>[^:@/?#]*)(?::(?P<password>[^@/?#]*))?@)?"
+    r"(?P<hosts>(?:[^:@/?#,\[\]]*|\[[^\]@/?#]*\])(?::\d*)?(?:,(?:[^:@/?#,\[\]]*|\[[^\]@/?#]*\])(?::\d*)?)*)"
+    r"(?:/(?P<database>[^@/?#]*))?"
+    r"(?:\?(?P<parameters>\w+=[^&#]*(?:&\w+=[^&#]*)*))?"
+)
+
+
+class PublishError(LakeError):
+    """Nothing was published and what was published before stays; the message says why and what to do next."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where to publish. `url` holds the password and is never shown; `shown` is safe to print."""
+
+    url: str = field(repr=False)
+    shown: str
+    secrets: tuple[str, ...] = field(repr=False)
+
+    @classmethod
+    def parse(cls, url: str) -> "Address":
+        """Of a libpq URI; raises PublishError, which does not repeat it, where it is none."""
+        found = _ADDRESS.fullmatch(url)
+        if found is None:
+            raise PublishError(
+                f"the address is not of the form {FORM}; next: write special characters of a password as %XX, "
+                "or leave the password to PGPASSWORD or ~/.pgpass"
+            )
+        parameters = parse_qsl(found["parameters"] or "", keep_blank_values=True)
+        hidden = [found["password"] or "", *(value for name, value in parameters if "password" in name)]
+        secrets = {text for value in hidden for text in (value, unquote(value)) if text}
+        user = f"{found['user']}@" if found["user"] else ""
+        shown = f"postgresql://{user}{found['hosts']}/{found['database'] or ''}"
+        return cls(url, shown, tuple(sorted(secrets, key=len, reverse=True)))
+
+    def with_timeout(self) -> str:
+        """The URI to connect with: one that gives up on a silent host."""
+        if "connect_timeout=" in self.url:
+            return self.url
+        return f"{self.url}{'&' if '?' in self.url else '?'}connect_timeout={CONNECT_TIMEOUT_SECONDS}"
+
+    def without_secrets(self, text: str) -> str:
+        """`text` with every password of this address taken out."""
+        for secret in self.secrets:
+            text = text.replace(secret, "***")
+        return text
