@@ -6,6 +6,8 @@ VENV   ?= .venv
 BI     ?= .venv-bi
 ARGS   ?=
 BIN    := $(VENV)/bin
+# Two processes share the test files, in their order: the browser's, which take longest, come first.
+SHARE  := -n 2 --dist loadfile --no-loadscope-reorder
 # Every package is pinned by hash and comes as a wheel: no compiler is needed and nothing runs at install time.
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PINNED := install --require-hashes --no-deps --only-binary :all: -r
@@ -29,7 +31,7 @@ ui: $(VENV)/.runtime ## the Dagster UI on 127.0.0.1
 	@$(BIN)/r2k ui $(ARGS)
 
 test: lint chromium postgresql ## lint, types and all tests; ARGS="-k name" for some
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(SHARE) $(ARGS)
 
 test-bi: $(VENV)/.dev $(BI)/.superset chromium postgresql ## the dashboard in Apache Superset, which it sets up in .venv-bi
 	@SUPERSET_BIN=$(BI)/bin $(BIN)/python -m pytest tests/bi $(ARGS)

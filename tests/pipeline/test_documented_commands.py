@@ -22,12 +22,23 @@ from tests.documents import LANGUAGES, PROJECT, Block, read_blocks, read_queries
 from tests.pipeline.conftest import Published
 
 FETCHES: Final = ("tests/unit/test_yahoo.py", "tests/unit/test_cftc.py")
+SUPERSET: Final = (
+    r"(\.venv-bi/bin/|python3\.11 -m venv \.venv-bi|export SUPERSET_|mkdir -p \$SUPERSET_HOME).*"
+    r"|sed .* bi/superset/requirements\.lock|python bi/superset/bundle\.py zip .*|duckdb:////\S+"
+)
+"""Lines of the recipe for Superset; `make test-bi` sets one up in this way."""
 ELSEWHERE: Final = {
     r"r2k run( --source live)?( --json)?": ("tests/pipeline/test_everything.py", *FETCHES),
     r"r2k run --files \S+": ("tests/pipeline/conftest.py",),
     r"R2K_MARKETS=\S+ r2k run --source live": ("tests/pipeline/test_bad_input.py", "tests/unit/test_docs.py", *FETCHES),
     r"r2k ui( --source live)?": ("tests/browser/test_dagster_ui.py",),
-    r"r2k publish --to .*": ("tests/publish/test_what_is_published.py",),
+    r"r2k publish .*--to .*": ("tests/publish/test_what_is_published.py",),
+    r"grant r2k_reader to .*": ("tests/publish/test_what_is_published.py",),
+    r"create schema \"r2k\" .*": ("tests/publish/test_refusals.py",),
+    r"begin isolation level repeatable read, read only;": ("tests/publish/test_readers.py",),
+    r"create_engine\(\"postgresql.*": ("tests/publish/test_clients.py",),
+    r"duckdb(\.connect\(| -readonly ).*": ("tests/unit/test_warehouse.py",),
+    SUPERSET: ("tests/bi/superset_server.py", "tests/bi/test_superset.py"),
     r"r2k report.*": ("tests/unit/test_site.py",),
     r"dagster dev -w workspace\.yaml": ("tests/browser/test_dagster_ui.py",),
     r"python benchmarks/\w+\.py": ("benchmarks",),

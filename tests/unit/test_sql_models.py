@@ -114,7 +114,8 @@ def test_runs_do_not_see_each_other(bars: list[Path]) -> None:
 
 def test_a_model_by_market_is_the_same_market_by_market(bars: list[Path]) -> None:
     model = SqlModel(DOUBLES.name, "-- why\n-- by: market\n" + DOUBLES.query)
-    assert model.is_by_market and not DOUBLES.is_by_market
+    assert model.is_by_market
+    assert not DOUBLES.is_by_market
     assert model.comment == "why why"
     files = dict.fromkeys(model.upstreams, bars)
     parts = [run_model(model, files, {}, memory_limit="256MB", markets=[market]) for market in ("RUT", "SPX")]
