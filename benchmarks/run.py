@@ -52,6 +52,8 @@ def pipeline_shape() -> list[dict[str, Any]]:
     """The steps of the real job: the assets each makes, what they depend on, and how many checks each has."""
     from r2k_pipeline.definitions import defs  # noqa: PLC0415  (only the parent may pay for it)
 
+    refreshed = defs.resolve_job_def("refresh").asset_layer.executable_asset_keys
+
     return [
         {
             "assets": {
@@ -60,7 +62,7 @@ def pipeline_shape() -> list[dict[str, Any]]:
             "upstreams": sorted({up.to_user_string() for key in step.keys for up in step.asset_deps[key]}),
         }
         for step in defs.resolve_asset_graph().assets_defs
-        if step.is_executable
+        if step.is_executable and step.keys <= refreshed
     ]
 
 

@@ -54,7 +54,7 @@ def _facts(site: "Site") -> dict[str, Any]:
 
 def _thumbnails(site: "Site") -> dict[str, Any]:
     return {
-        picture.figure.title: dg.MetadataValue.md(f"![{_plain(picture.figure.title)}]({thumbnail_of(picture)})")
+        picture.figure.name: dg.MetadataValue.md(f"![{_plain(picture.figure.title)}]({thumbnail_of(picture)})")
         for picture in site.pictures
     }
 

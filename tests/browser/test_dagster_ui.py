@@ -1,4 +1,4 @@
-"""A person opens the Dagster UI, clicks *Materialize all* and sees green.
+"""A person opens the Dagster UI, clicks *Materialize all*, sees green, looks at a check and at a figure.
 
 Belongs here: what is visible in the browser. Not here: what the assets compute (tests/pipeline/).
 """
@@ -13,7 +13,7 @@ RUN_MS: Final = 180_000
 """The sample run takes seconds; a busy machine is given minutes, not for ever."""
 
 
-def test_materialize_all_ends_in_success(page: Page, dagster_ui: str) -> None:
+def test_materialize_all_ends_in_success_and_shows_checks_and_figures(page: Page, dagster_ui: str) -> None:
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
@@ -30,5 +30,15 @@ def test_materialize_all_ends_in_success(page: Page, dagster_ui: str) -> None:
     outcome.wait_for(timeout=RUN_MS)
     expect(outcome).to_have_text("Success")
     expect(page.get_by_text("Errored (0)")).to_be_visible()
+
+    page.goto(f"{dagster_ui}/assets/marts/weekly_positioning?view=checks")
+    page.get_by_text("every row fits its contract").wait_for(timeout=SHOWN_MS)
+    expect(page.get_by_text("Passed", exact=True)).to_be_visible()
+
+    page.goto(f"{dagster_ui}/assets/report")
+    page.locator("tr", has_text="RUT-weekly-review").get_by_text("Show Markdown").click(timeout=SHOWN_MS)
+    figure = page.locator('img[src^="data:image/png"]')
+    figure.wait_for(timeout=SHOWN_MS)
+    assert figure.evaluate("image => image.naturalWidth") > 200
     assert not complaints, f"the browser's console has errors: {complaints}"
     assert not foreign, f"the page asks hosts other than ours: {foreign}"
