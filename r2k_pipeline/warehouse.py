@@ -103,9 +103,11 @@ def open_warehouse(warehouse: Path, memory_limit: str = "1GB") -> duckdb.DuckDBP
     }
     try:
         connection = duckdb.connect(warehouse, read_only=True, config=config)
-        # The zone is no option of a connection: instants would be shown in that of whoever reads them.
-        connection.execute("set timezone = 'UTC'; set enable_external_access = false")
-        connection.execute("set lock_configuration = true")
+        # A second connection of this process finds all of it set for good.
+        if connection.sql("select current_setting('lock_configuration')").fetchall() == [(False,)]:
+            # The zone is no option of a connection: instants would be shown in that of whoever reads them.
+            connection.execute("set global timezone = 'UTC'; set enable_external_access = false")
+            connection.execute("set lock_configuration = true")
         return connection
     except duckdb.Error as error:
         raise LakeError(f"{warehouse}: cannot be opened: {error}; next: r2k run") from error

@@ -8,6 +8,7 @@ import json
 import re
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import Page, Response
@@ -167,12 +168,13 @@ def test_the_dashboard_is_drawn(shown: Shown, page: Page) -> None:
 def _open_dashboard(shown: Shown, page: Page) -> None:
     page.set_viewport_size({"width": 1600, "height": 1800})
     # The form is mounted anew while the page still loads, and forgets what was typed.
-    page.goto(f"{shown.superset.address}/login/", wait_until="networkidle")
+    # Going on at once after signing in would sometimes be faster than the session: the form itself leads there.
+    wanted = f"{shown.superset.address}/superset/dashboard/{DASHBOARD}/"
+    page.goto(f"{shown.superset.address}/login/?{urlencode({'next': wanted})}", wait_until="networkidle")
     page.fill("input#username", USER)
     page.fill("input#password", PASSWORD)
     page.press("input#password", "Enter")
-    page.wait_for_url(lambda url: "login" not in url)
-    page.goto(f"{shown.superset.address}/superset/dashboard/{DASHBOARD}/")
+    page.wait_for_url(lambda url: url.startswith(wanted))
 
 
 def _same_as_asked_by_the_page(shown: Shown, answers: list[Response]) -> None:

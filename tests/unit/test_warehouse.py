@@ -107,6 +107,14 @@ def test_every_table_and_every_column_is_described_with_its_unit(warehouse: Path
     assert set(found) == expected
 
 
+def test_a_second_connection_of_a_process_is_as_locked_and_in_utc(warehouse: Path) -> None:
+    with open_warehouse(warehouse) as first, open_warehouse(warehouse) as second:
+        for connection in (first, second):
+            assert connection.sql("select current_setting('TimeZone')").fetchall() == [("UTC",)]
+            with pytest.raises(duckdb.Error, match="locked"):
+                connection.execute("set timezone = 'America/New_York'")
+
+
 def test_columns_stand_in_the_order_of_the_contract(warehouse: Path) -> None:
     with open_warehouse(warehouse) as connection:
         for table in PUBLISHED:

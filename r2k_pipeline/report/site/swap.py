@@ -41,7 +41,9 @@ def swap_in(link: Path, files: Mapping[str, bytes]) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         if before.is_dir() and not link.exists():
             before.rename(link)
-        raise LakeError(f"{link}: not written, the old site stays: {error.strerror}; next: check the disk") from error
+        left = f" ({folder} is left: a later report sweeps it)" if folder.exists() else ""
+        said = f"{link}: not written, the old site stays: {error.strerror}{left}; next: check the disk"
+        raise LakeError(said) from error
     _sweep(link, before)
 
 
