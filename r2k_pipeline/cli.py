@@ -191,8 +191,7 @@ def brief(market: str | None, evidence: bool, as_json: bool, **options: Any) -> 
     from r2k_pipeline.report.brief import read_brief  # noqa: PLC0415
 
     settings = settings_of(**options)
-    looked_back = _lake(settings)  # where `r2k run --as-of` was run for that very moment, its tables know no more
-    lake = looked_back if looked_back.warehouse.exists() else Lake.of(settings.lake, settings.source)
+    lake = Lake.known_at(settings.lake, settings.source, settings.as_of)
     found = read_brief(lake, market, settings.as_of)
     click.echo(json.dumps(found.as_dict(), indent=2) if as_json else found.text(evidence=evidence))
 

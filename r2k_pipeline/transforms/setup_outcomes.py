@@ -91,6 +91,39 @@ def build_setup_outcomes(
     return _read(_with_q_values(found), rules).sort("setup", "market", "horizon_sessions")
 
 
+def build_independent_events(sessions: pl.DataFrame, setups: Sequence[str], horizons: Sequence[int]) -> pl.DataFrame:
+    """The events that the statistics of build_setup_outcomes are made of, one row each.
+
+    Columns: setup, market, horizon_sessions, session_date, returned (ratio, to the close `horizon_sessions` later).
+    """
+    from r2k_pipeline.transforms.setup_outcome_kernels import keep_apart  # noqa: PLC0415  (imports numba)
+
+    wanted = sessions.select("market", "session_date", "close", "setup").sort("market", "session_date")
+    parts = []
+    for _, history in _with_starts(wanted).group_by("market", maintain_order=True):
+        for setup in setups:
+            begun = _begun(history, setup)
+            for horizon in horizons:
+                matured = begun[begun < history.height - horizon]
+                events = matured[keep_apart(matured, horizon)]
+                parts.append(
+                    history[events].select(
+                        pl.lit(setup).alias("setup"),
+                        "market",
+                        pl.lit(horizon, pl.Int64).alias("horizon_sessions"),
+                        "session_date",
+                        returned=history["close"].gather(events + horizon) / pl.col("close") - 1,
+                    )
+                )
+    return pl.concat(parts).sort("setup", "market", "horizon_sessions", "session_date")
+
+
+def _begun(history: pl.DataFrame, setup: str) -> Integers:
+    """Rows of one market at which a run of `setup` begins."""
+    begun = history.select((pl.col("is_start") & (pl.col("setup") == setup)).fill_null(False).arg_true()).to_series()
+    return begun.cast(pl.Int64).to_numpy()
+
+
 def _with_starts(sessions: pl.DataFrame) -> pl.DataFrame:
     """Adds is_start: the setup is known and not that of the session before at which one was known."""
     before = pl.col("setup").forward_fill().shift(1).over("market")
@@ -109,8 +142,7 @@ def _outcome(
 ) -> dict[str, object]:
     from r2k_pipeline.transforms.setup_outcome_kernels import keep_apart  # noqa: PLC0415  (imports numba)
 
-    begun = history.select((pl.col("is_start") & (pl.col("setup") == setup)).fill_null(False).arg_true()).to_series()
-    rows = begun.cast(pl.Int64).to_numpy()
+    rows = _begun(history, setup)
     matured = rows[sample.position[rows] >= 0]
     events = sample.position[matured[keep_apart(matured, horizon)]]
     days = history["session_date"].gather(matured)

@@ -17,7 +17,6 @@ from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.lake import Lake, LakeError
 from r2k_pipeline.report.charts.figures import read_figures
 from r2k_pipeline.report.charts.labels import Scale, spread_labels, spread_pixels
-from r2k_pipeline.report.charts.outcome_rows import keep_apart
 from r2k_pipeline.report.charts.picture import repack
 from r2k_pipeline.report.charts.release_steps import build_gaps, build_path, build_steps, standing_at
 from r2k_pipeline.report.charts.theme import DARK, LIGHT, PALETTE, Theme
@@ -130,13 +129,6 @@ def test_a_null_breaks_the_line() -> None:
 def test_no_report_at_all_is_one_gap() -> None:
     start = END - timedelta(days=5)
     assert build_gaps(build_steps(_vintages(), END), start, END) == [(start, END)]
-
-
-def test_events_within_a_horizon_are_kept_apart() -> None:
-    events = pl.DataFrame(
-        {"setup": ["a"] * 4 + ["b"], "market": ["RUT"] * 5, "horizon_sessions": [5] * 5, "place": [10, 13, 15, 21, 11]}
-    )
-    assert keep_apart(events)["place"].to_list() == [10, 15, 21, 11]
 
 
 # looks

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from r2k_pipeline.contracts.outcomes import SetupOutcomes
 from r2k_pipeline.transforms.setup_outcome_kernels import keep_apart
-from r2k_pipeline.transforms.setup_outcomes import build_setup_outcomes
+from r2k_pipeline.transforms.setup_outcomes import build_independent_events, build_setup_outcomes
 from r2k_pipeline.transforms.setups import OutcomeRules
 
 RULES = OutcomeRules(minimum_events=10, draws=200, false_discovery_rate=0.05, seed=7)
@@ -44,6 +44,22 @@ def test_an_event_is_the_first_session_of_a_run_and_too_few_of_them_are_an_answe
     assert found["reading"] == "not enough events: 2 independent, 10 wanted"
     assert found["mean_forward_return_ratio"] is None
     assert found["baseline_sessions"] == 23, "29 sessions, five without a horizon, one without a setup known"
+
+
+def test_independent_events_are_those_that_the_statistics_are_made_of() -> None:
+    close = random_walk(2, 400)
+    begun = {10, 13, 15, 21, *range(40, 400, 7), 398}
+    rows = sessions(close, [SETUP if n in begun else "none" for n in range(400)])
+    events = build_independent_events(rows, [SETUP, "capitulation"], [5, 20])
+    assert events["setup"].unique().to_list() == [SETUP]
+    days = events.filter(pl.col("horizon_sessions") == 5)["session_date"].to_list()
+    assert days[:4] == [FIRST + timedelta(n) for n in (10, 15, 21, 40)]
+    for horizon in (5, 20):
+        found, mine = outcome(rows, horizon), events.filter(pl.col("horizon_sessions") == horizon)
+        places = [(day - FIRST).days for day in mine["session_date"]]
+        assert mine["returned"].to_list() == pytest.approx([close[n + horizon] / close[n] - 1 for n in places])
+        assert found["independent_events"] == len(mine)
+        assert found["mean_forward_return_ratio"] == pytest.approx(mine["returned"].mean())
 
 
 def test_forward_returns_go_from_the_close_at_which_the_setup_was_known() -> None:

@@ -26,12 +26,10 @@ from r2k_pipeline.report.charts.layout import (
     named,
     panel,
     plain,
-    shaded,
     time_axis,
-    value_axis,
     watermark,
 )
-from r2k_pipeline.report.charts.position_panels import GROUPS, LEADING, LIMITS
+from r2k_pipeline.report.charts.position_panels import GROUPS, LEADING, extremes, percentile_axis, state_limits
 from r2k_pipeline.report.charts.release_steps import build_gaps, build_path, build_steps, standing_at
 from r2k_pipeline.report.charts.theme import PALETTE, SOLID
 
@@ -144,7 +142,7 @@ def _now_panel(group: str, names: Sequence[str], is_sample: bool) -> alt.LayerCh
         "now:Q",
         scale=alt.Scale(domain=[0, 100]),
         title="percentile of net among 156 weeks, 0..100",
-        axis=alt.Axis(values=[0, *LIMITS, 100], titlePadding=2),
+        axis=alt.Axis(values=[0, *state_limits(), 100], titlePadding=2),
     )
     base = alt.Chart(named(f"{group}_now")).encode(y=y)
     tooltips = [alt.Tooltip("market:N"), alt.Tooltip("now:Q"), alt.Tooltip("before:Q"), alt.Tooltip("report_date:N")]
@@ -153,14 +151,13 @@ def _now_panel(group: str, names: Sequence[str], is_sample: bool) -> alt.LayerCh
     ring = base.mark_point(size=50, strokeWidth=1.5).encode(x="before:Q", color=color, tooltip=tooltips)
     dot = base.mark_circle(size=90, opacity=1).encode(x="now:Q", color=color, tooltip=tooltips)
     text = base.mark_text(align="left", dx=8, style="label").encode(x=alt.value("width"), text="label:N")
-    bands = shaded("x", ((0, LIMITS[0]), (LIMITS[-1], 100)))
-    layers = [*watermark(30, is_sample), *bands, path, ring, dot, text]
+    layers = [*watermark(30, is_sample), *extremes("x"), path, ring, dot, text]
     return panel(layers, ROW_HEIGHT * len(names), f"{GROUPS[group].name}, newest report")
 
 
 def _year_panel(group: str, names: Sequence[str], window: Window, is_sample: bool) -> alt.LayerChart:
     x = time_axis("at", window, "report release")
-    y = value_axis("percentile", SCALE, "percentile, 0..100", values=[LIMITS[0], 30, 50, 70, LIMITS[-1]])
+    y = percentile_axis(SCALE)
     color = _color(names, "trader_group")
     dash = alt.Scale(domain=list(names), range=[_DASHES[i % len(_DASHES)] for i in range(len(names))])
     line = (
@@ -172,9 +169,8 @@ def _year_panel(group: str, names: Sequence[str], window: Window, is_sample: boo
         alt.Tooltip("session_date:N", title="session"),
         *(alt.Tooltip(f"{name} {group}:Q", title=name, format=".0f") for name in names),
     ]
-    bands = shaded("y", ((0, LIMITS[0]), (LIMITS[-1], 100)))
     labels = edge_labels(f"{group}_labels", _color(names, "series"))
-    layers = [*watermark(36, is_sample), *bands, *gaps(), line, crosshair(group, x, tooltips), labels]
+    layers = [*watermark(36, is_sample), *extremes("y"), *gaps(), line, crosshair(group, x, tooltips), labels]
     return panel(layers, SCALE.height, f"{GROUPS[group].name}, each report from its release on")
 
 

@@ -5,7 +5,7 @@ Belongs here: the two panels and their rows. Not here: when a value stood (relea
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 
 import altair as alt
 import polars as pl
@@ -28,6 +28,7 @@ from r2k_pipeline.report.charts.layout import (
 )
 from r2k_pipeline.report.charts.release_steps import build_gaps, build_path, standing_at
 from r2k_pipeline.report.charts.theme import BLUE, GREEN, GREY, PURPLE, SOLID, VERMILION
+from r2k_pipeline.transforms.setups import read_setups
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,23 @@ LEADING: Final = ("leveraged_funds", "asset_manager")
 NET_HEIGHT: Final = 130
 PERCENTILES: Final = Scale(0, 100, 110)
 NO_PERCENTILE: Final = "No percentile yet: it needs 141 of 156 weeks."
-LIMITS: Final = (10, 30, 70, 90)
-"""Percentiles between the positioning states of setups.toml."""
+
+
+def state_limits() -> tuple[float, ...]:
+    """The percentiles between the positioning states, ascending, as setups.toml has them."""
+    return tuple(read_setups().positioning_limits.model_dump().values())
+
+
+def percentile_axis(scale: Scale) -> alt.Y:
+    """The axis of percentiles, marked where states change."""
+    low, short, long, high = state_limits()
+    return value_axis("percentile", scale, "percentile, 0..100", values=[low, short, 50, long, high])
+
+
+def extremes(axis: Literal["x", "y"]) -> list[alt.Chart]:
+    """Shades of the extreme states."""
+    low, *_, high = state_limits()
+    return shaded(axis, ((0, low), (high, 100)))
 
 
 def net_scale(steps: pl.DataFrame) -> Scale:
@@ -122,8 +138,7 @@ def net_panel(scale: Scale, window: Window, is_sample: bool) -> alt.LayerChart:
 
 def percentile_panel(window: Window, is_sample: bool) -> alt.LayerChart:
     """Where each group's net position is among its last 156 weeks; the extremes of setups.toml are shaded."""
-    bands = shaded("y", ((0, LIMITS[0]), (LIMITS[-1], 100)))
-    y = value_axis("percentile", PERCENTILES, "percentile, 0..100", values=[LIMITS[0], 30, 50, 70, LIMITS[-1]])
+    y, bands = percentile_axis(PERCENTILES), extremes("y")
     layers = [*_stepped("percentile", y, bands, window), *_remark("percentile_remark")]
     title = "Percentile of net positions among 156 weeks, each from its release on"
     return panel([*watermark(36, is_sample), *layers], PERCENTILES.height, title)

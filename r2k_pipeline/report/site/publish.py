@@ -77,15 +77,13 @@ def publish_site(settings: Settings, market: str | None = None) -> Site:
 
     Raises LakeError where there is nothing to show or it cannot be written; what was there before stays.
     """
-    target = Lake.of(settings.lake, settings.source, settings.as_of)
-    # Where `r2k run --as-of` was run for that very moment, its tables know no more; else the newest, bounded.
-    lake = target if target.warehouse.exists() else Lake.of(settings.lake, settings.source)
+    lake = Lake.known_at(settings.lake, settings.source, settings.as_of)
     content = read_content(lake, settings.as_of, market)
     pages = render(content)
     files = pages | shared_files()
     for picture in content.pictures:
         files |= picture.files()
-    folder = target.report(market)
+    folder = Lake.of(settings.lake, settings.source, settings.as_of).report(market)
     swap_in(folder, files)
     size = sum(map(len, files.values()))
     return Site(folder, content.edition, tuple(pages), content.pictures, size, content.notes)

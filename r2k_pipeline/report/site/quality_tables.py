@@ -12,6 +12,8 @@ from r2k_pipeline.report.site.tables import Column, DataTable, ask, build_table
 
 SHOWN_PER_CHECK: Final = 20
 """The newest findings of each check that are on the page; a check of thousands of rows is counted in full."""
+SHOWN_REFUSED: Final = 200
+"""The newest refused rows on the page; how many there are in all is said."""
 _FINDINGS: Final = "meta.findings"
 _FETCHES: Final = "meta.fetches"
 _QUARANTINE: Final = "meta.quarantine"
@@ -145,10 +147,12 @@ def _refused(connection: duckdb.DuckDBPyConnection, moment: datetime) -> DataTab
     )
     query = f"""
         select {", ".join(c.key for c in columns)} from {_QUARANTINE} where recorded_at <= $moment::timestamptz
-        order by recorded_at desc, row_key, rule limit 200"""
+        order by recorded_at desc, row_key, rule limit {SHOWN_REFUSED}"""
+    refused = f"select count(*) from {_QUARANTINE} where recorded_at <= $moment::timestamptz"
+    ((count,),) = connection.sql(refused, params={"moment": moment}).fetchall()
     return build_table(
         "quarantine",
-        "Rows refused, the newest 200",
+        f"Rows refused, the newest {SHOWN_REFUSED} of {count:,}" if count > SHOWN_REFUSED else "Rows refused",
         columns,
         ask(connection, query, moment=moment),
         empty="No row was refused by this moment.",
