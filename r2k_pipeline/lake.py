@@ -9,7 +9,7 @@ import hashlib
 import io
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -88,14 +88,14 @@ class Lake:
                 raise LakeError(f"{file}: content does not match the digest in its name; next: restore this file")
         return found
 
-    def read(self, table: type[Table]) -> pl.DataFrame:
-        """All rows of a table in contract order; no rows where nothing was written yet."""
-        files = self.files(table.dotted())
+    def read(self, table: type[Table], columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """All rows of a table, `columns` or all of the contract in its order; no rows where nothing was written yet."""
+        files, wanted = self.files(table.dotted()), list(columns or table.column_names())
         if not files:
-            return table.create_empty()
+            return table.create_empty().select(wanted)
         try:
             # Polars opens a path more than once: a table that is replaced meanwhile would be half old, half new.
-            return pl.read_parquet([file.read_bytes() for file in files]).select(table.column_names())
+            return pl.read_parquet([file.read_bytes() for file in files], columns=wanted).select(wanted)
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
             raise LakeError(f"{table.dotted()}: cannot read {files[0].parent}: {error}; next: r2k doctor") from error
 

@@ -141,7 +141,7 @@ def _level_outcomes(run: Run) -> pl.DataFrame:
 def _setup_outcomes(run: Run) -> pl.DataFrame:
     """What followed the setups of the mart."""
     rules = read_setups()
-    sessions = run.lake.read(marts.PositioningVsTechnicals)
+    sessions = run.lake.read(marts.PositioningVsTechnicals, ("market", "session_date", "close", "setup"))
     return _transform("setup_outcomes:build_setup_outcomes")(sessions, rules.names(), rules.outcomes)
 
 

@@ -52,7 +52,8 @@ class _Sample:
         hit = np.zeros(self.returns.size)
         hit[events] = 1
         totals = np.stack([np.cumsum(np.append(0, hit * self.returns)), np.cumsum(np.append(0, hit))])
-        sums, counts = (totals[:, self.starts + self.block] - totals[:, self.starts]).sum(axis=-1)
+        of_block = totals[:, self.block :] - totals[:, : -self.block]
+        sums, counts = of_block[:, self.starts].sum(axis=-1)
         low, high = np.quantile(sums[counts > 0] / counts[counts > 0], (0.025, 0.975))
         return float(low), float(high)
 

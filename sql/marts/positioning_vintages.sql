@@ -66,43 +66,48 @@ netted as (
     select
         *,
         long_contracts - short_contracts as net_contracts,
-        (long_contracts - short_contracts) / nullif(open_interest_contracts, 0) as net_share_oi,
-        lag(report_date) over series as previous_date,
-        lag(is_convertible) over series as previous_is_convertible,
-        lag(contract_codes) over series as previous_codes
+        (long_contracts - short_contracts) / nullif(open_interest_contracts, 0) as net_share_oi
     from summed
-    window series as (partition by market, report_type, trader_group, epoch order by report_date)
+),
+
+preceded as (
+    select
+        *,
+        lag({
+            'report_date': report_date, 'is_convertible': is_convertible, 'codes': contract_codes,
+            'long': long_contracts, 'short': short_contracts, 'net': net_contracts,
+            'open_interest': open_interest_contracts, 'share': net_share_oi
+        }) over (partition by market, report_type, trader_group, epoch order by report_date) as previous
+    from netted
 ),
 
 based as (
     select
         *,
         case
-            when previous_date is null then 'first report'
-            when report_date - previous_date > 8 then 'gap: no report for the week before'
+            when previous is null then 'first report'
+            when report_date - previous.report_date > 8 then 'gap: no report for the week before'
             when not is_convertible then 'contract unit not convertible'
-            when not previous_is_convertible then 'contract unit of the report before not convertible'
-            when contract_codes <> previous_codes then 'contracts changed: ' || previous_codes || ' before'
+            when not previous.is_convertible then 'contract unit of the report before not convertible'
+            when contract_codes <> previous.codes then 'contracts changed: ' || previous.codes || ' before'
         end as change_basis
-    from netted
+    from preceded
 ),
 
 changed as (
     select
         *,
-        case when change_basis is null then long_contracts - lag(long_contracts) over series end as long_change,
-        case when change_basis is null then short_contracts - lag(short_contracts) over series end as short_change,
-        case when change_basis is null then net_contracts - lag(net_contracts) over series end as net_change,
-        case when change_basis is null then open_interest_contracts - lag(open_interest_contracts) over series end
-            as open_interest_change,
-        case when change_basis is null then net_share_oi - lag(net_share_oi) over series end as share_change
+        case when change_basis is null then long_contracts - previous.long end as long_change,
+        case when change_basis is null then short_contracts - previous.short end as short_change,
+        case when change_basis is null then net_contracts - previous.net end as net_change,
+        case when change_basis is null then open_interest_contracts - previous.open_interest end as open_interest_change,
+        case when change_basis is null then net_share_oi - previous.share end as share_change
     from based
-    window series as (partition by market, report_type, trader_group, epoch order by report_date)
 ),
 
 windowed as (
     select
-        *,
+        * exclude (previous),
         count(net_contracts) over weeks_26 as n_26,
         min(net_contracts) over weeks_26 as low_26,
         max(net_contracts) over weeks_26 as high_26,
@@ -230,30 +235,28 @@ measured as (
 changes as (
     select
         *,
-        lag(epoch) over history is distinct from epoch - 1
+        lag(report_date) over history is distinct from report_date
+        or lag(epoch) over history is distinct from epoch - 1
         or lag(fingerprint) over history is distinct from fingerprint as is_change
-    from (select *, md5(row(*columns(* exclude (epoch, known_at, ends_at)))::varchar) as fingerprint from measured)
-    window history as (partition by market, report_type, report_date, trader_group order by epoch)
+    from (select *, row(*columns(* exclude (epoch, known_at, ends_at))) as fingerprint from measured)
+    window history as (partition by market, report_type, trader_group order by report_date, epoch)
 ),
 
 islands as (
     select
-        *,
-        sum(is_change::int) over (
-            partition by market, report_type, report_date, trader_group order by epoch
-        ) as island
+        * exclude (fingerprint),
+        sum(is_change::int) over (partition by market, report_type, trader_group order by report_date, epoch) as island
     from changes
 ),
 
-vintages as (
-    select
-        *,
-        nullif(
-            max(ends_at) over (partition by market, report_type, report_date, trader_group, island),
-            'infinity'::timestamptz
-        ) as superseded_at
+spans as (
+    select market, report_type, trader_group, island, nullif(max(ends_at), 'infinity'::timestamptz) as superseded_at
     from islands
-    qualify is_change
+    group by market, report_type, trader_group, island
+),
+
+vintages as (
+    select * from islands inner join spans using (market, report_type, trader_group, island) where is_change
 )
 
 select

@@ -18,38 +18,56 @@ crosses as (
 ),
 
 nearest as (
-    select market, session_date, role, nearness, price, distance_atr, evidence
+    select
+        market,
+        session_date,
+        any_value(price) filter (role = 'support' and nearness = 1) as support_price,
+        any_value(distance_atr) filter (role = 'support' and nearness = 1) as support_distance_atr,
+        any_value(evidence) filter (role = 'support' and nearness = 1) as support_evidence,
+        any_value(price) filter (role = 'support' and nearness = 2) as support_2_price,
+        any_value(distance_atr) filter (role = 'support' and nearness = 2) as support_2_distance_atr,
+        any_value(price) filter (role = 'resistance' and nearness = 1) as resistance_price,
+        any_value(distance_atr) filter (role = 'resistance' and nearness = 1) as resistance_distance_atr,
+        any_value(evidence) filter (role = 'resistance' and nearness = 1) as resistance_evidence,
+        any_value(price) filter (role = 'resistance' and nearness = 2) as resistance_2_price,
+        any_value(distance_atr) filter (role = 'resistance' and nearness = 2) as resistance_2_distance_atr
     from features.levels
     where nearness <= 2
+    group by market, session_date
 ),
 
 -- A range is what its latest row says until the next one; of the open ones around the close the innermost counts.
 range_spans as (
     select
         *,
-        coalesce(
-            lead(confirmed_date) over (partition by market, start_date, first_confirmed_date order by confirmed_date),
-            'infinity'::date
+        lead(confirmed_date, 1, (select max(session_date) + 1 from bars)) over (
+            partition by market, start_date, first_confirmed_date order by confirmed_date
         ) as until_date
     from features.consolidations
 ),
 
+range_days as (
+    select *, unnest(generate_series(confirmed_date, until_date - 1, interval 1 day))::date as session_date
+    from range_spans
+    where end_date is null
+),
+
 ranges as (
-    select i.market, i.session_date, r.* exclude (market), (i.close - r.low) / nullif(r.high - r.low, 0) as position
+    select r.*, (i.close - r.low) / nullif(r.high - r.low, 0) as position
     from features.daily_indicators as i
-    inner join range_spans as r
-        on i.market = r.market
-        and i.session_date >= r.confirmed_date
-        and i.session_date < r.until_date
-        and r.end_date is null
-        and i.close between r.low and r.high
-    qualify row_number() over (partition by i.market, i.session_date order by r.start_date desc) = 1
+    inner join range_days as r using (market, session_date)
+    where i.close between r.low and r.high
+    qualify row_number() over (partition by market, session_date order by r.start_date desc) = 1
 ),
 
 reports as (
     select *, coalesce(superseded_at, 'infinity'::timestamptz) as ends_at
     from marts.positioning_vintages
     where report_type = 'tff_futures'
+),
+
+spans as (
+    select distinct market, report_date, released_at, known_at, ends_at from reports
 ),
 
 -- The newest report at each moment at which what is known of any report changed.
@@ -60,18 +78,26 @@ newest as (
         max(r.report_date) as report_date,
         arg_max(r.released_at, r.report_date) as released_at
     from (
-        select distinct market, known_at from reports
+        select market, known_at from spans
         union
-        select distinct market, ends_at from reports
+        select market, ends_at from spans
     ) as m
-    left join reports as r on m.market = r.market and r.known_at <= m.known_at and m.known_at < r.ends_at
+    left join spans as r on m.market = r.market and r.known_at <= m.known_at and m.known_at < r.ends_at
     group by m.market, m.known_at
 ),
 
 dated as (
-    select b.market, b.session_date, b.known_at, n.report_date, n.released_at
+    select
+        b.market,
+        b.session_date,
+        b.known_at,
+        n.report_date,
+        n.released_at,
+        c.session_date as last_cross_date,
+        c.crossed as last_cross
     from bars as b
     asof left join newest as n on b.market = n.market and b.known_at >= n.known_at
+    asof left join crosses as c on b.market = c.market and b.session_date >= c.session_date
 ),
 
 joined as (
@@ -98,18 +124,18 @@ joined as (
         i.realised_volatility_20d,
         i.drawdown_ratio,
         i.moving_average_order,
-        c.session_date as last_cross_date,
-        c.crossed as last_cross,
-        s.price as support_price,
-        s.distance_atr as support_distance_atr,
-        s.evidence as support_evidence,
-        s2.price as support_2_price,
-        s2.distance_atr as support_2_distance_atr,
-        h.price as resistance_price,
-        h.distance_atr as resistance_distance_atr,
-        h.evidence as resistance_evidence,
-        h2.price as resistance_2_price,
-        h2.distance_atr as resistance_2_distance_atr,
+        b.last_cross_date,
+        b.last_cross,
+        s.support_price,
+        s.support_distance_atr,
+        s.support_evidence,
+        s.support_2_price,
+        s.support_2_distance_atr,
+        s.resistance_price,
+        s.resistance_distance_atr,
+        s.resistance_evidence,
+        s.resistance_2_price,
+        s.resistance_2_distance_atr,
         g.start_date as range_start_date,
         g.low as range_floor,
         g.high as range_ceiling,
@@ -145,15 +171,7 @@ joined as (
         a.positioning_state as asset_manager_positioning_state
     from dated as b
     inner join features.daily_indicators as i using (market, session_date)
-    asof left join crosses as c on b.market = c.market and b.session_date >= c.session_date
-    left join nearest as s
-        on b.market = s.market and b.session_date = s.session_date and s.role = 'support' and s.nearness = 1
-    left join nearest as s2
-        on b.market = s2.market and b.session_date = s2.session_date and s2.role = 'support' and s2.nearness = 2
-    left join nearest as h
-        on b.market = h.market and b.session_date = h.session_date and h.role = 'resistance' and h.nearness = 1
-    left join nearest as h2
-        on b.market = h2.market and b.session_date = h2.session_date and h2.role = 'resistance' and h2.nearness = 2
+    left join nearest as s on b.market = s.market and b.session_date = s.session_date
     left join ranges as g on b.market = g.market and b.session_date = g.session_date
     left join features.volume_profiles as p
         on b.market = p.market and b.session_date = p.session_date and p.profile_window = 'rolling_250'

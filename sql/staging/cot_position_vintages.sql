@@ -4,7 +4,10 @@
 -- row's own contract_units: ICE halved its Russell contract, the CFTC rescaled its consolidated rows.
 with dated as (
     select
-        c.*,
+        c.report_type,
+        c.contract_code,
+        c.report_date,
+        c.recorded_at,
         case
             when c.report_type like 'tff%' then greatest(r.released_at, timestamptz '2010-07-22 19:30:00+00')
             else r.released_at
@@ -90,6 +93,7 @@ grouped as (
             }
         ]) as leg
     from spanned
+    inner join raw.cot_reports using (report_type, contract_code, report_date, recorded_at)
 )
 
 select

@@ -8,7 +8,9 @@ with sessions as (
 
 numbered as (
     select
-        b.*,
+        b.symbol,
+        b.session_date,
+        b.recorded_at,
         s.close_at,
         row_number() over (partition by b.symbol, b.session_date order by b.recorded_at) - 1 as revision,
         min(b.recorded_at) over earlier < b.recorded_at and min(b.recorded_at) over later < b.recorded_at as is_late
@@ -17,10 +19,10 @@ numbered as (
     where b.is_final
     window
         earlier as (
-            partition by b.symbol order by b.session_date range between unbounded preceding and interval 1 day preceding
+            partition by b.symbol order by b.session_date groups between unbounded preceding and 1 preceding
         ),
         later as (
-            partition by b.symbol order by b.session_date range between interval 1 day following and unbounded following
+            partition by b.symbol order by b.session_date groups between 1 following and unbounded following
         )
 ),
 
@@ -31,6 +33,10 @@ known as (
         case when revision = 0 and is_late is not true then close_at else greatest(recorded_at, close_at) end as known_at
     from numbered
     where known_at <= getvariable('as_of')
+),
+
+spanned as (
+    select *, lead(known_at) over (partition by symbol, session_date order by revision) as superseded_at from known
 )
 
 select
@@ -43,9 +49,10 @@ select
     close,
     volume,
     known_at,
-    lead(known_at) over (partition by symbol, session_date order by revision) as superseded_at,
+    superseded_at,
     is_withdrawn,
     recorded_at,
     source
-from known
+from spanned
+inner join raw.price_bars using (symbol, session_date, recorded_at)
 order by symbol, session_date, revision
