@@ -5,7 +5,9 @@ Belongs here: which function builds which contract from which upstream contracts
 """
 
 import importlib
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache, partial
@@ -31,7 +33,8 @@ SQL: Final = PROJECT / "sql"
 DAYS_AHEAD: Final = timedelta(days=400)
 """How far sessions look ahead."""
 MARKETS_AT_ONCE: Final = 4
-"""Markets in memory at once where a model runs market by market: a century of each fits in the memory limit."""
+"""Markets of one task where a model runs market by market: a century of each fits in the memory limit. DuckDB itself
+shares out work by row groups, and these rows are fewer than one."""
 REPORTS_AHEAD: Final = timedelta(days=14)
 """How far the release ledger looks ahead: the next report is always in it, holidays and all."""
 
@@ -67,8 +70,9 @@ def _of_sql(model: SqlModel) -> DerivedTable:
         if not model.is_by_market:
             return rows_of()
         markets = sorted(market.market for market in run.markets)
-        starts = range(0, len(markets), MARKETS_AT_ONCE)
-        return pl.concat([rows_of(markets=markets[start : start + MARKETS_AT_ONCE]) for start in starts])
+        batches = [markets[start : start + MARKETS_AT_ONCE] for start in range(0, len(markets), MARKETS_AT_ONCE)]
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            return pl.concat(pool.map(lambda batch: rows_of(markets=batch), batches))
 
     upstreams = {*model.upstreams, *([meta.FetchLog.dotted()] if model.reads_as_of else [])}
     return DerivedTable(TABLES[model.name], tuple(sorted(upstreams)), "duckdb", build, model.comment)
