@@ -36,7 +36,7 @@ def recompute_symbol(out: Floats, bars: kernels.Batch, window: int) -> None:
             kernels._spread(volume, grid, bar, 1.0)
         filled = np.flatnonzero(volume)
         span = filled[0], filled[-1]
-        poc = kernels._point_of_control(volume, span, 0)
+        poc, _ = kernels._point_of_control(volume, span, 0)
         target = kernels.VALUE_AREA_RATIO * kernels._total(volume)
         low, high, _ = kernels._value_area(volume, poc, span, target, np.inf)
         out[0, t] = (edges[poc] + edges[poc + 1]) / 2

@@ -35,6 +35,7 @@ _VIEWS: Final[Mapping[str, _View]] = {
     **_dated("features.swing_pivots", "confirmed_date"),
     **_dated("features.volume_profiles"),
     **_dated("features.consolidations", "confirmed_date"),
+    **_dated("features.open_ranges"),
     **_dated("features.levels"),
     "marts.weekly_positioning": _View("marts.positioning_vintages", _STANDING),
     "marts.positioning_vs_technicals": _View("marts.positioning_vs_technicals", _KNOWN),

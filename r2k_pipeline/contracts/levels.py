@@ -57,6 +57,29 @@ class Consolidations(Table, layer="features"):
         return open_still | ended
 
 
+class OpenRanges(Table, layer="features"):
+    """One consolidation range that stood open at one session's close, as it was known then."""
+
+    market = text("market id, e.g. RUT", key=True)
+    session_date = day("session at whose close the range stood open", key=True)
+    start_date = day("first session in the range", key=True)
+    first_confirmed_date = day("session at whose close the range itself was first known")
+    low = points("lower edge: lowest close")
+    high = points("upper edge: highest close")
+    core_low = points("1st percentile of the closes between the edges, from start_date to this session")
+    core_high = points("99th percentile of those closes")
+    parent_start_date = day("start of the range, open too, that started last before this one", nullable=True)
+
+    @dy.rule()
+    def core_within_edges(cls) -> pl.Expr:  # noqa: N805
+        return pl.col("core_low").is_between("low", "core_high") & (pl.col("core_high") <= pl.col("high"))
+
+    @dy.rule()
+    def dates_in_order(cls) -> pl.Expr:  # noqa: N805
+        known = pl.col("first_confirmed_date").is_between("start_date", "session_date")
+        return known & (pl.coalesce("parent_start_date", pl.lit(date.min)) < pl.col("start_date"))
+
+
 class Levels(Table, layer="features"):
     """One zone of support or resistance as it stood at one session's close, out of the nearest ones on each side."""
 

@@ -11,7 +11,7 @@ from r2k_pipeline.contracts.table import Table
 
 PIVOT_KINDS = ("high", "low")
 PROFILE_METHODS = ("proxy_volume", "time_at_price")
-PROFILE_WINDOW = r"^(rolling_[1-9]\d*|since_year_high|since_\d{4}-\d{2}-\d{2}|consolidation)$"
+PROFILE_WINDOW = r"^(rolling_[1-9]\d*|since_year_high|(since|consolidation)_\d{4}-\d{2}-\d{2})$"
 
 
 class SwingPivots(Table, layer="features"):
@@ -34,7 +34,7 @@ class VolumeProfiles(Table, layer="features"):
     market = text("market id, e.g. RUT", key=True)
     session_date = day("last session in the profile; known at its close", key=True)
     profile_window = text(
-        "rolling_N sessions, since_year_high (of 252 sessions), since_DATE, consolidation",
+        "rolling_N sessions, since_year_high (of 252 sessions), since_DATE, consolidation_DATE (an open range)",
         key=True,
         regex=PROFILE_WINDOW,
     )

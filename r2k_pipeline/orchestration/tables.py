@@ -121,18 +121,35 @@ def _levels(run: Run) -> pl.DataFrame:
 def _profiles(run: Run) -> pl.DataFrame:
     """Rolling profiles, those since the year's high and since days that a user named, and those of open ranges."""
     windows = [f"since_{day}" for day in run.settings.profile_since]
-    ranges = _transform("consolidations:build_consolidations")
     of_ranges = _transform("consolidation_profiles:build_consolidation_profiles")
 
-    def build(bars: pl.DataFrame, consolidations: pl.DataFrame) -> pl.DataFrame:
+    def build(bars: pl.DataFrame, open_ranges: pl.DataFrame) -> pl.DataFrame:
         rolling = _transform("volume_profiles:build_volume_profiles")(bars)
         named = [_transform("volume_profiles:build_volume_profiles")(bars, windows)] if windows else []
-        return pl.concat([rolling, *named, of_ranges(bars, consolidations)]).sort(
+        return pl.concat([rolling, *named, of_ranges(bars, open_ranges)]).sort(
             "market", "session_date", "profile_window"
         )
 
-    at_hand = run.lake.read(levels.Consolidations)
-    return replay(run.lake.read(prices.MarketBars), lambda b: build(b, ranges(b)), built=lambda b: build(b, at_hand))
+    at_hand = run.lake.read(levels.OpenRanges)
+    return replay(
+        run.lake.read(prices.MarketBars), lambda b: build(b, _ranges_of(b)), built=lambda b: build(b, at_hand)
+    )
+
+
+def _ranges_of(bars: pl.DataFrame) -> pl.DataFrame:
+    """Open ranges of plain bars."""
+    return _transform("open_ranges:build_open_ranges")(bars, _transform("consolidations:build_consolidations")(bars))
+
+
+def _open_ranges(run: Run) -> pl.DataFrame:
+    """Open ranges; where bars were revised, of the ranges that the bars of each epoch have."""
+    build, at_hand = _transform("open_ranges:build_open_ranges"), run.lake.read(levels.Consolidations)
+    return replay(run.lake.read(prices.MarketBars), _ranges_of, built=lambda bars: build(bars, at_hand))
+
+
+def _crosses(run: Run) -> pl.DataFrame:
+    """Crosses of the averages as they were known: those of an epoch's own would miss what a correction turned over."""
+    return _transform("crosses:build_moving_average_crosses")(run.lake.read(indicators.DailyIndicators))
 
 
 def _level_outcomes(run: Run) -> pl.DataFrame:
@@ -249,15 +266,21 @@ _REFERENCE: Final = (
 )
 _FEATURES: Final = (
     _of_bars(indicators.DailyIndicators, "indicators:build_daily_indicators"),
-    _of_bars(indicators.MovingAverageCrosses, "crosses:build_moving_average_crosses"),
+    DerivedTable(indicators.MovingAverageCrosses, (indicators.DailyIndicators.dotted(),), "polars", _crosses),
     _of_bars(profiles.SwingPivots, "pivots:build_swing_pivots", "confirmed_date"),
     DerivedTable(
         profiles.VolumeProfiles,
-        tuple(t.dotted() for t in (prices.MarketBars, levels.Consolidations)),
+        tuple(t.dotted() for t in (prices.MarketBars, levels.OpenRanges)),
         "polars",
         _profiles,
     ),
     _of_bars(levels.Consolidations, "consolidations:build_consolidations", "confirmed_date"),
+    DerivedTable(
+        levels.OpenRanges,
+        tuple(t.dotted() for t in (prices.MarketBars, levels.Consolidations)),
+        "polars",
+        _open_ranges,
+    ),
     DerivedTable(
         levels.Levels,
         (prices.MarketBars.dotted(), *(table.dotted() for table in _EVIDENCE)),

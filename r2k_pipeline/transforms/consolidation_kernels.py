@@ -169,6 +169,17 @@ def _core_edge(close: Floats, low: float, high: float, sign: float) -> float:
 
 
 @exact_kernel
+def core_edges(close: Floats, start: Any, row: Any, low: Floats, high: Floats) -> Any:
+    """Lower and upper CORE quantile of closes start[i]..row[i] that lie in [low[i], high[i]], for each i: (2, i)."""
+    edges = np.empty((2, row.size))
+    for i in range(row.size):
+        closes = close[start[i] : row[i] + 1]
+        edges[0, i] = _core_edge(closes, low[i], high[i], 1.0)
+        edges[1, i] = _core_edge(closes, low[i], high[i], -1.0)
+    return edges
+
+
+@exact_kernel
 def _write(version: Any, ranges: Any, which: int, row: int, series: Floats) -> None:
     """Describe the open range `which` as known at `row`; its parent is the one that started last before it."""
     here = ranges[which]

@@ -1,6 +1,6 @@
-"""Crosses of moving averages, and of the close through them: bars -> features.moving_average_crosses.
+"""Crosses of moving averages, and of the close through them: indicators -> features.moving_average_crosses.
 
-Belongs here: which pairs there are, and what a cross is. Not here: the averages' arithmetic (indicator_kernels.py).
+Belongs here: which pairs there are, and what a cross is. Not here: the averages (indicators.py).
 """
 
 from itertools import combinations
@@ -8,37 +8,37 @@ from itertools import combinations
 import numpy as np
 import polars as pl
 
-from r2k_pipeline.transforms.indicator_input import price_array
 from r2k_pipeline.transforms.indicators import TIE
-from r2k_pipeline.transforms.symbols import symbol_offsets
+from r2k_pipeline.transforms.symbols import column_array, symbol_offsets
 
-LENGTHS = (1, 20, 50, 100, 200)
-"""Sessions of each average; 1 is the close itself."""
+LINES = {1: "close", **{bars: f"sma_{bars}" for bars in (20, 50, 100, 200)}}
+"""Sessions of each average, and its column; 1 is the close itself."""
 
 
-def build_moving_average_crosses(bars: pl.DataFrame) -> pl.DataFrame:
-    """Rows of `staging.market_bars` to `features.moving_average_crosses`, sorted by market, session_date, fast, slow.
+def build_moving_average_crosses(indicators: pl.DataFrame) -> pl.DataFrame:
+    """Rows of `features.daily_indicators` to `features.moving_average_crosses`, sorted by market, session_date, fast,
+    slow.
 
-    A cross is dated at the close that put the faster on the other side of the slower than it last was. Nearer than TIE
-    is a touch, on neither side. Raises ValueError for bars that build_daily_indicators refuses.
+    A cross is dated at the close at which the faster was known to be on the other side of the slower than it last was,
+    also where a correction of earlier bars put it there. Nearer than TIE is a touch, on neither side. Raises ValueError
+    for rows out of order.
     """
     from r2k_pipeline.transforms.cross_kernels import cross_directions  # noqa: PLC0415  (imports numba)
-    from r2k_pipeline.transforms.indicator_kernels import averages  # noqa: PLC0415
 
-    offsets, close = symbol_offsets(bars), price_array(bars, "close")
-    lines = np.empty((len(LENGTHS), len(close)))
-    averages(close, offsets, lines)
-    direction = np.empty(len(close), dtype=np.int8)
+    offsets = symbol_offsets(indicators)
+    averages = indicators.select(pl.col(LINES.values()).fill_null(float("nan")))
+    lines = {bars: column_array(averages, name) for bars, name in LINES.items()}
+    direction = np.empty(indicators.height, dtype=np.int8)
     events = []
-    for fast, slow in combinations(range(len(LENGTHS)), 2):
+    for fast, slow in combinations(LINES, 2):
         cross_directions(lines[fast], lines[slow], offsets, TIE, direction)
         rows = np.flatnonzero(direction)
         events.append(
-            bars.select("market", "session_date", "close")[rows].select(
+            indicators.select("market", "session_date", "close")[rows].select(
                 "market",
                 "session_date",
-                pl.lit(LENGTHS[fast], dtype=pl.Int64).alias("fast"),
-                pl.lit(LENGTHS[slow], dtype=pl.Int64).alias("slow"),
+                pl.lit(fast, dtype=pl.Int64).alias("fast"),
+                pl.lit(slow, dtype=pl.Int64).alias("slow"),
                 pl.Series("direction", np.where(direction[rows] > 0, "up", "down"), dtype=pl.String),
                 "close",
             )

@@ -169,15 +169,3 @@ def window_indicators(
         _returns(c, out[RETURN, a:b], out[DRAWDOWN, a:b])
         _extremes(high[a:b], low[a:b], out[HIGH, a:b], out[LOW, a:b], work)
         _volatility(log_close[a:b], out[VOLATILITY, a:b], work[0])
-
-
-@exact_kernel
-def averages(close: Floats, offsets: Integers, out: Floats) -> None:
-    """Fill the 5 rows of `out` with the close and its averages over 20, 50, 100 and 200 bars, symbol by symbol."""
-    for symbol in range(len(offsets) - 1):
-        a, b = offsets[symbol], offsets[symbol + 1]
-        c, work = close[a:b], np.empty((2, b - a))
-        for i in range(len(c)):
-            out[0, a + i] = c[i]
-        _fives(c, work[0], work[1])
-        _moving_averages(work[0], out[1, a:b], out[2, a:b], out[3, a:b], out[4, a:b])

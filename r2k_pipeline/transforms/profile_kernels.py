@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from r2k_pipeline.transforms.compiled import exact_kernel, summing_kernel
+from r2k_pipeline.transforms.symbols import Floats, Integers
 
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 Booleans = NDArray[np.bool_]
+ONE, TWO = np.uint64(1), np.uint64(2)  # unsigned: numba checks a signed index for Python's wrap-around
 Span = tuple[int, int]
 """Lowest and highest bin of a profile that are not empty."""
 
@@ -58,10 +58,7 @@ class Grid(NamedTuple):
 
 @exact_kernel
 def _magic(weight: Floats) -> Floats:
-    """Per bar, the number m for which (x + m) - m rounds x to a multiple of QUANTUM x the largest weight so far.
-
-    That weight is raised to a power of two; it depends on no later bar.
-    """
+    """Per bar, m for which (x + m) - m rounds x to a multiple of QUANTUM x the largest weight so far (a power of 2)."""
     magic = np.empty(weight.size)
     largest = 0.0
     for t in range(weight.size):
@@ -79,8 +76,7 @@ def _grid(bars: Batch, width: float, linear: bool) -> Grid:
     if linear, else `width` in log price.
     """
     origin = bars.close[0]
-    first = np.empty(bars.low.size, np.int64)
-    last = np.empty(bars.low.size, np.int64)
+    first, last = np.empty(bars.low.size, np.int64), np.empty(bars.low.size, np.int64)
     for t in range(bars.low.size):
         if linear:
             first[t] = np.floor((bars.low[t] - origin) / width + 0.5)
@@ -95,7 +91,9 @@ def _grid(bars: Batch, width: float, linear: bool) -> Grid:
     widths = np.diff(edges)
     density, below, above = np.empty(first.size), np.empty(first.size), np.empty(first.size)
     for t in range(first.size):
-        below[t], above[t] = bars.low[t] - edges[first[t]], edges[last[t] + 1] - bars.high[t]
+        # at most the width: rounding must not make a part of a bar of several bins negative
+        below[t] = min(bars.low[t] - edges[first[t]], widths[first[t]])
+        above[t] = min(edges[last[t] + 1] - bars.high[t], widths[last[t]])
         density[t] = bars.weight[t] / (bars.high[t] - bars.low[t])
         if bars.high[t] == bars.low[t]:
             density[t], below[t], above[t] = bars.weight[t] / widths[first[t]], 0.0, 0.0
@@ -123,10 +121,11 @@ def _total(volume: Floats) -> float:
 
 
 @exact_kernel
-def _point_of_control(volume: Floats, span: Span, previous: int) -> int:
-    """The bin of greatest volume; of several the one nearest the centre of the span, of two as near the lower.
+def _point_of_control(volume: Floats, span: Span, previous: int) -> tuple[int, bool]:
+    """The bin of greatest volume, and whether no other has as much.
 
-    Floats that are not negative are ordered as their bits are, and a maximum of integers vectorises.
+    Of several the one nearest the centre of the span, of two as near the lower. Floats that are not negative are
+    ordered as their bits are, and a maximum of integers vectorises.
     """
     bits = volume.view(np.int64)
     filled = bits[span[0] : span[1] + 1]
@@ -136,13 +135,25 @@ def _point_of_control(volume: Floats, span: Span, previous: int) -> int:
     for b in range(filled.size):
         holders += filled[b] == greatest
     if holders == 1 and bits[previous] == greatest:
-        return previous
+        return previous, True
     below = (span[0] + span[1]) // 2
     above = span[0] + span[1] - below
     while bits[below] != greatest and bits[above] != greatest:
         below -= 1
         above += 1
-    return below if bits[below] == greatest else above
+    return below if bits[below] == greatest else above, holders == 1
+
+
+@exact_kernel
+def _raised(volume: Floats, first: int, last: int, poc: int) -> tuple[int, bool]:
+    """As _point_of_control, if `poc` alone was greatest before the bins first..last rose; False means: look anew."""
+    best, greatest, alone = np.uint64(poc), volume[poc], True
+    for b in range(np.uint64(first), np.uint64(last + 1)):
+        if volume[b] > greatest:
+            best, greatest, alone = b, volume[b], True
+        elif volume[b] == greatest and b != best:
+            alone = False
+    return np.int64(best), alone
 
 
 @exact_kernel
@@ -153,27 +164,26 @@ def _value_area(volume: Floats, poc: int, span: Span, target: float, hint: float
     until `target` is reached. All pairs above `hint` join before any other does, in whatever order: they are taken
     first, without comparing. If they reach the target, the hint was too low and the walk starts over.
     """
-    low, high, held = poc, poc, volume[poc]
-    while volume[high + 1] + volume[high + 2] > hint:
-        held += volume[high + 1] + volume[high + 2]
-        high += 2
-    while volume[low - 1] + volume[low - 2] > hint:
-        held += volume[low - 1] + volume[low - 2]
-        low -= 2
+    middle, ceiling = np.uint64(poc), np.uint64(span[1])
+    low, high, smallest = middle, middle, np.inf
+    while volume[high + ONE] + volume[high + TWO] > hint:
+        high += TWO
+    while volume[low - ONE] + volume[low - TWO] > hint:
+        low -= TWO
+    held = _total(volume[low : high + ONE])
     if held >= target:
-        low, high, held = poc, poc, volume[poc]
-    smallest = np.inf
+        low, high, held = middle, middle, volume[middle]
     while held < target:
-        above = volume[high + 1] + volume[high + 2]
-        below = volume[low - 1] + volume[low - 2]
-        upwards = above > below or (above == below and high < span[1])
+        above = volume[high + ONE] + volume[high + TWO]
+        below = volume[low - ONE] + volume[low - TWO]
+        upwards = above > below or (above == below and high < ceiling)
         if upwards:
-            high += 2
+            high += TWO
         else:
-            low -= 2
+            low -= TWO
         held += above if upwards else below
         smallest = min(smallest, above if upwards else below)
-    return max(low, span[0]), min(high, span[1]), smallest
+    return max(np.int64(low), span[0]), min(np.int64(high), span[1]), smallest
 
 
 @exact_kernel
@@ -218,16 +228,22 @@ def _fill_symbol(out: Floats, bars: Batch, row: int, width: float, linear: bool)
     """Profiles of one symbol, whose first bar is `row` of the batch."""
     grid = _grid(bars, width, linear)
     edges, volume = grid.edges, np.zeros(grid.edges.size)
-    head, tail, bottom, top, poc, hint = 0, 0, volume.size, -1, 0, np.inf
+    head, tail, bottom, top, poc, alone, hint = 0, 0, volume.size, -1, 0, False, np.inf
     for t in range(bars.low.size):
         if not bars.wanted[t]:
             continue
         for leaving in range(head, min(tail, bars.start[t] - row)):
             _spread(volume, grid, leaving, -1.0)
+            # of a bar within one bin the rounded sum may be negative: taking it out may raise that bin
+            alone &= grid.first[leaving] < grid.last[leaving] and (
+                poc < grid.first[leaving] or poc > grid.last[leaving]
+            )
         head = bars.start[t] - row
         for entering in range(max(head, tail), t + 1):
             _spread(volume, grid, entering, 1.0)
             bottom, top = min(bottom, grid.first[entering]), max(top, grid.last[entering])
+            if alone:
+                poc, alone = _raised(volume, grid.first[entering], grid.last[entering], poc)
         tail = t + 1
         while bottom <= top and volume[bottom] == 0:
             bottom += 1
@@ -236,7 +252,8 @@ def _fill_symbol(out: Floats, bars: Batch, row: int, width: float, linear: bool)
         if bottom > top:
             continue
         total = _total(volume[bottom : top + 1])
-        poc = _point_of_control(volume, (bottom, top), poc)
+        if not alone:
+            poc, alone = _point_of_control(volume, (bottom, top), poc)
         low, high, hint = _value_area(volume, poc, (bottom, top), VALUE_AREA_RATIO * total, hint)
         out[0, row + t] = (edges[poc] + edges[poc + 1]) / 2
         out[1, row + t] = edges[low]
@@ -260,14 +277,8 @@ def fill_profiles(out: Floats, batch: Batch, offsets: Integers, width: float, li
     for s in range(offsets.size - 1):
         a, b = offsets[s], offsets[s + 1]
         if a < b:
-            bars = Batch(
-                batch.low[a:b],
-                batch.high[a:b],
-                batch.close[a:b],
-                batch.weight[a:b],
-                batch.start[a:b],
-                batch.wanted[a:b],
-            )
+            low, high, close = batch.low[a:b], batch.high[a:b], batch.close[a:b]
+            bars = Batch(low, high, close, batch.weight[a:b], batch.start[a:b], batch.wanted[a:b])
             _fill_symbol(out, bars, a, width, linear)
 
 

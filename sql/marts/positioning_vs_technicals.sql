@@ -36,26 +36,11 @@ nearest as (
     group by market, session_date
 ),
 
--- A range is what its latest row says until the next one; of the open ones around the close the innermost counts.
-range_spans as (
-    select
-        *,
-        lead(confirmed_date, 1, (select max(session_date) + 1 from bars)) over (
-            partition by market, start_date, first_confirmed_date order by confirmed_date
-        ) as until_date
-    from features.consolidations
-),
-
-range_days as (
-    select *, unnest(generate_series(confirmed_date, until_date - 1, interval 1 day))::date as session_date
-    from range_spans
-    where end_date is null
-),
-
+-- Of the ranges open around the close the innermost counts.
 ranges as (
     select r.*, (i.close - r.low) / nullif(r.high - r.low, 0) as position
-    from features.daily_indicators as i
-    inner join range_days as r using (market, session_date)
+    from features.open_ranges as r
+    inner join features.daily_indicators as i using (market, session_date)
     where i.close between r.low and r.high
     qualify row_number() over (partition by market, session_date order by r.start_date desc) = 1
 ),

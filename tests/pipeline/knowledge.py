@@ -17,6 +17,7 @@ DATED = {
     "features.swing_pivots": "confirmed_date",
     "features.volume_profiles": "session_date",
     "features.consolidations": "confirmed_date",
+    "features.open_ranges": "session_date",
     "features.levels": "session_date",
 }
 """Tables without known_at: the day at whose session's first known moment their rows are known."""

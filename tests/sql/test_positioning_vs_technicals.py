@@ -8,7 +8,7 @@ import pytest
 
 from r2k_pipeline.contracts.cot import CotReleases, CotReports
 from r2k_pipeline.contracts.indicators import DailyIndicators, MovingAverageCrosses
-from r2k_pipeline.contracts.levels import Levels
+from r2k_pipeline.contracts.levels import Levels, OpenRanges
 from r2k_pipeline.contracts.marts import PositioningVsTechnicals
 from r2k_pipeline.contracts.prices import PriceBars
 from r2k_pipeline.contracts.profiles import VolumeProfiles
@@ -165,3 +165,26 @@ def test_nearest_levels_last_cross_and_profile() -> None:
     assert (row["resistance_evidence"], row["resistance_price"]) == ("c", 2114.0)
     assert (row["last_cross_date"], row["last_cross"]) == (date(2025, 2, 19), "50x100 down")
     assert (row["poc_250"], row["value_area_low_250"], row["volume_symbol"]) == (2064.0, 2014.0, "IWM")
+
+
+def test_the_innermost_range_that_holds_the_close_and_its_parent() -> None:
+    def open_range(day: str, start: str, low: float, high: float, parent: str | None = None) -> Row:
+        edges = {"low": low, "core_low": low + 1, "core_high": high - 1, "high": high}
+        first = {"first_confirmed_date": "2025-03-03", "parent_start_date": parent}
+        return {"market": "RUT", "session_date": f"2025-03-{day}", "start_date": start, **edges, **first}
+
+    given = {
+        **TWO_REPORTS,
+        OpenRanges: [
+            open_range("13", "2022-04-21", 1600.0, 2200.0),
+            open_range("13", "2023-12-13", 1900.0, 2100.0, "2022-04-21"),
+            open_range("13", "2024-12-17", 2150.0, 2300.0, "2023-12-13"),  # innermost, but the close is below it
+            open_range("14", "2024-12-17", 2150.0, 2300.0),
+        ],
+    }
+    columns = ("range_start_date", "range_floor", "range_core_high", "range_position_ratio", "range_parent_start_date")
+    rows = {
+        row[0].day: row[1:] for row in derive(PositioningVsTechnicals, given).select("session_date", *columns).rows()
+    }
+    assert rows[13] == (date(2023, 12, 13), 1900.0, 2099.0, 0.5, date(2022, 4, 21))
+    assert rows[14] == (None,) * 5

@@ -1,6 +1,6 @@
 """features.moving_average_crosses: against a plain walk on exact fractions, on real dates, and at exact touches."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from itertools import combinations
 from pathlib import Path
@@ -13,26 +13,33 @@ from polars.testing import assert_frame_equal
 
 from benchmarks.universe import build_universe
 from r2k_pipeline.contracts.indicators import MovingAverageCrosses
-from r2k_pipeline.transforms.crosses import LENGTHS, build_moving_average_crosses
+from r2k_pipeline.transforms.crosses import LINES, build_moving_average_crosses
+from r2k_pipeline.transforms.indicators import build_daily_indicators
+from r2k_pipeline.transforms.replay import replay
 
 FIRST = date(2000, 1, 1)
 
 
 def bars_of(cents: list[int]) -> pl.DataFrame:
     days = pl.date_range(FIRST, FIRST + timedelta(days=len(cents) - 1), eager=True)
-    return pl.DataFrame({"market": ["M"] * len(cents), "session_date": days, "close": [cent / 100 for cent in cents]})
+    prices = dict.fromkeys(("high", "low", "close"), pl.Series(cents, dtype=pl.Float64) / 100)
+    return pl.DataFrame({"market": ["M"] * len(cents), "session_date": days, **prices})
+
+
+def built_of(bars: pl.DataFrame) -> pl.DataFrame:
+    return build_moving_average_crosses(build_daily_indicators(bars))
 
 
 def crosses_of(cents: list[int]) -> list[tuple[int, int, int, str]]:
     """(session, fast, slow, direction) as built."""
-    built = build_moving_average_crosses(bars_of(cents)).select("session_date", "fast", "slow", "direction")
+    built = built_of(bars_of(cents)).select("session_date", "fast", "slow", "direction")
     return [((day - FIRST).days, fast, slow, direction) for day, fast, slow, direction in built.rows()]
 
 
 def exact_crosses(cents: list[int]) -> list[tuple[int, int, int, str]]:
     """The same by walking averages that are exact fractions."""
     found = []
-    for fast, slow in combinations(LENGTHS, 2):
+    for fast, slow in combinations(LINES, 2):
         side = 0
         for i in range(slow - 1, len(cents)):
             gap = Fraction(sum(cents[i + 1 - fast : i + 1]), fast) - Fraction(sum(cents[i + 1 - slow : i + 1]), slow)
@@ -53,11 +60,9 @@ def test_equals_exact_arithmetic(cents: list[int]) -> None:
 
 
 def test_real_russell_of_spring_2025(real: Path) -> None:
-    vendor = pl.read_csv(real / "prices" / "^RUT.csv", columns=["Date", "Close"], try_parse_dates=True)
-    bars = vendor.select(
-        pl.lit("RUT").alias("market"), pl.col("Date").alias("session_date"), pl.col("Close").alias("close")
-    )
-    built = build_moving_average_crosses(bars)
+    vendor = pl.read_csv(real / "prices" / "^RUT.csv", columns=["Date", "High", "Low", "Close"], try_parse_dates=True)
+    bars = vendor.select(pl.lit("RUT").alias("market"), session_date="Date", high="High", low="Low", close="Close")
+    built = built_of(bars)
     MovingAverageCrosses.validate(built)
     assert built.columns == MovingAverageCrosses.column_names()
     spring = built.filter(pl.col("session_date").is_between(date(2025, 2, 1), date(2025, 4, 30)), pl.col("fast") >= 50)
@@ -85,12 +90,39 @@ def test_rounding_noise_makes_no_cross() -> None:
 def test_later_bars_change_no_earlier_cross(cut: int) -> None:
     bars = build_universe(1, 800, seed=3)
     last = bars["session_date"][cut - 1]
-    whole = build_moving_average_crosses(bars)
-    assert_frame_equal(build_moving_average_crosses(bars.head(cut)), whole.filter(pl.col("session_date") <= last))
+    whole = built_of(bars)
+    assert_frame_equal(built_of(bars.head(cut)), whole.filter(pl.col("session_date") <= last))
 
 
 def test_markets_do_not_touch_each_other_and_rows_are_sorted() -> None:
     bars = build_universe(4, 500, seed=5)
-    built = build_moving_average_crosses(bars)
-    assert_frame_equal(built, pl.concat([build_moving_average_crosses(part) for part in bars.partition_by("market")]))
+    built = built_of(bars)
+    assert_frame_equal(built, pl.concat([built_of(part) for part in bars.partition_by("market")]))
     assert_frame_equal(built, built.sort("market", "session_date", "fast", "slow"))
+
+
+CORRECTED = datetime(2025, 2, 24, 22, tzinfo=UTC)
+
+
+def corrected_bars(real: Path) -> pl.DataFrame:
+    """^RUT as market bars; the close of 2025-02-21 was told 5 % too high and corrected after the next session."""
+    vendor = pl.read_csv(real / "prices" / "^RUT.csv", try_parse_dates=True).drop_nulls("Close")
+    close_at = pl.col("Date").cast(pl.Datetime("us", "UTC")).dt.offset_by("21h")
+    bars = vendor.select(
+        pl.lit("RUT").alias("market"), session_date="Date", high="High", low="Low", close="Close",
+        known_at=close_at, superseded_at=pl.lit(None, pl.Datetime("us", "UTC")),
+    )  # fmt: skip
+    is_wrong, moment = pl.col("session_date") == date(2025, 2, 21), pl.lit(CORRECTED).cast(pl.Datetime("us", "UTC"))
+    wrong = bars.filter(is_wrong).with_columns(pl.col("high", "close") * 1.05, superseded_at=moment)
+    right = bars.with_columns(known_at=pl.when(is_wrong).then(moment).otherwise("known_at"))
+    return pl.concat([right, wrong]).sort("session_date", "known_at")
+
+
+def test_after_a_correction_the_last_cross_agrees_with_the_averages(real: Path) -> None:
+    """The right bars put 20 below 50 on a session that the wrong close had covered: it is told at the next one."""
+    indicators = replay(corrected_bars(real), build_daily_indicators)
+    last = indicators.join_asof(
+        build_moving_average_crosses(indicators).filter(fast=20, slow=50), on="session_date"
+    ).drop_nulls("direction")
+    side = pl.when(pl.col("sma_20") > pl.col("sma_50")).then(pl.lit("up")).otherwise(pl.lit("down"))
+    assert last.filter(pl.col("direction") != side).height == 0

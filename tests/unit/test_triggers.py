@@ -52,7 +52,7 @@ def test_just_beyond_the_trigger_the_averages_cross(real: Path) -> None:
     close = real_closes(real, date(2025, 3, 19))
     price = build_daily_indicators(bars_of(close))["sma_50_200_trigger_close"][-1]
     for distance, expected in ((0.01, []), (0.0, []), (-0.01, ["down"])):
-        crosses = build_moving_average_crosses(bars_of([*close, price + distance]))
+        crosses = build_moving_average_crosses(build_daily_indicators(bars_of([*close, price + distance])))
         last = crosses.filter(pl.col("session_date") == FIRST + timedelta(days=len(close)), fast=50, slow=200)
         assert last["direction"].to_list() == expected
 

@@ -1,6 +1,7 @@
 """Volume profiles against brute force: one histogram per row in numpy, the two-bin rule walked over lists."""
 
 import datetime as dt
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -126,11 +127,21 @@ def test_rolling_profiles_are_those_of_the_definition(seed: int, window: int, si
     VolumeProfiles.validate(profiles)
 
 
-@settings(max_examples=12, deadline=None)
-@given(st.integers(0, 2**32), st.integers(2, 60))
-def test_rolling_equals_full_recompute_to_the_last_bit(seed: int, window: int) -> None:
+def bars_that_tie(seed: int, count: int = 120) -> pl.DataFrame:
+    """Bars within 33 bins, most of one price, with volumes of 0 or 1: bins of equal volume are the rule."""
+    rng = np.random.default_rng(seed)
+    low = 2000 * np.exp(BIN_RATIO * rng.integers(0, 30, count))
+    high = low * np.exp(BIN_RATIO * rng.choice([0, 0, 0, 1, 3], count))
+    return frame(low, high, low, rng.integers(0, 2, count).astype(float))
+
+
+@settings(max_examples=24, deadline=None)
+@given(st.integers(0, 2**32), st.integers(2, 60), st.sampled_from([random_bars, bars_that_tie]))
+def test_rolling_equals_full_recompute_to_the_last_bit(
+    seed: int, window: int, bars_of: Callable[[int], pl.DataFrame]
+) -> None:
     """A recompute is the same kernel with one row wanted: it then adds a window's bars and takes none out."""
-    bars = random_bars(seed)
+    bars = bars_of(seed)
     rolling = build_volume_profiles(bars, (f"rolling_{window}",))
     low, high, close, weight = (column_array(bars, name) for name in ("low", "high", "close", "volume"))
     start = np.arange(len(bars)) - window + 1
@@ -246,7 +257,9 @@ def test_since_a_date_equals_its_anchor_up_to_the_grid() -> None:
 def test_anchored_rows_run_from_when_the_anchor_is_known_to_its_end() -> None:
     bars = random_bars(7, 60)
     day = [FIRST + dt.timedelta(i) for i in range(60)]
-    pieces = anchors((day[0], "consolidation", day[20], day[29]), (day[10], "consolidation", day[30], None))
+    pieces = anchors(
+        (day[0], "consolidation_2020-01-01", day[20], day[29]), (day[10], "consolidation_2020-01-11", day[30], None)
+    )
     rows = build_anchored_profiles(bars, pieces)
     assert rows.select("session_date", "start_date").rows() == [
         *((d, day[0]) for d in day[20:30]),
@@ -256,7 +269,7 @@ def test_anchored_rows_run_from_when_the_anchor_is_known_to_its_end() -> None:
     assert rows.filter(start_date=day[10]).equals(alone)
     VolumeProfiles.validate(rows)
     with pytest.raises(
-        ValueError, match=r"claim one session: \('RUT', datetime.date\(2020, 1, 21\), 'consolidation'\)"
+        ValueError, match=r"claim one session: \('RUT', datetime.date\(2020, 1, 21\), 'consolidation_2020-01-01'\)"
     ):
         build_anchored_profiles(bars, pl.concat([pieces, pieces.head(1)]))
 

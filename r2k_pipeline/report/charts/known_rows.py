@@ -108,8 +108,8 @@ _BOXES: Final = """
 select start_date, first_confirmed_date, confirmed_date, end_date, low, high, sessions, parent_start_date
 from features.consolidations
 where market = $market and confirmed_date <= $day
-qualify row_number() over (partition by start_date order by confirmed_date desc) = 1
-order by start_date
+qualify row_number() over (partition by start_date, first_confirmed_date order by confirmed_date desc) = 1
+order by start_date, first_confirmed_date
 """
 
 _LEVELS: Final = """

@@ -1,0 +1,76 @@
+"""features.open_ranges: against the versions read session by session, and after a bar was corrected."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from r2k_pipeline.contracts.levels import OpenRanges
+from r2k_pipeline.transforms.consolidations import build_consolidations
+from r2k_pipeline.transforms.open_ranges import build_open_ranges
+from r2k_pipeline.transforms.replay import replay
+from tests.unit.test_consolidations import bars_of, wandering
+
+UTC_TIME = pl.Datetime("us", "UTC")
+
+
+def ranges_of(bars: pl.DataFrame) -> pl.DataFrame:
+    return build_open_ranges(bars, build_consolidations(bars))
+
+
+def plain_open(versions: pl.DataFrame, day: date) -> dict[date, dict[str, Any]]:
+    """The ranges open at a session by the definition: of each, its latest version confirmed by then, without an end."""
+    latest: dict[tuple[date, date], dict[str, Any]] = {}
+    for row in versions.filter(pl.col("confirmed_date") <= day).sort("confirmed_date").iter_rows(named=True):
+        latest[row["start_date"], row["first_confirmed_date"]] = row
+    return {start: row for (start, _), row in latest.items() if row["end_date"] is None}
+
+
+@pytest.mark.parametrize("seed", [1, 5, 8])
+def test_equals_the_versions_read_session_by_session(seed: int) -> None:
+    bars = bars_of(wandering(seed, 700))
+    versions, built = build_consolidations(bars), ranges_of(bars)
+    assert OpenRanges.filter(built)[1].counts() == {}
+    assert built.height > 100
+    for day in bars["session_date"]:
+        expected, found = plain_open(versions, day), built.filter(session_date=day)
+        assert found["start_date"].to_list() == sorted(expected)
+        for row in found.iter_rows(named=True):
+            assert (row["low"], row["high"]) == tuple(expected[row["start_date"]][name] for name in ("low", "high"))
+            assert row["parent_start_date"] == max((s for s in expected if s < row["start_date"]), default=None)
+            closes = bars.filter(pl.col("session_date").is_between(row["start_date"], day))["close"].to_numpy()
+            inside = closes[(closes >= row["low"]) & (closes <= row["high"])]
+            core = [row["core_low"], row["core_high"]]
+            assert np.quantile(inside, [0.01, 0.99]) == pytest.approx(core, rel=1e-12)
+
+
+def vintages(close: Any, wrong: int, factor: float, corrected_after: int) -> pl.DataFrame:
+    """Bars known at their day's end; row `wrong` first said `factor` times its close, until it was corrected."""
+    bars = bars_of(close).with_columns(
+        known_at=pl.col("session_date").dt.combine(time(21)).dt.replace_time_zone("UTC").cast(UTC_TIME),
+        superseded_at=pl.lit(None, UTC_TIME),
+    )
+    moment = datetime.combine(bars["session_date"][wrong + corrected_after], time(22), UTC)
+    at, is_it = pl.lit(moment).cast(UTC_TIME), pl.col("session_date") == bars["session_date"][wrong]
+    first = bars.filter(is_it).with_columns(pl.col("close") * factor, superseded_at=at)
+    later = bars.with_columns(known_at=pl.when(is_it).then(at).otherwise("known_at"))
+    return pl.concat([later, first]).sort("session_date", "known_at")
+
+
+@pytest.mark.parametrize("factor", [0.9, 0.97, 1.05])
+def test_after_a_correction_the_ranges_are_those_of_the_right_bars(factor: float) -> None:
+    close = wandering(5, 700)
+    plain = ranges_of(bars_of(close))
+    for wrong in range(200, 660, 23):
+        known = replay(vintages(close, wrong, factor, 3), ranges_of)
+        day = bars_of(close)["session_date"][wrong]
+        for part in (pl.col("session_date") < day, pl.col("session_date") > day + timedelta(days=3)):
+            assert_frame_equal(known.filter(part), plain.filter(part), check_exact=True)
+
+
+def test_no_ranges_no_rows() -> None:
+    assert ranges_of(bars_of(wandering(1, 30))).height == 0
+    assert ranges_of(bars_of(wandering(1, 30)).clear()).height == 0
