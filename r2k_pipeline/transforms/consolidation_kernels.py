@@ -1,8 +1,9 @@
 """The compiled search for consolidation ranges: tight spans of one market's closes, confirmed, widened, ended.
 
 Belongs here: arrays and records; all in one file, as numba's cache does not notice a change in a kernel of another one.
-Not here: frames and dates (consolidations.py). Spans are tried at a bar only where the range of the shortest of them
-leaves a chance, and only from just after closes outside the span: at most LONGEST steps for a bar, in practice a few.
+Not here: frames and dates (consolidations.py), where a span has a chance (consolidation_chances.py), cores
+(consolidation_cores.py). Spans are tried at a bar only where they have a chance, and only from just after closes
+outside the span: at most LONGEST steps for a bar, in practice a few.
 """
 
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from r2k_pipeline.transforms.compiled import exact_kernel
-from r2k_pipeline.transforms.symbols import Floats
+from r2k_pipeline.transforms.symbols import Floats, Integers
 
 TIGHT = 0.8
 """A span of closes is tight at or below this ratio of its log range to that of a random walk's scale, sigma sqrt(n)."""
@@ -22,15 +23,8 @@ APART = 1.25
 BLOCKS = np.append(np.floor(SHORTEST * APART ** np.arange(15)), LONGEST + 1).astype(np.int64)
 """Spans are tried in blocks of lengths BLOCKS[i]..BLOCKS[i + 1] - 1."""
 
-CLOSE, LOG_CLOSE, SQUARES = range(3)
-"""Rows of a market's `series`: closes, their logs (the first's is 0), running sum of squared log returns."""
-HIGH, LOW = range(2)
-"""The rows of `links`."""
 CLOSES_OUTSIDE = 10
 """A range has ended after so many closes outside in a row: two weeks (the note's first construction saw six)."""
-CORE = 0.01
-"""The core leaves out this share of the closes at either end."""
-
 RANGE = np.dtype(
     [(name, "i4") for name in ("start", "first_row", "last_inside", "outside")]
     + [(name, "f8") for name in ("low", "high", "span_low", "span_high", "span_log_range")]
@@ -44,173 +38,134 @@ VERSION = np.dtype(
 
 
 @exact_kernel
-def _series(close: Floats) -> Floats:
-    series = np.zeros((3, close.size))
-    for row in range(close.size):
-        series[CLOSE, row], series[LOG_CLOSE, row] = close[row], np.log(close[row] / close[0])
-        if row > 0:
-            step = series[LOG_CLOSE, row] - series[LOG_CLOSE, row - 1]
-            series[SQUARES, row] = series[SQUARES, row - 1] + step * step
-    return series
-
-
-@exact_kernel
-def _links(log_close: Floats) -> Any:
-    """For each row the nearest earlier one with a higher close, and with a lower close; -1 for none: (2, rows)."""
-    links = np.empty((2, log_close.size), np.int32)
-    for side, sign in ((HIGH, 1.0), (LOW, -1.0)):
-        for row in range(log_close.size):
-            back = row - 1
-            while back >= 0 and sign * log_close[back] <= sign * log_close[row]:
-                back = links[side, back]
-            links[side, row] = back
-    return links
-
-
-@exact_kernel
-def _chances(series: Floats) -> Any:
-    """Of each row, as bits, the blocks that may hold a tight span: its range is at least that of the block's shortest
-    span, its deviation at most what the squared returns of the longest allow."""
-    squares, high, low = series[SQUARES], series[LOG_CLOSE].copy(), series[LOG_CLOSE].copy()
-    bits = np.zeros(squares.size, np.uint32)
-    slack = TIGHT**2 * SHORTEST / (SHORTEST - 1) * (1 + 1e-9)
-    window = 1
-    for block in range(BLOCKS.size - 1):
-        shortest, longest = BLOCKS[block], BLOCKS[block + 1] - 1
-        while 2 * window <= shortest:  # high and low: of the `window` closes up to each row
-            for row in range(squares.size - 1, window - 1, -1):
-                high[row], low[row] = max(high[row], high[row - window]), min(low[row], low[row - window])
-            window *= 2
-        back = shortest - window
-        for row in range(shortest - 1, squares.size):
-            log_range = max(high[row], high[row - back]) - min(low[row], low[row - back])
-            allowed = slack * (squares[row] - squares[max(row - longest + 1, 0)])
-            bits[row] |= np.uint32(log_range * log_range <= allowed) << np.uint32(block)
-    return bits
-
-
-@exact_kernel
-def _tightness(log_range: float, series: Floats, start: int, row: int) -> float:
+def _tightness(log_range: float, log_close: Floats, squares: Floats, start: int, row: int) -> float:
     """log(high / low) / (sigma sqrt(n)), sigma the population deviation of the returns inside the span of n closes."""
     returns = row - start
-    total = series[LOG_CLOSE, row] - series[LOG_CLOSE, start]
-    spread = series[SQUARES, row] - series[SQUARES, start] - total * total / returns
+    total = log_close[row] - log_close[start]
+    spread = squares[row] - squares[start] - total * total / returns
     return float(log_range / np.sqrt(spread * (returns + 1) / returns))
 
 
 @exact_kernel
-def _is_tight(log_range: float, series: Floats, start: int, row: int) -> bool:
+def _is_tight(log_range: float, log_close: Floats, squares: Floats, start: int, row: int) -> bool:
     """Whether _tightness is at most TIGHT, without a division or a root: most spans are asked nothing else."""
     returns = row - start
-    total = series[LOG_CLOSE, row] - series[LOG_CLOSE, start]
-    spread = returns * (series[SQUARES, row] - series[SQUARES, start]) - total * total
+    total = log_close[row] - log_close[start]
+    spread = returns * (squares[row] - squares[start]) - total * total
     return bool((log_range * returns) ** 2 <= TIGHT**2 * (returns + 1) * spread)
 
 
 @exact_kernel
-def _candidates(series: Floats, links: Any, row: int, blocks: int, found: Any) -> int:
+def _extend(rows: Any, values: Floats, top: int, joined: int, log_close: Floats, row: int, sign: float) -> int:
+    """Let the rows after `joined` up to `row` join a chain that ends at place `top`; returns where it ends now.
+
+    A chain holds the closes above all later ones (`sign` -1: below): `rows`, ascending, and sign * log close; under
+    them row -1, at infinity. New ones are found backwards, at the end of the arrays, then replace what they exceed.
+    """
+    first, highest = rows.size, -np.inf
+    for new in range(row, joined, -1):
+        value = sign * log_close[new]
+        if value > highest:
+            first -= 1
+            rows[first], values[first], highest = new, value, value
+    while values[top] <= highest:
+        top -= 1
+    for place in range(first, rows.size):
+        top += 1
+        rows[top], values[top] = rows[place], values[place]
+    return top
+
+
+@exact_kernel
+def _candidates(
+    log_close: Floats,
+    squares: Floats,
+    high_rows: Any,
+    highs: Floats,
+    high: int,
+    low_rows: Any,
+    lows: Floats,
+    low: int,
+    row: int,
+    blocks: int,
+    found: Any,
+) -> int:
     """Write length and tightness of the candidates in `blocks` (`build_consolidations` defines them); returns how many.
 
-    The walk goes from one close that lies outside all later ones to the next: a candidate starts just after such a one.
+    The walk goes from one close that lies outside all later ones to the next, down the chains from `high` and `low`: a
+    candidate starts just after such a one.
     """
-    log_close = series[LOG_CLOSE]
-    high = low = former_high = former_low = row
     block = count = 0
     while blocks >> block:
-        up, down = links[HIGH, high], links[LOW, low]
-        before = max(up, down)
-        if before < 0 or row - before > LONGEST:
-            break
-        while block < BLOCKS.size - 1 and BLOCKS[block + 1] <= row - before:
-            block += 1
-        log_range, start = log_close[high] - log_close[low], before + 1
-        is_chance = row - before >= SHORTEST and blocks >> block & 1
-        if is_chance and _is_tight(log_range, series, start, row):
-            here = _tightness(log_range, series, start, row)
-            inner_high, inner_low = former_high if high == start else high, former_low if low == start else low
-            shorter = log_close[inner_high] - log_close[inner_low]
-            longer = log_close[up if before == up else high] - log_close[down if before == down else low]
-            if here <= _tightness(shorter, series, start + 1, row) and here < _tightness(longer, series, before, row):
-                found[count, 0], found[count, 1] = row - before, here
-                count += 1
-        if before == up:
-            former_high, high = high, up
-        else:
-            former_low, low = low, down
+        block += 1
+        if not blocks >> (block - 1) & 1:
+            continue
+        while high_rows[high] > row - BLOCKS[block - 1]:
+            high -= 1
+        while low_rows[low] > row - BLOCKS[block - 1]:
+            low -= 1
+        before = max(high_rows[high], low_rows[low])
+        while before > max(row - BLOCKS[block], -1):
+            start = before + 1
+            top, bottom = highs[high + 1], lows[low + 1]
+            if _is_tight(top + bottom, log_close, squares, start, row):
+                here = _tightness(top + bottom, log_close, squares, start, row)
+                shorter = highs[high + 2] if high_rows[high + 1] == start else top
+                shorter += lows[low + 2] if low_rows[low + 1] == start else bottom
+                longer = highs[high] if high_rows[high] == before else top
+                longer += lows[low] if low_rows[low] == before else bottom
+                is_least = here <= _tightness(shorter, log_close, squares, start + 1, row)
+                if is_least and here < _tightness(longer, log_close, squares, before, row):
+                    found[count, 0], found[count, 1] = row - before, here
+                    count += 1
+            if high_rows[high] == before:
+                high -= 1
+            else:
+                low -= 1
+            before = max(high_rows[high], low_rows[low])
     return count
 
 
 @exact_kernel
 def _extremes(values: Floats) -> tuple[float, float]:
-    """Lowest and highest value. (Written out: compiling numpy's takes a second.)"""
-    low = high = values[0]
-    for value in values:
-        low, high = min(low, value), max(high, value)
-    return low, high
+    """Lowest and highest value. In two halves at once, as each comparison waits for the one before it."""
+    half = values.size // 2
+    low = high = low_2 = high_2 = values[-1]
+    for i in range(half):
+        first, second = values[i], values[half + i]
+        low, high = first if first < low else low, first if first > high else high
+        low_2, high_2 = second if second < low_2 else low_2, second if second > high_2 else high_2
+    return min(low, low_2), max(high, high_2)
 
 
 @exact_kernel
-def _core_edge(close: Floats, low: float, high: float, sign: float) -> float:
-    """CORE quantile, from below (sign 1) or above (-1), of the closes in [low, high]: linear in rank, as numpy's."""
-    inside = 0
-    for value in close:
-        inside += low <= value <= high
-    place = CORE * (inside - 1)
-    rank = int(place)
-    least = np.full(rank + 2, np.inf)
-    for value in close:
-        if low <= value <= high and sign * value < least[rank + 1]:
-            spot = rank + 1
-            while spot > 0 and sign * value < least[spot - 1]:
-                least[spot] = least[spot - 1]
-                spot -= 1
-            least[spot] = sign * value
-    return float(sign * (least[rank] + (least[rank + 1] - least[rank]) * (place - rank)))
-
-
-@exact_kernel
-def core_edges(close: Floats, start: Any, row: Any, low: Floats, high: Floats) -> Any:
-    """Lower and upper CORE quantile of closes start[i]..row[i] that lie in [low[i], high[i]], for each i: (2, i)."""
-    edges = np.empty((2, row.size))
-    for i in range(row.size):
-        closes = close[start[i] : row[i] + 1]
-        edges[0, i] = _core_edge(closes, low[i], high[i], 1.0)
-        edges[1, i] = _core_edge(closes, low[i], high[i], -1.0)
-    return edges
-
-
-@exact_kernel
-def _write(version: Any, ranges: Any, which: int, row: int, series: Floats) -> None:
+def _write(version: Any, ranges: Any, alive: int, which: int, row: int, log_close: Floats, squares: Floats) -> None:
     """Describe the open range `which` as known at `row`; its parent is the one that started last before it."""
     here = ranges[which]
     has_ended = here.outside == CLOSES_OUTSIDE
     version.start, version.first_row, version.row = here.start, here.first_row, row
     version.low, version.high, version.end = here.low, here.high, here.last_inside if has_ended else -1
     version.parent = -1
-    for other in ranges:
-        if version.parent < other.start < here.start:
-            version.parent = other.start
+    for other in range(alive):
+        if version.parent < ranges[other].start < here.start:
+            version.parent = ranges[other].start
     last = here.last_inside if has_ended else row
-    closes, logs = series[CLOSE, here.start : last + 1], series[LOG_CLOSE, here.start : last + 1]
-    version.core_low = _core_edge(closes, here.low, here.high, 1.0)
-    version.core_high = _core_edge(closes, here.low, here.high, -1.0)
-    low, high = _extremes(logs)
-    version.tightness = _tightness(high - low, series, here.start, last)
+    low, high = _extremes(log_close[here.start : last + 1])
+    version.tightness = _tightness(high - low, log_close, squares, here.start, last)
 
 
 @exact_kernel
-def _meet(here: Any, row: int, series: Floats) -> bool:
+def _meet(here: Any, row: int, close: float, log_close: Floats, squares: Floats) -> bool:
     """Let a range meet a close: it widens to all of its span while that is tight, else the close is inside or outside.
 
     Returns whether there is news: its edges moved, or it has ended.
     """
-    close = series[CLOSE, row]
     if close < here.span_low or close > here.span_high:
         here.span_low, here.span_high = min(here.span_low, close), max(here.span_high, close)
         here.span_log_range = np.log(here.span_high / here.span_low)
-    is_tight = _is_tight(here.span_log_range, series, here.start, row)
-    has_moved = is_tight and (here.low != here.span_low or here.high != here.span_high)
-    if is_tight:
+    is_wider = here.low != here.span_low or here.high != here.span_high
+    has_moved = is_wider and _is_tight(here.span_log_range, log_close, squares, here.start, row)
+    if has_moved:
         here.low, here.high = here.span_low, here.span_high
     if here.low <= close <= here.high:
         here.outside, here.last_inside = 0, row
@@ -225,19 +180,20 @@ def _without_ended(ranges: Any, alive: int) -> int:
     kept = 0
     for which in range(alive):
         if ranges[which].outside < CLOSES_OUTSIDE:
-            ranges[kept] = ranges[which]
+            if kept < which:
+                ranges[kept] = ranges[which]
             kept += 1
     return kept
 
 
 @exact_kernel
-def _pick(found: Any, count: int, ranges: Any, row: int) -> int:
+def _pick(found: Any, count: int, ranges: Any, alive: int, row: int) -> int:
     """Length of the tightest candidate whose length is APART from that of every open range; 0 if there is none."""
     best, least = 0, np.inf
     for candidate in range(count):
         length, is_apart = int(found[candidate, 0]), True
-        for here in ranges:
-            other = row - here.start + 1
+        for which in range(alive):
+            other = row - ranges[which].start + 1
             is_apart &= max(length, other) >= APART * min(length, other)
         if is_apart and found[candidate, 1] < least:
             best, least = length, found[candidate, 1]
@@ -245,11 +201,11 @@ def _pick(found: Any, count: int, ranges: Any, row: int) -> int:
 
 
 @exact_kernel
-def _free_blocks(chances: int, ranges: Any, row: int) -> int:
+def _free_blocks(chances: int, ranges: Any, alive: int, row: int) -> int:
     """The chances without the blocks that lengths of open ranges lie in: nothing there is APART from them."""
-    for here in ranges:
+    for which in range(alive):
         block = 0
-        while block < BLOCKS.size and BLOCKS[block] <= row - here.start + 1:
+        while block < BLOCKS.size and BLOCKS[block] <= row - ranges[which].start + 1:
             block += 1
         if block > 0:
             chances &= ~(1 << (block - 1))
@@ -257,51 +213,77 @@ def _free_blocks(chances: int, ranges: Any, row: int) -> int:
 
 
 @exact_kernel
-def _open(here: Any, row: int, length: int, series: Floats) -> None:
+def _open(here: Any, row: int, length: int, close: Floats) -> None:
     """Confirm the span of `length` closes that ends at `row`."""
     here.start, here.first_row, here.last_inside, here.outside = row - length + 1, row, row, 0
-    low, high = _extremes(series[CLOSE, here.start : row + 1])
+    low, high = _extremes(close[here.start : row + 1])
     here.low = here.span_low = low
     here.high = here.span_high = high
     here.span_log_range = np.log(here.high / here.low)
 
 
 @exact_kernel
-def _with_room(records: Any, used: int, wanted: int) -> Any:
-    """The records, or a copy twice as long if fewer than `wanted` are free."""
-    if records.size - used >= wanted:
-        return records
-    longer = np.empty(2 * records.size + wanted, records.dtype)
+def _doubled(records: Any, used: int) -> Any:
+    """A copy of the records with twice the places."""
+    longer = np.empty(2 * records.size, records.dtype)
     for place in range(used):
         longer[place] = records[place]
     return longer
 
 
 @exact_kernel
-def find_ranges(close: Floats) -> Any:
-    """VERSION records of all ranges in one market's closes, in the order that they were known in.
-
-    A range has a version when it is confirmed, whenever its edges move, and when its end is known.
-    """
-    series = _series(close)
-    links, chances = _links(series[LOG_CLOSE]), _chances(series)
-    found = np.empty((LONGEST, 2))
-    ranges, versions = np.empty(BLOCKS.size, RANGE), np.empty(BLOCKS.size, VERSION)
-    alive = known = 0
+def _add_ranges(close: Floats, log_close: Floats, squares: Floats, chances: Any, versions: Any, known: int) -> Any:
+    """Append the versions of one market's ranges to the `known` ones; returns the array and how many are known now."""
+    high_rows, low_rows = np.full(close.size + 1, -1, np.int32), np.full(close.size + 1, -1, np.int32)
+    highs, lows = np.full(close.size + 1, np.inf), np.full(close.size + 1, np.inf)
+    found, ranges = np.empty((LONGEST, 2)), np.empty(4 * BLOCKS.size, RANGE)
+    alive = high = low = 0
+    joined = -1
     for row in range(close.size):
-        ranges = _with_room(ranges, alive, BLOCKS.size)
-        versions = _with_room(versions, known, alive + BLOCKS.size)  # no two picks of a bar come from one block
+        if versions.size < known + alive + BLOCKS.size:  # no two picks of a bar come from one block
+            versions = _doubled(versions, known)
+        if ranges.size < alive + BLOCKS.size:
+            ranges = _doubled(ranges, alive)
         for which in range(alive):
-            if _meet(ranges[which], row, series):
-                _write(versions[known], ranges[:alive], which, row, series)
+            if _meet(ranges[which], row, close[row], log_close, squares):
+                _write(versions[known], ranges, alive, which, row, log_close, squares)
                 known += 1
         alive = _without_ended(ranges, alive)
-        blocks = _free_blocks(chances[row], ranges[:alive], row) if chances[row] else 0
-        count = _candidates(series, links, row, blocks, found)
-        length = _pick(found, count, ranges[:alive], row)
+        blocks = _free_blocks(chances[row], ranges, alive, row) if chances[row] else 0
+        if not blocks:
+            continue
+        high = _extend(high_rows, highs, high, joined, log_close, row, 1.0)
+        low = _extend(low_rows, lows, low, joined, log_close, row, -1.0)
+        joined = row
+        count = _candidates(log_close, squares, high_rows, highs, high, low_rows, lows, low, row, blocks, found)
+        length = _pick(found, count, ranges, alive, row) if count else 0
         while length:
-            _open(ranges[alive], row, length, series)
-            _write(versions[known], ranges[: alive + 1], alive, row, series)
+            _open(ranges[alive], row, length, close)
+            _write(versions[known], ranges, alive + 1, alive, row, log_close, squares)
             alive, known = alive + 1, known + 1
-            length = _pick(found, count, ranges[:alive], row)
+            length = _pick(found, count, ranges, alive, row)
+    return versions, known
+
+
+@exact_kernel
+def find_ranges(close: Floats, offsets: Integers, log_close: Floats, squares: Floats, chances: Any) -> Any:
+    """VERSION records of all ranges, market by market in the order known; their cores are left to `fill_cores`.
+
+    Market i has the closes offsets[i]..offsets[i + 1] - 1; rows in records are places in `close`. The last three are as
+    `find_chances` fills them. A range has a version when it is confirmed, whenever its edges move, and when it has
+    ended.
+    """
+    versions, known = np.empty(4 * BLOCKS.size, VERSION), 0
+    for market in range(offsets.size - 1):
+        base, end, first = offsets[market], offsets[market + 1], known
+        versions, known = _add_ranges(
+            close[base:end], log_close[base:end], squares[base:end], chances[base:end], versions, known
+        )
+        for place in range(first, known):
+            version = versions[place]
+            version.start += base
+            version.first_row += base
+            version.row += base
+            version.parent += base if version.parent >= 0 else 0
+            version.end += base if version.end >= 0 else 0
     return versions[:known]

@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from r2k_pipeline.transforms.market_batches import map_batches
-from r2k_pipeline.transforms.symbols import column_array, symbol_offsets
+from r2k_pipeline.transforms.symbols import Floats, Integers, column_array, symbol_offsets
 
 ROWS = ("start", "first_row", "row", "parent", "end")
 """Fields of a version that are rows of its market, -1 for none."""
@@ -22,7 +22,7 @@ def build_consolidations(bars: pl.DataFrame) -> pl.DataFrame:
     changes: a range has one when it is confirmed, one whenever its edges move, and a last one, with end_date, when its
     end is known. As of a session a range is its latest row confirmed by then, and open while that has no end_date.
 
-    Rules (their figures are constants in consolidation_kernels.py). The tightness of a span of n closes is
+    Rules (their figures: consolidation_kernels.py, consolidation_cores.py). The tightness of a span of n closes is
     log(high / low) / (sigma sqrt(n)) of its closes, sigma the population deviation of the log returns inside it; a
     random walk has about 1.6. At each session the candidates are the spans of 40 to 1,000 closes that end there and
     are no less tight than the span one close shorter and tighter than the one a close longer, which close lies outside
@@ -35,22 +35,17 @@ def build_consolidations(bars: pl.DataFrame) -> pl.DataFrame:
 
     Raises ValueError if bars are not sorted.
     """
-    from r2k_pipeline.transforms.consolidation_kernels import VERSION, find_ranges  # noqa: PLC0415  (imports numba)
-
-    close = column_array(bars, "close")
-
-    offsets = symbol_offsets(bars)
+    close, offsets = column_array(bars, "close"), symbol_offsets(bars)
 
     def search(first: int, end: int) -> NDArray[np.void]:
-        found = [find_ranges(close[offsets[market] : offsets[market + 1]]) for market in range(first, end)]
-        versions: NDArray[np.void] = np.concatenate([np.empty(0, VERSION), *found])
-        base = np.repeat(offsets[first:end], [len(part) for part in found]).astype(np.int32)
+        rows = slice(offsets[first], offsets[end])
+        versions = _find_versions(close[rows], offsets[first : end + 1] - rows.start)
         for name in ROWS:
-            versions[name] += np.where(versions[name] < 0, 0, base)
-        return versions
+            versions[name] += np.where(versions[name] < 0, 0, np.int32(rows.start))
+        return versions[np.lexsort((versions["row"], versions["start"]))]
 
     versions = np.concatenate(map_batches(search, offsets))
-    column = {name: pl.Series(np.ascontiguousarray(versions[name])) for name in VERSION.names or ()}
+    column = {name: pl.Series(np.ascontiguousarray(versions[name])) for name in versions.dtype.names or ()}
     date = {name: bars["session_date"].gather(column[name].replace(-1, None)) for name in ROWS}
     return pl.DataFrame(
         {
@@ -66,4 +61,17 @@ def build_consolidations(bars: pl.DataFrame) -> pl.DataFrame:
             "sessions": (column["end"].replace(-1, None).fill_null(column["row"]) - column["start"] + 1).cast(pl.Int64),
             "parent_start_date": date["parent"],
         }
-    ).sort("market", "start_date", "confirmed_date")
+    )
+
+
+def _find_versions(close: Floats, offsets: Integers) -> NDArray[np.void]:
+    """VERSION records of the markets whose closes begin at `offsets`; rows are places in `close`."""
+    from r2k_pipeline.transforms.consolidation_chances import find_chances  # noqa: PLC0415  (imports numba)
+    from r2k_pipeline.transforms.consolidation_cores import fill_cores  # noqa: PLC0415
+    from r2k_pipeline.transforms.consolidation_kernels import BLOCKS, TIGHT, find_ranges  # noqa: PLC0415
+
+    log_close, squares, chances = np.empty(close.size), np.empty(close.size), np.empty(close.size, np.uint32)
+    find_chances(close, offsets, BLOCKS, TIGHT, log_close, squares, chances)
+    versions: NDArray[np.void] = find_ranges(close, offsets, log_close, squares, chances)
+    fill_cores(versions, close)
+    return versions

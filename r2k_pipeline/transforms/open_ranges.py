@@ -20,7 +20,7 @@ def build_open_ranges(bars: pl.DataFrame, consolidations: pl.DataFrame) -> pl.Da
     core is of the closes between the edges from start_date to the session. The parent is, of the ranges open at the
     same session, the one that started last before it.
     """
-    from r2k_pipeline.transforms.consolidation_kernels import core_edges  # noqa: PLC0415  (imports numba)
+    from r2k_pipeline.transforms.consolidation_cores import core_edges  # noqa: PLC0415  (imports numba)
 
     symbol_offsets(bars)  # refuses rows out of order
     sessions = bars.select("market", "session_date").with_row_index("row")
