@@ -1,7 +1,7 @@
 """The daily indicators of universe B, arithmetic only: ours against TA-Lib, polars-talib and Polars expressions.
 
-Belongs here: 17 columns that all can make (ours makes its three trigger closes besides), asserted equal, then timed in
-turn. Not here: input and output (indicators_io.py). `python benchmarks/indicators.py [SYMBOLS [BARS [ROUNDS]]]`.
+Belongs here: 17 columns that all can make, asserted equal, then timed in turn; and ours with its three trigger closes.
+Not here: input and output (indicators_io.py). `python benchmarks/indicators.py [SYMBOLS [BARS [ROUNDS]]]`.
 polars-talib takes part where it is installed: it is no dependency of this project.
 """
 
@@ -104,7 +104,7 @@ def polars_columns() -> list[pl.Expr]:
 
 
 def contenders(bars: pl.DataFrame, made: list[Floats]) -> dict[str, Callable[[], pl.DataFrame | None]]:
-    """Name -> one run over all of `bars`: into `made`, a buffer a batch (rows as COLUMNS), or a new frame of SHARED."""
+    """Name -> one run over all of `bars`: into `made`, a buffer a batch (rows as SHARED), or a new frame of SHARED."""
     high, low, close = (price_array(bars, name) for name in ("high", "low", "close"))
     offsets = symbol_offsets(bars)
     markets = range(0, len(offsets) - 1, BATCH)
@@ -155,19 +155,21 @@ def main(symbols: str = "2000", bars: str = "2500", rounds: str = "5") -> None:
     """Warm up and compare every contender with TA-Lib, then time all of them in turn; medians and ratios."""
     universe = build_universe(int(symbols), int(bars))
     sizes = [part * int(bars) for part in np.diff([*range(0, int(symbols), BATCH), int(symbols)])]
-    buffers = [np.empty((len(COLUMNS), size)) for size in sizes]
+    buffers, wider = ([np.empty((len(names), size)) for size in sizes] for names in (SHARED, COLUMNS))
     runs, reference = contenders(universe, buffers), np.empty((0, 0))
-    for name, run in runs.items():
-        for buffer in buffers:
+    with_triggers = {f"{name}, triggers": run for name, run in contenders(universe, wider).items() if "ours" in name}
+    for name, run in (runs | with_triggers).items():
+        filled = wider if name in with_triggers else buffers
+        for buffer in filled:
             buffer[:] = np.nan
         frame = run()
-        made = np.hstack(buffers)[: len(SHARED)] if frame is None else frame
+        made = np.hstack(filled)[: len(SHARED)] if frame is None else frame
         if reference.size:
             assert_equal(name, made, reference)
         else:
             reference = made
     del reference, made, frame
-    times = time_in_turn(runs, int(rounds))
+    times = time_in_turn(runs | with_triggers, int(rounds))
     print(f"{symbols} symbols x {bars} bars, {len(SHARED)} columns, median of {rounds} rounds in turn")
     print(f"{'':26}{'s':>8}{'CPU s':>8}{'ours 1 thread':>16}{'ours 2 threads':>16}   times as fast")
     for name, taken in times.items():

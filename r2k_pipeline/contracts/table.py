@@ -5,6 +5,7 @@ register of all tables. Not here: columns (columns.py) or tables (prices.py, cot
 """
 
 import re
+from functools import cache
 from typing import Any, ClassVar
 
 import dataframely as dy
@@ -40,6 +41,7 @@ class Table(dy.Schema):
         return f"{cls.layer}.{cls.table}"
 
     @classmethod
+    @cache
     def units(cls) -> dict[str, str]:
         """Unit of every column."""
         return {name: (column.metadata or {}).get("unit", "") for name, column in cls.columns().items()}

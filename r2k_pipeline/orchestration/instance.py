@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import Final
 
 import dagster as dg
+from dagster._core.instance.ref import InstanceRef
 
 from r2k_pipeline.lake import LakeError
+from r2k_pipeline.orchestration.event_log import KeptEventLog
 from r2k_pipeline.settings import PROJECT, Settings
 
 PROCESS: Final = "r2k/process"
 """The tag of a run of the command line: the id of the process that it lives and dies with."""
+_LOG: Final = "history/runs"
+"""Where Dagster keeps its event log in DAGSTER_HOME unless it is told otherwise: the UI looks there."""
 _IN_PROGRESS: Final = (dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING)
 
 
@@ -23,8 +27,10 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
 
     A run whose process was killed counts as in progress for ever, and the UI's queue would wait for it: it has failed.
     """
-    os.environ["DAGSTER_HOME"] = str(_dagster_home(settings))
-    instance = dg.DagsterInstance.get()
+    home = _dagster_home(settings)
+    os.environ["DAGSTER_HOME"] = str(home)
+    log = {"module": KeptEventLog.__module__, "class": KeptEventLog.__name__, "config": {"base_dir": str(home / _LOG)}}
+    instance = dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides={"event_log_storage": log}))
     for run in instance.get_runs(dg.RunsFilter(statuses=list(_IN_PROGRESS))):
         if PROCESS in run.tags and not _is_alive(int(run.tags[PROCESS])):
             instance.report_run_failed(run, "its process ended without a word: it was killed, or the machine stopped")
@@ -33,7 +39,7 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
 
 def _dagster_home(settings: Settings) -> Path:
     """Beside the lakes, with our dagster.yaml in it; DAGSTER_HOME wins."""
-    home = Path(os.environ.get("DAGSTER_HOME") or settings.lake.resolve() / ".dagster")
+    home = Path(os.environ.get("DAGSTER_HOME") or settings.lake / ".dagster").resolve()
     try:
         home.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(PROJECT / "dagster.yaml", home / "dagster.yaml")

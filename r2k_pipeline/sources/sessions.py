@@ -25,7 +25,6 @@ def build_sessions(calendars: Iterable[str], until: date) -> pl.DataFrame:
     frames = []
     for name in sorted(set(calendars)):
         calendar = _calendar(name, until)
-        early = set(calendar.early_closes)
         frames.append(
             pl.DataFrame(
                 {
@@ -33,7 +32,7 @@ def build_sessions(calendars: Iterable[str], until: date) -> pl.DataFrame:
                     "session_date": calendar.sessions.to_numpy().astype("datetime64[D]"),
                     "open_at": _instants(calendar.opens),
                     "close_at": _instants(calendar.closes),
-                    "is_half_day": [session in early for session in calendar.sessions],
+                    "is_half_day": calendar.sessions.isin(calendar.early_closes),
                 }
             )
         )

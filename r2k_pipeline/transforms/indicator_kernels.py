@@ -165,7 +165,8 @@ def window_indicators(
         _fives(c, work[0], work[1])
         _moving_averages(work[0], out[SMA_20, a:b], out[SMA_50, a:b], out[SMA_100, a:b], out[SMA_200, a:b])
         _bands(work[0], work[1], out[SMA_20, a:b], out[UPPER, a:b], out[LOWER, a:b])
-        _average_trigger(c, out[SMA_50, a:b], out[SMA_200, a:b], out[TRIGGER_50_200, a:b])
+        if len(out) > TRIGGER_50_200:
+            _average_trigger(c, out[SMA_50, a:b], out[SMA_200, a:b], out[TRIGGER_50_200, a:b])
         _returns(c, out[RETURN, a:b], out[DRAWDOWN, a:b])
         _extremes(high[a:b], low[a:b], out[HIGH, a:b], out[LOW, a:b], work)
         _volatility(log_close[a:b], out[VOLATILITY, a:b], work[0])

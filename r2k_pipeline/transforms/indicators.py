@@ -66,7 +66,8 @@ def build_daily_indicators(bars: pl.DataFrame) -> pl.DataFrame:
 def fill_indicators(high: Floats, low: Floats, close: Floats, offsets: Integers, out: Floats) -> None:
     """Fill the rows COLUMNS of `out` (len(COLUMNS) x bars) market by market; NaN means not defined.
 
-    Prices as price_array gives them, `offsets` as symbol_offsets does. Holds no lock while it computes.
+    An `out` without its last TRIGGERS rows gets no trigger closes. Prices as price_array gives them, `offsets` as
+    symbol_offsets does. Holds no lock while it computes.
     """
     from r2k_pipeline.transforms.indicator_kernels import window_indicators  # noqa: PLC0415  (imports numba)
     from r2k_pipeline.transforms.smoothing_kernels import smoothed_indicators  # noqa: PLC0415

@@ -147,13 +147,13 @@ def _point_of_control(volume: Floats, span: Span, previous: int) -> tuple[int, b
 @exact_kernel
 def _raised(volume: Floats, first: int, last: int, poc: int) -> tuple[int, bool]:
     """As _point_of_control, if `poc` alone was greatest before the bins first..last rose; False means: look anew."""
-    best, greatest, alone = np.uint64(poc), volume[poc], True
-    for b in range(np.uint64(first), np.uint64(last + 1)):
-        if volume[b] > greatest:
-            best, greatest, alone = b, volume[b], True
-        elif volume[b] == greatest and b != best:
+    best, greatest, alone, rose = poc, volume[poc], True, volume[first : last + 1]
+    for b in range(rose.size):
+        if rose[b] > greatest:
+            best, greatest, alone = first + b, rose[b], True
+        elif rose[b] == greatest and first + b != best:
             alone = False
-    return np.int64(best), alone
+    return best, alone
 
 
 @exact_kernel
@@ -183,7 +183,7 @@ def _value_area(volume: Floats, poc: int, span: Span, target: float, hint: float
             low -= TWO
         held += above if upwards else below
         smallest = min(smallest, above if upwards else below)
-    return max(np.int64(low), span[0]), min(np.int64(high), span[1]), smallest
+    return max(np.int64(low).item(), span[0]), min(np.int64(high).item(), span[1]), smallest
 
 
 @exact_kernel

@@ -84,13 +84,18 @@ def _trigger(close: float, gain: float, loss: float, earlier: float, ratio: floa
 
 
 @exact_kernel
-def _strength(close: Floats, rsi: Floats, trigger_30: Floats, trigger_70: Floats, work: Floats) -> None:
-    """RSI(14) after Wilder, NaN while nothing has moved, and its two trigger closes."""
+def _strength(close: Floats, rsi: Floats, work: Floats) -> None:
+    """RSI(14) after Wilder, NaN while nothing has moved; leaves average gain and loss in work[2] and work[3]."""
     gain, loss = work[2], work[3]
     _average_moves(close, 14.0, gain, loss, work)
     for i in range(len(close)):
         moves = gain[i] + loss[i]
         rsi[i] = 100 * (gain[i] / moves) if moves >= ALL_FLAT else np.nan
+
+
+@exact_kernel
+def _strength_triggers(close: Floats, gain: Floats, loss: Floats, trigger_30: Floats, trigger_70: Floats) -> None:
+    """The closes that would make RSI(14) 30 and 70."""
     for i in range(len(close)):
         earlier = 13.0 if gain[i] + loss[i] >= ALL_FLAT else np.nan
         trigger_30[i] = _trigger(close[i], gain[i], loss[i], earlier, 30 / 70, 70 / 30)
@@ -141,7 +146,9 @@ def smoothed_indicators(high: Floats, low: Floats, close: Floats, offsets: Integ
     for symbol in range(len(offsets) - 1):
         a, b = offsets[symbol], offsets[symbol + 1]
         c, work = close[a:b], np.empty((4, b - a))
-        _strength(c, out[RSI, a:b], out[TRIGGER_30, a:b], out[TRIGGER_70, a:b], work)
+        _strength(c, out[RSI, a:b], work)
+        if len(out) > TRIGGER_70:
+            _strength_triggers(c, work[2], work[3], out[TRIGGER_30, a:b], out[TRIGGER_70, a:b])
         _smooth_close(c, out[EMA_20, a:b], work[0], work[1])
         _subtract(work[0], work[1], out[MACD, a:b])
         _ranges_and_signal(high[a:b], low[a:b], c, out[MACD, a:b], out[ATR, a:b], out[SIGNAL, a:b], work[0])

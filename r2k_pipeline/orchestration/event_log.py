@@ -1,0 +1,47 @@
+"""Dagster's event log in SQLite, for the one process that writes a run: connections stay open between events.
+
+Belongs here: how long a connection lives. Not here: what is in the log and where it lies (Dagster's own class).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Self
+
+from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.sql import create_engine
+from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
+from dagster._serdes import ConfigurableClassData
+
+
+class KeptEventLog(SqliteEventLogStorage):
+    """Dagster's class opens a file for each of a run's thousands of statements, and the last to close one flushes it.
+
+    Same files, same statements, same commits. Not for the UI: it looks at any number of runs, each in a file of its
+    own, and would keep them all open.
+    """
+
+    def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
+        self._engines: dict[str, Any] = {}  # SQLAlchemy's, by file
+        super().__init__(base_dir, inst_data)
+
+    @classmethod
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> Self:
+        """What Dagster calls to make one from its configuration."""
+        return cls(inst_data=inst_data, **config_value)
+
+    @contextmanager
+    def _connect(self, shard: str) -> Iterator[Any]:
+        if shard not in self._engines:
+            with super()._connect(shard):  # makes the file and its tables where they are missing
+                pass
+            patience = {"timeout": SQLITE_BUSY_TIMEOUT_SECONDS}
+            self._engines[shard] = create_engine(self.conn_string_for_shard(shard), connect_args=patience)
+        with self._db_lock, self._engines[shard].begin() as connection:
+            yield connection
+
+    def dispose(self) -> None:
+        """Close the files."""
+        for engine in self._engines.values():
+            engine.dispose()
+        self._engines.clear()
+        super().dispose()

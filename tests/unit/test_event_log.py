@@ -1,0 +1,46 @@
+"""Dagster's records of a run that keeps its connections: what others read of them, during the run and after it."""
+
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from r2k_pipeline.orchestration.event_log import KeptEventLog
+from r2k_pipeline.orchestration.instance import open_instance
+from r2k_pipeline.settings import Settings
+
+
+@dg.asset
+def recorded() -> None:
+    """An asset of which only the record matters."""
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)  # open_instance sets it: undone after the test
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def test_the_ui_sees_every_event_while_the_run_still_holds_its_files(tmp_path: Path, home: Path) -> None:
+    with open_instance(Settings(lake=tmp_path / "lake")) as ours:
+        assert isinstance(ours.event_log_storage, KeptEventLog)
+        result = dg.materialize([recorded], instance=ours)
+        with dg.DagsterInstance.from_config(str(home)) as other:
+            assert not isinstance(other.event_log_storage, KeptEventLog)
+            seen = [entry.dagster_event for entry in other.all_logs(result.run_id) if entry.dagster_event]
+            (record,) = other.get_asset_records([dg.AssetKey("recorded")])
+    planned, *done = [event.event_type_value for event in seen if event.step_key]
+    assert planned == "ASSET_MATERIALIZATION_PLANNED"
+    assert done == [event.event_type_value for event in result.all_events if event.step_key]
+    assert record.asset_entry.last_materialization_record is not None
+
+
+def test_files_are_closed_whole_and_opened_again_where_they_ended(tmp_path: Path, home: Path) -> None:
+    runs = []
+    for number in (1, 2):
+        with open_instance(Settings(lake=tmp_path / "lake")) as ours:
+            runs.append(dg.materialize([recorded], instance=ours).run_id)
+            found = ours.fetch_materializations(dg.AssetKey("recorded"), limit=10).records
+            assert [record.run_id for record in found] == runs[::-1], f"after run {number}"
+        assert list((home / "history").rglob("*-wal")) == [], "what is not in the file itself yet"
