@@ -7,6 +7,7 @@ computed (sql/marts/).
 from typing import Final
 
 import dataframely as dy
+import polars as pl
 
 from r2k_pipeline.contracts.columns import (
     additive,
@@ -33,6 +34,11 @@ FLOWS: Final = ("new_longs", "long_liquidation", "new_shorts", "short_covering")
 CHANGE_OF_SHARE: Final = "share of open interest, -2..2"
 RANKS: Final = "percentile points, -100..100"
 OF_OI: Final = "percent of open interest"
+RANK_COLUMNS: Final = (
+    *("cot_index_26w", "cot_index_52w", "cot_index_156w", "net_percentile_52w", "net_percentile_156w"),
+    *("net_zscore_52w", "net_zscore_156w", "movement_index_6w"),
+)
+"""What says where a week's net is among others: null where that net is not known."""
 POSITIONING_STATES: Final = ("extreme_short", "short", "neutral", "long", "extreme_long")
 
 TRENDS: Final = ("up", "mixed", "down")
@@ -77,12 +83,13 @@ class _WeeklyPositions(dy.Schema):
     cot_index_26w = percentile("Briese: 100 (net - min) / (max - min) over 26 weeks, this one included")
     cot_index_52w = percentile("the same over 52 weeks")
     cot_index_156w = percentile("the same over 156 weeks")
-    net_percentile_52w = percentile("percent of the last 52 weeks with net at or below this week's")
+    net_percentile_52w = percentile("percent of the weeks known of the last 52 with net at or below this week's")
     net_percentile_156w = percentile("the same over 156 weeks")
     net_zscore_52w = number("standard deviations", "(net - mean) / sd over 52 weeks, ddof 1", nullable=True)
     net_zscore_156w = number("standard deviations", "the same over 156 weeks", nullable=True)
     willco_26w = percentile("the COT index of net_share_oi over 26 weeks (Williams)")
     movement_index_6w = number("points of the COT index, -100..100", "six-week change of cot_index_26w", nullable=True)
+    net_weeks_156w = count("weeks", "weeks known of the last 156, this one included: ranks are among them")
     traders_long = count("traders", "traders with long positions; null where suppressed or summed", nullable=True)
     traders_short = count("traders", "traders with short positions; null where suppressed or summed", nullable=True)
     long_per_trader_contracts = equivalents("long_contracts / traders_long", nullable=True)
@@ -96,6 +103,11 @@ class _WeeklyPositions(dy.Schema):
     )
     released_at = instant("when the report became public")
     release_basis = choice(RELEASE_BASES, "documented exception, rule, or estimate")
+
+    @dy.rule()
+    def ranked_where_known(cls) -> pl.Expr:  # noqa: N805
+        is_ranked = pl.any_horizontal(pl.col(*RANK_COLUMNS, "positioning_state").is_not_null())
+        return pl.col("net_contracts").is_not_null() | ~is_ranked
 
 
 class WeeklyPositioning(_WeeklyPositions, Table, layer="marts"):
@@ -176,16 +188,16 @@ class PositioningVsTechnicals(Table, layer="marts"):
     moving_average_order = text("SMA 50, 100, 200 from highest to lowest, e.g. 100>50>200", nullable=True)
     last_cross_date = day("session of the latest cross among SMA 50, 100, 200", nullable=True)
     last_cross = text("what crossed: fast x slow and direction, e.g. 50x200 down", nullable=True)
-    support_price = points("nearest level below the close", nullable=True)
-    support_distance_atr = number("ATR", "how far the nearest support is; negative: below", nullable=True)
+    support_price = points("price of the nearest support zone; the zone may hold the close", nullable=True)
+    support_distance_atr = number("ATR", "price less close; above 0 only if the zone holds it", nullable=True)
     support_evidence = text("what the nearest support is made of", nullable=True)
-    support_2_price = points("next level below", nullable=True)
-    support_2_distance_atr = number("ATR", "how far the next support is", nullable=True)
-    resistance_price = points("nearest level above the close", nullable=True)
-    resistance_distance_atr = number("ATR", "how far the nearest resistance is", nullable=True)
+    support_2_price = points("price of the next support zone", nullable=True)
+    support_2_distance_atr = number("ATR", "price less close", nullable=True)
+    resistance_price = points("price of the nearest resistance zone; the zone may hold the close", nullable=True)
+    resistance_distance_atr = number("ATR", "price less close; below 0 only if the zone holds it", nullable=True)
     resistance_evidence = text("what the nearest resistance is made of", nullable=True)
-    resistance_2_price = points("next level above", nullable=True)
-    resistance_2_distance_atr = number("ATR", "how far the next resistance is", nullable=True)
+    resistance_2_price = points("price of the next resistance zone", nullable=True)
+    resistance_2_distance_atr = number("ATR", "price less close", nullable=True)
     range_start_date = day("start of the innermost open consolidation range that holds the close", nullable=True)
     range_floor = points("its lower edge", nullable=True)
     range_ceiling = points("its upper edge", nullable=True)
@@ -203,7 +215,8 @@ class PositioningVsTechnicals(Table, layer="marts"):
     open_interest_contracts = equivalents("open interest of the market in that report", nullable=True)
     leveraged_funds_net_contracts = equivalents("long less short", nullable=True, signed=True)
     leveraged_funds_net_share_oi = share_oi("net / open interest", nullable=True)
-    leveraged_funds_net_percentile_156w = percentile("rank of net over 156 weeks")
+    leveraged_funds_net_percentile_156w = percentile("rank of net among the weeks known of the last 156")
+    leveraged_funds_net_weeks_156w = count("weeks", "how many those weeks are; ranks from 141 on", nullable=True)
     leveraged_funds_net_contracts_change_1w = equivalents("week's flow", nullable=True, signed=True)
     leveraged_funds_long_contracts_change_1w = equivalents("of it, longs", nullable=True, signed=True)
     leveraged_funds_short_contracts_change_1w = equivalents("of it, shorts", nullable=True, signed=True)
@@ -212,7 +225,8 @@ class PositioningVsTechnicals(Table, layer="marts"):
     leveraged_funds_positioning_state = choice(POSITIONING_STATES, "by percentile", nullable=True)
     asset_manager_net_contracts = equivalents("long less short", nullable=True, signed=True)
     asset_manager_net_share_oi = share_oi("net / open interest", nullable=True)
-    asset_manager_net_percentile_156w = percentile("rank of net over 156 weeks")
+    asset_manager_net_percentile_156w = percentile("rank of net among the weeks known of the last 156")
+    asset_manager_net_weeks_156w = count("weeks", "how many those weeks are; ranks from 141 on", nullable=True)
     asset_manager_net_contracts_change_1w = equivalents("week's flow", nullable=True, signed=True)
     asset_manager_long_contracts_change_1w = equivalents("of it, longs", nullable=True, signed=True)
     asset_manager_short_contracts_change_1w = equivalents("of it, shorts", nullable=True, signed=True)
@@ -223,11 +237,24 @@ class PositioningVsTechnicals(Table, layer="marts"):
     momentum = choice(MOMENTA, "RSI(14) beyond 30 or 70, else the sign of the MACD histogram", nullable=True)
     location = choice(LOCATIONS, "which levels are within half an ATR of the close", nullable=True)
     technical_state = choice(TECHNICAL_STATES, "of trend, momentum and location, by setups.toml", nullable=True)
-    alignment = choice(ALIGNMENTS, "asset managers' week against the trend; flat below 1 % of OI", nullable=True)
-    setup = choice(SETUPS, "the first of setups.toml that holds; null where not all it needs is known", nullable=True)
+    alignment = choice(
+        ALIGNMENTS,
+        "asset managers' week against the trend; flat below 1 % of OI; null where the report is older than 14 days",
+        nullable=True,
+    )
+    setup = choice(
+        SETUPS,
+        "the first of setups.toml that holds; null where a need is not known or the report is older than 14 days",
+        nullable=True,
+    )
     setup_fact_1 = text("first of the three facts that made the setup, with its numbers", nullable=True)
     setup_fact_2 = text("second of them", nullable=True)
     setup_fact_3 = text("third of them", nullable=True)
+
+    @dy.rule()
+    def setups_have_facts(cls) -> pl.Expr:  # noqa: N805
+        facts = (pl.col(f"setup_fact_{number}").is_not_null() == pl.col("setup").is_not_null() for number in (1, 2, 3))
+        return pl.all_horizontal(facts)
 
 
 class CrossMarket(Table, layer="marts"):

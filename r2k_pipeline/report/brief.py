@@ -1,7 +1,7 @@
 """The brief: the note that the data would write on each market at a moment, as Markdown or JSON.
 
 Belongs here: the order of the page and its layout. Not here: what is said (brief_positioning.py,
-brief_technicals.py, brief_outlook.py), which rows are known (brief_facts.py), anything computed.
+brief_contrast.py, brief_technicals.py, brief_outlook.py), which rows are known (brief_facts.py), anything computed.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,9 +12,10 @@ from typing import Any
 import duckdb
 
 from r2k_pipeline.lake import Lake, LakeError
+from r2k_pipeline.report.brief_contrast import contrast
 from r2k_pipeline.report.brief_facts import Facts, read_facts
 from r2k_pipeline.report.brief_outlook import changes, setup
-from r2k_pipeline.report.brief_positioning import contrast, positioning
+from r2k_pipeline.report.brief_positioning import positioning
 from r2k_pipeline.report.brief_statements import Figure, Row, Section, Statement, join, say
 from r2k_pipeline.report.brief_technicals import levels, momentum, trend
 from r2k_pipeline.warehouse import open_warehouse

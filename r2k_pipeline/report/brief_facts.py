@@ -12,6 +12,7 @@ import duckdb
 
 from r2k_pipeline.contracts.table import TABLES
 from r2k_pipeline.report.brief_statements import Row
+from r2k_pipeline.transforms.setups import read_setups
 
 MART = "marts.positioning_vs_technicals"
 REPORTS = "marts.positioning_vintages"
@@ -38,6 +39,11 @@ class Facts:
     outcomes: tuple[Row, ...]
     level_outcomes: tuple[Row, ...]
     is_newest: bool
+
+
+def has_old_report(session: Row) -> bool:
+    """Whether the newest report of a row of the mart is too old for its week to be called the week."""
+    return "report_age_days" in session and session["report_age_days"] > read_setups().thresholds["oldest_report_days"]
 
 
 def read_facts(connection: duckdb.DuckDBPyConnection, moment: datetime | None) -> list[Facts]:
@@ -104,7 +110,7 @@ def _releases(connection: duckdb.DuckDBPyConnection, session: Row) -> tuple[Row 
     soon = "where released_at > $moment and report_date <= $moment::date + 8 order by report_date limit 1"
     due = _rows(connection, ledger, soon, **at)
     here = session["report_date"]
-    late = [row for row in out if here is not None and row["report_date"] > here]
+    late = [row for row in out if here is None or row["report_date"] > here]
     return next(iter(late), None), next(iter(due), None)
 
 

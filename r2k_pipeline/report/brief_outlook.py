@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from r2k_pipeline.report.brief_facts import Facts
-from r2k_pipeline.report.brief_statements import Row, Section, Statement, join, say
+from r2k_pipeline.report.brief_facts import Facts, has_old_report
+from r2k_pipeline.report.brief_statements import Row, Section, Statement, join, number_of, say
 
-STATES: Final = ("technical_state", "alignment")
 FACTS: Final = ("setup_fact_1", "setup_fact_2", "setup_fact_3")
 NO_SETUP: Final = "none"
+FARTHEST_TRIGGER_ATR: Final = 10
+"""A close farther away is no event of the next session: four of the 52,911 sessions of four indices moved as far."""
 
 
 def setup(facts: Facts) -> Section:
@@ -21,10 +22,15 @@ def setup(facts: Facts) -> Section:
 
 
 def _setup(row: Row) -> Iterator[Statement]:
-    for column in STATES:
-        if column in row:
-            yield say(f"{column.replace('_', ' ').capitalize()}: {{}}.", row.show(column))
-    if "setup" not in row:
+    if "technical_state" in row:
+        yield say("Technical state: {}.", row.show("technical_state"))
+    if "alignment" in row:
+        whose = "asset managers' " if row["alignment"].startswith("flow") else ""
+        yield say(f"Alignment: {whose}{{}}.", row.show("alignment"))
+    if "setup" not in row and has_old_report(row):
+        report = row.show("report_date"), row.show("report_age_days")
+        yield say("Setup and alignment: not known: the report of {} is {} days old.", *report)
+    elif "setup" not in row:
         yield Statement("Whether there is a setup is not known: not all that its rules read is.")
     elif not _has_setup(row):
         yield Statement("No named setup at this close.")
@@ -56,9 +62,10 @@ def _followed(facts: Facts) -> Iterator[Statement]:
 def _outcome(row: Row) -> Statement:
     """One horizon; the table's own reading where there are too few events for a statistic."""
     counted = ("horizon_sessions", "independent_events", "events")
+    events = number_of(row, "events", "event", "events")
     returns = ("mean_forward_return_ratio", "mean_low_ratio", "mean_high_ratio", "baseline_mean_return_ratio")
     return join(
-        say("After {} sessions, {} independent of {} events:", *map(row.show, counted)),
+        say(f"After {{}} sessions, {{}} independent of {{}} {events}:", *map(row.show, counted)),
         say(
             "mean {}, 95 % interval {} to {}; any session {}.",
             *(row.show(column, signed=True) for column in returns),
@@ -77,8 +84,9 @@ def _outcome(row: Row) -> Statement:
 
 def _level_outcome(row: Row) -> Statement:
     counted = ("kind", "first_session_date", "touches", "horizon_sessions", "held", "broken")
+    touches = number_of(row, "touches", "touch", "touches")
     decided = say(
-        f"{row['role'].capitalize()} founded on a {{}}, since {{}}: {{}} touches; within {{}} sessions {{}} held,"
+        f"{row['role'].capitalize()} founded on a {{}}, since {{}}: {{}} {touches}; within {{}} sessions {{}} held,"
         " {} broke.",
         *map(row.show, counted),
     )
@@ -102,14 +110,19 @@ def _triggers(row: Row | None) -> Iterator[Statement]:
         return
     for bound in (30, 70):
         goes, direction = ("above", "over") if row["rsi_14"] < bound else ("below", "under")
-        column = f"rsi_{bound}_trigger_close"
-        yield say(
-            f"A close {goes} {{}} ({{}}) takes RSI 14 {direction} {bound}.",
-            row.show(column),
-            row.against(column, "close"),
-            otherwise=f"No close of the next session takes RSI 14 {direction} {bound}.",
-        )
+        yield _trigger(row, f"rsi_{bound}_trigger_close", goes, f"RSI 14 {direction} {bound}")
     yield _cross(row)
+
+
+def _trigger(row: Row, column: str, goes: str, effect: str) -> Statement:
+    if column in row and "atr_14" in row and abs(row[column] - row["close"]) > FARTHEST_TRIGGER_ATR * row["atr_14"]:
+        return Statement(f"No close within {FARTHEST_TRIGGER_ATR} ATR takes {effect}.")
+    return say(
+        f"A close {goes} {{}} ({{}}) takes {effect}.",
+        row.show(column),
+        row.against(column, "close"),
+        otherwise=f"No close of the next session takes {effect}.",
+    )
 
 
 def _cross(row: Row) -> Statement:
@@ -117,12 +130,7 @@ def _cross(row: Row) -> Statement:
     if "sma_200" not in row:
         return Statement("SMA 200 is not known: the history is too short for a cross.")
     goes, direction = ("below", "under") if row["sma_50"] > row["sma_200"] else ("above", "over")
-    return say(
-        f"A close {goes} {{}} ({{}}) takes SMA 50 {direction} SMA 200.",
-        row.show("sma_50_200_trigger_close"),
-        row.against("sma_50_200_trigger_close", "close"),
-        otherwise=f"No close of the next session takes SMA 50 {direction} SMA 200.",
-    )
+    return _trigger(row, "sma_50_200_trigger_close", goes, f"SMA 50 {direction} SMA 200")
 
 
 def _breaks(facts: Facts) -> Iterator[Statement]:

@@ -14,9 +14,21 @@ from r2k_pipeline.contracts.table import TABLES
 Value = str | float | int | bool | date | datetime | None
 
 RATIO: Final = "ratio, 1 = 100 %"
-_PERCENT: Final = {RATIO: 2, "ratio a year, 1 = 100 %": 1, "share of open interest, -1..1": 1}
+_PERCENT: Final = {
+    RATIO: 2,
+    "ratio a year, 1 = 100 %": 1,
+    "share of open interest, -1..1": 1,
+    "share of open interest, -2..2": 1,
+}
 """Units written in percent, with their decimals."""
-_DECIMALS: Final = {"index points": 2, "0..100": 1, "ATR": 1, "today's contract equivalents": 0, "probability": 3}
+_DECIMALS: Final = {
+    "index points": 2,
+    "0..100": 1,
+    "percentile points, -100..100": 1,
+    "ATR": 1,
+    "today's contract equivalents": 0,
+    "probability": 3,
+}
 
 
 @dataclass(frozen=True)
@@ -121,6 +133,11 @@ def listed(head: str, parts: Sequence[Statement]) -> Statement:
     return Statement(f"{head} {', '.join(part.text for part in parts)}.".strip(), figures)
 
 
+def number_of(row: Row, column: str, one: str, many: str) -> str:
+    """The noun after a count of `row`: its singular where the count is 1."""
+    return one if row[column] == 1 else many
+
+
 def _written(value: Value, unit: str, signed: bool, size: bool) -> str:
     if value is None:
         return "not known"
@@ -132,12 +149,12 @@ def _written(value: Value, unit: str, signed: bool, size: bool) -> str:
 
 
 def _number(value: float, unit: str, sign: str) -> str:
-    if unit in _PERCENT:
-        return f"{round(100 * value, _PERCENT[unit]) + 0.0:{sign},.{_PERCENT[unit]}f} %"
     if unit == "probability" and value < 0.001:
         return "under 0.001"
-    decimals = _DECIMALS.get(unit, 0 if isinstance(value, int) else 2)
-    return f"{round(value, decimals) + 0.0:{sign},.{decimals}f}"
+    scale, after = (100, " %") if unit in _PERCENT else (1, "")
+    decimals = _PERCENT.get(unit, _DECIMALS.get(unit, 0 if isinstance(value, int) else 2))
+    rounded = round(scale * value, decimals) + 0.0  # without the minus of -0.0
+    return f"{rounded:{sign if rounded else ''},.{decimals}f}{after}"
 
 
 def _literal(value: Value) -> str:

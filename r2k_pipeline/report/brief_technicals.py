@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from r2k_pipeline.report.brief_facts import Facts
-from r2k_pipeline.report.brief_statements import Row, Section, Statement, join, say
+from r2k_pipeline.report.brief_statements import Row, Section, Statement, join, number_of, say
 
 TOO_SHORT: Final = "the history is too short"
 LEVELS_A_SIDE: Final = 3
@@ -47,7 +47,8 @@ def _averages(row: Row) -> Statement:
 
 def _average(row: Row, sessions: int) -> Statement:
     name = f"sma_{sessions}"
-    side = "Above" if row["close"] > row[name] else "Below" if row["close"] < row[name] else "At"
+    gap = round(row["close"] / row[name] - 1, 4)  # as it is written: a side that the figure does not show is none
+    side = "Above" if gap > 0 else "Below" if gap < 0 else "At"
     return say(f"{side} SMA {sessions} {{}} ({{}}).", row.show(name), row.against("close", name))
 
 
@@ -93,23 +94,30 @@ def _pace(row: Row) -> Statement:
 
 def levels(facts: Facts) -> Section:
     """Zones on both sides, the consolidation range, the volume profile."""
-    zones = (*_zones("Support", facts.supports), *_zones("Resistance", facts.resistances))
+    close = facts.session["close"]
+    zones = (*_zones("Support", facts.supports, close), *_zones("Resistance", facts.resistances, close))
     return Section("Levels", (*zones, _range(facts.session), _profile(facts.session)))
 
 
-def _zones(side: str, zones: tuple[Row, ...]) -> Iterator[Statement]:
+def _zones(side: str, zones: tuple[Row, ...], close: float) -> Iterator[Statement]:
     if not zones:
         yield Statement(f"{side}: no level known.")
     for rank, zone in enumerate(zones[:LEVELS_A_SIDE]):
-        direction = "below" if zone["distance_atr"] < 0 else "above"
-        at = say(
-            f"{side} {{}}, {{}} ATR {direction}, zone {{}} to {{}}: {{}} touches, {{}} held, {{}} broken.",
-            zone.show("price"),
-            zone.show("distance_atr", size=True),
-            *(zone.show(column) for column in ("low", "high", "touches", "holds", "breaks")),
-        )
-        made_of = say("Made of {}.", zone.show("evidence"))
-        yield at if rank else join(at, made_of)
+        at = _zone(side, zone, close)
+        yield at if rank else join(at, say("Made of {}.", zone.show("evidence")))
+
+
+def _zone(side: str, zone: Row, close: float) -> Statement:
+    """A zone keeps its role while it holds the close: a support may then be above the close, and it is said so."""
+    direction = "below" if zone["distance_atr"] < 0 else "above"
+    holds_close = " around the close" if zone["low"] <= close <= zone["high"] else ""
+    touches = number_of(zone, "touches", "touch", "touches")
+    return say(
+        f"{side} {{}}, {{}} ATR {direction}, zone {{}} to {{}}{holds_close}: {{}} {touches}, {{}} held, {{}} broken.",
+        zone.show("price"),
+        zone.show("distance_atr", size=True),
+        *(zone.show(column) for column in ("low", "high", "touches", "holds", "breaks")),
+    )
 
 
 def _range(row: Row) -> Statement:

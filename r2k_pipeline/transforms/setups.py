@@ -20,6 +20,8 @@ SOURCE: Final = "joined"
 """The CTE whose rows are named; it has every column of the mart but those that are named here."""
 NAMED: Final = ("setup", "setup_fact_1", "setup_fact_2", "setup_fact_3")
 NO_SETUP: Final = "none"
+ALWAYS: Final = "true"
+"""The predicate of a state that needs nothing but its columns."""
 Facts = tuple[str, str, str]
 
 
@@ -54,9 +56,10 @@ class Rule(_Strict):
 
 
 class State(_Strict):
-    """One column: the first rule that holds, null where a required column is."""
+    """One column: the first rule that holds; null where a required column is, and where `only_when` does not hold."""
 
     requires: tuple[str, ...] = Field(min_length=1)
+    only_when: str = ALWAYS
     rules: tuple[Rule, ...] = Field(min_length=1)
     otherwise: str
 
@@ -70,9 +73,10 @@ class Setup(_Strict):
 
 
 class NoSetup(_Strict):
-    """What must be known before the absence of setups is, and three facts to show then."""
+    """What must be known, and hold, before setups or their absence are known; three facts to show where none is."""
 
     requires: tuple[str, ...] = Field(min_length=1)
+    only_when: str = ALWAYS
     facts: Facts
 
 
@@ -110,7 +114,7 @@ class Setups(_Strict):
         """SELECT that adds states, setup and facts to the rows of the CTE `joined`."""
         limits = ", ".join(f"{value!r}::double as {name}" for name, value in self.thresholds.items())
         columns = [f"{_case(state)} as {name}" for name, state in self.states.items()]
-        known = _all_known(self.none.requires)
+        known = _known(self.none)
         tries = [(name, f"'{name}'", *setup.facts) for name, setup in self.setups.items()]
         for position, column in enumerate(NAMED, 1):
             whens = " ".join(f"when ({self.setups[each[0]].when}) then {each[position]}" for each in tries)
@@ -127,13 +131,14 @@ class Setups(_Strict):
         }
 
 
-def _all_known(columns: tuple[str, ...]) -> str:
-    return " and ".join(f"{column} is not null" for column in columns)
+def _known(of: State | NoSetup) -> str:
+    columns = " and ".join(f"{column} is not null" for column in of.requires)
+    return f"{columns} and coalesce({of.only_when}, false)"
 
 
 def _case(state: State) -> str:
     rules = " ".join(f"when ({rule.when}) then '{rule.name}'" for rule in state.rules)
-    return f"case when not ({_all_known(state.requires)}) then null {rules} else '{state.otherwise}' end"
+    return f"case when not ({_known(state)}) then null {rules} else '{state.otherwise}' end"
 
 
 @cache
@@ -159,12 +164,12 @@ def _mistakes(setups: Setups) -> list[str]:
     for name, state in setups.states.items():
         key = f"states.{name}"
         found += _names(key, name, {*(rule.name for rule in state.rules), state.otherwise})
-        found += _columns(key, [*state.requires, *(rule.when for rule in state.rules)], known)
+        found += _columns(key, [*state.requires, state.only_when, *(rule.when for rule in state.rules)], known)
         known.add(name)
     found += _names("setups", "setup", {*setups.setups, NO_SETUP})
     for name, setup in setups.setups.items():
         found += _columns(f"setups.{name}", [setup.when, *setup.facts], known)
-    return found + _columns("none", [*setups.none.requires, *setups.none.facts], known)
+    return found + _columns("none", [*setups.none.requires, setups.none.only_when, *setups.none.facts], known)
 
 
 def _names(key: str, column: str, given: set[str]) -> list[str]:

@@ -1,8 +1,8 @@
 -- Weekly positioning as it stood after every revision: all of it is computed anew from the positions known then, and
 -- a row is kept where its values differ from those known before. Weekly changes only between adjacent reports: never
 -- across a gap, and never where a contract could not be converted. Windows count calendar weeks, so a missing report
--- is a missing week. Traders and concentrations are of one contract: nobody says who is in two, so where contracts
--- were summed there are none. The states' limits are those of setups.toml.
+-- is a missing week, and so is a week whose net is not known. Traders and concentrations are of one contract: nobody
+-- says who is in two, so where contracts were summed there are none. The states' limits are those of setups.toml.
 with revisions as (
     select distinct market, report_type, known_at as starts_at
     from staging.market_positions
@@ -114,8 +114,8 @@ windowed as (
         count(net_share_oi) over weeks_26 as n_share_26,
         min(net_share_oi) over weeks_26 as low_share_26,
         max(net_share_oi) over weeks_26 as high_share_26,
-        list(net_contracts) over weeks_52 as nets_52,
-        list(net_contracts) over weeks_156 as nets_156
+        list(net_contracts) filter (net_contracts is not null) over weeks_52 as nets_52,
+        list(net_contracts) filter (net_contracts is not null) over weeks_156 as nets_156
     from changed
     window
         weeks_26 as (
@@ -132,7 +132,7 @@ windowed as (
         )
 ),
 
--- Null until 90 % of the window's weeks are there: 24 of 26, 47 of 52, 141 of 156.
+-- Null until 90 % of the window's weeks are there: 24 of 26, 47 of 52, 141 of 156. A week without a net has no rank.
 ranked as (
     select
         *,
@@ -142,12 +142,12 @@ ranked as (
         case
             when n_share_26 >= 24 then 100 * ((net_share_oi - low_share_26) / nullif(high_share_26 - low_share_26, 0))
         end as willco_26w,
-        case when len(nets_52) >= 47 then {
+        case when net_contracts is not null and len(nets_52) >= 47 then {
             'index': 100 * ((net_contracts - list_min(nets_52)) / nullif(list_max(nets_52) - list_min(nets_52), 0)),
             'percentile': 100.0 * len(list_filter(nets_52, lambda n: n <= net_contracts)) / len(nets_52),
             'zscore': (net_contracts - list_avg(nets_52)) / nullif(list_stddev_samp(nets_52), 0)
         } end as rank_52,
-        case when len(nets_156) >= 141 then {
+        case when net_contracts is not null and len(nets_156) >= 141 then {
             'index': 100 * ((net_contracts - list_min(nets_156)) / nullif(list_max(nets_156) - list_min(nets_156), 0)),
             'percentile': 100.0 * len(list_filter(nets_156, lambda n: n <= net_contracts)) / len(nets_156),
             'zscore': (net_contracts - list_avg(nets_156)) / nullif(list_stddev_samp(nets_156), 0)
@@ -205,6 +205,7 @@ measured as (
         r.rank_156.zscore as net_zscore_156w,
         r.willco_26w,
         r.movement_index_6w,
+        coalesce(len(r.nets_156), 0) as net_weeks_156w,
         r.traders_long,
         r.traders_short,
         r.long_contracts / nullif(r.traders_long, 0) as long_per_trader_contracts,
@@ -293,6 +294,7 @@ select
     net_zscore_156w,
     willco_26w,
     movement_index_6w,
+    net_weeks_156w,
     traders_long,
     traders_short,
     long_per_trader_contracts,

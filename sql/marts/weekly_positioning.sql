@@ -32,6 +32,7 @@ select
     net_zscore_156w,
     willco_26w,
     movement_index_6w,
+    net_weeks_156w,
     traders_long,
     traders_short,
     long_per_trader_contracts,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from dataframely.exc import ValidationError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,7 +20,8 @@ CALM = {
     **{"atr_14": 30.0, "drawdown_ratio": -0.02, "open_interest_contracts": 400_000.0},
     **{"support_distance_atr": -2.0, "resistance_distance_atr": 2.0, "support_price": 1940.0, "support_evidence": "x"},
     **{"leveraged_funds_net_percentile_156w": 50.0, "leveraged_funds_net_contracts": -10_000.0},
-    **{"asset_manager_net_percentile_156w": 50.0, "asset_manager_net_contracts": 50_000.0},
+    **{"asset_manager_net_percentile_156w": 50.0, "asset_manager_net_contracts": 50_000.0, "report_age_days": 3},
+    **{"leveraged_funds_net_weeks_156w": 145, "asset_manager_net_weeks_156w": 145},
     **{"asset_manager_net_contracts_change_1w": 0.0, "asset_manager_net_share_oi_change_1w": 0.0},
     **{"asset_manager_long_contracts_change_1w": 0.0, "asset_manager_short_contracts_change_1w": 0.0},
 }
@@ -52,7 +54,11 @@ def named(**values: object) -> dict[str, object]:
         ({**CAPITULATION, "drawdown_ratio": -0.099}, "none"),
         ({**CAPITULATION, "asset_manager_net_share_oi_change_1w": -0.019}, "none"),
         ({**CROWDED, "support_distance_atr": -0.5}, "crowded_short_at_support"),
+        ({**CROWDED, "support_distance_atr": 0.5}, "crowded_short_at_support"),
         ({**CROWDED, "support_distance_atr": -0.51}, "none"),
+        ({**CROWDED, "support_distance_atr": 0.51}, "none"),
+        ({**CROWDED, "support_distance_atr": -0.5, "resistance_distance_atr": 0.1}, "crowded_short_at_support"),
+        ({**CROWDED, "support_distance_atr": None}, "none"),
         ({**CROWDED, "sma_20": 1990.0, "macd_histogram": 1.0}, "squeeze_risk"),
         ({**CROWDED, "sma_20": 1990.0, "macd_histogram": 1.0, "leveraged_funds_net_percentile_156w": 10.1}, "none"),
         ({**DOWN, **NEW_SHORTS}, "short_build_into_downtrend"),
@@ -64,12 +70,24 @@ def named(**values: object) -> dict[str, object]:
         ({"leveraged_funds_net_percentile_156w": None}, None),
         ({"asset_manager_net_share_oi_change_1w": None, **LIQUIDATION}, None),
         ({"sma_200": None}, None),
+        ({"asset_manager_net_percentile_156w": None, **LIQUIDATION}, None),
+        ({**LIQUIDATION, "report_age_days": 14}, "long_liquidation"),
+        ({**LIQUIDATION, "report_age_days": 15}, None),
+        ({"report_age_days": 15}, None),
+        ({"report_age_days": None}, None),
     ],
 )
 def test_a_setup_holds_at_its_limits_and_not_beyond(values: dict[str, object], setup: str | None) -> None:
     found = named(**values)
     assert found["setup"] == setup
     assert [found[f"setup_fact_{n}"] is None for n in (1, 2, 3)] == [setup is None] * 3
+
+
+@pytest.mark.parametrize("facts", [{}, {"setup": "none", "setup_fact_1": "a", "setup_fact_3": "c"}])
+def test_a_setup_without_its_facts_breaks_the_contract(facts: dict[str, str]) -> None:
+    row = {"market": "RUT", "session_date": "2025-03-14", "known_at": "2025-03-14T20:00Z", "setup": "none", **facts}
+    with pytest.raises(ValidationError, match="setups_have_facts"):
+        rows_of(PositioningVsTechnicals, [row])
 
 
 def test_facts_carry_the_numbers() -> None:
@@ -79,6 +97,22 @@ def test_facts_carry_the_numbers() -> None:
         "asset managers long -6,530: new shorts lead",
         "close 2000.00 below SMA 50 2100.00 and SMA 200 2200.00",
     ]
+
+
+@pytest.mark.parametrize(
+    ("distance", "where"), [(-0.1449, "0.14 ATR below"), (0.1449, "0.14 ATR above"), (0.0, "0.00 ATR below")]
+)
+def test_a_support_is_on_the_side_of_the_close_that_it_is_said_to_be(distance: float, where: str) -> None:
+    """A zone that holds the close keeps its role, so a support's price may be above the close."""
+    found = named(**CROWDED, support_distance_atr=distance, support_price=2000 + 30 * distance)
+    assert found["setup_fact_1"] == "leveraged funds net -10,000, percentile 10 of 145 weeks"
+    assert found["setup_fact_2"] == f"support {2000 + 30 * distance:.2f}, {where} the close 2000.00"
+
+
+@pytest.mark.parametrize(("age", "alignment"), [(14, "flow_with_trend"), (15, None), (None, None)])
+def test_a_flow_is_not_held_against_a_trend_that_is_weeks_younger(age: int | None, alignment: str | None) -> None:
+    found = named(report_age_days=age, asset_manager_net_share_oi_change_1w=0.02)
+    assert (found["alignment"], found["technical_state"]) == (alignment, "uptrend_pullback")
 
 
 @pytest.mark.parametrize(
@@ -125,6 +159,7 @@ def _replaced(old: str, new: str) -> Callable[[str], str]:
         (_replaced("oversold_rsi = 30", 'oversold_rsi = "low"'), r"thresholds.oversold_rsi = 'low': .*number"),
         (_replaced("long = 70", "long = 20"), "positioning_limits.*must ascend"),
         (_replaced("macd_histogram > 0", "macd_histogram >"), "states.momentum: .* is not SQL"),
+        (_replaced("report_age_days <= ", "report_age <= "), "states.alignment: no column 'report_age'"),
         (_replaced("macd_histogram > 0", "(select true)"), "states.momentum: .* one expression, no query"),
         (_replaced("draws = ", "drawings = "), "outcomes.draws"),
         (_replaced("[thresholds]", "[thresholds"), "not readable as TOML"),

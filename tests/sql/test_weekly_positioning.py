@@ -6,12 +6,13 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 import pytest
+from dataframely.exc import ValidationError
 
 from r2k_pipeline.contracts.cot import CotReleases, CotReports
 from r2k_pipeline.contracts.marts import WeeklyPositioning
 from r2k_pipeline.contracts.prices import PriceBars
 from r2k_pipeline.contracts.reference import MarketContracts, Markets, MarketSymbols, Sessions
-from tests.sql.rows import RUSSELL, RUT, Given, bar, contract, derive, release, report, session, symbol
+from tests.sql.rows import RUSSELL, RUT, Given, bar, contract, derive, release, report, rows_of, session, symbol
 
 
 def funds(given: Given, as_of: str = "2100-01-01T00:00Z") -> pl.DataFrame:
@@ -186,6 +187,37 @@ def test_a_missing_week_is_a_missing_week_of_the_window() -> None:
     assert found.height == 24
     assert found["cot_index_26w"].is_null().all()
     assert funds(whole)["cot_index_26w"].null_count() == 23
+
+
+RANKS = (
+    *("cot_index_26w", "cot_index_52w", "cot_index_156w", "net_percentile_52w", "net_percentile_156w"),
+    *("net_zscore_52w", "net_zscore_156w", "willco_26w", "movement_index_6w", "positioning_state"),
+)
+
+
+def test_a_week_without_a_net_has_no_rank_and_is_not_among_the_weeks_of_later_ranks() -> None:
+    nets = [*range(159), 5]
+    given = weekly(with_net(*nets))
+    reports = [
+        {**row, "contract_units": "CONTRACTS"} if week == 150 else row for week, row in enumerate(given[CotReports])
+    ]
+    found = funds({**given, CotReports: reports})
+    assert found.select("net_contracts", *RANKS).row(150) == (None,) * 11
+    assert None not in found.select("net_contracts", *RANKS).row(149)
+    assert found["net_weeks_156w"].to_list() == [*range(1, 151), 150, *range(151, 156), 155, 155, 155, 155]
+    last = found.row(-1, named=True)
+    known = {weeks: [net for week, net in enumerate(nets) if week != 150][-(weeks - 1) :] for weeks in (52, 156)}
+    for weeks, among in known.items():
+        assert last[f"net_percentile_{weeks}w"] == pytest.approx(100 * np.mean(np.array(among) <= 5))
+        assert last[f"net_zscore_{weeks}w"] == pytest.approx((5 - np.mean(among)) / np.std(among, ddof=1))
+    assert last["net_percentile_156w"] == pytest.approx(100 * 3 / 155)
+
+
+def test_a_rank_of_a_week_without_a_net_breaks_the_contract() -> None:
+    known = dict.fromkeys(("released_at", "known_at"), "2025-03-14T19:30Z")
+    row = {"market": "RUT", "report_date": "2025-03-11", **known, "net_percentile_156w": 0.0}
+    with pytest.raises(ValidationError, match="ranked_where_known"):
+        rows_of(WeeklyPositioning, [row])
 
 
 def test_the_state_is_the_rank_in_three_years() -> None:

@@ -9,7 +9,7 @@ import pytest
 from r2k_pipeline.contracts.cot import CotReleases
 from r2k_pipeline.contracts.indicators import DailyIndicators
 from r2k_pipeline.contracts.levels import LevelOutcomes, Levels
-from r2k_pipeline.contracts.marts import Markets, PositioningVintages
+from r2k_pipeline.contracts.marts import CrossMarket, Markets, PositioningVintages
 from r2k_pipeline.lake import Lake, LakeError
 from r2k_pipeline.report.brief import Page, read_brief
 from r2k_pipeline.report.brief_statements import Row, say
@@ -51,7 +51,27 @@ FULL = mart_row(
     report_age_days=9,
     leveraged_funds_net_percentile_156w=88.46,
     leveraged_funds_positioning_state="long",
+    technical_state="oversold_downtrend",
+    alignment="flow_with_trend",
+    setup="squeeze_risk",
+    setup_fact_1="one",
+    setup_fact_2="two",
+    setup_fact_3="three",
 )
+OLD = mart_row(
+    "RUT",
+    "2025-03-12",
+    close=2026.46,
+    sma_20=2026.45,
+    return_1d=0.0000049,
+    technical_state="no_trend",
+    report_date="2025-02-25",
+    released_at="2025-02-28T20:30Z",
+    report_age_days=15,
+    leveraged_funds_net_share_oi=-0.07,
+    leveraged_funds_net_contracts_change_1w=0.0,
+)
+"""A close whose newest report is older than 14 days: its week of no change is nobody's last week."""
 
 
 def positions(day: str, known_at: str, net: float, **more: object) -> GivenRow:
@@ -81,6 +101,7 @@ MORE: Given = {
             "rsi_14": 24.08,
             "sma_50": 2219.87,
             "sma_200": 2203.02,
+            "atr_14": 42.0,
             "rsi_30_trigger_close": 2020.0,
             "rsi_70_trigger_close": 2417.53,
         }
@@ -110,6 +131,37 @@ MORE: Given = {
             ("poc_rolling_60", "support", 1900.0, -2.05, 2),
             ("swing_high", "resistance", 2035.5, 0.92, 1),
         )
+    ]
+    + [
+        {
+            "market": "RUT",
+            "session_date": "2025-03-12",
+            "level_id": "swing_low-2024-02-05",
+            "price": 2030.0,
+            "low": 2026.46,
+            "high": 2033.0,
+            "kind": "swing_low",
+            "role": "support",
+            "touches": 1,
+            "holds": 1,
+            "last_touch_date": "2025-03-11",
+            **dict.fromkeys(("born_date", "confirmed_date"), "2024-02-05"),
+            "distance_atr": 0.084,
+            "nearness": 1,
+            "evidence": "e",
+        }
+    ],
+    CrossMarket: [
+        {
+            "market": "RUT",
+            "other_market": "SPX",
+            "session_date": "2025-03-13",
+            "known_at": "2025-03-13T20:00Z",
+            "asset_manager_net_share_spread": -0.2704,
+            "leveraged_funds_net_share_spread": 0.117,
+            "asset_manager_percentile_difference": 6.94,
+            "leveraged_funds_percentile_difference": 0.0,
+        }
     ],
     LevelOutcomes: [
         {
@@ -126,7 +178,15 @@ MORE: Given = {
         }
     ],
     PositioningVintages: [
-        positions("2025-02-25", "2025-02-28T20:30Z", -31_498.0, positioning_state="neutral"),
+        positions(
+            "2025-02-25",
+            "2025-02-28T20:30Z",
+            -31_498.0,
+            **dict.fromkeys((f"{side}_contracts_change_1w" for side in ("net", "long", "short", "open_interest")), 0.0),
+            positioning_state="neutral",
+            net_percentile_156w=50.0,
+            net_weeks_156w=156,
+        ),
         positions(
             "2025-03-04",
             "2025-03-07T20:30Z",
@@ -136,6 +196,7 @@ MORE: Given = {
             short_contracts_change_1w=8_462.0,
             dominant_flow="new_longs",
             net_percentile_156w=88.46,
+            net_weeks_156w=145,
             cot_index_156w=100.0,
             positioning_state="long",
             superseded_at="2025-03-20T20:00Z",
@@ -153,7 +214,7 @@ MORE: Given = {
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
-    rows = [FULL, mart_row("RUT", "2025-03-12", close=2026.46), mart_row("SPX", "2025-03-13", close=5521.52)]
+    rows = [FULL, OLD, mart_row("SPX", "2025-03-13", close=5521.52)]
     return publish(tmp_path_factory.mktemp("published"), rows, more=MORE)
 
 
@@ -171,18 +232,78 @@ def test_positions_are_those_known_at_the_close(lake: Lake) -> None:
     assert section(page_of(lake, "RUT"), "Positioning") == [
         "Report of 2025-03-04, released 2025-03-07 20:30 UTC, 9 days old at the close.",
         "Leveraged funds: net long 11,308 contracts, 2.5 % of open interest."
-        " Week +20,190: longs +28,652, shorts +8,462, mostly new longs. Percentile of 156 weeks 88.5: long.",
+        " Week +20,190: longs +28,652, shorts +8,462, mostly new longs."
+        " Percentile 88.5 of the 145 weeks known of the last 156: long.",
         "Largest move of the week: leveraged funds, +20,190 contracts.",
         "Leveraged funds turned from net short 31,498 on 2025-02-25 to net long 11,308.",
         "Leveraged funds went from neutral to long.",
-        "Net of leveraged funds is the highest of 156 weeks, COT index 100.0.",
-        "The week's change of open interest is not known.",
+        "Net of leveraged funds is the highest of 145 weeks, COT index 100.0.",
+        "The change of open interest in the week is not known.",
     ]
+
+
+def test_an_old_report_is_told_as_old_and_names_no_setup(lake: Lake) -> None:
+    page = page_of(lake, "RUT", datetime(2025, 3, 12, 21, tzinfo=UTC))
+    assert section(page, "Positioning") == [
+        "Report of 2025-02-25, released 2025-02-28 20:30 UTC, 15 days old at the close:"
+        " too old to speak of the last week.",
+        "Not the newest: the report of 2025-03-04 came out 2025-03-07 20:30 UTC and is not here.",
+        "Leveraged funds: net short 31,498 contracts, 7.0 % of open interest."
+        " Week to 2025-02-25, 0: longs 0, shorts 0. Percentile 50.0 of the last 156 weeks: neutral.",
+        "Largest move of that week: leveraged funds, 0 contracts.",
+        "Open interest 450,000 contracts, 0 in that week.",
+    ]
+    assert section(page, "Setup and what followed")[:2] == [
+        "Technical state: no trend.",
+        "Setup and alignment: not known: the report of 2025-02-25 is 15 days old.",
+    ]
+
+
+def test_a_market_without_its_reports_says_what_had_come_out(tmp_path: Path) -> None:
+    given = {Markets: MORE[Markets][:1], CotReleases: MORE[CotReleases]}
+    bare = publish(tmp_path, [mart_row("RUT", "2025-03-06"), mart_row("RUT", "2025-03-13")], more=given)
+    assert section(page_of(bare, "RUT"), "Positioning") == [
+        "No COT report of this market is here at this close; that of 2025-03-04 came out 2025-03-07 20:30 UTC."
+    ]
+    assert section(page_of(bare, "RUT", datetime(2025, 3, 6, 21, tzinfo=UTC)), "Positioning") == [
+        "No COT report is known at this close."
+    ]
+
+
+def test_positions_of_other_weeks_are_dated(lake: Lake) -> None:
+    found = section(page_of(lake, "SPX"), "Against other markets")
+    assert found[0] == "COT reports: SPX none, RUT of 2025-03-04 (9 days old)."
+
+
+def test_a_market_against_a_benchmark(lake: Lake) -> None:
+    assert section(page_of(lake, "RUT"), "Against other markets")[-1] == (
+        "Against SPX: percentile of asset managers +6.9 points, of leveraged funds 0.0 points;"
+        " net share of asset managers -27.0 % of open interest, of leveraged funds +11.7 %; relative price not known."
+    )
+
+
+def test_alignment_says_whose_flow_and_a_setup_its_facts(lake: Lake) -> None:
+    assert section(page_of(lake, "RUT"), "Setup and what followed")[:3] == [
+        "Technical state: oversold downtrend.",
+        "Alignment: asset managers' flow with trend.",
+        "Setup: squeeze risk; one; two; three.",
+    ]
+
+
+def test_a_side_is_told_as_its_figure_shows_it(lake: Lake) -> None:
+    page = page_of(lake, "RUT", datetime(2025, 3, 12, 21, tzinfo=UTC))
+    assert page.head.text.startswith("Closed at 2,026.46. Day 0.00 %.")
+    assert section(page, "Trend")[1].startswith("At SMA 20 2,026.45 (0.00 %).")
+    assert section(page, "Levels")[0] == (
+        "Support 2,030.00, 0.1 ATR above, zone 2,026.46 to 2,033.00 around the close: 1 touch, 1 held, 0 broken."
+        " Made of e."
+    )
 
 
 def test_markets_stand_side_by_side_the_one_asked_for_first(lake: Lake) -> None:
     found = section(page_of(lake, "SPX"), "Against other markets")
-    assert "Leveraged funds, percentile of 156 weeks: SPX not known, RUT 88.5 long." in found
+    ranks = "Leveraged funds, percentile of the weeks known of the last 156: SPX not known, RUT 88.5 long."
+    assert ranks in found
     assert "Close against SMA 200: SPX not known, RUT -9.50 %." in found
 
 
@@ -220,7 +341,7 @@ def test_levels_with_distances(lake: Lake) -> None:
 def test_what_would_change_the_picture(lake: Lake) -> None:
     assert section(page_of(lake, "RUT"), "What would change the picture") == [
         "A close above 2,020.00 (+1.32 %) takes RSI 14 over 30.",
-        "A close above 2,417.53 (+21.26 %) takes RSI 14 over 70.",
+        "No close within 10 ATR takes RSI 14 over 70.",
         "No close of the next session takes SMA 50 under SMA 200.",
         "A close below 1,912.00 leaves the nearest support zone behind.",
         "A close above 2,045.50 leaves the nearest resistance zone behind.",

@@ -55,7 +55,7 @@ def build_cross_market(markets: Sequence[Known], is_sample: bool) -> Figure:
         panels += [_now_panel(group, names, is_sample), _year_panel(group, names, window, is_sample)]
     day = max(known.moment.session_date for known in markets)
     title = f"Markets side by side, {day}" + (" · SAMPLE" if is_sample else "")
-    subtitle = "Where net positions are among their last 156 weeks. Ring: the report before."
+    subtitle = "Where net positions are among the weeks known of their last 156. Ring: the report before."
     chart = alt.vconcat(
         panels[0],
         panels[2],
@@ -141,7 +141,7 @@ def _now_panel(group: str, names: Sequence[str], is_sample: bool) -> alt.LayerCh
     x = alt.X(
         "now:Q",
         scale=alt.Scale(domain=[0, 100]),
-        title="percentile of net among 156 weeks, 0..100",
+        title="percentile of net over 156 weeks, 0..100",
         axis=alt.Axis(values=[0, *state_limits(), 100], titlePadding=2),
     )
     base = alt.Chart(named(f"{group}_now")).encode(y=y)
@@ -184,4 +184,4 @@ def _description(title: str, data: dict[str, Records]) -> str:
         f"{GROUPS[group].name}: " + "; ".join(f"{row['market']} {row['label']}" for row in data[f"{group}_now"]) + "."
         for group in LEADING
     ]
-    return f"{title}. Percentiles of net positions among 156 weeks, by market. {' '.join(said)}"
+    return f"{title}. Percentiles of net positions over 156 weeks, by market. {' '.join(said)}"

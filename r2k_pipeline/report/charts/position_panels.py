@@ -140,7 +140,7 @@ def percentile_panel(window: Window, is_sample: bool) -> alt.LayerChart:
     """Where each group's net position is among its last 156 weeks; the extremes of setups.toml are shaded."""
     y, bands = percentile_axis(PERCENTILES), extremes("y")
     layers = [*_stepped("percentile", y, bands, window), *_remark("percentile_remark")]
-    title = "Percentile of net positions among 156 weeks, each from its release on"
+    title = "Percentile of net positions over 156 weeks, each from its release on"
     return panel([*watermark(36, is_sample), *layers], PERCENTILES.height, title)
 
 

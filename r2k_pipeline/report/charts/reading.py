@@ -62,4 +62,4 @@ def _positions(known: Known, steps: pl.DataFrame) -> Iterator[str]:
 def _group(name: str, row: dict[str, float | None]) -> str:
     share, percentile = row["net_share_oi"], row["net_percentile_156w"]
     net = "not known" if share is None else f"{100 * share:+.1f} % of open interest"
-    return f"{name.lower()} {net}" + ("" if percentile is None else f", percentile {percentile:.0f} of 156 weeks")
+    return f"{name.lower()} {net}" + ("" if percentile is None else f", percentile {percentile:.0f} over 156 weeks")
