@@ -111,9 +111,9 @@ def _zone(side: str, zone: Row, close: float) -> Statement:
     """A zone keeps its role while it holds the close: a support may then be above the close, and it is said so."""
     direction = "below" if zone["distance_atr"] < 0 else "above"
     holds_close = " around the close" if zone["low"] <= close <= zone["high"] else ""
-    touches = number_of(zone, "touches", "touch", "touches")
+    touches, breaks = number_of(zone, "touches", "touch", "touches"), number_of(zone, "breaks", "break", "breaks")
     return say(
-        f"{side} {{}}, {{}} ATR {direction}, zone {{}} to {{}}{holds_close}: {{}} {touches}, {{}} held, {{}} broken.",
+        f"{side} {{}}, {{}} ATR {direction}, zone {{}} to {{}}{holds_close}: {{}} {touches}, {{}} held; {{}} {breaks}.",
         zone.show("price"),
         zone.show("distance_atr", size=True),
         *(zone.show(column) for column in ("low", "high", "touches", "holds", "breaks")),

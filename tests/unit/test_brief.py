@@ -295,7 +295,7 @@ def test_a_side_is_told_as_its_figure_shows_it(lake: Lake) -> None:
     assert page.head.text.startswith("Closed at 2,026.46. Day 0.00 %.")
     assert section(page, "Trend")[1].startswith("At SMA 20 2,026.45 (0.00 %).")
     assert section(page, "Levels")[0] == (
-        "Support 2,030.00, 0.1 ATR above, zone 2,026.46 to 2,033.00 around the close: 1 touch, 1 held, 0 broken."
+        "Support 2,030.00, 0.1 ATR above, zone 2,026.46 to 2,033.00 around the close: 1 touch, 1 held; 0 breaks."
         " Made of e."
     )
 
@@ -326,10 +326,10 @@ def test_technicals(lake: Lake) -> None:
 
 def test_levels_with_distances(lake: Lake) -> None:
     assert section(page_of(lake, "RUT"), "Levels") == [
-        "Support 1,922.00, 1.6 ATR below, zone 1,912.00 to 1,932.00: 9 touches, 6 held, 2 broken."
+        "Support 1,922.00, 1.6 ATR below, zone 1,912.00 to 1,932.00: 9 touches, 6 held; 2 breaks."
         " Made of swing low 2024-02-05 at 1922.0.",
-        "Support 1,900.00, 2.0 ATR below, zone 1,890.00 to 1,910.00: 9 touches, 6 held, 2 broken.",
-        "Resistance 2,035.50, 0.9 ATR above, zone 2,025.50 to 2,045.50: 9 touches, 6 held, 2 broken."
+        "Support 1,900.00, 2.0 ATR below, zone 1,890.00 to 1,910.00: 9 touches, 6 held; 2 breaks.",
+        "Resistance 2,035.50, 0.9 ATR above, zone 2,025.50 to 2,045.50: 9 touches, 6 held; 2 breaks."
         " Made of swing high 2024-02-05 at 2035.5.",
         "In a range since 2025-03-03: floor 1,980.00 (-0.69 %), ceiling 2,080.00 (+4.33 %);"
         " the close is at 13.69 % of it. Core 1,985.00 to 2,070.00.",
