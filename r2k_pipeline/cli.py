@@ -101,8 +101,10 @@ def ui(port: int, **options: Any) -> None:
     from r2k_pipeline.orchestration.instance import open_instance  # noqa: PLC0415
     from r2k_pipeline.settings import PROJECT  # noqa: PLC0415
 
-    chosen = settings.model_dump(include={"source", "files", "lake", "markets"}, exclude_none=True)
-    environment = {f"R2K_{name.upper()}": str(value) for name, value in chosen.items()}
+    # All that was set: the server starts in another folder, where it finds neither r2k.toml nor a relative path.
+    chosen = settings.model_dump(mode="json", include={"source", "lake", *settings.model_fields_set}, exclude_none=True)
+    said = {name: value if isinstance(value, str) else json.dumps(value) for name, value in chosen.items()}
+    environment = {f"R2K_{name.upper()}": value for name, value in said.items()}
     open_instance(settings).dispose()
     environment |= {"PATH": _path_with_this_python()}
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(PROJECT / "workspace.yaml"), "-h", "127.0.0.1"]

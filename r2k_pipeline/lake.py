@@ -145,9 +145,21 @@ class Lake:
         files = sorted((self.root / "held").glob("*/*.parquet"))
         return {(f"raw.{file.parent.name}", unquote(file.stem)): file for file in files}
 
+    def read_held(self, file: Path) -> pl.DataFrame:
+        """The rows of one file of `held`; raises LakeError where it is damaged."""
+        try:
+            return pl.read_parquet(file.read_bytes())
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+            raise LakeError(f"{file}: cannot be read: {error}; next: take it away, `r2k run` holds it anew") from error
+
     def damaged(self) -> list[str]:
-        """Raw files without the digest of their content in their name, and unreadable derived tables."""
+        """Raw files without the digest of their content in their name, unreadable derived tables and held rows."""
         found = []
+        for held in self.held().values():
+            try:
+                self.read_held(held)
+            except LakeError as error:
+                found.append(str(error))
         for file in sorted((self.root / "raw").glob("*/[!.]*")):
             if file.suffix != ".parquet" or _digest(file.read_bytes()) != _promised(file):
                 found.append(f"{file}: content does not match the digest in its name; next: restore or take it away")

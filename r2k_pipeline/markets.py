@@ -114,5 +114,18 @@ def _allowed() -> str:
 
 
 def read_markets(own: Path | None = None) -> tuple[Market, ...]:
-    """The shipped markets and a user's own, by id; a user's market replaces a shipped one of the same id."""
-    return tuple((_parse(SHIPPED) | (_parse(own) if own else {})).values())
+    """The shipped markets and a user's own, by id; a user's market replaces a shipped one of the same id.
+
+    Raises MarketsError, also where two markets say different calendars of one symbol.
+    """
+    markets = tuple((_parse(SHIPPED) | (_parse(own) if own else {})).values())
+    users: dict[str, Market] = {}
+    for market in markets:
+        for symbol in market.symbols():
+            other = users.setdefault(symbol, market)
+            if other.calendar != market.calendar:  # a bar has one close: when it is final and when it was known
+                raise MarketsError(
+                    f"{own or SHIPPED}: [{market.market}] calendar = {market.calendar!r}: symbol {symbol} trades on "
+                    f"{other.calendar!r} in [{other.market}]; allowed: one calendar a symbol"
+                )
+    return markets

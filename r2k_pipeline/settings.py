@@ -35,7 +35,10 @@ MemoryLimit = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?\s*[K
 class Settings(BaseSettings):
     """What a user can set, as `R2K_NAME` or as `name = ...` in r2k.toml; arguments win over both."""
 
-    model_config = SettingsConfigDict(env_prefix="R2K_", toml_file="r2k.toml", frozen=True, extra="forbid")
+    # `R2K_LAKE=$UNSET r2k run` means the default, not the current folder.
+    model_config = SettingsConfigDict(
+        env_prefix="R2K_", env_ignore_empty=True, toml_file="r2k.toml", frozen=True, extra="forbid"
+    )
 
     source: SourceName = "sample"
     files: Path | None = Field(None, description="folder of downloaded files, for source `files`")

@@ -35,7 +35,7 @@ class _Fetch(dy.Schema):
     fetched_at = instant("when the answer was complete", key=True)
     status = choice(
         FETCH_STATUSES,
-        "ok; held: revises more than the stated share, waits for `r2k accept`; failed: see message; absent: not "
+        "ok; held: revises more than the stated share, waits whole for `r2k accept`; failed: see message; absent: not "
         "there, and no failure; accepted: what was held was appended",
     )
     message = text("what failed, is held, was withdrawn or is missing, and the next command", nullable=True)

@@ -95,7 +95,7 @@ class PriceActionVintages(Table, layer="staging"):
     kind = choice(ACTION_KINDS, "what happened", key=True)
     revision = count("revisions", "0 = as first recorded", key=True)
     amount = number("USD a share, or new shares per old", "dividend in USD a share, or split ratio", low=0)
-    known_at = instant("close of the ex-date's session for first values, else the moment of recording")
+    known_at = instant("close of the ex-date's session for first values, else (also late ones) the moment of recording")
     superseded_at = instant("when the next vintage was known; null = it stands", nullable=True)
     is_withdrawn = flag("from then on the vendor listed no such action")
     recorded_at = instant("recorded_at of the raw row this is")

@@ -34,7 +34,7 @@ def accept_held(run: Run, item: str) -> str:
 
 def _accept(run: Run, table: type[Table], item: str, file: Path, stamp: datetime) -> str:
     key = key_of(table)
-    rows = pl.read_parquet(file).with_columns(recorded_at=pl.lit(stamp).cast(pl.Datetime("us", "UTC")))
+    rows = run.lake.read_held(file).with_columns(recorded_at=pl.lit(stamp).cast(pl.Datetime("us", "UTC")))
     known = latest(vendor_rows(run.lake.read(table)), key)
     taken = changed(rows, known, key).select(table.column_names())
     run.lake.append(table, taken, stamp)

@@ -4,7 +4,7 @@ Belongs here: the order of these steps, and what of an answer failed. Not here: 
 appended and its account (recording.py), Dagster (assets.py).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TypeVar
@@ -21,7 +21,7 @@ from r2k_pipeline.sources.corrections import read_corrections
 from r2k_pipeline.sources.cot import read_report, screen_reports
 from r2k_pipeline.sources.files import NO_ACTIONS
 from r2k_pipeline.sources.prices import read_actions, read_bars, screen_actions, screen_bars
-from r2k_pipeline.sources.protocol import CotDocument, PriceAnswer, SourceError
+from r2k_pipeline.sources.protocol import CotDocument, NotThereError, PriceAnswer, SourceError
 
 Answer = TypeVar("Answer", PriceAnswer, CotDocument)
 
@@ -45,26 +45,25 @@ class Intake:
 def ingest_prices(run: Run, sessions: pl.DataFrame) -> tuple[Intake, Intake]:
     """Fetch every symbol; (bars, actions). A symbol that fails leaves the others and its own last rows in place.
 
-    `sessions` is reference.sessions. A future or context symbol that the source does not have is `absent`.
+    `sessions` is reference.sessions. A symbol that no market has as index or proxy, that the source does not have and
+    never had, is `absent`; one that was there, or whose answer is broken, failed.
     Documented corrections are applied to what the log then holds. Raises CorrectionsError before anything is fetched.
     """
     corrections = read_corrections(run.settings.corrections)
     prices, _ = run.sources
-    wanted = {symbol: (role, market.calendar) for market in run.markets for symbol, role in market.symbols().items()}
-    answers, attempts = _fetch(wanted, prices.fetch_prices)
-    optional = {symbol for symbol, (role, _) in wanted.items() if role in ("future", "context")}
-    attempts = [
-        replace(attempt, status="absent") if attempt.status == "failed" and attempt.item in optional else attempt
-        for attempt in attempts
-    ]
+    wanted = {symbol: market.calendar for market in run.markets for symbol in market.symbols()}
+    required = {s for market in run.markets for s, role in market.symbols().items() if role in ("index", "proxy")}
+    had = set(run.lake.read(PriceBars, ("symbol",))["symbol"])
+    asked_at = run.clock()
+    answers, attempts = _fetch(wanted, prices.fetch_prices, set(wanted) - required - had)
     stamp = run.stamp()
 
     def bars_of(answer: PriceAnswer) -> pl.DataFrame:
-        calendar = sessions.filter(pl.col("calendar") == wanted[answer.symbol][1])
-        return read_bars(answer, calendar, stamp)
+        calendar = sessions.filter(pl.col("calendar") == wanted[answer.symbol])
+        return read_bars(answer, calendar, asked_at, stamp)
 
     readable, bars, attempts = _read(answers, attempts, bars_of)
-    screened = screen_bars(bars, sessions)
+    screened = screen_bars(bars, sessions, wanted)
     taken = record(run, PriceBars, screened, attempts, stamp)
     corrected = correct(run, corrections, stamp + timedelta(microseconds=1))
     actions = screen_actions([read_actions(answer, stamp) for answer in readable])
@@ -100,15 +99,18 @@ def _missing_contracts(markets: Iterable[Market], seen: pl.DataFrame) -> list[At
     return [Attempt(code, "failed", problem.format(code)) for code in sorted(wanted - set(seen["contract_code"]))]
 
 
-def _fetch(items: Iterable[str], fetch: Callable[[str], Answer | None]) -> tuple[list[Answer], list[Attempt]]:
-    """Ask for every item; failures become attempts, a None answer is an absence."""
+def _fetch(
+    items: Iterable[str], fetch: Callable[[str], Answer | None], optional: Container[str] = ()
+) -> tuple[list[Answer], list[Attempt]]:
+    """Ask for every item; failures become attempts; a None answer, and an `optional` item not there, is an absence."""
     answers: list[Answer] = []
     attempts: list[Attempt] = []
     for item in items:
         try:
             answer = fetch(item)
         except SourceError as error:
-            attempts.append(Attempt(item, "failed", str(error)))
+            is_absent = isinstance(error, NotThereError) and item in optional
+            attempts.append(Attempt(item, "absent" if is_absent else "failed", str(error)))
             continue
         if answer is None:
             attempts.append(Attempt(item, "absent", "not there yet"))

@@ -41,14 +41,15 @@ def record(
 ) -> pl.DataFrame:
     """Append what is new to the raw log, the refusals and the account of this fetch, which it returns; raw rows first.
 
-    Revisions of an item that are too many are kept aside instead, until accepted or until the source no longer
-    says so. `covered` is the span of days that each answer is complete for, by default that of its rows.
+    An answer with too many revisions is kept aside whole, new keys too: what is doubted about its past is not believed
+    about its newest day. It waits until it is accepted or until the source no longer says so. `covered` is the span of
+    days that each answer is complete for, by default that of its rows.
     """
     share = run.settings.revision_share
     news = compare(table, run.lake.read(table), screened, covered, stamp)
     is_held = pl.col("source").is_in(news.too_many(share)["source"].implode())
-    held = news.revisions.filter(is_held)
-    taken = pl.concat([news.fresh, news.revisions.filter(~is_held)])
+    said = pl.concat([news.fresh, news.revisions])
+    held, taken = said.filter(is_held), said.filter(~is_held)
     run.lake.append(table, taken, stamp)
     _refuse(run, screened.refused, stamp)
     for attempt in attempts:

@@ -76,9 +76,14 @@ class News:
         return pl.concat([self.revised.select(self.table.column_names()), self.withdrawn])
 
     def too_many(self, share: float) -> pl.DataFrame:
-        """source, len, history of the answers that revise more than FEW_ROWS rows and `share` of a history."""
-        counts = self.revisions.group_by("source").len().join(self.history, on="source", how="left")
-        return counts.filter(pl.col("len") > FEW_ROWS, pl.col("len") > share * pl.col("history"))
+        """source, len, gone, history of the answers that revise more than FEW_ROWS rows and `share` of a history.
+
+        Of rows that go FEW_ROWS are the limit, whatever the history: a download that broke off between two rows lacks
+        whole contracts, and looks like a file from which they were withdrawn.
+        """
+        counts = self.revisions.group_by("source").agg(pl.len(), gone=pl.col("is_withdrawn").sum())
+        many = (pl.col("len") > share * pl.col("history")) | (pl.col("gone") > FEW_ROWS)
+        return counts.join(self.history, on="source", how="left").filter(pl.col("len") > FEW_ROWS, many)
 
     def remarks(self, origin: str) -> Iterator[str]:
         """What a reader should know about an answer that was taken: rows it no longer lists."""
@@ -95,10 +100,11 @@ class News:
         key, known = key_of(self.table), self.history.filter(pl.col("source") == origin)["history"].sum()
         examples = [_change(row, key) for row in revised.head(EXAMPLES).iter_rows(named=True)]
         examples += [f"{_name(row, key)} goes" for row in gone.head(EXAMPLES).iter_rows(named=True)]
-        found = (revised.height + gone.height) / max(known, 1)
+        found, new = (revised.height + gone.height) / max(known, 1), (self.fresh["source"] == origin).sum()
         return (
             f"{item}: of {known:,} rows of {self.table.dotted()} {revised.height:,} would change, {gone.height:,} go "
-            f"({found:.1%}, more than {share:.1%} is not taken unasked): held, e.g. {'; '.join(examples[:EXAMPLES])}; "
+            f"({found:.1%}; more than {share:.1%}, or {FEW_ROWS} that go, is not taken unasked): held, "
+            f"with {new:,} new ones, e.g. {'; '.join(examples[:EXAMPLES])}; "
             f"next: r2k accept {shlex.quote(item)} --source {lake_source}"
         )
 

@@ -9,13 +9,18 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+import duckdb
+import polars as pl
+
 from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.findings import Findings
+from r2k_pipeline.contracts.meta import FetchLog
+from r2k_pipeline.contracts.table import TABLES
 from r2k_pipeline.lake import Lake, LakeError
 from r2k_pipeline.markets import MarketsError, read_markets
 from r2k_pipeline.report.status import read_status
 from r2k_pipeline.settings import Settings
-from r2k_pipeline.warehouse import open_warehouse
+from r2k_pipeline.warehouse import differing_tables, open_warehouse
 
 EXAMPLES: Final = 3
 """How many findings of one check are shown, the newest ones."""
@@ -77,13 +82,43 @@ def _holder(lake: Lake) -> Finding:
 
 
 def _files(lake: Lake) -> Iterator[Finding]:
-    if not os.access(lake.root if lake.root.exists() else lake.root.parent, os.W_OK):
+    nearest = next(folder for folder in (lake.root, *lake.root.parents) if folder.exists())
+    if not os.access(nearest, os.W_OK):
         yield Finding("lake", False, f"{lake.root}: not writable; next: check owner and mode, or set R2K_LAKE")
     damaged = lake.damaged()
     for problem in damaged:
         yield Finding("lake", False, problem)
-    if not damaged:
-        yield Finding("lake", True, f"{lake.root}: every raw file has the content its name says")
+    if damaged:
+        return
+    lost = [*_lost_rows(lake), *_not_as_published(lake)]
+    for problem in lost:
+        yield Finding("lake", False, problem)
+    if not lost:
+        yield Finding("lake", True, f"{lake.root}: every raw file has the content its name says, and none is missing")
+
+
+def _lost_rows(lake: Lake) -> Iterator[str]:
+    """Raw logs with fewer rows than the fetch log says were appended: a file was taken away."""
+    log = lake.read(FetchLog, ("table_name", "rows_written", "rows_withdrawn"))
+    appended = log.group_by("table_name").agg(pl.col("rows_written").sum() + pl.col("rows_withdrawn").sum())
+    for name, rows in appended.sort("table_name").iter_rows():
+        held = lake.read(TABLES[name], TABLES[name].primary_key()[:1]).height
+        if held < rows:
+            gone = f"{rows:,} rows were appended, {held:,} are there: a file is gone"
+            yield f"{name}: {gone}; next: restore it from backup"
+
+
+def _not_as_published(lake: Lake) -> Iterator[str]:
+    """Derived tables that are damaged, or left by a run that did not publish."""
+    if not lake.warehouse.exists():
+        return
+    published = [t for t in TABLES.values() if t.layer in ("staging", "features", "marts", "meta")]
+    files = {table: found for table in published if (found := lake.files(table.dotted()))}
+    try:
+        for problem in differing_tables(lake.warehouse, files, "1GB"):
+            yield f"{problem}; next: r2k run"
+    except duckdb.Error as error:
+        yield f"{lake.warehouse}: {str(error).splitlines()[0]}; next: r2k run"
 
 
 def _warehouse(lake: Lake) -> Finding:

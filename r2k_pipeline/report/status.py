@@ -7,14 +7,33 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, Final
 
-import pyarrow.parquet as pq
-
-from r2k_pipeline.lake import Lake
+from r2k_pipeline.lake import Lake, LakeError
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.sources.release_calendar import NextRelease, next_release
 from r2k_pipeline.warehouse import open_warehouse
+
+_NEWEST: Final = """
+select
+    (select max(session_date) from marts.positioning_vs_technicals),
+    greatest(
+        (select max(report_date) from marts.positioning_vs_technicals),
+        (select max(report_date) from staging.cot_positions where report_type = 'tff_futures')
+    )
+"""
+"""A report is held from its release, and in a mart row from the next close: hours later, or days on Good Friday."""
+_SAID: Final = """
+select
+    status,
+    item || ' (' || table_name || '): ' || message,
+    message,
+    fetched_at >= max(fetched_at) filter (status <> 'accepted' and item <> 'corrections') over (partition by table_name)
+from meta.fetches
+order by item, table_name
+"""
+"""The last column: whether the item was asked for in the latest fetch. What no fetch asks for any more (a file taken
+away, a contract code put right) can never succeed."""
 
 
 @dataclass(frozen=True)
@@ -81,17 +100,12 @@ def read_status(settings: Settings) -> Status:
         (generation,) = connection.sql(
             "select label, generation_id, published_at, as_of from meta.generation"
         ).fetchall()
-        ((session, report),) = connection.sql(
-            "select max(session_date), max(report_date) from marts.positioning_vs_technicals"
-        ).fetchall()
-        said = connection.sql(
-            "select status, item || ' (' || table_name || '): ' || message as remark, message from meta.fetches "
-            "where message is not null order by item, table_name"
-        ).fetchall()
+        ((session, report),) = connection.sql(_NEWEST).fetchall()
+        said = connection.sql(_SAID).fetchall()
     label, generation_id, published_at, as_of = generation
     due = next_release(datetime.now(UTC), report) if settings.source == "live" else None
-    failed = tuple(message for outcome, _, message in said if outcome == "failed")
-    remarks = tuple(remark for outcome, remark, _ in said if outcome in ("ok", "accepted"))
+    failed = tuple(message for outcome, _, message, is_asked in said if outcome == "failed" and is_asked)
+    remarks = tuple(remark for outcome, remark, *_ in said if remark and outcome in ("ok", "accepted"))
     held = tuple(_held(lake, settings.source))
     return Status(label, generation_id, published_at, as_of, session, report, failed, held, remarks, due)
 
@@ -99,5 +113,9 @@ def read_status(settings: Settings) -> Status:
 def _held(lake: Lake, source: str) -> Iterator[str]:
     """What waits for acceptance now, whatever was published."""
     for (table, item), file in lake.held().items():
-        rows = pq.read_metadata(file).num_rows
+        try:
+            rows = lake.read_held(file).height
+        except LakeError as error:
+            yield str(error)
+            continue
         yield f"{item}: {rows:,} rows of {table}; next: r2k accept {shlex.quote(item)} --source {source}"

@@ -96,9 +96,13 @@ def correct_bars(
 
 def _parse(file: Path) -> list[Correction]:
     try:
-        tables = tomllib.loads(file.read_text("utf-8"))
+        tables = tomllib.loads(file.read_text("utf-8-sig"))
     except FileNotFoundError as error:
         raise CorrectionsError(f"{file}: no such file; set R2K_CORRECTIONS to an existing corrections.toml") from error
+    except OSError as error:
+        raise CorrectionsError(
+            f"{file}: unreadable: {error.strerror}; set R2K_CORRECTIONS to a corrections.toml"
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CorrectionsError(f"{file}: not TOML: {error}") from error
     bars = tables.pop("bar", [])

@@ -25,6 +25,8 @@ MAX_TEXT_BYTES: Final = 512 * 2**20
 MAX_RATIO: Final = 100
 """Official zips compress about 5:1; a bomb is beyond 1,000:1."""
 _LEGACY_COMBINED: Final = re.compile(r"deahistfo|deacom|annualof|com\d\d_\d\d", re.IGNORECASE)
+_LEGACY_FUTURES: Final = re.compile(r"deacot|deafut|annual\.|fut\d\d_\d\d", re.IGNORECASE)
+"""How the CFTC names its legacy files: nothing in them says whether options are counted."""
 _DAMAGED_ZIP: Final = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, NotImplementedError)
 """What the standard library raises for one flipped byte or another."""
 _DOWNLOAD: Final = "delete the file and download it again from the CFTC"
@@ -42,7 +44,7 @@ def read_report(document: CotDocument, recorded_at: datetime) -> pl.DataFrame:
     """
     member, body = _unpack(document)
     text, layout = _read_text(document, body)
-    scope = _report_type(layout, document.name + " " + member)
+    scope = _report_type(document, layout, document.name + " " + member)
     written = text.select(
         scope.alias("report_type"),
         *(_cell(name) for name in ("contract_code", "report_date", "market_name", "contract_units")),
@@ -143,9 +145,13 @@ def _layout_of_width(document: CotDocument, width: int) -> Layout:
     raise _refuse(document, f"no header, and {width} columns fit neither layout (TFF 87, legacy 129)")
 
 
-def _report_type(layout: Layout, names: str) -> pl.Expr:
+def _report_type(document: CotDocument, layout: Layout, names: str) -> pl.Expr:
     if layout is LEGACY:
-        return pl.lit("legacy_combined" if _LEGACY_COMBINED.search(names) else "legacy_futures")
+        is_combined, is_futures = (pattern.search(names) is not None for pattern in (_LEGACY_COMBINED, _LEGACY_FUTURES))
+        if is_combined == is_futures:
+            which = "of futures (deacot, deafut, annual.txt) or with options (deahistfo, deacom, annualof.txt)"
+            raise _refuse(document, f"a legacy report, and the names {names} do not say whether {which}")
+        return pl.lit("legacy_combined" if is_combined else "legacy_futures")
     kinds = {"FutOnly": "tff_futures", "Combined": "tff_combined"}
     return _cell("scope").replace_strict(kinds, default=_cell("scope"), return_dtype=pl.String)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from r2k_pipeline.sources.protocol import CotDocument, PriceAnswer, SourceError
+from r2k_pipeline.sources.protocol import CotDocument, NotThereError, PriceAnswer, SourceError
 
 NO_ACTIONS = pl.DataFrame(schema={"Date": pl.String, "Dividends": pl.String, "Stock Splits": pl.String})
 SUFFIXES = (".zip", ".txt", ".csv")
@@ -32,7 +32,7 @@ class FilePrices:
             body = (self.folder / "prices" / f"{symbol}.csv").read_bytes()
             bars = _read_table(body)
         except FileNotFoundError as error:
-            raise SourceError(origin, symbol, "no such file", f"put prices/{symbol}.csv into the folder") from error
+            raise NotThereError(origin, symbol, "no such file", f"put prices/{symbol}.csv into the folder") from error
         except (OSError, ValueError, pl.exceptions.PolarsError) as error:
             reason = f"not a readable CSV: {str(error).splitlines()[0]}"
             raise SourceError(origin, symbol, reason, "download it again") from error

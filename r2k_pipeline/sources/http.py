@@ -39,6 +39,10 @@ class FetchError(Exception):
     """A request that did not give what was asked for, and will not by trying again; free of secrets."""
 
 
+class NoSuchItemError(FetchError):
+    """The server answered that it has no such thing (HTTP 404)."""
+
+
 class TransientError(FetchError):
     """A failure that may pass; `retry_after_s` is what the server asked for, None where it did not say."""
 

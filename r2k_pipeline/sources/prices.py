@@ -4,6 +4,7 @@ Belongs here: Yahoo's column names, trading days, which bar is final. Not here: 
 (files.py, yahoo.py, sample.py) or what the log already knows.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -18,10 +19,12 @@ FINAL_AFTER: Final = timedelta(minutes=20)
 """After the close: index quotes come 15 minutes late, an earlier answer may still be a live bar."""
 
 
-def read_bars(answer: PriceAnswer, sessions: pl.DataFrame, recorded_at: datetime) -> pl.DataFrame:
+def read_bars(answer: PriceAnswer, sessions: pl.DataFrame, asked_at: datetime, recorded_at: datetime) -> pl.DataFrame:
     """The bars of one answer in the columns of PriceBars, prices still text.
 
-    `sessions` are Sessions of one calendar. Raises SourceError where one of Yahoo's columns is missing.
+    `sessions` are Sessions of one calendar. A bar is final if its session had ended by `asked_at`, before the vendor
+    was asked: answers take minutes, and `recorded_at` also stays ahead of a clock that was once ahead itself. Raises
+    SourceError where one of Yahoo's columns is missing.
     """
     missing = [name for name in BAR_COLUMNS if name not in answer.bars.columns]
     if missing:
@@ -42,14 +45,24 @@ def read_bars(answer: PriceAnswer, sessions: pl.DataFrame, recorded_at: datetime
     closes = sessions.select(pl.col("session_date").cast(pl.String), "close_at")
     return (
         written.join(closes, on="session_date", how="left", maintain_order="left")
-        .select(pl.exclude("close_at"), is_final=(pl.col("close_at") + FINAL_AFTER <= recorded_at).fill_null(False))
+        .select(pl.exclude("close_at"), is_final=(pl.col("close_at") + FINAL_AFTER <= asked_at).fill_null(False))
         .select(PriceBars.column_names())
     )
 
 
-def screen_bars(bars: list[pl.DataFrame], sessions: pl.DataFrame) -> Screened:
-    """PriceBars of some symbols as read by `read_bars`; a bar on a day without a session is refused."""
-    on_session = pl.col("session_date").is_in(sessions["session_date"].implode())
+def screen_bars(bars: list[pl.DataFrame], sessions: pl.DataFrame, calendars: Mapping[str, str]) -> Screened:
+    """PriceBars of some symbols as read by `read_bars`; a bar on a day without a session is refused.
+
+    `calendars` is that of each symbol: London's Thursday is no session of New York's Thanksgiving.
+    """
+    on_session = pl.any_horizontal(
+        pl.lit(False),
+        *(
+            pl.col("symbol").is_in([symbol for symbol, its in calendars.items() if its == calendar])
+            & pl.col("session_date").is_in(sessions.filter(calendar=calendar)["session_date"].implode())
+            for calendar in sorted(set(calendars.values()))
+        ),
+    )
     return screen(PriceBars, pl.concat(bars) if bars else PriceBars.create_empty(), {"not_a_trading_day": on_session})
 
 

@@ -21,6 +21,10 @@ class SourceError(Exception):
         self.source, self.key, self.rule, self.remedy = source, key, rule, remedy
 
 
+class NotThereError(SourceError):
+    """The source answered, and has no such item: no failure where the item is optional and was never there."""
+
+
 @dataclass(frozen=True)
 class PriceAnswer:
     """A vendor's full history of one symbol, in Yahoo's file layout, every value still text.

@@ -22,8 +22,17 @@ from yfinance.data import YfData
 from yfinance.exceptions import YFException, YFRateLimitError
 
 from r2k_pipeline.contracts.prices import SYMBOL
-from r2k_pipeline.sources.http import REMEDY, FetchError, Limits, TransientError, patiently, redact, retry_after_s
-from r2k_pipeline.sources.protocol import PriceAnswer, SourceError
+from r2k_pipeline.sources.http import (
+    REMEDY,
+    FetchError,
+    Limits,
+    NoSuchItemError,
+    TransientError,
+    patiently,
+    redact,
+    retry_after_s,
+)
+from r2k_pipeline.sources.protocol import NotThereError, PriceAnswer, SourceError
 
 _CHART_PATH = "/v8/finance/chart/"
 _CHART = f"https://query2.finance.yahoo.com{_CHART_PATH}"
@@ -105,6 +114,8 @@ class YahooPrices:
             raise self._error(symbol, f"not a symbol ({SYMBOL})")
         try:
             return patiently(lambda deadline_at: self._attempt(symbol, deadline_at), symbol, self._limits)
+        except NoSuchItemError as error:
+            raise NotThereError(self.name, symbol, redact(str(error)), REMEDY) from error
         except FetchError as error:
             raise self._error(symbol, redact(str(error))) from error
 
@@ -157,7 +168,8 @@ def _refuse_status(response: Response) -> None:
         headers = {name.lower(): value or "" for name, value in response.headers.items()}
         raise TransientError(f"HTTP {status}", retry_after_s(headers))
     if status not in (200, 401, 403):
-        raise FetchError(f"HTTP {status}: {' '.join(response.text[:200].split())}")
+        refusal = NoSuchItemError if status == 404 else FetchError
+        raise refusal(f"HTTP {status}: {' '.join(response.text[:200].split())}")
 
 
 def _answer(symbol: str, frame: Any) -> PriceAnswer:

@@ -16,7 +16,10 @@ with dated as (
         row_number() over (
             partition by c.report_type, c.contract_code, c.report_date order by c.recorded_at
         ) - 1 as revision,
-        c.recorded_at > min(c.recorded_at) over (partition by c.report_type, c.report_date) as is_late
+        c.recorded_at > min(c.recorded_at) over (partition by c.report_type, c.report_date) as is_late,
+        c.recorded_at in (
+            select fetched_at from raw.fetch_log where status = 'accepted' and table_name = 'raw.cot_reports'
+        ) as was_held
     from raw.cot_reports as c
     inner join staging.cot_releases as r using (report_date)
 ),
@@ -24,8 +27,11 @@ with dated as (
 known as (
     select
         *,
-        -- A row that joins a report we already had was not in it before.
-        case when revision = 0 and not is_late then released_at else greatest(recorded_at, released_at) end as known_at
+        -- A row that joins a report we already had was not in it before; one that was held stood from its acceptance.
+        case
+            when revision = 0 and not is_late and not was_held then released_at
+            else greatest(recorded_at, released_at)
+        end as known_at
     from dated
     where known_at <= getvariable('as_of')
 ),

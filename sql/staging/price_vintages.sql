@@ -1,5 +1,6 @@
 -- Every vintage of every bar, with the span of time in which it was what was known. A first value counts as known
--- at its session's close (bulk history has no observed time); a changed value from the moment we recorded it.
+-- at its session's close (bulk history has no observed time); a changed value from the moment we recorded it, and all
+-- that was held aside from the moment it was accepted.
 with sessions as (
     select distinct s.symbol, d.session_date, d.close_at
     from reference.market_symbols as s
@@ -13,7 +14,10 @@ numbered as (
         b.recorded_at,
         s.close_at,
         row_number() over (partition by b.symbol, b.session_date order by b.recorded_at) - 1 as revision,
-        min(b.recorded_at) over earlier < b.recorded_at and min(b.recorded_at) over later < b.recorded_at as is_late
+        min(b.recorded_at) over earlier < b.recorded_at and min(b.recorded_at) over later < b.recorded_at as is_late,
+        b.recorded_at in (
+            select fetched_at from raw.fetch_log where status = 'accepted' and table_name = 'raw.price_bars'
+        ) as was_held
     from raw.price_bars as b
     inner join sessions as s using (symbol, session_date)
     where b.is_final
@@ -30,7 +34,10 @@ known as (
     select
         *,
         -- A bar that fills a gap between bars we already had was not known before; older history than any we had is bulk.
-        case when revision = 0 and is_late is not true then close_at else greatest(recorded_at, close_at) end as known_at
+        case
+            when revision = 0 and is_late is not true and not was_held then close_at
+            else greatest(recorded_at, close_at)
+        end as known_at
     from numbered
     where known_at <= getvariable('as_of')
 ),

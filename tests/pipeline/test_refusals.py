@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from r2k_pipeline.contracts.indicators import DailyIndicators
-from r2k_pipeline.lake import Lake
+from r2k_pipeline.lake import Lake, LakeError
 from r2k_pipeline.orchestration.assets import asset_key, derived_asset
 from r2k_pipeline.orchestration.publication import warehouse
 from r2k_pipeline.orchestration.resources import Pipeline
@@ -50,6 +50,22 @@ def test_rows_that_break_a_contract_are_not_written_and_nothing_is_published(sam
     assert (check.asset_key, check.check_name, check.passed) == (asset_key(DailyIndicators), "contract", False)
     assert check.metadata["failed rows by rule"].value == {"rsi_14|max": 1}
     assert content(lake / "sample") == before
+
+
+def test_the_summary_of_a_run_that_did_not_publish_names_what_is_published(
+    sample: Published, home: Path, copy_of: Copy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The generation's own Parquet is written before the file is swapped in: it may be that of one nobody can read."""
+
+    def full(*_: object) -> int:
+        raise LakeError("not published, the old one stays: No space left on device; next: r2k doctor")
+
+    monkeypatch.setattr("r2k_pipeline.orchestration.publication.publish_warehouse", full)
+    summary = summary_of(r2k(home, "run", "--json", "--lake", copy_of(sample.folder, "lake")))
+    assert not summary["published"]
+    assert {name: summary[name] for name in ("as_of", "generation_id")} == {
+        name: sample.summary[name] for name in ("as_of", "generation_id")
+    }
 
 
 def test_a_second_run_is_told_who_holds_the_lake(sample: Published, home: Path, copy_of: Copy) -> None:

@@ -5,14 +5,23 @@ import io
 import json
 import os
 import subprocess
+from datetime import UTC, date, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 
+import polars as pl
 import pytest
 from click.testing import Result
 
+from r2k_pipeline.contracts.cot import CotPositions
+from r2k_pipeline.contracts.marts import PositioningVsTechnicals
+from r2k_pipeline.contracts.meta import FetchLog
+from r2k_pipeline.contracts.prices import PriceBars
 from r2k_pipeline.lake import Lake
+from r2k_pipeline.settings import Settings
+from r2k_pipeline.sources.release_calendar import release, report_dates
 from tests.pipeline.command_line import R2K, r2k
+from tests.sql.rows import bar, rows_of
 from tests.unit.published import SAMPLE, mart_row, publish
 
 COMMANDS = ("run", "ui", "status", "sql", "brief", "doctor", "accept")
@@ -270,3 +279,96 @@ def test_a_mistake_in_a_markets_file_names_the_key(ask: Ask, tmp_path: Path, tex
     assert result.exit_code == 1
     assert str(markets) in result.stdout
     assert message in result.stdout
+
+
+def test_the_ui_is_started_with_every_setting(ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without `corrections`, a run of the UI would take back what a run of the command line had corrected."""
+    started: dict[str, str] = {}
+    monkeypatch.setattr(os, "execve", lambda _file, _command, environment: started.update(environment))
+    (tmp_path / "mine.toml").touch()
+    said = 'corrections = "mine.toml"\nrevision_share = 0.5\nreport_types = ["tff_futures"]\n'
+    (tmp_path / "r2k.toml").write_text(said + 'profile_since = ["2025-01-02"]\n')
+    result = ask("ui", "--source", "files", "--files", tmp_path, "--as-of", "2025-03-14T15:00-04:00")
+    assert result.exit_code == 0, result.output
+    for name, value in started.items():
+        if name.startswith("R2K_"):
+            monkeypatch.setenv(name, value)
+    served = Settings()
+    assert (served.corrections, served.revision_share) == (tmp_path / "mine.toml", 0.5)
+    assert (served.report_types, served.profile_since) == (("tff_futures",), (date(2025, 1, 2),))
+    assert (served.source, served.files, served.lake) == ("files", tmp_path, ask.folder)
+    assert served.as_of == datetime(2025, 3, 14, 19, tzinfo=UTC)
+
+
+def test_a_report_that_is_held_is_not_late_because_no_session_has_closed_on_it(tmp_path: Path) -> None:
+    """It is out on Good Friday, and New York's next close is Monday's."""
+    newest = max(day for day in report_dates(datetime.now(UTC).date()) if release(day).released_at <= datetime.now(UTC))
+    before = mart_row("RUT", "2025-03-13", report_date=str(newest - timedelta(days=7)))
+    held = {"report_type": "tff_futures", "contract_code": "239742", "report_date": str(newest)}
+    held |= dict.fromkeys(("released_at", "known_at"), release(newest).released_at)
+    for more, code in ({}, 1), ({CotPositions: [held]}, 0):
+        publish(tmp_path, [before], source="live", more=more)
+        result = r2k(tmp_path, "status", "--lake", tmp_path, "--source", "live")
+        assert result.exit_code == code, result.output
+        assert ("LATE" in result.output) is bool(code)
+
+
+def test_a_failure_of_what_is_no_longer_asked_for_is_over(tmp_path: Path) -> None:
+    gone = {"item": "cut.zip", "table_name": "raw.cot_reports", "fetched_at": "2025-03-13T22:00Z"}
+    now = {"item": "good.zip", "table_name": "raw.cot_reports", "fetched_at": "2025-03-14T22:00Z", "status": "ok"}
+    accepted = {**now, "item": "other.zip", "fetched_at": "2025-03-14T23:00Z", "status": "accepted", "message": "done"}
+    for status, code in (("ok", 0), ("failed", 1)):
+        asked = {**now, "status": status, "message": "good.zip: not a sound zip"}
+        failed = {**gone, "status": "failed", "message": "cut.zip: not a sound zip"}
+        publish(tmp_path, [mart_row("RUT", "2025-03-13")], fetches=[failed, asked, accepted])
+        result = r2k(tmp_path, "status", "--lake", tmp_path)
+        assert (result.exit_code, "cut.zip" in result.output) == (code, False), result.output
+
+
+@pytest.mark.parametrize(("command", "said_by"), [("status", "stdout"), ("doctor", "stdout"), ("accept", "stderr")])
+def test_damaged_held_rows_are_named(command: str, said_by: str, tmp_path: Path) -> None:
+    lake = publish(tmp_path, [mart_row("RUT", "2025-03-13")])
+    (lake.root / "held" / "price_bars").mkdir(parents=True)
+    (lake.root / "held" / "price_bars" / "^RUT.parquet").write_bytes(b"half a file")
+    result = r2k(tmp_path, command, *(["^RUT"] if command == "accept" else []), "--lake", tmp_path)
+    assert (result.exit_code, result.exc_info[0]) == (1, SystemExit)
+    assert "^RUT.parquet: cannot be read: " in getattr(result, said_by)
+
+
+def test_doctor_counts_a_raw_file_that_is_gone(tmp_path: Path) -> None:
+    lake = publish(tmp_path, [mart_row("RUT", "2025-03-13")])
+    moment = datetime(2025, 3, 14, tzinfo=UTC)
+    bars = rows_of(PriceBars, [bar("^RUT", day, 2000.0) for day in ("2025-03-12", "2025-03-13")])
+    account = {"item": "^RUT", "table_name": "raw.price_bars", "status": "ok", "rows_read": 2, "rows_written": 2}
+    lake.append(FetchLog, rows_of(FetchLog, [{**account, "fetched_at": "2025-03-14T00:00Z"}]), moment)
+    file = lake.append(PriceBars, bars, moment)
+    assert file is not None
+    assert r2k(tmp_path, "doctor", "--lake", tmp_path).exit_code == 0
+    file.unlink()
+    result = r2k(tmp_path, "doctor", "--lake", tmp_path)
+    assert result.exit_code == 1
+    assert "raw.price_bars: 2 rows were appended, 0 are there" in result.stdout
+
+
+def test_doctor_sees_a_derived_table_that_no_longer_is_what_was_published(tmp_path: Path) -> None:
+    lake = publish(tmp_path, [mart_row("RUT", "2025-03-13", close=2000.0)])
+    (file,) = lake.files("marts.positioning_vs_technicals")
+    sound = pl.read_parquet(file)
+    lake.write(PositioningVsTechnicals, sound.with_columns(close=2000.0000000000005))
+    result = r2k(tmp_path, "doctor", "--lake", tmp_path)
+    assert result.exit_code == 1
+    assert "marts.positioning_vs_technicals: other rows than were published; next: r2k run" in result.stdout
+    lake.write(PositioningVsTechnicals, sound)
+    assert r2k(tmp_path, "doctor", "--lake", tmp_path).exit_code == 0
+
+
+def test_a_run_as_of_a_moment_to_come_is_refused(ask: Ask, folder: Path) -> None:
+    result = ask("run", "--as-of", "2999-01-01T00:00Z")
+    assert result.exit_code == 1
+    assert "as of 2999-01-01 00:00:00 UTC: nobody knows that yet" in result.output
+    assert not (folder / "sample" / "as_of" / "2999-01-01T000000Z" / "warehouse.duckdb").exists()
+
+
+def test_doctor_of_a_folder_that_a_run_would_make(tmp_path: Path) -> None:
+    result = r2k(tmp_path, "doctor", "--lake", tmp_path / "new" / "lake")
+    assert "not writable" not in result.stdout

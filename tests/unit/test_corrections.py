@@ -162,3 +162,8 @@ def test_the_bad_bar_of_2024_07_19(story: Story, real: Path) -> None:
     rows = story.raw("price_bars").filter(session_date=date(2024, 7, 19)).sort("recorded_at")
     assert rows.select(pl.col("open", "high").round(2)).rows() == [(2233.97, 2261.16), (2198.3, 2198.3)]
     assert rows["recorded_at"].max() > at("2026-01-06T12:00")
+
+
+def test_a_folder_is_no_corrections_file(tmp_path: Path) -> None:
+    with pytest.raises(CorrectionsError, match="unreadable: Is a directory; set R2K_CORRECTIONS"):
+        read_corrections(tmp_path)

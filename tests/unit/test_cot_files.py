@@ -184,6 +184,13 @@ def test_a_legacy_file_says_by_its_name_whether_options_are_in_it(name: str, mem
     assert found.rows["dealer_long_contracts"].to_list() == [None]
 
 
+@pytest.mark.parametrize("name", ["2025.txt", "deacot2025_with_annualof.txt"])
+def test_a_legacy_file_whose_name_does_not_say_what_it_is_is_refused(name: str) -> None:
+    body = text(list(dict.fromkeys(LEGACY_HEADER, "0").values()), header=LEGACY_HEADER, newline="\n")
+    with pytest.raises(SourceError, match=f"{name}: a legacy report, and the names {name} .* do not say whether"):
+        screened(document(body, name))
+
+
 # Files that are not what they claim to be
 
 

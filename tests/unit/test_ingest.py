@@ -1,6 +1,7 @@
 """Stories of fetches: what the raw log gets, what its account says, what staging knew before and after."""
 
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -9,9 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from r2k_pipeline.sources.files import NO_ACTIONS
+from r2k_pipeline.contracts.reference import Sessions
+from r2k_pipeline.orchestration.ingest import ingest_prices
+from r2k_pipeline.sources.files import NO_ACTIONS, FilePrices, FileReports
 from r2k_pipeline.sources.protocol import PriceAnswer
-from tests.raw_story import Story, actions_of, at, bars_of, days_of, zip_of
+from r2k_pipeline.sources.sessions import build_sessions
+from tests.raw_story import RUT, Clock, Desk, Story, actions_of, at, bars_of, days_of, zip_of
 
 
 @pytest.fixture
@@ -173,3 +177,76 @@ def test_a_file_that_is_no_report_is_a_failure(story: Story) -> None:
     story.desk.documents["fut_fin_txt_2024.zip"] = zip_of(["<html>"])
     assert "HTML" in story.fetch_reports("2024-06-15T20:00").failures["message"][0]
     assert story.raw("cot_reports").is_empty()
+
+
+def test_an_index_that_another_market_has_for_context_is_required(story: Story, days: list[date]) -> None:
+    own = RUT.model_copy(update={"market": "OWN", "index": "OWN", "context": ("^RUT",)})
+    story.desk.quote(bars_of(_closes(days)), symbol="OWN")
+    bars, _ = replace(story, markets=(RUT, own)).fetch_prices("2024-04-01T22:00")
+    assert bars.failures["item"].to_list() == ["^RUT"]
+
+
+def test_only_an_optional_symbol_that_was_never_there_is_absent(tmp_path: Path) -> None:
+    vendor, markets = tmp_path / "vendor", (RUT.model_copy(update={"future": "RTY=F"}),)
+    (vendor / "prices").mkdir(parents=True)
+    story = replace(Story.begin(tmp_path), markets=markets, desk=(FilePrices(vendor), FileReports(vendor)))
+    bar = "Date,Open,High,Low,Close,Volume\n2024-01-02,1,1,1,1,1\n"
+    (vendor / "prices" / "^RUT.csv").write_text(bar)
+    future = vendor / "prices" / "RTY=F.csv"
+
+    def status(moment: str) -> str:
+        bars, _ = story.fetch_prices(moment)
+        return bars.log.filter(item="RTY=F")["status"].item()
+
+    assert status("2024-04-01T22:00") == "absent"
+    future.write_text("<html>Service unavailable</html>")
+    assert status("2024-04-02T22:00") == "failed"
+    future.write_text(bar)
+    assert status("2024-04-03T22:00") == "ok"
+    future.unlink()
+    assert status("2024-04-04T22:00") == "failed"
+
+
+@dataclass
+class SlowDesk(Desk):
+    """Takes a quarter of an hour to answer."""
+
+    clock: Clock | None = None
+
+    def fetch_prices(self, symbol: str) -> PriceAnswer:
+        assert self.clock is not None
+        self.clock.moment += timedelta(minutes=15)
+        return super().fetch_prices(symbol)
+
+
+def test_a_bar_asked_for_before_the_close_settled_is_live_however_long_the_answer_takes(
+    story: Story, days: list[date]
+) -> None:
+    last = days[59]  # closes at 20:00 UTC
+    slow = replace(story, desk=SlowDesk(clock=story.clock))
+    slow.desk.quote(bars_of(_closes(days)))
+    slow.fetch_prices(f"{last}T20:10")
+    bar = story.raw("price_bars").filter(session_date=last)
+    assert bar.select("recorded_at", "is_final").row(0) == (at(f"{last}T20:25"), False)
+
+
+def test_a_clock_that_was_once_ahead_makes_no_live_bar_final(story: Story, days: list[date]) -> None:
+    closes = _closes(days)
+    story.desk.quote(bars_of({day: closes[day] for day in days[:59]}))
+    story.fetch_prices("2027-01-01T12:00")
+    story.desk.quote(bars_of(closes))
+    story.fetch_prices(f"{days[59]}T16:00")
+    assert not story.raw("price_bars").filter(session_date=days[59])["is_final"].item()
+
+
+def test_a_bar_on_a_day_that_only_another_exchange_was_open_is_refused(story: Story) -> None:
+    """Thanksgiving 2024: New York was closed, London open."""
+    london = RUT.model_copy(update={"market": "FTSE", "index": "^FTSE", "calendar": "XLON"})
+    both = replace(story, markets=(RUT, london))
+    both.lake.write(Sessions, build_sessions(["XLON", "XNYS"], date(2025, 12, 31)))
+    for symbol in ("^RUT", "^FTSE"):
+        both.desk.quote(bars_of({date(2024, 11, 27): 2400.0, date(2024, 11, 28): 2400.0}), symbol=symbol)
+    both.clock.moment = at("2024-12-02T12:00")
+    ingest_prices(both, both.lake.read(Sessions))
+    assert both.raw("refused_rows").select("row_key", "rule").rows() == [("^RUT 2024-11-28", "not_a_trading_day")]
+    assert both.raw("price_bars").height == 3

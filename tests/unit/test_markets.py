@@ -132,3 +132,12 @@ def test_a_calendar_that_is_known_for_fewer_years_starts_later() -> None:
     first = dict(sessions.iter_rows())
     assert first["XTKS"] == date(1997, 1, 6)
     assert first["XNYS"] < date(1927, 12, 30)
+
+
+def test_a_symbol_of_two_markets_has_one_calendar(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text('[OWN]\nname = "Own"\nindex = "OWN"\ncontext = ["^GSPC"]\ncalendar = "XHKG"\nmultiplier = 50\n')
+    with pytest.raises(MarketsError, match=r"\[OWN\] calendar = 'XHKG': symbol \^GSPC trades on 'XNYS' in \[SPX\]"):
+        read_markets(own)
+    own.write_text(own.read_text().replace("XHKG", "XNYS"))
+    assert [market.market for market in read_markets(own)][-1] == "OWN"

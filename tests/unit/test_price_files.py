@@ -58,7 +58,7 @@ def table(*rows: str, header: str = HEADER, newline: str = "\n") -> str:
 
 def screened(answer: PriceAnswer, sessions: pl.DataFrame, now: datetime = NOW) -> Screened:
     """The account of one answer; holds that every row is in it."""
-    found = screen_bars([read_bars(answer, sessions, now)], sessions)
+    found = screen_bars([read_bars(answer, sessions, now, now)], sessions, {answer.symbol: "XNYS"})
     assert answer.bars.height == found.rows.height + found.refused.height + found.identical.height
     return found
 
@@ -142,7 +142,7 @@ def test_an_unreadable_file_is_named(folder: Path) -> None:
 )
 def test_a_file_without_yahoos_columns_is_named(folder: Path, sessions: pl.DataFrame, body: str, missing: str) -> None:
     with pytest.raises(SourceError) as caught:
-        read_bars(put(folder, body), sessions, NOW)
+        read_bars(put(folder, body), sessions, NOW, NOW)
     assert (caught.value.source, caught.value.key) == ("files:prices/^RUT.csv", "^RUT")
     assert missing in caught.value.rule
     assert "Date,Open,High,Low,Close,Volume" in caught.value.remedy

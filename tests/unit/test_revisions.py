@@ -1,6 +1,7 @@
 """Stories of revisions: what is taken as a vintage, what is held until accepted, what a withdrawal leaves."""
 
 import csv
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -59,26 +60,26 @@ def _split(story: Story, closes: dict[date, float]) -> None:
 def test_a_split_that_rewrites_a_history_is_held_then_accepted(story: Story, closes: dict[date, float]) -> None:
     _split(story, closes)
     bars, actions = story.fetch_prices("2024-05-24T22:00")
-    assert bars.log.select("status", "rows_read", "rows_written", "rows_held").row(0) == ("held", 100, 1, 99)
+    assert bars.log.select("status", "rows_read", "rows_written", "rows_held").row(0) == ("held", 100, 0, 100)
     assert "99 would change" in bars.failures["message"].item()
     assert "2000.0 -> 1000.0" in bars.failures["message"].item()
     assert "r2k accept '^RUT' --source files" in bars.failures["message"].item()
     assert actions.log.select("status", "rows_written").row(0) == ("ok", 1)
-    assert story.raw("price_bars").height == 100, "99 first values and the new session"
-    assert story.known("daily_prices", "2024-05-24T23:00")["close"].head(99).to_list() == list(closes.values())[:99]
+    assert story.raw("price_bars").height == 99, "the new session is on the new scale: held with the rest"
+    assert story.known("daily_prices", "2024-05-24T23:00")["close"].to_list() == list(closes.values())[:99]
 
     story.clock.moment = at("2024-05-25T10:00")
     said = accept_held(story, "^RUT")
-    assert "99 held rows of raw.price_bars accepted" in said
+    assert "100 held rows of raw.price_bars accepted" in said
     assert "r2k run" in said
     assert story.raw("price_bars").height == 199
     accepted = story.raw("fetch_log").sort("fetched_at").tail(1)
-    assert accepted.select("status", "rows_read", "rows_written").row(0) == ("accepted", 99, 99)
-    before = story.known("daily_prices", "2024-05-25T09:59").head(99)
-    after = story.known("daily_prices", "2024-05-25T10:00").head(99)
+    assert accepted.select("status", "rows_read", "rows_written").row(0) == ("accepted", 100, 100)
+    before, after = (story.known("daily_prices", f"2024-05-25T{moment}") for moment in ("09:59", "10:00"))
     assert before["close"].to_list() == list(closes.values())[:99]
-    assert after["close"].to_list() == [close / 2 for close in closes.values()][:99]
-    assert after["revision"].unique().to_list() == [1]
+    assert after["close"].to_list() == [close / 2 for close in closes.values()]
+    assert after["revision"].to_list() == [1] * 99 + [0]
+    assert after["known_at"].unique().to_list() == [at("2024-05-25T10:00")], "no scale is mixed at any moment"
     assert story.lake.held() == {}
 
     again, _ = story.fetch_prices("2024-05-26T22:00")
@@ -100,6 +101,18 @@ def test_what_is_held_is_replaced_by_the_next_fetch_and_dropped_when_the_vendor_
     story.desk.quote(bars_of(closes | {list(closes)[-1]: closes[list(closes)[-1]] / 2}))
     bars, _ = story.fetch_prices("2024-05-27T22:00")
     assert bars.log["status"].item() == "ok"
+    assert story.lake.held() == {}
+
+
+def test_a_wrong_symbols_file_leaves_nothing_behind(story: Story, closes: dict[date, float]) -> None:
+    days = list(closes)
+    story.desk.quote(bars_of({day: closes[day] for day in days[:-1]}))
+    story.fetch_prices("2024-05-23T22:00")
+    story.desk.quote(bars_of({day: 3 * close for day, close in closes.items()}))
+    story.fetch_prices("2024-05-24T22:00")
+    story.desk.quote(bars_of(closes))
+    story.fetch_prices("2024-05-25T22:00")
+    assert story.raw("price_bars")["close"].max() < 3 * min(closes.values())
     assert story.lake.held() == {}
 
 
@@ -135,7 +148,7 @@ def test_accept_from_the_command_line(story: Story, closes: dict[date, float]) -
     wrong = CliRunner().invoke(main, ["accept", "^SPX", *where])
     assert (wrong.exit_code, "held: ^RUT" in wrong.stderr) == (1, True)
     done = CliRunner().invoke(main, ["accept", "^RUT", *where])
-    assert (done.exit_code, "99 held rows" in done.stdout) == (0, True), done.output
+    assert (done.exit_code, "100 held rows" in done.stdout) == (0, True), done.output
 
 
 def test_sixteen_markets_of_one_report_are_republished_a_week_later(story: Story, real: Path) -> None:
@@ -207,6 +220,18 @@ def test_most_of_a_file_deleted_is_held(story: Story, year: list[str]) -> None:
     story.clock.moment = at("2025-01-07T23:00")
     assert "255 of them withdrawn" in accept_held(story, YEAR)
     assert story.known("cot_positions", "2025-01-08T00:00")["report_date"].n_unique() == 2
+
+
+def test_a_file_that_broke_off_between_two_rows_is_held_whatever_the_share(story: Story, year: list[str]) -> None:
+    story = replace(story, settings=story.settings.model_copy(update={"revision_share": 0.5}))
+    story.desk.documents[YEAR] = zip_of(year)
+    story.fetch_reports("2025-01-06T22:00")
+    story.desk.documents[YEAR] = zip_of(year[:-21])
+    fetched = story.fetch_reports("2025-01-07T22:00")
+    assert fetched.log.select("status", "rows_withdrawn").row(0) == ("held", 0)
+    assert "21 go" in fetched.failures["message"][0]
+    story.desk.documents[YEAR] = zip_of(year[:-20])
+    assert story.fetch_reports("2025-01-08T22:00").log.select("status", "rows_withdrawn").row(0) == ("ok", 20)
 
 
 def test_rows_that_another_file_lists_or_that_are_refused_are_not_missing(story: Story, year: list[str]) -> None:

@@ -131,3 +131,10 @@ def test_a_file_that_is_not_toml_is_named(elsewhere: Path) -> None:
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         Settings().source = "live"
+
+
+def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    default = Settings()
+    for name in ("R2K_LAKE", "R2K_FILES", "R2K_MARKETS", "R2K_AS_OF"):
+        monkeypatch.setenv(name, "")
+    assert Settings() == default
