@@ -12,6 +12,8 @@ from typing import Final
 
 import duckdb
 
+from r2k_pipeline.claims.shown import printable
+
 GRACE_SECONDS: Final = 2.0
 """How long a query may take to notice that it was stopped; a single call of a function notices only at its end."""
 AGAIN_SECONDS: Final = 0.1
@@ -77,5 +79,7 @@ def stopped_after(
 
 
 def first_line(error: Exception) -> str:
-    """What an error says before it shows the query and gives advice that does not fit here."""
-    return str(error).splitlines()[0]
+    """What an error says before it shows the query and gives advice that does not fit here, and the names it offers."""
+    first, *others = str(error).splitlines() or [type(error).__name__]
+    offered = next((line for line in others if line.startswith("Candidate bindings: ")), None)
+    return printable(f"{first} {offered}" if offered else first)

@@ -23,9 +23,19 @@ class _View(NamedTuple):
 
 def _dated(table: str, day: str = "session_date") -> dict[str, _View]:
     """A feature: its rows are known with the first vintage of the bar of their day."""
-    return {table: _View(table, f"(market, {day}) in (select (market, session_date) from {{bars}} where {_KNOWN})")}
+    return {table: _View(table, _is_known(day))}
 
 
+def _is_known(day: str) -> str:
+    """Whether the bar of a row's `day` was known, whatever it was."""
+    return f"(market, {day}) in (select (market, session_date) from {{bars}} where {_KNOWN})"
+
+
+_AS_IT_WAS: Final = {
+    "superseded_at": "null::timestamptz as superseded_at",
+    "withdrawn_date": f"case when {_is_known('withdrawn_date')} then withdrawn_date end as withdrawn_date",
+}
+"""Columns that become known later than their row, as they were at the moment."""
 _VIEWS: Final[Mapping[str, _View]] = {
     "staging.daily_prices": _View("staging.price_vintages", f"{_STANDING} and not is_withdrawn"),
     "staging.cot_positions": _View("staging.cot_position_vintages", f"{_STANDING} and not is_withdrawn"),
@@ -36,6 +46,7 @@ _VIEWS: Final[Mapping[str, _View]] = {
     **_dated("features.volume_profiles"),
     **_dated("features.consolidations", "confirmed_date"),
     **_dated("features.open_ranges"),
+    **_dated("features.level_evidence", "filed_date"),
     **_dated("features.levels"),
     "marts.weekly_positioning": _View("marts.positioning_vintages", _STANDING),
     "marts.positioning_vs_technicals": _View("marts.positioning_vs_technicals", _KNOWN),
@@ -43,21 +54,38 @@ _VIEWS: Final[Mapping[str, _View]] = {
 }
 READABLE: Final = tuple(_VIEWS)
 """The tables that a claim may read, by the names they have in the warehouse."""
-SOURCES: Final = tuple(sorted({view.source for view in _VIEWS.values()}))
-"""The tables that those are made from."""
+_RELEASES: Final = "staging.cot_releases"
+SOURCES: Final = tuple(sorted({view.source for view in _VIEWS.values()} | {_RELEASES}))
+"""The tables that those are made from, and the calendar of releases, which ENDS reads."""
+ENDS: Final = f"""
+with bars as (select market, max(session_date) as last_date from {_BARS} group by market),
+reports as (
+    select market, report_type, max(report_date) as last_date from marts.weekly_positioning group by market, report_type
+)
+select 'prices' as kind, market, null as report_type, any_value(last_date) as last_date, min(close_at) as due_at
+from marts.markets as markets
+left join bars using (market)
+left join marts.sessions as sessions on sessions.calendar = markets.calendar and session_date > last_date
+group by market
+union all
+select 'reports', market, report_type, any_value(last_date), min(released_at)
+from reports
+left join {_RELEASES} as releases on releases.report_date > last_date
+group by market, report_type
+order by due_at, market
+"""
+"""For each market's bars and each type of its reports: the last day there is, and when the next one was due."""
 
 
 def known_views(relations: Mapping[str, str]) -> Iterator[str]:
     """Statements that create every readable table as a view; `relations`: what to select each of SOURCES from.
 
-    A row that was revised after the moment `known` stands, as it did then: `superseded_at` is null.
+    A row that was revised after the moment `known` stands, as it did then: `superseded_at` (`withdrawn_date`) is null.
     """
     for layer in sorted({name.split(".")[0] for name in _VIEWS}):
         yield f"create schema {layer}"
     for name, view in _VIEWS.items():
-        columns = ", ".join(
-            "null::timestamptz as superseded_at" if column == "superseded_at" else column
-            for column in TABLES[name].column_names()
-        )
-        where = view.where.format(bars=relations[_BARS])
+        columns = ", ".join(_AS_IT_WAS.get(column, column) for column in TABLES[name].column_names())
+        columns, where = (part.format(bars=relations[_BARS]) for part in (columns, view.where))
         yield f"create view {name} as select {columns} from {relations[view.source]} where {where}"
+    yield f"create view {_RELEASES} as from {relations[_RELEASES]}"

@@ -23,9 +23,11 @@ from pydantic import (
     model_validator,
 )
 
+from r2k_pipeline.claims.shown import printable, why_not_shown
+
 SHIPPED: Final = Path(__file__).parents[1] / "notes"
 LARGEST_BYTES: Final = 1_000_000
-NEXT: Final = "next: see docs/claims.md"
+NEXT: Final = "next: columns are in docs/tables.md, keys in docs/claims.md"
 
 
 class NoteError(ValueError):
@@ -34,10 +36,8 @@ class NoteError(ValueError):
 
 def _is_shown_as_it_is(words: str) -> str:
     """Text goes to terminals and spreadsheets: nothing in it may act there."""
-    if not all(letter.isprintable() or letter == "\n" for letter in words):
-        raise ValueError("text holds a control character")
-    if words[0] in "=+-@":
-        raise ValueError(f"text begins with {words[0]!r}: a spreadsheet would compute it")
+    if reason := why_not_shown(words, lines=True):
+        raise ValueError(f"text {reason}")
     return words
 
 
@@ -149,7 +149,7 @@ def _content(file: Path) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise NoteError(f"{file}: not TOML: {error}; {NEXT}") from error
     except OSError as error:
-        raise NoteError(f"{file}: cannot be read: {error.strerror}") from error
+        raise NoteError(f"{file}: cannot be read: {error.strerror}; {NEXT}") from error
 
 
 def _accept(claim: Claim, others: list[Claim], as_of: datetime) -> None:
@@ -167,4 +167,4 @@ def _repeated(names: Iterator[str]) -> list[str]:
 
 def _reasons(error: ValidationError) -> str:
     """Every mistake that pydantic found, as `key: what is wrong`."""
-    return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'claim'}: {e['msg']}" for e in error.errors())
+    return printable("; ".join(f"{'.'.join(map(str, e['loc'])) or 'claim'}: {e['msg']}" for e in error.errors()))

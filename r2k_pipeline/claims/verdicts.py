@@ -16,6 +16,8 @@ import polars as pl
 from r2k_pipeline.claims.box import Box, BoxError
 from r2k_pipeline.claims.checks import run_check
 from r2k_pipeline.claims.note import Claim, Definition, Note
+from r2k_pipeline.claims.reach import Ends, read_ends
+from r2k_pipeline.claims.shown import printable, why_not_shown
 from r2k_pipeline.contracts.claims import Claims
 
 Plain = str | int | float | bool | None
@@ -71,20 +73,27 @@ def judge(note: Note, box: Box, data_known_at: datetime) -> Iterator[Verdict]:
     """A verdict for every reading of every claim, in the note's order.
 
     A reading that is judged at a moment after `data_known_at`, the moment whose knowledge the data is, is undetermined:
-    what will be known then is not there yet.
+    what will be known then is not there yet. So is one at a moment by which more was due than the data holds.
     """
+    ends = read_ends(box, data_known_at)
     for claim in note.claims:
         for definition in claim.definitions:
-            as_of = definition.as_of or note.as_of
-            known = definition.judged_until or as_of
-            finding, error = Finding("undetermined", f"judged at {known:%Y-%m-%d %H:%M} UTC: not known yet"), None
-            if known <= data_known_at:
-                try:
-                    finding = _find(definition, box, as_of, known)
-                except BoxError as caught:
-                    error = str(caught)
-                    finding = Finding("undetermined", f"error: {error}")
-            yield Verdict(note.id, claim, definition, as_of, finding, error)
+            yield _judge(note, claim, definition, box, ends)
+
+
+def _judge(note: Note, claim: Claim, definition: Definition, box: Box, ends: Ends) -> Verdict:
+    as_of = definition.as_of or note.as_of
+    known = definition.judged_until or as_of
+    error = None
+    if not_there := ends.not_reached(definition, known):
+        finding = Finding("undetermined", not_there)
+    else:
+        try:
+            finding = _find(definition, box, as_of, known)
+        except BoxError as caught:
+            error = printable(str(caught))
+            finding = Finding("undetermined", f"error: {error}")
+    return Verdict(note.id, claim, definition, as_of, finding, error)
 
 
 def build_claims(notes: Sequence[Note], box: Box, data_known_at: datetime) -> pl.DataFrame:
@@ -135,6 +144,8 @@ def _plain(name: str, value: object) -> Plain:
         raise BoxError(f"{name} is {value}: neither a number nor unknown")
     if isinstance(value, date):
         return value.isoformat()
+    if isinstance(value, str) and (reason := why_not_shown(value)):
+        raise BoxError(f"{name} {reason}")
     if value is None or isinstance(value, str | int | float):
         return value
     raise BoxError(f"{name} is a {type(value).__name__}: give text, a number, a day, an instant, or true or false")

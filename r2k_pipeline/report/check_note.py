@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from r2k_pipeline.claims.box import Box
-from r2k_pipeline.claims.note import Note, read_note
+from r2k_pipeline.claims.note import NEXT, Note, read_note
 from r2k_pipeline.claims.verdicts import Verdict, judge
 
 WIDTH = 110
@@ -57,7 +57,8 @@ class CheckedNote:
             lines += ["", *textwrap.wrap(f"{claim.id}  {claim.claim}", WIDTH, subsequent_indent="    ")]
             for verdict in verdicts:
                 lines += _lines(verdict)
-        return "\n".join([*lines, *(["", *(f"ERROR  {error}" for error in self.errors)] if self.errors else [])])
+        errors = ["", *(f"ERROR  {error}" for error in self.errors), NEXT] if self.errors else []
+        return "\n".join([*lines, *errors])
 
 
 def check_note(file: Path, warehouse: Path) -> CheckedNote:

@@ -20,16 +20,21 @@ from tests.pipeline.conftest import Published
 NOTE = SHIPPED / "russell_2000_2025_03.toml"
 VERDICTS = {
     "P1": {"asset_manager": "holds", "leveraged_funds": "fails", "dealer": "fails",
-           "legacy_noncommercial": "undetermined", "legacy_noncommercial_direction": "holds"},
+           "legacy_noncommercial": "undetermined", "legacy_noncommercial_direction": "holds",
+           "asset_manager_confidence": "holds", "leveraged_funds_confidence": "fails"},
     "P2": {"asset_manager_state": "holds", "leveraged_funds_state": "fails", "asset_manager_direction": "holds",
-           "asset_manager_neutral_level": "fails", "legacy_noncommercial_direction": "fails"},
+           "asset_manager_neutral_level": "fails", "legacy_noncommercial_direction": "fails",
+           "asset_manager_mixed_flows": "fails", "leveraged_funds_mixed_flows": "fails"},
     "P3": {"asset_manager": "holds", "leveraged_funds": "fails", "legacy_noncommercial": "holds",
            "asset_manager_slower": "fails", "legacy_noncommercial_slower": "holds"},
     "T1": {"percentile_band": "holds", "consolidation": "holds"},
     "T2": {"all_time_high": "holds", "consolidation": "holds"},
     "T3": {"last_month": "holds", "last_year": "fails", "average_cross": "holds"},
     "T4": {"anchored_2024_12_13": "holds", "anchored_2024_07_09": "fails", "anchored_2023_12_13": "fails",
-           "rolling_250": "fails"},
+           "rolling_250": "fails",
+           "above_2284_since_2024_12_13": "fails", "above_2284_since_2024_07_09": "fails",
+           "above_2284_since_2023_12_13": "fails", "above_close_since_2024_12_13": "holds",
+           "above_close_since_2024_07_09": "holds", "above_close_since_2023_12_13": "holds"},
     "T5": {"touched": "holds", "low_of_the_decline": "fails"},
     "T6": {"session_lows": "holds", "level": "holds"},
     "T7": {"session_lows": "holds", "level": "holds"},
@@ -103,6 +108,11 @@ def test_the_constructions_band_and_the_lows_of_the_note(from_real: Published) -
     assert (round(value, 1), round(row["percentile_99"], 1)) == (1925.1, 2112.3)
     assert (round(row["lowest_low"], 2), round(row["highest_high"], 2)) == (1870.34, 2135.46)
     assert _claim(from_real, "T5", "low_of_the_decline")[0] == pytest.approx(1984.92, abs=0.01)
+
+
+def test_flows_of_the_week_were_not_mixed(from_real: Published) -> None:
+    value, _, (row,) = _claim(from_real, "P2", "asset_manager_mixed_flows")
+    assert (row["report_date"], row["long_contracts_change_1w"], value) == ("2025-03-11", -24_073, 40_646)
 
 
 def test_what_looks_ahead_says_until_when(from_real: Published) -> None:

@@ -14,17 +14,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from r2k_pipeline.claims.box import Box, BoxError
-from r2k_pipeline.claims.known import READABLE, SOURCES
+from r2k_pipeline.claims.known import READABLE
 from r2k_pipeline.claims.note import SHIPPED, NoteError, read_note
 from r2k_pipeline.claims.verdicts import Verdict, build_claims, judge
 from r2k_pipeline.contracts.claims import Claims
+from r2k_pipeline.contracts.cot import CotReleases
 from r2k_pipeline.contracts.indicators import DailyIndicators
-from r2k_pipeline.contracts.marts import PositioningVintages
+from r2k_pipeline.contracts.marts import Markets, PositioningVintages, Sessions
 from r2k_pipeline.contracts.prices import MarketBars
+from r2k_pipeline.contracts.profiles import SwingPivots
 from r2k_pipeline.contracts.table import TABLES
-from r2k_pipeline.lake import Lake
 from tests.pipeline.command_line import r2k
-from tests.sql.rows import Given, Row, rows_of
+from tests.sql.rows import Given, Row
+from tests.unit.boxed import boxed
 from tests.unit.published import SAMPLE, mart_row, publish
 
 LATER = datetime(2030, 1, 1, tzinfo=UTC)
@@ -65,6 +67,17 @@ ROWS: Given = {
         {"market": "RUT", "session_date": day, "close": 2000.0, "rsi_14": rsi, "drawdown_ratio": 0.0}
         for day, rsi in (("2025-03-13", 24.0), ("2025-03-14", None), ("2025-03-17", 39.0))
     ],
+    SwingPivots: [
+        {
+            "market": "RUT",
+            "pivot_date": "2025-03-06",
+            "kind": "low",
+            "price": price,
+            "confirmed_date": confirmed,
+            "withdrawn_date": withdrawn,
+        }
+        for price, confirmed, withdrawn in ((1990.0, "2025-03-13", "2025-03-17"), (1995.0, "2025-03-17", None))
+    ],
     PositioningVintages: [
         _positions("2025-03-04", 72_008.0, "2025-03-07T20:30Z"),
         _positions("2025-03-11", 48_030.0, "2025-03-14T19:30Z", "2025-03-20T12:00Z"),
@@ -75,9 +88,7 @@ ROWS: Given = {
 
 @pytest.fixture(scope="module")
 def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
-    lake = Lake.of(tmp_path_factory.mktemp("lake"), "files")
-    files = {name: [lake.write(TABLES[name], rows_of(TABLES[name], ROWS.get(TABLES[name], [])))] for name in SOURCES}
-    with Box.over_files(files, seconds=0.5) as opened:
+    with boxed(tmp_path_factory.mktemp("lake"), ROWS) as opened:
         yield opened
 
 
@@ -85,6 +96,8 @@ def _toml(value: Any) -> str:
     """JSON text and numbers are TOML's; a table is not."""
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{name} = {_toml(inner)}" for name, inner in value.items()) + " }"
+    if isinstance(value, date):
+        return value.isoformat()
     return json.dumps(value)
 
 
@@ -127,6 +140,17 @@ def _judged(box: Box, folder: Path, data_known_at: datetime = LATER, **given: An
         ("select '100>50' as value", "value like '100%'", "all", "holds", "100>50"),
         ("select date '2025-02-19' as value", "value = date '2025-02-19'", "all", "holds", "2025-02-19"),
         ("select true as value -- so", "value -- so", "all", "holds", "True"),
+        ("select 'a'::enum ('a', 'b') as value", "value = 'a'", "all", "holds", "a"),
+        (
+            "select uuid '00000000-0000-0000-0000-00000000000a' as value",
+            "true",
+            "all",
+            "holds",
+            f"{'0' * 8}-0000-0000-0000-00000000000a",
+        ),
+        ("select '{}'::json as value", "value = '{}'", "all", "holds", "{}"),
+        ("select '' as value", "value = ''", "all", "holds", ""),
+        ("select timestamp_ns '2025-03-14' as value", "true", "all", "holds", "2025-03-14T00:00:00"),
     ],
 )
 def test_rows_and_a_condition_become_a_verdict(
@@ -164,6 +188,21 @@ def test_a_claim_sees_what_was_known_and_not_what_came_after(
     assert rows["net_contracts"].to_list() == nets
 
 
+@pytest.mark.parametrize(
+    ("moment", "pivots"),
+    [
+        ("2025-03-13T19:59:59Z", []),
+        ("2025-03-14T20:00:00Z", [(1990.0, None)]),
+        ("2025-03-18T10:00:00Z", [(1990.0, date(2025, 3, 17)), (1995.0, None)]),
+    ],
+)
+def test_a_claim_sees_no_withdrawal_before_it_came(
+    box: Box, moment: str, pivots: list[tuple[float, date | None]]
+) -> None:
+    sql = "select price, withdrawn_date from features.swing_pivots order by confirmed_date"
+    assert box.rows(sql, {}, datetime.fromisoformat(moment)).rows() == pivots
+
+
 @pytest.mark.parametrize("name", READABLE)
 def test_what_is_readable_has_the_columns_that_it_has_in_the_warehouse(box: Box, name: str) -> None:
     assert box.rows(f"select * from {name} limit 0", {}, LATER).columns == TABLES[name].column_names()
@@ -183,6 +222,76 @@ def test_a_claim_that_looks_ahead_waits_for_its_moment(box: Box, tmp_path: Path)
     row = build_claims([note], box, at_its_moment).row(0, named=True)
     assert (row["judged_until_at"], row["known_at"]) == (at_its_moment, at_its_moment)
     assert row["as_of"] == datetime(2025, 3, 14, 20, tzinfo=UTC)
+
+
+SHORT: Given = {
+    Markets: [
+        {"market": market, "name": market, "index_symbol": f"^{market}", "calendar": "XNYS"}
+        for market in ("RUT", "SPX")
+    ],
+    Sessions: [
+        {
+            "calendar": "XNYS",
+            "session_date": f"2025-03-{day}",
+            "open_at": f"2025-03-{day}T13:30Z",
+            "close_at": f"2025-03-{day}T20:00Z",
+        }
+        for day in ("07", "10", "11", "12", "13", "14")
+    ],
+    MarketBars: [
+        _bar("2025-03-07", 2075.0),
+        *({**_bar(f"2025-03-{day}", 5600.0), "market": "SPX"} for day in (13, 14)),
+    ],
+    PositioningVintages: [_positions("2025-03-04", 72_008.0, "2025-03-07T20:30Z")],
+    CotReleases: [
+        {"report_date": day, "released_at": released}
+        for day, released in (("2025-03-04", "2025-03-07T20:30Z"), ("2025-03-11", "2025-03-14T19:30Z"))
+    ],
+}
+"""Prices of one market that end a week before those of the other, and before the note; and one report."""
+BARS = "select max(close) as value from staging.market_bars where market = $market"
+NETS = "select net_contracts as value from marts.weekly_positioning where market = $market"
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ({"sql": BARS, "parameters": {"market": "RUT"}}, "the prices of RUT end at 2025-03-07"),
+        ({"sql": BARS, "parameters": {"market": "RUT"}, "as_of": "2025-03-10T20:00:00Z"}, "the prices of RUT end"),
+        ({"sql": BARS, "parameters": {"market": "RUT"}, "as_of": "2025-03-10T19:59:59Z"}, None),
+        ({"sql": BARS, "parameters": {"market": "SPX"}}, None),
+        ({"sql": BARS.replace("$market", "'SPX'")}, None),
+        ({"sql": 'select count(*) as value from Staging."MARKET_BARS"'}, "the prices of RUT end at 2025-03-07"),
+        (
+            {
+                "sql": None,
+                "check": "anchored_profile",
+                "parameters": {"market": "RUT", "anchor_date": date(2025, 3, 7), "bin_points": 5.0},
+            },
+            "the prices of RUT end at 2025-03-07",
+        ),
+        ({"sql": NETS, "parameters": {"market": "RUT"}}, "the reports of RUT end at 2025-03-04"),
+        ({"sql": NETS, "parameters": {"market": "RUT"}, "as_of": "2025-03-14T19:29:59Z"}, None),
+        ({"sql": "select 1 as value"}, None),
+    ],
+)
+def test_a_moment_that_the_data_does_not_reach_is_not_judged_on_older_rows(
+    short: Box, tmp_path: Path, given: dict[str, Any], missing: str | None
+) -> None:
+    judged = _judged(short, tmp_path, **given)
+    assert judged.error is None
+    if missing is None:
+        assert judged.finding.verdict == "holds"
+    else:
+        assert judged.finding.verdict == "undetermined"
+        assert str(judged.finding.reason).startswith(missing)
+        assert str(judged.finding.reason).endswith(": not reached yet")
+
+
+@pytest.fixture(scope="module")
+def short(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
+    with boxed(tmp_path_factory.mktemp("lake"), SHORT) as opened:
+        yield opened
 
 
 @pytest.mark.parametrize(
@@ -255,11 +364,24 @@ def test_memory_is_bounded(box: Box) -> None:
     ("given", "reason"),
     [
         ({"sql": "select 1 as price"}, "no column `value`, only price"),
-        ({"sql": "select [1] as value"}, "value is a list"),
+        ({"sql": "select [1] as value"}, "value is INTEGER[]: give text, a number"),
         ({"sql": "select 'nan'::double as value"}, "value is nan"),
         ({"holds_when": "price > 1"}, "price"),
         ({"holds_when": "value + 1"}, "not true or false"),
-        ({"holds_when": "value > 0, 1"}, "not true or false"),
+        ({"holds_when": "value > 0, 1"}, "holds_when is TUPLE(BOOLEAN, INTEGER)"),
+        ({"holds_when": "true or count(*) > 0", "sql": "select unnest([1, 2]) as value"}, "1 answers on 2 rows"),
+        ({"sql": "select interval 1 day as value"}, "value is INTERVAL: give text, a number"),
+        ({"sql": "select max(known_at) - min(known_at) as value from staging.market_bars"}, "value is INTERVAL"),
+        ({"sql": "select union_value(a := 1) as value"}, "value is UNION(a INTEGER)"),
+        ({"sql": "select date 'infinity' as value"}, "value is infinity: no day or instant"),
+        ({"sql": "select timestamptz '-infinity' as value"}, "value is -infinity: no day or instant"),
+        ({"sql": "select timestamp_ns 'infinity' as value"}, "value is infinity: no day or instant"),
+        ({"sql": "select 1 as value, date '290000-01-01' as late"}, "late is 290000-01-01: no day or instant"),
+        ({"sql": "select date '0044-03-15 (BC)' as value"}, "value is 0044-03-15 (BC): no day or instant"),
+        ({"sql": "select chr(27) || '[2J' as value"}, "value holds a control character"),
+        ({"sql": "select 1 as value, 'holds' || chr(10) || 'ERROR' as words"}, "words holds a control character"),
+        ({"sql": "select '=cmd|'' /C calc''!A0' as value"}, "value begins with '=': a spreadsheet would compute it"),
+        ({"sql": 'select 1 as value where "red\x1b[31m" = 1'}, "red\\x1b[31m"),
         ({"holds_when": "true from read_csv('/etc/passwd'); --"}, "SQL"),
         ({"holds_when": "exists (from marts.markets)"}, "must not read"),
         ({"holds_when": "random() < 0.5"}, "must not call random"),
@@ -281,6 +403,8 @@ def test_a_definition_that_cannot_be_computed_is_undetermined_and_an_error(
     assert judged.error is not None
     assert reason in judged.error
     assert judged.finding.reason == f"error: {judged.error}"
+    assert judged.error.isprintable()
+    assert _judged(box, tmp_path).finding.verdict == "holds"
 
 
 @pytest.mark.parametrize(
@@ -290,6 +414,7 @@ def test_a_definition_that_cannot_be_computed_is_undetermined_and_an_error(
         ({"check": "rsi_trigger"}, "give either sql or check"),
         ({"unit": None}, "unit: Field required"),
         ({"colour": "red"}, "colour: Extra inputs are not permitted"),
+        ({'"red\\u001b[31m"': "red"}, r"red\x1b[31m: Extra inputs are not permitted"),
         ({"unit": 5}, "unit: Input should be a valid string"),
         ({"rows": "most"}, "rows: Input should be 'all' or 'any'"),
         ({"reading": "=cmd|' /C calc'!A0"}, "a spreadsheet would compute it"),
@@ -339,7 +464,7 @@ def test_what_is_no_note_says_so(tmp_path: Path, body: bytes, reason: str) -> No
     with pytest.raises(NoteError, match=reason) as error:
         read_note(file)
     assert str(error.value).startswith(f"{file}: ")
-    with pytest.raises(NoteError, match="cannot be read: "):
+    with pytest.raises(NoteError, match=r"cannot be read: Is a directory; next: .*docs/claims\.md"):
         read_note(tmp_path)
 
 
@@ -366,6 +491,8 @@ def test_check_note_runs_the_others_names_the_mistakes_and_ends_with_1(tmp_path:
     assert "    holds         only: 1,993.69 (points)\n" in said.output
     assert f"ERROR  {file}: claim 'empty': claim: Field required" in said.output
     assert f"ERROR  {file}: claim 'wrong', only: Binder Error: " in said.output
+    assert 'Candidate bindings: "' in said.output
+    assert said.output.endswith("\nnext: columns are in docs/tables.md, keys in docs/claims.md\n")
     found = json.loads(r2k(tmp_path, *arguments, "--json").stdout)
     assert (found["is_sample"], len(found["errors"])) == (True, 2)
     assert found["verdicts"][0]["evidence"] == [{"value": 1993.69, "session_date": "2025-03-13"}]

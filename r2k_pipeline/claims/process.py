@@ -1,0 +1,109 @@
+"""The process of a box as its parent holds it: started early, asked, killed when it does not heed, started anew.
+
+Belongs here: its life and the waiting. Not here: what it does (worker.py), what is asked (box.py).
+"""
+
+import signal
+import subprocess
+import sys
+import tempfile
+from multiprocessing.connection import Pipe
+from pathlib import Path
+from typing import Final
+
+from r2k_pipeline.claims.bounds import GRACE_SECONDS, QueryError
+from r2k_pipeline.claims.worker import Request, Setup
+
+START_SECONDS: Final = 60.0
+"""To import what it needs and to open the tables; some tenths of a second on a machine that is not busy."""
+COMMAND: Final = (
+    "import sys; sys.modules['numpy'] = None; sys.path.insert(0, sys.argv[2]); "
+    "from r2k_pipeline.claims.worker import serve; serve()"
+)
+"""What it runs: without numpy, which pyarrow would load where it finds it, and 0.1 s and buffers for its threads."""
+PACKAGES: Final = str(Path(__file__).parents[2])
+
+
+class StartError(RuntimeError):
+    """A process that does not come to answer; the message is why."""
+
+
+class BoxProcess:
+    """A worker process. It ends with `close`, and by itself when its parent is gone."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115  (as long as the process)
+        self._start()
+
+    @property
+    def pid(self) -> int:
+        """Of the process that answers now."""
+        return self._process.pid
+
+    def ask(self, request: Request) -> bytes:
+        """The rows as an Arrow stream. Raises QueryError with the reason where there are none, StartError."""
+        self._await_start()
+        try:
+            self._pipe.send(request)
+            answer = self._answer(self._setup.seconds + GRACE_SECONDS)
+        except (EOFError, OSError) as error:
+            ended = self._end()
+            self._start()
+            raise QueryError(f"ended its process ({ended}), as where memory runs out") from error
+        if answer is None:
+            self._end()
+            self._start()
+            raise QueryError(f"stopped after {self._setup.seconds:g} seconds")
+        if not answer.startswith(b"+"):
+            raise QueryError(answer[1:].decode())
+        return answer[1:]
+
+    def close(self) -> None:
+        """End it, whatever it does."""
+        self._end()
+        self._said.close()
+
+    def _start(self) -> None:
+        self._is_ready = False
+        self._pipe, theirs = Pipe()
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603  (this Python, our own code)
+                [sys.executable, "-P", "-c", COMMAND, str(theirs.fileno()), PACKAGES],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=self._said,
+                start_new_session=True,  # Ctrl-C is for the parent
+            )
+
+    def _await_start(self) -> None:
+        """Raise StartError unless it has opened what it was told to."""
+        if self._is_ready:
+            return
+        try:
+            self._pipe.send(self._setup)
+            answer = self._answer(START_SECONDS)
+        except (EOFError, OSError) as error:
+            raise StartError(f"its process ended ({self._end()}): {self._last_words()}") from error
+        if answer is None:
+            raise StartError(f"its process did not start within {START_SECONDS:g} seconds")
+        if answer != b"+":
+            raise StartError(answer[1:].decode())
+        self._is_ready = True
+
+    def _answer(self, seconds: float) -> bytes | None:
+        """What comes within `seconds`. Raises EOFError, OSError where the process has ended."""
+        return self._pipe.recv_bytes() if self._pipe.poll(seconds) else None
+
+    def _end(self) -> str:
+        """How it ended: by itself, or here."""
+        self._pipe.close()
+        self._process.kill()
+        code = self._process.wait()
+        return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+
+    def _last_words(self) -> str:
+        self._said.seek(0)
+        lines = self._said.read().decode(errors="replace").split("\n")
+        return next((line for line in reversed(lines) if line.strip()), "it said nothing")

@@ -1,0 +1,23 @@
+"""A box over a few rows by hand.
+
+Belongs here: opening one. Not here: the rows, what is asked of it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from r2k_pipeline.claims.box import Box
+from r2k_pipeline.claims.known import SOURCES
+from r2k_pipeline.contracts.table import TABLES
+from r2k_pipeline.lake import Lake
+from tests.sql.rows import Given, rows_of
+
+
+@contextmanager
+def boxed(folder: Path, rows: Given, seconds: float = 0.5) -> Iterator[Box]:
+    """A box over a lake in `folder` that holds `rows`; tables without any are empty."""
+    lake = Lake.of(folder, "files")
+    files = {name: [lake.write(TABLES[name], rows_of(TABLES[name], rows.get(TABLES[name], [])))] for name in SOURCES}
+    with Box.over_files(files, seconds=seconds) as box:
+        yield box
