@@ -15,6 +15,7 @@ from universe import BARS, SYMBOLS, build_universe
 from r2k_pipeline.contracts.profiles import VolumeProfiles
 from r2k_pipeline.transforms.consolidations import build_consolidations
 from r2k_pipeline.transforms.indicators import build_daily_indicators
+from r2k_pipeline.transforms.level_evidence import find_evidence
 from r2k_pipeline.transforms.levels import build_levels
 from r2k_pipeline.transforms.pivots import build_swing_pivots
 
@@ -38,7 +39,8 @@ class Input:
     def levels(self, last_only: bool = True) -> pl.DataFrame:
         """The levels of the last session, or of all."""
         since = self.bars["session_date"].max() if last_only else None
-        return build_levels(self.bars, self.indicators, self.pivots, NO_PROFILES, self.ranges, since=since)
+        evidence = find_evidence(self.bars, self.indicators, self.pivots, NO_PROFILES, self.ranges)
+        return build_levels(self.bars, self.indicators, evidence, since=since)
 
 
 def main(symbols: int) -> None:

@@ -85,8 +85,10 @@ class Levels(Table, layer="features"):
 
     market = text("market id, e.g. RUT", key=True)
     session_date = day("the session at whose close the zone stood so", key=True)
-    level_id = text("the founding evidence's kind and date; the same zone keeps it through time", key=True)
-    price = points("mean price of the zone's evidence")
+    level_id = text(
+        "kind and birth of the founding evidence (of a range also when it was known); kept through time", key=True
+    )
+    price = points("mean of the different prices of the zone's evidence")
     low = points("lowest price of the zone's evidence")
     high = points("highest price of the zone's evidence")
     kind = text("kind of the founding evidence", regex=LEVEL_KIND)
@@ -95,19 +97,21 @@ class Levels(Table, layer="features"):
         "support below the close, resistance above; a zone that contains the close keeps the role it last had",
     )
     strength = number(
-        "evidence and holds",
-        "each piece of evidence and each hold adds 1, a break takes a quarter; halves in 252 sessions",
+        "prices and holds",
+        "each price that is new in the zone and each hold adds 1, a break takes a quarter; halves in 252 sessions",
     )
     touches = count("touches", "bars that came within 0.1 ATR after a close had stood more than 0.5 ATR clear")
     holds = count("touches", "touches after which the next clear close was on the side the price came from")
     breaks = count("breaks", "clear closes on the other side than the clear close before")
     role_flips = count("breaks", "breaks after which the zone held from its new side")
-    born_date = day("date of the founding evidence")
+    born_date = day("birth of the founding evidence, as in features.level_evidence")
     confirmed_date = day("session at whose close the founding evidence, and so the zone, was first known")
     last_touch_date = day("session of the last touch; null = not touched since confirmed", nullable=True)
     distance_atr = number("ATR", "(price - close) / atr_14 of the session; negative below the close")
     nearness = count("place", "1 = the nearest price to the close among the zones of its role")
-    evidence_count = count("pieces of evidence", "how many pieces joined the zone up to this session")
+    evidence_count = count(
+        "pieces of evidence", "how many pieces joined the zone up to this session, repeats of a price too"
+    )
     evidence = text("the newest pieces of evidence, newest first: kind date at price")
 
     @dy.rule()
@@ -126,6 +130,30 @@ class Levels(Table, layer="features"):
     @dy.rule()
     def holds_within_touches(cls) -> pl.Expr:  # noqa: N805
         return (pl.col("holds") <= pl.col("touches")) & (pl.col("role_flips") <= pl.col("breaks"))
+
+
+class LevelEvidence(Table, layer="features"):
+    """One piece of evidence in one zone: a price that a chartist would mark, filed at one session's close.
+
+    At a session a zone's pieces are its rows filed by then and not withdrawn by then: `features.levels.price` is the
+    mean of their different prices, evidence_count their number.
+    """
+
+    market = text("market id, e.g. RUT", key=True)
+    level_id = text("the zone, as in features.levels", key=True)
+    kind = text("what the price is", key=True, regex=LEVEL_KIND)
+    born_date = day(
+        "session whose bar made the price; of a moving reference, the first at which it stood there", key=True
+    )
+    confirmed_date = day("session at whose close it could first be known", key=True)
+    filed_date = day("session from whose close on the piece is in the zone", key=True)
+    price = points("the price")
+    withdrawn_date = day("first session without it, after a correction; null = it stands", nullable=True)
+
+    @dy.rule()
+    def dates_in_order(cls) -> pl.Expr:  # noqa: N805
+        known = pl.col("confirmed_date").is_between("born_date", "filed_date")
+        return known & (pl.coalesce("withdrawn_date", pl.lit(date.max)) > pl.col("filed_date"))
 
 
 class LevelOutcomes(Table, layer="features"):
@@ -154,7 +182,13 @@ class LevelOutcomes(Table, layer="features"):
     baseline_share_ratio = ratio("share of those that held", nullable=True)
     excess_share_ratio = ratio("held_share_ratio - baseline_share_ratio", nullable=True)
     p_value = number(
-        "probability", "two-sided score test of the held share against the baseline's", nullable=True, low=0
+        "probability",
+        "two-sided, that touches hold as their baselines do; of sums over blocks of 20 sessions; cautious for kind all",
+        nullable=True,
+        low=0,
+    )
+    q_value = number(
+        "probability", "false discovery rate among all rows (Benjamini and Hochberg)", nullable=True, low=0
     )
     first_session_date = day("session before the first touch")
     last_session_date = day("session before the last touch")

@@ -3,6 +3,8 @@
 Belongs here: pivots, points of control, value areas and nodes. Not here: zones made out of them.
 """
 
+from datetime import date
+
 import dataframely as dy
 import polars as pl
 
@@ -15,17 +17,26 @@ PROFILE_WINDOW = r"^(rolling_[1-9]\d*|since_year_high|(since|consolidation)_\d{4
 
 
 class SwingPivots(Table, layer="features"):
-    """One swing high or low: a bar strictly above (below) its neighbours on both sides, once that is confirmed."""
+    """One swing high or low: a bar strictly above (below) its neighbours on both sides, once that is confirmed.
+
+    A corrected bar may withdraw a pivot, or tell it anew with another price. As of a session the pivots are the rows
+    confirmed by then and not withdrawn by then.
+    """
 
     market = text("market id, e.g. RUT", key=True)
     pivot_date = day("session of the extreme", key=True)
     kind = choice(PIVOT_KINDS, "a high or a low; one bar can be both", key=True)
+    confirmed_date = day(
+        "session at whose close the row was first known: 5 bars after pivot_date, or the first after a correction",
+        key=True,
+    )
     price = points("the bar's high, or its low")
-    confirmed_date = day("session at whose close the pivot was first known, k bars after pivot_date")
+    withdrawn_date = day("first session without it, after a correction; null = it stands", nullable=True)
 
     @dy.rule()
-    def confirmed_after_pivot(cls) -> pl.Expr:  # noqa: N805
-        return pl.col("confirmed_date") > pl.col("pivot_date")
+    def dates_in_order(cls) -> pl.Expr:  # noqa: N805
+        withdrawn = pl.coalesce("withdrawn_date", pl.lit(date.max))
+        return (pl.col("confirmed_date") > pl.col("pivot_date")) & (withdrawn > pl.col("confirmed_date"))
 
 
 class VolumeProfiles(Table, layer="features"):

@@ -26,7 +26,7 @@ from r2k_pipeline.orchestration.run import Run
 from r2k_pipeline.settings import PROJECT
 from r2k_pipeline.sources.release_calendar import build_cot_releases
 from r2k_pipeline.sql_models import SqlModel, read_models, run_model
-from r2k_pipeline.transforms.replay import as_first_known, replay
+from r2k_pipeline.transforms.replay import as_first_known, replay, replay_facts, standing
 from r2k_pipeline.transforms.setups import read_setups
 
 SQL: Final = PROJECT / "sql"
@@ -78,11 +78,16 @@ def _of_sql(model: SqlModel) -> DerivedTable:
     return DerivedTable(TABLES[model.name], tuple(sorted(upstreams)), "duckdb", build, model.comment)
 
 
-def _of_bars(table: type[Table], function: str, dated: str = "session_date") -> DerivedTable:
+def _of_bars(
+    table: type[Table],
+    function: str,
+    dated: str = "session_date",
+    replayed: Callable[..., pl.DataFrame] = replay,
+) -> DerivedTable:
     """A feature of bars by `module:function`, replayed as known at each close; `dated` is when its rows are known."""
 
     def build(run: Run) -> pl.DataFrame:
-        return replay(run.lake.read(prices.MarketBars), _transform(function), dated)
+        return replayed(run.lake.read(prices.MarketBars), _transform(function), dated)
 
     return DerivedTable(table, (prices.MarketBars.dotted(),), "polars", build)
 
@@ -104,17 +109,34 @@ _EVIDENCE: Final = {
     profiles.VolumeProfiles: _transform("volume_profiles:build_volume_profiles"),
     levels.Consolidations: _transform("consolidations:build_consolidations"),
 }
-"""What levels are made of, in the order build_levels takes it."""
+"""What levels are made of, in the order find_evidence takes it."""
+
+
+def _level_evidence(run: Run) -> pl.DataFrame:
+    """What levels are made of, from the tables at hand; where bars were revised, from those of each epoch."""
+    at_hand = [run.lake.read(table) for table in _EVIDENCE]
+    return replay_facts(
+        run.lake.read(prices.MarketBars),
+        lambda bars: _evidence_of(bars, *(build(bars) for build in _EVIDENCE.values())),
+        "filed_date",
+        built=lambda bars: _evidence_of(bars, *at_hand),
+    )
+
+
+def _evidence_of(bars: pl.DataFrame, indicator_rows: pl.DataFrame, *others: pl.DataFrame) -> pl.DataFrame:
+    """Evidence of levels out of plain bars and the tables of _EVIDENCE."""
+    found = _transform("level_evidence:find_evidence")(bars, indicator_rows, *others)
+    return _transform("levels:build_level_evidence")(bars, indicator_rows, found)
 
 
 def _levels(run: Run) -> pl.DataFrame:
-    """Levels from the tables at hand; where bars were revised, from the evidence as it was known in each epoch."""
-    build_levels = _transform("levels:build_levels")
-    at_hand = [run.lake.read(table) for table in _EVIDENCE]
+    """Levels from their evidence; where bars were revised, from what stood in each epoch."""
+    build_levels, build_indicators = _transform("levels:build_levels"), _EVIDENCE[indicators.DailyIndicators]
+    at_hand, evidence = (run.lake.read(table) for table in (indicators.DailyIndicators, levels.LevelEvidence))
     return replay(
         run.lake.read(prices.MarketBars),
-        lambda bars: build_levels(bars, *(build(bars) for build in _EVIDENCE.values())),
-        built=lambda bars: build_levels(bars, *at_hand),
+        lambda bars: build_levels(bars, build_indicators(bars), standing(bars, evidence, "filed_date")),
+        built=lambda bars: build_levels(bars, at_hand, evidence),
     )
 
 
@@ -267,7 +289,7 @@ _REFERENCE: Final = (
 _FEATURES: Final = (
     _of_bars(indicators.DailyIndicators, "indicators:build_daily_indicators"),
     DerivedTable(indicators.MovingAverageCrosses, (indicators.DailyIndicators.dotted(),), "polars", _crosses),
-    _of_bars(profiles.SwingPivots, "pivots:build_swing_pivots", "confirmed_date"),
+    _of_bars(profiles.SwingPivots, "pivots:build_swing_pivots", "confirmed_date", replay_facts),
     DerivedTable(
         profiles.VolumeProfiles,
         tuple(t.dotted() for t in (prices.MarketBars, levels.OpenRanges)),
@@ -282,8 +304,14 @@ _FEATURES: Final = (
         _open_ranges,
     ),
     DerivedTable(
-        levels.Levels,
+        levels.LevelEvidence,
         (prices.MarketBars.dotted(), *(table.dotted() for table in _EVIDENCE)),
+        "polars",
+        _level_evidence,
+    ),
+    DerivedTable(
+        levels.Levels,
+        tuple(t.dotted() for t in (prices.MarketBars, indicators.DailyIndicators, levels.LevelEvidence)),
         "polars",
         _levels,
     ),

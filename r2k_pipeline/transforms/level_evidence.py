@@ -17,55 +17,82 @@ STAND_ATR = 0.25
 """How far it may wander meanwhile, in ATR: half of what separates two zones."""
 
 
-def build_level_evidence(
+FAMILIES = ("swing", "range", "year", "high", "low", "poc", "value")
+"""First words of the kinds, in the order in which evidence of one session is filed."""
+
+
+def find_evidence(
     bars: pl.DataFrame,
     indicators: pl.DataFrame,
     pivots: pl.DataFrame,
     profiles: pl.DataFrame,
     consolidations: pl.DataFrame,
 ) -> pl.DataFrame:
-    """All evidence: market, kind, price, born_date, confirmed_date; markets as in `bars`, sorted by confirmed_date.
+    """All evidence: market, kind, price, born_date, confirmed_date; in no order.
 
     Kinds: `swing_high` `swing_low` `range_high` `range_low` `year_high` `year_low` `high_252d` `low_252d`, and
     `poc_` `value_area_low_` `value_area_high_` + the name of each rolling profile window. Prices in index points.
-    Raises ValueError if any of it is of a market that has no bars.
+    Raises ValueError if bars are not sorted or the edge of a consolidation is no close of the bars in it.
     """
     offsets = symbol_offsets(bars)
     parts = [
         _pivot_evidence(pivots),
-        *(_edge_evidence(consolidations, edge) for edge in ("low", "high")),
+        *(_edge_evidence(consolidations, bars, offsets, edge) for edge in ("low", "high")),
         *_year_evidence(bars, offsets),
         *_standing_evidence(indicators, offsets, {name: name for name in ("high_252d", "low_252d")}),
         *_profile_evidence(profiles, indicators),
     ]
-    markets = bars["market"].gather(offsets[:-1])
-    for part in parts:
-        strangers = part.filter(~pl.col("market").is_in(markets.implode()))["market"].unique()
-        if len(strangers):
-            raise ValueError(f"levels: evidence of markets that have no bars: {strangers.sort().head().to_list()}")
     day = bars.schema["session_date"]
     dtypes: dict[str, pl.DataType | type[pl.DataType]] = {
-        "market": pl.Enum(markets),
+        "market": pl.String,
         "kind": pl.String,
         "price": pl.Float64,
         "born_date": day,
         "confirmed_date": day,
     }
-    evidence = pl.concat(part.select(pl.col(name).cast(dtype) for name, dtype in dtypes.items()) for part in parts)
-    return evidence.sort("market", "confirmed_date", maintain_order=True)
+    return pl.concat(part.select(pl.col(name).cast(dtype) for name, dtype in dtypes.items()) for part in parts)
+
+
+def in_filing_order(evidence: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
+    """Evidence by market as in `bars`, confirmed_date, family, kind, birth: its filing depends on no order of rows.
+
+    Its markets become an Enum of those of `bars`. Raises ValueError if any of it is of a market that has no bars.
+    """
+    markets = bars["market"].gather(symbol_offsets(bars)[:-1])
+    strangers = evidence.filter(~pl.col("market").is_in(markets.implode()))["market"].unique()
+    if len(strangers):
+        raise ValueError(f"levels: evidence of markets that have no bars: {strangers.sort().head().to_list()}")
+    kinds = sorted(evidence["kind"].unique(), key=lambda kind: (FAMILIES.index(kind.split("_")[0]), kind))
+    return evidence.with_columns(pl.col("market").cast(pl.Enum(markets))).sort(
+        "market", "confirmed_date", pl.col("kind").cast(pl.Enum(kinds)), "born_date"
+    )
 
 
 def _pivot_evidence(pivots: pl.DataFrame) -> pl.DataFrame:
     return pivots.select("market", "price", "confirmed_date", kind="swing_" + pl.col("kind"), born_date="pivot_date")
 
 
-def _edge_evidence(consolidations: pl.DataFrame, edge: str) -> pl.DataFrame:
-    """One edge of the ranges, each price once: when the range was confirmed, and when a close moved the edge."""
+def _edge_evidence(consolidations: pl.DataFrame, bars: pl.DataFrame, offsets: Integers, edge: str) -> pl.DataFrame:
+    """One edge of the ranges: when a range was confirmed and when a close moved the edge, born at the close that it is.
+
+    Ranges that nest share edges: what two of them say at one session is one piece of evidence.
+    """
+    from r2k_pipeline.transforms.level_evidence_kernels import first_equal  # noqa: PLC0415  (imports numba)
+
     versions = consolidations.sort("market", "start_date", "confirmed_date")
-    edges = versions.filter(
-        pl.any_horizontal(pl.col("market", "start_date", edge).ne_missing(pl.col("market", "start_date", edge).shift()))
+    told = pl.col("market", "start_date", edge)
+    edges = versions.filter(pl.any_horizontal(told.ne_missing(told.shift())))
+    place = edges["market"].cast(pl.Enum(bars["market"].gather(offsets[:-1]))).to_physical().cast(pl.Int64)
+    days, since = (
+        dates.to_physical().cast(pl.Int64).to_numpy() for dates in (bars["session_date"], edges["start_date"])
     )
-    return edges.select("market", "confirmed_date", kind=pl.lit(f"range_{edge}"), price=edge, born_date="start_date")
+    rows = first_equal(column_array(bars, "close"), days, offsets, place.to_numpy(), since, edges[edge].to_numpy())
+    born = edges.select("market", "confirmed_date", kind=pl.lit(f"range_{edge}"), price=edge).with_columns(
+        born_date=bars["session_date"].gather(pl.Series(rows).replace(-1, None))
+    )
+    if strange := born.filter((pl.col("born_date") <= pl.col("confirmed_date")).fill_null(False).not_()).height:
+        raise ValueError(f"levels: the {edge} of {strange} consolidations is no close of the bars in them")
+    return born.unique()
 
 
 def _year_evidence(bars: pl.DataFrame, offsets: Integers) -> list[pl.DataFrame]:

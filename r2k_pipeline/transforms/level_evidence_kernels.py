@@ -37,6 +37,21 @@ def standing(values: Floats, unit: Floats, units: float, offsets: Integers, hold
 
 
 @exact_kernel
+def first_equal(
+    close: Floats, day: Integers, offsets: Integers, market: Integers, since: Integers, value: Floats
+) -> Integers:
+    """The row of each market's first close from day `since` on that equals `value`, -1 where none does."""
+    rows = np.full(value.size, -1, np.int64)
+    for place in range(value.size):
+        first, end = offsets[market[place]], offsets[market[place] + 1]
+        row = first + np.searchsorted(day[first:end], since[place])
+        while row < end and close[row] != value[place]:
+            row += 1
+        rows[place] = row if row < end else -1
+    return rows
+
+
+@exact_kernel
 def year_extremes(high: Floats, low: Floats, day: NDArray[np.int32], new_years: Integers, offsets: Integers) -> Any:
     """YEAR records of every market (its rows from offsets[i] on), in order.
 

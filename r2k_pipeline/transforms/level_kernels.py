@@ -32,15 +32,15 @@ ARMED, TOUCHED, NEW = 0, 1, 2
 COUNTS = ["evidence", "touches", "holds", "breaks", "role_flips"]
 BAR = np.dtype([(name, "f8") for name in ("high", "low", "close", "atr")] + [("day", "i8")])
 PIECE = np.dtype([("price", "f8"), ("known_day", "i8"), ("row", "i4"), ("zone", "i4"), ("previous", "i4")])
-"""A piece of evidence. The walk fills in the row it was filed at, its zone (the piece that founded it), and the piece
-that came before it in that zone (-1: none)."""
+"""A piece of evidence. The walk fills in the row it was filed at (left as it is where none was), its zone (the piece
+that founded it), and the piece that came before it in that zone (-1: none)."""
 ZONE = np.dtype(
     [(name, "f8") for name in ("price", "low", "high", "strength")]
-    + [(name, "i4") for name in ("strength_row", "latest", "last_touch", *COUNTS)]
+    + [(name, "i4") for name in ("strength_row", "latest", "last_touch", "prices", *COUNTS)]
     + [("side", "i1"), ("state", "i1"), ("was_broken", "?")]
 )
-"""A zone, kept at the place of its founding piece. `latest`: its newest piece; `side`: +1 if the last close that stood
-clear of it was above, -1 below."""
+"""A zone, kept at the place of its founding piece. `latest`: its newest piece; `prices`: how many different ones its
+pieces have; `side`: +1 if the last close that stood clear of it was above, -1 below."""
 BOOK = np.dtype([(name, "i4") for name in ("live", "filed", "expired", "cursor")])
 """How many zones live (the first places of `order`), how many pieces are filed and have expired, and where among the
 zones the last search ended: the next one is for a price near by."""
@@ -151,21 +151,41 @@ def _found(book: Any, zones: Any, order: Any, position: int, row: int, bar: Any,
 
 
 @exact_kernel
+def _is_told(zone: Any, pieces: Any, price: float) -> bool:
+    """Whether one of the zone's pieces has this very price."""
+    if not zone.low <= price <= zone.high:
+        return False
+    item = zone.latest
+    while item >= 0 and pieces[item].price != price:
+        item = pieces[item].previous
+    return bool(item >= 0)
+
+
+@exact_kernel
+def _count_price(zone: Any, price: float) -> None:
+    """Let a price that is new in the zone widen it; the zone's price is the mean of them."""
+    zone.low, zone.high = min(zone.low, price), max(zone.high, price)
+    zone.prices += 1
+    mean = zone.price + (price - zone.price) / zone.prices
+    zone.price = min(max(mean, zone.low), zone.high)  # rounding must not carry it out of its edges
+
+
+@exact_kernel
 def _file(book: Any, zones: Any, order: Any, pieces: Any, row: int, bar: Any) -> None:
-    """File the pieces known by now: each widens a zone, whose price stays the mean of its pieces, or founds one."""
+    """File the pieces known by now: each joins a zone, or founds one; a price counts once in a zone."""
     while book.filed < len(pieces) and pieces[book.filed].known_day <= bar.day:
         piece = pieces[book.filed]
         position, exists = _home(book, zones, order, piece.price, bar.atr)
         if not exists:
             _found(book, zones, order, position, row, bar, piece.price)
         zone = zones[order[position]]
+        points = 0.0 if _is_told(zone, pieces, piece.price) else 1.0
+        if points > 0:
+            _count_price(zone, piece.price)
+        _credit(zone, row, 1.0, points)
         piece.row, piece.zone, piece.previous = row, order[position], zone.latest
-        zone.low, zone.high = min(zone.low, piece.price), max(zone.high, piece.price)
         zone.evidence += 1
-        mean = zone.price + (piece.price - zone.price) / zone.evidence
-        zone.price = min(max(mean, zone.low), zone.high)  # rounding must not carry it out of its edges
         zone.latest = book.filed
-        _credit(zone, row, 1.0, 1.0)
         book.filed += 1
 
 
@@ -213,8 +233,9 @@ def _walk_zones(bars: Any, pieces: Any, per_side: int, first_day: int, out: Any)
 def walk_markets(bars: Any, offsets: Any, pieces: Any, shares: Any, per_side: int, first_day: int) -> Any:
     """SNAPSHOT records of the `per_side` nearest zones on either side of the close, at every bar from `first_day` on.
 
-    `bars`: BAR records, market i has those from offsets[i] on. `pieces`: PIECE records, market i has those from
-    shares[i] on, sorted by known_day; the walk fills in the rest of each (`row` counts within the market).
+    `bars`: BAR records of a batch of markets, `pieces`: PIECE records of the same, sorted by known_day, with -1 as row
+    and previous; the walk fills in these and the zone. Market i has the bars from offsets[i] on and the pieces from
+    shares[i] on, counted through all batches, as are the rows and pieces that come out.
     A bar whose ATR is NaN or 0 shows no zones; evidence waits for the first bar that has one.
     """
     shown = 0
@@ -224,14 +245,17 @@ def walk_markets(bars: Any, offsets: Any, pieces: Any, shares: Any, per_side: in
     written = 0
     for market in range(len(offsets) - 1):
         row, piece = offsets[market], shares[market]
-        its = pieces[piece : shares[market + 1]]
-        count = _walk_zones(bars[row : offsets[market + 1]], its, per_side, first_day, out[written:])
+        its = pieces[piece - shares[0] : shares[market + 1] - shares[0]]
+        days = bars[row - offsets[0] : offsets[market + 1] - offsets[0]]
+        count = _walk_zones(days, its, per_side, first_day, out[written:])
         for zone in out[written : written + count]:
             zone.row += row
             zone.last_touch += row if zone.last_touch >= 0 else 0
             zone.founder += piece
             zone.latest += piece
         for item in its:
+            item.row += row if item.row >= 0 else 0
+            item.zone += piece
             item.previous += piece if item.previous >= 0 else 0
         written += count
     return out[:written]

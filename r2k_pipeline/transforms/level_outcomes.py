@@ -3,13 +3,13 @@
 Belongs here: `features.level_outcomes` out of bars, ATR and levels as shown at the time. Not here: what a level is.
 """
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from r2k_pipeline.transforms.significance import block_p_values, with_q_values
 from r2k_pipeline.transforms.symbols import Integers, column_array
 
 HORIZONS = (5, 10, 20)
@@ -23,6 +23,8 @@ DECIDED_ATR = 1.0
 DRAWS = 50
 """Random prices for each touch: sampling adds a hundredth to the variance of a comparison."""
 SEED = 2000
+BLOCK_SESSIONS = 20
+"""Touches of so many sessions share their fate: the longest horizon; the p-value takes such blocks as independent."""
 Z95 = 1.959963984540054
 """Standard normal quantile of a two-sided 95 % interval."""
 KEY = ["market", "kind", "role", "horizon_sessions"]
@@ -35,6 +37,7 @@ COLUMNS = [
         "baseline_share_ratio",
         "excess_share_ratio",
         "p_value",
+        "q_value",
         "first_session_date",
         "last_session_date",
     ),
@@ -59,8 +62,9 @@ def build_level_outcomes(
 
     Baseline: for every touch, `draws` random sessions of the market whose next bar came as near to a price at the
     touch's distance (in ATR) on the same side, each with a zone of the same width there, decided in the same way.
-    Shares are of the decided. Interval (Wilson, 95 %) and p-value (score test against the baseline, two-sided) take
-    the number of sessions as the number of observations: zones touched by one bar share their fate.
+    Shares are of the decided. The interval (Wilson, 95 %) takes the number of sessions as the number of observations:
+    zones touched by one bar share their fate. The p-value is of the sums, over blocks of 20 sessions of the market, of
+    held (0 or 1) less the touch's own baseline share (block_p_values); q-values are over all rows.
     """
     touches = _find_touches(bars, indicators, levels, max(horizons))
     close, atr = column_array(bars, "close"), indicators["atr_14"].fill_null(float("nan")).to_numpy()
@@ -68,27 +72,28 @@ def build_level_outcomes(
     width, sign = touches["width"].to_numpy(), touches["sign"].to_numpy()
     random_rows = _draw_rows(_reaches(bars, indicators, max(horizons)), touches, draws, seed)
 
-    def decided(before: Integers, horizon: int) -> NDArray[np.int8]:
-        """Outcomes of zones at the touches' distances off the closes of `before`: (touches,) or (touches, draws)."""
+    def decided(before: Integers) -> Iterator[NDArray[np.int8]]:
+        """For each horizon the outcomes of zones at the touches' distances off the closes of `before`, in its shape:
+        (touches,) or (touches, draws).
+        """
         from r2k_pipeline.transforms.level_outcome_kernels import decide  # noqa: PLC0415  (imports numba)
 
         shape = (-1,) + (1,) * (before.ndim - 1)
         near, far, side = distance.reshape(shape), (distance + width).reshape(shape), sign.reshape(shape)
         held_at = close[before] - side * (near - DECIDED_ATR) * atr[before]
         broken_at = close[before] - side * (far + DECIDED_ATR) * atr[before]
-        result = decide(close, before.ravel() + 1, held_at.ravel(), broken_at.ravel(), horizon)
-        return result.reshape(before.shape)
+        for horizon in horizons:
+            yield decide(close, before.ravel() + 1, held_at.ravel(), broken_at.ravel(), horizon).reshape(before.shape)
 
     parts = []
-    for horizon in horizons:
-        outcome, baseline = decided(rows, horizon), decided(random_rows, horizon)
+    for horizon, outcome, baseline in zip(horizons, decided(rows), decided(random_rows), strict=True):
         parts.append(
             touches.with_columns(
                 pl.lit(horizon, pl.Int64).alias("horizon_sessions"),
                 pl.Series("held", outcome == 1),
                 pl.Series("broken", outcome == -1),
-                pl.Series("baseline_held", (baseline == 1).sum(axis=1)),
-                pl.Series("baseline_decided", (baseline != 0).sum(axis=1)),
+                pl.Series("baseline_held", np.count_nonzero(baseline == 1, axis=1)),
+                pl.Series("baseline_decided", np.count_nonzero(baseline, axis=1)),
             )
         )
     outcomes = pl.concat(parts)
@@ -99,8 +104,9 @@ def _reaches(bars: pl.DataFrame, indicators: pl.DataFrame, horizon: int) -> pl.D
     """Every bar with ATR and `horizon` bars after it: how far, in ATR, the next bar comes below and above its close."""
     after = {name: pl.col(name).shift(-1).over("market") for name in ("low", "high")}
     bars_left = pl.int_range(pl.len(), 0, -1).over("market") - 1
+    block = pl.int_range(pl.len()).over("market") // BLOCK_SESSIONS
     return (
-        bars.select("market", "session_date", "close", **after, left=bars_left)
+        bars.select("market", "session_date", "close", **after, left=bars_left, block=block)
         .with_columns(indicators["atr_14"])
         .with_row_index("row")
         .filter(pl.col("atr_14") > 0, pl.col("left") >= horizon)
@@ -109,7 +115,7 @@ def _reaches(bars: pl.DataFrame, indicators: pl.DataFrame, horizon: int) -> pl.D
             support=(pl.col("close") - pl.col("low")) / pl.col("atr_14"),
             resistance=(pl.col("high") - pl.col("close")) / pl.col("atr_14"),
         )
-        .select("row", "market", "session_date", "close", "atr_14", "support", "resistance")
+        .select("row", "block", "market", "session_date", "close", "atr_14", "support", "resistance")
     )
 
 
@@ -127,7 +133,7 @@ def _find_touches(bars: pl.DataFrame, indicators: pl.DataFrame, levels: pl.DataF
             sign=pl.when(is_support).then(1.0).otherwise(-1.0),
         )
         .filter(pl.col("distance") > APPROACH_ATR, reached >= pl.col("distance") - TOUCH_ATR)
-        .select("market", "session_date", "level_id", "kind", "role", "row", "distance", "width", "sign")
+        .select("market", "session_date", "level_id", "kind", "role", "row", "block", "distance", "width", "sign")
         .sort("market", "session_date", "level_id")
     )
 
@@ -147,7 +153,7 @@ def _draw_rows(reaches: pl.DataFrame, touches: pl.DataFrame, draws: int, seed: i
 
 
 def _shares(outcomes: pl.DataFrame) -> pl.DataFrame:
-    """One row per KEY with counts, shares, interval and p-value."""
+    """One row per KEY with counts, shares, interval, p-value and q-value."""
     held, broken, day = pl.col("held"), pl.col("broken"), pl.col("session_date")
     counted = outcomes.group_by(KEY).agg(
         touches=pl.len().cast(pl.Int64),
@@ -168,20 +174,17 @@ def _shares(outcomes: pl.DataFrame) -> pl.DataFrame:
     )
     share, base, n = pl.col("held_share_ratio"), pl.col("baseline_share_ratio"), pl.col("n")
     middle, reach = share + Z95**2 / (2 * n), Z95 * (share * (1 - share) / n + Z95**2 / (4 * n**2)).sqrt()
-    score = (share - base) / (base * (1 - base) / n).sqrt()
+    own = pl.col("baseline_held") / pl.col("baseline_decided")
+    compared = outcomes.filter(held | broken, pl.col("baseline_decided") > 0)
+    scores = compared.select(*KEY, "block", score=held.cast(pl.Float64) - own)
     return (
-        shares.with_columns(
+        with_q_values(shares.join(block_p_values(scores, KEY), on=KEY, how="left"))
+        .with_columns(
             # At a share of 0 or 1 the interval ends there exactly; rounding must not leave it outside.
             held_share_low_ratio=pl.min_horizontal((middle - reach) / (1 + Z95**2 / n), share),
             held_share_high_ratio=pl.max_horizontal((middle + reach) / (1 + Z95**2 / n), share),
             excess_share_ratio=share - base,
-            p_value=pl.when(base.is_between(0, 1, closed="none")).then(score).map_elements(_two_sided, pl.Float64),
         )
         .select(COLUMNS)
         .sort(KEY)
     )
-
-
-def _two_sided(score: float) -> float:
-    """Probability that a standard normal value is at least this far from 0."""
-    return math.erfc(abs(score) / math.sqrt(2))

@@ -26,19 +26,86 @@ def replay(
     later correction changes no earlier row. `built` stands in for `build` where nothing was ever revised, for
     features whose inputs are at hand already.
     """
-    first = vintages.group_by("market", "session_date").agg(first_known_at=pl.col("known_at").min())
+    first = _first_known(vintages)
     marked = vintages.join(first, on=["market", "session_date"])
     epochs = _epochs(marked, first)
     if epochs.height == epochs["market"].n_unique():
         return (built or build)(_one_series(marked, epochs))
-    rows = [_build_epochs(marked, batch, build, dated, first) for batch in _batches(epochs, first)]
+    rows = [_build_epochs(marked, batch, build, dated, first) for batch in _batches(epochs, first, BATCH_ROWS)]
     return pl.concat(rows).sort("market", dated, maintain_order=True)
+
+
+def replay_facts(
+    vintages: pl.DataFrame, build: Build, dated: str, built: Build | None = None, batch_rows: int = BATCH_ROWS
+) -> pl.DataFrame:
+    """Facts as they were told: rows of `build`, and in `withdrawn_date` the session from which on one stood no more.
+
+    As `replay`, for rows that go on standing. By the first session of an epoch, what its series does not say any more
+    is withdrawn, and what it says of sessions before and was not told yet is told: column `dated` is that session. A
+    row that comes back is told again. Other columns than `dated` say which fact a row is.
+    """
+    first = _first_known(vintages)
+    marked = vintages.join(first, on=["market", "session_date"])
+    epochs = _epochs(marked, first)
+    if epochs.height == epochs["market"].n_unique():
+        rows = (built or build)(_one_series(marked, epochs))
+        return rows.with_columns(withdrawn_date=pl.lit(None, rows.schema[dated]))
+    starts = _first_sessions(epochs, first)
+    lasting = epochs.join(starts, on=["market", "epoch"], how="semi", maintain_order="left")
+    spans = []
+    for batch in _batches(lasting, first, batch_rows):
+        rows = _build_named(_series(marked, batch), build).join(starts, on=["market", "epoch"])
+        told, is_news = pl.max_horizontal(dated, "starts_on"), pl.col(dated) > pl.col("starts_on")
+        held = rows.with_columns(told.alias(dated), is_news=is_news, first="place", last="place")
+        spans.append(_joined(held.drop("epoch", "place", "starts_on"), dated))
+    ends = starts.select("market", last=pl.col("place") - 1, withdrawn_date="starts_on")
+    found = _joined(pl.concat(spans), dated).join(ends, on=["market", "last"], how="left")
+    return found.drop("is_news", "first", "last").sort("market", dated)
+
+
+def standing(bars: pl.DataFrame, facts: pl.DataFrame, dated: str) -> pl.DataFrame:
+    """The rows of replay_facts that stood at the last session of each series of `bars`, as that series told them.
+
+    For a `build` that replay calls: `bars` are a batch of series, `facts` all of the table; gives no withdrawn_date.
+    """
+    series = bars.group_by("market").agg(last=pl.col("session_date").max())
+    named = series.with_columns(of=pl.col("market").str.split(EPOCH).list.first())
+    stood = named.join(facts.rename({"market": "of"}), on="of").filter(
+        pl.col(dated) <= pl.col("last"), (pl.col("withdrawn_date") > pl.col("last")).fill_null(True)
+    )
+    return stood.drop("of", "last", "withdrawn_date")
+
+
+def _first_sessions(epochs: pl.DataFrame, first: pl.DataFrame) -> pl.DataFrame:
+    """market, epoch, starts_on, place (0, 1, ...) of every epoch in which a session was first known."""
+    is_within = (pl.col("first_known_at") >= pl.col("starts_at")) & (
+        (pl.col("first_known_at") < pl.col("ends_at")).fill_null(True)
+    )
+    sessions = epochs.join(first, on="market").filter(is_within)
+    starts = sessions.group_by("market", "epoch").agg(starts_on=pl.col("session_date").min())
+    return starts.sort("market", "epoch").with_columns(place=pl.int_range(pl.len()).over("market"))
+
+
+def _joined(spans: pl.DataFrame, dated: str) -> pl.DataFrame:
+    """Spans of epochs `first`..`last` in which a fact stood: those that follow on without news are one."""
+    fact = [name for name in spans.columns if name not in (dated, "is_news", "first", "last")]
+    apart = pl.col("is_news") | (pl.col("first") != pl.col("last").shift() + 1).fill_null(True)
+    numbered = spans.sort(*fact, "first").with_columns(span=apart.cum_sum().over(fact))
+    merged = numbered.group_by(*fact, "span", maintain_order=True).agg(
+        pl.col(dated, "is_news", "first").first(), pl.col("last").last()
+    )
+    return merged.select(spans.columns)
 
 
 def as_first_known(vintages: pl.DataFrame) -> pl.DataFrame:
     """One plain series a market: each session's bar as it was first known, which replayed features go with."""
     earliest = pl.col("known_at") == pl.col("known_at").min().over("market", "session_date")
     return vintages.filter(earliest).sort("market", "session_date")
+
+
+def _first_known(vintages: pl.DataFrame) -> pl.DataFrame:
+    """market, session_date, first_known_at."""
+    return vintages.group_by("market", "session_date").agg(first_known_at=pl.col("known_at").min())
 
 
 def _epochs(marked: pl.DataFrame, first: pl.DataFrame) -> pl.DataFrame:
@@ -62,10 +129,10 @@ def _epochs(marked: pl.DataFrame, first: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _batches(epochs: pl.DataFrame, first: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """Epochs in groups of about BATCH_ROWS bars."""
+def _batches(epochs: pl.DataFrame, first: pl.DataFrame, batch_rows: int) -> Iterator[pl.DataFrame]:
+    """Epochs in groups of about `batch_rows` bars."""
     (longest,) = first.group_by("market").len().select(pl.col("len").max()).row(0)
-    yield from epochs.iter_slices(max(1, BATCH_ROWS // (longest or 1)))
+    yield from epochs.iter_slices(max(1, batch_rows // (longest or 1)))
 
 
 def _series(marked: pl.DataFrame, epochs: pl.DataFrame) -> pl.DataFrame:
@@ -86,22 +153,26 @@ def _one_series(marked: pl.DataFrame, epochs: pl.DataFrame) -> pl.DataFrame:
     return _series(marked, epochs).drop("epoch", "starts_at", "ends_at", "first_known_at")
 
 
-def _build_epochs(
-    marked: pl.DataFrame, epochs: pl.DataFrame, build: Build, dated: str, first: pl.DataFrame
-) -> pl.DataFrame:
-    """What `build` makes of each epoch's series, cut to the rows first known in that epoch."""
-    series = _series(marked, epochs)
+def _build_named(series: pl.DataFrame, build: Build) -> pl.DataFrame:
+    """What `build` makes of each epoch's series, with the column `epoch`."""
     number = pl.col("epoch").cast(pl.String).str.zfill(6)
     named = series.with_columns(market=pl.concat_str("market", number, separator=EPOCH)).sort("market", "session_date")
     rows = build(named.drop("epoch", "starts_at", "ends_at", "first_known_at"))
     parts = pl.col("market").str.split_exact(EPOCH, 1).struct
+    return rows.with_columns(market=parts.field("field_0"), epoch=parts.field("field_1").cast(pl.Int64))
+
+
+def _build_epochs(
+    marked: pl.DataFrame, epochs: pl.DataFrame, build: Build, dated: str, first: pl.DataFrame
+) -> pl.DataFrame:
+    """What `build` makes of each epoch's series, cut to the rows first known in that epoch."""
     return (
-        rows.with_columns(market=parts.field("field_0"), epoch=parts.field("field_1").cast(pl.Int64))
+        _build_named(_series(marked, epochs), build)
         .join(epochs, on=["market", "epoch"], maintain_order="left")
         .join(first.rename({"session_date": dated}), on=["market", dated], maintain_order="left")
         .filter(
             pl.col("first_known_at") >= pl.col("starts_at"),
             (pl.col("first_known_at") < pl.col("ends_at")).fill_null(True),
         )
-        .select(rows.columns)
+        .drop("epoch", "starts_at", "ends_at", "first_known_at")
     )

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from r2k_pipeline.contracts.outcomes import SetupOutcomes
 from r2k_pipeline.transforms.setups import OutcomeRules
+from r2k_pipeline.transforms.significance import with_q_values
 from r2k_pipeline.transforms.symbols import Floats, Integers
 
 HORIZONS: Final = (5, 20, 60)
@@ -89,7 +90,7 @@ def build_setup_outcomes(
         for setup in setups
     ]
     found = pl.DataFrame(rows, schema=SetupOutcomes.create_empty().schema)
-    return _read(_with_q_values(found), rules).sort("setup", "market", "horizon_sessions")
+    return _read(with_q_values(found), rules).sort("setup", "market", "horizon_sessions")
 
 
 def build_independent_events(sessions: pl.DataFrame, setups: Sequence[str], horizons: Sequence[int]) -> pl.DataFrame:
@@ -179,15 +180,6 @@ def _statistics(sample: _Sample, events: Integers) -> dict[str, object]:
         "excess_return_ratio": after.mean() - sample.returns.mean(),
         "p_value": sample.p_value(events),
     }
-
-
-def _with_q_values(found: pl.DataFrame) -> pl.DataFrame:
-    """Benjamini-Hochberg: the smallest false discovery rate at which a row would count as a discovery."""
-    tested = pl.col("p_value").count()
-    scaled = pl.col("p_value") * tested / pl.int_range(1, pl.len() + 1)
-    return found.sort("p_value", nulls_last=True).with_columns(
-        q_value=scaled.reverse().cum_min().reverse().clip(upper_bound=1.0)
-    )
 
 
 def _read(found: pl.DataFrame, rules: OutcomeRules) -> pl.DataFrame:

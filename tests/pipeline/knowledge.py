@@ -18,6 +18,7 @@ DATED = {
     "features.volume_profiles": "session_date",
     "features.consolidations": "confirmed_date",
     "features.open_ranges": "session_date",
+    "features.level_evidence": "filed_date",
     "features.levels": "session_date",
 }
 """Tables without known_at: the day at whose session's first known moment their rows are known."""
@@ -61,6 +62,11 @@ def known_by(tables: dict[str, pl.DataFrame], name: str, moment: datetime) -> pl
         first = bars.group_by("market", pl.col("session_date").alias(DATED[name])).agg(pl.col("known_at").min())
         rows = rows.join(first, on=["market", DATED[name]])
     rows = rows.filter(pl.col("known_at") <= moment)
+    if "withdrawn_date" in rows.columns:
+        sessions = first.select("market", pl.col(DATED[name]).alias("withdrawn_date"), withdrawn_at="known_at")
+        rows = rows.join(sessions, on=["market", "withdrawn_date"], how="left")
+        withdrawn = pl.when(pl.col("withdrawn_at") <= moment).then("withdrawn_date")
+        rows = rows.with_columns(withdrawn_date=withdrawn).drop("withdrawn_at")
     if "superseded_at" in rows.columns:
         superseded = pl.when(pl.col("superseded_at") <= moment).then("superseded_at")
         rows = rows.with_columns(superseded_at=superseded)

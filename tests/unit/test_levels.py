@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from r2k_pipeline.contracts.levels import Levels
+from r2k_pipeline.contracts.levels import LevelEvidence, Levels
 from r2k_pipeline.transforms.consolidations import build_consolidations
 from r2k_pipeline.transforms.indicators import build_daily_indicators
-from r2k_pipeline.transforms.level_evidence import build_level_evidence
+from r2k_pipeline.transforms.level_evidence import find_evidence, in_filing_order
 from r2k_pipeline.transforms.level_evidence_kernels import standing
-from r2k_pipeline.transforms.levels import build_levels
+from r2k_pipeline.transforms.levels import build_level_evidence, build_levels
 from r2k_pipeline.transforms.pivots import build_swing_pivots
 from r2k_pipeline.transforms.volume_profiles import build_volume_profiles
 
@@ -67,16 +67,27 @@ def plain_indicators(bars: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def evidence_of(bars: pl.DataFrame) -> pl.DataFrame:
+    """Pivots, ranges and yearly extremes."""
+    pivots, ranges = build_swing_pivots(bars), build_consolidations(bars)
+    return find_evidence(bars, plain_indicators(bars), pivots, NO_PROFILES, ranges)
+
+
 def levels_of(bars: pl.DataFrame, **options: Any) -> pl.DataFrame:
-    return build_levels(bars, plain_indicators(bars), build_swing_pivots(bars), NO_PROFILES, NO_RANGES, **options)
+    return build_levels(bars, plain_indicators(bars), evidence_of(bars), **options)
+
+
+def filed_of(bars: pl.DataFrame) -> pl.DataFrame:
+    return build_level_evidence(bars, plain_indicators(bars), evidence_of(bars))
 
 
 class PlainZone:
     """A zone that remembers all its prices and is asked about every bar: the definitions, word for word."""
 
-    def __init__(self, kind: str, born: date, row: int, price: float, close: float, atr: float) -> None:
-        self.level_id = f"{kind}-{born}"
+    def __init__(self, level_id: str, row: int, price: float, close: float, atr: float) -> None:
+        self.level_id = level_id
         self.prices: list[float] = []
+        self.pieces = 0
         self.events: list[tuple[int, float, float]] = []  # row, factor, points
         self.side = 1 if close > price else -1
         self.ready, self.touched, self.broken = abs(close - price) > 0.5 * atr, False, False
@@ -84,9 +95,10 @@ class PlainZone:
         self.add(price, row)
 
     def add(self, price: float, row: int) -> None:
-        self.prices.append(price)
-        self.last_evidence = row
-        self.events.append((row, 1.0, 1.0))
+        self.last_evidence, self.pieces = row, self.pieces + 1
+        if price not in self.prices:
+            self.prices.append(price)
+            self.events.append((row, 1.0, 1.0))
 
     def meet(self, row: int, high: float, low: float, close: float, atr: float) -> None:
         below, above = min(self.prices), max(self.prices)
@@ -112,7 +124,8 @@ class PlainZone:
 
 def plain_levels(bars: pl.DataFrame, evidence: pl.DataFrame, per_side: int) -> dict[tuple[date, str], tuple[Any, ...]]:
     zones: list[PlainZone] = []
-    pending = list(evidence.select("kind", "price", "born_date", "confirmed_date").iter_rows())
+    ordered = in_filing_order(evidence, bars)
+    pending = list(ordered.select("kind", "price", "born_date", "confirmed_date").iter_rows())
     shown = {}
     frame = bars.select("session_date", "high", "low", "close").with_columns(plain_indicators(bars)["atr_14"])
     for row, (day, high, low, close, atr) in enumerate(frame.iter_rows()):
@@ -122,7 +135,7 @@ def plain_levels(bars: pl.DataFrame, evidence: pl.DataFrame, per_side: int) -> d
         for zone in zones:
             zone.meet(row, high, low, close, atr)
         while pending and pending[0][3] <= day:
-            kind, price, born, _ = pending.pop(0)
+            kind, price, born, known = pending.pop(0)
             inside = [zone for zone in zones if min(zone.prices) <= price <= max(zone.prices)]
             near = [
                 zone
@@ -140,7 +153,8 @@ def plain_levels(bars: pl.DataFrame, evidence: pl.DataFrame, per_side: int) -> d
             if home:
                 home[0].add(price, row)
             else:
-                zones.append(PlainZone(kind, born, row, price, close, atr))
+                suffix = f"-{known}" if kind.startswith("range_") else ""
+                zones.append(PlainZone(f"{kind}-{born}{suffix}", row, price, close, atr))
         sides: dict[str, list[PlainZone]] = {"support": [], "resistance": []}
         for zone in sorted(zones, key=lambda zone: zone.prices[0]):
             contains = min(zone.prices) <= close <= max(zone.prices)
@@ -149,7 +163,7 @@ def plain_levels(bars: pl.DataFrame, evidence: pl.DataFrame, per_side: int) -> d
         for role, some in (("support", sides["support"][-per_side:]), ("resistance", sides["resistance"][:per_side])):
             by_distance = sorted(some, key=lambda zone: abs(np.mean(zone.prices) - close))
             for zone in some:
-                counts = (zone.touches, zone.holds, zone.breaks, zone.role_flips, len(zone.prices))
+                counts = (zone.touches, zone.holds, zone.breaks, zone.role_flips, zone.pieces)
                 numbers = (np.mean(zone.prices), min(zone.prices), max(zone.prices), zone.strength(row))
                 shown[day, zone.level_id] = (role, by_distance.index(zone) + 1, *counts, *numbers)
     return shown
@@ -159,8 +173,7 @@ def plain_levels(bars: pl.DataFrame, evidence: pl.DataFrame, per_side: int) -> d
 @settings(max_examples=40, deadline=None)
 def test_equals_a_plain_walk_over_all_zones(seed: int, sessions: int, per_side: int) -> None:
     bars = walk_bars(seed, sessions)
-    evidence = build_level_evidence(bars, plain_indicators(bars), build_swing_pivots(bars), NO_PROFILES, NO_RANGES)
-    expected = plain_levels(bars, evidence, per_side)
+    expected = plain_levels(bars, evidence_of(bars), per_side)
     levels = levels_of(bars, per_side=per_side)
     counts = ("touches", "holds", "breaks", "role_flips", "evidence_count")
     found = {
@@ -181,7 +194,7 @@ def test_old_zones_end_two_years_after_their_last_evidence() -> None:
     indicators = plain_indicators(bars).with_columns(
         pl.lit(None, pl.Float64).alias(name) for name in ("high_252d", "low_252d")
     )
-    levels = build_levels(bars, indicators, pivots, NO_PROFILES, NO_RANGES)
+    levels = build_levels(bars, indicators, find_evidence(bars, indicators, pivots, NO_PROFILES, NO_RANGES))
     days = levels.filter(pl.col("kind") != "year_high", pl.col("kind") != "year_low")["session_date"]
     assert days.min() == pivots["confirmed_date"][0]
     assert days.len() == 505
@@ -229,11 +242,60 @@ def test_markets_do_not_mix_and_since_only_hides_rows() -> None:
 
 def test_unaligned_input_is_refused() -> None:
     bars = walk_bars(1, 50)
-    pivots = build_swing_pivots(bars)
+    evidence, indicators = evidence_of(bars), plain_indicators(bars)
     with pytest.raises(ValueError, match="indicators"):
-        build_levels(bars, plain_indicators(bars).reverse(), pivots, NO_PROFILES, NO_RANGES)
+        build_levels(bars, indicators.reverse(), evidence)
     with pytest.raises(ValueError, match="no bars"):
-        build_levels(bars, plain_indicators(bars), pivots.with_columns(market=pl.lit("X")), NO_PROFILES, NO_RANGES)
+        build_levels(bars, indicators, evidence.with_columns(market=pl.lit("X")))
+    ranges = build_consolidations(walk_bars(11, 300))
+    assert ranges.height > 0
+    with pytest.raises(ValueError, match="is no close of the bars"):
+        find_evidence(
+            walk_bars(12, 300), plain_indicators(walk_bars(12, 300)), build_swing_pivots(bars), NO_PROFILES, ranges
+        )
+
+
+def test_an_edge_is_born_at_the_close_that_it_is_and_told_once_a_session() -> None:
+    bars = walk_bars(11, 600)
+    ranges, closes = build_consolidations(bars), dict(bars.select("session_date", "close").iter_rows())
+    edges = evidence_of(bars).filter(pl.col("kind").str.starts_with("range_"))
+    expected = set()
+    for start, known, low, high in ranges.select("start_date", "confirmed_date", "low", "high").iter_rows():
+        for kind, edge in (("range_low", low), ("range_high", high)):
+            expected.add(
+                (kind, edge, min(day for day, close in closes.items() if start <= day <= known and close == edge))
+            )
+    assert len(expected) > 3
+    assert set(edges.select("kind", "price", "born_date").iter_rows()) == expected
+    assert not edges.is_duplicated().any()
+
+
+def prices_from_evidence(levels: pl.DataFrame, evidence: pl.DataFrame) -> pl.DataFrame:
+    """What features.level_evidence says of every level row: by a join of all pieces, and no walk."""
+    at_hand = (pl.col("filed_date") <= pl.col("session_date")) & (
+        pl.col("withdrawn_date").is_null() | (pl.col("withdrawn_date") > pl.col("session_date"))
+    )
+    key, price = ["market", "session_date", "level_id"], pl.col("price")
+    pieces = levels.select(key).join(evidence, on=["market", "level_id"]).filter(at_hand)
+    return pieces.group_by(key).agg(
+        price=price.unique().mean(), low=price.min(), high=price.max(), evidence_count=pl.len().cast(pl.Int64)
+    )
+
+
+def assert_prices_are_their_evidence(levels: pl.DataFrame, evidence: pl.DataFrame) -> None:
+    rebuilt = prices_from_evidence(levels, evidence).sort("market", "session_date", "level_id")
+    shown = levels.select(rebuilt.columns).sort("market", "session_date", "level_id")
+    assert_frame_equal(rebuilt, shown, check_exact=False, rel_tol=1e-12)
+
+
+@given(seed=st.integers(0, 10_000))
+@settings(max_examples=20, deadline=None)
+def test_every_price_is_the_mean_of_the_different_prices_of_its_evidence(seed: int) -> None:
+    bars = pl.concat([walk_bars(seed, 300, "A"), walk_bars(seed + 1, 100, "B")])
+    evidence, levels = filed_of(bars).with_columns(withdrawn_date=pl.lit(None, pl.Date)), levels_of(bars)
+    assert LevelEvidence.filter(evidence)[1].counts() == {}
+    assert_prices_are_their_evidence(levels, evidence)
+    assert levels.equals(build_levels(bars, plain_indicators(bars), evidence.sample(fraction=1, shuffle=True, seed=1)))
 
 
 def test_a_reference_is_evidence_once_it_has_stood_still() -> None:
@@ -257,17 +319,62 @@ def real_bars(real: Path, *symbols: str) -> pl.DataFrame:
     return pl.concat(parts).drop_nulls("close").filter(sound).sort("market", "session_date")
 
 
-def test_the_notes_levels_on_the_russell(real: Path) -> None:
+@pytest.fixture(scope="module")
+def russell(real: Path) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Bars, indicators, levels and their evidence of the real Russell 2000."""
     bars = real_bars(real, "^RUT").with_columns(volume_symbol=pl.col("market"))
-    indicators, day = build_daily_indicators(bars), date(2025, 3, 14)
-    profiles = build_volume_profiles(bars, ("rolling_60", "rolling_250"))
-    evidence = (build_swing_pivots(bars), profiles, build_consolidations(bars))
-    levels = build_levels(bars, indicators, *evidence, since=day).filter(session_date=day)
-    assert Levels.filter(levels)[1].counts() == {}
-    atr = indicators.filter(session_date=day)["atr_14"].item()
-    for price, role in ((1924, "support"), (1989, "support"), (2114, "resistance")):
-        off = levels.filter(role=role).select((pl.col("price") - price).abs().min()).item()
-        assert off <= atr / 2, (price, off, atr)
+    indicators, profiles = build_daily_indicators(bars), build_volume_profiles(bars, ("rolling_60", "rolling_250"))
+    found = find_evidence(bars, indicators, build_swing_pivots(bars), profiles, build_consolidations(bars))
+    evidence = build_level_evidence(bars, indicators, found).with_columns(withdrawn_date=pl.lit(None, pl.Date))
+    return bars, indicators, build_levels(bars, indicators, evidence), evidence
+
+
+def test_every_price_of_the_russell_is_traced_to_its_evidence(russell: tuple[pl.DataFrame, ...]) -> None:
+    _, _, levels, evidence = russell
+    assert LevelEvidence.filter(evidence)[1].counts() == {}
+    assert levels.height > 90_000
+    assert_prices_are_their_evidence(levels, evidence)
+
+
+NOTE_DAY = date(2025, 3, 14)
+NOTE_PIVOTS = (
+    (1924, "support", "swing_low", date(2024, 2, 5), 1921.36),
+    (1989, "support", "swing_low", date(2024, 6, 17), 1993.23),
+    (2114, "resistance", "swing_high", date(2024, 5, 15), 2112.32),
+)
+"""A price of the note and the pivot of the 300 sessions before that it rests on."""
+
+
+@pytest.mark.parametrize(("price", "role", "kind", "born", "pivot"), NOTE_PIVOTS)
+def test_the_notes_levels_rest_on_pivots_of_their_kind(
+    russell: tuple[pl.DataFrame, ...], price: float, role: str, kind: str, born: date, pivot: float
+) -> None:
+    """Zones cover half of the axis, so a zone at hand says little: the pivot must be in a zone of that day and role."""
+    _, indicators, levels, evidence = russell
+    shown = levels.filter(session_date=NOTE_DAY, role=role)
+    assert Levels.filter(shown)[1].counts() == {}
+    atr = indicators.filter(session_date=NOTE_DAY)["atr_14"].item()
+    assert shown.select((pl.col("price") - price).abs().min()).item() <= atr / 2
+    pieces = evidence.join(shown, on="level_id", how="semi").filter(pl.col("filed_date") <= NOTE_DAY, kind=kind)
+    assert pieces.filter(born_date=born)["price"].round(2).to_list() == [pivot]
+    assert abs(pivot / price - 1) <= 0.0025
+
+
+def test_a_price_of_no_pivot_does_not_pass_for_the_notes(russell: tuple[pl.DataFrame, ...]) -> None:
+    """Of prices between the outermost zones of a role, a third lie within 0.25 % of such a pivot, not nearly all."""
+    bars, _, levels, evidence = russell
+    first = bars.filter(pl.col("session_date") <= NOTE_DAY)["session_date"][-301]
+    for role, kind in (("support", "swing_low"), ("resistance", "swing_high")):
+        shown = levels.filter(session_date=NOTE_DAY, role=role)
+        recent = evidence.filter(pl.col("born_date") >= first, pl.col("filed_date") <= NOTE_DAY, kind=kind)
+        pivots = recent.join(shown, on="level_id", how="semi")["price"].to_numpy()
+        axis = np.linspace(shown["low"].min(), shown["high"].max(), 2_000)
+        share = (np.abs(pivots[:, None] / axis - 1) <= 0.0025).any(axis=0).mean()
+        assert 0.2 < share < 0.45
+
+
+def test_what_is_written_about_evidence_on_the_russell(russell: tuple[pl.DataFrame, ...]) -> None:
+    levels = russell[2].filter(session_date=NOTE_DAY)
     texts = levels.filter(role="support")["evidence"]
     assert texts.str.contains("swing_low 2024-08-05 at 1993.27", literal=True).any()
     assert {"swing", "range", "poc", "value"} <= {kind.split("_")[0] for kind in " ".join(levels["evidence"]).split()}

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from r2k_pipeline.contracts.profiles import SwingPivots
 from r2k_pipeline.transforms.pivots import build_swing_pivots
 
+NEVER_WITHDRAWN = pl.lit(None, pl.Date).alias("withdrawn_date")
+
 
 def bars(high: list[float], low: list[float], market: str = "RUT") -> pl.DataFrame:
     days = pl.date_range(dt.date(2020, 1, 1), dt.date(2020, 1, 1) + dt.timedelta(len(high) - 1), eager=True)
@@ -50,7 +52,7 @@ def walk(frame: pl.DataFrame, k: int) -> list[tuple[object, ...]]:
 def test_pivots_are_those_of_the_definition(frame: pl.DataFrame, k: int) -> None:
     pivots = build_swing_pivots(frame, k)
     assert pivots.rows() == walk(frame, k)
-    SwingPivots.validate(pivots)
+    SwingPivots.validate(pivots.with_columns(NEVER_WITHDRAWN))
 
 
 @settings(deadline=None)
@@ -94,7 +96,7 @@ def test_no_bars_no_pivots() -> None:
     none = build_swing_pivots(bars([2.0, 3.0, 2.0], [1.0, 1.0, 1.0]), 5)
     assert len(none) == 0
     assert len(build_swing_pivots(bars([1.0], [1.0]).clear())) == 0
-    SwingPivots.validate(none)
+    SwingPivots.validate(none.with_columns(NEVER_WITHDRAWN))
 
 
 def test_pivots_of_the_russell_that_a_note_named(real: Path) -> None:
