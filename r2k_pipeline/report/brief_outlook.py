@@ -90,10 +90,10 @@ def _level_outcome(row: Row) -> Statement:
         " {} broke.",
         *map(row.show, counted),
     )
-    compared = ("held_share_ratio", "held_share_low_ratio", "held_share_high_ratio", "baseline_share_ratio", "p_value")
+    shares = ("held_share_ratio", "held_share_low_ratio", "held_share_high_ratio", "baseline_share_ratio")
     share = say(
-        "Held {}, 95 % interval {} to {}; random prices held {}, p {}.",
-        *map(row.show, compared),
+        "Held {}, 95 % interval {} to {}; random prices held {}, p {}, q {} among all kinds.",
+        *map(row.show, (*shares, "p_value", "q_value")),
         otherwise="Too few were decided for a share.",
     )
     return join(decided, share)
