@@ -34,14 +34,19 @@ def one_select(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.Stat
     Raises RefusedError with what it is, QueryError where it is not SQL. Nothing runs.
     """
     try:
+        query.encode()
+    except UnicodeEncodeError as error:
+        raise QueryError(f"not UTF-8 at character {error.start + 1}") from error
+    try:
         statements = connection.extract_statements(query)
     except duckdb.Error as error:
         raise QueryError(first_line(error)) from error
     kinds = [statement.type.name for statement in statements]
     if len(kinds) != 1:
-        raise RefusedError(f"{len(kinds)} statements" if kinds else "no statement")
+        raise RefusedError(f"{len(kinds)} statements, one is run" if kinds else "there is no statement")
     if kinds != ["SELECT"]:
-        raise RefusedError("a pivot without `in (values)`" if kinds == ["MULTI"] else kinds[0])
+        kind = "a pivot without `in (values)`" if kinds == ["MULTI"] else kinds[0]
+        raise RefusedError(f"{kind} is disabled here, the warehouse is read-only and locked")
     return statements[0]
 
 

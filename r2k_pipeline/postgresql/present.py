@@ -48,6 +48,8 @@ class Present:
     published: frozenset[str]
 
 
+LONGEST_NAME: Final = 63
+"""Bytes of a name in PostgreSQL; a longer one is cut without an error."""
 GENERATION: Final = "generation_id, published_at, as_of, source, label"
 
 
@@ -76,6 +78,15 @@ def read_present(target: Transaction, schema: str) -> Present:
         listed = f"select distinct table_name from {place}.column_dictionary where layer_name in ({layers})"
         published = frozenset(name for (name,) in target.rows(listed))
     return Present(shapes, _comments(target, schema), generation, published)
+
+
+def refuse_name(option: str, name: str) -> None:
+    """Raises PublishError for a name that PostgreSQL keeps for itself, or would cut short and so not find again."""
+    size = len(name.encode())
+    if not 0 < size <= LONGEST_NAME or name.startswith("pg_"):
+        raise PublishError(
+            f"{option} {name!r}: not a name of ours; next: one of 1 to {LONGEST_NAME} bytes that is not `pg_...`"
+        )
 
 
 def refuse_without_rights(rights: Rights, schema: str, reader: str) -> None:

@@ -22,6 +22,7 @@ from r2k_pipeline.postgresql.present import (
     read_present,
     read_rights,
     refuse_foreign_tables,
+    refuse_name,
     refuse_to_replace,
     refuse_without_rights,
 )
@@ -71,7 +72,9 @@ class Publication:
         told = f"{self.address}: schema {self.schema}: generation {self.generation.generation_id}"
         told += f" ({self.generation.label}), as of {self.generation.as_of:%Y-%m-%dT%H:%MZ}"
         if not self.changes:
-            return f"{told} is already there; nothing done (--force publishes it again)"
+            return (
+                f"{told} is already there, readable by {self.reader}; no row was touched (--force publishes it again)"
+            )
         lines = [f"  {c.table:<28} {c.rows:>9,} rows  -{c.deleted:,} +{c.inserted:,}" for c in self.changes]
         return "\n".join([f"{told}, published in {self.seconds:.1f} s, readable by {self.reader}", *lines])
 
@@ -85,6 +88,8 @@ def publish_to_postgresql(
     but with `force`. Raises LakeError for the warehouse, PublishError for the database: then it is as it was.
     """
     started = time.perf_counter()
+    for option, name in (("--schema", schema), ("--reader", reader)):
+        refuse_name(option, name)
     with open_warehouse(warehouse, memory_limit) as source:
         arriving = _read_generation(source, warehouse)
         with transaction(address) as target:
@@ -101,6 +106,8 @@ def _publish(
     refuse_without_rights(rights, schema, reader)
     present = read_present(target, schema)
     if present.generation == arriving and not force:
+        target.run_all(_make_room(rights, schema, reader))
+        target.run_all(_grant(target, schema, reader))  # it may be asked for another role of readers
         return ()
     refuse_foreign_tables(present, schema, [table.name for table in tables])
     if not force:

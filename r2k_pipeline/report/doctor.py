@@ -58,8 +58,11 @@ class Finding:
 def examine(settings: Settings, *, online: bool = False) -> list[Finding]:
     """All findings, the good ones too; with `online` also the newest report against the CFTC's API."""
     lake = Lake.of(settings.lake, settings.source, settings.as_of)
-    found = [*_markets(settings), _holder(lake), *_files(lake), _warehouse(lake), *_fetches(settings, lake)]
-    return [*found, *examine_findings(lake), *(_against_api(settings, lake) if online else ())]
+    published = _warehouse(lake)
+    found = [*_markets(settings), _holder(lake), *_files(lake), published]
+    if published.ok:
+        found += [*_tables(lake), *_fetches(settings), *examine_findings(lake)]
+    return [*found, *(_against_api(settings, lake) if online else ())]
 
 
 def _markets(settings: Settings) -> Iterator[Finding]:
@@ -90,7 +93,7 @@ def _files(lake: Lake) -> Iterator[Finding]:
         yield Finding("lake", False, problem)
     if damaged:
         return
-    lost = [*_lost_rows(lake), *_not_as_published(lake)]
+    lost = [*_lost_rows(lake)]
     for problem in lost:
         yield Finding("lake", False, problem)
     if not lost:
@@ -108,32 +111,39 @@ def _lost_rows(lake: Lake) -> Iterator[str]:
             yield f"{name}: {gone}; next: restore it from backup"
 
 
-def _not_as_published(lake: Lake) -> Iterator[str]:
+def _tables(lake: Lake) -> Iterator[Finding]:
     """Derived tables that are damaged, or left by a run that did not publish."""
-    if not lake.warehouse.exists():
-        return
     published = [t for t in TABLES.values() if t.layer in ("staging", "features", "marts", "meta")]
     files = {table: found for table in published if (found := lake.files(table.dotted()))}
     try:
-        for problem in differing_tables(lake.warehouse, files, "1GB"):
-            yield f"{problem}; next: r2k run"
+        problems = differing_tables(lake.warehouse, files, "1GB")
     except duckdb.Error as error:
-        yield f"{lake.warehouse}: {str(error).splitlines()[0]}; next: r2k run"
+        problems = [f"{lake.warehouse}: {str(error).splitlines()[0]}"]
+    for problem in problems:
+        yield Finding("tables", False, f"{problem}; next: r2k run")
+    if not problems:
+        yield Finding("tables", True, f"{len(files)} derived tables have the rows that were published")
 
 
 def _warehouse(lake: Lake) -> Finding:
+    """Whether it can be read as this version of r2k publishes it; what is looked for in it comes after."""
     try:
         with open_warehouse(lake.warehouse) as connection:
             (row,) = connection.sql("select label, generation_id, published_at from meta.generation").fetchall()
     except LakeError as error:
         return Finding("warehouse", False, str(error))
+    except (duckdb.CatalogException, duckdb.BinderException) as error:
+        said = str(error).splitlines()[0]
+        return Finding("warehouse", False, f"{lake.warehouse}: published by another version: {said}; next: r2k run")
     return Finding("warehouse", True, f"{row[0]}: generation {row[1]} of {row[2]:%Y-%m-%d %H:%M:%S} UTC")
 
 
-def _fetches(settings: Settings, lake: Lake) -> Iterator[Finding]:
-    if not lake.warehouse.exists():
+def _fetches(settings: Settings) -> Iterator[Finding]:
+    try:
+        status = read_status(settings)
+    except LakeError as error:
+        yield Finding("fetch", False, str(error))
         return
-    status = read_status(settings)
     for failure in status.failed:
         yield Finding("fetch", False, failure)
     for held in status.held:

@@ -61,17 +61,24 @@ def run_query(
                 one_select(connection, query)
                 with stopped_after(connection, seconds, too_late):
                     rows = _write(connection, query, output, body)
-                label, is_sample = connection.execute("select label, is_sample from meta.generation").fetchall()[0]
+                label, is_sample = _label(connection, warehouse)
             body.seek(0)
         except RefusedError as error:
-            raise LakeError(
-                f"query: {error} is disabled here, the warehouse is read-only and locked; next: {READS}"
-            ) from error
+            raise LakeError(f"query: {error}; next: {READS}") from error
         except QueryError as error:
             raise LakeError(f"query: {error}{_next(str(error), memory_limit)}") from error
         except OSError as error:
             raise LakeError(f"query: its rows cannot be kept: {error}; next: free space in TMPDIR") from error
         yield Answer(body, rows, label, is_sample)
+
+
+def _label(connection: duckdb.DuckDBPyConnection, warehouse: Path) -> tuple[str, bool]:
+    try:
+        ((label, is_sample),) = connection.execute("select label, is_sample from meta.generation").fetchall()
+    except (duckdb.CatalogException, duckdb.BinderException) as error:
+        said = str(error).splitlines()[0]
+        raise LakeError(f"{warehouse}: published by another version: {said}; next: r2k run") from error
+    return label, is_sample
 
 
 def check_destination(file: Path, lake: Path) -> None:

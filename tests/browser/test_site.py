@@ -17,6 +17,8 @@ from tests.browser.conftest import ARTIFACTS, SWITCHES
 
 R2K: Final = Path(sys.executable).with_name("r2k")
 WIDE, NARROW = 1440, 390
+SHEET: Final = 1046
+"""CSS pixels of A4 across, less its margins of 10 mm."""
 PAGES: Final = (
     *("index", "DJI", "NDX", "RUT", "SPX"),
     *("claims", "outcomes", "quality", "dictionary"),
@@ -180,6 +182,27 @@ def test_without_a_script_and_on_paper_the_picture_stands(open_page: Open) -> No
     tab.emulate_media(media="print")
     assert tab.locator("figure.chart img.still").is_visible()
     assert not tab.locator("figure.chart canvas").is_visible()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_on_paper_no_table_is_wider_than_the_sheet(open_page: Open, name: str) -> None:
+    tab = open_page(name, SHEET)
+    tab.emulate_media(media="print")
+    assert tab.evaluate("document.documentElement.scrollWidth") <= SHEET
+    tables = tab.evaluate(
+        "[...document.querySelectorAll('table')].map(it => [it.scrollWidth, it.parentElement.clientWidth])"
+    )
+    assert tables or name == "index"
+    assert all(width <= room for width, room in tables), "what is beyond the edge of a sheet is lost"
+
+
+@pytest.mark.parametrize(("width", "media"), [(WIDE, "screen"), (NARROW, "screen"), (SHEET, "print")])
+def test_only_what_is_judged_has_a_dot(open_page: Open, width: int, media: str) -> None:
+    tab = open_page("RUT", width)
+    tab.emulate_media(media=media)
+    dots = "cells => cells.map(cell => getComputedStyle(cell, '::before').content)"
+    assert set(tab.locator("#levels [data-state]").evaluate_all(dots)) == {"none"}
+    assert set(tab.locator("#claims [data-state]").evaluate_all(dots)) == {'"●"'}
 
 
 def test_the_first_tab_leads_past_the_navigation(open_page: Open) -> None:

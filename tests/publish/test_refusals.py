@@ -179,6 +179,15 @@ def test_older_knowledge_does_not_replace_newer_unless_forced(tmp_path: Path, da
 # The data
 
 
+@pytest.mark.parametrize("name", ["", "x" * 64, "ä" * 32, "pg_mine"])
+@pytest.mark.parametrize("option", ["schema", "reader"])
+def test_a_name_that_postgresql_would_cut_or_keeps_for_itself(
+    tmp_path: Path, database: Database, option: str, name: str
+) -> None:
+    with pytest.raises(PublishError, match=f"--{option} .* next: one of 1 to 63 bytes"):
+        publish(build_lake(tmp_path), database, **{option: name})
+
+
 def test_without_a_warehouse_nothing_is_connected(tmp_path: Path) -> None:
     with pytest.raises(LakeError, match="no warehouse yet; next: r2k run"):
         publish_to_postgresql(

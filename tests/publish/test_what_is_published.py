@@ -203,9 +203,20 @@ def test_the_same_generation_is_said_to_be_there_and_left_alone(tmp_path: Path, 
     before = database.rows("select xmin::text from r2k.markets")
     again = publish(lake, database)
     assert again.changes == ()
-    assert "generation a (files), as of 2025-03-14T22:00Z is already there; nothing done" in again.text()
+    assert (
+        "generation a (files), as of 2025-03-14T22:00Z is already there, readable by r2k_reader; no row" in again.text()
+    )
     assert database.rows("select xmin::text from r2k.markets") == before
     assert len(publish(lake, database, force=True).changes) == len(PUBLISHED)
+
+
+def test_another_role_of_readers_may_read_the_same_generation(tmp_path: Path, database: Database) -> None:
+    lake = build_lake(tmp_path)
+    publish(lake, database)
+    again = publish(lake, database, reader="other_readers")
+    assert again.changes == ()
+    granted = "select has_table_privilege('other_readers', 'r2k.markets', 'select')"
+    assert database.rows(granted) == [(True,)]
 
 
 def test_two_sources_stand_side_by_side_in_schemas_of_their_own(tmp_path: Path, database: Database) -> None:

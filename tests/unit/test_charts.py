@@ -202,7 +202,7 @@ def test_a_single_session(tmp_path: Path) -> None:
 def test_a_market_without_a_session(tmp_path: Path) -> None:
     found = read_figures(_lake(tmp_path), datetime(2025, 3, 1, tzinfo=UTC))
     assert found.reviews == ()
-    assert "RUT: no session known by 2025-03-01" in found.notes[0]
+    assert "RUT: no finished session is known at this moment" in found.notes[0]
 
 
 def test_a_market_without_bars(tmp_path: Path) -> None:
@@ -249,6 +249,31 @@ def test_positions_appear_at_the_close_after_their_release(tmp_path: Path) -> No
     (review,) = read_figures(lake).reviews
     released = {row["report_date"]: row["at"] for row in reversed(review.spec()["datasets"]["net"])}
     assert released["2025-03-11"] == "2025-03-14T19:30Z"
+
+
+def test_a_report_overdue_before_the_window_is_not_called_unknown(tmp_path: Path) -> None:
+    reports = [_position("2024-10-01", "2024-10-04T19:30Z", net_contracts=1.0, net_percentile_156w=77.0)]
+    (review,) = read_figures(_lake(tmp_path, tables={PositioningVintages: reports})).reviews
+    said = "No positions: the newest COT report on RUT, 2024-10-01, was overdue before these sessions."
+    assert said in str(review.spec() | {"description": ""})
+    assert said in review.description
+
+
+def test_markets_side_by_side_show_the_newest_report_however_old(tmp_path: Path) -> None:
+    bars = [_bar(day, 2000.0) | {"market": market} for market in ("RUT", "SPX") for day in WEEK]
+    rows = [mart_row(market, day) for market in ("RUT", "SPX") for day in WEEK]
+    report = _position(
+        "2024-10-01", "2024-10-04T19:30Z", trader_group="dealer", net_contracts=1.0, net_percentile_156w=77.0
+    )
+    reports = [
+        report | {"market": market, "trader_group": group}
+        for market in ("RUT", "SPX")
+        for group in ("leveraged_funds", "asset_manager")
+    ]
+    figure = read_figures(publish(tmp_path, rows, more={MarketBars: bars, PositioningVintages: reports})).cross_market
+    assert figure is not None
+    labels = [row["label"] for row in figure.spec()["datasets"]["leveraged_funds_now"]]
+    assert labels == ["77, 2024-10-01", "77, 2024-10-01"]
 
 
 def test_a_week_without_whole_changes_is_marked(tmp_path: Path) -> None:

@@ -4,11 +4,13 @@ import csv
 import io
 import json
 import os
+import shutil
 import subprocess
 from datetime import UTC, date, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 
+import duckdb
 import polars as pl
 import pytest
 from click.testing import Result
@@ -222,6 +224,51 @@ def test_without_a_warehouse_the_next_command_is_run(tmp_path: Path, command: tu
     result = r2k(tmp_path, *command, "--lake", tmp_path)
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.rstrip().endswith("no warehouse yet; next: r2k run")
+
+
+@pytest.fixture
+def of_another_version(tmp_path: Path) -> Path:
+    """A folder with a lake whose warehouse has none of the tables of this version."""
+    warehouse = Lake.of(tmp_path, "sample").warehouse
+    warehouse.parent.mkdir(parents=True)
+    duckdb.connect(warehouse).close()
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", [("status",), ("brief",), ("report",), ("sql", "select 1")])
+def test_a_warehouse_of_another_version_is_said_to_be_one(of_another_version: Path, command: tuple[str, ...]) -> None:
+    result = r2k(of_another_version, *command, "--lake", of_another_version)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "warehouse.duckdb: published by another version: Catalog Error" in result.stderr
+    assert result.stderr.rstrip().endswith("next: r2k run")
+
+
+def test_doctor_examines_the_rest_where_the_warehouse_cannot_be_read(of_another_version: Path) -> None:
+    warehouse = Lake.of(of_another_version, "sample").warehouse
+    for content, said in [(None, "published by another version"), (b"no database" * 1000, "cannot be opened")]:
+        if content:
+            warehouse.write_bytes(content)
+        result = r2k(of_another_version, "doctor", "--lake", of_another_version, "--json")
+        found = {finding["what"]: finding for finding in json.loads(result.stdout)}
+        assert result.exit_code == 1
+        assert (found["warehouse"]["ok"], found["lock"]["ok"], found["lake"]["ok"]) == (False, True, True)
+        assert said in found["warehouse"]["detail"]
+
+
+def test_doctor_finds_a_table_of_another_version(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "lakes")
+    with duckdb.connect(Lake.of(tmp_path / "lakes", "sample").warehouse) as connection:
+        connection.execute("alter table meta.fetches drop column message")
+    result = r2k(tmp_path, "doctor", "--lake", tmp_path / "lakes")
+    assert result.exit_code == 1
+    assert "FAIL  fetch" in result.stdout
+    assert "published by another version" in result.stdout
+
+
+def test_a_query_that_is_not_utf_8_is_said_to_be_so(ask: Ask) -> None:
+    result = ask("sql", "select 1 -- \udcff")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "r2k: query: not UTF-8 at character 13\n"
 
 
 def test_doctor_without_a_warehouse_says_so(tmp_path: Path) -> None:

@@ -46,11 +46,12 @@ def build_cross_market(markets: Sequence[Known], is_sample: bool) -> Figure:
     data["sessions"] = _session_rows(markets)
     panels: list[alt.LayerChart] = []
     for group in LEADING:
-        steps = _steps(markets, group, window)
-        drawn = steps.rename({"net_percentile_156w": "percentile"}).with_columns(pl.col("percentile").round(1))
+        all_steps = _steps(markets, group)
+        steps = all_steps.filter(pl.col("until") > window[0])
+        drawn = _percentiles(steps)
         data[f"{group}_percentile"] = build_path(drawn, "percentile").to_dicts()
         data[f"{group}_labels"] = _labels(drawn, names, window)
-        data[f"{group}_now"] = _now_rows(drawn, names)
+        data[f"{group}_now"] = _now_rows(_percentiles(all_steps), names)
         data["gaps"] = gap_rows(build_gaps(steps, *window), window)
         panels += [_now_panel(group, names, is_sample), _year_panel(group, names, window, is_sample)]
     day = max(known.moment.session_date for known in markets)
@@ -74,7 +75,7 @@ def _window(markets: Sequence[Known]) -> Window:
     return closes.min(), closes.max()  # type: ignore[return-value]  # a market has a session, and they are instants
 
 
-def _steps(markets: Sequence[Known], group: str, window: Window) -> pl.DataFrame:
+def _steps(markets: Sequence[Known], group: str) -> pl.DataFrame:
     """Steps of one group, one series a market: what is in trader_group is the market."""
     of_markets = [
         build_steps(known.vintages.filter(pl.col("trader_group") == group), known.moment.known_at).with_columns(
@@ -82,7 +83,11 @@ def _steps(markets: Sequence[Known], group: str, window: Window) -> pl.DataFrame
         )
         for known in markets
     ]
-    return pl.concat(of_markets).filter(pl.col("until") > window[0])
+    return pl.concat(of_markets)
+
+
+def _percentiles(steps: pl.DataFrame) -> pl.DataFrame:
+    return steps.rename({"net_percentile_156w": "percentile"}).with_columns(pl.col("percentile").round(1))
 
 
 def _session_rows(markets: Sequence[Known]) -> Records:

@@ -49,9 +49,8 @@ def _figures(connection: duckdb.DuckDBPyConnection, as_of: datetime | None, mark
     moments = {moment.market: moment for moment in read_moments(connection, as_of)}
     asked = [market for market in listed if markets is None or market in markets]
     known = [read_known(connection, moments[market]) for market in asked if market in moments]
-    notes = [
-        f"{market}: no session known by {as_of or 'now'}; next: r2k status" for market in asked if market not in moments
-    ]
+    unseen = "no finished session is known at this moment, so nothing is shown of it; next: r2k status"
+    notes = [f"{market}: {unseen}" for market in asked if market not in moments]
     notes += [note for one in known for note in _missing(one)]
     drawn = [one for one in known if len(one.sessions)]
     cross_market = _cross_market(drawn, is_sample, notes)

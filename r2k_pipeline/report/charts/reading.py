@@ -47,7 +47,7 @@ def _profile(known: Known) -> Iterator[str]:
 
 def _positions(known: Known, steps: pl.DataFrame) -> Iterator[str]:
     if steps.is_empty():
-        yield f"No COT report was known by {known.moment.session_date}."
+        yield say_no_positions(known)
         return
     newest = steps.filter(pl.col("report_date") == pl.col("report_date").max())
     report, released = newest.select("report_date", "released_at").row(0)
@@ -57,6 +57,17 @@ def _positions(known: Known, steps: pl.DataFrame) -> Iterator[str]:
     values = {row["trader_group"]: row for row in newest.to_dicts()}
     said = [_group(look.name, values[group]) for group, look in GROUPS.items() if group in values]
     yield f"Net positions: {'; '.join(said)}."
+
+
+def say_no_positions(known: Known) -> str:
+    """Why no positions are drawn: no report was known, or the newest was overdue before the first session shown."""
+    moment = known.moment
+    stands = pl.col("superseded_at").is_null() | (pl.col("superseded_at") > moment.known_at)
+    reports = known.vintages.filter(stands, pl.col("trader_group").is_in(list(GROUPS)))["report_date"]
+    if reports.is_empty():
+        return f"No positions: no COT report on {moment.market} known by {moment.session_date}."
+    newest = f"the newest COT report on {moment.market}, {reports.sort()[-1]}"
+    return f"No positions: {newest}, was overdue before these sessions."
 
 
 def _group(name: str, row: dict[str, float | None]) -> str:

@@ -26,7 +26,7 @@ from r2k_pipeline.report.charts.position_panels import (
 )
 from r2k_pipeline.report.charts.price_panel import AVERAGES, price_panel, price_rows, price_scale
 from r2k_pipeline.report.charts.profile_panel import profile_panel
-from r2k_pipeline.report.charts.reading import describe_review
+from r2k_pipeline.report.charts.reading import describe_review, say_no_positions
 from r2k_pipeline.report.charts.release_steps import build_steps
 
 MARGIN: Final = 0.01
@@ -51,7 +51,7 @@ def build_review(known: Known, is_sample: bool) -> Figure:
     crossed = ["price", "momentum"]
     if steps.is_empty():
         data["sessions"] = _session_rows(known.sessions)
-        panels.append(message_panel(f"No positions: no COT report on {moment.market} known by {moment.session_date}."))
+        panels.append(message_panel(say_no_positions(known)))
     else:
         report, data["reports"] = report_rows(steps, closes)
         data["sessions"] = _session_rows(known.sessions.with_columns(report))

@@ -73,9 +73,21 @@ def _renderer() -> bytes:
     return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").encode()
 
 
-def _packed(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """Rows as columns, less than half the size; the page's script makes rows of them again. Absent is null."""
-    return {name: [row.get(name) for row in rows] for name in dict.fromkeys(name for row in rows for name in row)}
+def _packed(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Rows as columns, a third of the size; the page's script makes rows of them again. Absent is null."""
+    return {
+        name: _column([row.get(name) for row in rows]) for name in dict.fromkeys(name for row in rows for name in row)
+    }
+
+
+def _column(values: list[Any]) -> list[Any] | dict[str, list[Any]]:
+    """The values; where texts repeat, each of them once and the place of every row's."""
+    if not all(isinstance(value, str) for value in values):
+        return values
+    texts = {text: place for place, text in enumerate(dict.fromkeys(values))}
+    if 2 * len(texts) > len(values):
+        return values
+    return {"texts": list(texts), "places": [texts[value] for value in values]}
 
 
 def _script(value: Any) -> str:

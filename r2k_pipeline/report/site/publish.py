@@ -4,7 +4,6 @@ Belongs here: the order of the work and what it came to. Not here: what pages sh
 """
 
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -120,7 +119,7 @@ def _content(
         claims=claims(connection, edition.moment),
         quality=quality(connection, edition.moment),
         dictionary=dictionary(),
-        notes=tuple(dict.fromkeys((*_absent(connection, brief, market), *figures.notes))),
+        notes=figures.notes,
     )
 
 
@@ -146,11 +145,3 @@ def _market_page(
         positions(connection, market, edition.moment),
         claims(connection, edition.moment, market),
     )
-
-
-def _absent(connection: duckdb.DuckDBPyConnection, brief: Brief, market: str | None) -> Iterator[str]:
-    """Markets without a page: said on the overview, not left out in silence."""
-    shown = {page.market["market"] for page in brief.pages}
-    for (name,) in connection.sql("select market from marts.markets order by market").fetchall():
-        if market is None and name not in shown:
-            yield f"{name}: no finished session is known at this moment, so it has no page; next: r2k status"

@@ -9,11 +9,14 @@
   const LETTER = 7; // pixels of a letter of a title, on the wide side
   const NARROW = 560; // pixels; below, panels beside each other go under each other
 
-  // Data comes as columns; a chart wants rows.
-  function unpacked(columns) {
-    const names = Object.keys(columns);
-    const length = names.length ? columns[names[0]].length : 0;
-    return Array.from({ length }, (_, i) => Object.fromEntries(names.map((name) => [name, columns[name][i]])));
+  // Data comes as columns, texts that repeat once with the place of each; a chart wants rows.
+  function unpacked(packed) {
+    const columns = Object.entries(packed).map(([name, column]) => [
+      name,
+      column.texts ? column.places.map((place) => column.texts[place]) : column,
+    ]);
+    const length = columns.length ? columns[0][1].length : 0;
+    return Array.from({ length }, (_, i) => Object.fromEntries(columns.map(([name, values]) => [name, values[i]])));
   }
 
   function withRows(spec) {
