@@ -1,4 +1,4 @@
--- The vintage of weekly positioning that stands at as_of.
+-- The vintage of weekly positioning that stands at as_of. Rows keep the order of the vintages.
 select
     market,
     report_type,
@@ -47,4 +47,3 @@ select
     known_at
 from marts.positioning_vintages
 where superseded_at is null
-order by market, report_type, report_date, trader_group

@@ -1,4 +1,4 @@
--- The vintage that stands at as_of; what the CFTC withdrew by then is not there.
+-- The vintage that stands at as_of; what the CFTC withdrew by then is not there. Rows keep the order of the vintages.
 select
     report_type,
     contract_code,
@@ -26,4 +26,3 @@ select
     source
 from staging.cot_position_vintages
 where superseded_at is null and not is_withdrawn
-order by report_type, contract_code, report_date, trader_group
