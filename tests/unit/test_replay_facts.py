@@ -64,7 +64,7 @@ def test_pivots_at_every_session_are_those_of_the_bars_known_then(story: tuple[p
 
 
 @given(story=stories())
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 def test_evidence_at_every_session_is_that_of_the_bars_known_then(story: tuple[pl.DataFrame, list[Correction]]) -> None:
     told = vintages(*story)
     evidence = replay_facts(told, filed_of, "filed_date")
