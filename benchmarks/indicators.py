@@ -171,10 +171,10 @@ def main(symbols: str = "2000", bars: str = "2500", rounds: str = "5") -> None:
     del reference, made, frame
     times = time_in_turn(runs | with_triggers, int(rounds))
     print(f"{symbols} symbols x {bars} bars, {len(SHARED)} columns, median of {rounds} rounds in turn")
-    print(f"{'':26}{'s':>8}{'CPU s':>8}{'ours 1 thread':>16}{'ours 2 threads':>16}   times as fast")
+    print(f"{'':28}{'s':>8}{'CPU s':>8}{'ours 1 thread':>16}{'ours 2 threads':>16}   times as fast")
     for name, taken in times.items():
         one, two = (taken.wall / times[f"ours, {threads}"].wall for threads in ("one thread", "two threads"))
-        print(f"{name:26}{taken.wall:8.3f}{taken.cpu:8.3f}{one:15.2f}x{two:15.2f}x")
+        print(f"{name:28}{taken.wall:8.3f}{taken.cpu:8.3f}{one:15.2f}x{two:15.2f}x")
     if "polars-talib" not in runs:
         print("polars-talib: not installed, left out")
 

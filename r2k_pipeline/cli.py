@@ -101,8 +101,8 @@ def ui(port: int, **options: Any) -> None:
     from r2k_pipeline.orchestration.instance import open_instance  # noqa: PLC0415
     from r2k_pipeline.settings import PROJECT  # noqa: PLC0415
 
-    # All that was set: the server starts in another folder, where it finds neither r2k.toml nor a relative path.
-    chosen = settings.model_dump(mode="json", include={"source", "lake", *settings.model_fields_set}, exclude_none=True)
+    # All of them: the server starts in another folder, where it finds neither r2k.toml nor a relative path.
+    chosen = settings.model_dump(mode="json", exclude_none=True)
     said = {name: value if isinstance(value, str) else json.dumps(value) for name, value in chosen.items()}
     environment = {f"R2K_{name.upper()}": value for name, value in said.items()}
     open_instance(settings).dispose()
@@ -141,7 +141,7 @@ def status(as_json: bool, **options: Any) -> None:
 @_lake_option
 @click.argument("item")
 def accept(item: str, **options: Any) -> None:
-    """Take the revisions of ITEM (a symbol, a report file) that `r2k status` lists as held."""
+    """Take the rows of ITEM (a symbol, a report file) that `r2k status` lists as held."""
     from r2k_pipeline.orchestration.acceptance import accept_held  # noqa: PLC0415
     from r2k_pipeline.orchestration.run import Run  # noqa: PLC0415
 

@@ -48,11 +48,13 @@ class Settings(BaseSettings):
     report_types: tuple[ReportType, ...] = Field(REPORT_TYPES, description="COT reports that `live` fetches")
     first_year: int = Field(2006, ge=1986, description="first year of COT reports that `live` fetches")
     profile_since: tuple[date, ...] = Field((), description="days since which volume profiles are kept as well")
-    memory_limit: MemoryLimit = Field("1GB", description="DuckDB's memory limit for one SQL model or query")
+    memory_limit: MemoryLimit = Field(
+        "1GB", description="DuckDB's memory limit for a SQL model or four markets of it, or a query"
+    )
     query_seconds: float = Field(60, gt=0, le=86_400, description="a query of `r2k sql` is stopped after this long")
     corrections: Path | None = Field(None, description="a corrections.toml of your own, added to the shipped one")
     revision_share: float = Field(
-        0.05, ge=0, le=1, description="revisions of more than this share of an item's history wait for `r2k accept`"
+        0.05, ge=0, le=1, description="an answer that revises more than this share of a history waits for `r2k accept`"
     )
     raw_files_before_compaction: int = Field(64, ge=1, description="more files of one raw table are merged into one")
     lock_wait_seconds: float = Field(0, ge=0, description="how long a run waits for the lake to be free")

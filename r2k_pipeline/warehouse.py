@@ -61,10 +61,10 @@ def _build(file: Path, tables: Mapping[type[Table], Sequence[Path]], macros: Seq
 
 def _create(connection: duckdb.DuckDBPyConnection, table: type[Table], files: Sequence[Path]) -> None:
     """The table with its rows and comments, through a cursor of its own."""
-    names, columns = ", ".join(_quoted(str(file)) for file in files), ", ".join(table.column_names())
+    columns = ", ".join(table.column_names())
     with connection.cursor() as cursor:
         cursor.execute("use warehouse")
-        cursor.execute(f"create table {table.dotted()} as select {columns} from read_parquet([{names}])")
+        cursor.execute(f"create table {table.dotted()} as select {columns} from {_parquet_of(files)}")
         cursor.execute("begin")  # comments in transactions of their own took a quarter of the whole build
         cursor.execute(f"comment on table {table.dotted()} is {_quoted(table.description())}")
         for name, column in table.columns().items():
@@ -79,9 +79,8 @@ def _check(file: Path, tables: Mapping[type[Table], Sequence[Path]]) -> None:
         raise LakeError(f"{file}: not checkpointed, a .wal is beside it; next: run again")
     with duckdb.connect(file, read_only=True) as connection:
         for table, files in tables.items():
-            names = ", ".join(_quoted(str(parquet)) for parquet in files)
             (same,) = connection.execute(
-                f"select (select count(*) from {table.dotted()}) = (select count(*) from read_parquet([{names}]))"
+                f"select (select count(*) from {table.dotted()}) = (select count(*) from {_parquet_of(files)})"
             ).fetchone() or (False,)
             if not same:
                 raise LakeError(f"{file}: {table.dotted()} lost rows on the way; next: run again")
@@ -97,10 +96,9 @@ def differing_tables(warehouse: Path, tables: Mapping[type[Table], Sequence[Path
         connection.execute(f"attach {_quoted(str(warehouse))} as published (read_only)")
         for table, files in tables.items():
             rows = f"select count(*), bit_xor(hash(r)) from (select {', '.join(table.column_names())} from {{}}) as r"
-            names = ", ".join(_quoted(str(file)) for file in files)
             published = connection.execute(rows.format(f"published.{table.dotted()}")).fetchone()
             try:
-                if connection.execute(rows.format(f"read_parquet([{names}])")).fetchone() != published:
+                if connection.execute(rows.format(_parquet_of(files))).fetchone() != published:
                     found.append(f"{table.dotted()}: other rows than were published")
             except duckdb.Error as error:
                 found.append(f"{table.dotted()}: {str(error).splitlines()[0]}")
@@ -131,6 +129,11 @@ def open_warehouse(warehouse: Path, memory_limit: str = "1GB") -> duckdb.DuckDBP
         return connection
     except duckdb.Error as error:
         raise LakeError(f"{warehouse}: cannot be opened: {error}; next: r2k run") from error
+
+
+def _parquet_of(files: Sequence[Path]) -> str:
+    """What stands behind FROM for the rows of these files."""
+    return f"read_parquet([{', '.join(_quoted(str(file)) for file in files)}])"
 
 
 def _quoted(text: str) -> str:

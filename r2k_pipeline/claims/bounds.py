@@ -1,6 +1,6 @@
 """The bounds of SQL that somebody else wrote, in a note or on the command line: one SELECT, stopped in time.
 
-Belongs here: what holds for any such query. Not here: what a claim may read (box.py), what is open and locked
+Belongs here: what holds for any such query. Not here: what a claim may read (permitted.py), what is open and locked
 (warehouse.py), how rows are printed (report/).
 """
 

@@ -1,6 +1,6 @@
 """Notes: TOML files of claims, read into frozen values; a mistake in one claim leaves the others.
 
-Belongs here: the shape of a note and messages for a mistake in it. Not here: what a claim's SQL may do (box.py),
+Belongs here: the shape of a note and messages for a mistake in it. Not here: what a claim's SQL may do (permitted.py),
 verdicts (verdicts.py).
 """
 

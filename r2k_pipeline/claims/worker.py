@@ -18,7 +18,7 @@ from typing import Any, Final
 import duckdb
 import pyarrow as pa
 
-from r2k_pipeline.claims.bounds import QueryError, stopped_after
+from r2k_pipeline.claims.bounds import QueryError, first_line, stopped_after
 from r2k_pipeline.claims.permitted import check_permitted
 from r2k_pipeline.claims.shown import printable
 
@@ -36,7 +36,7 @@ PLAIN: Final = {
     *("boolean", "tinyint", "smallint", "integer", "bigint", "hugeint", "float", "double", "decimal", "varchar"),
     *("utinyint", "usmallint", "uinteger", "ubigint", '"null"', "null"),
 }
-TEXT: Final = {"enum", "uuid"}
+TEXT: Final = {"enum", "uuid", "json"}
 TEMPORAL: Final = {
     "date": "date",
     **dict.fromkeys(("timestamp", "timestamp_s", "timestamp_ms", "timestamp_ns"), "timestamp"),
@@ -81,7 +81,7 @@ def serve() -> None:
     try:
         connection = _open(setup)
     except duckdb.Error as error:
-        pipe.send_bytes(b"-" + str(error).encode())
+        pipe.send_bytes(b"-" + first_line(error).encode())
         return
     pipe.send_bytes(b"+")
     for request in messages:
@@ -164,7 +164,7 @@ def _shown(name: str, kind: str) -> str:
         within = f"isfinite({instant}) and year({instant}) between 1 and 9999"
         why = f"{_quoted(printable(name), chr(39))} || ' is ' || {column}::varchar || ': no day or instant to show'"
         return f"case when {column} is null or ({within}) then {instant} else error({why}) end as {column}"
-    if base in TEXT or kind == "JSON":
+    if base in TEXT:
         return f"{column}::varchar as {column}"
     if base in PLAIN:
         return column

@@ -84,7 +84,7 @@ class MovingAverageCrosses(Table, layer="features"):
     """One cross: at this close an average (or the close itself) went from one side of a longer average to the other."""
 
     market = text("market id, e.g. RUT", key=True)
-    session_date = day("the session whose close made the cross", key=True)
+    session_date = day("session at whose close the cross was first known", key=True)
     fast = count("sessions", "length of the shorter average; 1 = the close itself", key=True)
     slow = count("sessions", "length of the longer average", key=True)
     direction = choice(("up", "down"), "up: the shorter is above the longer now")

@@ -13,6 +13,8 @@ import dataframely as dy
 COLUMNS = "__dataframely_columns__"
 """Where dataframely keeps a schema's columns, in order."""
 LAYERS = ("reference", "raw", "staging", "features", "marts", "meta")
+PUBLISHED_LAYERS = LAYERS[2:]
+"""Those that the warehouse has."""
 
 TABLES: "dict[str, type[Table]]" = {}
 """Every table by its dotted name, filled as the contract modules are imported."""

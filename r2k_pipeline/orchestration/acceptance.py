@@ -1,4 +1,4 @@
-"""Acceptance: revisions that were held aside become vintages, because a user said so.
+"""Acceptance: answers that were held aside become vintages, because a user said so.
 
 Belongs here: what `r2k accept` does. Not here: what is held and why (revisions.py, recording.py).
 """
@@ -16,7 +16,7 @@ from r2k_pipeline.orchestration.run import Run
 
 
 def accept_held(run: Run, item: str) -> str:
-    """Append the held revisions of `item` (a symbol, a report file), known from now on; what was done, in a few lines.
+    """Append the held rows of `item` (a symbol, a report file), known from now on; what was done, in a few lines.
 
     Takes the lake's lock. Rows that the log has by now (a run died between two steps) are not written again. Raises
     LakeError where nothing of `item` is held.

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import duckdb
 
 from r2k_pipeline.contracts.meta import Generation
-from r2k_pipeline.lake import Lake
+from r2k_pipeline.lake import Lake, LakeError
 from r2k_pipeline.orchestration.instance import PROCESS, open_instance
 from r2k_pipeline.orchestration.resources import Pipeline
 from r2k_pipeline.settings import Settings
@@ -76,10 +77,13 @@ def execute_refresh(definitions: dg.Definitions, settings: Settings) -> Summary:
 
 def _summarise(settings: Settings, result: dg.ExecuteInProcessResult, seconds: float) -> Summary:
     lake = Lake.of(settings.lake, settings.source, settings.as_of)
-    row = _published(lake)
+    try:
+        row, unreadable = _published(lake), []
+    except (LakeError, duckdb.Error) as error:  # damaged, or another version's: that must not hide how the run went
+        row, unreadable = {}, [str(error)]
     fetched = [event.materialization.metadata for event in result.get_asset_materialization_events()]
     return Summary(
-        ok=result.success and not _errors(result),
+        ok=result.success and not _errors(result) and not unreadable,
         published=result.success,
         seconds=seconds,
         label=row.get("label", settings.source),
@@ -88,12 +92,15 @@ def _summarise(settings: Settings, result: dg.ExecuteInProcessResult, seconds: f
         warehouse=lake.warehouse,
         rows_new=_total(fetched, "rows_written"),
         rows_refused=_total(fetched, "rows_quarantined"),
-        failures=(*_failed_checks(result), *_failed_steps(result)),
+        failures=(*_failed_checks(result), *_failed_steps(result), *unreadable),
     )
 
 
 def _published(lake: Lake) -> dict[str, Any]:
-    """The row of meta.generation in the published file: its Parquet is already that of a generation that may fail."""
+    """The row of meta.generation in the published file: its Parquet is already that of a generation that may fail.
+
+    Raises LakeError or duckdb.Error where there is a file and it cannot be read.
+    """
     if not lake.warehouse.exists():
         return {}
     with open_warehouse(lake.warehouse) as connection:

@@ -34,7 +34,7 @@ class Intake:
 
     @property
     def failures(self) -> pl.DataFrame:
-        """Attempts that failed or whose revisions are held, with message."""
+        """Attempts that failed or whose answer is held, with message."""
         return self.log.filter(pl.col("status").is_in(["failed", "held"]))
 
     def total(self, column: str) -> int:

@@ -11,10 +11,11 @@ import dagster as dg
 import polars as pl
 
 from r2k_pipeline.contracts.meta import Fetches, Generation
+from r2k_pipeline.contracts.table import PUBLISHED_LAYERS
 from r2k_pipeline.orchestration.assets import OWNERS, RAW, asset_key, preview
 from r2k_pipeline.orchestration.resources import Pipeline
 from r2k_pipeline.orchestration.run import Run
-from r2k_pipeline.orchestration.tables import PUBLISHED_LAYERS, SQL, derived_tables
+from r2k_pipeline.orchestration.tables import SQL, derived_tables
 from r2k_pipeline.warehouse import publish_warehouse
 
 PUBLISHED = tuple(d.table for d in derived_tables() if d.table.layer in PUBLISHED_LAYERS)

@@ -71,7 +71,7 @@ def record(
 
 
 def _judged(attempt: Attempt, news: News, held: pl.DataFrame, run: Run) -> Attempt:
-    """An attempt that went well, with what there is to say about its rows; `held` where its revisions are."""
+    """An attempt that went well, with what there is to say about its rows; `held` where they are."""
     if attempt.status != "ok":
         return attempt
     if attempt.origin in held["source"]:

@@ -1,6 +1,6 @@
 """Answers against the log: what is new, what changed, what is no longer listed, and what is too much to take unasked.
 
-Belongs here: comparison by key with the latest vintage, withdrawals, the share beyond which revisions are held.
+Belongs here: comparison by key with the latest vintage, withdrawals, how many revisions make an answer be held.
 Not here: fetching and the account of rows (ingest.py), taking what was held (acceptance.py), files (lake.py).
 """
 
@@ -20,7 +20,8 @@ from r2k_pipeline.sources.corrections import BY_CORRECTION
 from r2k_pipeline.sources.screening import STAMP, Screened
 
 FEW_ROWS: Final = 20
-"""As many revisions of one item are never too many: 16 markets of one report were once republished."""
+"""As many revisions of one item are never too many (16 markets of one report were once republished), and no more rows
+of it are withdrawn unasked."""
 WITHDRAWN_BY_ABSENCE: Final = (PriceActions, CotReports)
 """Not bars: vendors drop whole sessions, for all indices at once; there the last good bar stays."""
 EXAMPLES: Final = 3
@@ -95,7 +96,7 @@ class News:
         yield f"rows known before are not in the answer, {said}: {missing.height}, e.g. {examples}"
 
     def held_message(self, item: str, origin: str, lake_source: str, share: float) -> str:
-        """Why revisions of one item are held, with examples and the command that takes them."""
+        """Why the answer for one item is held, with examples and the command that takes it."""
         revised, gone = (frame.filter(pl.col("source") == origin) for frame in (self.revised, self.withdrawn))
         key, known = key_of(self.table), self.history.filter(pl.col("source") == origin)["history"].sum()
         examples = [_change(row, key) for row in revised.head(EXAMPLES).iter_rows(named=True)]

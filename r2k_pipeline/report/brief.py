@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import duckdb
-
 from r2k_pipeline.lake import Lake, LakeError
 from r2k_pipeline.report.brief_contrast import contrast
 from r2k_pipeline.report.brief_facts import Facts, read_facts
@@ -18,6 +16,7 @@ from r2k_pipeline.report.brief_outlook import changes, setup
 from r2k_pipeline.report.brief_positioning import positioning
 from r2k_pipeline.report.brief_statements import Figure, Row, Section, Statement, join, say
 from r2k_pipeline.report.brief_technicals import levels, momentum, trend
+from r2k_pipeline.report.version import of_this_version
 from r2k_pipeline.warehouse import open_warehouse
 
 
@@ -83,13 +82,10 @@ def read_brief(lake: Lake, market: str | None, as_of: datetime | None) -> Brief:
 
     Raises LakeError where there is no such market or session, or the warehouse is of another version of r2k.
     """
-    with open_warehouse(lake.warehouse) as connection:
-        try:
-            facts = read_facts(connection, as_of)
-            ((label, is_sample),) = connection.sql("select label, is_sample from meta.generation").fetchall()
-            known = [name for (name,) in connection.sql("select market from marts.markets order by market").fetchall()]
-        except (duckdb.CatalogException, duckdb.BinderException) as error:
-            raise LakeError(f"{lake.warehouse}: published by another version: {error}; next: r2k run") from error
+    with open_warehouse(lake.warehouse) as connection, of_this_version(lake.warehouse):
+        facts = read_facts(connection, as_of)
+        ((label, is_sample),) = connection.sql("select label, is_sample from meta.generation").fetchall()
+        known = [name for (name,) in connection.sql("select market from marts.markets order by market").fetchall()]
     asked = [one for one in facts if market in (None, one.market["market"])]
     if not asked:
         missing = f"market {market!r}" if market and market not in known else f"a session known by {as_of}"

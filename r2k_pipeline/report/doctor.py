@@ -15,10 +15,11 @@ import polars as pl
 from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.findings import Findings
 from r2k_pipeline.contracts.meta import FetchLog
-from r2k_pipeline.contracts.table import TABLES
+from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, TABLES
 from r2k_pipeline.lake import Lake, LakeError
 from r2k_pipeline.markets import MarketsError, read_markets
 from r2k_pipeline.report.status import read_status
+from r2k_pipeline.report.version import of_this_version
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.warehouse import differing_tables, open_warehouse
 
@@ -61,7 +62,7 @@ def examine(settings: Settings, *, online: bool = False) -> list[Finding]:
     published = _warehouse(lake)
     found = [*_markets(settings), _holder(lake), *_files(lake), published]
     if published.ok:
-        found += [*_tables(lake), *_fetches(settings), *examine_findings(lake)]
+        found += [*_tables(settings, lake), *_fetches(settings), *examine_findings(lake)]
     return [*found, *(_against_api(settings, lake) if online else ())]
 
 
@@ -111,12 +112,12 @@ def _lost_rows(lake: Lake) -> Iterator[str]:
             yield f"{name}: {gone}; next: restore it from backup"
 
 
-def _tables(lake: Lake) -> Iterator[Finding]:
+def _tables(settings: Settings, lake: Lake) -> Iterator[Finding]:
     """Derived tables that are damaged, or left by a run that did not publish."""
-    published = [t for t in TABLES.values() if t.layer in ("staging", "features", "marts", "meta")]
+    published = [t for t in TABLES.values() if t.layer in PUBLISHED_LAYERS]
     files = {table: found for table in published if (found := lake.files(table.dotted()))}
     try:
-        problems = differing_tables(lake.warehouse, files, "1GB")
+        problems = differing_tables(lake.warehouse, files, settings.memory_limit)
     except duckdb.Error as error:
         problems = [f"{lake.warehouse}: {str(error).splitlines()[0]}"]
     for problem in problems:
@@ -128,13 +129,10 @@ def _tables(lake: Lake) -> Iterator[Finding]:
 def _warehouse(lake: Lake) -> Finding:
     """Whether it can be read as this version of r2k publishes it; what is looked for in it comes after."""
     try:
-        with open_warehouse(lake.warehouse) as connection:
+        with open_warehouse(lake.warehouse) as connection, of_this_version(lake.warehouse):
             (row,) = connection.sql("select label, generation_id, published_at from meta.generation").fetchall()
     except LakeError as error:
         return Finding("warehouse", False, str(error))
-    except (duckdb.CatalogException, duckdb.BinderException) as error:
-        said = str(error).splitlines()[0]
-        return Finding("warehouse", False, f"{lake.warehouse}: published by another version: {said}; next: r2k run")
     return Finding("warehouse", True, f"{row[0]}: generation {row[1]} of {row[2]:%Y-%m-%d %H:%M:%S} UTC")
 
 
@@ -156,14 +154,12 @@ def _fetches(settings: Settings) -> Iterator[Finding]:
 
 def examine_findings(lake: Lake) -> Iterator[Finding]:
     """What the reconciliation checks found in the published data, by check: how many rows, the newest of them."""
-    if not lake.warehouse.exists():
+    try:
+        with open_warehouse(lake.warehouse) as connection, of_this_version(lake.warehouse):
+            by_check = connection.sql(_BY_CHECK).fetchall()
+    except LakeError as error:
+        yield Finding("checks", False, str(error))
         return
-    with open_warehouse(lake.warehouse) as connection:
-        published = "select 1 from duckdb_tables() where schema_name || '.' || table_name = ?"
-        if not connection.execute(published, [Findings.dotted()]).fetchall():
-            yield Finding("checks", False, f"{lake.warehouse}: has no {Findings.dotted()}; next: r2k run")
-            return
-        by_check = connection.sql(_BY_CHECK).fetchall()
     for name, severity, rows, examples in by_check:
         detail = "".join(f"\n{' ' * 18}{example}" for example in examples)
         yield Finding("checks", severity != "error", f"{name}: {rows:,} found, the newest{detail}", is_doubt=True)

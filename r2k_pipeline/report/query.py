@@ -22,6 +22,7 @@ from r2k_pipeline.claims.bounds import QueryError, RefusedError, one_select, sto
 from r2k_pipeline.lake import LakeError, fsync_folder
 from r2k_pipeline.report.cells import Format, projection
 from r2k_pipeline.report.row_formats import write_rows
+from r2k_pipeline.report.version import of_this_version
 from r2k_pipeline.warehouse import open_warehouse
 
 BATCH_ROWS: Final = 10_000
@@ -61,7 +62,8 @@ def run_query(
                 one_select(connection, query)
                 with stopped_after(connection, seconds, too_late):
                     rows = _write(connection, query, output, body)
-                label, is_sample = _label(connection, warehouse)
+                with of_this_version(warehouse):
+                    (told,) = connection.execute("select label, is_sample from meta.generation").fetchall()
             body.seek(0)
         except RefusedError as error:
             raise LakeError(f"query: {error}; next: {READS}") from error
@@ -69,16 +71,7 @@ def run_query(
             raise LakeError(f"query: {error}{_next(str(error), memory_limit)}") from error
         except OSError as error:
             raise LakeError(f"query: its rows cannot be kept: {error}; next: free space in TMPDIR") from error
-        yield Answer(body, rows, label, is_sample)
-
-
-def _label(connection: duckdb.DuckDBPyConnection, warehouse: Path) -> tuple[str, bool]:
-    try:
-        ((label, is_sample),) = connection.execute("select label, is_sample from meta.generation").fetchall()
-    except (duckdb.CatalogException, duckdb.BinderException) as error:
-        said = str(error).splitlines()[0]
-        raise LakeError(f"{warehouse}: published by another version: {said}; next: r2k run") from error
-    return label, is_sample
+        yield Answer(body, rows, *told)
 
 
 def check_destination(file: Path, lake: Path) -> None:

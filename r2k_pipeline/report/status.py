@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
-import duckdb
-
 from r2k_pipeline.lake import Lake, LakeError
+from r2k_pipeline.report.version import of_this_version
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.sources.release_calendar import NextRelease, next_release
 from r2k_pipeline.warehouse import open_warehouse
@@ -101,15 +100,7 @@ def read_status(settings: Settings) -> Status:
     Raises LakeError without a warehouse, or where another version of r2k published it.
     """
     lake = Lake.of(settings.lake, settings.source, settings.as_of)
-    try:
-        return _status(lake, settings)
-    except (duckdb.CatalogException, duckdb.BinderException) as error:
-        said = str(error).splitlines()[0]
-        raise LakeError(f"{lake.warehouse}: published by another version: {said}; next: r2k run") from error
-
-
-def _status(lake: Lake, settings: Settings) -> Status:
-    with open_warehouse(lake.warehouse) as connection:
+    with open_warehouse(lake.warehouse) as connection, of_this_version(lake.warehouse):
         (generation,) = connection.sql(
             "select label, generation_id, published_at, as_of from meta.generation"
         ).fetchall()

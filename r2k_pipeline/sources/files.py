@@ -26,7 +26,7 @@ class FilePrices:
     name: str = "files"
 
     def fetch_prices(self, symbol: str) -> PriceAnswer:
-        """One file's rows as text; raises SourceError where it is missing, unreadable, cut or empty."""
+        """One file's rows as text; raises NotThereError where it is missing, SourceError: unreadable, cut or empty."""
         origin = f"{self.name}:prices/{symbol}.csv"
         try:
             body = (self.folder / "prices" / f"{symbol}.csv").read_bytes()

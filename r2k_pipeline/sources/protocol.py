@@ -1,6 +1,6 @@
 """What a source of prices and a source of COT reports must offer, and how it says that something failed.
 
-Belongs here: the two protocols, the values they hand over and their one error. Not here: any vendor's
+Belongs here: the two protocols, the values they hand over and their errors. Not here: any vendor's
 format (prices.py, cot.py parse) or transport (files.py, yahoo.py, cftc.py, sample.py).
 """
 
@@ -57,7 +57,7 @@ class PriceSource(Protocol):
         ...
 
     def fetch_prices(self, symbol: str) -> PriceAnswer:
-        """The whole history of `symbol`; raises SourceError, also for an empty answer."""
+        """Its whole history. Raises NotThereError for an unknown symbol, SourceError, also for an empty answer."""
         ...
 
 

@@ -108,7 +108,8 @@ class YahooPrices:
         """Every daily bar and action that Yahoo lists, the live bar of an unfinished session included.
 
         Prices as traded but for splits, which Yahoo applies to the past. NaN is empty text; a null volume has
-        become 0 in yfinance. Raises SourceError: no symbol, refusal, deadline, an empty or foreign answer.
+        become 0 in yfinance. Raises NotThereError for an unknown symbol, SourceError: no symbol, refusal, deadline,
+        an empty or foreign answer.
         """
         if re.fullmatch(SYMBOL, symbol) is None:
             raise self._error(symbol, f"not a symbol ({SYMBOL})")

@@ -13,7 +13,7 @@ def build_consolidation_profiles(bars: pl.DataFrame, open_ranges: pl.DataFrame) 
     """Rows of features.volume_profiles with window `consolidation_START`, one for each row of `open_ranges`: since
     that range began, at each session at which it was known and open. `bars` as in `build_volume_profiles`.
     """
-    name = "consolidation_" + pl.col("start_date").dt.to_string("%Y-%m-%d")
+    name = "consolidation_" + pl.col("start_date").dt.to_string("iso")
     anchors = open_ranges.group_by(RANGE, maintain_order=True).agg(
         known_date=pl.col("session_date").min(), until=pl.col("session_date").max()
     )

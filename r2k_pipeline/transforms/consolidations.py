@@ -1,7 +1,8 @@
 """Consolidation ranges: spans of closes that went nowhere for their volatility, and when each fact of them was known.
 
-Belongs here: `features.consolidations` out of bars. Not here: the search (consolidation_kernels.py), volume inside a
-range (volume_profiles.py), range edges as levels (level_evidence.py).
+Belongs here: `features.consolidations` out of bars. Not here: the search (consolidation_kernels.py), which ranges are
+open at a session (open_ranges.py), volume inside a range (consolidation_profiles.py), range edges as levels
+(level_evidence.py).
 """
 
 import numpy as np
@@ -12,7 +13,7 @@ from r2k_pipeline.transforms.market_batches import map_batches
 from r2k_pipeline.transforms.symbols import Floats, Integers, column_array, symbol_offsets
 
 ROWS = ("start", "first_row", "row", "parent", "end")
-"""Fields of a version that are rows of its market, -1 for none."""
+"""Fields of a version that are rows, -1 for none."""
 
 
 def build_consolidations(bars: pl.DataFrame) -> pl.DataFrame:

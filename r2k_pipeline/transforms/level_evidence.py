@@ -15,8 +15,6 @@ HOLD_SESSIONS = 5
 """Sessions that a moving reference must stand before it counts: the same patience as a swing pivot's k."""
 STAND_ATR = 0.25
 """How far it may wander meanwhile, in ATR: half of what separates two zones."""
-
-
 FAMILIES = ("swing", "range", "year", "high", "low", "poc", "value")
 """First words of the kinds, in the order in which evidence of one session is filed."""
 

@@ -23,7 +23,7 @@ DECIDED_ATR = 1.0
 DRAWS = 50
 """Random prices for each touch: sampling adds a hundredth to the variance of a comparison."""
 SEED = 2000
-BLOCK_SESSIONS = 20
+BLOCK_SESSIONS = max(HORIZONS)
 """Touches of so many sessions share their fate: the longest horizon; the p-value takes such blocks as independent."""
 Z95 = 1.959963984540054
 """Standard normal quantile of a two-sided 95 % interval."""

@@ -14,6 +14,10 @@ BATCH_ROWS: Final = 2_000_000
 """Bars that are replayed at once: bounds the memory of a log with thousands of revisions."""
 EPOCH: Final = "\x1f"
 """Stands between market and epoch in the name of a replayed series; no market id has it."""
+IN_ITS_EPOCH: Final = (pl.col("first_known_at") >= pl.col("starts_at")) & (
+    (pl.col("first_known_at") < pl.col("ends_at")).fill_null(True)
+)
+"""Whether a session was first known in the epoch that it is joined with."""
 
 
 def replay(
@@ -78,10 +82,7 @@ def standing(bars: pl.DataFrame, facts: pl.DataFrame, dated: str) -> pl.DataFram
 
 def _first_sessions(epochs: pl.DataFrame, first: pl.DataFrame) -> pl.DataFrame:
     """market, epoch, starts_on, place (0, 1, ...) of every epoch in which a session was first known."""
-    is_within = (pl.col("first_known_at") >= pl.col("starts_at")) & (
-        (pl.col("first_known_at") < pl.col("ends_at")).fill_null(True)
-    )
-    sessions = epochs.join(first, on="market").filter(is_within)
+    sessions = epochs.join(first, on="market").filter(IN_ITS_EPOCH)
     starts = sessions.group_by("market", "epoch").agg(starts_on=pl.col("session_date").min())
     return starts.sort("market", "epoch").with_columns(place=pl.int_range(pl.len()).over("market"))
 
@@ -170,9 +171,6 @@ def _build_epochs(
         _build_named(_series(marked, epochs), build)
         .join(epochs, on=["market", "epoch"], maintain_order="left")
         .join(first.rename({"session_date": dated}), on=["market", dated], maintain_order="left")
-        .filter(
-            pl.col("first_known_at") >= pl.col("starts_at"),
-            (pl.col("first_known_at") < pl.col("ends_at")).fill_null(True),
-        )
+        .filter(IN_ITS_EPOCH)
         .drop("epoch", "starts_at", "ends_at", "first_known_at")
     )

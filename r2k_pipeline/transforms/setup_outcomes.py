@@ -98,16 +98,12 @@ def build_independent_events(sessions: pl.DataFrame, setups: Sequence[str], hori
 
     Columns: setup, market, horizon_sessions, session_date, returned (ratio, to the close `horizon_sessions` later).
     """
-    from r2k_pipeline.transforms.setup_outcome_kernels import keep_apart  # noqa: PLC0415  (imports numba)
-
     wanted = sessions.select("market", "session_date", "close", "setup").sort("market", "session_date")
     parts = []
     for _, history in _with_starts(wanted).group_by("market", maintain_order=True):
         for setup in setups:
-            begun = _begun(history, setup)
             for horizon in horizons:
-                matured = begun[begun < history.height - horizon]
-                events = matured[keep_apart(matured, horizon)]
+                *_, events = _events(history, setup, horizon)
                 parts.append(
                     history[events].select(
                         pl.lit(setup).alias("setup"),
@@ -120,10 +116,14 @@ def build_independent_events(sessions: pl.DataFrame, setups: Sequence[str], hori
     return pl.concat(parts).sort("setup", "market", "horizon_sessions", "session_date")
 
 
-def _begun(history: pl.DataFrame, setup: str) -> Integers:
-    """Rows of one market at which a run of `setup` begins."""
-    begun = history.select((pl.col("is_start") & (pl.col("setup") == setup)).fill_null(False).arg_true()).to_series()
-    return begun.cast(pl.Int64).to_numpy()
+def _events(history: pl.DataFrame, setup: str, horizon: int) -> tuple[Integers, Integers, Integers]:
+    """Rows of one market at which runs of `setup` begin; of them the matured ones; of those the independent ones."""
+    from r2k_pipeline.transforms.setup_outcome_kernels import keep_apart  # noqa: PLC0415  (imports numba)
+
+    is_begun = (pl.col("is_start") & (pl.col("setup") == setup)).fill_null(False)
+    begun = history.select(is_begun.arg_true()).to_series().cast(pl.Int64).to_numpy()
+    matured = begun[begun < history.height - horizon]
+    return begun, matured, matured[keep_apart(matured, horizon)]
 
 
 def _with_starts(sessions: pl.DataFrame) -> pl.DataFrame:
@@ -142,18 +142,15 @@ def _sample(market: str, history: pl.DataFrame, horizon: int, rules: OutcomeRule
 def _outcome(
     market: object, setup: str, horizon: int, history: pl.DataFrame, sample: _Sample, minimum: int
 ) -> dict[str, object]:
-    from r2k_pipeline.transforms.setup_outcome_kernels import keep_apart  # noqa: PLC0415  (imports numba)
-
-    rows = _begun(history, setup)
-    matured = rows[sample.position[rows] >= 0]
-    events = sample.position[matured[keep_apart(matured, horizon)]]
+    begun, matured, independent = _events(history, setup, horizon)
+    events = sample.position[independent]
     days = history["session_date"].gather(matured)
     row: dict[str, object] = {
         "setup": setup,
         "market": market,
         "horizon_sessions": horizon,
         "events": matured.size,
-        "pending_events": rows.size - matured.size,
+        "pending_events": begun.size - matured.size,
         "independent_events": events.size,
         "baseline_sessions": sample.returns.size,
         "first_event_date": days.min(),

@@ -15,7 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from r2k_pipeline.contracts.profiles import VolumeProfiles
-from r2k_pipeline.transforms.symbols import Integers, column_array, symbol_offsets
+from r2k_pipeline.transforms.symbols import Floats, Integers, column_array, symbol_offsets
 
 WINDOWS = ("rolling_60", "rolling_250", "since_year_high")
 YEAR_SESSIONS = 252
@@ -38,8 +38,6 @@ LEVELS = (
     "low_node_above",
 )
 """The kernel's outputs, in its order."""
-
-Floats = NDArray[np.float64]
 
 
 class _Windows(NamedTuple):
@@ -83,10 +81,10 @@ def build_anchored_profiles(bars: pl.DataFrame, anchors: pl.DataFrame, bin_point
     """Profiles that grow from each anchor's date, one row per session; features.volume_profiles, sorted by its key.
 
     `bars` as in `build_volume_profiles`. `anchors`: market, anchor_date (first session in the profile), name (the
-    profile_window, e.g. `since_2024-07-09`, `consolidation`), until (last session; null = open), known_date (when the
-    anchor itself was known: rows begin there; null = at once). `bin_points`: width of the bins; default a log grid as
-    in `build_volume_profiles`. The anchor's first close is at the centre of a bin. Raises ValueError for a market
-    without bars, and where two anchors of one name claim the same session of a market.
+    profile_window, e.g. `since_2024-07-09`, `consolidation_2024-07-09`), until (last session; null = open), known_date
+    (when the anchor itself was known: rows begin there; null = at once). `bin_points`: width of the bins; default a log
+    grid as in `build_volume_profiles`. The anchor's first close is at the centre of a bin. Raises ValueError for a
+    market without bars, and where two anchors of one name claim the same session of a market.
     """
     first, known, end = _anchor_rows(bars, anchors)
     lengths = end - first

@@ -1,7 +1,7 @@
 -- Every vintage of every split and dividend, with the span of time in which it was what was known. A first value
 -- counts as known when its day's session closes, a changed or withdrawn one from the moment we recorded it. So does
 -- one that we looked for in vain: older actions of the symbol were there before it, and so was a finished bar of its
--- day or later. History older than any we had is bulk.
+-- day or later. History older than any we had is bulk. All that was held aside is known from its acceptance.
 with bars as (
     select symbol, session_date, min(recorded_at) as first_recorded_at
     from raw.price_bars
@@ -26,6 +26,9 @@ numbered as (
         min(a.recorded_at) over (
             partition by a.symbol order by a.action_date groups between unbounded preceding and 1 preceding
         ) < a.recorded_at and l.looked_at < a.recorded_at as is_late,
+        a.recorded_at in (
+            select fetched_at from raw.fetch_log where status = 'accepted' and table_name = 'raw.price_actions'
+        ) as was_held,
         -- Without a session on its day an action is known at the day's end, UTC.
         coalesce(s.close_at, ((a.action_date + 1)::varchar || ' 00:00:00+00')::timestamptz) as close_at
     from raw.price_actions as a
@@ -42,7 +45,7 @@ known as (
     select
         *,
         case
-            when revision = 0 and is_late is not true then close_at
+            when revision = 0 and is_late is not true and not was_held then close_at
             else greatest(recorded_at, close_at)
         end as known_at
     from numbered

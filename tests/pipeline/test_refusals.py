@@ -68,6 +68,13 @@ def test_the_summary_of_a_run_that_did_not_publish_names_what_is_published(
     assert not summary["published"]
     assert (summary["as_of"], summary["generation_id"]) == (str(before["as_of"]), before["generation_id"])
 
+    Lake.of(lake, "sample").warehouse.write_bytes(b"no database" * 1000)
+    summary = summary_of(r2k(home, "run", "--json", "--lake", lake))
+    assert (summary["ok"], summary["published"], summary["generation_id"]) == (False, False, None)
+    why, unreadable = summary["failures"]
+    assert "No space left on device" in why
+    assert "warehouse.duckdb: cannot be opened" in unreadable
+
 
 def test_a_second_run_is_told_who_holds_the_lake(sample: Published, home: Path, copy_of: Copy) -> None:
     lake = copy_of(sample.folder, "lake")

@@ -1,11 +1,14 @@
 """staging.cot_position_vintages: every vintage of a report row, and when it was what was known."""
 
+from collections.abc import Sequence
+
 from r2k_pipeline.contracts.cot import CotPositionVintages, CotReleases, CotReports
+from r2k_pipeline.contracts.meta import FetchLog
 from tests.sql.rows import Row, derive, release, report
 
 
-def spans(*reports: Row, released: Row) -> list[tuple[object, ...]]:
-    found = derive(CotPositionVintages, {CotReleases: [released], CotReports: reports})
+def spans(*reports: Row, released: Row, log: Sequence[Row] = ()) -> list[tuple[object, ...]]:
+    found = derive(CotPositionVintages, {CotReleases: [released], CotReports: reports, FetchLog: log})
     days = {name: found[name].dt.strftime("%Y-%m-%d") for name in ("known_at", "superseded_at")}
     found = found.with_columns(**days).filter(trader_group="leveraged_funds")
     return found.select("contract_code", "revision", "long_contracts", "known_at", "superseded_at").rows()
@@ -28,6 +31,14 @@ def test_a_contract_that_joins_a_report_later_was_not_in_it_before() -> None:
         ("239742", 0, 300, "2025-03-14", None),
         ("239747", 0, 30, "2025-03-18", None),
     ]
+
+
+def test_a_report_that_was_held_is_known_from_its_acceptance() -> None:
+    held = report("239742", "2025-03-11", 300, 100, recorded_at="2025-03-18T20:00Z")
+    accepted = {"item": "2025.zip", "table_name": "raw.cot_reports", "fetched_at": "2025-03-18T20:00Z"}
+    for status, known in (("ok", "2025-03-14"), ("accepted", "2025-03-18")):
+        log = [{**accepted, "status": status}]
+        assert spans(held, released=release("2025-03-11"), log=log) == [("239742", 0, 300, known, None)]
 
 
 def test_no_tff_report_was_known_before_the_first_one_was_published() -> None:

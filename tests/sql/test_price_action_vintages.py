@@ -1,5 +1,6 @@
 """staging.price_action_vintages: splits and dividends, each known from its day's close or from when it was revised."""
 
+from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.prices import PriceActions, PriceActionVintages, PriceBars
 from r2k_pipeline.contracts.reference import Sessions
 from tests.sql.rows import RUSSELL, bar, derive, session
@@ -43,3 +44,18 @@ def test_a_dividend_that_was_looked_for_in_vain_is_known_from_its_recording() ->
     }
     found = derive(PriceActionVintages, given).sort("action_date")
     assert found["known_at"].dt.strftime("%d %H:%M").to_list() == ["10 20:00", "18 20:00", "25 21:00", "21 20:00"]
+
+
+def test_an_action_that_was_held_is_known_from_its_acceptance() -> None:
+    """Its bar was held as long and there is no older action: as news it would be history."""
+    stamp = "2025-03-25T21:00Z"
+    log = {"item": "IWM", "table_name": "raw.price_actions", "fetched_at": stamp}
+    given = {
+        **RUSSELL,
+        Sessions: [session("2025-03-18", "20:00Z")],
+        PriceBars: [bar("IWM", "2025-03-18", 200.0, recorded_at=stamp)],
+        PriceActions: [{**DIVIDEND, "recorded_at": stamp}],
+    }
+    for status, known in (("ok", "18 20:00"), ("accepted", "25 21:00")):
+        found = derive(PriceActionVintages, {**given, FetchLog: [{**log, "status": status}]})
+        assert found["known_at"].dt.strftime("%d %H:%M").to_list() == [known]

@@ -255,13 +255,21 @@ def test_doctor_examines_the_rest_where_the_warehouse_cannot_be_read(of_another_
         assert said in found["warehouse"]["detail"]
 
 
-def test_doctor_finds_a_table_of_another_version(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ("alter table meta.fetches drop column message", "fetch"),
+        ("alter table meta.findings drop column evidence", "checks"),
+        ("drop table meta.findings", "checks"),
+    ],
+)
+def test_doctor_finds_a_table_of_another_version(folder: Path, tmp_path: Path, change: str, what: str) -> None:
     shutil.copytree(folder, tmp_path / "lakes")
     with duckdb.connect(Lake.of(tmp_path / "lakes", "sample").warehouse) as connection:
-        connection.execute("alter table meta.fetches drop column message")
+        connection.execute(change)
     result = r2k(tmp_path, "doctor", "--lake", tmp_path / "lakes")
     assert result.exit_code == 1
-    assert "FAIL  fetch" in result.stdout
+    assert f"FAIL  {what}" in result.stdout
     assert "published by another version" in result.stdout
 
 

@@ -8,7 +8,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from benchmarks.universe import build_universe
 from r2k_pipeline.contracts.levels import OpenRanges
+from r2k_pipeline.transforms.consolidation_profiles import build_consolidation_profiles
 from r2k_pipeline.transforms.consolidations import build_consolidations
 from r2k_pipeline.transforms.open_ranges import build_open_ranges
 from r2k_pipeline.transforms.replay import replay
@@ -74,3 +76,17 @@ def test_after_a_correction_the_ranges_are_those_of_the_right_bars(factor: float
 def test_no_ranges_no_rows() -> None:
     assert ranges_of(bars_of(wandering(1, 30))).height == 0
     assert ranges_of(bars_of(wandering(1, 30)).clear()).height == 0
+
+
+def test_each_range_of_five_minute_bars_has_a_profile_of_its_own() -> None:
+    """Ranges that begin on one day are told apart by their time."""
+    minutes = 5 * pl.int_range(pl.len()).over("market")
+    bars = build_universe(3, 1_500).with_columns(
+        session_date=datetime(2025, 1, 2, 14, 30) + pl.duration(minutes=minutes)  # noqa: DTZ001  (as of bars: no zone)
+    )
+    open_ranges = ranges_of(bars)
+    starts = open_ranges.select("market", "start_date").unique()
+    assert starts.select("market", pl.col("start_date").dt.date()).is_duplicated().any()
+    profiles = build_consolidation_profiles(bars, open_ranges)
+    key = ["market", "session_date", "start_date"]
+    assert_frame_equal(profiles.select(key).sort(key), open_ranges.select(key).sort(key))

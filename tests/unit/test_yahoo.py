@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from r2k_pipeline.sources.http import Limits
-from r2k_pipeline.sources.protocol import SourceError
+from r2k_pipeline.sources.protocol import NotThereError, SourceError
 from r2k_pipeline.sources.yahoo import YahooPrices
 from tests.vendor_stub import Bar, Fault, StubSession, VendorStub, chart, opening_stamp, read_bars
 
@@ -197,7 +197,7 @@ def test_one_symbol_that_fails_leaves_the_others(stub: VendorStub, tmp_path: Pat
         }
     }
     stub.always["/v8/finance/chart/^OLD"] = Fault(404, body=json.dumps(gone).encode())
-    with pytest.raises(SourceError, match=r"yahoo: \^OLD: HTTP 404: .*symbol may be delisted"):
+    with pytest.raises(NotThereError, match=r"yahoo: \^OLD: HTTP 404: .*symbol may be delisted"):
         source.fetch_prices("^OLD")
     assert source.fetch_prices("^RUT").bars.height == 3
     assert len(stub.requests("/v8/finance/chart/^OLD")) == 1

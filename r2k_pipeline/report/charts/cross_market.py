@@ -46,13 +46,12 @@ def build_cross_market(markets: Sequence[Known], is_sample: bool) -> Figure:
     data["sessions"] = _session_rows(markets)
     panels: list[alt.LayerChart] = []
     for group in LEADING:
-        all_steps = _steps(markets, group)
-        steps = all_steps.filter(pl.col("until") > window[0])
-        drawn = _percentiles(steps)
+        steps = _steps(markets, group)
+        drawn = steps.filter(pl.col("until") > window[0])
         data[f"{group}_percentile"] = build_path(drawn, "percentile").to_dicts()
         data[f"{group}_labels"] = _labels(drawn, names, window)
-        data[f"{group}_now"] = _now_rows(_percentiles(all_steps), names)
-        data["gaps"] = gap_rows(build_gaps(steps, *window), window)
+        data[f"{group}_now"] = _now_rows(steps, names)
+        data["gaps"] = gap_rows(build_gaps(drawn, *window), window)
         panels += [_now_panel(group, names, is_sample), _year_panel(group, names, window, is_sample)]
     day = max(known.moment.session_date for known in markets)
     title = f"Markets side by side, {day}" + (" · SAMPLE" if is_sample else "")
@@ -76,18 +75,14 @@ def _window(markets: Sequence[Known]) -> Window:
 
 
 def _steps(markets: Sequence[Known], group: str) -> pl.DataFrame:
-    """Steps of one group, one series a market: what is in trader_group is the market."""
+    """Steps of one group with its `percentile`, one series a market: what is in trader_group is the market."""
     of_markets = [
         build_steps(known.vintages.filter(pl.col("trader_group") == group), known.moment.known_at).with_columns(
             trader_group=pl.lit(known.moment.market)
         )
         for known in markets
     ]
-    return pl.concat(of_markets)
-
-
-def _percentiles(steps: pl.DataFrame) -> pl.DataFrame:
-    return steps.rename({"net_percentile_156w": "percentile"}).with_columns(pl.col("percentile").round(1))
+    return pl.concat(of_markets).with_columns(percentile=pl.col("net_percentile_156w").round(1))
 
 
 def _session_rows(markets: Sequence[Known]) -> Records:

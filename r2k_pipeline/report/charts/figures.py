@@ -16,6 +16,7 @@ from r2k_pipeline.report.charts.known_rows import SESSIONS, Known, Moment, read_
 from r2k_pipeline.report.charts.outcome_rows import read_outcomes
 from r2k_pipeline.report.charts.outcomes import build_outcomes
 from r2k_pipeline.report.charts.review import build_review
+from r2k_pipeline.report.version import of_this_version
 from r2k_pipeline.warehouse import open_warehouse
 
 
@@ -34,11 +35,8 @@ def read_figures(lake: Lake, as_of: datetime | None = None, markets: Sequence[st
 
     Raises LakeError where a market is not known, or the warehouse is missing or of another version of r2k.
     """
-    with open_warehouse(lake.warehouse) as connection:
-        try:
-            return _figures(connection, as_of, markets)
-        except (duckdb.CatalogException, duckdb.BinderException) as error:
-            raise LakeError(f"{lake.warehouse}: published by another version: {error}; next: r2k run") from error
+    with open_warehouse(lake.warehouse) as connection, of_this_version(lake.warehouse):
+        return _figures(connection, as_of, markets)
 
 
 def _figures(connection: duckdb.DuckDBPyConnection, as_of: datetime | None, markets: Sequence[str] | None) -> Figures:

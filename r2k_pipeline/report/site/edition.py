@@ -6,9 +6,8 @@ Belongs here: what every page says of itself. Not here: what the pages show.
 from dataclasses import dataclass
 from datetime import datetime
 
-import duckdb
-
-from r2k_pipeline.lake import Lake, LakeError
+from r2k_pipeline.lake import Lake
+from r2k_pipeline.report.version import of_this_version
 from r2k_pipeline.warehouse import open_warehouse
 
 
@@ -32,12 +31,9 @@ def read_edition(lake: Lake, as_of: datetime | None) -> Edition:
 
     Raises LakeError without a warehouse, or where another version of r2k published it.
     """
-    with open_warehouse(lake.warehouse) as connection:
-        try:
-            ((label, is_sample, source, generation, published, known, version),) = connection.sql(
-                "select label, is_sample, source, generation_id, published_at, as_of, r2k_version from meta.generation"
-            ).fetchall()
-        except (duckdb.CatalogException, duckdb.BinderException) as error:
-            raise LakeError(f"{lake.warehouse}: published by another version: {error}; next: r2k run") from error
+    with open_warehouse(lake.warehouse) as connection, of_this_version(lake.warehouse):
+        ((label, is_sample, source, generation, published, known, version),) = connection.sql(
+            "select label, is_sample, source, generation_id, published_at, as_of, r2k_version from meta.generation"
+        ).fetchall()
     moment = known if as_of is None else min(as_of, known)
     return Edition(label, is_sample, source, generation, published, known, version, moment, moment < known)

@@ -23,6 +23,7 @@ from r2k_pipeline.report.site.pages import INDEX, Content, MarketPage, render
 from r2k_pipeline.report.site.pictures import Picture, picture_of, shared_files
 from r2k_pipeline.report.site.quality_tables import quality
 from r2k_pipeline.report.site.swap import swap_in
+from r2k_pipeline.report.version import of_this_version
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.warehouse import open_warehouse
 
@@ -93,11 +94,8 @@ def read_content(lake: Lake, as_of: datetime | None, market: str | None) -> Cont
     edition = read_edition(lake, as_of)
     brief = read_brief(lake, market, as_of)
     figures = read_figures(lake, as_of, None if market is None else [market])
-    with open_warehouse(lake.warehouse) as connection:
-        try:
-            content = _content(connection, edition, brief, figures, market)
-        except (duckdb.CatalogException, duckdb.BinderException) as error:
-            raise LakeError(f"{lake.warehouse}: published by another version: {error}; next: r2k run") from error
+    with open_warehouse(lake.warehouse) as connection, of_this_version(lake.warehouse):
+        content = _content(connection, edition, brief, figures, market)
     if read_edition(lake, as_of) != edition:
         raise LakeError(f"{lake.warehouse}: a run published while the site was written; next: r2k report")
     return content
