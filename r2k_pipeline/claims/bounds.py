@@ -28,6 +28,10 @@ class RefusedError(QueryError):
     """SQL that is not one SELECT; the message is what it is."""
 
 
+class ShortError(QueryError):
+    """SQL for which the memory did not suffice; the message says so."""
+
+
 def one_select(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.Statement:
     """The query, if DuckDB sees in it one SELECT (also from, values, with, describe, show, summarize).
 

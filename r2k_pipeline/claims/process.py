@@ -11,8 +11,8 @@ from multiprocessing.connection import Pipe
 from pathlib import Path
 from typing import Final
 
-from r2k_pipeline.claims.bounds import GRACE_SECONDS, QueryError
-from r2k_pipeline.claims.worker import Request, Setup
+from r2k_pipeline.claims.bounds import GRACE_SECONDS, QueryError, ShortError
+from r2k_pipeline.claims.worker import REFUSED, ROWS, SHORT, Request, Setup
 
 START_SECONDS: Final = 60.0
 """To import what it needs and to open the tables; some tenths of a second on a machine that is not busy."""
@@ -42,30 +42,51 @@ class BoxProcess:
         return self._process.pid
 
     def ask(self, request: Request) -> bytes:
-        """The rows as an Arrow stream. Raises QueryError with the reason where there are none, StartError."""
-        self._await_start()
+        """The rows as an Arrow stream. Raises QueryError with the reason where there are none, StartError.
+
+        What falls short of memory is asked once more where others were before it, of a new process: what they left
+        there must not decide.
+        """
+        was_asked = self._was_asked
         try:
-            self._pipe.send(request)
-            answer = self._answer(self._setup.seconds + GRACE_SECONDS)
-        except (EOFError, OSError) as error:
-            ended = self._end()
-            self._start()
-            raise QueryError(f"ended its process ({ended}), as where memory runs out") from error
-        if answer is None:
-            self._end()
-            self._start()
-            raise QueryError(f"stopped after {self._setup.seconds:g} seconds")
-        if not answer.startswith(b"+"):
-            raise QueryError(answer[1:].decode())
-        return answer[1:]
+            return self._rows(request)
+        except ShortError:
+            if not was_asked:
+                raise
+        return self._rows(request)
 
     def close(self) -> None:
         """End it, whatever it does."""
         self._end()
         self._said.close()
 
+    def _rows(self, request: Request) -> bytes:
+        """As `ask`, once. A process that was stopped, fell short of memory or is gone is started anew."""
+        self._await_start()
+        self._was_asked = True
+        try:
+            self._pipe.send(request)
+            answer = self._answer(self._setup.seconds + GRACE_SECONDS)
+        except (EOFError, OSError) as error:
+            raise ShortError(f"ended its process ({self._renew()}), as where memory runs out") from error
+        if answer is None:
+            self._renew()
+            raise QueryError(f"stopped after {self._setup.seconds:g} seconds")
+        if answer.startswith(SHORT):
+            self._renew()
+            raise ShortError(answer[1:].decode())
+        if answer.startswith(REFUSED):
+            raise QueryError(answer[1:].decode())
+        return answer[1:]
+
+    def _renew(self) -> str:
+        """End it and start another; how it ended."""
+        ended = self._end()
+        self._start()
+        return ended
+
     def _start(self) -> None:
-        self._is_ready = False
+        self._is_ready = self._was_asked = False
         self._pipe, theirs = Pipe()
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603  (this Python, our own code)
@@ -88,7 +109,7 @@ class BoxProcess:
             raise StartError(f"its process ended ({self._end()}): {self._last_words()}") from error
         if answer is None:
             raise StartError(f"its process did not start within {START_SECONDS:g} seconds")
-        if answer != b"+":
+        if answer != ROWS:
             raise StartError(answer[1:].decode())
         self._is_ready = True
 

@@ -32,6 +32,11 @@ MOST_ROWS: Final = 100
 MOST_BYTES: Final = 32 << 20
 """Of an answer on its way: a century of one market's bars is 3 MB."""
 
+ROWS: Final = b"+"
+REFUSED: Final = b"-"
+SHORT: Final = b"!"
+"""How an answer begins: with an Arrow stream, with the reason why there is none, with how memory fell short."""
+
 PLAIN: Final = {
     *("boolean", "tinyint", "smallint", "integer", "bigint", "hugeint", "float", "double", "decimal", "varchar"),
     *("utinyint", "usmallint", "uinteger", "ubigint", '"null"', "null"),
@@ -70,7 +75,8 @@ class Request:
 def serve() -> None:
     """Answer what comes through the pipe whose number is the first argument, until its other end is closed.
 
-    The first message is a Setup, the others are Requests. An answer is `+` and an Arrow stream, or `-` and the reason.
+    The first message is a Setup, the others are Requests. An answer is ROWS and an Arrow stream, or REFUSED or SHORT
+    and the reason.
     """
     for limit, most in ((resource.RLIMIT_DATA, PROCESS_BYTES), (resource.RLIMIT_CORE, 0)):
         _, highest = resource.getrlimit(limit)
@@ -81,14 +87,16 @@ def serve() -> None:
     try:
         connection = _open(setup)
     except duckdb.Error as error:
-        pipe.send_bytes(b"-" + first_line(error).encode())
+        pipe.send_bytes(REFUSED + first_line(error).encode())
         return
-    pipe.send_bytes(b"+")
+    pipe.send_bytes(ROWS)
     for request in messages:
         try:
-            answer = b"+" + _answer(connection, request, setup.seconds)
+            answer = ROWS + _answer(connection, request, setup.seconds)
         except (QueryError, duckdb.Error, MemoryError) as error:
-            answer = b"-" + printable(str(error) or "Out of Memory").encode()
+            shortages = duckdb.OutOfMemoryException, MemoryError
+            is_short = isinstance(error, shortages) or isinstance(error.__cause__, shortages)
+            answer = (SHORT if is_short else REFUSED) + printable(str(error) or "Out of Memory").encode()
         pipe.send_bytes(answer)
 
 
