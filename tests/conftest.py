@@ -1,10 +1,34 @@
-"""Fixtures that more than one kind of test needs."""
+"""Fixtures that more than one kind of test needs: real files, and lakes that all of its processes share."""
 
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
+from tests.lakes import Published, publish_once
+
 REAL = Path(__file__).resolve().parents[2] / "shared" / "real"
+MEMORY: Final = Path("/dev/shm")
+"""Dagster commits each event to SQLite: in memory that costs nothing, on a slow disk half of a test's time."""
+HOMES: Final = "TESTS_DAGSTER_HOMES"
+"""Names, to every process of this test run, the folder of Dagster's homes."""
+IS_WORKER: Final = "PYTEST_XDIST_WORKER" in os.environ
+
+
+def pytest_configure() -> None:
+    """The process that starts the others makes what they share."""
+    if not IS_WORKER:
+        os.environ[HOMES] = tempfile.mkdtemp(dir=MEMORY if MEMORY.is_dir() else None)
+
+
+def pytest_unconfigure() -> None:
+    """And clears it away when they have ended."""
+    if not IS_WORKER:
+        shutil.rmtree(os.environ.pop(HOMES))
 
 
 @pytest.fixture(scope="session")
@@ -13,3 +37,45 @@ def real() -> Path:
     if not REAL.is_dir():
         pytest.skip("../shared/real is not here: tests on real vendor data need it")
     return REAL
+
+
+@pytest.fixture(scope="session")
+def homes() -> Path:
+    """Where Dagster's homes are, of all processes."""
+    return Path(os.environ[HOMES])
+
+
+@pytest.fixture(scope="session")
+def home(homes: Path) -> Iterator[Path]:
+    """Dagster's records of the runs of this process."""
+    with tempfile.TemporaryDirectory(dir=homes) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def lakes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the lakes are that all processes share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if IS_WORKER else own
+
+
+@pytest.fixture(scope="session")
+def sample(lakes: Path, homes: Path) -> Published:
+    """The sample's lake after one run."""
+    return publish_once(lakes / "sample", homes / "sample", "sample")
+
+
+@pytest.fixture(scope="session")
+def from_real(lakes: Path, homes: Path, real: Path) -> Published:
+    """A lake of the real vendor files, after one run."""
+    return publish_once(lakes / "real", homes / "real", "files", "--files", real)
+
+
+@pytest.fixture
+def copy_of(tmp_path: Path) -> Callable[[Path, str], Path]:
+    """Copies a shared folder, so that a test may break it."""
+
+    def copy(folder: Path, name: str) -> Path:
+        return shutil.copytree(folder, tmp_path / name)
+
+    return copy

@@ -3,6 +3,7 @@
 Belongs here: what a browser shows and does. Not here: what the pages say (tests/pipeline/test_report_asset.py).
 """
 
+import shutil
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.conftest import ARTIFACTS, SWITCHES
+from tests.lakes import Published
 
 R2K: Final = Path(sys.executable).with_name("r2k")
 WIDE, NARROW = 1440, 390
@@ -29,11 +31,10 @@ Open = Callable[..., Page]
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def site(sample: Published, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the sample's site, as the command line writes it."""
-    lake = tmp_path_factory.mktemp("site")
-    for command in ("run", "report"):
-        subprocess.run([R2K, command, "--source", "sample", "--lake", lake], check=True, cwd=lake, timeout=600)
+    lake = shutil.copytree(sample.folder, tmp_path_factory.mktemp("site") / "lake")
+    subprocess.run([R2K, "report", "--source", "sample", "--lake", lake], check=True, cwd=lake, timeout=600)
     return lake / "sample" / "report"
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from r2k_pipeline.contracts.prices import DailyPrices
 from r2k_pipeline.contracts.table import TABLES
+from tests.lakes import Published, Said
 from tests.pipeline.command_line import r2k
-from tests.pipeline.conftest import Published
 
 HTML = b"<!DOCTYPE html><html><body>Service unavailable</body></html>"
 
@@ -90,7 +90,7 @@ def broken(
     )
     lake = shutil.copytree(from_files.folder, folder / "lake")
     result = r2k(home, "run", "--json", "--lake", lake, "--files", files, R2K_MARKETS=str(markets))
-    return Published(lake, "files", result)
+    return Published(lake, "files", Said.of(result), home)
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_a_folder_with_little_in_it_publishes_that_and_names_the_rest(
     for name in ("^RUT.csv", "IWM.csv"):
         shutil.copy(vendor_files / "prices" / name, tmp_path / "vendor" / "prices")
     result = r2k(home, "run", "--json", "--lake", tmp_path, "--files", tmp_path / "vendor")
-    small = Published(tmp_path, "files", result)
+    small = Published(tmp_path, "files", Said.of(result), home)
     assert result.exit_code == 1
     assert small.summary["published"]
     assert any("cot" in failure for failure in small.summary["failures"])

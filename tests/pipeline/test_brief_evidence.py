@@ -10,7 +10,7 @@ import pytest
 from r2k_pipeline.report.brief import Page, read_brief
 from r2k_pipeline.report.brief_statements import Figure, Section, Statement
 from r2k_pipeline.warehouse import open_warehouse
-from tests.pipeline.conftest import Published
+from tests.lakes import Published
 
 NEWEST = None
 SAMPLE_MOMENTS = (NEWEST, datetime(2024, 3, 15, 18, tzinfo=UTC))

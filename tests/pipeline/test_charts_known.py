@@ -11,7 +11,7 @@ from r2k_pipeline.report.charts.figures import Figures, read_figures
 from r2k_pipeline.report.charts.known_rows import SESSIONS, read_known, read_moments
 from r2k_pipeline.report.charts.theme import DARK
 from r2k_pipeline.warehouse import open_warehouse
-from tests.pipeline.conftest import Published
+from tests.lakes import Published
 
 LIMIT = 250_000
 """Bytes of one market's spec, and of its picture at one and a half pixels to a point."""

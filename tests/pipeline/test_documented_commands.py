@@ -19,7 +19,7 @@ from click.testing import CliRunner, Result
 
 from r2k_pipeline.cli import main
 from tests.documents import LANGUAGES, PROJECT, Block, read_blocks, read_queries
-from tests.pipeline.conftest import Published
+from tests.lakes import Published
 
 FETCHES: Final = ("tests/unit/test_yahoo.py", "tests/unit/test_cftc.py")
 SUPERSET: Final = (

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
 
@@ -12,8 +13,8 @@ import pytest
 from r2k_pipeline.contracts.table import TABLES, Table
 from r2k_pipeline.definitions import defs
 from r2k_pipeline.orchestration.tables import PUBLISHED_LAYERS
+from tests.lakes import Published
 from tests.pipeline.command_line import start_r2k
-from tests.pipeline.conftest import Published
 
 EMPTY_ON_THE_SAMPLE = {
     "raw.refused_rows",
@@ -26,10 +27,10 @@ EMPTY_ON_THE_SAMPLE = {
 
 
 @pytest.fixture(scope="module")
-def events(sample: Published, home: Path) -> list[dg.DagsterEvent]:
+def events(sample: Published) -> list[dg.DagsterEvent]:
     """What Dagster recorded of the sample's run, from its own storage."""
     assert sample.result.exit_code == 0, sample.result.output
-    with mock.patch.dict(os.environ, DAGSTER_HOME=str(home)), dg.DagsterInstance.get() as instance:
+    with mock.patch.dict(os.environ, DAGSTER_HOME=str(sample.home)), dg.DagsterInstance.get() as instance:
         first = instance.get_runs(ascending=True, limit=1)[0]
         return [entry.dagster_event for entry in instance.all_logs(first.run_id) if entry.dagster_event]
 
@@ -97,17 +98,20 @@ def test_the_macros_answer_for_every_market(sample: Published) -> None:
     assert sample.query("select count(*) > 0 from positioning('RUT', '2025-03-01', '2025-03-31')") == [(True,)]
 
 
-def test_a_second_run_learns_nothing_and_publishes_the_same_generation(sample: Published, home: Path) -> None:
+def test_a_second_run_learns_nothing_and_publishes_the_same_generation(
+    sample: Published, home: Path, copy_of: Callable[[Path, str], Path]
+) -> None:
     """As a process of its own: its standard output is JSON and nothing else."""
-    raw = {file: file.read_bytes() for file in (sample.folder / "sample" / "raw").glob("*_*/*.parquet")}
+    folder = copy_of(sample.folder, "lakes")
+    raw = {file: file.read_bytes() for file in (folder / "sample" / "raw").glob("*_*/*.parquet")}
     before = sample.summary
-    process = start_r2k(home, "run", "--json", "--lake", sample.folder)
+    process = start_r2k(home, "run", "--json", "--lake", folder)
     printed, said = process.communicate(timeout=120)
     assert process.returncode == 0, said
     again = json.loads(printed)
     assert (again["rows_new"], again["rows_refused"]) == (0, 0)
     assert again["generation_id"] == before["generation_id"]
-    added = set((sample.folder / "sample" / "raw").glob("*_*/*.parquet")) - set(raw)
+    added = set((folder / "sample" / "raw").glob("*_*/*.parquet")) - set(raw)
     assert {file.parent.name for file in added} == {"fetch_log"}
     assert all(file.read_bytes() == body for file, body in raw.items())
-    assert list(sample.folder.rglob(".*.tmp*")) == []
+    assert list(folder.rglob(".*.tmp*")) == []

@@ -14,8 +14,8 @@ from r2k_pipeline.claims.known import SOURCES
 from r2k_pipeline.claims.note import SHIPPED, read_note
 from r2k_pipeline.claims.verdicts import build_claims
 from r2k_pipeline.contracts.claims import Claims
+from tests.lakes import Published
 from tests.pipeline.command_line import r2k
-from tests.pipeline.conftest import Published
 
 NOTE = SHIPPED / "russell_2000_2025_03.toml"
 VERDICTS = {

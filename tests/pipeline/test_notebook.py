@@ -12,7 +12,7 @@ from typing import Any, Final
 import pytest
 
 from tests.documents import PROJECT
-from tests.pipeline.conftest import Published
+from tests.lakes import Published
 from tests.unit.published import SAMPLE
 
 NOTEBOOK: Final = PROJECT / "notebooks" / "explore.py"

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from tests.pipeline.conftest import Published
+from tests.lakes import Published
 
 
 def test_asset_managers_and_leveraged_funds_in_the_notes_week(from_real: Published) -> None:

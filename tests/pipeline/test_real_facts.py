@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from tests.pipeline.conftest import Published
+from tests.lakes import Published
 
 
 def test_the_run_ends_well(from_real: Published) -> None:

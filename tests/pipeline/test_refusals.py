@@ -21,8 +21,8 @@ from r2k_pipeline.orchestration.publication import warehouse
 from r2k_pipeline.orchestration.resources import Pipeline
 from r2k_pipeline.orchestration.run import Run
 from r2k_pipeline.orchestration.tables import DerivedTable
+from tests.lakes import Published
 from tests.pipeline.command_line import r2k, start_r2k, summary_of
-from tests.pipeline.conftest import Published
 
 Copy = Callable[[Path, str], Path]
 

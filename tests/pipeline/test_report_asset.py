@@ -18,8 +18,8 @@ import pytest
 from r2k_pipeline.definitions import defs
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.orchestration.report import THUMBNAIL_BYTES
+from tests.lakes import Published
 from tests.pipeline.command_line import r2k
-from tests.pipeline.conftest import Published
 from tests.site_pages import Site
 
 LARGEST = 3_000_000
@@ -102,14 +102,13 @@ def test_ids_are_unique_and_headings_in_order(site: Site) -> None:
         assert all(after - before <= 1 for before, after in steps), name
 
 
-def test_queries_of_the_brief_return_the_figures(site: Site, folder: Path) -> None:
+def test_queries_of_the_brief_return_the_figures(site: Site, sample: Published) -> None:
     """What the page gives as evidence runs, and returns one row."""
-    published = Published(folder, "sample", None)  # type: ignore[arg-type]  (no run: the lake is a copy)
     text = site.pages["RUT.html"].file.read_text("utf-8")
     queries = re.findall(r"<code>(select [^<]+)</code></li>", text)
     assert len(queries) > 20
     for query in queries:
-        assert len(published.query(html.unescape(query))) == 1, query
+        assert len(sample.query(html.unescape(query))) == 1, query
 
 
 def test_a_past_moment_is_written_beside(home: Path, folder: Path, site: Site) -> None:
