@@ -55,12 +55,14 @@ class _Strict(BaseModel):
 class Definition(_Strict):
     """One reading of a claim: rows of a query or a check, and the condition on them that makes it hold.
 
-    `holds_when` is a SQL condition on one row; it must be true of `all` rows or of `any`.
+    `query` names one of the note's queries, which stands in `sql` once the note is read. `holds_when` is a SQL
+    condition on one row; it must be true of `all` rows or of `any`.
     """
 
     alternative: Id
     reading: Shown
     sql: Query | None = None
+    query: Id | None = None
     check: Id | None = None
     parameters: dict[Id, Scalar] = Field(default_factory=dict)
     unit: Shown
@@ -71,8 +73,8 @@ class Definition(_Strict):
 
     @model_validator(mode="after")
     def _one_way_to_rows(self) -> "Definition":
-        if (self.sql is None) == (self.check is None):
-            raise ValueError("give either sql or check")
+        if [self.sql, self.query, self.check].count(None) != 2:
+            raise ValueError("give one of sql, query and check")
         return self
 
     def text(self) -> str:
@@ -101,6 +103,7 @@ class Claim(_Strict):
 class _Head(_Strict):
     title: Shown
     as_of: AwareDatetime
+    queries: dict[Id, Query] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -131,7 +134,7 @@ def read_note(file: Path) -> Note:
         try:
             claim = Claim.model_validate(entry)
             _accept(claim, claims, head.as_of)
-            claims.append(claim)
+            claims.append(_with_queries(claim, head.queries))
         except ValidationError as error:
             mistakes.append(f"{file}: claim {name!r}: {_reasons(error)}")
         except NoteError as error:
@@ -159,6 +162,20 @@ def _accept(claim: Claim, others: list[Claim], as_of: datetime) -> None:
     for definition in claim.definitions:
         if definition.judged_until is not None and definition.judged_until <= (definition.as_of or as_of):
             raise NoteError(f"{definition.alternative}: judged_until must come after as_of")
+
+
+def _with_queries(claim: Claim, queries: dict[str, str]) -> Claim:
+    """The claim with the text of each query that a definition names. Raises NoteError where there is none."""
+    definitions = []
+    for definition in claim.definitions:
+        if definition.query is not None and definition.query not in queries:
+            there_are = ", ".join(sorted(queries)) or "none"
+            raise NoteError(
+                f"{definition.alternative}: no query {definition.query!r} in [queries]; there are: {there_are}"
+            )
+        found = {} if definition.query is None else {"sql": queries[definition.query]}
+        definitions.append(definition.model_copy(update=found))
+    return claim.model_copy(update={"definitions": definitions})
 
 
 def _repeated(names: Iterator[str]) -> list[str]:

@@ -410,8 +410,10 @@ def test_a_definition_that_cannot_be_computed_is_undetermined_and_an_error(
 @pytest.mark.parametrize(
     ("given", "reason"),
     [
-        ({"sql": None}, "give either sql or check"),
-        ({"check": "rsi_trigger"}, "give either sql or check"),
+        ({"sql": None}, "give one of sql, query and check"),
+        ({"check": "rsi_trigger"}, "give one of sql, query and check"),
+        ({"sql": None, "query": "no_such"}, "only: no query 'no_such' in [queries]; there are: none"),
+        ({"query": "no_such"}, "give one of sql, query and check"),
         ({"unit": None}, "unit: Field required"),
         ({"colour": "red"}, "colour: Extra inputs are not permitted"),
         ({'"red\\u001b[31m"': "red"}, r"red\x1b[31m: Extra inputs are not permitted"),
@@ -433,6 +435,18 @@ def test_a_mistake_in_a_claim_names_file_claim_and_key(tmp_path: Path, given: di
     (mistake,) = note.mistakes
     assert mistake.startswith(f"{file}: claim 'C1': ")
     assert reason in mistake
+
+
+def test_a_query_that_several_readings_share_is_written_once(box: Box, tmp_path: Path) -> None:
+    file = tmp_path / "note.toml"
+    shared = '[queries]\nclose_of_the_day = "select 5 as value"\n[[claims]]'
+    file.write_text(
+        _definition(sql=None, query="close_of_the_day", holds_when="value = 5").replace("[[claims]]", shared, 1)
+    )
+    note = read_note(file)
+    (verdict,) = judge(note, box, LATER)
+    assert (note.mistakes, verdict.finding.verdict) == ((), "holds")
+    assert "select 5 as value" in note.claims[0].definitions[0].text()
 
 
 def test_ids_and_alternatives_are_given_once(tmp_path: Path) -> None:
