@@ -16,6 +16,9 @@ from r2k_pipeline.transforms.indicators import build_daily_indicators
 from r2k_pipeline.transforms.triggers import build_rsi_triggers
 from r2k_pipeline.transforms.volume_profiles import build_anchored_profiles
 
+MOST_BINS: Final = 20_000
+"""Of a profile: checks run outside of the box and its clock, and a century in so many takes a few seconds."""
+
 
 class _Parameters(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -41,8 +44,12 @@ def anchored_profile(bars: pl.DataFrame, asked: AnchoredProfile) -> pl.DataFrame
     """The volume profile from an anchor to the last known session, one row: `value` (its POC, points), session_date,
     start_date, value_area_low, value_area_high, bin_points, volume_symbol, method, close, atr_14.
 
-    No row where the anchor is after the last bar.
+    No row where the anchor is after the last bar. Raises BoxError for more than MOST_BINS bins.
     """
+    since = bars.filter(pl.col("session_date") >= asked.anchor_date)
+    lowest, highest = since.select(pl.col("low").min(), pl.col("high").max()).row(0)
+    if since.height and highest - lowest > MOST_BINS * asked.bin_points:
+        raise BoxError(f"bin_points = {asked.bin_points:g} makes more than {MOST_BINS:,} bins: give wider ones")
     anchors = pl.DataFrame(
         {"market": [asked.market], "anchor_date": [asked.anchor_date], "name": [f"since_{asked.anchor_date}"]}
     ).with_columns(until=pl.lit(None, pl.Date), known_date=pl.lit(None, pl.Date))

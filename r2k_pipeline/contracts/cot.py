@@ -116,6 +116,7 @@ class CotReleases(Table, layer="staging"):
 
     report_date = day("as-of day of the report", key=True)
     released_at = instant("when the report became public")
+    scheduled_at = instant("when the rule alone has it out: what could be known of it beforehand")
     release_basis = choice(RELEASE_BASES, "documented exception, rule, or estimate")
     reason = text("the rule or the event that set the moment")
     provenance = text("where that is written")

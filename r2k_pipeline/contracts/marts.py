@@ -109,6 +109,13 @@ class _WeeklyPositions(dy.Schema):
         is_ranked = pl.any_horizontal(pl.col(*RANK_COLUMNS, "positioning_state").is_not_null())
         return pl.col("net_contracts").is_not_null() | ~is_ranked
 
+    @dy.rule()
+    def flows_where_changes_are_known(cls) -> pl.Expr:  # noqa: N805
+        longs = pl.any_horizontal(pl.col("new_longs_contracts", "long_liquidation_contracts").is_not_null())
+        shorts = pl.any_horizontal(pl.col("new_shorts_contracts", "short_covering_contracts").is_not_null())
+        are_longs = pl.col("long_contracts_change_1w").is_not_null() | ~longs
+        return are_longs & (pl.col("short_contracts_change_1w").is_not_null() | ~shorts)
+
 
 class WeeklyPositioning(_WeeklyPositions, Table, layer="marts"):
     """One trader group's positions in one market and report, in today's contract equivalents, and their week."""

@@ -65,7 +65,7 @@ def _prices(rows: Sequence[Row]) -> Iterator[Statement]:
     yield _side_by_side("Close on the day:", rows, lambda row: (row.show("return_1d", signed=True),))
     yield _side_by_side("Close against SMA 200:", rows, lambda row: (row.against("close", "sma_200"),))
     yield _side_by_side(
-        "Close against its highest close:", rows, lambda row: (row.show("drawdown_ratio", signed=True),)
+        "Close against its highest close on file:", rows, lambda row: (row.show("drawdown_ratio", signed=True),)
     )
 
 

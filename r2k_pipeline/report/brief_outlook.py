@@ -61,13 +61,14 @@ def _followed(facts: Facts) -> Iterator[Statement]:
 
 def _outcome(row: Row) -> Statement:
     """One horizon; the table's own reading where there are too few events for a statistic."""
-    counted = ("horizon_sessions", "independent_events", "events")
-    events = number_of(row, "events", "event", "events")
+    counted = ["horizon_sessions", "independent_events", "events"]
+    since = ["first_event_date"] if "first_event_date" in row else []
+    events = number_of(row, "events", "event", "events") + " since {}" * len(since)
     returns = ("mean_forward_return_ratio", "mean_low_ratio", "mean_high_ratio", "baseline_mean_return_ratio")
     return join(
-        say(f"After {{}} sessions, {{}} independent of {{}} {events}:", *map(row.show, counted)),
+        say(f"After {{}} sessions, {{}} independent of {{}} {events}:", *map(row.show, [*counted, *since])),
         say(
-            "mean {}, 95 % interval {} to {}; any session {}.",
+            "mean {}, 95 % interval {} to {}; all sessions whose setup is known {}.",
             *(row.show(column, signed=True) for column in returns),
             otherwise="no statistic.",
         ),
@@ -92,7 +93,7 @@ def _level_outcome(row: Row) -> Statement:
     )
     shares = ("held_share_ratio", "held_share_low_ratio", "held_share_high_ratio", "baseline_share_ratio")
     share = say(
-        "Held {}, 95 % interval {} to {}; random prices held {}, p {}, q {} among all kinds.",
+        "Of those decided {} held, 95 % interval {} to {}; of random prices {}, p {}, q {} among all kinds.",
         *map(row.show, (*shares, "p_value", "q_value")),
         otherwise="Too few were decided for a share.",
     )
@@ -142,16 +143,17 @@ def _breaks(facts: Facts) -> Iterator[Statement]:
     session = facts.session
     if "range_start_date" in session:
         edges = session.show("range_floor"), session.show("range_ceiling")
-        yield say("A close below {} or above {} leaves the range.", *edges)
+        yield say(
+            "A close below {} or above {} is outside the range: it widens it, or is one of ten that end it.", *edges
+        )
 
 
 def _release(facts: Facts) -> Statement:
-    """The next report; a moment that departed from the schedule was not known before, so it is not told."""
+    """The next report, due by the rule: when one that departed from it came out was not known before."""
     if "contract_codes" not in facts.market:
         return Statement("No COT release concerns this market.")
     if facts.release is None:
         return Statement("The next COT report is not in the release ledger.")
-    report, at = facts.release.show("report_date"), facts.release.show("released_at")
-    if facts.release["release_basis"] == "actual":
-        return say("Next COT report: positions of {}.", report)
-    return say("Next COT report: positions of {}, due {}.", report, at)
+    report, due = facts.release.show("report_date"), facts.release.show("scheduled_at")
+    is_overdue = facts.release["scheduled_at"] <= facts.session["known_at"]
+    return say(f"Next COT report: positions of {{}}, {'overdue since' if is_overdue else 'due'} {{}}.", report, due)

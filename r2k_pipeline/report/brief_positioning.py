@@ -80,7 +80,7 @@ def _crowded(row: Row) -> Statement:
     if rank.value is None:
         return say("Not ranked: {} of the last 156 weeks are known, fewer than 141.", weeks)
     among = "the last {} weeks" if weeks.value == 156 else "the {} weeks known of the last 156"
-    return say(f"Percentile {{}} of {among}: {{}}.", rank, weeks, state)
+    return say(f"Percentile {{}} of {among}: by that {{}}.", rank, weeks, state)
 
 
 def _side(row: Row) -> str:
@@ -109,6 +109,9 @@ def _changed(facts: Facts) -> Iterator[Statement]:
 
 
 def _turned(label: str, now: Row, before: Row | None) -> Iterator[Statement]:
+    """Against the report before, where the week's changes are whole."""
+    if "change_basis" in now:
+        before = None
     if before and "net_contracts" in before and _side(now) != _side(before):
         yield say(
             f"{label} turned from net {_side(before)} {{}} on {{}} to net {_side(now)} {{}}.",
@@ -118,7 +121,8 @@ def _turned(label: str, now: Row, before: Row | None) -> Iterator[Statement]:
         )
     if before and "positioning_state" in before and now["positioning_state"] != before["positioning_state"]:
         states = before.show("positioning_state"), now.show("positioning_state")
-        yield say(f"{label} went from {{}} to {{}}.", *states, otherwise=f"{label} are no longer ranked.")
+        words = f"By percentile {label.lower()} went from {{}} to {{}}."
+        yield say(words, *states, otherwise=f"{label} are no longer ranked.")
     if now["cot_index_156w"] in {0, 100}:
         extreme = "highest" if now["cot_index_156w"] else "lowest"
         words = f"Net of {label.lower()} is the {extreme} of {{}} weeks, COT index {{}}."

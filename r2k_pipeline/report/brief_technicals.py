@@ -29,13 +29,13 @@ def trend(facts: Facts) -> Section:
         otherwise="No cross of SMA 50, 100 and 200 is known.",
     )
     year = say(
-        "52 weeks: {} to {}; {} from the highest close.",
+        "52 weeks: {} to {}.",
         row.show("low_252d"),
         row.show("high_252d"),
-        row.show("drawdown_ratio", signed=True),
         otherwise=f"The 52-week range is not known: {TOO_SHORT}.",
     )
-    return Section("Trend", (join(order, cross), _averages(row), year))
+    high = say("{} from the highest close on file.", row.show("drawdown_ratio", signed=True), otherwise="")
+    return Section("Trend", (join(order, cross), _averages(row), join(year, high)))
 
 
 def _averages(row: Row) -> Statement:

@@ -7,7 +7,7 @@ or when we saw it.
 
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from itertools import count, takewhile
@@ -200,7 +200,8 @@ def build_cot_releases(seen: Iterable[date], until: date) -> pl.DataFrame:
     `seen` are the report dates that the raw log holds, in any order, repeated or not (a Series will do).
     """
     days = sorted({*report_dates(until), *seen})
-    return pl.DataFrame([release(day) for day in days], schema=CotReleases.create_empty().schema)
+    rows = [{**asdict(release(day)), "scheduled_at": scheduled_release(day)} for day in days]
+    return pl.DataFrame(rows, schema=CotReleases.create_empty().schema)
 
 
 def next_release(now: datetime, seen: date | None) -> NextRelease:

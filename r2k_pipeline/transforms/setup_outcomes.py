@@ -186,7 +186,7 @@ def _read(found: pl.DataFrame, rules: OutcomeRules) -> pl.DataFrame:
         reading=pl.when(pl.col("p_value").is_null())
         .then(few)
         .when(pl.col("q_value") > rules.false_discovery_rate)
-        .then(pl.lit("no different from the market's other sessions"))
+        .then(pl.lit("no difference shown from the market's other sessions"))
         .when(is_higher)
         .then(pl.lit("higher than after the market's other sessions"))
         .otherwise(pl.lit("lower than after the market's other sessions"))

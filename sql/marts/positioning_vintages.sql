@@ -185,10 +185,11 @@ measured as (
         r.net_change as net_contracts_change_1w,
         r.open_interest_change as open_interest_contracts_change_1w,
         r.share_change as net_share_oi_change_1w,
-        greatest(r.long_change, 0) as new_longs_contracts,
-        greatest(-r.long_change, 0) as long_liquidation_contracts,
-        greatest(r.short_change, 0) as new_shorts_contracts,
-        greatest(-r.short_change, 0) as short_covering_contracts,
+        -- Not greatest(): of a null and 0 it takes the 0.
+        if(r.long_change <= 0, 0, r.long_change) as new_longs_contracts,
+        if(r.long_change >= 0, 0, -r.long_change) as long_liquidation_contracts,
+        if(r.short_change <= 0, 0, r.short_change) as new_shorts_contracts,
+        if(r.short_change >= 0, 0, -r.short_change) as short_covering_contracts,
         case
             when r.long_change is null or (r.long_change = 0 and r.short_change = 0) then null
             when r.long_change >= abs(r.short_change) then 'new_longs'

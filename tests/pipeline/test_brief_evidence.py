@@ -94,7 +94,7 @@ def test_a_delay_that_nobody_knew_of_is_not_told(from_real: Published) -> None:
     """The report of 2025-09-30 came out in November: on 30 September the schedule still stood."""
     eve = datetime(2025, 9, 30, 22, tzinfo=UTC)
     assert said_by(from_real, "SPX", eve, "What would change the picture")[-1] == (
-        "Next COT report: positions of 2025-09-30."
+        "Next COT report: positions of 2025-09-30, due 2025-10-03 19:30 UTC."
     )
 
 

@@ -118,7 +118,9 @@ def report(code: str, day: str, long: int, short: int, open_interest: int = 1000
 def release(day: str, released_at: str | None = None) -> Row:
     """A report's release: by default the Friday after a Tuesday, 15:30 in New York in winter."""
     friday = date.fromisoformat(day) + timedelta(days=3)
-    return {"report_date": day, "released_at": released_at or f"{friday}T20:30Z", "release_basis": "actual"}
+    by_rule = f"{friday}T20:30Z"
+    released = {"released_at": released_at or by_rule, "scheduled_at": by_rule, "release_basis": "actual"}
+    return {"report_date": day, **released}
 
 
 RUSSELL: Final[Given] = {

@@ -22,7 +22,7 @@ CALM = {
     **{"leveraged_funds_net_percentile_156w": 50.0, "leveraged_funds_net_contracts": -10_000.0},
     **{"asset_manager_net_percentile_156w": 50.0, "asset_manager_net_contracts": 50_000.0, "report_age_days": 3},
     **{"leveraged_funds_net_weeks_156w": 145, "asset_manager_net_weeks_156w": 145},
-    **{"asset_manager_net_contracts_change_1w": 0.0, "asset_manager_net_share_oi_change_1w": 0.0},
+    "asset_manager_net_contracts_change_1w": 0.0,
     **{"asset_manager_long_contracts_change_1w": 0.0, "asset_manager_short_contracts_change_1w": 0.0},
 }
 """An uptrend in which nothing happens."""
@@ -32,7 +32,10 @@ LIQUIDATION = {"asset_manager_dominant_flow": "long_liquidation", "asset_manager
 CROWDED = {"leveraged_funds_net_percentile_156w": 10.0}
 RISING_TO_RESISTANCE = {"macd_histogram": 1.0, "resistance_distance_atr": 0.5}
 NO_LEVEL = {"support_distance_atr": None, "resistance_distance_atr": None}
-CAPITULATION = {**DOWN, "rsi_14": 30.0, "drawdown_ratio": -0.1, "asset_manager_net_share_oi_change_1w": -0.02}
+CAPITULATION = {
+    **{**DOWN, "rsi_14": 30.0, "drawdown_ratio": -0.1},
+    **{"asset_manager_net_contracts_change_1w": -8_000.0, "asset_manager_long_contracts_change_1w": -1.0},
+}
 
 
 def named(**values: object) -> dict[str, object]:
@@ -52,14 +55,17 @@ def named(**values: object) -> dict[str, object]:
         (CAPITULATION, "capitulation"),
         ({**CAPITULATION, "rsi_14": 30.1}, "none"),
         ({**CAPITULATION, "drawdown_ratio": -0.099}, "none"),
-        ({**CAPITULATION, "asset_manager_net_share_oi_change_1w": -0.019}, "none"),
+        ({**CAPITULATION, "asset_manager_net_contracts_change_1w": -7_999.0}, "none"),
+        ({**CAPITULATION, "asset_manager_long_contracts_change_1w": 0.0}, "none"),
         ({**CROWDED, "support_distance_atr": -0.5}, "crowded_short_at_support"),
         ({**CROWDED, "support_distance_atr": 0.5}, "crowded_short_at_support"),
         ({**CROWDED, "support_distance_atr": -0.51}, "none"),
         ({**CROWDED, "support_distance_atr": 0.51}, "none"),
         ({**CROWDED, "support_distance_atr": -0.5, "resistance_distance_atr": 0.1}, "crowded_short_at_support"),
         ({**CROWDED, "support_distance_atr": None}, "none"),
+        ({**CROWDED, "support_distance_atr": -0.5, "leveraged_funds_net_contracts": 1.0}, "none"),
         ({**CROWDED, "sma_20": 1990.0, "macd_histogram": 1.0}, "squeeze_risk"),
+        ({**CROWDED, "sma_20": 1990.0, "macd_histogram": 1.0, "leveraged_funds_net_contracts": 1.0}, "none"),
         ({**CROWDED, "sma_20": 1990.0, "macd_histogram": 1.0, "leveraged_funds_net_percentile_156w": 10.1}, "none"),
         ({**DOWN, **NEW_SHORTS}, "short_build_into_downtrend"),
         (NEW_SHORTS, "none"),
@@ -68,7 +74,7 @@ def named(**values: object) -> dict[str, object]:
         ({**LIQUIDATION, "asset_manager_long_contracts_change_1w": -3_999.0}, "none"),
         ({**CAPITULATION, **LIQUIDATION}, "capitulation"),
         ({"leveraged_funds_net_percentile_156w": None}, None),
-        ({"asset_manager_net_share_oi_change_1w": None, **LIQUIDATION}, None),
+        ({"asset_manager_net_contracts_change_1w": None, **LIQUIDATION}, None),
         ({"sma_200": None}, None),
         ({"asset_manager_net_percentile_156w": None, **LIQUIDATION}, None),
         ({**LIQUIDATION, "report_age_days": 14}, "long_liquidation"),
@@ -99,6 +105,13 @@ def test_facts_carry_the_numbers() -> None:
     ]
 
 
+def test_a_flow_is_told_in_contracts_and_of_open_interest_alike() -> None:
+    """Open interest that shrinks, as it does when contracts are rolled, moves the net share against the flow."""
+    found = named(asset_manager_net_contracts_change_1w=6_000.0, asset_manager_net_share_oi_change_1w=-0.06)
+    assert found["setup_fact_3"] == "asset managers net +6,000 in the week, +1.5 % of open interest"
+    assert found["alignment"] == "flow_with_trend"
+
+
 @pytest.mark.parametrize(
     ("distance", "where"), [(-0.1449, "0.14 ATR below"), (0.1449, "0.14 ATR above"), (0.0, "0.00 ATR below")]
 )
@@ -111,7 +124,7 @@ def test_a_support_is_on_the_side_of_the_close_that_it_is_said_to_be(distance: f
 
 @pytest.mark.parametrize(("age", "alignment"), [(14, "flow_with_trend"), (15, None), (None, None)])
 def test_a_flow_is_not_held_against_a_trend_that_is_weeks_younger(age: int | None, alignment: str | None) -> None:
-    found = named(report_age_days=age, asset_manager_net_share_oi_change_1w=0.02)
+    found = named(report_age_days=age, asset_manager_net_contracts_change_1w=8_000.0)
     assert (found["alignment"], found["technical_state"]) == (alignment, "uptrend_pullback")
 
 
@@ -136,9 +149,9 @@ def test_technical_state_is_of_trend_momentum_and_location(values: dict[str, obj
 @settings(max_examples=20, deadline=None)
 @given(st.floats(-0.5, 0.5), st.sampled_from([{}, DOWN, {"sma_50": 2001.0}]))
 def test_alignment_is_flow_against_trend(flow: float, trend: dict[str, object]) -> None:
-    found = named(**trend, asset_manager_net_share_oi_change_1w=flow)
+    found = named(**trend, asset_manager_net_contracts_change_1w=flow * 400_000)
     sign = {"up": 1, "down": -1, "mixed": 0}[str(found["trend"])] * flow
-    expected = "no_trend" if found["trend"] == "mixed" else "flow_flat" if abs(flow) < 0.01 else None
+    expected = "no_trend" if found["trend"] == "mixed" else "flow_flat" if abs(flow * 400_000) < 4_000 else None
     assert found["alignment"] == (expected or ("flow_with_trend" if sign > 0 else "flow_against_trend"))
 
 

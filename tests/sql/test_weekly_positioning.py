@@ -115,8 +115,9 @@ FLOWS = {
 
 def test_the_largest_of_the_four_flows_dominates() -> None:
     names = [f"{flow}_contracts" for flow in ("new_longs", "long_liquidation", "new_shorts", "short_covering")]
-    found = funds(weekly(*FLOWS)).group_by("market", maintain_order=True).last()
-    assert found.select(*names, "dominant_flow").rows() == list(FLOWS.values())
+    weeks = funds(weekly(*FLOWS)).group_by("market", maintain_order=True)
+    assert weeks.last().select(*names, "dominant_flow").rows() == list(FLOWS.values())
+    assert set(weeks.first().select(*names, "dominant_flow").rows()) == {(None,) * 5}
 
 
 def test_shares_of_open_interest_and_their_change() -> None:

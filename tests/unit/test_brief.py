@@ -205,7 +205,7 @@ MORE: Given = {
         positions("2025-03-11", "2025-03-14T19:30Z", 15_124.0),
     ],
     CotReleases: [
-        {"report_date": day, "released_at": at, "release_basis": "scheduled"}
+        {"report_date": day, "released_at": at, "scheduled_at": at, "release_basis": "scheduled"}
         for day, at in (("2025-03-04", "2025-03-07T20:30Z"), ("2025-03-11", "2025-03-14T19:30Z"))
     ],
 }
@@ -233,10 +233,10 @@ def test_positions_are_those_known_at_the_close(lake: Lake) -> None:
         "Report of 2025-03-04, released 2025-03-07 20:30 UTC, 9 days old at the close.",
         "Leveraged funds: net long 11,308 contracts, 2.5 % of open interest."
         " Week +20,190: longs +28,652, shorts +8,462, mostly new longs."
-        " Percentile 88.5 of the 145 weeks known of the last 156: long.",
+        " Percentile 88.5 of the 145 weeks known of the last 156: by that long.",
         "Largest move of the week: leveraged funds, +20,190 contracts.",
         "Leveraged funds turned from net short 31,498 on 2025-02-25 to net long 11,308.",
-        "Leveraged funds went from neutral to long.",
+        "By percentile leveraged funds went from neutral to long.",
         "Net of leveraged funds is the highest of 145 weeks, COT index 100.0.",
         "The change of open interest in the week is not known.",
     ]
@@ -249,7 +249,7 @@ def test_an_old_report_is_told_as_old_and_names_no_setup(lake: Lake) -> None:
         " too old to speak of the last week.",
         "Not the newest: the report of 2025-03-04 came out 2025-03-07 20:30 UTC and is not here.",
         "Leveraged funds: net short 31,498 contracts, 7.0 % of open interest."
-        " Week to 2025-02-25, 0: longs 0, shorts 0. Percentile 50.0 of the last 156 weeks: neutral.",
+        " Week to 2025-02-25, 0: longs 0, shorts 0. Percentile 50.0 of the last 156 weeks: by that neutral.",
         "Largest move of that week: leveraged funds, 0 contracts.",
         "Open interest 450,000 contracts, 0 in that week.",
     ]
@@ -314,7 +314,7 @@ def test_technicals(lake: Lake) -> None:
         "SMA order from the top: 100>50>200. Last cross 50x100 down on 2025-02-19.",
         "Below SMA 20 2,148.40 (-7.20 %). Below SMA 50 2,219.87 (-10.19 %). Below SMA 200 2,203.02 (-9.50 %)."
         " SMA 100: not known, the history is too short.",
-        "The 52-week range is not known: the history is too short.",
+        "The 52-week range is not known: the history is too short. -18.33 % from the highest close on file.",
     ]
     assert section(page, "Momentum") == [
         "RSI 14 at 24.1, under 30.",
@@ -345,7 +345,7 @@ def test_what_would_change_the_picture(lake: Lake) -> None:
         "No close of the next session takes SMA 50 under SMA 200.",
         "A close below 1,912.00 leaves the nearest support zone behind.",
         "A close above 2,045.50 leaves the nearest resistance zone behind.",
-        "A close below 1,980.00 or above 2,080.00 leaves the range.",
+        "A close below 1,980.00 or above 2,080.00 is outside the range: it widens it, or is one of ten that end it.",
         "Next COT report: positions of 2025-03-11, due 2025-03-14 19:30 UTC.",
     ]
 

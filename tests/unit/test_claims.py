@@ -244,7 +244,7 @@ SHORT: Given = {
     ],
     PositioningVintages: [_positions("2025-03-04", 72_008.0, "2025-03-07T20:30Z")],
     CotReleases: [
-        {"report_date": day, "released_at": released}
+        {"report_date": day, "released_at": released, "scheduled_at": released}
         for day, released in (("2025-03-04", "2025-03-07T20:30Z"), ("2025-03-11", "2025-03-14T19:30Z"))
     ],
 }

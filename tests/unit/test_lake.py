@@ -50,7 +50,10 @@ def releases(count: int) -> pl.DataFrame:
     days = pl.date_range(date(2020, 1, 7), date(2030, 1, 1), "1w", eager=True).head(count)
     return CotReleases.validate(
         pl.DataFrame({"report_date": days}).with_columns(
-            released_at=pl.col("report_date").cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
+            **dict.fromkeys(
+                ("released_at", "scheduled_at"),
+                pl.col("report_date").cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
+            ),
             release_basis=pl.lit("scheduled"),
             reason=pl.lit("rule"),
             provenance=pl.lit("test"),
