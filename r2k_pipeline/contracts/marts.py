@@ -257,6 +257,7 @@ class PositioningVsTechnicals(Table, layer="marts"):
     setup_fact_1 = text("first of the three facts that made the setup, with its numbers", nullable=True)
     setup_fact_2 = text("second of them", nullable=True)
     setup_fact_3 = text("third of them", nullable=True)
+    setups_held = text("every setup that holds, in the order of setups.toml; none; null as setup", nullable=True)
 
     @dy.rule()
     def setups_have_facts(cls) -> pl.Expr:  # noqa: N805

@@ -110,5 +110,5 @@ def level_outcomes_of(run: Run) -> pl.DataFrame:
 def setup_outcomes_of(run: Run) -> pl.DataFrame:
     """What followed the setups of the mart."""
     rules = read_setups()
-    sessions = run.lake.read(marts.PositioningVsTechnicals, ("market", "session_date", "close", "setup"))
+    sessions = run.lake.read(marts.PositioningVsTechnicals, ("market", "session_date", "close", "setups_held"))
     return transform_of("setup_outcomes:build_setup_outcomes")(sessions, rules.names(), rules.outcomes)

@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from r2k_pipeline.contracts.outcomes import SetupOutcomes
-from r2k_pipeline.transforms.setups import OutcomeRules
+from r2k_pipeline.transforms.setups import SEPARATOR, OutcomeRules
 from r2k_pipeline.transforms.significance import with_q_values
 from r2k_pipeline.transforms.symbols import Floats, Integers
 
@@ -75,16 +75,15 @@ def build_setup_outcomes(
 ) -> pl.DataFrame:
     """One row per setup, market and horizon, as `marts.setup_outcomes`; `sessions` are rows of the mart.
 
-    An event is the first session of a run of one setup, sessions whose setup is not known left out; its forward return
-    goes from that session's close to the close `horizon` sessions later. Events that begin less than a horizon after
-    the last one kept are collapsed into it; statistics are of those kept, and null below `rules.minimum_events`. The
-    baseline is every session of the market at which its setup was known. q-values: Benjamini and Hochberg (1995) over
-    all rows that have a p-value.
+    An event is the first session of a run at which one setup holds, whatever others hold beside it, sessions at which
+    that is not known left out; its forward return goes from that session's close to the close `horizon` sessions later.
+    Events that begin less than a horizon after the last one kept are collapsed into it; statistics are of those kept,
+    and null below `rules.minimum_events`. The baseline is every session of the market at which its setups were known.
+    q-values: Benjamini and Hochberg (1995) over all rows that have a p-value.
     """
-    wanted = sessions.select("market", "session_date", "close", "setup").sort("market", "session_date")
     rows = [
         _outcome(market, setup, horizon, history, sample, rules.minimum_events)
-        for (market,), history in _with_starts(wanted).group_by("market", maintain_order=True)
+        for (market,), history in _with_starts(sessions, setups).group_by("market", maintain_order=True)
         for horizon in horizons
         for sample in [_sample(str(market), history, horizon, rules)]
         for setup in setups
@@ -98,9 +97,8 @@ def build_independent_events(sessions: pl.DataFrame, setups: Sequence[str], hori
 
     Columns: setup, market, horizon_sessions, session_date, returned (ratio, to the close `horizon_sessions` later).
     """
-    wanted = sessions.select("market", "session_date", "close", "setup").sort("market", "session_date")
     parts = []
-    for _, history in _with_starts(wanted).group_by("market", maintain_order=True):
+    for _, history in _with_starts(sessions, setups).group_by("market", maintain_order=True):
         for setup in setups:
             for horizon in horizons:
                 *_, events = _events(history, setup, horizon)
@@ -120,22 +118,31 @@ def _events(history: pl.DataFrame, setup: str, horizon: int) -> tuple[Integers, 
     """Rows of one market at which runs of `setup` begin; of them the matured ones; of those the independent ones."""
     from r2k_pipeline.transforms.setup_outcome_kernels import keep_apart  # noqa: PLC0415  (imports numba)
 
-    is_begun = (pl.col("is_start") & (pl.col("setup") == setup)).fill_null(False)
-    begun = history.select(is_begun.arg_true()).to_series().cast(pl.Int64).to_numpy()
+    begun = history.select(pl.col(setup).arg_true()).to_series().cast(pl.Int64).to_numpy()
     matured = begun[begun < history.height - horizon]
     return begun, matured, matured[keep_apart(matured, horizon)]
 
 
-def _with_starts(sessions: pl.DataFrame) -> pl.DataFrame:
-    """Adds is_start: the setup is known and not that of the session before at which one was known."""
-    before = pl.col("setup").forward_fill().shift(1).over("market")
-    return sessions.with_columns(is_start=pl.col("setup").is_not_null() & pl.col("setup").ne_missing(before))
+def _with_starts(sessions: pl.DataFrame, setups: Sequence[str]) -> pl.DataFrame:
+    """market, session_date, close, is_known, and for each setup whether a run of it begins at that session.
+
+    It begins where the setup holds and did not at the session before at which that was known.
+    """
+    held = pl.concat_str(pl.lit(SEPARATOR), "setups_held", pl.lit(SEPARATOR))
+    holds = [held.str.contains(f"{SEPARATOR}{name}{SEPARATOR}", literal=True).alias(name) for name in setups]
+    each = pl.col(*setups)
+    before = each.forward_fill().shift(1).over("market")
+    return (
+        sessions.sort("market", "session_date")
+        .select("market", "session_date", "close", *holds, is_known=pl.col("setups_held").is_not_null())
+        .with_columns(each & before.ne_missing(True))
+    )
 
 
 def _sample(market: str, history: pl.DataFrame, horizon: int, rules: OutcomeRules) -> _Sample:
     # one stream for each market and horizon, so that another market does not change this one's interval
     seed = [rules.seed, *market.encode(), horizon]
-    close, is_known = history["close"].to_numpy(), history["setup"].is_not_null().to_numpy()
+    close, is_known = history["close"].to_numpy(), history["is_known"].to_numpy()
     return _Sample.of(close, is_known, horizon, rules.draws, seed)
 
 

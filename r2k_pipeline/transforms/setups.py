@@ -18,8 +18,10 @@ from r2k_pipeline.contracts.marts import PositioningVsTechnicals
 SHIPPED: Final = Path(__file__).parents[1] / "setups.toml"
 SOURCE: Final = "joined"
 """The CTE whose rows are named; it has every column of the mart but those that are named here."""
-NAMED: Final = ("setup", "setup_fact_1", "setup_fact_2", "setup_fact_3")
+NAMED: Final = ("setup", "setup_fact_1", "setup_fact_2", "setup_fact_3", "setups_held")
 NO_SETUP: Final = "none"
+SEPARATOR: Final = ", "
+"""Between the setups that hold at one close."""
 ALWAYS: Final = "true"
 """The predicate of a state that needs nothing but its columns."""
 Facts = tuple[str, str, str]
@@ -116,10 +118,13 @@ class Setups(_Strict):
         columns = [f"{_case(state)} as {name}" for name, state in self.states.items()]
         known = _known(self.none)
         tries = [(name, f"'{name}'", *setup.facts) for name, setup in self.setups.items()]
-        for position, column in enumerate(NAMED, 1):
+        for position, column in enumerate(NAMED[:-1], 1):
             whens = " ".join(f"when ({self.setups[each[0]].when}) then {each[position]}" for each in tries)
             rest = f"'{NO_SETUP}'" if column == "setup" else self.none.facts[position - 2]
             columns.append(f"case when not ({known}) then null {whens} else {rest} end as {column}")
+        held = ", ".join(f"case when ({setup.when}) then '{name}' end" for name, setup in self.setups.items())
+        every = f"coalesce(nullif(concat_ws('{SEPARATOR}', {held}), ''), '{NO_SETUP}')"
+        columns.append(f"case when {known} then {every} end as {NAMED[-1]}")
         return f"select *, {', '.join(columns)} from {SOURCE} cross join (select {limits}) as thresholds"
 
     def variables(self) -> dict[str, Any]:

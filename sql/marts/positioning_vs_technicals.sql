@@ -257,6 +257,7 @@ select
     setup,
     setup_fact_1,
     setup_fact_2,
-    setup_fact_3
+    setup_fact_3,
+    setups_held
 from named
 order by market, session_date

@@ -70,7 +70,7 @@ def test_the_notes_setup_is_named_at_the_close_after_its_release(from_real: Publ
         select session_date, technical_state, setup, setup_fact_1 from marts.positioning_vs_technicals
         where market = 'RUT' and session_date in ('2025-03-13', '2025-03-14') order by session_date""")
     assert found == [
-        (date(2025, 3, 13), "oversold_downtrend", "capitulation", "RSI(14) 24.1, 18.4 % off the high"),
+        (date(2025, 3, 13), "oversold_downtrend", "capitulation", "RSI(14) 24.1, 18.4 % off the highest close on file"),
         (
             *(date(2025, 3, 14), "downtrend", "short_build_into_downtrend"),
             "asset managers short +17,448, +3.7 % of open interest",

@@ -96,6 +96,20 @@ def test_a_setup_without_its_facts_breaks_the_contract(facts: dict[str, str]) ->
         rows_of(PositioningVsTechnicals, [row])
 
 
+@pytest.mark.parametrize(
+    ("values", "held"),
+    [
+        ({}, "none"),
+        (CAPITULATION, "capitulation"),
+        ({**CAPITULATION, **LIQUIDATION}, "capitulation, long_liquidation"),
+        ({**CROWDED, **LIQUIDATION, "support_distance_atr": 0.0}, "crowded_short_at_support, long_liquidation"),
+        ({**CAPITULATION, "report_age_days": 15}, None),
+    ],
+)
+def test_every_setup_that_holds_is_told(values: dict[str, object], held: str | None) -> None:
+    assert named(**values)["setups_held"] == held
+
+
 def test_facts_carry_the_numbers() -> None:
     found = named(**DOWN, **NEW_SHORTS, asset_manager_long_contracts_change_1w=-6530.0)
     assert [found[f"setup_fact_{n}"] for n in (1, 2, 3)] == [

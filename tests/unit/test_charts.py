@@ -286,7 +286,8 @@ def test_a_week_without_whole_changes_is_marked(tmp_path: Path) -> None:
 
 def test_flows_stack_away_from_zero(tmp_path: Path) -> None:
     flows = {"new_longs_contracts": 5.0, "short_covering_contracts": 3.0, "long_liquidation_contracts": 0.0}
-    report = _position("2025-03-04", "2025-03-07T20:30Z", **flows, new_shorts_contracts=0.0)
+    changes = {"long_contracts_change_1w": 5.0, "short_contracts_change_1w": -3.0}
+    report = _position("2025-03-04", "2025-03-07T20:30Z", **flows, new_shorts_contracts=0.0, **changes)
     (review,) = read_figures(_lake(tmp_path, tables={PositioningVintages: [report]})).reviews
     drawn = [(row["flow"], row["start"], row["stop"]) for row in review.spec()["datasets"]["flows_leveraged_funds"]]
     assert drawn == [("New longs", 0, 5), ("Short covering", 5, 8)]

@@ -22,8 +22,8 @@ FIRST = date(2000, 1, 3)
 
 def sessions(close: np.ndarray, setup: Sequence[str | None], market: str = "RUT") -> pl.DataFrame:
     days = [FIRST + timedelta(days=n) for n in range(len(close))]
-    columns = {"market": [market] * len(close), "session_date": days, "close": close, "setup": setup}
-    return pl.DataFrame(columns, schema_overrides={"setup": pl.String})
+    columns = {"market": [market] * len(close), "session_date": days, "close": close, "setups_held": setup}
+    return pl.DataFrame(columns, schema_overrides={"setups_held": pl.String})
 
 
 def random_walk(seed: int, length: int) -> np.ndarray:
@@ -44,6 +44,23 @@ def test_an_event_is_the_first_session_of_a_run_and_too_few_of_them_are_an_answe
     assert found["reading"] == "not enough events: 2 independent, 10 wanted"
     assert found["mean_forward_return_ratio"] is None
     assert found["baseline_sessions"] == 23, "29 sessions, five without a horizon, one without a setup known"
+
+
+def test_a_setup_goes_on_while_another_holds_beside_it() -> None:
+    setup = [
+        "none",
+        SETUP,
+        f"capitulation, {SETUP}",
+        SETUP,
+        "capitulation",
+        f"{SETUP}, long_liquidation",
+        *["none"] * 9,
+    ]
+    found = outcome(sessions(np.arange(100.0, 115.0), setup))
+    assert (found["events"], found["first_event_date"], found["last_event_date"]) == (
+        2,
+        *(FIRST + timedelta(n) for n in (1, 5)),
+    )
 
 
 def test_independent_events_are_those_that_the_statistics_are_made_of() -> None:

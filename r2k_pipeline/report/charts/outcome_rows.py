@@ -26,7 +26,9 @@ def read_outcomes(connection: duckdb.DuckDBPyConnection) -> Outcomes:
     Raises LakeError where the events are not as many as the statistics were made of.
     """
     statistics = connection.sql("select * from marts.setup_outcomes order by setup, market, horizon_sessions").pl()
-    sessions = connection.sql("select market, session_date, close, setup from marts.positioning_vs_technicals").pl()
+    sessions = connection.sql(
+        "select market, session_date, close, setups_held from marts.positioning_vs_technicals"
+    ).pl()
     setups, horizons = (statistics[name].unique().to_list() for name in ("setup", "horizon_sessions"))
     if not setups:
         return Outcomes(statistics, pl.DataFrame())
