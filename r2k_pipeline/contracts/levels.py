@@ -35,7 +35,9 @@ class Consolidations(Table, layer="features"):
     midpoint = points("mean of the edges")
     core_low = points("1st percentile of the closes between the edges")
     core_high = points("99th percentile of the closes between the edges")
-    tightness = number("ratio", "log(high / low) / (sigma sqrt(n)) of all n closes; a random walk has about 1.6", low=0)
+    tightness = number(
+        "ratio", "log(high / low) / (sigma sqrt(n)) of all n closes; a random walk's span has about 1.6", low=0
+    )
     sessions = count("sessions", "closes in the range, from start_date to end_date or, while open, confirmed_date")
     parent_start_date = day("start of the open range that started last before this one", nullable=True)
 
@@ -174,10 +176,14 @@ class LevelOutcomes(Table, layer="features"):
     broken = count("touches", "a close got 1 ATR beyond the far edge first")
     undecided = count("touches", "neither within the horizon")
     held_share_ratio = ratio("held / (held + broken)", nullable=True)
-    held_share_low_ratio = ratio("lower end of its 95 % Wilson interval, n = decided sessions", nullable=True)
+    held_share_low_ratio = ratio(
+        "lower end of its 95 % Wilson interval, n = decided sessions; covers 90 to 94 % where touches cluster",
+        nullable=True,
+    )
     held_share_high_ratio = ratio("upper end of that interval", nullable=True)
     baseline_draws = count(
-        "draws", "random prices at the same distance, with zones of the same width, that were decided"
+        "draws",
+        "random prices within 1,260 sessions at the same distance, with zones of the same width, that were decided",
     )
     baseline_share_ratio = ratio("share of those that held", nullable=True)
     excess_share_ratio = ratio("held_share_ratio - baseline_share_ratio", nullable=True)

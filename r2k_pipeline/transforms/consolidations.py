@@ -25,14 +25,15 @@ def build_consolidations(bars: pl.DataFrame) -> pl.DataFrame:
 
     Rules (their figures: consolidation_kernels.py, consolidation_cores.py). The tightness of a span of n closes is
     log(high / low) / (sigma sqrt(n)) of its closes, sigma the population deviation of the log returns inside it; a
-    random walk has about 1.6. At each session the candidates are the spans of 40 to 1,000 closes that end there and
-    are no less tight than the span one close shorter and tighter than the one a close longer, which close lies outside
-    their range. A candidate is confirmed at tightness 0.8 or less, the tightest first, unless the length of an open
-    range is within a quarter of its own: then it is that range, seen again. Edges are the highest and lowest close;
-    they widen to all closes since the start whenever that span as a whole is tight. After ten closes in a row outside
-    its edges a range has ended, at the last close inside. The core is the 1st to 99th percentile of the closes between
-    the edges. Nesting: open ranges all reach to the present, so one lies within another if it started later, and the
-    parent is the open range that started last before it.
+    random walk has about 1.6 over one span, but as many ranges as an index: they are the tightest of many spans. At
+    each session the candidates are the spans of 40 to 1,000 closes that end there and are no less tight than the span
+    one close shorter and tighter than the one a close longer, which close lies outside their range. A candidate is
+    confirmed at tightness 0.8 or less, the tightest first, unless the length of an open range is within a quarter of
+    its own: then it is that range, seen again. Edges are the highest and lowest close; they widen to all closes since
+    the start whenever that span as a whole is tight. After ten closes in a row outside its edges a range has ended, at
+    the last close inside. The core is the 1st to 99th percentile of the closes between the edges. Nesting: open ranges
+    all reach to the present, so one lies within another if it started later, and the parent is the open range that
+    started last before it.
 
     Raises ValueError if bars are not sorted.
     """

@@ -1,4 +1,7 @@
-"""The compiled look ahead after a touch. Belongs here: arrays only. Not here: which touches, frames, statistics."""
+"""The compiled loops over touches: the look ahead, and the sessions to compare with.
+
+Belongs here: arrays only. Not here: which touches, frames, statistics.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,3 +25,21 @@ def decide(close: Floats, row: Integers, held_at: Floats, broken_at: Floats, hor
                 result[touch] = 1 if held else -1
                 break
     return result
+
+
+@exact_kernel
+def pick_reaching(reach: Floats, first: Integers, end: Integers, least: Floats, uniform: Floats) -> Integers:
+    """For each touch, places in `reach` from `first` to below `end` that hold at least `least`; at least one does.
+
+    `uniform`, (touches, draws) of [0, 1), says which: 0 the first such place, just below 1 the last.
+    """
+    picked = np.empty(uniform.shape, np.int64)
+    reaching = np.empty(1 + np.max(end - first), np.int64)  # one place more: the last place may be written in vain
+    for touch in range(first.size):
+        count = 0
+        for place in range(first[touch], end[touch]):  # without a branch, which would be mispredicted half of the time
+            reaching[count] = place
+            count += reach[place] >= least[touch]
+        for draw in range(uniform.shape[1]):
+            picked[touch, draw] = reaching[int(uniform[touch, draw] * count)]
+    return picked

@@ -1,4 +1,4 @@
-"""Do levels hold? What followed their touches, against random prices touched from the same distance.
+"""Do levels hold? What followed their touches, against random prices touched near them from the same distance.
 
 Belongs here: `features.level_outcomes` out of bars, ATR and levels as shown at the time. Not here: what a level is.
 """
@@ -22,6 +22,11 @@ DECIDED_ATR = 1.0
 """A touch held (the zone broke) at the first close this far off its near edge, back (beyond its far edge)."""
 DRAWS = 50
 """Random prices for each touch: sampling adds a hundredth to the variance of a comparison."""
+BASELINE_SESSIONS = 1260
+"""Random prices are of sessions at most this far from the touch's, before or after: five years. A century would compare
+bars of different kinds: those of SPX before 1962 have no range, and random prices hold half as often there. Less would
+leave touches from afar hardly a session but their own whose bar reaches as far.
+"""
 SEED = 2000
 BLOCK_SESSIONS = max(HORIZONS)
 """Touches of so many sessions share their fate: the longest horizon; the p-value takes such blocks as independent."""
@@ -51,6 +56,7 @@ def build_level_outcomes(
     horizons: Sequence[int] = HORIZONS,
     draws: int = DRAWS,
     seed: int = SEED,
+    baseline_sessions: int = BASELINE_SESSIONS,
 ) -> pl.DataFrame:
     """How often touched levels held, by market, kind (and `all`), role and horizon; as `features.level_outcomes`.
 
@@ -60,17 +66,20 @@ def build_level_outcomes(
     off the near edge before one gets 1 ATR beyond the far edge, the zone broke the other way round, else the touch is
     undecided. Touches need the longest horizon behind them, so that all horizons are measured on the same ones.
 
-    Baseline: for every touch, `draws` random sessions of the market whose next bar came as near to a price at the
-    touch's distance (in ATR) on the same side, each with a zone of the same width there, decided in the same way.
+    Baseline: for every touch, `draws` random sessions of the market, at most `baseline_sessions` from the touch's own,
+    whose next bar came as near to a price at the touch's distance (in ATR) on the same side, each with a zone of the
+    same width there, decided in the same way. A zone may have been shown there too: that makes the excess cautious.
     Shares are of the decided. The interval (Wilson, 95 %) takes the number of sessions as the number of observations:
-    zones touched by one bar share their fate. The p-value is of the sums, over blocks of 20 sessions of the market, of
-    held (0 or 1) less the touch's own baseline share (block_p_values); q-values are over all rows.
+    zones touched by one bar share their fate. So do near sessions: on random walks the interval of one kind covers 90
+    to 94 %. The p-value is of the sums, over blocks of 20 sessions of the market, of held (0 or 1) less the touch's own
+    baseline share (block_p_values); q-values are over all rows.
     """
     touches = _find_touches(bars, indicators, levels, max(horizons))
     close, atr = column_array(bars, "close"), indicators["atr_14"].fill_null(float("nan")).to_numpy()
     rows, distance = touches["row"].to_numpy(), touches["distance"].to_numpy()
     width, sign = touches["width"].to_numpy(), touches["sign"].to_numpy()
-    random_rows = _draw_rows(_reaches(bars, indicators, max(horizons)), touches, draws, seed)
+    reaches = _reaches(bars, indicators, max(horizons))
+    random_rows = _draw_rows(reaches, touches, baseline_sessions, draws, seed)
 
     def decided(before: Integers) -> Iterator[NDArray[np.int8]]:
         """For each horizon the outcomes of zones at the touches' distances off the closes of `before`, in its shape:
@@ -138,17 +147,24 @@ def _find_touches(bars: pl.DataFrame, indicators: pl.DataFrame, levels: pl.DataF
     )
 
 
-def _draw_rows(reaches: pl.DataFrame, touches: pl.DataFrame, draws: int, seed: int) -> Integers:
-    """For each touch, `draws` rows of its market whose next bar would touch a price at its distance on its side."""
+def _draw_rows(reaches: pl.DataFrame, touches: pl.DataFrame, sessions: int, draws: int, seed: int) -> Integers:
+    """For each touch, `draws` rows of its market whose next bar would touch a price at its distance on its side.
+
+    They are at most `sessions` from the touch's own. No bar of another market, or later than those near it, moves them.
+    """
+    from r2k_pipeline.transforms.level_outcome_kernels import pick_reaching  # noqa: PLC0415  (imports numba)
+
     drawn = np.zeros((touches.height, draws), np.int64)
     for (market, role), group in touches.with_row_index("touch").group_by("market", "role", maintain_order=True):
-        candidates = reaches.filter(market=market).sort(str(role), "row")
-        far_enough = np.searchsorted(candidates[str(role)].to_numpy(), group["distance"].to_numpy() - TOUCH_ATR)
-        choices = candidates.height - far_enough  # never 0: the touch's own row is among them
+        candidates = reaches.filter(market=market).sort("row")
+        rows, own = candidates["row"].to_numpy(), group["row"].to_numpy()
+        first = np.searchsorted(rows, own - sessions)
+        end = np.searchsorted(rows, own + sessions, side="right")
         # one stream for each market and role, so that another market's touches do not change this one's baseline
         random = np.random.default_rng([seed, *str(market).encode(), *str(role).encode()])
-        picks = far_enough[:, None] + (random.random((group.height, draws)) * choices[:, None]).astype(np.int64)
-        drawn[group["touch"].to_numpy()] = candidates["row"].to_numpy()[picks]
+        uniform, least = random.random((group.height, draws)), group["distance"].to_numpy() - TOUCH_ATR
+        picks = pick_reaching(column_array(candidates, str(role)), first, end, least, uniform)
+        drawn[group["touch"].to_numpy()] = rows[picks]
     return drawn
 
 

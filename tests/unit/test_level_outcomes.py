@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from r2k_pipeline.contracts.levels import LevelOutcomes
-from r2k_pipeline.transforms.level_outcomes import build_level_outcomes
+from r2k_pipeline.transforms.level_outcome_kernels import pick_reaching
+from r2k_pipeline.transforms.level_outcomes import BASELINE_SESSIONS, build_level_outcomes
 
 FIRST = date(2015, 1, 1)
 
@@ -106,6 +107,68 @@ def test_levels_that_turn_the_price_hold_more_often_than_the_baseline() -> None:
     assert row["held_share_ratio"] == 1.0
     assert row["excess_share_ratio"] > 0.2
     assert row["p_value"] < 0.001
+
+
+def test_a_touch_is_compared_with_bars_of_its_own_time() -> None:
+    """Half of the history has closes alone, as an index's oldest bars: few touches hold there, for the bar that reaches
+    a zone closes beyond it. Nine zones in ten are of the other half. None is better than a random price.
+    """
+    random = np.random.default_rng(6)
+    half = 8_000
+    path = 5_000 + np.cumsum(random.normal(0, 0.25, 2 * half * 16)).reshape(-1, 16)
+    close, with_range = path[:, -1], np.arange(2 * half) >= half
+    high, low = (np.where(with_range, edge, close) for edge in (path.max(axis=1), path.min(axis=1)))
+    bars = bars_of(close).with_columns(high=pl.Series(high), low=pl.Series(low))
+    reach = np.maximum(high[1:], close[:-1]) - np.minimum(low[1:], close[:-1])  # true ranges
+    atr = np.where(with_range, reach[half:].mean(), reach[: half - 1].mean())
+    rows = np.sort(np.concatenate([random.integers(0, half, 1_000), random.integers(half, 2 * half, 9_000)]))
+    levels = levels_of(bars, rows, random.uniform(0.6, 1.2, rows.size) * atr[rows], 0.2, "support")
+    of_all, of_its_time = (
+        build_level_outcomes(
+            bars, atr_of(bars).with_columns(atr_14=pl.Series(atr)), levels, (10,), baseline_sessions=sessions
+        ).row(0, named=True)
+        for sessions in (close.size, BASELINE_SESSIONS)
+    )
+    assert of_all["excess_share_ratio"] > 0.05
+    assert of_all["p_value"] < 0.001
+    assert abs(of_its_time["excess_share_ratio"]) < 0.02
+    assert of_its_time["p_value"] > 0.1
+
+
+def test_bars_further_than_the_window_do_not_count() -> None:
+    """The same touches between other bars, from 1,261 sessions before them and 1,260 and a horizon after them."""
+    random = np.random.default_rng(7)
+    closes = 500 + np.cumsum(random.normal(0, 1, 4_000))
+    others = closes.copy()
+    others[:140] = 500 + np.cumsum(random.normal(1, 1, 140))
+    others[2_781:] = 500 + np.cumsum(random.normal(1, 1, 4_000 - 2_781))
+    rows = np.arange(1_400, 1_501)
+    found = {}
+    for sessions in (BASELINE_SESSIONS, BASELINE_SESSIONS + 5):
+        for name, history in (("bars", closes), ("others", others)):
+            bars = bars_of(history)
+            levels = levels_of(bars, rows, np.full(rows.size, 0.7), 0.2, "support")
+            found[sessions, name] = build_level_outcomes(
+                bars, atr_of(bars), levels, draws=2_000, baseline_sessions=sessions
+            )
+    near, further = BASELINE_SESSIONS, BASELINE_SESSIONS + 5
+    assert found[near, "bars"]["touches"].min() > 10
+    assert_frame_equal(found[near, "bars"], found[near, "others"], check_exact=True)
+    assert not found[further, "bars"].equals(found[further, "others"])
+
+
+@given(seed=st.integers(0, 10_000), touches=st.integers(1, 20))
+@settings(max_examples=20, deadline=None)
+def test_picks_are_of_the_places_that_reach_far_enough(seed: int, touches: int) -> None:
+    random = np.random.default_rng(seed)
+    reach, own = random.random(60), random.integers(0, 60, touches)
+    first, end = np.maximum(own - 15, 0), np.minimum(own + 16, 60)
+    least, uniform = reach[own] * random.random(touches), random.random((touches, 30))
+    uniform[:, 0], uniform[:, 1] = 0.0, np.nextafter(1.0, 0.0)
+    picks = pick_reaching(reach, first, end, least, uniform)
+    for touch in range(touches):
+        places = [place for place in range(first[touch], end[touch]) if reach[place] >= least[touch]]
+        assert picks[touch].tolist() == [places[int(share * len(places))] for share in uniform[touch]]
 
 
 def test_the_baseline_is_repeatable_and_of_its_own_market() -> None:

@@ -349,7 +349,7 @@ NOTE_PIVOTS = (
 def test_the_notes_levels_rest_on_pivots_of_their_kind(
     russell: tuple[pl.DataFrame, ...], price: float, role: str, kind: str, born: date, pivot: float
 ) -> None:
-    """Zones cover half of the axis, so a zone at hand says little: the pivot must be in a zone of that day and role."""
+    """Zones cover 88 % of the axis, so one at hand says little: the pivot must be in a zone of that day and role."""
     _, indicators, levels, evidence = russell
     shown = levels.filter(session_date=NOTE_DAY, role=role)
     assert Levels.filter(shown)[1].counts() == {}
