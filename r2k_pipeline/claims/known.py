@@ -44,7 +44,7 @@ _VIEWS: Final[Mapping[str, _View]] = {
     **_dated("features.moving_average_crosses"),
     **_dated("features.swing_pivots", "confirmed_date"),
     **_dated("features.volume_profiles"),
-    **_dated("features.consolidations", "confirmed_date"),
+    **_dated("features.consolidations", "known_date"),
     **_dated("features.open_ranges"),
     **_dated("features.level_evidence", "filed_date"),
     **_dated("features.levels"),

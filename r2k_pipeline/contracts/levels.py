@@ -19,27 +19,40 @@ LEVEL_KIND = (
 
 
 class Consolidations(Table, layer="features"):
-    """One consolidation range as it was known from one session on: confirmed, its edges moved, or its end known.
+    """One state of a consolidation range, as it was known from one session on: confirmed, edges moved, or ended.
 
-    As of a session a range (market, start_date, first_confirmed_date) is its latest row confirmed by then.
+    A corrected bar may withdraw a state, or tell others anew. As of a session the states are the rows known by then
+    and not withdrawn by then; of a range (market, start_date, first_confirmed_date) the one with the latest
+    confirmed_date counts, and it is open while that has no end_date.
     """
 
     market = text("market id, e.g. RUT", key=True)
     start_date = day("first session in the range", key=True)
-    confirmed_date = day("session at whose close this row was first known", key=True)
-    first_confirmed_date = day("session at whose close the range itself was first known")
-    end_date = day("last close inside the edges; null while the range is open", nullable=True)
-    end_confirmed_date = day("session that made the end known, ten closes outside in a row", nullable=True)
-    low = points("lower edge: lowest close")
-    high = points("upper edge: highest close")
-    midpoint = points("mean of the edges")
-    core_low = points("1st percentile of the closes between the edges")
-    core_high = points("99th percentile of the closes between the edges")
-    tightness = number(
-        "ratio", "log(high / low) / (sigma sqrt(n)) of all n closes; a random walk's span has about 1.6", low=0
+    confirmed_date = day("session whose close made the range what it is in this row", key=True)
+    known_date = day(
+        "session at whose close this row was first known: confirmed_date, or the first after a correction", key=True
     )
-    sessions = count("sessions", "closes in the range, from start_date to end_date or, while open, confirmed_date")
-    parent_start_date = day("start of the open range that started last before this one", nullable=True)
+    first_confirmed_date = day("session whose close confirmed the range itself")
+    end_date = day("last close inside the edges; null while the range is open", nullable=True)
+    end_confirmed_date = day("session whose close ended it, the tenth outside in a row", nullable=True)
+    low = points(
+        "lower edge: lowest close from start_date to when the edges last moved; closes outside since do not move it"
+    )
+    high = points("upper edge: highest of those closes")
+    midpoint = points("mean of the edges")
+    core_low = points("1st percentile of the closes between the edges, of those that `sessions` counts")
+    core_high = points("99th percentile of those closes")
+    tightness = number(
+        "ratio",
+        "log(highest / lowest) / (sigma sqrt(n)) of all n `sessions`, closes outside the edges too: at most 0.8 while "
+        "open, an ended range may have more; a random walk's span has about 1.6",
+        low=0,
+    )
+    sessions = count("sessions", "from start_date to end_date or, while open, confirmed_date; some may close outside")
+    parent_start_date = day(
+        "start of the open range that started last before this one, whatever its edges", nullable=True
+    )
+    withdrawn_date = day("first session without it, after a correction; null = it stands", nullable=True)
 
     @dy.rule()
     def core_within_edges(cls) -> pl.Expr:  # noqa: N805
@@ -47,8 +60,11 @@ class Consolidations(Table, layer="features"):
 
     @dy.rule()
     def dates_in_order(cls) -> pl.Expr:  # noqa: N805
-        known = pl.col("first_confirmed_date").is_between("start_date", "confirmed_date")
-        return known & (pl.coalesce("parent_start_date", pl.lit(date.min)) < pl.col("start_date"))
+        confirmed = pl.col("first_confirmed_date").is_between("start_date", "confirmed_date")
+        known = (pl.col("known_date") >= pl.col("confirmed_date")) & (
+            pl.coalesce("withdrawn_date", pl.lit(date.max)) > pl.col("known_date")
+        )
+        return confirmed & known & (pl.coalesce("parent_start_date", pl.lit(date.min)) < pl.col("start_date"))
 
     @dy.rule()
     def end_with_its_date(cls) -> pl.Expr:  # noqa: N805
@@ -65,12 +81,17 @@ class OpenRanges(Table, layer="features"):
     market = text("market id, e.g. RUT", key=True)
     session_date = day("session at whose close the range stood open", key=True)
     start_date = day("first session in the range", key=True)
-    first_confirmed_date = day("session at whose close the range itself was first known")
-    low = points("lower edge: lowest close")
-    high = points("upper edge: highest close")
+    first_confirmed_date = day("session whose close confirmed the range itself")
+    low = points(
+        "lower edge: lowest close from start_date to when the edges last moved; closes outside since do not move it"
+    )
+    high = points("upper edge: highest of those closes")
     core_low = points("1st percentile of the closes between the edges, from start_date to this session")
     core_high = points("99th percentile of those closes")
-    parent_start_date = day("start of the range, open too, that started last before this one", nullable=True)
+    parent_start_date = day(
+        "start of the range around it: of those open that started before and hold both its edges, the last",
+        nullable=True,
+    )
 
     @dy.rule()
     def core_within_edges(cls) -> pl.Expr:  # noqa: N805

@@ -211,7 +211,7 @@ class PositioningVsTechnicals(Table, layer="marts"):
     range_core_low = points("1st percentile of its closes", nullable=True)
     range_core_high = points("99th percentile of its closes", nullable=True)
     range_position_ratio = ratio("where in the range the close is, 0 floor, 1 ceiling", nullable=True)
-    range_parent_start_date = day("start of the range around it", nullable=True)
+    range_parent_start_date = day("start of the range around it: open, started before, holds both edges", nullable=True)
     poc_250 = points("point of control of the rolling 250 sessions", nullable=True)
     value_area_low_250 = points("lower edge of its value area", nullable=True)
     value_area_high_250 = points("upper edge of its value area", nullable=True)

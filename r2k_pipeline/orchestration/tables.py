@@ -201,7 +201,7 @@ _FEATURES: Final = (
         "polars",
         features.profiles_of,
     ),
-    _of_bars(levels.Consolidations, "consolidations:build_consolidations", "confirmed_date"),
+    _of_bars(levels.Consolidations, "consolidations:build_consolidations", "known_date", replay_facts),
     DerivedTable(
         levels.OpenRanges,
         tuple(t.dotted() for t in (prices.MarketBars, levels.Consolidations)),

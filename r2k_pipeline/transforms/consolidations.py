@@ -17,7 +17,8 @@ ROWS = ("start", "first_row", "row", "parent", "end")
 
 
 def build_consolidations(bars: pl.DataFrame) -> pl.DataFrame:
-    """Every range of every market, one row for each state it was known in; columns as in `features.consolidations`.
+    """Every range of every market, one row for each state it was known in; `features.consolidations` without
+    corrections.
 
     `bars`: market, session_date, close (positive), sorted by market and session_date; any bar size. A row never
     changes: a range has one when it is confirmed, one whenever its edges move, and a last one, with end_date, when its
@@ -54,6 +55,7 @@ def build_consolidations(bars: pl.DataFrame) -> pl.DataFrame:
             "market": bars["market"].gather(column["row"]),
             "start_date": date["start"],
             "confirmed_date": date["row"],
+            "known_date": date["row"],
             "first_confirmed_date": date["first_row"],
             "end_date": date["end"],
             "end_confirmed_date": date["row"].set(date["end"].is_null(), None),

@@ -18,7 +18,7 @@ def build_open_ranges(bars: pl.DataFrame, consolidations: pl.DataFrame) -> pl.Da
     `bars`: market, session_date, close, sorted by market and session_date; `consolidations` as built from them. A range
     is open from its confirmation to the session before its end is known, with the edges of its latest version. The
     core is of the closes between the edges from start_date to the session. The parent is, of the ranges open at the
-    same session, the one that started last before it.
+    same session that started before it and hold both its edges, the one that started last.
     """
     from r2k_pipeline.transforms.consolidation_cores import core_edges  # noqa: PLC0415  (imports numba)
 
@@ -30,8 +30,8 @@ def build_open_ranges(bars: pl.DataFrame, consolidations: pl.DataFrame) -> pl.Da
         spans.with_columns(row=pl.int_ranges("first", "until", dtype=pl.UInt32))
         .explode("row", empty_as_null=False)
         .sort("row", "start")
-        .with_columns(pl.col("start_date").shift().over("row").alias("parent_start_date"))
     )
+    ranges = ranges.join(_parents(ranges), on=["row", "start"], how="left", maintain_order="left")
     rows, starts = (ranges[name].cast(pl.Int64).to_numpy() for name in ("row", "start"))
     low, high = (column_array(ranges, name) for name in ("low", "high"))
     core = core_edges(column_array(bars, "close"), starts, rows, low, high)
@@ -39,6 +39,21 @@ def build_open_ranges(bars: pl.DataFrame, consolidations: pl.DataFrame) -> pl.Da
         bars["session_date"].gather(ranges["row"]).alias("session_date"),
         *(pl.Series(name, edge) for name, edge in zip(("core_low", "core_high"), core, strict=True)),
     ).select(OpenRanges.column_names())
+
+
+def _parents(ranges: pl.DataFrame) -> pl.DataFrame:
+    """row, start, parent_start_date of those of `ranges` (row, start, start_date, low, high) that lie within another
+    one of their row.
+    """
+    inner = ranges.select("row", "start", "low", "high")
+    outer = ranges.select("row", "start_date", outer_start="start", outer_low="low", outer_high="high")
+    is_around = (
+        (pl.col("outer_start") < pl.col("start"))
+        & (pl.col("outer_low") <= pl.col("low"))
+        & (pl.col("outer_high") >= pl.col("high"))
+    )
+    nested = inner.join(outer, on="row").filter(is_around)
+    return nested.group_by("row", "start").agg(parent_start_date=pl.col("start_date").max())
 
 
 def _spans(sessions: pl.DataFrame, consolidations: pl.DataFrame) -> pl.DataFrame:

@@ -16,7 +16,7 @@ DATED = {
     "features.moving_average_crosses": "session_date",
     "features.swing_pivots": "confirmed_date",
     "features.volume_profiles": "session_date",
-    "features.consolidations": "confirmed_date",
+    "features.consolidations": "known_date",
     "features.open_ranges": "session_date",
     "features.level_evidence": "filed_date",
     "features.levels": "session_date",

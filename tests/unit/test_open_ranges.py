@@ -9,14 +9,15 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from benchmarks.universe import build_universe
-from r2k_pipeline.contracts.levels import OpenRanges
+from r2k_pipeline.contracts.levels import Consolidations, OpenRanges
 from r2k_pipeline.transforms.consolidation_profiles import build_consolidation_profiles
 from r2k_pipeline.transforms.consolidations import build_consolidations
 from r2k_pipeline.transforms.open_ranges import build_open_ranges
-from r2k_pipeline.transforms.replay import replay
+from r2k_pipeline.transforms.replay import replay, replay_facts
 from tests.unit.test_consolidations import bars_of, wandering
 
 UTC_TIME = pl.Datetime("us", "UTC")
+STATE = ("start_date", "first_confirmed_date", "low", "high")
 
 
 def ranges_of(bars: pl.DataFrame) -> pl.DataFrame:
@@ -24,17 +25,23 @@ def ranges_of(bars: pl.DataFrame) -> pl.DataFrame:
 
 
 def plain_open(versions: pl.DataFrame, day: date) -> dict[date, dict[str, Any]]:
-    """The ranges open at a session by the definition: of each, its latest version confirmed by then, without an end."""
+    """The ranges open at a session by the definition: of each, the latest version known and not withdrawn, if open."""
     latest: dict[tuple[date, date], dict[str, Any]] = {}
-    for row in versions.filter(pl.col("confirmed_date") <= day).sort("confirmed_date").iter_rows(named=True):
+    stood = (pl.col("known_date") <= day) & (pl.col("withdrawn_date") > day).fill_null(True)
+    for row in versions.filter(stood).sort("confirmed_date").iter_rows(named=True):
         latest[row["start_date"], row["first_confirmed_date"]] = row
     return {start: row for (start, _), row in latest.items() if row["end_date"] is None}
+
+
+def holds_edges(outer: dict[str, Any], inner: dict[str, Any]) -> bool:
+    return bool(outer["low"] <= inner["low"] and inner["high"] <= outer["high"])
 
 
 @pytest.mark.parametrize("seed", [1, 5, 8])
 def test_equals_the_versions_read_session_by_session(seed: int) -> None:
     bars = bars_of(wandering(seed, 700))
-    versions, built = build_consolidations(bars), ranges_of(bars)
+    versions = build_consolidations(bars).with_columns(withdrawn_date=pl.lit(None, pl.Date))
+    built = ranges_of(bars)
     assert OpenRanges.filter(built)[1].counts() == {}
     assert built.height > 100
     for day in bars["session_date"]:
@@ -42,7 +49,8 @@ def test_equals_the_versions_read_session_by_session(seed: int) -> None:
         assert found["start_date"].to_list() == sorted(expected)
         for row in found.iter_rows(named=True):
             assert (row["low"], row["high"]) == tuple(expected[row["start_date"]][name] for name in ("low", "high"))
-            assert row["parent_start_date"] == max((s for s in expected if s < row["start_date"]), default=None)
+            around = [s for s, r in expected.items() if s < row["start_date"] and holds_edges(r, row)]
+            assert row["parent_start_date"] == max(around, default=None)
             closes = bars.filter(pl.col("session_date").is_between(row["start_date"], day))["close"].to_numpy()
             inside = closes[(closes >= row["low"]) & (closes <= row["high"])]
             core = [row["core_low"], row["core_high"]]
@@ -71,6 +79,21 @@ def test_after_a_correction_the_ranges_are_those_of_the_right_bars(factor: float
         day = bars_of(close)["session_date"][wrong]
         for part in (pl.col("session_date") < day, pl.col("session_date") > day + timedelta(days=3)):
             assert_frame_equal(known.filter(part), plain.filter(part), check_exact=True)
+
+
+@pytest.mark.parametrize(("seed", "factor"), [(1, 0.97), (5, 0.9), (8, 1.05)])
+def test_after_a_correction_the_latest_versions_are_the_open_ranges(seed: int, factor: float) -> None:
+    """At every session: no range that only the wrong bar made stays open, and none that it hid is missing."""
+    close, withdrawn = wandering(seed, 500), 0
+    for wrong in range(150, 480, 29):
+        told = vintages(close, wrong, factor, 7)
+        versions, known = replay_facts(told, build_consolidations, "known_date"), replay(told, ranges_of)
+        assert Consolidations.filter(versions)[1].counts() == {}
+        withdrawn += versions["withdrawn_date"].count()
+        for day in told["session_date"].unique()[wrong - 1 :]:
+            latest = [tuple(row[name] for name in STATE) for row in plain_open(versions, day).values()]
+            assert sorted(latest) == known.filter(session_date=day).select(STATE).rows(), day
+    assert withdrawn > 0
 
 
 def test_no_ranges_no_rows() -> None:

@@ -107,7 +107,7 @@ order by session_date
 _BOXES: Final = """
 select start_date, first_confirmed_date, confirmed_date, end_date, low, high, sessions, parent_start_date
 from features.consolidations
-where market = $market and confirmed_date <= $day
+where market = $market and known_date <= $day and (withdrawn_date is null or withdrawn_date > $day)
 qualify row_number() over (partition by start_date, first_confirmed_date order by confirmed_date desc) = 1
 order by start_date, first_confirmed_date
 """
