@@ -66,6 +66,14 @@ class Settings(BaseSettings):
             raise ValueError("say the time zone, e.g. 2025-03-14T15:00-04:00")
         return moment and moment.astimezone(UTC)
 
+    @field_validator("profile_since")
+    @classmethod
+    def _names_a_day_once(cls, days: tuple[date, ...]) -> tuple[date, ...]:
+        """A day is a window's name: said twice, it would give every row of that window twice."""
+        if twice := sorted({day for day in days if days.count(day) > 1}):
+            raise ValueError(f"{', '.join(map(str, twice))} said more than once; next: leave the repeat out")
+        return days
+
     @field_validator("files", "lake", "markets", "corrections")
     @classmethod
     def _stays_where_it_was_said(cls, path: Path | None) -> Path | None:

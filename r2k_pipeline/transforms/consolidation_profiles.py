@@ -6,17 +6,19 @@ Belongs here: the anchors. Not here: which ranges are open (open_ranges.py), the
 import polars as pl
 
 from r2k_pipeline.transforms.open_ranges import RANGE
-from r2k_pipeline.transforms.volume_profiles import build_anchored_profiles
+from r2k_pipeline.transforms.volume_profiles import BIN_RATIO, build_anchored_profiles
 
 
-def build_consolidation_profiles(bars: pl.DataFrame, open_ranges: pl.DataFrame) -> pl.DataFrame:
+def build_consolidation_profiles(
+    bars: pl.DataFrame, open_ranges: pl.DataFrame, *, bin_ratio: float = BIN_RATIO
+) -> pl.DataFrame:
     """Rows of features.volume_profiles with window `consolidation_START`, one for each row of `open_ranges`: since
-    that range began, at each session at which it was known and open. `bars` as in `build_volume_profiles`.
+    that range began, at each session at which it was known and open. `bars`, `bin_ratio` as in `build_volume_profiles`.
     """
     name = "consolidation_" + pl.col("start_date").dt.to_string("iso")
     anchors = open_ranges.group_by(RANGE, maintain_order=True).agg(
         known_date=pl.col("session_date").min(), until=pl.col("session_date").max()
     )
     return build_anchored_profiles(
-        bars, anchors.select("market", "known_date", "until", anchor_date="start_date", name=name)
+        bars, anchors.select("market", "known_date", "until", anchor_date="start_date", name=name), bin_ratio=bin_ratio
     )

@@ -20,7 +20,11 @@ from r2k_pipeline.transforms.symbols import Floats, Integers, column_array, symb
 WINDOWS = ("rolling_60", "rolling_250", "since_year_high")
 YEAR_SESSIONS = 252
 BIN_RATIO = 0.0025
-"""Default bin width, in log price: 5 points at 2000."""
+"""Default bin width, in log price: 5 points at 2000, a quarter of a daily bar of an index or so.
+
+For bars of another size or market take about a quarter of the median bar's (high - low) / close. That is the caller's
+to say, from bars known before the first profile: a width that later bars decide would change earlier rows.
+"""
 VOLUME_COVERAGE = 0.9
 """Share of a window's sessions whose volume must be known for a profile of volume; below it, time at price."""
 LATEST = np.iinfo(np.int64).max
@@ -61,12 +65,14 @@ def build_volume_profiles(
 
     `bars`: market, session_date, low, high, close, volume, volume_symbol, of any bar size, sorted by market and date.
     Each bar's volume (1 a bar for time at price) is spread evenly over [low, high] into bins of a log grid, `bin_ratio`
-    wide, that has the market's first close at the centre of a bin: scaling prices scales all levels. `windows`:
+    wide (BIN_RATIO says how to choose it), that has the market's first close at the centre of a bin: scaling prices
+    scales all levels. Windows count bars, whatever their size. `windows`:
     `rolling_N` (from the Nth bar on), `since_year_high` (since the latest highest high of 252 bars, from the 252nd bar
-    on), `since_YYYY-MM-DD`. Levels are null where the window's volume is zero. Raises ValueError for an unknown window
-    and for rows out of order.
+    on), `since_YYYY-MM-DD`. Levels are null where the window's volume is zero. Raises ValueError for an unknown window,
+    for rows out of order and for a volume that is not finite or below 0.
     """
     offsets = symbol_offsets(bars)
+    _refuse_strange_volumes(bars)
     parts = [
         _profile_rows(bars, offsets, _windows(bars, offsets, window), _Bins(bin_ratio, False)).with_columns(
             profile_window=pl.lit(window)
@@ -77,22 +83,26 @@ def build_volume_profiles(
     return profiles if len(windows) == 1 else profiles.sort(VolumeProfiles.primary_key())
 
 
-def build_anchored_profiles(bars: pl.DataFrame, anchors: pl.DataFrame, bin_points: float | None = None) -> pl.DataFrame:
+def build_anchored_profiles(
+    bars: pl.DataFrame, anchors: pl.DataFrame, bin_points: float | None = None, *, bin_ratio: float = BIN_RATIO
+) -> pl.DataFrame:
     """Profiles that grow from each anchor's date, one row per session; features.volume_profiles, sorted by its key.
 
     `bars` as in `build_volume_profiles`. `anchors`: market, anchor_date (first session in the profile), name (the
     profile_window, e.g. `since_2024-07-09`, `consolidation_2024-07-09`), until (last session; null = open), known_date
     (when the anchor itself was known: rows begin there; null = at once). `bin_points`: width of the bins; default a log
-    grid as in `build_volume_profiles`. The anchor's first close is at the centre of a bin. Raises ValueError for a
-    market without bars, and where two anchors of one name claim the same session of a market.
+    grid of `bin_ratio` as in `build_volume_profiles`. The anchor's first close is at the centre of a bin. Raises
+    ValueError for a market without bars, where two anchors of one name claim the same session of a market, and for a
+    volume that is not finite or below 0.
     """
+    _refuse_strange_volumes(bars)
     first, known, end = _anchor_rows(bars, anchors)
     lengths = end - first
     offsets = np.concatenate([[0], lengths.cumsum()])
     rows = np.arange(offsets[-1]) + np.repeat(first - offsets[:-1], lengths)
     windows = _Windows(np.repeat(offsets[:-1], lengths), rows >= np.repeat(known, lengths))
     names = anchors.get_column("name").gather(np.repeat(np.arange(len(anchors)), lengths)[windows.wanted])
-    bins = _Bins(BIN_RATIO, False) if bin_points is None else _Bins(float(bin_points), True)
+    bins = _Bins(bin_ratio, False) if bin_points is None else _Bins(float(bin_points), True)
     profiles = _profile_rows(bars[rows], offsets, windows, bins).with_columns(names.alias("profile_window"))
     key = profiles.select(VolumeProfiles.primary_key())
     if key.is_duplicated().any():
@@ -118,6 +128,14 @@ def _anchor_rows(bars: pl.DataFrame, anchors: pl.DataFrame) -> Integers:
         found[:2, i] = begin + np.searchsorted(physical[begin:end], [anchor, known])
         found[2, i] = max(begin + np.searchsorted(physical[begin:end], until, side="right"), found[0, i])
     return found
+
+
+def _refuse_strange_volumes(bars: pl.DataFrame) -> None:
+    """Raise ValueError for NaN, infinite and negative volumes: they would stay in the bins of all later rows."""
+    is_volume = pl.col("volume").is_between(0, float("inf"), closed="left")
+    strange = bars.lazy().filter(~is_volume).select("market", "session_date", "volume").head(1).collect()
+    for market, session, volume in strange.iter_rows():
+        raise ValueError(f"{market} at {session}: volume {volume} is not finite and at least 0")
 
 
 def _windows(bars: pl.DataFrame, offsets: Integers, window: str) -> _Windows:

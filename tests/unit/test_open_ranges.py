@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from polars.testing import assert_frame_equal
+from polars.testing import assert_frame_equal, assert_series_equal
 
 from benchmarks.universe import build_universe
 from r2k_pipeline.contracts.levels import Consolidations, OpenRanges
@@ -110,6 +110,7 @@ def test_each_range_of_five_minute_bars_has_a_profile_of_its_own() -> None:
     open_ranges = ranges_of(bars)
     starts = open_ranges.select("market", "start_date").unique()
     assert starts.select("market", pl.col("start_date").dt.date()).is_duplicated().any()
-    profiles = build_consolidation_profiles(bars, open_ranges)
+    profiles = build_consolidation_profiles(bars, open_ranges, bin_ratio=0.0005)
     key = ["market", "session_date", "start_date"]
     assert_frame_equal(profiles.select(key).sort(key), open_ranges.select(key).sort(key))
+    assert_series_equal(profiles["bin_points"], 0.0005 * profiles["poc"], check_names=False, rel_tol=1e-6)

@@ -85,6 +85,7 @@ def test_paths_are_absolute_so_that_another_process_means_the_same(
         ("first_year", "1985", "greater than or equal to 1986"),
         ("memory_limit", "lots", "pattern"),
         ("lock_wait_seconds", "-1", "greater than or equal to 0"),
+        ("profile_since", '["2024-07-09","2023-12-13","2024-07-09"]', "2024-07-09 said more than once"),
     ],
 )
 def test_a_wrong_value_names_its_setting_and_what_is_allowed(

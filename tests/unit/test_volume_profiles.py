@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from polars.testing import assert_frame_equal
 
 from r2k_pipeline.contracts.profiles import VolumeProfiles
 from r2k_pipeline.transforms.profile_kernels import NODE_RADIUS, Batch, fill_profiles
@@ -307,6 +308,39 @@ def test_five_minute_bars() -> None:
     assert profiles["start_date"].to_list() == times.to_list()[:61]
     whole_day = build_volume_profiles(random_bars(10).with_columns(session_date=times), ("since_2025-03-13",))
     assert whole_day["start_date"].unique().to_list() == [start]
+
+
+def test_bins_of_five_minute_bars_are_a_quarter_of_a_bar_known_before() -> None:
+    """The width that BIN_RATIO's text tells to take; by default a bin is higher than the bars."""
+    start = dt.datetime(2025, 3, 13, 13, 30, tzinfo=dt.UTC)
+    bars = random_bars(12, 600, sigma=0.0008, volumes=3).with_columns(
+        session_date=pl.Series([start + dt.timedelta(minutes=5 * i) for i in range(600)])
+    )
+    before, bars = bars.head(300), bars.tail(300)
+    ratio = before.select((pl.col("high") - pl.col("low")) / pl.col("close")).to_series().median()
+    assert isinstance(ratio, float)
+    ratio /= 4
+    profiles, edges = build_volume_profiles(bars, ("rolling_60",), bin_ratio=ratio), log_edges(bars, ratio)
+    for t, row in enumerate(profiles.iter_rows(named=True), start=59):
+        expected = brute_force(histogram(bars[t - 59 : t + 1], edges), edges)
+        assert [row[name] for name in LEVELS] == pytest.approx(expected, rel=1e-12)
+    bins_in = (pl.col("value_area_high") - pl.col("value_area_low")) / pl.col("bin_points")
+    assert profiles.select(bins_in).to_series().quantile(0.05) > 10
+    assert build_volume_profiles(bars, ("rolling_60",)).select(bins_in).to_series().median() < 4
+
+    anchor = anchors((start.date(), "since_2025-03-13", None, None))
+    grown = build_anchored_profiles(bars, anchor, bin_ratio=ratio)
+    assert_frame_equal(grown, build_volume_profiles(bars, ("since_2025-03-13",), bin_ratio=ratio), rel_tol=1e-12)
+
+
+@pytest.mark.parametrize("volume", [float("nan"), float("inf"), -5.0])
+def test_a_volume_that_is_none_is_refused(volume: float) -> None:
+    bars = random_bars(13, 40).with_columns(volume=pl.when(pl.int_range(40) == 7).then(volume).otherwise("volume"))
+    said = rf"RUT at 2020-01-08: volume {volume} is not finite and at least 0"
+    with pytest.raises(ValueError, match=said):
+        build_volume_profiles(bars, ("rolling_5",))
+    with pytest.raises(ValueError, match=said):
+        build_anchored_profiles(bars, anchors((FIRST, "since_2020-01-01", None, None)))
 
 
 def test_two_threads_give_what_one_gives() -> None:
