@@ -11,12 +11,14 @@ import numpy as np
 from r2k_pipeline.transforms.compiled import exact_kernel
 from r2k_pipeline.transforms.symbols import Floats, Integers
 
-ONE, TWO, THREE, FOUR, FIVE, TEN, FIFTEEN, TWENTY, THIRTY = (np.uint64(n) for n in (1, 2, 3, 4, 5, 10, 15, 20, 30))
+ONE, TWO, THREE, FOUR, FIVE, TEN, FIFTEEN, THIRTY = (np.uint64(n) for n in (1, 2, 3, 4, 5, 10, 15, 30))
 """Unsigned, because numba checks a signed index for Python's wrap-around and then cannot vectorise."""
 
 RETURN, SMA_20, SMA_50, SMA_100, SMA_200 = 0, 2, 3, 4, 5
 UPPER, LOWER, HIGH, LOW, VOLATILITY, DRAWDOWN, TRIGGER_50_200 = 11, 12, 13, 14, 15, 16, 19
 """Rows of the output, as indicators.COLUMNS names them; smoothing_kernels.py fills the others."""
+NEAR = 1 / 16
+"""|s| up to which the series of _returns lacks less than 1e-18 of itself: moves of up to an eighth or so."""
 
 
 @exact_kernel
@@ -83,18 +85,35 @@ def _average_trigger(close: Floats, sma_50: Floats, sma_200: Floats, out: Floats
 
 
 @exact_kernel
-def _returns(close: Floats, return_1d: Floats, drawdown: Floats) -> None:
-    """One-bar return, and the distance below the highest close so far."""
+def _returns(close: Floats, return_1d: Floats, log_return: Floats) -> None:
+    """One-bar returns, and their logs: log(new / old) of bar i + 1 at i, to 3e-16 of itself (beyond NEAR, to 1e-15).
+
+    log(new / old) = 2 atanh(s), s = (new - old) / (new + old), as a series in odd powers of s: unlike a logarithm, it
+    vectorises. The few moves beyond NEAR are left to the logarithm.
+    """
     return_1d[:1] = np.nan
-    new, old, returns = close[1:], close[:-1], return_1d[1:]
-    for i in range(len(returns)):
-        returns[i] = new[i] / old[i] - 1
+    new, returns, far = close[1:], return_1d[1:], 0
+    for i in range(len(new)):
+        returns[i] = new[i] / close[i] - 1
+        s = (new[i] - close[i]) / (new[i] + close[i])
+        far += abs(s) > NEAR
+        t = s * s
+        tail = t * (1 / 3 + t * (1 / 5 + t * (1 / 7 + t * (1 / 9 + t * (1 / 11 + t * (1 / 13))))))
+        log_return[i] = 2 * (s + s * tail)
+    for i in range(len(new) if far else 0):
+        if abs((new[i] - close[i]) / (new[i] + close[i])) > NEAR:
+            log_return[i] = np.log(new[i] / close[i])
+
+
+@exact_kernel
+def _drawdown(close: Floats, out: Floats) -> None:
+    """Distance below the highest close so far."""
     top = 0.0
     for i in range(len(close)):
-        top = max(top, close[i])
-        drawdown[i] = top
+        top = close[i] if close[i] > top else top
+        out[i] = top
     for i in range(len(close)):
-        drawdown[i] = close[i] / drawdown[i] - 1
+        out[i] = close[i] / out[i] - 1
 
 
 @exact_kernel
@@ -135,38 +154,31 @@ def _extremes(high: Floats, low: Floats, high_252d: Floats, low_252d: Floats, wo
 
 
 @exact_kernel
-def _volatility(log_close: Floats, out: Floats, squares: Floats) -> None:
-    """Realised volatility: sample standard deviation of 20 log returns, a year of 252 sessions.
-
-    As in _bands, within windows of five returns and between them; the mean return of a window is that of its ends.
-    """
+def _volatility(five: Floats, squares: Floats, out: Floats) -> None:
+    """Realised volatility: sample standard deviation of 20 log returns, a year of 252 sessions; joined as in _bands."""
     out[:20] = np.nan
-    x, volatility = log_close, out[20:]
-    for i in range(np.uint64(max(len(x) - 5, 0))):
-        a, b, c, d, e, f = x[i], x[i + ONE], x[i + TWO], x[i + THREE], x[i + FOUR], x[i + FIVE]
-        m = (f - a) * 0.2
-        squares[i] = (b - a - m) ** 2 + (c - b - m) ** 2 + (d - c - m) ** 2 + (e - d - m) ** 2 + (f - e - m) ** 2
+    volatility = out[20:]
     for i in range(np.uint64(len(volatility))):
-        a, b, c, d, e = x[i], x[i + FIVE], x[i + TEN], x[i + FIFTEEN], x[i + TWENTY]
-        m = (e - a) * 0.25
         within = squares[i] + squares[i + FIVE] + squares[i + TEN] + squares[i + FIFTEEN]
-        between = (b - a - m) ** 2 + (c - b - m) ** 2 + (d - c - m) ** 2 + (e - d - m) ** 2
-        volatility[i] = np.sqrt((within + 0.2 * between) * (252 / 19))
+        a, b, c, d = five[i], five[i + FIVE], five[i + TEN], five[i + FIFTEEN]
+        m = 0.25 * (a + b + c + d)
+        between = (a - m) ** 2 + (b - m) ** 2 + (c - m) ** 2 + (d - m) ** 2
+        volatility[i] = np.sqrt((within + 5 * between) * (252 / 19))
 
 
 @exact_kernel
-def window_indicators(
-    high: Floats, low: Floats, close: Floats, log_close: Floats, offsets: Integers, out: Floats
-) -> None:
+def window_indicators(high: Floats, low: Floats, close: Floats, offsets: Integers, out: Floats) -> None:
     """Fill the rows of `out` (indicators.COLUMNS x bars) that are listed above, symbol by symbol."""
     for symbol in range(len(offsets) - 1):
         a, b = offsets[symbol], offsets[symbol + 1]
-        c, work = close[a:b], np.empty((2, b - a))
+        c, work = close[a:b], np.empty((3, b - a))
         _fives(c, work[0], work[1])
         _moving_averages(work[0], out[SMA_20, a:b], out[SMA_50, a:b], out[SMA_100, a:b], out[SMA_200, a:b])
         _bands(work[0], work[1], out[SMA_20, a:b], out[UPPER, a:b], out[LOWER, a:b])
         if len(out) > TRIGGER_50_200:
             _average_trigger(c, out[SMA_50, a:b], out[SMA_200, a:b], out[TRIGGER_50_200, a:b])
-        _returns(c, out[RETURN, a:b], out[DRAWDOWN, a:b])
+        _returns(c, out[RETURN, a:b], work[2])
+        _fives(work[2, : max(b - a - 1, 0)], work[0], work[1])
+        _volatility(work[0], work[1], out[VOLATILITY, a:b])
+        _drawdown(c, out[DRAWDOWN, a:b])
         _extremes(high[a:b], low[a:b], out[HIGH, a:b], out[LOW, a:b], work)
-        _volatility(log_close[a:b], out[VOLATILITY, a:b], work[0])

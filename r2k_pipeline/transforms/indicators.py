@@ -72,7 +72,7 @@ def fill_indicators(high: Floats, low: Floats, close: Floats, offsets: Integers,
     from r2k_pipeline.transforms.indicator_kernels import window_indicators  # noqa: PLC0415  (imports numba)
     from r2k_pipeline.transforms.smoothing_kernels import smoothed_indicators  # noqa: PLC0415
 
-    window_indicators(high, low, close, np.log(close), offsets, out)
+    window_indicators(high, low, close, offsets, out)
     smoothed_indicators(high, low, close, offsets, out)
 
 

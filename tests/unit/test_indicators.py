@@ -1,5 +1,6 @@
 """features.daily_indicators: against TA-Lib on real prices, against plain sums, and as known at the time."""
 
+import math
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from r2k_pipeline.transforms import market_batches
 from r2k_pipeline.transforms.indicators import build_daily_indicators, moving_average_order
 
 SYMBOLS = ("^RUT", "^GSPC", "^NDX", "^DJI", "^VIX", "IWM", "SPY", "QQQ", "DIA", "RTY=F")
+RATIOS = ("return_1d", "realised_volatility_20d", "drawdown_ratio")
 Floats = NDArray[np.float64]
 
 
@@ -123,6 +125,7 @@ def test_windows_are_their_plain_sums_and_scale_with_the_price(cents: list[int],
         plain = [None if i < bars - 1 else close[i + 1 - bars : i + 1].mean() for i in range(len(close))]
         np.testing.assert_allclose(built[f"sma_{bars}"].to_numpy(), np.array(plain, dtype=float), rtol=1e-13)
         assert_frame_equal(scaled.select(f"sma_{bars}") / 2.0**power, built.select(f"sma_{bars}"), check_exact=True)
+    assert_frame_equal(scaled.select(RATIOS), built.select(RATIOS), check_exact=True)
     top = [None if i < 251 else close[i - 251 : i + 1].max() for i in range(len(close))]
     assert built["high_252d"].to_list() == top
     assert built["moving_average_order"].equals(scaled["moving_average_order"])
@@ -134,6 +137,16 @@ def test_nothing_drifts_at_high_prices() -> None:
     assert {tail[f"sma_{bars}"] for bars in (20, 50, 100, 200)} == {123.25}
     assert tail["bollinger_upper"] == tail["bollinger_lower"] == 123.25
     assert tail["realised_volatility_20d"] == 0
+
+
+@pytest.mark.parametrize("move", [1e-12, 1e-6, 0.01, 0.1, 0.13, 0.134, 0.14, 0.5, 3.0, 1e4])
+@pytest.mark.parametrize("fall", [False, True])
+def test_volatility_of_one_move_of_any_size_and_its_way_back(move: float, fall: bool) -> None:
+    low, high = 100.0, 100.0 * (1 + move)
+    close = [high, low] * 11 if fall else [low, high] * 11
+    log_return = math.log1p((high - low) / low)
+    for volatility in build_daily_indicators(bars_of(close))["realised_volatility_20d"][20:]:
+        assert volatility == pytest.approx(log_return * math.sqrt(252 * 20 / 19), rel=2e-15)
 
 
 def test_rsi_of_a_flat_and_of_a_rising_market() -> None:
