@@ -19,6 +19,8 @@ from r2k_pipeline.contracts.table import LAYERS
 
 BY_MARKET: Final = "-- by: market"
 """The header line of a model whose rows need those of their own market alone."""
+TEXT_AS_POLARS: Final = {"produce_arrow_string_view": "true", "arrow_output_version": "1.4"}
+"""Settings by which DuckDB hands text over in the layout that Polars keeps it in: it would be copied otherwise."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def run_model(
     An upstream without files stands in as the frame in `empty`. Given `markets`, only their rows are read, of the
     upstreams that have a market. Raises duckdb.Error with the model's name.
     """
-    with duckdb.connect(config={"memory_limit": memory_limit}) as connection:
+    with duckdb.connect(config={"memory_limit": memory_limit, **TEXT_AS_POLARS}) as connection:
         for name, value in variables.items():
             connection.execute(f"set variable {name} = ?", [value])
         try:

@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any, ClassVar
 
 import dataframely as dy
+import polars as pl
 
 COLUMNS = "__dataframely_columns__"
 """Where dataframely keeps a schema's columns, in order."""
@@ -49,6 +50,31 @@ class Table(dy.Schema):
         return {name: (column.metadata or {}).get("unit", "") for name, column in cls.columns().items()}
 
     @classmethod
+    def fit(cls, frame: pl.DataFrame) -> pl.DataFrame | None:
+        """`frame` in the contract's types and order if all of it holds every rule, else None: `filter` says what broke.
+
+        As `filter(cast=True)` where nothing breaks, in a tenth of its time: that marks every row by every rule.
+        """
+        try:
+            typed: pl.DataFrame = cls.cast(frame)
+        except pl.exceptions.PolarsError:
+            return None
+        rules = [rule.expr for name, rule in cls._validation_rules(with_cast=False).items() if name != "primary_key"]
+        holds = typed.select(rule.all().alias(str(number)) for number, rule in enumerate(rules))
+        return typed if all(holds.row(0)) and _is_unique(typed.select(cls.primary_key())) else None
+
+    @classmethod
     def description(cls) -> str:
         """What one row is, from the docstring's first paragraph."""
         return " ".join((cls.__doc__ or "").split("\n\n")[0].split())
+
+
+def _is_unique(keys: pl.DataFrame) -> bool:
+    """Whether no row of `keys` is there twice: cheapest where they ascend, as mostly, then where no hashes meet."""
+    ascends = pl.lit(False)
+    for name in reversed(keys.columns):
+        column, before = pl.col(name), pl.col(name).shift()
+        ascends = (column > before) | ((column == before) & ascends)
+    if keys.select(ascends.all()).item() or keys.hash_rows().n_unique() == keys.height:
+        return True
+    return not keys.is_duplicated().any()

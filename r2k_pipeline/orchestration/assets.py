@@ -4,7 +4,8 @@ Belongs here: keys, groups, metadata, the blocking contract check. Not here: wha
 computed (tables.py, ingest.py, warehouse publication in publication.py).
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any, Final
 
 import dagster as dg
@@ -92,16 +93,13 @@ def contract_check(table: type[Table]) -> dg.AssetCheckSpec:
 
 def checked_against_contract(table: type[Table], frame: pl.DataFrame) -> tuple[pl.DataFrame, dg.AssetCheckResult]:
     """Valid rows in contract order, and the check's result with failures by rule."""
+    check = partial(dg.AssetCheckResult, check_name="contract", asset_key=asset_key(table))
+    if (fitting := table.fit(frame)) is not None:
+        return fitting, check(passed=True)
     good, failure = table.filter(frame, cast=True)
     counts = failure.counts()
-    metadata: Mapping[str, Any] = (
-        {"failed rows by rule": dg.MetadataValue.json(counts), "failed rows": preview(failure.invalid())}
-        if counts
-        else {}
-    )
-    return good, dg.AssetCheckResult(
-        check_name="contract", asset_key=asset_key(table), passed=not counts, metadata=metadata
-    )
+    metadata = {"failed rows by rule": dg.MetadataValue.json(counts), "failed rows": preview(failure.invalid())}
+    return good, check(passed=not counts, metadata=metadata)
 
 
 def derived_asset(derived: DerivedTable) -> dg.AssetsDefinition:

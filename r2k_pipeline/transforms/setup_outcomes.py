@@ -5,6 +5,7 @@ Belongs here: `marts.setup_outcomes` out of the mart's sessions. Not here: what 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -28,13 +29,14 @@ ROUNDING: Final = 1e-12
 class _Sample:
     """One market and horizon: forward returns of the sessions (n,) at which setups were known and have matured.
 
-    `position` of each session of the market among them, -1 for the others; `pool` of bootstrap starts (draws, blocks).
+    `position` of each session of the market among them, -1 for the others. The bootstrap's blocks are `block` long.
     """
 
     returns: Floats
     position: Integers
-    starts: Integers
     block: int
+    draws: int
+    seed: Sequence[int]
 
     @classmethod
     def of(cls, close: Floats, is_known: NDArray[np.bool_], horizon: int, draws: int, seed: Sequence[int]) -> "_Sample":
@@ -43,10 +45,14 @@ class _Sample:
         position = np.full(close.size, -1, np.int64)
         position[: forward.size][is_in] = np.arange(is_in.sum())
         block = min(max(horizon, SHORTEST_BLOCK_SESSIONS), max(1, int(is_in.sum())))
-        most = max(1, int(is_in.sum()) - block + 1)
-        blocks = -(-int(is_in.sum()) // block)
-        starts = np.random.default_rng(seed).integers(0, most, (draws, blocks))
-        return cls(forward[is_in], position, starts, block)
+        return cls(forward[is_in], position, block, draws, seed)
+
+    @cached_property
+    def starts(self) -> Integers:
+        """Where the bootstrap's blocks begin (draws, blocks); few setups of few markets ask for them."""
+        most = max(1, self.returns.size - self.block + 1)
+        blocks = -(-self.returns.size // self.block)
+        return np.random.default_rng(self.seed).integers(0, most, (self.draws, blocks))
 
     def interval(self, events: Integers) -> tuple[float, float]:
         """95 % percentile interval of the mean after `events` (positions): moving blocks of sessions (Kunsch 1989)."""

@@ -8,6 +8,7 @@ from unittest import mock
 
 import dagster as dg
 import duckdb
+import polars as pl
 import pytest
 
 from r2k_pipeline.contracts.table import TABLES, Table
@@ -64,6 +65,22 @@ def test_every_table_has_rows_that_fit_its_contract(table: type[Table], sample: 
     rows = sample.lake.read(table)
     table.validate(rows)
     assert rows.is_empty() == (table.dotted() in EMPTY_ON_THE_SAMPLE)
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+def test_what_fits_a_contract_is_what_its_filter_keeps(table: type[Table], sample: Published) -> None:
+    rows = sample.lake.read(table).head(1000)
+    fitting, (kept, _) = table.fit(rows), table.filter(rows, cast=True)
+    assert fitting is not None
+    assert fitting.equals(kept)
+    if rows.is_empty():
+        return
+    assert table.fit(pl.concat([rows, rows.tail(1)])) is None, "a key that is there twice"
+    assert table.fit(rows.drop(rows.columns[-1])) is None, "a column that is missing"
+    for name, column in table.columns().items():
+        if not column.nullable:
+            holed = pl.when(pl.int_range(pl.len()) > 0).then(name).alias(name)
+            assert table.fit(rows.with_columns(holed)) is None, f"a null in {name}"
 
 
 @pytest.mark.parametrize("table", [t for t in TABLES.values() if t.layer in PUBLISHED_LAYERS], ids=lambda t: t.dotted())
