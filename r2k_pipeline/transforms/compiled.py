@@ -16,6 +16,16 @@ def exact_kernel(function: Function) -> Function:
         return cast(Function, njit(nogil=True, error_model="numpy")(function))
 
 
+def inner_kernel(function: Function) -> Function:
+    """For what only kernels call: compiled into them, arithmetic as written; it may take arrays, but makes none.
+
+    So references to arrays need no counting, two atomic steps for each of them at every call, which cost more than the
+    work of short functions.
+    """
+    options: dict[str, Any] = {"forceinline": True, "_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return cast(Function, njit(error_model="numpy", **options)(function))
+
+
 def summing_kernel(function: Function) -> Function:
     """As exact_kernel, for sums and maxima that do not depend on their order: those vectorise."""
     loose = {"nnan", "nsz", "reassoc"}

@@ -5,11 +5,14 @@ them into zones (levels.py). Evidence is a fact of one date; a reference that mo
 252-session extreme) becomes evidence once it has stood for `HOLD_SESSIONS` within `STAND_ATR` of one value.
 """
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from r2k_pipeline.transforms.market_batches import map_batches
-from r2k_pipeline.transforms.symbols import Integers, column_array, symbol_offsets
+from r2k_pipeline.transforms.symbols import Integers, column_array, physical_array, symbol_offsets
 
 HOLD_SESSIONS = 5
 """Sessions that a moving reference must stand before it counts: the same patience as a swing pivot's k."""
@@ -17,6 +20,9 @@ STAND_ATR = 0.25
 """How far it may wander meanwhile, in ATR: half of what separates two zones."""
 FAMILIES = ("swing", "range", "year", "high", "low", "poc", "value")
 """First words of the kinds, in the order in which evidence of one session is filed."""
+KINDS = (*(f"{of}_{edge}" for of in ("swing", "range", "year") for edge in ("high", "low")), "high_252d", "low_252d")
+OF_PROFILES = ("poc", "value_area_low", "value_area_high")
+"""Columns of profiles; a kind of evidence is one of these and the window."""
 
 
 def find_evidence(
@@ -26,24 +32,27 @@ def find_evidence(
     profiles: pl.DataFrame,
     consolidations: pl.DataFrame,
 ) -> pl.DataFrame:
-    """All evidence: market, kind, price, born_date, confirmed_date; in no order.
+    """All evidence: market (Enum of those of `bars`), kind (kind_enum), price, born_date, confirmed_date; in no order.
 
     Kinds: `swing_high` `swing_low` `range_high` `range_low` `year_high` `year_low` `high_252d` `low_252d`, and
     `poc_` `value_area_low_` `value_area_high_` + the name of each rolling profile window. Prices in index points.
     Raises ValueError if bars are not sorted or the edge of a consolidation is no close of the bars in it.
     """
-    offsets = symbol_offsets(bars)
+    offsets, day = symbol_offsets(bars), bars.schema["session_date"]
+    profiles = profiles.filter(pl.col("profile_window").str.starts_with("rolling_"))
+    windows = profiles["profile_window"].unique().sort()
+    kinds = kind_enum([*KINDS, *(f"{name}_{window}" for window in windows for name in OF_PROFILES)])
+    extremes = bars.select("market", "session_date").hstack(indicators.select("atr_14", "high_252d", "low_252d"))
     parts = [
-        _pivot_evidence(pivots),
-        *(_edge_evidence(consolidations, bars, offsets, edge) for edge in ("low", "high")),
+        _pivot_evidence(pivots, kinds),
+        *_edge_evidence(consolidations, bars, offsets),
         *_year_evidence(bars, offsets),
-        *_standing_evidence(indicators, offsets, {name: name for name in ("high_252d", "low_252d")}),
+        *_standing_evidence(extremes, offsets, {name: name for name in ("high_252d", "low_252d")}),
         *_profile_evidence(profiles, indicators),
     ]
-    day = bars.schema["session_date"]
     dtypes: dict[str, pl.DataType | type[pl.DataType]] = {
-        "market": pl.String,
-        "kind": pl.String,
+        "market": market_enum(bars, offsets),
+        "kind": kinds,
         "price": pl.Float64,
         "born_date": day,
         "confirmed_date": day,
@@ -51,100 +60,95 @@ def find_evidence(
     return pl.concat(part.select(pl.col(name).cast(dtype) for name, dtype in dtypes.items()) for part in parts)
 
 
-def in_filing_order(evidence: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
-    """Evidence by market as in `bars`, confirmed_date, family, kind, birth: its filing depends on no order of rows.
-
-    Its markets become an Enum of those of `bars`. Raises ValueError if any of it is of a market that has no bars.
-    """
-    markets = bars["market"].gather(symbol_offsets(bars)[:-1])
-    strangers = evidence.filter(~pl.col("market").is_in(markets.implode()))["market"].unique()
-    if len(strangers):
-        raise ValueError(f"levels: evidence of markets that have no bars: {strangers.sort().head().to_list()}")
-    kinds = sorted(evidence["kind"].unique(), key=lambda kind: (FAMILIES.index(kind.split("_")[0]), kind))
-    return evidence.with_columns(pl.col("market").cast(pl.Enum(markets))).sort(
-        "market", "confirmed_date", pl.col("kind").cast(pl.Enum(kinds)), "born_date"
-    )
+def market_enum(bars: pl.DataFrame, offsets: Integers) -> pl.Enum:
+    """The markets of `bars`, in their order."""
+    return pl.Enum(bars["market"].gather(offsets[:-1]))
 
 
-def _pivot_evidence(pivots: pl.DataFrame) -> pl.DataFrame:
-    return pivots.select("market", "price", "confirmed_date", kind="swing_" + pl.col("kind"), born_date="pivot_date")
+def kind_enum(kinds: Iterable[str]) -> pl.Enum:
+    """These kinds, in the order in which evidence of one session is filed."""
+    return pl.Enum(sorted(kinds, key=lambda kind: (FAMILIES.index(kind.split("_")[0]), kind)))
 
 
-def _edge_evidence(consolidations: pl.DataFrame, bars: pl.DataFrame, offsets: Integers, edge: str) -> pl.DataFrame:
-    """One edge of the ranges: when a range was confirmed and when a close moved the edge, born at the close that it is.
+def _evidence(frame: pl.DataFrame, rows: Integers, kind: str, price: str, confirmed: pl.Series) -> pl.DataFrame:
+    """Evidence born at the sessions in `rows` of `frame`, at the prices in its column `price`."""
+    born = frame.select("market", price=price, born_date="session_date")[rows]
+    return born.with_columns(kind=pl.lit(kind), confirmed_date=confirmed)
+
+
+def _pivot_evidence(pivots: pl.DataFrame, kinds: pl.Enum) -> pl.DataFrame:
+    kind = pl.when(kind="low").then(pl.lit("swing_low", kinds)).otherwise(pl.lit("swing_high", kinds))
+    return pivots.select("market", "price", "confirmed_date", kind=kind, born_date="pivot_date")
+
+
+def _edge_evidence(consolidations: pl.DataFrame, bars: pl.DataFrame, offsets: Integers) -> Iterator[pl.DataFrame]:
+    """Edges of the ranges: when a range was confirmed and when a close moved an edge, born at the close that it is.
 
     Ranges that nest share edges: what two of them say at one session is one piece of evidence.
     """
     from r2k_pipeline.transforms.level_evidence_kernels import first_equal  # noqa: PLC0415  (imports numba)
 
-    versions = consolidations.sort("market", "start_date", "confirmed_date")
-    told = pl.col("market", "start_date", edge)
-    edges = versions.filter(pl.any_horizontal(told.ne_missing(told.shift())))
-    place = edges["market"].cast(pl.Enum(bars["market"].gather(offsets[:-1]))).to_physical().cast(pl.Int64)
-    days, since = (
-        dates.to_physical().cast(pl.Int64).to_numpy() for dates in (bars["session_date"], edges["start_date"])
-    )
-    rows = first_equal(column_array(bars, "close"), days, offsets, place.to_numpy(), since, edges[edge].to_numpy())
-    born = edges.select("market", "confirmed_date", kind=pl.lit(f"range_{edge}"), price=edge).with_columns(
-        born_date=bars["session_date"].gather(pl.Series(rows).replace(-1, None))
-    )
-    if strange := born.filter((pl.col("born_date") <= pl.col("confirmed_date")).fill_null(False).not_()).height:
-        raise ValueError(f"levels: the {edge} of {strange} consolidations is no close of the bars in them")
-    return born.unique()
+    close, day = column_array(bars, "close"), physical_array(bars["session_date"])
+    key = ("market", "start_date", "confirmed_date")
+    versions = consolidations.select(pl.col("market").cast(market_enum(bars, offsets)), *key[1:], "low", "high")
+    for edge in ("low", "high"):
+        told = pl.col("market", "start_date", edge)
+        edges = versions.sort(key).filter(pl.any_horizontal(told.ne_missing(told.shift())))
+        place, since = physical_array(edges["market"]), physical_array(edges["start_date"])
+        rows = first_equal(close, day, offsets, place, since, column_array(edges, edge))
+        known = physical_array(edges["confirmed_date"])
+        if strange := np.count_nonzero((rows < 0) | (day[rows] > known)):
+            raise ValueError(f"levels: the {edge} of {strange} consolidations is no close of the bars in them")
+        once = pl.DataFrame({"row": rows, "confirmed": edges["confirmed_date"]}).unique()
+        yield _evidence(bars, once["row"].to_numpy(), f"range_{edge}", "close", once["confirmed"])
 
 
-def _year_evidence(bars: pl.DataFrame, offsets: Integers) -> list[pl.DataFrame]:
+def _year_evidence(bars: pl.DataFrame, offsets: Integers) -> Iterator[pl.DataFrame]:
     """A calendar year's high and low, known from the first session of the next year."""
     from r2k_pipeline.transforms.level_evidence_kernels import year_extremes  # noqa: PLC0415  (imports numba)
 
     days = bars["session_date"].cast(pl.Date).to_physical().to_numpy()
     first, last = (days.min(), days.max()) if days.size else (0, 0)
     years = np.arange(np.datetime64(int(first), "D"), np.datetime64(int(last), "D") + 367, dtype="M8[Y]") + 1
+    begins = years.astype("M8[D]").astype(np.int64)
     high, low = column_array(bars, "high"), column_array(bars, "low")
-    rows = year_extremes(high, low, days, years.astype("M8[D]").astype(np.int64), offsets)
-    return [
-        bars[rows[edge]].select(
-            "market",
-            kind=pl.lit(f"year_{edge}"),
-            price=edge,
-            born_date="session_date",
-            confirmed_date=bars["session_date"].gather(rows["next"]),
-        )
-        for edge in ("high", "low")
-    ]
+
+    def search(first: int, end: int) -> NDArray[np.void]:
+        found: NDArray[np.void] = year_extremes(high, low, days, begins, offsets[first : end + 1])
+        return found
+
+    rows = np.concatenate(map_batches(search, offsets))
+    for edge in ("high", "low"):
+        yield _evidence(bars, rows[edge], f"year_{edge}", edge, bars["session_date"].gather(rows["next"]))
 
 
-def _profile_evidence(profiles: pl.DataFrame, indicators: pl.DataFrame) -> list[pl.DataFrame]:
+def _profile_evidence(rolling: pl.DataFrame, indicators: pl.DataFrame) -> Iterator[pl.DataFrame]:
     """Points of control and value-area edges of the rolling windows; anchored profiles restate other evidence."""
-    rolling = profiles.filter(pl.col("profile_window").str.starts_with("rolling_")).sort("market", "session_date")
     atr = indicators.select("market", "session_date", "atr_14")
-    return [
-        part
-        for (window,), profile in rolling.group_by("profile_window", maintain_order=True)
-        for part in _standing_evidence(
-            profile.join(atr, on=["market", "session_date"], how="left", maintain_order="left"),
-            symbol_offsets(profile),
-            {name: f"{name}_{window}" for name in ("poc", "value_area_low", "value_area_high")},
+    by_window = rolling.sort("market", "session_date").group_by("profile_window", maintain_order=True)
+    for (window,), profile in by_window:
+        with_atr = profile.join(atr, on=["market", "session_date"], how="left", maintain_order="left")
+        yield from _standing_evidence(
+            with_atr, symbol_offsets(profile), {f"{name}_{window}": name for name in OF_PROFILES}
         )
-    ]
 
 
-def _standing_evidence(frame: pl.DataFrame, offsets: Integers, kinds: dict[str, str]) -> list[pl.DataFrame]:
-    """Where the columns (keys of `kinds`) stood still; `frame` has atr_14, its markets' rows begin at `offsets`."""
+def _standing_evidence(frame: pl.DataFrame, offsets: Integers, kinds: dict[str, str]) -> Iterator[pl.DataFrame]:
+    """Where the columns `kinds` (by kind) stood still; `frame` has atr_14, its markets' rows begin at `offsets`."""
     from r2k_pipeline.transforms.level_evidence_kernels import standing  # noqa: PLC0415  (imports numba)
 
-    names = ("atr_14", *kinds)
+    names = ("atr_14", *kinds.values())
+    numbers, dates = frame.select(names), frame["session_date"]
 
     def search(first: int, end: int) -> list[Integers]:
-        rows = frame[offsets[first] : offsets[end]].select(pl.col(names).fill_null(float("nan")))
+        rows = numbers[offsets[first] : offsets[end]].select(pl.all().fill_null(float("nan")))
         atr, *columns = (column_array(rows, name) for name in names)
         starts = offsets[first : end + 1] - offsets[first]
-        found = (standing(values, atr, STAND_ATR, starts, HOLD_SESSIONS) for values in columns)
-        return [np.stack(places) + offsets[first] for places in found]
+        return [
+            np.stack(standing(values, atr, STAND_ATR, starts, HOLD_SESSIONS)) + offsets[first] for values in columns
+        ]
 
-    keys, dates, parts = frame.select("market", "session_date"), frame["session_date"], []
-    for (name, kind), found in zip(kinds.items(), zip(*map_batches(search, offsets), strict=True), strict=True):
+    batches = map_batches(search, offsets)
+    for (kind, name), found in zip(kinds.items(), zip(*batches, strict=True), strict=True):
         since, stood = np.concatenate(found, axis=1)
-        place = {"price": frame[name].gather(since), "confirmed_date": dates.gather(stood)}
-        parts.append(keys[since].select("market", kind=pl.lit(kind), born_date="session_date").with_columns(**place))
-    return parts
+        yield _evidence(frame, since, kind, name, dates.gather(stood))

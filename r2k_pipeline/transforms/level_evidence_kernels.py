@@ -1,15 +1,47 @@
 """The compiled searches for evidence of levels. Belongs here: arrays only. Not here: frames and dates."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from r2k_pipeline.transforms.compiled import exact_kernel
+from r2k_pipeline.transforms.compiled import exact_kernel, inner_kernel
 from r2k_pipeline.transforms.symbols import Floats, Integers
 
 YEAR = np.dtype([("high", "i8"), ("low", "i8"), ("next", "i8")])
 """A finished year: the rows of its highest high and lowest low, each the first of equals, and the next year's first."""
+
+
+class Evidence(NamedTuple):
+    """Columns of evidence as filing needs them: the days it was known and born on, the rank of its kind."""
+
+    price: Floats
+    known: Integers
+    kind: Integers
+    born: Integers
+
+
+@inner_kernel
+def _row_of(days: Integers, day: int) -> int:
+    """The first row whose day is `day` or later. Sessions lie nearly evenly, so a guess is nearly right."""
+    row = 0
+    if days.size > 1:
+        row = int((day - days[0]) / (days[-1] - days[0]) * (days.size - 1))
+    row = min(max(row, 0), days.size)
+    while row < days.size and days[row] < day:
+        row += 1
+    while row > 0 and days[row - 1] >= day:
+        row -= 1
+    return row
+
+
+@inner_kernel
+def _comes_before(evidence: Any, one: int, other: int) -> bool:
+    """Whether `one` is filed before `other`, of the same market."""
+    if evidence.known[one] != evidence.known[other]:
+        return bool(evidence.known[one] < evidence.known[other])
+    if evidence.kind[one] != evidence.kind[other]:
+        return bool(evidence.kind[one] < evidence.kind[other])
+    return bool(evidence.born[one] < evidence.born[other])
 
 
 @exact_kernel
@@ -42,17 +74,21 @@ def first_equal(
 ) -> Integers:
     """The row of each market's first close from day `since` on that equals `value`, -1 where none does."""
     rows = np.full(value.size, -1, np.int64)
+    start = 0
     for place in range(value.size):
         first, end = offsets[market[place]], offsets[market[place] + 1]
-        row = first + np.searchsorted(day[first:end], since[place])
-        while row < end and close[row] != value[place]:
-            row += 1
-        rows[place] = row if row < end else -1
+        if place == 0 or market[place] != market[place - 1] or since[place] != since[place - 1]:
+            start = first + _row_of(day[first:end], since[place])
+        price = value[place]
+        for row in range(start, end):
+            if close[row] == price:
+                rows[place] = row
+                break
     return rows
 
 
 @exact_kernel
-def year_extremes(high: Floats, low: Floats, day: NDArray[np.int32], new_years: Integers, offsets: Integers) -> Any:
+def year_extremes(high: Floats, low: Floats, day: Integers, new_years: Integers, offsets: Integers) -> Any:
     """YEAR records of every market (its rows from offsets[i] on), in order.
 
     `new_years` are the days (counted as `day` is) on which years begin, in order, the last one after every `day`.
@@ -60,17 +96,47 @@ def year_extremes(high: Floats, low: Floats, day: NDArray[np.int32], new_years: 
     years = np.empty((offsets.size - 1) * new_years.size, YEAR)
     count = 0
     for market in range(offsets.size - 1):
-        highest = lowest = offsets[market]
-        year = np.searchsorted(new_years, day[highest], "right")
-        for row in range(offsets[market] + 1, offsets[market + 1]):
-            if day[row] >= new_years[year]:
-                while day[row] >= new_years[year]:
-                    year += 1
-                years[count].high, years[count].low, years[count].next = highest, lowest, row
-                count += 1
+        year, highest, lowest, top, bottom = -1, 0, 0, 0.0, 0.0
+        for row in range(offsets[market], offsets[market + 1]):
+            if year < 0 or day[row] >= new_years[year]:
+                if year >= 0:
+                    years[count].high, years[count].low, years[count].next = highest, lowest, row
+                    count += 1
+                year = np.searchsorted(new_years, day[row], "right")
                 highest = lowest = row
-            if high[row] > high[highest]:
-                highest = row
-            if low[row] < low[lowest]:
-                lowest = row
+                top, bottom = high[row], low[row]
+            if high[row] > top:
+                highest, top = row, high[row]
+            if low[row] < bottom:
+                lowest, bottom = row, low[row]
     return years[:count]
+
+
+@exact_kernel
+def order_pieces(evidence: Any, items: Integers, shares: Integers, day: Integers, offsets: Integers, out: Any) -> None:
+    """Fill the PIECE records of each market: item, row and price, in filing order.
+
+    Market i has the evidence items[shares[i]..] and the rows from offsets[i] on, which `day` tells the days of. Sorted
+    by row first, of which there are few pieces each, then by the rest.
+    """
+    for market in range(offsets.size - 1):
+        first, share, end = offsets[market], shares[market], shares[market + 1]
+        days = day[first : offsets[market + 1]]
+        counts, rows = np.zeros(days.size + 1, np.int32), np.empty(end - share, np.int32)
+        for place in range(rows.size):
+            rows[place] = _row_of(days, evidence.known[items[share + place]])
+            counts[rows[place]] += 1
+        begins, below = counts, share
+        for row in range(counts.size):
+            count, begins[row] = counts[row], below
+            below += count
+        for place in range(rows.size):
+            piece = out[begins[rows[place]]]
+            piece.item, piece.row = items[share + place], first + rows[place]
+            begins[rows[place]] += 1
+        for place in range(share, end):
+            item, at = out[place].item, place
+            while at > share and _comes_before(evidence, item, out[at - 1].item):
+                out[at].item, out[at].price = out[at - 1].item, out[at - 1].price
+                at -= 1
+            out[at].item, out[at].price = item, evidence.price[item]

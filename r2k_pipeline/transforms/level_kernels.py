@@ -5,11 +5,12 @@ one order by price serves every search; a bar looks only at the zones within its
 filed once and expires once: linear in history.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from r2k_pipeline.transforms.compiled import exact_kernel
+from r2k_pipeline.transforms.compiled import exact_kernel, inner_kernel
+from r2k_pipeline.transforms.symbols import Floats, Integers
 
 JOIN_ATR = 0.5
 """Evidence joins a zone that lies within this many ATR of it; joining makes no zone wider than twice this."""
@@ -30,20 +31,24 @@ ARMED, TOUCHED, NEW = 0, 1, 2
 """Ready to be touched; touched and not yet decided; born at the price and not yet left by a close."""
 
 COUNTS = ["evidence", "touches", "holds", "breaks", "role_flips"]
-BAR = np.dtype([(name, "f8") for name in ("high", "low", "close", "atr")] + [("day", "i8")])
-PIECE = np.dtype([("price", "f8"), ("known_day", "i8"), ("row", "i4"), ("zone", "i4"), ("previous", "i4")])
-"""A piece of evidence. The walk fills in the row it was filed at (left as it is where none was), its zone (the piece
-that founded it), and the piece that came before it in that zone (-1: none)."""
+PIECE = np.dtype(
+    [("price", "f8"), *((name, "i4") for name in ("item", "row", "zone", "previous", "next")), ("is_new", "?")]
+)
+"""A piece of evidence, in filing order: its `item` in the list of evidence and the row by whose close it is known. The
+walk sets the row it was filed at (-1: none), its zone (the piece that founded it), the pieces that came before and
+after it in that zone (-1: none), and whether its price is new there."""
 ZONE = np.dtype(
-    [(name, "f8") for name in ("price", "low", "high", "strength")]
-    + [(name, "i4") for name in ("strength_row", "latest", "last_touch", "prices", *COUNTS)]
+    [(name, "f8") for name in ("price", "low", "high", "bottom", "top", "strength")]
+    + [(name, "i4") for name in ("founder", "latest", "unmet", "prices", "met_row", "strength_row", "last_touch")]
+    + [(name, "i4") for name in COUNTS]
     + [("side", "i1"), ("state", "i1"), ("was_broken", "?")]
 )
-"""A zone, kept at the place of its founding piece. `latest`: its newest piece; `prices`: how many different ones its
-pieces have; `side`: +1 if the last close that stood clear of it was above, -1 below."""
-BOOK = np.dtype([(name, "i4") for name in ("live", "filed", "expired", "cursor")])
-"""How many zones live (the first places of `order`), how many pieces are filed and have expired, and where among the
-zones the last search ended: the next one is for a price near by."""
+"""A zone knows its pieces at once: `founder`, `latest` the first and newest one, `prices` how many different ones they
+have, from `low` to `high`. What happened to it it learns when it is shown (most never are): up to `met_row`, with the
+edges `bottom` and `top` that it had there; `unmet` is the first piece since. `side`: +1 if the last close that stood
+clear of it was above, -1 below."""
+BOOK = np.dtype([(name, "i4") for name in ("live", "filed", "expired", "end")])
+"""How many zones live, the next piece to be filed and to expire, and where the market's pieces end."""
 SNAPSHOT = np.dtype(
     [(name, "f8") for name in ("price", "low", "high", "strength")]
     + [(name, "i4") for name in ("row", "founder", "latest", "last_touch", "nearness", *COUNTS)]
@@ -52,34 +57,41 @@ SNAPSHOT = np.dtype(
 """A zone as it stood at the bar `row`."""
 
 
-@exact_kernel
-def _first_reaching(book: Any, zones: Any, order: Any, price: float) -> int:
-    """Position in `order` of the lowest zone whose upper edge is at or above `price`, from where we last looked."""
-    position: int = min(book.cursor, book.live)
-    while position > 0 and zones[order[position - 1]].high >= price:
-        position -= 1
-    while position < book.live and zones[order[position]].high < price:
-        position += 1
-    book.cursor = position
+class Bars(NamedTuple):
+    """Columns of bars, each close within its bar; `day` counts days (or whatever sessions are told by)."""
+
+    high: Floats
+    low: Floats
+    close: Floats
+    atr: Floats
+    day: Integers
+
+
+@inner_kernel
+def _first_reaching(book: Any, highs: Any, price: float) -> int:
+    """Position of the lowest zone whose upper edge is at or above `price`. Few zones live: counting beats searching."""
+    position = 0
+    for place in range(book.live):
+        position += highs[place] < price
     return position
 
 
-@exact_kernel
+@inner_kernel
 def _credit(zone: Any, row: int, factor: float, points: float) -> None:
     """Let the zone's strength fade up to `row`, then scale it and add to it."""
     zone.strength = zone.strength * FADE[row - zone.strength_row] * factor + points
     zone.strength_row = row
 
 
-@exact_kernel
-def _meet_bar(zone: Any, row: int, bar: Any) -> None:
+@inner_kernel
+def _meet_bar(zone: Any, row: int, bars: Any) -> None:
     """What a bar does to a zone: touch it; close clear of it where the price came from (hold), or beyond (break)."""
-    near, clear = TOUCH_ATR * bar.atr, CLEAR_ATR * bar.atr
-    if zone.state == ARMED and bar.low <= zone.high + near and bar.high >= zone.low - near:
+    close, near, clear = bars.close[row], TOUCH_ATR * bars.atr[row], CLEAR_ATR * bars.atr[row]
+    if zone.state == ARMED and bars.low[row] <= zone.top + near and bars.high[row] >= zone.bottom - near:
         zone.touches += 1
         zone.last_touch = row
         zone.state = TOUCHED
-    side = 1 if bar.close > zone.high + clear else -1 if bar.close < zone.low - clear else 0
+    side = 1 if close > zone.top + clear else -1 if close < zone.bottom - clear else 0
     if side == 0:
         return
     if side != zone.side:
@@ -95,62 +107,101 @@ def _meet_bar(zone: Any, row: int, bar: Any) -> None:
     zone.state = ARMED
 
 
-@exact_kernel
-def _meet_zones(book: Any, zones: Any, order: Any, row: int, bars: Any) -> None:
-    """Let the bar meet the zones in reach; any other is clear of the last close and of this bar, so nothing changes."""
-    bar, before = bars[row], bars[max(row - 1, 0)]
-    reach = CLEAR_ATR * (max(bar.atr, before.atr) if before.atr > 0 else bar.atr)
-    top = max(bar.high, before.close) + reach
-    position = _first_reaching(book, zones, order, min(bar.low, before.close) - reach)
-    while position < book.live and zones[order[position]].low <= top:
-        _meet_bar(zones[order[position]], row, bar)
-        position += 1
+@inner_kernel
+def _row_that_matters(zone: Any, row: int, end: int, bars: Any) -> int:
+    """The first of the bars row..end - 1 that can change the zone, `end` if none does.
+
+    An armed zone waits for a bar that comes near from where the price is, any other for a close that stands clear.
+    """
+    atr = bars.atr[row:end]
+    if zone.state != ARMED:
+        close, bottom, top = bars.close[row:end], zone.bottom, zone.top
+        for ahead in range(atr.size):
+            clear = CLEAR_ATR * atr[ahead]
+            if close[ahead] > top + clear or close[ahead] < bottom - clear:
+                return row + ahead
+    elif zone.side > 0:
+        low, edge = bars.low[row:end], zone.top
+        for ahead in range(atr.size):
+            if low[ahead] <= edge + TOUCH_ATR * atr[ahead]:
+                return row + ahead
+    else:
+        high, edge = bars.high[row:end], zone.bottom
+        for ahead in range(atr.size):
+            if high[ahead] >= edge - TOUCH_ATR * atr[ahead]:
+                return row + ahead
+    return end
 
 
-@exact_kernel
-def _expire(book: Any, zones: Any, order: Any, pieces: Any, row: int) -> None:
+@inner_kernel
+def _meet_bars(zone: Any, row: int, bars: Any) -> None:
+    """Let the zone meet the bars up to `row`, while its edges stand still."""
+    at = _row_that_matters(zone, zone.met_row + 1, row + 1, bars)
+    while at <= row:
+        if bars.atr[at] > 0:
+            _meet_bar(zone, at, bars)
+        at = _row_that_matters(zone, at + 1, row + 1, bars)
+    zone.met_row = row
+
+
+@inner_kernel
+def _catch_up(zone: Any, pieces: Any, row: int, bars: Any) -> None:
+    """Let the zone live through what it has not yet up to `row`: bars that it met, pieces that joined it."""
+    while zone.unmet >= 0:
+        piece = pieces[zone.unmet]
+        _meet_bars(zone, int(piece.row), bars)
+        zone.bottom, zone.top = min(zone.bottom, piece.price), max(zone.top, piece.price)
+        _credit(zone, int(piece.row), 1.0, 1.0 if piece.is_new else 0.0)
+        zone.unmet = piece.next
+    _meet_bars(zone, row, bars)
+
+
+@inner_kernel
+def _expire(book: Any, zones: Any, highs: Any, pieces: Any, row: int) -> None:
     """Drop the zones whose newest piece is too old."""
     while book.expired < book.filed and pieces[book.expired].row + LIFE_SESSIONS < row:
-        zone = zones[pieces[book.expired].zone]
-        if zone.latest == book.expired:
-            position = _first_reaching(book, zones, order, zone.low)
+        position = _first_reaching(book, highs, pieces[book.expired].price)
+        if zones[position].latest == book.expired:
             book.live -= 1
             for place in range(position, book.live):
-                order[place] = order[place + 1]
+                zones[place] = zones[place + 1]
+                highs[place] = highs[place + 1]
         book.expired += 1
 
 
-@exact_kernel
-def _home(book: Any, zones: Any, order: Any, price: float, atr: float) -> tuple[int, bool]:
+@inner_kernel
+def _home(book: Any, zones: Any, highs: Any, price: float, atr: float) -> tuple[int, bool]:
     """Position of the zone that `price` belongs to and True, or the position where a new one goes and False."""
-    at = _first_reaching(book, zones, order, price)
-    if at < book.live and zones[order[at]].low <= price:
+    at = _first_reaching(book, highs, price)
+    if at < book.live and zones[at].low <= price:
         return at, True
     best, distance = -1, JOIN_ATR * atr
     for position in range(max(at - 1, 0), min(at + 1, book.live)):
-        zone = zones[order[position]]
+        zone = zones[position]
         width = max(zone.high, price) - min(zone.low, price)
         if abs(zone.price - price) <= distance and width <= 2 * JOIN_ATR * atr:
             best, distance = position, abs(zone.price - price)
     return (best, True) if best >= 0 else (at, False)
 
 
-@exact_kernel
-def _found(book: Any, zones: Any, order: Any, position: int, row: int, bar: Any, price: float) -> None:
+@inner_kernel
+def _found(book: Any, zones: Any, highs: Any, position: int, row: int, bars: Any, price: float) -> None:
     """Begin a zone at `position` with the piece now being filed; it is armed once a close stands clear of it."""
     for place in range(book.live, position, -1):
-        order[place] = order[place - 1]
-    order[position] = book.filed
+        zones[place] = zones[place - 1]
+        highs[place] = highs[place - 1]
+    zone, close = zones[position], bars.close[row]
     book.live += 1
-    zone = zones[book.filed]
-    zone.price = zone.low = zone.high = price
-    zone.latest = zone.last_touch = -1
-    zone.strength_row = row
-    zone.side = 1 if bar.close > price else -1
-    zone.state = ARMED if abs(bar.close - price) > CLEAR_ATR * bar.atr else NEW
+    zone.price = zone.low = zone.high = zone.bottom = zone.top = price
+    zone.strength, zone.strength_row, zone.met_row = 0.0, row, row
+    zone.founder, zone.latest, zone.unmet, zone.last_touch, zone.prices = book.filed, -1, -1, -1, 0
+    zone.evidence = zone.touches = zone.holds = zone.breaks = zone.role_flips = 0
+    zone.side = 1 if close > price else -1
+    zone.state = ARMED if abs(close - price) > CLEAR_ATR * bars.atr[row] else NEW
+    zone.was_broken = False
 
 
-@exact_kernel
+@inner_kernel
 def _is_told(zone: Any, pieces: Any, price: float) -> bool:
     """Whether one of the zone's pieces has this very price."""
     if not zone.low <= price <= zone.high:
@@ -161,7 +212,7 @@ def _is_told(zone: Any, pieces: Any, price: float) -> bool:
     return bool(item >= 0)
 
 
-@exact_kernel
+@inner_kernel
 def _count_price(zone: Any, price: float) -> None:
     """Let a price that is new in the zone widen it; the zone's price is the mean of them."""
     zone.low, zone.high = min(zone.low, price), max(zone.high, price)
@@ -170,36 +221,43 @@ def _count_price(zone: Any, price: float) -> None:
     zone.price = min(max(mean, zone.low), zone.high)  # rounding must not carry it out of its edges
 
 
-@exact_kernel
-def _file(book: Any, zones: Any, order: Any, pieces: Any, row: int, bar: Any) -> None:
+@inner_kernel
+def _file(book: Any, zones: Any, highs: Any, pieces: Any, row: int, bars: Any) -> None:
     """File the pieces known by now: each joins a zone, or founds one; a price counts once in a zone."""
-    while book.filed < len(pieces) and pieces[book.filed].known_day <= bar.day:
+    while book.filed < book.end and pieces[book.filed].row <= row:
         piece = pieces[book.filed]
-        position, exists = _home(book, zones, order, piece.price, bar.atr)
+        position, exists = _home(book, zones, highs, piece.price, bars.atr[row])
         if not exists:
-            _found(book, zones, order, position, row, bar, piece.price)
-        zone = zones[order[position]]
-        points = 0.0 if _is_told(zone, pieces, piece.price) else 1.0
-        if points > 0:
+            _found(book, zones, highs, position, row, bars, piece.price)
+        zone = zones[position]
+        piece.is_new = not _is_told(zone, pieces, piece.price)
+        if piece.is_new:
             _count_price(zone, piece.price)
-        _credit(zone, row, 1.0, points)
-        piece.row, piece.zone, piece.previous = row, order[position], zone.latest
+            highs[position] = zone.high
+        piece.row, piece.zone, piece.previous, piece.next = row, zone.founder, zone.latest, -1
+        if zone.latest >= 0:
+            pieces[zone.latest].next = book.filed
+        if zone.unmet < 0:
+            zone.unmet = book.filed
         zone.evidence += 1
         zone.latest = book.filed
         book.filed += 1
 
 
-@exact_kernel
-def _show(book: Any, zones: Any, order: Any, row: int, close: float, per_side: int, out: Any) -> int:
+@inner_kernel
+def _show(book: Any, zones: Any, highs: Any, pieces: Any, row: int, bars: Any, per_side: int, out: Any) -> int:
     """Write the nearest zones on each side, in rising order of price; returns how many."""
-    split = _first_reaching(book, zones, order, close)
-    if split < book.live and zones[order[split]].low <= close and zones[order[split]].side > 0:
+    close = bars.close[row]
+    split = _first_reaching(book, highs, close)
+    for zone in zones[max(split - per_side, 0) : min(split + per_side + 1, book.live)]:
+        _catch_up(zone, pieces, row, bars)
+    if split < book.live and zones[split].low <= close and zones[split].side > 0:
         split += 1  # the zone that contains the close was support, and still is
     first = max(split - per_side, 0)
     last: int = min(split + per_side, book.live)
     for position in range(first, last):
-        zone, shown = zones[order[position]], out[position - first]
-        shown.row, shown.founder, shown.latest, shown.is_support = row, order[position], zone.latest, position < split
+        zone, shown = zones[position], out[position - first]
+        shown.row, shown.founder, shown.latest, shown.is_support = row, zone.founder, zone.latest, position < split
         shown.price, shown.low, shown.high = zone.price, zone.low, zone.high
         shown.strength = zone.strength * FADE[row - zone.strength_row]
         shown.evidence, shown.touches, shown.last_touch = zone.evidence, zone.touches, zone.last_touch
@@ -207,55 +265,38 @@ def _show(book: Any, zones: Any, order: Any, row: int, close: float, per_side: i
         start, end = (first, split) if position < split else (split, last)
         shown.nearness = 1
         for other in range(start, end):
-            gap = abs(zones[order[other]].price - close) - abs(zone.price - close)
+            gap = abs(zones[other].price - close) - abs(zone.price - close)
             shown.nearness += gap < 0 or (gap == 0 and other < position)
     return last - first
-
-
-@exact_kernel
-def _walk_zones(bars: Any, pieces: Any, per_side: int, first_day: int, out: Any) -> int:
-    """One market; returns how many records it wrote."""
-    zones, order = np.zeros(len(pieces), ZONE), np.empty(len(pieces), np.int32)
-    book = np.zeros(1, BOOK)[0]
-    written = 0
-    for row in range(len(bars)):
-        bar = bars[row]
-        if bar.atr > 0:
-            _expire(book, zones, order, pieces, row)
-            _meet_zones(book, zones, order, row, bars)
-            _file(book, zones, order, pieces, row, bar)
-            if bar.day >= first_day:
-                written += _show(book, zones, order, row, bar.close, per_side, out[written:])
-    return written
 
 
 @exact_kernel
 def walk_markets(bars: Any, offsets: Any, pieces: Any, shares: Any, per_side: int, first_day: int) -> Any:
     """SNAPSHOT records of the `per_side` nearest zones on either side of the close, at every bar from `first_day` on.
 
-    `bars`: BAR records of a batch of markets, `pieces`: PIECE records of the same, sorted by known_day, with -1 as row
-    and previous; the walk fills in these and the zone. Market i has the bars from offsets[i] on and the pieces from
-    shares[i] on, counted through all batches, as are the rows and pieces that come out.
-    A bar whose ATR is NaN or 0 shows no zones; evidence waits for the first bar that has one.
+    Market i has the bars from offsets[i] on and the PIECE records from shares[i] on, in filing order; the walk fills
+    these in. A bar whose ATR is NaN or 0 shows no zones; evidence waits for the first bar that has one.
     """
-    shown = 0
-    for bar in bars:
-        shown += bar.day >= first_day
-    out = np.empty(shown * 2 * per_side, SNAPSHOT)
-    written = 0
-    for market in range(len(offsets) - 1):
-        row, piece = offsets[market], shares[market]
-        its = pieces[piece - shares[0] : shares[market + 1] - shares[0]]
-        days = bars[row - offsets[0] : offsets[market + 1] - offsets[0]]
-        count = _walk_zones(days, its, per_side, first_day, out[written:])
-        for zone in out[written : written + count]:
-            zone.row += row
-            zone.last_touch += row if zone.last_touch >= 0 else 0
-            zone.founder += piece
-            zone.latest += piece
-        for item in its:
-            item.row += row if item.row >= 0 else 0
-            item.zone += piece
-            item.previous += piece if item.previous >= 0 else 0
-        written += count
+    markets, shown, most = len(offsets) - 1, 0, 0
+    shows_from = offsets[1:].copy()
+    for market in range(markets):
+        while shows_from[market] > offsets[market] and bars.day[shows_from[market] - 1] >= first_day:
+            shows_from[market] -= 1
+        shown += offsets[market + 1] - shows_from[market]
+        most = max(most, shares[market + 1] - shares[market])
+    zones, highs, book = np.empty(most, ZONE), np.empty(most), np.empty(1, BOOK)[0]
+    out, written = np.empty(shown * 2 * per_side, SNAPSHOT), 0
+    for market in range(markets):
+        book.live, book.filed, book.expired, book.end = 0, shares[market], shares[market], shares[market + 1]
+        row, end = offsets[market], offsets[market + 1]
+        while row < end:
+            if bars.atr[row] > 0:
+                _expire(book, zones, highs, pieces, row)
+                _file(book, zones, highs, pieces, row, bars)
+                if row >= shows_from[market]:
+                    written += _show(book, zones, highs, pieces, row, bars, per_side, out[written:])
+            due = pieces[book.filed].row if book.filed < book.end else end
+            row = max(row + 1, min(due, shows_from[market]))
+        for piece in pieces[book.filed : book.end]:
+            piece.row = -1
     return out[:written]

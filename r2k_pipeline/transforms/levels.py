@@ -11,9 +11,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from r2k_pipeline.contracts.levels import LevelEvidence
-from r2k_pipeline.transforms.level_evidence import in_filing_order
+from r2k_pipeline.transforms.level_evidence import kind_enum, market_enum
 from r2k_pipeline.transforms.market_batches import map_batches
-from r2k_pipeline.transforms.symbols import column_array, symbol_offsets
+from r2k_pipeline.transforms.symbols import Integers, column_array, physical_array, symbol_offsets
 
 Records = NDArray[np.void]
 ROLES = ("resistance", "support")
@@ -21,6 +21,8 @@ PER_SIDE = 6
 """Zones shown on each side of the close."""
 FIRST_DAY = -(2**62)
 """Before every session."""
+KEY = ("market", "session_date")
+UNALIGNED = "levels: indicators do not have the market and session_date rows of bars, in their order"
 NAMED_EVIDENCE = 4
 """Newest pieces that the evidence text spells out; evidence_count counts all."""
 
@@ -52,19 +54,19 @@ def build_levels(
 
     Raises ValueError if bars are not sorted, `indicators` has other rows than `bars`, or `evidence` other markets.
     """
-    evidence = in_filing_order(evidence, bars)
     zones, pieces = _walk_markets(bars, indicators, evidence, per_side, since)
     column = {name: pl.Series(np.ascontiguousarray(zones[name])) for name in zones.dtype.names or ()}
-    at_bar, founder = bars[column["row"]], evidence[column["founder"]]
+    founders = pieces["item"][zones["founder"]]
+    at_bar, founder = bars.select("market", "session_date", "close")[column["row"]], evidence[founders]
     return pl.DataFrame(
         {
             "market": at_bar["market"],
             "session_date": at_bar["session_date"],
-            "level_id": _level_ids(evidence, zones["founder"]),
+            "level_id": _level_ids(evidence, founders),
             "price": column["price"],
             "low": column["low"],
             "high": column["high"],
-            "kind": founder["kind"],
+            "kind": founder["kind"].cast(pl.String),
             "role": pl.Series(ROLES).gather(column["is_support"].cast(pl.UInt32)),
             "strength": column["strength"],
             **{name: column[name].cast(pl.Int64) for name in ("touches", "holds", "breaks", "role_flips")},
@@ -74,7 +76,7 @@ def build_levels(
             "distance_atr": (column["price"] - at_bar["close"]) / indicators["atr_14"].gather(column["row"]),
             "nearness": column["nearness"].cast(pl.Int64),
             "evidence_count": column["evidence"].cast(pl.Int64),
-            "evidence": _evidence_texts(evidence, pieces["previous"], zones["latest"]),
+            "evidence": _evidence_texts(evidence, pieces, zones["latest"]),
         }
     )
 
@@ -85,16 +87,15 @@ def build_level_evidence(bars: pl.DataFrame, indicators: pl.DataFrame, evidence:
     Arguments and errors as of build_levels, whose zones these are; sorted by market and filed_date. Evidence that no
     session with an ATR followed is in no zone and has no row.
     """
-    evidence = in_filing_order(evidence, bars)
     _, pieces = _walk_markets(bars, indicators, evidence, per_side=0, since=None)
-    is_filed = pieces["row"] >= 0
+    filed = pieces[pieces["row"] >= 0]
     return (
-        evidence.with_columns(
-            pl.col("market").cast(pl.String),
-            level_id=_level_ids(evidence, pieces["zone"]),
-            filed_date=bars["session_date"].gather(pl.Series(pieces["row"]).replace(-1, None)),
+        evidence[filed["item"]]
+        .with_columns(
+            pl.col("market", "kind").cast(pl.String),
+            level_id=_level_ids(evidence, pieces["item"][filed["zone"]]),
+            filed_date=bars["session_date"].gather(filed["row"]),
         )
-        .filter(pl.Series(is_filed))
         .select(name for name in LevelEvidence.column_names() if name != "withdrawn_date")
     )
 
@@ -102,35 +103,48 @@ def build_level_evidence(bars: pl.DataFrame, indicators: pl.DataFrame, evidence:
 def _walk_markets(
     bars: pl.DataFrame, indicators: pl.DataFrame, evidence: pl.DataFrame, per_side: int, since: date | None
 ) -> tuple[Records, Records]:
-    """Snapshots and filed pieces of all markets, rows and pieces counted through the frames."""
-    from r2k_pipeline.transforms.level_kernels import BAR, PIECE, walk_markets  # noqa: PLC0415  (imports numba)
+    """Snapshots of all markets and all pieces in filing order; `item` is a row of `evidence`."""
+    from r2k_pipeline.transforms.level_evidence_kernels import Evidence, order_pieces  # noqa: PLC0415  (imports numba)
+    from r2k_pipeline.transforms.level_kernels import PIECE, Bars, walk_markets  # noqa: PLC0415
 
-    keys = bars.select("market", "session_date")
-    if not keys.equals(indicators.select(keys.columns)):
-        raise ValueError("levels: indicators do not have the market and session_date rows of bars, in their order")
-    days = bars["session_date"].to_physical().cast(pl.Int64).to_numpy()
-    first_day = FIRST_DAY if since is None else pl.Series([since], dtype=bars.schema["session_date"]).to_physical()[0]
-    prices = [column_array(bars, name) for name in ("high", "low", "close")]
-    columns = dict(zip(("high", "low", "close", "day"), (*prices, days), strict=True))
-    atr = indicators["atr_14"]
-    pieces = np.empty(evidence.height, PIECE)
-    pieces["price"], pieces["known_day"] = evidence["price"], evidence["confirmed_date"].to_physical()
-    pieces["row"], pieces["zone"], pieces["previous"] = -1, 0, -1
     offsets = symbol_offsets(bars)
-    shares = np.searchsorted(evidence["market"].to_physical().to_numpy(), range(len(offsets)))
+    keys, their_keys, their_atr = bars.select(KEY), indicators.select(KEY), indicators["atr_14"]
+    if keys.height != their_keys.height:
+        raise ValueError(UNALIGNED)
+    first_day = FIRST_DAY if since is None else pl.Series([since], dtype=bars.schema["session_date"]).to_physical()[0]
+    atr, pieces = np.empty(bars.height), np.empty(evidence.height, PIECE)
+    high, low, close = (column_array(bars, name) for name in ("high", "low", "close"))
+    columns = Bars(high, low, close, atr, physical_array(bars["session_date"]))
+    items, shares = _by_market(evidence, market_enum(bars, offsets))
+    kinds = evidence["kind"]
+    names = kinds.dtype.categories if isinstance(kinds.dtype, pl.Enum) else kinds.unique()
+    known, rank, born = map(
+        physical_array, (evidence["confirmed_date"], kinds.cast(kind_enum(names)), evidence["born_date"])
+    )
+    told = Evidence(column_array(evidence, "price"), known, rank, born)
 
     def walk(first: int, end: int) -> Records:
-        starts, share_starts = offsets[first : end + 1], shares[first : end + 1]
-        row, piece = slice(starts[0], starts[-1]), slice(share_starts[0], share_starts[-1])
-        records = np.empty(row.stop - row.start, BAR)
-        records["atr"] = atr[row].fill_null(float("nan")).to_numpy()
-        for name, values in columns.items():
-            records[name] = values[row]
-        zones: Records = walk_markets(records, starts, pieces[piece], share_starts, per_side, first_day)
+        starts, its = offsets[first : end + 1], shares[first : end + 1]
+        rows = slice(starts[0], starts[-1])
+        if not keys[rows].equals(their_keys[rows]):
+            raise ValueError(UNALIGNED)
+        atr[rows] = their_atr[rows].fill_null(float("nan")).to_numpy()
+        order_pieces(told, items, its, columns.day, starts, pieces)
+        zones: Records = walk_markets(columns, starts, pieces, its, per_side, first_day)
         return zones
 
-    batches = map_batches(walk, offsets)
-    return batches[0] if len(batches) == 1 else np.concatenate(batches), pieces
+    return np.concatenate(map_batches(walk, offsets)), pieces
+
+
+def _by_market(evidence: pl.DataFrame, markets: pl.Enum) -> tuple[Integers, Integers]:
+    """The rows of `evidence` market by market, and where among them each market's begin (and the last one's end)."""
+    codes = evidence["market"].cast(markets, strict=False)
+    if codes.null_count():
+        strangers = evidence.filter(codes.is_null())["market"].unique().sort().head().to_list()
+        raise ValueError(f"levels: evidence of markets that have no bars: {strangers}")
+    place = codes.to_physical().to_numpy()
+    ends = np.bincount(place, minlength=len(markets.categories)).cumsum()
+    return np.argsort(place, kind="stable"), np.concatenate([[0], ends])
 
 
 def _used(indices: NDArray[np.int32], size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -143,17 +157,19 @@ def _used(indices: NDArray[np.int32], size: int) -> tuple[NDArray[np.int64], NDA
 def _level_ids(evidence: pl.DataFrame, founders: NDArray[np.int32]) -> pl.Series:
     """The founding evidence names the level: kind and birth; a range's edge may move, so it adds when it was known."""
     items, place = _used(founders, evidence.height)
+    kind = pl.col("kind").cast(pl.String)
     born, known = (pl.col(name).dt.to_string("iso") for name in ("born_date", "confirmed_date"))
-    suffix = pl.when(pl.col("kind").str.starts_with("range_")).then("-" + known).otherwise(pl.lit(""))
-    return evidence[items].select(pl.col("kind") + "-" + born + suffix).to_series().gather(place)
+    suffix = pl.when(kind.str.starts_with("range_")).then("-" + known).otherwise(pl.lit(""))
+    return evidence[items].select(kind + "-" + born + suffix).to_series().gather(place)
 
 
-def _evidence_texts(evidence: pl.DataFrame, previous: NDArray[np.int32], latest: NDArray[np.int32]) -> pl.Series:
+def _evidence_texts(evidence: pl.DataFrame, pieces: Records, latest: NDArray[np.int32]) -> pl.Series:
     """For each zone, by its `latest` piece: the newest ones, newest first, as `kind date at price`, `; ` between."""
-    item, place = _used(latest, evidence.height)
-    piece = pl.format("{} {} at {}", "kind", pl.col("born_date").dt.to_string("iso"), pl.col("price").round(2))
+    piece, place = _used(latest, evidence.height)
+    text = pl.format("{} {} at {}", "kind", pl.col("born_date").dt.to_string("iso"), pl.col("price").round(2))
     texts = []
     for _ in range(NAMED_EVIDENCE):
-        texts.append(evidence[np.maximum(item, 0)].select(pl.when(pl.Series(item >= 0)).then(piece)).to_series())
-        item = np.where(item < 0, item, previous[item])
+        named = evidence[pieces["item"][np.maximum(piece, 0)]]
+        texts.append(named.select(pl.when(pl.Series(piece >= 0)).then(text)).to_series())
+        piece = np.where(piece < 0, piece, pieces["previous"][piece])
     return pl.select(pl.concat_str(texts, separator="; ", ignore_nulls=True)).to_series().gather(place)

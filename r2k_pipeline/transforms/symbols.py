@@ -21,18 +21,25 @@ def column_array(bars: pl.DataFrame, name: str) -> Floats:
     return array
 
 
+def physical_array(column: pl.Series) -> Integers:
+    """Days, instants or the codes of an Enum as kernels take them: 64-bit integers, contiguous and read-only."""
+    array = column.to_physical().cast(pl.Int64).to_numpy()
+    array.flags.writeable = False
+    return array
+
+
 def symbol_offsets(bars: pl.DataFrame) -> Integers:
     """Where each market's rows begin, and the number of rows: market i has rows offsets[i]..offsets[i + 1] - 1.
 
     Raises ValueError naming the market if a market's rows are apart or not strictly ascending by session_date.
     """
-    runs = bars.get_column("market").rle().struct.unnest()
-    offsets = np.concatenate([[0], runs.get_column("len").cast(pl.Int64).cum_sum().to_numpy()]).astype(np.int64)
-    apart = runs.get_column("value").filter(runs.get_column("value").is_duplicated())
-    days = bars.get_column("session_date").to_physical().to_numpy()
-    late = days[1:] <= days[:-1]
+    market, days = bars.get_column("market"), bars.get_column("session_date").to_physical().to_numpy()
+    begins = market.ne_missing(market.shift()).arg_true()
+    offsets = np.append(begins.to_numpy(), bars.height).astype(np.int64)
+    names = market.gather(begins)
+    apart, late = names.filter(names.is_duplicated()), days[1:] <= days[:-1]
     late[offsets[1:-1] - 1] = False
     if len(apart) or late.any():
-        market = apart[0] if len(apart) else bars.get_column("market")[int(late.argmax()) + 1]
-        raise ValueError(f"bars of market {market!r} must be together, sorted by session_date, each session once")
+        name = apart[0] if len(apart) else market[int(late.argmax()) + 1]
+        raise ValueError(f"bars of market {name!r} must be together, sorted by session_date, each session once")
     return offsets

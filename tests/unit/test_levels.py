@@ -14,7 +14,7 @@ from polars.testing import assert_frame_equal
 from r2k_pipeline.contracts.levels import LevelEvidence, Levels
 from r2k_pipeline.transforms.consolidations import build_consolidations
 from r2k_pipeline.transforms.indicators import build_daily_indicators
-from r2k_pipeline.transforms.level_evidence import find_evidence, in_filing_order
+from r2k_pipeline.transforms.level_evidence import FAMILIES, find_evidence
 from r2k_pipeline.transforms.level_evidence_kernels import standing
 from r2k_pipeline.transforms.levels import build_level_evidence, build_levels
 from r2k_pipeline.transforms.pivots import build_swing_pivots
@@ -124,8 +124,10 @@ class PlainZone:
 
 def plain_levels(bars: pl.DataFrame, evidence: pl.DataFrame, per_side: int) -> dict[tuple[date, str], tuple[Any, ...]]:
     zones: list[PlainZone] = []
-    ordered = in_filing_order(evidence, bars)
-    pending = list(ordered.select("kind", "price", "born_date", "confirmed_date").iter_rows())
+    pending = sorted(
+        evidence.select("kind", "price", "born_date", "confirmed_date").iter_rows(),
+        key=lambda piece: (piece[3], FAMILIES.index(piece[0].split("_")[0]), piece[0], piece[2]),
+    )
     shown = {}
     frame = bars.select("session_date", "high", "low", "close").with_columns(plain_indicators(bars)["atr_14"])
     for row, (day, high, low, close, atr) in enumerate(frame.iter_rows()):
@@ -258,7 +260,7 @@ def test_unaligned_input_is_refused() -> None:
 def test_an_edge_is_born_at_the_close_that_it_is_and_told_once_a_session() -> None:
     bars = walk_bars(11, 600)
     ranges, closes = build_consolidations(bars), dict(bars.select("session_date", "close").iter_rows())
-    edges = evidence_of(bars).filter(pl.col("kind").str.starts_with("range_"))
+    edges = evidence_of(bars).filter(pl.col("kind").cast(pl.String).str.starts_with("range_"))
     expected = set()
     for start, known, low, high in ranges.select("start_date", "confirmed_date", "low", "high").iter_rows():
         for kind, edge in (("range_low", low), ("range_high", high)):
