@@ -120,6 +120,16 @@ def test_libraries_stay_with_their_owners(module: Path) -> None:
                 assert _part(module) in owners, f"only {owners} may import {library}"
 
 
+@pytest.mark.parametrize("module", [m for m in MODULES if m.parent.name == "transforms"], ids=_id)
+def test_kernels_keep_the_arrays_whose_records_they_take(module: Path) -> None:
+    """In compiled code a record of an array that nobody holds is a view of memory that is free already."""
+    for node in ast.walk(_tree(module)):
+        fresh = isinstance(node, ast.Subscript) and isinstance(node.value, ast.Call)
+        assert not (fresh and re.match(r"np\.(empty|zeros|ones|full)\b", ast.unparse(node.value.func))), (
+            f"line {node.lineno}: name the array"
+        )
+
+
 def test_what_is_imported_is_declared() -> None:
     """No module leans on a package that is there only because another one needs it."""
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["project"]

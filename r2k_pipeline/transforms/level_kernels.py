@@ -284,9 +284,10 @@ def walk_markets(bars: Any, offsets: Any, pieces: Any, shares: Any, per_side: in
             shows_from[market] -= 1
         shown += offsets[market + 1] - shows_from[market]
         most = max(most, shares[market + 1] - shares[market])
-    zones, highs, book = np.empty(most, ZONE), np.empty(most), np.empty(1, BOOK)[0]
+    zones, highs, books = np.empty(most, ZONE), np.empty(most), np.empty(markets, BOOK)
     out, written = np.empty(shown * 2 * per_side, SNAPSHOT), 0
     for market in range(markets):
+        book = books[market]
         book.live, book.filed, book.expired, book.end = 0, shares[market], shares[market], shares[market + 1]
         row, end = offsets[market], offsets[market + 1]
         while row < end:

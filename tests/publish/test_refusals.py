@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from r2k_pipeline.cli import main
-from r2k_pipeline.contracts.marts import Markets, Sessions
+from r2k_pipeline.contracts.marts import Markets
 from r2k_pipeline.lake import LakeError
 from r2k_pipeline.postgresql.address import Address, PublishError
 from r2k_pipeline.postgresql.publication import publish_to_postgresql
@@ -225,8 +225,11 @@ def test_rows_that_break_their_contract(
 
 
 def test_a_server_that_ends_long_statements(tmp_path: Path, own_database: Database) -> None:
-    lake = build_lake(tmp_path, more={Sessions: rows_of_every_kind(Sessions, 30_000, "a")})
-    own_database.run(f"alter database {own_database.name} set statement_timeout = '15ms'")
+    own_database.run(
+        "create function linger() returns event_trigger language plpgsql as 'begin perform pg_sleep(60); end'",
+        "create event trigger slow_server on ddl_command_start when tag in ('CREATE TABLE') execute function linger()",
+        f"alter database {own_database.name} set statement_timeout = '2s'",  # long enough to connect on a busy machine
+    )
     with pytest.raises(PublishError, match=f"{STAYS}: canceling statement due to statement timeout; next: "):
-        publish(lake, own_database)
+        publish(build_lake(tmp_path), own_database)
     assert own_database.rows("select count(*) from pg_namespace where nspname = 'r2k'") == [(0,)]
