@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from tests.lakes import Published, publish_once
+from tests.lakes import Published, publish_once, report_once
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "real"
 MEMORY: Final = Path("/dev/shm")
@@ -77,6 +77,12 @@ def sample(lakes: Path, homes: Path) -> Published:
 def from_real(lakes: Path, homes: Path, real: Path) -> Published:
     """A lake of the real vendor files, after one run."""
     return publish_once(lakes / "real", homes / "real", "files", "--files", real)
+
+
+@pytest.fixture(scope="session")
+def reported(lakes: Path, homes: Path, sample: Published) -> Published:
+    """The sample's lake with its site."""
+    return report_once(lakes / "reported", homes / "reported", sample)
 
 
 @pytest.fixture

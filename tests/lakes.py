@@ -6,6 +6,8 @@ expected of it. Whoever changes a lake does so in a copy.
 
 import fcntl
 import json
+import shutil
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -60,12 +62,26 @@ class Published:
 
 def publish_once(folder: Path, home: Path, source: str, *arguments: object) -> Published:
     """The lake of `source` in `folder` after one `r2k run`: run here, unless another process did or is about to."""
-    folder.mkdir(exist_ok=True)
+    said = _once(home, lambda: r2k(home, "run", "--json", "--lake", folder, *arguments))
+    return Published(folder, source, said, home)
+
+
+def report_once(folder: Path, home: Path, lake: Published) -> Published:
+    """A copy of `lake` in `folder` after one `r2k report`, made as by publish_once."""
+
+    def report() -> Result:
+        shutil.copytree(lake.folder, folder, symlinks=True)
+        return r2k(home, "report", "--lake", folder, "--source", lake.source)
+
+    return Published(folder, lake.source, _once(home, report), home)
+
+
+def _once(home: Path, command: Callable[[], Result]) -> Said:
+    """What a command said that the first process to ask for it runs; the others wait."""
     home.mkdir(exist_ok=True)
     said = home / "said.json"
     with (home / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not said.exists():
-            result = r2k(home, "run", "--json", "--lake", folder, *arguments)
-            said.write_text(json.dumps(asdict(Said.of(result))))
-    return Published(folder, source, Said(**json.loads(said.read_text())), home)
+            said.write_text(json.dumps(asdict(Said.of(command()))))
+    return Said(**json.loads(said.read_text()))

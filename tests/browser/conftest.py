@@ -42,7 +42,7 @@ def chromium() -> str:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def dagster_ui(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a `r2k ui` on an empty sample lake; afterwards none of its processes may be left."""
     folder = tmp_path_factory.mktemp("ui")

@@ -3,9 +3,6 @@
 Belongs here: what a browser shows and does. Not here: what the pages say (tests/pipeline/test_report_asset.py).
 """
 
-import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +14,6 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tests.browser.conftest import ARTIFACTS, SWITCHES
 from tests.lakes import Published
 
-R2K: Final = Path(sys.executable).with_name("r2k")
 WIDE, NARROW = 1440, 390
 SHEET: Final = 1046
 """CSS pixels of A4 across, less its margins of 10 mm."""
@@ -31,11 +27,10 @@ Open = Callable[..., Page]
 
 
 @pytest.fixture(scope="module")
-def site(sample: Published, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def site(reported: Published) -> Path:
     """The folder of the sample's site, as the command line writes it."""
-    lake = shutil.copytree(sample.folder, tmp_path_factory.mktemp("site") / "lake")
-    subprocess.run([R2K, "report", "--source", "sample", "--lake", lake], check=True, cwd=lake, timeout=600)
-    return lake / "sample" / "report"
+    assert reported.result.exit_code == 0, reported.result.output
+    return reported.lake.report()
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +84,20 @@ def test_every_page_fits_its_width(open_page: Open, name: str, width: int) -> No
         assert box["width"] > 0.8 * tab.locator("main").bounding_box()["width"], "a figure uses the width there is"
     ARTIFACTS.mkdir(exist_ok=True)
     tab.screenshot(path=ARTIFACTS / f"site-{name}-{width}.png", full_page=True)
+    if width == WIDE:
+        fits_a_sheet(tab, name)
+
+
+def fits_a_sheet(tab: Page, name: str) -> None:
+    """On paper no table is wider than the sheet."""
+    tab.set_viewport_size({"width": SHEET, "height": 900})
+    tab.emulate_media(media="print")
+    assert tab.evaluate("document.documentElement.scrollWidth") <= SHEET
+    tables = tab.evaluate(
+        "[...document.querySelectorAll('table')].map(it => [it.scrollWidth, it.parentElement.clientWidth])"
+    )
+    assert tables or name == "index"
+    assert all(width <= room for width, room in tables), "what is beyond the edge of a sheet is lost"
 
 
 def corner(tab: Page) -> list[int]:
@@ -185,25 +194,14 @@ def test_without_a_script_and_on_paper_the_picture_stands(open_page: Open) -> No
     assert not tab.locator("figure.chart canvas").is_visible()
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_on_paper_no_table_is_wider_than_the_sheet(open_page: Open, name: str) -> None:
-    tab = open_page(name, SHEET)
-    tab.emulate_media(media="print")
-    assert tab.evaluate("document.documentElement.scrollWidth") <= SHEET
-    tables = tab.evaluate(
-        "[...document.querySelectorAll('table')].map(it => [it.scrollWidth, it.parentElement.clientWidth])"
-    )
-    assert tables or name == "index"
-    assert all(width <= room for width, room in tables), "what is beyond the edge of a sheet is lost"
-
-
-@pytest.mark.parametrize(("width", "media"), [(WIDE, "screen"), (NARROW, "screen"), (SHEET, "print")])
-def test_only_what_is_judged_has_a_dot(open_page: Open, width: int, media: str) -> None:
-    tab = open_page("RUT", width)
-    tab.emulate_media(media=media)
+def test_only_what_is_judged_has_a_dot(open_page: Open) -> None:
+    tab = open_page("RUT")
     dots = "cells => cells.map(cell => getComputedStyle(cell, '::before').content)"
-    assert set(tab.locator("#levels [data-state]").evaluate_all(dots)) == {"none"}
-    assert set(tab.locator("#claims [data-state]").evaluate_all(dots)) == {'"●"'}
+    for width, media in ((WIDE, "screen"), (NARROW, "screen"), (SHEET, "print")):
+        tab.set_viewport_size({"width": width, "height": 900})
+        tab.emulate_media(media=media)
+        assert set(tab.locator("#levels [data-state]").evaluate_all(dots)) == {"none"}
+        assert set(tab.locator("#claims [data-state]").evaluate_all(dots)) == {'"●"'}
 
 
 def test_the_first_tab_leads_past_the_navigation(open_page: Open) -> None:

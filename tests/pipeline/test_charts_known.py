@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from r2k_pipeline.report.charts.figure import VEGA_LITE
 from r2k_pipeline.report.charts.figures import Figures, read_figures
 from r2k_pipeline.report.charts.known_rows import SESSIONS, read_known, read_moments
 from r2k_pipeline.report.charts.theme import DARK
@@ -38,6 +39,12 @@ def test_every_figure_is_there(newest: Figures) -> None:
     assert newest.cross_market is not None
     assert newest.outcomes is not None
     assert newest.notes == ()
+
+
+def test_figures_are_valid_vega_lite(newest: Figures) -> None:
+    for figure in (newest.reviews[2], newest.cross_market, newest.outcomes):
+        assert figure is not None
+        assert f"/v{VEGA_LITE}." in figure.chart.to_dict(validate=True)["$schema"], figure.name
 
 
 def test_figures_are_small(newest: Figures) -> None:

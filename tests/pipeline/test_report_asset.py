@@ -1,13 +1,12 @@
-"""The site of the sample: written by its Dagster job, complete, small, and a past moment's beside it.
+"""The site of the sample: complete, small, a past moment's beside it; and the Dagster asset that writes a site.
 
-Belongs here: the asset, its metadata, the whole site of four markets. Not here: small lakes (tests/unit/test_site.py),
+Belongs here: the asset and its metadata, the whole site of four markets. Not here: small lakes (unit/test_site.py),
 the browser (tests/browser/test_site.py).
 """
 
 import base64
 import html
 import re
-import shutil
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -15,12 +14,14 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.definitions import defs
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.orchestration.report import THUMBNAIL_BYTES
 from tests.lakes import Published
 from tests.pipeline.command_line import r2k
 from tests.site_pages import Site
+from tests.unit.published import mart_row, publish
 
 LARGEST = 3_000_000
 MARKETS = ("DJI", "NDX", "RUT", "SPX")
@@ -28,24 +29,9 @@ OF_ALL = ("index.html", "claims.html", "outcomes.html", "quality.html", "diction
 
 
 @pytest.fixture(scope="module")
-def folder(sample: Published, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the sample's lake, for sites to be written into."""
-    return shutil.copytree(sample.folder, tmp_path_factory.mktemp("sites") / "lake", symlinks=True)
-
-
-@pytest.fixture(scope="module")
-def result(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dg.ExecuteInProcessResult:
-    """What the job `site` did."""
-    config = {"resources": {"pipeline": {"config": {"source": "sample", "lake": str(folder)}}}}
-    with dg.DagsterInstance.ephemeral(tempdir=str(tmp_path_factory.mktemp("records"))) as instance:
-        return defs.resolve_job_def("site").execute_in_process(instance=instance, run_config=config)
-
-
-@pytest.fixture(scope="module")
-def site(result: dg.ExecuteInProcessResult, folder: Path) -> Site:
-    """The site that it wrote."""
-    assert result.success
-    return Site(Lake.of(folder, "sample").report())
+def site(reported: Published) -> Site:
+    """The sample's site."""
+    return Site(reported.lake.report())
 
 
 def test_jobs_hold_the_report_where_it_is_wanted() -> None:
@@ -59,7 +45,16 @@ def test_jobs_hold_the_report_where_it_is_wanted() -> None:
     assert defs.resolve_schedule_def("refresh_after_close").job_name == "refresh_and_report"
 
 
-def test_the_asset_shows_the_site(result: dg.ExecuteInProcessResult, site: Site) -> None:
+def test_the_asset_shows_the_site(tmp_path: Path) -> None:
+    """Of a small lake: a week of two markets."""
+    days = [f"2025-03-{day}" for day in range(10, 15)]
+    bar = {"open": 1990.0, "high": 2010.0, "low": 1980.0, "close": 2000.0}
+    rows = [mart_row(market, day) for market in ("NDX", "RUT") for day in days]
+    publish(tmp_path, rows, more={MarketBars: [{**row, **bar} for row in rows]})
+    config = {"resources": {"pipeline": {"config": {"source": "sample", "lake": str(tmp_path)}}}}
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = defs.resolve_job_def("site").execute_in_process(instance=instance, run_config=config)
+    site = Site(Lake.of(tmp_path, "sample").report())
     (materialization,) = result.asset_materializations_for_node("report")
     shown = materialization.metadata
     assert shown["site"].value == (site.folder / "index.html").as_uri()
@@ -71,7 +66,7 @@ def test_the_asset_shows_the_site(result: dg.ExecuteInProcessResult, site: Site)
         for value in shown.values()
         if (found := re.search(r"\(data:image/png;base64,([^)]+)\)", str(value.value)))
     ]
-    assert len(pictures) >= len(MARKETS)
+    assert len(pictures) == 2, "one a market"
     for png in pictures:
         assert len(png) <= THUMBNAIL_BYTES
         assert struct.unpack(">8sxxxx4s", png[:16]) == (b"\x89PNG\r\n\x1a\n", b"IHDR")
@@ -111,7 +106,8 @@ def test_queries_of_the_brief_return_the_figures(site: Site, sample: Published) 
         assert len(sample.query(html.unescape(query))) == 1, query
 
 
-def test_a_past_moment_is_written_beside(home: Path, folder: Path, site: Site) -> None:
+def test_a_past_moment_is_written_beside(home: Path, reported: Published, copy_of: Callable[[Path, str], Path]) -> None:
+    folder = copy_of(reported.folder, "lake")
     done = r2k(home, "report", "--source", "sample", "--lake", folder, "--as-of", "2025-03-12T16:30-04:00")
     assert done.exit_code == 0, done.output
     past = Site(folder / "sample" / "as_of" / "2025-03-12T203000Z" / "report")
@@ -121,11 +117,14 @@ def test_a_past_moment_is_written_beside(home: Path, folder: Path, site: Site) -
         later = {day for day in re.findall(r"20\d\d-\d\d-\d\d", text) if day > "2025-03-12"}
         # The day on which the next report comes out is known before: the calendar says so.
         assert later <= {"2025-03-14", "2025-03-18"}, f"{name}: {later}"
-    assert set(site.pages), "the site of now is still there"
+    assert Site(folder / "sample" / "report").pages, "the site of now is still there"
 
 
-def test_the_command_line_says_where_it_is(home: Path, folder: Path, copy_of: Callable[[Path, str], Path]) -> None:
-    empty = copy_of(folder, "lake")
+def test_the_command_line_says_where_it_is(
+    home: Path, reported: Published, copy_of: Callable[[Path, str], Path]
+) -> None:
+    assert (reported.lake.report() / "index.html").as_uri() in reported.result.output
+    empty = copy_of(reported.folder, "lake")
     (empty / "sample" / "warehouse.duckdb").unlink()
     failed = r2k(home, "report", "--source", "sample", "--lake", empty)
     assert failed.exit_code == 1

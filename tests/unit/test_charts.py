@@ -178,6 +178,7 @@ def _png_size(png: bytes) -> tuple[int, int]:
 def test_one_week_without_reports(tmp_path: Path) -> None:
     found = read_figures(_lake(tmp_path))
     (review,) = found.reviews
+    assert review.chart.to_dict(validate=True)["vconcat"]
     spec = review.spec()
     assert len(spec["datasets"]["sessions"]) == 5
     assert "No positions: no COT report on RUT known by 2025-03-14." in str(spec)

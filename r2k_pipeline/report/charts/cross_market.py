@@ -9,13 +9,11 @@ from typing import Final
 import altair as alt
 import polars as pl
 
-from r2k_pipeline.report.charts.figure import Figure
+from r2k_pipeline.report.charts.figure import Figure, Record, Records
 from r2k_pipeline.report.charts.known_rows import Known
 from r2k_pipeline.report.charts.labels import Scale
 from r2k_pipeline.report.charts.layout import (
     AXIS_EXTENT,
-    Record,
-    Records,
     Window,
     crosshair,
     edge_labels,
@@ -25,7 +23,6 @@ from r2k_pipeline.report.charts.layout import (
     linked,
     named,
     panel,
-    plain,
     time_axis,
     watermark,
 )
@@ -63,10 +60,9 @@ def build_cross_market(markets: Sequence[Known], is_sample: bool) -> Figure:
         panels[3],
         spacing=8,
         title=alt.TitleParams(title, subtitle=[subtitle]),
-        datasets={name: plain(records) for name, records in data.items()},
         params=linked([None, None, *LEADING]),
     ).resolve_scale(color="independent", strokeDash="independent")
-    return Figure("cross-market", None, title, _description(title, data), chart)
+    return Figure("cross-market", None, title, _description(title, data), chart, data)
 
 
 def _window(markets: Sequence[Known]) -> Window:
@@ -148,9 +144,9 @@ def _now_panel(group: str, names: Sequence[str], is_sample: bool) -> alt.LayerCh
     tooltips = [alt.Tooltip("market:N"), alt.Tooltip("now:Q"), alt.Tooltip("before:Q"), alt.Tooltip("report_date:N")]
     color = _color(names, "market")
     path = base.mark_rule(strokeWidth=1.5).encode(x, alt.X2("before"), color=color)
-    ring = base.mark_point(size=50, strokeWidth=1.5).encode(x="before:Q", color=color, tooltip=tooltips)
-    dot = base.mark_circle(size=90, opacity=1).encode(x="now:Q", color=color, tooltip=tooltips)
-    text = base.mark_text(align="left", dx=8, style="label").encode(x=alt.value("width"), text="label:N")
+    ring = base.mark_point(size=50, strokeWidth=1.5).encode(alt.X("before:Q"), color=color, tooltip=tooltips)
+    dot = base.mark_circle(size=90, opacity=1).encode(alt.X("now:Q"), color=color, tooltip=tooltips)
+    text = base.mark_text(align="left", dx=8, style="label").encode(alt.Text("label:N"), x=alt.value("width"))
     layers = [*watermark(30, is_sample), *extremes("x"), path, ring, dot, text]
     return panel(layers, ROW_HEIGHT * len(names), f"{GROUPS[group].name}, newest report")
 

@@ -3,7 +3,9 @@
 Belongs here: turning a chart into what is published. Not here: what is drawn (figures.py and below).
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,15 +19,24 @@ VEGA_LITE: Final = "6.4"
 """The schema that altair writes; vl-convert carries several renderers."""
 
 
+Value = str | float | int | bool | date | datetime | None
+Record = Mapping[str, Value]
+Records = Sequence[Record]
+
+
 @dataclass(frozen=True)
 class Figure:
-    """One figure; `name` is its file stem, `description` its reading in words with the figures."""
+    """One figure; `name` is its file stem, `description` its reading in words with the figures.
+
+    The chart names its data sets, `data` has their rows: altair would copy them again at every step.
+    """
 
     name: str
     market: str | None
     title: str
     description: str
     chart: "alt.TopLevelMixin"
+    data: Mapping[str, Records]
 
     def spec(self) -> dict[str, Any]:
         """Vega-Lite as JSON values, data in `datasets`, without colours of a theme: `config` is for the caller."""
@@ -35,13 +46,32 @@ class Figure:
 
     @cached_property
     def _written(self) -> dict[str, Any]:
-        """What altair writes, checked against its schema: that takes as long as a third of a picture."""
-        written: dict[str, Any] = self.chart.to_dict()
-        return written
+        """What altair writes, and the data. Not checked against the schema: tests do that, it takes a second a site."""
+        written: dict[str, Any] = self.chart.to_dict(validate=False)
+        rows = {name: [_plain(record) for record in records] for name, records in self.data.items()}
+        return written | {"datasets": written.get("datasets", {}) | rows}
 
     def png(self, theme: Theme = LIGHT, scale: float = 1.5) -> bytes:
         """The picture, `scale` pixels to a point, rendered in this process: no browser, no network."""
         import vl_convert  # noqa: PLC0415  (starts an engine; only pictures need it)
 
-        spec = self.spec() | {"config": dict(theme.config)}
-        return repack(vl_convert.vegalite_to_png(spec, vl_version=VEGA_LITE, scale=scale))
+        if theme.name not in self._drawings:
+            spec = self.spec() | {"config": dict(theme.config)}
+            self._drawings[theme.name] = vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE)
+        return repack(vl_convert.svg_to_png(self._drawings[theme.name], scale=scale))
+
+    @cached_property
+    def _drawings(self) -> dict[str, str]:
+        """SVG by the name of its theme: pictures of several sizes are drawn once."""
+        return {}
+
+
+def _plain(record: Record) -> dict[str, Any]:
+    """A row as JSON values: instants to the minute in UTC, days as ISO text."""
+    return {name: _json(value) for name, value in record.items()}
+
+
+def _json(value: Value) -> Any:
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%dT%H:%MZ")
+    return value.isoformat() if isinstance(value, date) else value

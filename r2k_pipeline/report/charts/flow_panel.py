@@ -9,18 +9,8 @@ from typing import Final
 import altair as alt
 import polars as pl
 
-from r2k_pipeline.report.charts.layout import (
-    AXIS_EXTENT,
-    Record,
-    Records,
-    Window,
-    crosshair,
-    gaps,
-    named,
-    panel,
-    time_axis,
-    watermark,
-)
+from r2k_pipeline.report.charts.figure import Record, Records
+from r2k_pipeline.report.charts.layout import AXIS_EXTENT, Window, crosshair, gaps, named, panel, time_axis, watermark
 from r2k_pipeline.report.charts.theme import BLUE, GREY, PALE, VERMILION
 
 HEIGHT: Final = 90
@@ -71,9 +61,9 @@ def flow_panel(group: str, name: str, window: Window, is_sample: bool) -> alt.La
         alt.Chart(data)
         .transform_filter("datum.flow === null")
         .mark_point(shape="diamond", color=GREY, size=22, clip=True)
-        .encode(x="at:T", y="start:Q", tooltip=[alt.Tooltip("report_date:N"), alt.Tooltip("why:N")])
+        .encode(alt.X("at:T"), alt.Y("start:Q"), tooltip=[alt.Tooltip("report_date:N"), alt.Tooltip("why:N")])
     )
-    zero = alt.Chart(alt.InlineData(values=[{"y": 0}])).mark_rule(style="reference").encode(y="y:Q")
+    zero = alt.Chart(alt.InlineData(values=[{"y": 0}])).mark_rule(style="reference").encode(alt.Y("y:Q"))
     tooltips = [alt.Tooltip("session_date:N", title="session"), alt.Tooltip("report_date:N", title="report of")]
     cross = crosshair(f"flow_{group}", time_axis("at", window, x), tooltips)
     bars = _stack(data, time_axis("left", window, x))

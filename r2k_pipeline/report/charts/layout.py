@@ -3,12 +3,13 @@
 Belongs here: parts without a subject. Not here: what is drawn in them.
 """
 
-from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final, Literal
 
 import altair as alt
 
+from r2k_pipeline.report.charts.figure import Records
 from r2k_pipeline.report.charts.labels import Scale, spread_labels
 from r2k_pipeline.report.charts.theme import BLUE, GREEN, PURPLE, VERMILION
 
@@ -21,9 +22,6 @@ LABEL_OFFSET: Final = 14
 NAMED_GAP: Final = 0.1
 """A gap is named where it takes at least this share of the window: there the words have room."""
 
-Value = str | float | int | bool | date | datetime | None
-Record = Mapping[str, Value]
-Records = Sequence[Record]
 Window = tuple[datetime, datetime]
 
 EDGE_COLORS: Final = {"support": GREEN, "resistance": PURPLE, "profile": BLUE, "close": VERMILION}
@@ -40,17 +38,6 @@ _TICK: Final = (
 def named(name: str) -> alt.NamedData:
     """A data set of the figure, by its name in `datasets`."""
     return alt.NamedData(name=name)
-
-
-def plain(records: Records) -> list[dict[str, Any]]:
-    """Rows as JSON values: instants to the minute in UTC, days as ISO text."""
-    return [{name: _plain(value) for name, value in record.items()} for record in records]
-
-
-def _plain(value: Value) -> Any:
-    if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%dT%H:%MZ")
-    return value.isoformat() if isinstance(value, date) else value
 
 
 def time_axis(field: str, window: tuple[datetime, datetime], title: str) -> alt.X:
@@ -114,19 +101,19 @@ def edge_rows(marks: Sequence[tuple[str, float, str]], scale: Scale) -> Records:
 
 def edge_labels(data: str, color: alt.Color | Any) -> alt.LayerChart:
     """Labels right of a panel, each led to by a line from its value; a panel that zooms would clip them otherwise."""
-    base = alt.Chart(named(data)).encode(y=alt.Y("place:Q"))
+    base = alt.Chart(named(data)).encode(alt.Y("place:Q"))
     lead = (
         alt.Chart(named(data))
         .mark_rule(xOffset=1, x2Offset=LABEL_OFFSET - 3, strokeWidth=1.2, clip=False)
-        .encode(x=alt.value("width"), x2=alt.value("width"), y=alt.Y("value:Q"), y2="place:Q", color=color)
+        .encode(alt.Y("value:Q"), alt.Y2("place:Q"), x=alt.value("width"), x2=alt.value("width"), color=color)
     )
     text = base.mark_text(align="left", baseline="middle", dx=LABEL_OFFSET, style="label", clip=False)
-    return alt.LayerChart(layer=[lead, text.encode(x=alt.value("width"), text="label:N")])
+    return alt.LayerChart(layer=[lead, text.encode(alt.Text("label:N"), x=alt.value("width"))])
 
 
 def watermark(size: int, is_sample: bool) -> list[alt.Chart]:
     """SAMPLE across a panel, where the data is."""
-    word = alt.Chart(named("sample")).mark_text(style="watermark", fontSize=size).encode(text="word:N")
+    word = alt.Chart(named("sample")).mark_text(style="watermark", fontSize=size).encode(alt.Text("word:N"))
     return [word] if is_sample else []
 
 
@@ -137,16 +124,20 @@ def gaps() -> list[alt.Chart]:
     word = (
         alt.Chart(named("gaps"))
         .mark_text(style="label", clip=True)
-        .encode(x="middle:T", y=alt.value(12), text="label:N")
+        .encode(alt.X("middle:T"), alt.Text("label:N"), y=alt.value(12))
     )
-    return [shade.encode(x="from:T", x2="to", tooltip=spans), word]
+    return [shade.encode(alt.X("from:T"), alt.X2("to"), tooltip=spans), word]
 
 
 def shaded(axis: Literal["x", "y"], spans: Sequence[tuple[float, float]]) -> list[alt.Chart]:
     """Bands across a panel, from one value of an axis to another."""
     ends = [{"low": low, "high": high} for low, high in spans]
     rects = alt.Chart(alt.InlineData(values=ends)).mark_rect(style="shade")
-    return [rects.encode(x="low:Q", x2="high:Q") if axis == "x" else rects.encode(y="low:Q", y2="high:Q")]
+    return [
+        rects.encode(alt.X("low:Q"), alt.X2("high:Q"))
+        if axis == "x"
+        else rects.encode(alt.Y("low:Q"), alt.Y2("high:Q"))
+    ]
 
 
 def gap_rows(spans: Sequence[tuple[datetime, datetime]], window: Window) -> Records:
@@ -174,7 +165,7 @@ def panel(
 def message_panel(text: str, width: int = PANEL_WIDTH) -> alt.Chart:
     """A panel that says why there is nothing to see."""
     lines = alt.Chart(alt.InlineData(values=[{"text": text}])).mark_text(style="message", lineBreak="\n")
-    panel: alt.Chart = lines.encode(text="text:N").properties(width=width, height=60)
+    panel: alt.Chart = lines.encode(alt.Text("text:N")).properties(width=width, height=60)
     return panel
 
 

@@ -8,8 +8,8 @@ from typing import Final
 import altair as alt
 import polars as pl
 
-from r2k_pipeline.report.charts.figure import Figure
-from r2k_pipeline.report.charts.layout import Record, Records, named, panel, plain, watermark
+from r2k_pipeline.report.charts.figure import Figure, Record, Records
+from r2k_pipeline.report.charts.layout import named, panel, watermark
 from r2k_pipeline.report.charts.outcome_rows import Outcomes
 from r2k_pipeline.report.charts.theme import BLUE, VERMILION
 
@@ -39,9 +39,8 @@ def build_outcomes(outcomes: Outcomes, is_sample: bool) -> Figure:
         *panels,
         spacing=8,
         title=alt.TitleParams(title, subtitle=_READING),
-        datasets={name: plain(records) for name, records in data.items()},
     )
-    return Figure("outcomes", None, title, _description(title, outcomes.statistics), chart)
+    return Figure("outcomes", None, title, _description(title, outcomes.statistics), chart, data)
 
 
 def _named(row: Record) -> str:
@@ -90,13 +89,13 @@ def _panel(setup: str, rows: int, extent: float, is_sample: bool) -> alt.LayerCh
     base = alt.Chart(named(setup)).encode(y=y)
     said = [alt.Tooltip(f"{name.removesuffix('_ratio')}:Q") for name in _STATISTICS]
     said += [alt.Tooltip("q_value:Q", format=".2f"), alt.Tooltip("label:N"), alt.Tooltip("reading:N")]
-    interval = base.mark_rule(color=VERMILION, strokeWidth=2.5).encode(x="mean_low:Q", x2="mean_high")
-    mean = base.mark_circle(color=VERMILION, size=55, opacity=1).encode(x="mean_forward_return:Q", tooltip=said)
+    interval = base.mark_rule(color=VERMILION, strokeWidth=2.5).encode(alt.X("mean_low:Q"), alt.X2("mean_high"))
+    mean = base.mark_circle(color=VERMILION, size=55, opacity=1).encode(alt.X("mean_forward_return:Q"), tooltip=said)
     all_sessions = base.mark_point(style="baseline", shape="diamond", size=44, opacity=1).encode(
-        x="baseline_mean_return:Q"
+        alt.X("baseline_mean_return:Q")
     )
-    text = base.mark_text(align="left", dx=8, style="label").encode(x=alt.value("width"), text="label:N")
-    zero = alt.Chart(alt.InlineData(values=[{"x": 0}])).mark_rule(style="reference").encode(x="x:Q")
+    text = base.mark_text(align="left", dx=8, style="label").encode(alt.Text("label:N"), x=alt.value("width"))
+    zero = alt.Chart(alt.InlineData(values=[{"x": 0}])).mark_rule(style="reference").encode(alt.X("x:Q"))
     ticks = events.encode(x, y, tooltip=tooltips)
     layers = [*watermark(40, is_sample), zero, ticks, interval, mean, all_sessions, text]
     return panel(layers, ROW_HEIGHT * rows, setup.replace("_", " ").capitalize())

@@ -10,9 +10,9 @@ from typing import Final, Literal
 import altair as alt
 import polars as pl
 
+from r2k_pipeline.report.charts.figure import Records
 from r2k_pipeline.report.charts.labels import Scale
 from r2k_pipeline.report.charts.layout import (
-    Records,
     Window,
     crosshair,
     edge_labels,
@@ -130,7 +130,7 @@ def _labels(drawn: pl.DataFrame, column: str, form: str, scale: Scale, end: date
 
 def net_panel(scale: Scale, window: Window, is_sample: bool) -> alt.LayerChart:
     """Net positions of each group."""
-    zero = alt.Chart(alt.InlineData(values=[{"y": 0}])).mark_rule(style="reference").encode(y="y:Q")
+    zero = alt.Chart(alt.InlineData(values=[{"y": 0}])).mark_rule(style="reference").encode(alt.Y("y:Q"))
     layers = _stepped("net", value_axis("net", scale, "net, % of OI"), [zero], window)
     title = "Net positions, % of open interest (OI), each from its release on"
     return panel([*watermark(36, is_sample), *layers], scale.height, title)
@@ -145,7 +145,7 @@ def percentile_panel(window: Window, is_sample: bool) -> alt.LayerChart:
 
 
 def _remark(data: str) -> list[alt.Chart]:
-    return [alt.Chart(named(data)).mark_text(style="message").encode(text="text:N")]
+    return [alt.Chart(named(data)).mark_text(style="message").encode(alt.Text("text:N"))]
 
 
 def _stepped(measure: str, y: alt.Y, below: list[alt.Chart], window: Window) -> list[alt.Chart | alt.LayerChart]:
@@ -169,7 +169,7 @@ def _stepped(measure: str, y: alt.Y, below: list[alt.Chart], window: Window) -> 
     dots = alt.Chart(named(f"{measure}_labels")).mark_circle(size=22, clip=True, opacity=1)
     labels = edge_labels(f"{measure}_labels", series)
     cross = crosshair(measure, x, *_tooltips(measure))
-    return [*below, *gaps(), line, dots.encode(x="at:T", y="value:Q", color=series), cross, labels]
+    return [*below, *gaps(), line, dots.encode(alt.X("at:T"), alt.Y("value:Q"), color=series), cross, labels]
 
 
 def _tooltips(measure: str) -> tuple[list[alt.Tooltip], list[str]]:

@@ -9,11 +9,10 @@ from typing import Final
 import altair as alt
 import polars as pl
 
+from r2k_pipeline.report.charts.figure import Record, Records
 from r2k_pipeline.report.charts.known_rows import Known
 from r2k_pipeline.report.charts.labels import Scale
 from r2k_pipeline.report.charts.layout import (
-    Record,
-    Records,
     Window,
     crosshair,
     edge_rows,
@@ -132,7 +131,13 @@ def _zones() -> alt.Chart:
     ]
     zone = alt.Chart(named("zones")).mark_rect(clip=True, fillOpacity=0.09, strokeOpacity=0.6, strokeWidth=0.6)
     zones: alt.Chart = zone.encode(
-        x="from:T", x2="to", y="low:Q", y2="high", fill=color, stroke=color, tooltip=[points("price"), *tooltips]
+        alt.X("from:T"),
+        alt.X2("to"),
+        alt.Y("low:Q"),
+        alt.Y2("high"),
+        fill=color,
+        stroke=color,
+        tooltip=[points("price"), *tooltips],
     )
     return zones
 
@@ -143,15 +148,17 @@ def _candles() -> list[alt.Chart]:
     color = alt.condition(rose, alt.value(BLUE), alt.value(VERMILION))
     at = "toNumber(toDate(datum.at))"
     base = alt.Chart(named("sessions"))
-    wicks = base.mark_rule(clip=True, strokeWidth=0.8).encode(x="at:T", y="low:Q", y2="high", color=color)
+    wicks = base.mark_rule(clip=True, strokeWidth=0.8).encode(
+        alt.X("at:T"), alt.Y("low:Q"), alt.Y2("high"), color=color
+    )
     bodies = (
         base.transform_calculate(left=f"{at} - {_HALF_BODY_MS}", right=f"{at} + {_HALF_BODY_MS}")
         .mark_rect(clip=True, strokeWidth=0.8)
         .encode(
-            x="left:T",
-            x2="right",
-            y="open:Q",
-            y2="close",
+            alt.X("left:T"),
+            alt.X2("right"),
+            alt.Y("open:Q"),
+            alt.Y2("close"),
             fill=color,
             stroke=color,
             fillOpacity=alt.condition(rose, alt.value(0.25), alt.value(1)),
@@ -171,8 +178,8 @@ def _averages() -> alt.Chart:
         .transform_fold(list(AVERAGES), as_=["average", "points"])
         .mark_line(clip=True, strokeWidth=1.5)
         .encode(
-            x="at:T",
-            y="points:Q",
+            alt.X("at:T"),
+            alt.Y("points:Q"),
             color=alt.Color("average:N", scale=color, legend=legend),
             strokeDash=alt.StrokeDash("average:N", scale=dash, legend=legend),
         )

@@ -6,11 +6,11 @@ Belongs here: the panel that shares the axis of prices. Not here: the levels of 
 import altair as alt
 import polars as pl
 
+from r2k_pipeline.report.charts.figure import Records
 from r2k_pipeline.report.charts.known_rows import Known
 from r2k_pipeline.report.charts.labels import Scale
 from r2k_pipeline.report.charts.layout import (
     PROFILE_WIDTH,
-    Records,
     edge_labels,
     named,
     panel,
@@ -54,13 +54,13 @@ def profile_panel(known: Known, scale: Scale, is_sample: bool) -> alt.LayerChart
     rules = [
         alt.Chart(named("profile"))
         .mark_rule(color=BLUE, strokeWidth=width, strokeDash=dash, clip=True)
-        .encode(y=f"{name}:Q")
+        .encode(alt.Y(f"{name}:Q"))
         for name, width, dash in (("poc", 1.8, SOLID), ("value_area_low", 1, (3, 2)), ("value_area_high", 1, (3, 2)))
     ]
     zones = (
         alt.Chart(named("zones"))
         .mark_rect(clip=True, fillOpacity=0.12)
-        .encode(y="low:Q", y2="high", fill=alt.Fill("role:N", scale=role_scale(), legend=None))
+        .encode(alt.Y("low:Q"), alt.Y2("high"), fill=alt.Fill("role:N", scale=role_scale(), legend=None))
     )
     labels = edge_labels("price_labels", alt.Color("series:N", scale=role_scale(), legend=None))
     return panel([*watermark(18, is_sample), zones, bars, *rules, labels], scale.height, title, PROFILE_WIDTH)

@@ -9,10 +9,10 @@ from typing import Final
 import altair as alt
 import polars as pl
 
-from r2k_pipeline.report.charts.figure import Figure
+from r2k_pipeline.report.charts.figure import Figure, Records
 from r2k_pipeline.report.charts.flow_panel import flow_panel, flow_rows
 from r2k_pipeline.report.charts.known_rows import Known
-from r2k_pipeline.report.charts.layout import Records, Window, edge_rows, linked, message_panel, plain
+from r2k_pipeline.report.charts.layout import Window, edge_rows, linked, message_panel
 from r2k_pipeline.report.charts.momentum_panel import SCALE as MOMENTUM
 from r2k_pipeline.report.charts.momentum_panel import momentum_panel
 from r2k_pipeline.report.charts.position_panels import (
@@ -65,10 +65,11 @@ def build_review(known: Known, is_sample: bool) -> Figure:
         *panels,
         spacing=8,
         title=alt.TitleParams(title, subtitle=_subtitle(known)),
-        datasets={name: plain(records) for name, records in data.items()},
         params=linked(crossed),
     ).resolve_scale(color="independent", strokeDash="independent", fill="independent", stroke="independent")
-    return Figure(f"{moment.market}-weekly-review", moment.market, title, describe_review(title, known, steps), chart)
+    return Figure(
+        f"{moment.market}-weekly-review", moment.market, title, describe_review(title, known, steps), chart, data
+    )
 
 
 def _steps(known: Known, window: Window) -> pl.DataFrame:
