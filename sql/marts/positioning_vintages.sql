@@ -135,7 +135,8 @@ windowed as (
 -- Null until 90 % of the window's weeks are there: 24 of 26, 47 of 52, 141 of 156. A week without a net has no rank.
 ranked as (
     select
-        *,
+        * exclude (nets_52, nets_156),
+        len(nets_156) as n_156,
         case
             when n_26 >= 24 then 100 * ((net_contracts - low_26) / nullif(high_26 - low_26, 0))
         end as cot_index_26w,
@@ -206,7 +207,7 @@ measured as (
         r.rank_156.zscore as net_zscore_156w,
         r.willco_26w,
         r.movement_index_6w,
-        coalesce(len(r.nets_156), 0) as net_weeks_156w,
+        coalesce(r.n_156, 0) as net_weeks_156w,
         r.traders_long,
         r.traders_short,
         r.long_contracts / nullif(r.traders_long, 0) as long_per_trader_contracts,
@@ -233,32 +234,51 @@ measured as (
     left join closes as b on r.market = b.market and r.report_date = b.session_date
 ),
 
--- A row is a vintage where its values are not those of the epoch before, or where it was not there in it.
+-- A row is a vintage where its values are not those of the epoch before, or where it was not there in it. Compared by
+-- their hash of 64 bits: whole rows would be sorted three times.
+history as (
+    select
+        market,
+        report_type,
+        trader_group,
+        report_date,
+        epoch,
+        ends_at,
+        hash(*columns(* exclude (epoch, known_at, ends_at))) as fingerprint
+    from measured
+),
+
 changes as (
     select
         *,
-        lag(report_date) over history is distinct from report_date
-        or lag(epoch) over history is distinct from epoch - 1
-        or lag(fingerprint) over history is distinct from fingerprint as is_change
-    from (select *, row(*columns(* exclude (epoch, known_at, ends_at))) as fingerprint from measured)
-    window history as (partition by market, report_type, trader_group order by report_date, epoch)
+        lag(report_date) over epochs_of_reports is distinct from report_date
+        or lag(epoch) over epochs_of_reports is distinct from epoch - 1
+        or lag(fingerprint) over epochs_of_reports is distinct from fingerprint as is_change
+    from history
+    window epochs_of_reports as (partition by market, report_type, trader_group order by report_date, epoch)
 ),
 
 islands as (
     select
-        * exclude (fingerprint),
+        *,
         sum(is_change::int) over (partition by market, report_type, trader_group order by report_date, epoch) as island
     from changes
 ),
 
 spans as (
-    select market, report_type, trader_group, island, nullif(max(ends_at), 'infinity'::timestamptz) as superseded_at
+    select
+        market,
+        report_type,
+        trader_group,
+        any_value(report_date) as report_date,
+        min(epoch) as epoch,
+        nullif(max(ends_at), 'infinity'::timestamptz) as superseded_at
     from islands
     group by market, report_type, trader_group, island
 ),
 
 vintages as (
-    select * from islands inner join spans using (market, report_type, trader_group, island) where is_change
+    select * exclude (epoch) from measured inner join spans using (market, report_type, trader_group, report_date, epoch)
 )
 
 select
