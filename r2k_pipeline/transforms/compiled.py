@@ -26,6 +26,16 @@ def inner_kernel(function: Function) -> Function:
     return cast(Function, njit(error_model="numpy", **options)(function))
 
 
+def helper_kernel(function: Function) -> Function:
+    """For what only kernels call: no entry from Python (a call from there crashes), no file; it may make arrays."""
+    return cast(Function, njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(function))
+
+
+def part_kernel(function: Function) -> Function:
+    """For a loop body that one kernel calls in one place: compiled as if written there, so not a second time."""
+    return cast(Function, njit(error_model="numpy", inline="always")(function))
+
+
 def summing_kernel(function: Function) -> Function:
     """As exact_kernel, for sums and maxima that do not depend on their order: those vectorise."""
     loose = {"nnan", "nsz", "reassoc"}
