@@ -16,7 +16,6 @@ from r2k_pipeline.transforms.symbols import Floats, Integers
 
 Booleans = NDArray[np.bool_]
 ONE, TWO = np.uint64(1), np.uint64(2)  # unsigned: numba checks a signed index for Python's wrap-around
-UP, DOWN = np.int64(1), np.int64(-1)  # steps of a walk: for each literal it would be compiled anew
 Span = tuple[int, int]
 """Lowest and highest bin of a profile that are not empty."""
 
@@ -196,10 +195,11 @@ def _value_area(volume: Floats, poc: int, span: Span, target: float, hint: float
 
 
 @helper_kernel
-def _node(volume: Floats, b: int, step: int, span: Span, mean: float, sign: float) -> int:
+def _node(volume: Floats, b: int, step: float, span: Span, mean: float, sign: float) -> int:
     """First bin of the span, from `b` on, that is a high (sign 1) or low (sign -1) volume node; -1 without one.
 
-    A node lies beyond `mean`, and no bin within NODE_RADIUS of it lies further beyond.
+    A node lies beyond `mean`, and no bin within NODE_RADIUS of it lies further beyond. `step` is 1 or -1, as a float:
+    for each integer written in a call numba would compile this anew.
     """
     b = max(b, span[0]) if step > 0 else min(b, span[1])
     while span[0] <= b <= span[1]:
@@ -209,7 +209,7 @@ def _node(volume: Floats, b: int, step: int, span: Span, mean: float, sign: floa
             d += 1
         if d == NODE_RADIUS + 1:
             return b
-        b += step
+        b += int(step)
     return -1
 
 
@@ -225,10 +225,10 @@ def _nodes(volume: Floats, edges: Floats, b: int, close: float, span: Span, mean
     up = b if (edges[b] + edges[b + 1]) / 2 > close else b + 1
     inner = span[0] + NODE_RADIUS, span[1] - NODE_RADIUS
     return (
-        _node(volume, up - 1, DOWN, span, mean, 1.0),
-        _node(volume, up, UP, span, mean, 1.0),
-        _node(volume, up - 1, DOWN, inner, mean, -1.0),
-        _node(volume, up, UP, inner, mean, -1.0),
+        _node(volume, up - 1, -1.0, span, mean, 1.0),
+        _node(volume, up, 1.0, span, mean, 1.0),
+        _node(volume, up - 1, -1.0, inner, mean, -1.0),
+        _node(volume, up, 1.0, inner, mean, -1.0),
     )
 
 
