@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from r2k_pipeline.transforms.compiled import exact_kernel
+from r2k_pipeline.transforms.compiled import exact_kernel, helper_kernel
 from r2k_pipeline.transforms.symbols import Floats, Integers
 
 
-@exact_kernel
+@helper_kernel
 def _sums(close: Floats, log_close: Floats, squares: Floats) -> None:
     """Logs of the closes over the first one, and running sums of their squared steps, the first 0."""
     for row in range(close.size):
@@ -23,7 +23,7 @@ def _sums(close: Floats, log_close: Floats, squares: Floats) -> None:
         squares[row] = squares[row - 1] + step * step
 
 
-@exact_kernel
+@helper_kernel
 def _larger(x: Floats, lag: int, out: Floats) -> None:
     """The larger of x[i] and x[i + lag], at i."""
     later = x[lag:]
@@ -31,7 +31,7 @@ def _larger(x: Floats, lag: int, out: Floats) -> None:
         out[i] = x[i] if x[i] > later[i] else later[i]
 
 
-@exact_kernel
+@helper_kernel
 def _mark(high: Floats, low: Floats, lag: int, new: Floats, old: Floats, slack: float, flag: int, flags: Any) -> None:
     """Set `flag` where the square of a range is at most `slack` times the sum of squared returns new[i] - old[i].
 
@@ -45,7 +45,7 @@ def _mark(high: Floats, low: Floats, lag: int, new: Floats, old: Floats, slack: 
         flags[i] |= bit if log_range * log_range <= slack * (new[i] - old[i]) else np.uint32(0)
 
 
-@exact_kernel
+@helper_kernel
 def _mark_blocks(log_close: Floats, padded: Floats, blocks: Integers, tight: float, chances: Any) -> None:
     """Fill the chances of one market; `padded`: as many zeros as the longest span has closes, then the sums."""
     high, low = log_close.copy(), -log_close  # of the `window` closes from each row on; negative lows

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from r2k_pipeline.transforms.compiled import exact_kernel
+from r2k_pipeline.transforms.compiled import exact_kernel, helper_kernel
 from r2k_pipeline.transforms.symbols import Floats, Integers
 
 TIGHT = 0.8
@@ -37,7 +37,7 @@ VERSION = np.dtype(
 """A range as known from the bar `row` on; `parent` and `end` are rows, -1 for none."""
 
 
-@exact_kernel
+@helper_kernel
 def _tightness(log_range: float, log_close: Floats, squares: Floats, start: int, row: int) -> float:
     """log(high / low) / (sigma sqrt(n)), sigma the population deviation of the returns inside the span of n closes."""
     returns = row - start
@@ -46,7 +46,7 @@ def _tightness(log_range: float, log_close: Floats, squares: Floats, start: int,
     return float(log_range / np.sqrt(spread * (returns + 1) / returns))
 
 
-@exact_kernel
+@helper_kernel
 def _is_tight(log_range: float, log_close: Floats, squares: Floats, start: int, row: int) -> bool:
     """Whether _tightness is at most TIGHT, without a division or a root: most spans are asked nothing else."""
     returns = row - start
@@ -55,7 +55,7 @@ def _is_tight(log_range: float, log_close: Floats, squares: Floats, start: int, 
     return bool((log_range * returns) ** 2 <= TIGHT**2 * (returns + 1) * spread)
 
 
-@exact_kernel
+@helper_kernel
 def _extend(rows: Any, values: Floats, top: int, joined: int, log_close: Floats, row: int, sign: float) -> int:
     """Let the rows after `joined` up to `row` join a chain that ends at place `top`; returns where it ends now.
 
@@ -76,7 +76,7 @@ def _extend(rows: Any, values: Floats, top: int, joined: int, log_close: Floats,
     return top
 
 
-@exact_kernel
+@helper_kernel
 def _candidates(
     log_close: Floats,
     squares: Floats,
@@ -126,7 +126,7 @@ def _candidates(
     return count
 
 
-@exact_kernel
+@helper_kernel
 def _extremes(values: Floats) -> tuple[float, float]:
     """Lowest and highest value. In two halves at once, as each comparison waits for the one before it."""
     half = values.size // 2
@@ -138,7 +138,7 @@ def _extremes(values: Floats) -> tuple[float, float]:
     return min(low, low_2), max(high, high_2)
 
 
-@exact_kernel
+@helper_kernel
 def _write(version: Any, ranges: Any, alive: int, which: int, row: int, log_close: Floats, squares: Floats) -> None:
     """Describe the open range `which` as known at `row`; its parent is the one that started last before it."""
     here = ranges[which]
@@ -154,7 +154,7 @@ def _write(version: Any, ranges: Any, alive: int, which: int, row: int, log_clos
     version.tightness = _tightness(high - low, log_close, squares, here.start, last)
 
 
-@exact_kernel
+@helper_kernel
 def _meet(here: Any, row: int, close: float, log_close: Floats, squares: Floats) -> bool:
     """Let a range meet a close: it widens to all of its span while that is tight, else the close is inside or outside.
 
@@ -174,7 +174,7 @@ def _meet(here: Any, row: int, close: float, log_close: Floats, squares: Floats)
     return bool(has_moved or here.outside == CLOSES_OUTSIDE)
 
 
-@exact_kernel
+@helper_kernel
 def _without_ended(ranges: Any, alive: int) -> int:
     """Close the gaps that ended ranges leave; returns how many go on."""
     kept = 0
@@ -186,7 +186,7 @@ def _without_ended(ranges: Any, alive: int) -> int:
     return kept
 
 
-@exact_kernel
+@helper_kernel
 def _pick(found: Any, count: int, ranges: Any, alive: int, row: int) -> int:
     """Length of the tightest candidate whose length is APART from that of every open range; 0 if there is none."""
     best, least = 0, np.inf
@@ -200,7 +200,7 @@ def _pick(found: Any, count: int, ranges: Any, alive: int, row: int) -> int:
     return best
 
 
-@exact_kernel
+@helper_kernel
 def _free_blocks(chances: int, ranges: Any, alive: int, row: int) -> int:
     """The chances without the blocks that lengths of open ranges lie in: nothing there is APART from them."""
     for which in range(alive):
@@ -212,7 +212,7 @@ def _free_blocks(chances: int, ranges: Any, alive: int, row: int) -> int:
     return chances
 
 
-@exact_kernel
+@helper_kernel
 def _open(here: Any, row: int, length: int, close: Floats) -> None:
     """Confirm the span of `length` closes that ends at `row`."""
     here.start, here.first_row, here.last_inside, here.outside = row - length + 1, row, row, 0
@@ -222,7 +222,7 @@ def _open(here: Any, row: int, length: int, close: Floats) -> None:
     here.span_log_range = np.log(here.high / here.low)
 
 
-@exact_kernel
+@helper_kernel
 def _doubled(records: Any, used: int) -> Any:
     """A copy of the records with twice the places."""
     longer = np.empty(2 * records.size, records.dtype)
@@ -231,7 +231,7 @@ def _doubled(records: Any, used: int) -> Any:
     return longer
 
 
-@exact_kernel
+@helper_kernel
 def _add_ranges(close: Floats, log_close: Floats, squares: Floats, chances: Any, versions: Any, known: int) -> Any:
     """Append the versions of one market's ranges to the `known` ones; returns the array and how many are known now."""
     high_rows, low_rows = np.full(close.size + 1, -1, np.int32), np.full(close.size + 1, -1, np.int32)
