@@ -24,9 +24,8 @@ def _sums(close: Floats, log_close: Floats, squares: Floats) -> None:
 
 
 @helper_kernel
-def _larger(x: Floats, lag: int, out: Floats) -> None:
-    """The larger of x[i] and x[i + lag], at i."""
-    later = x[lag:]
+def _larger(x: Floats, later: Floats, out: Floats) -> None:
+    """The larger of x[i] and later[i], at i."""
     for i in range(later.size):
         out[i] = x[i] if x[i] > later[i] else later[i]
 
@@ -57,8 +56,8 @@ def _mark_blocks(log_close: Floats, padded: Floats, blocks: Integers, tight: flo
         if shortest > high.size:
             break
         while 2 * window <= shortest:
-            _larger(high, window, next_high)
-            _larger(low, window, next_low)
+            _larger(high, high[window:], next_high)
+            _larger(low, low[window:], next_low)
             high, low, next_high, next_low, window = next_high, next_low, high, low, 2 * window
         new, old = padded[before + shortest - 1 :], padded[before + shortest - longest :]
         _mark(high, low, shortest - window, new, old, slack, 1 << block, chances[shortest - 1 :])

@@ -36,6 +36,9 @@ VERSION = np.dtype(
 )
 """A range as known from the bar `row` on; `parent` and `end` are rows, -1 for none."""
 
+ZERO = np.int64(0)
+"""What counters that are passed on start from: for the literal 0 numba would compile what takes them once more."""
+
 
 @helper_kernel
 def _tightness(log_range: float, log_close: Floats, squares: Floats, start: int, row: int) -> float:
@@ -237,8 +240,8 @@ def _add_ranges(close: Floats, log_close: Floats, squares: Floats, chances: Any,
     high_rows, low_rows = np.full(close.size + 1, -1, np.int32), np.full(close.size + 1, -1, np.int32)
     highs, lows = np.full(close.size + 1, np.inf), np.full(close.size + 1, np.inf)
     found, ranges = np.empty((LONGEST, 2)), np.empty(4 * BLOCKS.size, RANGE)
-    alive = high = low = 0
-    joined = -1
+    alive = high = low = int(ZERO)
+    joined = int(ZERO) - 1
     for row in range(close.size):
         if versions.size < known + alive + BLOCKS.size:  # no two picks of a bar come from one block
             versions = _doubled(versions, known)
@@ -273,7 +276,7 @@ def find_ranges(close: Floats, offsets: Integers, log_close: Floats, squares: Fl
     `find_chances` fills them. A range has a version when it is confirmed, whenever its edges move, and when it has
     ended.
     """
-    versions, known = np.empty(4 * BLOCKS.size, VERSION), 0
+    versions, known = np.empty(4 * BLOCKS.size, VERSION), int(ZERO)
     for market in range(offsets.size - 1):
         base, end, first = offsets[market], offsets[market + 1], known
         versions, known = _add_ranges(

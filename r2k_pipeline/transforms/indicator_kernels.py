@@ -117,9 +117,9 @@ def _drawdown(close: Floats, out: Floats) -> None:
 
 
 @helper_kernel
-def _largest(x: Floats, lags: tuple[int, int, int], out: Floats) -> None:
-    """The largest of x[i] and x at three later places, at i."""
-    a, b, c, d = x, x[lags[0] :], x[lags[1] :], x[lags[2] :]
+def _largest(x: Floats, lag: float, last: float, out: Floats) -> None:
+    """The largest of x[i], x[i + lag], x[i + 2 lag] and x[i + last], at i."""
+    a, b, c, d = x, x[int(lag) :], x[2 * int(lag) :], x[int(last) :]
     for i in range(len(d)):
         first = a[i] if a[i] > b[i] else b[i]
         second = c[i] if c[i] > d[i] else d[i]
@@ -127,9 +127,9 @@ def _largest(x: Floats, lags: tuple[int, int, int], out: Floats) -> None:
 
 
 @helper_kernel
-def _smallest(x: Floats, lags: tuple[int, int, int], out: Floats) -> None:
-    """The smallest of x[i] and x at three later places, at i."""
-    a, b, c, d = x, x[lags[0] :], x[lags[1] :], x[lags[2] :]
+def _smallest(x: Floats, lag: float, last: float, out: Floats) -> None:
+    """The smallest of x[i], x[i + lag], x[i + 2 lag] and x[i + last], at i."""
+    a, b, c, d = x, x[int(lag) :], x[2 * int(lag) :], x[int(last) :]
     for i in range(len(d)):
         first = a[i] if a[i] < b[i] else b[i]
         second = c[i] if c[i] < d[i] else d[i]
@@ -143,14 +143,14 @@ def _extremes(high: Floats, low: Floats, high_252d: Floats, low_252d: Floats, wo
     high_252d[:251] = np.nan
     low_252d[:251] = np.nan
     bars = len(high)
-    _largest(high, (1, 2, 3), four)
-    _largest(four[: max(bars - 3, 0)], (4, 8, 12), sixteen)
-    _largest(sixteen[: max(bars - 15, 0)], (16, 32, 48), four)
-    _largest(four[: max(bars - 63, 0)], (64, 128, 188), high_252d[251:])
-    _smallest(low, (1, 2, 3), four)
-    _smallest(four[: max(bars - 3, 0)], (4, 8, 12), sixteen)
-    _smallest(sixteen[: max(bars - 15, 0)], (16, 32, 48), four)
-    _smallest(four[: max(bars - 63, 0)], (64, 128, 188), low_252d[251:])
+    _largest(high, 1.0, 3.0, four)
+    _largest(four[: max(bars - 3, 0)], 4.0, 12.0, sixteen)
+    _largest(sixteen[: max(bars - 15, 0)], 16.0, 48.0, four)
+    _largest(four[: max(bars - 63, 0)], 64.0, 188.0, high_252d[251:])
+    _smallest(low, 1.0, 3.0, four)
+    _smallest(four[: max(bars - 3, 0)], 4.0, 12.0, sixteen)
+    _smallest(sixteen[: max(bars - 15, 0)], 16.0, 48.0, four)
+    _smallest(four[: max(bars - 63, 0)], 64.0, 188.0, low_252d[251:])
 
 
 @helper_kernel
