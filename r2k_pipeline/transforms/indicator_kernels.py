@@ -8,7 +8,7 @@ where more than 8 pairs of them would have to be checked for overlap, the compil
 
 import numpy as np
 
-from r2k_pipeline.transforms.compiled import exact_kernel, helper_kernel
+from r2k_pipeline.transforms.compiled import exact_kernel, helper_kernel, part_kernel
 from r2k_pipeline.transforms.symbols import Floats, Integers
 
 ONE, TWO, THREE, FOUR, FIVE, TEN, FIFTEEN, THIRTY = (np.uint64(n) for n in (1, 2, 3, 4, 5, 10, 15, 30))
@@ -41,7 +41,7 @@ def _join_two(x: Floats, bars: float, out: Floats) -> None:
         joined[i] = 0.5 * (new[i] + old[i])
 
 
-@helper_kernel
+@part_kernel
 def _moving_averages(five: Floats, sma_20: Floats, sma_50: Floats, sma_100: Floats, sma_200: Floats) -> None:
     """Means over 20, 50, 100, 200 bars from those over five (as _fives has them); NaN until a window is full."""
     sma_20[:19] = np.nan
@@ -55,7 +55,7 @@ def _moving_averages(five: Floats, sma_20: Floats, sma_50: Floats, sma_100: Floa
     _join_two(sma_100, 100.0, sma_200)
 
 
-@helper_kernel
+@part_kernel
 def _bands(five: Floats, squares: Floats, middle: Floats, upper: Floats, lower: Floats) -> None:
     """Bollinger(20, 2), population standard deviation.
 
@@ -73,7 +73,7 @@ def _bands(five: Floats, squares: Floats, middle: Floats, upper: Floats, lower: 
         bottom[i] = m - width
 
 
-@helper_kernel
+@part_kernel
 def _average_trigger(close: Floats, sma_50: Floats, sma_200: Floats, out: Floats) -> None:
     """The next close x with (49 closes + x) / 50 = (199 closes + x) / 200; NaN if it is not positive."""
     out[:199] = np.nan
@@ -84,7 +84,7 @@ def _average_trigger(close: Floats, sma_50: Floats, sma_200: Floats, out: Floats
         trigger[i] = price if price > 0 else np.nan
 
 
-@helper_kernel
+@part_kernel
 def _returns(close: Floats, return_1d: Floats, log_return: Floats) -> None:
     """One-bar returns, and their logs: log(new / old) of bar i + 1 at i, to 3e-16 of itself (beyond NEAR, to 1e-15).
 
@@ -105,7 +105,7 @@ def _returns(close: Floats, return_1d: Floats, log_return: Floats) -> None:
             log_return[i] = np.log(new[i] / close[i])
 
 
-@helper_kernel
+@part_kernel
 def _drawdown(close: Floats, out: Floats) -> None:
     """Distance below the highest close so far."""
     top = 0.0
@@ -136,7 +136,7 @@ def _smallest(x: Floats, lag: float, last: float, out: Floats) -> None:
         out[i] = first if first < second else second
 
 
-@helper_kernel
+@part_kernel
 def _extremes(high: Floats, low: Floats, high_252d: Floats, low_252d: Floats, work: Floats) -> None:
     """Highest high and lowest low of 252 bars: windows of 4, 16, 64, and four of 64 that overlap."""
     four, sixteen = work[0], work[1]
@@ -153,7 +153,7 @@ def _extremes(high: Floats, low: Floats, high_252d: Floats, low_252d: Floats, wo
     _smallest(four[: max(bars - 63, 0)], 64.0, 188.0, low_252d[251:])
 
 
-@helper_kernel
+@part_kernel
 def _volatility(five: Floats, squares: Floats, out: Floats) -> None:
     """Realised volatility: sample standard deviation of 20 log returns, a year of 252 sessions; joined as in _bands."""
     out[:20] = np.nan
