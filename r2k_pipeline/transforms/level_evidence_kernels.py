@@ -73,12 +73,13 @@ def first_equal(
     close: Floats, day: Integers, offsets: Integers, market: Integers, since: Integers, value: Floats
 ) -> Integers:
     """The row of each market's first close from day `since` on that equals `value`, -1 where none does."""
-    rows, start = np.empty(value.size, np.int64), 0
+    rows = np.full(value.size, -1, np.int64)
+    start = 0
     for place in range(value.size):
         first, end = offsets[market[place]], offsets[market[place] + 1]
         if place == 0 or market[place] != market[place - 1] or since[place] != since[place - 1]:
             start = first + _row_of(day[first:end], since[place])
-        price, rows[place] = value[place], -1
+        price = value[place]
         for row in range(start, end):
             if close[row] == price:
                 rows[place] = row
@@ -101,9 +102,7 @@ def year_extremes(high: Floats, low: Floats, day: Integers, new_years: Integers,
                 if year >= 0:
                     years[count].high, years[count].low, years[count].next = highest, lowest, row
                     count += 1
-                year = max(year, 0)
-                while new_years[year] <= day[row]:
-                    year += 1
+                year = np.searchsorted(new_years, day[row], "right")
                 highest = lowest = row
                 top, bottom = high[row], low[row]
             if high[row] > top:
