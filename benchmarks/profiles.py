@@ -43,9 +43,15 @@ def recompute_symbol(out: Floats, bars: kernels.Batch, window: int) -> None:
         out[1, t], out[2, t], out[3, t] = edges[low], edges[high + 1], edges[poc + 1] - edges[poc]
 
 
+@exact_kernel
+def bin_edges(bars: kernels.Batch) -> Floats:
+    """The edges of the bins of one symbol (prices); what only kernels call has no entry from Python."""
+    return kernels._grid(bars, BIN_RATIO, False).edges
+
+
 def numpy_symbol(out: Floats, bars: kernels.Batch, window: int) -> None:
     """As one would write it in numpy: a window's overlaps with all bins at once, then the two-bin rule in Python."""
-    edges = kernels._grid(bars, BIN_RATIO, False).edges
+    edges = bin_edges(bars)
     low, high, weight = bars.low[:, None], bars.high[:, None], bars.weight[:, None]
     height = np.maximum(high - low, 1e-9)
     for t in range(window - 1, len(low)):

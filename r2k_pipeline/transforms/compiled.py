@@ -7,6 +7,9 @@ from numba import njit
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+NO_ENTRY: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+"""For what only kernels call: it costs no time to make an entry for Python, from where a call would crash."""
+
 
 def exact_kernel(function: Function) -> Function:
     """Compile without the GIL, arithmetic as written (IEEE); keep the machine code on disk if it can be written."""
@@ -22,8 +25,18 @@ def inner_kernel(function: Function) -> Function:
     So references to arrays need no counting, two atomic steps for each of them at every call, which cost more than the
     work of short functions.
     """
-    options: dict[str, Any] = {"forceinline": True, "_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    options = {"forceinline": True, "_nrt": False} | NO_ENTRY
     return cast(Function, njit(error_model="numpy", **options)(function))
+
+
+def helper_kernel(function: Function) -> Function:
+    """For what only kernels call, too long to be written into each of them; it may make arrays."""
+    return cast(Function, njit(error_model="numpy", **NO_ENTRY)(function))
+
+
+def part_kernel(function: Function) -> Function:
+    """For a loop body that one kernel calls in one place: compiled as if written there, so not a second time."""
+    return cast(Function, njit(error_model="numpy", inline="always")(function))
 
 
 def summing_kernel(function: Function) -> Function:

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from r2k_pipeline.transforms.compiled import exact_kernel
+from r2k_pipeline.transforms.compiled import exact_kernel, helper_kernel
 from r2k_pipeline.transforms.symbols import Floats, Integers
 
 
-@exact_kernel
+@helper_kernel
 def _sums(close: Floats, log_close: Floats, squares: Floats) -> None:
     """Logs of the closes over the first one, and running sums of their squared steps, the first 0."""
     for row in range(close.size):
@@ -23,15 +23,14 @@ def _sums(close: Floats, log_close: Floats, squares: Floats) -> None:
         squares[row] = squares[row - 1] + step * step
 
 
-@exact_kernel
-def _larger(x: Floats, lag: int, out: Floats) -> None:
-    """The larger of x[i] and x[i + lag], at i."""
-    later = x[lag:]
+@helper_kernel
+def _larger(x: Floats, later: Floats, out: Floats) -> None:
+    """The larger of x[i] and later[i], at i."""
     for i in range(later.size):
         out[i] = x[i] if x[i] > later[i] else later[i]
 
 
-@exact_kernel
+@helper_kernel
 def _mark(high: Floats, low: Floats, lag: int, new: Floats, old: Floats, slack: float, flag: int, flags: Any) -> None:
     """Set `flag` where the square of a range is at most `slack` times the sum of squared returns new[i] - old[i].
 
@@ -45,7 +44,7 @@ def _mark(high: Floats, low: Floats, lag: int, new: Floats, old: Floats, slack: 
         flags[i] |= bit if log_range * log_range <= slack * (new[i] - old[i]) else np.uint32(0)
 
 
-@exact_kernel
+@helper_kernel
 def _mark_blocks(log_close: Floats, padded: Floats, blocks: Integers, tight: float, chances: Any) -> None:
     """Fill the chances of one market; `padded`: as many zeros as the longest span has closes, then the sums."""
     high, low = log_close.copy(), -log_close  # of the `window` closes from each row on; negative lows
@@ -57,8 +56,8 @@ def _mark_blocks(log_close: Floats, padded: Floats, blocks: Integers, tight: flo
         if shortest > high.size:
             break
         while 2 * window <= shortest:
-            _larger(high, window, next_high)
-            _larger(low, window, next_low)
+            _larger(high, high[window:], next_high)
+            _larger(low, low[window:], next_low)
             high, low, next_high, next_low, window = next_high, next_low, high, low, 2 * window
         new, old = padded[before + shortest - 1 :], padded[before + shortest - longest :]
         _mark(high, low, shortest - window, new, old, slack, 1 << block, chances[shortest - 1 :])

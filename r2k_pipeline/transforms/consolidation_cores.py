@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from r2k_pipeline.transforms.compiled import exact_kernel
+from r2k_pipeline.transforms.compiled import exact_kernel, helper_kernel
 from r2k_pipeline.transforms.symbols import Floats
 
 CORE = 0.01
 """The core leaves out this share of the closes at either end."""
 
 
-@exact_kernel
+@helper_kernel
 def _count_inside(values: Floats, low: float, high: float) -> int:
     inside = 0
     for i in range(values.size):
@@ -22,7 +22,7 @@ def _count_inside(values: Floats, low: float, high: float) -> int:
     return inside
 
 
-@exact_kernel
+@helper_kernel
 def _insert(least: Floats, value: float) -> float:
     """Put a value among the least so far, ascending; the last of them drops out. Returns the last one now."""
     place = least.size - 1
@@ -33,7 +33,7 @@ def _insert(least: Floats, value: float) -> float:
     return float(least[-1])
 
 
-@exact_kernel
+@helper_kernel
 def _core(close: Floats, low: float, high: float) -> tuple[float, float]:
     """CORE quantiles from below and from above of the closes in [low, high]: linear in rank, as numpy's."""
     place = CORE * (_count_inside(close, low, high) - 1)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from r2k_pipeline.transforms.compiled import exact_kernel
+from r2k_pipeline.transforms.compiled import exact_kernel, helper_kernel
 from r2k_pipeline.transforms.symbols import Floats, Integers
 
 TIGHT = 0.8
@@ -36,8 +36,11 @@ VERSION = np.dtype(
 )
 """A range as known from the bar `row` on; `parent` and `end` are rows, -1 for none."""
 
+ZERO = np.int64(0)
+"""What counters that are passed on start from: for the literal 0 numba would compile what takes them once more."""
 
-@exact_kernel
+
+@helper_kernel
 def _tightness(log_range: float, log_close: Floats, squares: Floats, start: int, row: int) -> float:
     """log(high / low) / (sigma sqrt(n)), sigma the population deviation of the returns inside the span of n closes."""
     returns = row - start
@@ -46,7 +49,7 @@ def _tightness(log_range: float, log_close: Floats, squares: Floats, start: int,
     return float(log_range / np.sqrt(spread * (returns + 1) / returns))
 
 
-@exact_kernel
+@helper_kernel
 def _is_tight(log_range: float, log_close: Floats, squares: Floats, start: int, row: int) -> bool:
     """Whether _tightness is at most TIGHT, without a division or a root: most spans are asked nothing else."""
     returns = row - start
@@ -55,7 +58,7 @@ def _is_tight(log_range: float, log_close: Floats, squares: Floats, start: int, 
     return bool((log_range * returns) ** 2 <= TIGHT**2 * (returns + 1) * spread)
 
 
-@exact_kernel
+@helper_kernel
 def _extend(rows: Any, values: Floats, top: int, joined: int, log_close: Floats, row: int, sign: float) -> int:
     """Let the rows after `joined` up to `row` join a chain that ends at place `top`; returns where it ends now.
 
@@ -76,7 +79,7 @@ def _extend(rows: Any, values: Floats, top: int, joined: int, log_close: Floats,
     return top
 
 
-@exact_kernel
+@helper_kernel
 def _candidates(
     log_close: Floats,
     squares: Floats,
@@ -126,7 +129,7 @@ def _candidates(
     return count
 
 
-@exact_kernel
+@helper_kernel
 def _extremes(values: Floats) -> tuple[float, float]:
     """Lowest and highest value. In two halves at once, as each comparison waits for the one before it."""
     half = values.size // 2
@@ -138,7 +141,7 @@ def _extremes(values: Floats) -> tuple[float, float]:
     return min(low, low_2), max(high, high_2)
 
 
-@exact_kernel
+@helper_kernel
 def _write(version: Any, ranges: Any, alive: int, which: int, row: int, log_close: Floats, squares: Floats) -> None:
     """Describe the open range `which` as known at `row`; its parent is the one that started last before it."""
     here = ranges[which]
@@ -154,7 +157,7 @@ def _write(version: Any, ranges: Any, alive: int, which: int, row: int, log_clos
     version.tightness = _tightness(high - low, log_close, squares, here.start, last)
 
 
-@exact_kernel
+@helper_kernel
 def _meet(here: Any, row: int, close: float, log_close: Floats, squares: Floats) -> bool:
     """Let a range meet a close: it widens to all of its span while that is tight, else the close is inside or outside.
 
@@ -174,7 +177,7 @@ def _meet(here: Any, row: int, close: float, log_close: Floats, squares: Floats)
     return bool(has_moved or here.outside == CLOSES_OUTSIDE)
 
 
-@exact_kernel
+@helper_kernel
 def _without_ended(ranges: Any, alive: int) -> int:
     """Close the gaps that ended ranges leave; returns how many go on."""
     kept = 0
@@ -186,7 +189,7 @@ def _without_ended(ranges: Any, alive: int) -> int:
     return kept
 
 
-@exact_kernel
+@helper_kernel
 def _pick(found: Any, count: int, ranges: Any, alive: int, row: int) -> int:
     """Length of the tightest candidate whose length is APART from that of every open range; 0 if there is none."""
     best, least = 0, np.inf
@@ -200,7 +203,7 @@ def _pick(found: Any, count: int, ranges: Any, alive: int, row: int) -> int:
     return best
 
 
-@exact_kernel
+@helper_kernel
 def _free_blocks(chances: int, ranges: Any, alive: int, row: int) -> int:
     """The chances without the blocks that lengths of open ranges lie in: nothing there is APART from them."""
     for which in range(alive):
@@ -212,7 +215,7 @@ def _free_blocks(chances: int, ranges: Any, alive: int, row: int) -> int:
     return chances
 
 
-@exact_kernel
+@helper_kernel
 def _open(here: Any, row: int, length: int, close: Floats) -> None:
     """Confirm the span of `length` closes that ends at `row`."""
     here.start, here.first_row, here.last_inside, here.outside = row - length + 1, row, row, 0
@@ -222,7 +225,7 @@ def _open(here: Any, row: int, length: int, close: Floats) -> None:
     here.span_log_range = np.log(here.high / here.low)
 
 
-@exact_kernel
+@helper_kernel
 def _doubled(records: Any, used: int) -> Any:
     """A copy of the records with twice the places."""
     longer = np.empty(2 * records.size, records.dtype)
@@ -231,14 +234,14 @@ def _doubled(records: Any, used: int) -> Any:
     return longer
 
 
-@exact_kernel
+@helper_kernel
 def _add_ranges(close: Floats, log_close: Floats, squares: Floats, chances: Any, versions: Any, known: int) -> Any:
     """Append the versions of one market's ranges to the `known` ones; returns the array and how many are known now."""
     high_rows, low_rows = np.full(close.size + 1, -1, np.int32), np.full(close.size + 1, -1, np.int32)
     highs, lows = np.full(close.size + 1, np.inf), np.full(close.size + 1, np.inf)
     found, ranges = np.empty((LONGEST, 2)), np.empty(4 * BLOCKS.size, RANGE)
-    alive = high = low = 0
-    joined = -1
+    alive = high = low = int(ZERO)
+    joined = int(ZERO) - 1
     for row in range(close.size):
         if versions.size < known + alive + BLOCKS.size:  # no two picks of a bar come from one block
             versions = _doubled(versions, known)
@@ -273,7 +276,7 @@ def find_ranges(close: Floats, offsets: Integers, log_close: Floats, squares: Fl
     `find_chances` fills them. A range has a version when it is confirmed, whenever its edges move, and when it has
     ended.
     """
-    versions, known = np.empty(4 * BLOCKS.size, VERSION), 0
+    versions, known = np.empty(4 * BLOCKS.size, VERSION), int(ZERO)
     for market in range(offsets.size - 1):
         base, end, first = offsets[market], offsets[market + 1], known
         versions, known = _add_ranges(

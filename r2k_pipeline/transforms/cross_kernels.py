@@ -3,11 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from r2k_pipeline.transforms.compiled import exact_kernel
+from r2k_pipeline.transforms.compiled import exact_kernel, helper_kernel
 from r2k_pipeline.transforms.symbols import Floats, Integers
 
 
-@exact_kernel
+@helper_kernel
 def _side(fast: float, slow: float, tie: float) -> int:
     """1 if `fast` is above `slow`, -1 if below, 0 if they differ by no more than tie * slow or one is NaN."""
     gap, touch = fast - slow, tie * slow

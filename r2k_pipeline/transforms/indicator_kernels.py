@@ -8,7 +8,7 @@ where more than 8 pairs of them would have to be checked for overlap, the compil
 
 import numpy as np
 
-from r2k_pipeline.transforms.compiled import exact_kernel
+from r2k_pipeline.transforms.compiled import exact_kernel, helper_kernel, part_kernel
 from r2k_pipeline.transforms.symbols import Floats, Integers
 
 ONE, TWO, THREE, FOUR, FIVE, TEN, FIFTEEN, THIRTY = (np.uint64(n) for n in (1, 2, 3, 4, 5, 10, 15, 30))
@@ -21,7 +21,7 @@ NEAR = 1 / 16
 """|s| up to which the series of _returns lacks less than 1e-18 of itself: moves of up to an eighth or so."""
 
 
-@exact_kernel
+@helper_kernel
 def _fives(x: Floats, mean: Floats, squares: Floats) -> None:
     """Mean of x[i]..x[i + 4], and the sum of their squared deviations from it, at i."""
     for i in range(np.uint64(max(len(x) - 4, 0))):
@@ -31,7 +31,7 @@ def _fives(x: Floats, mean: Floats, squares: Floats) -> None:
         squares[i] = (a - m) ** 2 + (b - m) ** 2 + (c - m) ** 2 + (d - m) ** 2 + (e - m) ** 2
 
 
-@exact_kernel
+@helper_kernel
 def _join_two(x: Floats, bars: float, out: Floats) -> None:
     """The mean of twice as many bars, from `x`, the mean of the last `bars`; NaN before there are so many."""
     lag = int(bars)
@@ -41,7 +41,7 @@ def _join_two(x: Floats, bars: float, out: Floats) -> None:
         joined[i] = 0.5 * (new[i] + old[i])
 
 
-@exact_kernel
+@part_kernel
 def _moving_averages(five: Floats, sma_20: Floats, sma_50: Floats, sma_100: Floats, sma_200: Floats) -> None:
     """Means over 20, 50, 100, 200 bars from those over five (as _fives has them); NaN until a window is full."""
     sma_20[:19] = np.nan
@@ -55,7 +55,7 @@ def _moving_averages(five: Floats, sma_20: Floats, sma_50: Floats, sma_100: Floa
     _join_two(sma_100, 100.0, sma_200)
 
 
-@exact_kernel
+@part_kernel
 def _bands(five: Floats, squares: Floats, middle: Floats, upper: Floats, lower: Floats) -> None:
     """Bollinger(20, 2), population standard deviation.
 
@@ -73,7 +73,7 @@ def _bands(five: Floats, squares: Floats, middle: Floats, upper: Floats, lower: 
         bottom[i] = m - width
 
 
-@exact_kernel
+@part_kernel
 def _average_trigger(close: Floats, sma_50: Floats, sma_200: Floats, out: Floats) -> None:
     """The next close x with (49 closes + x) / 50 = (199 closes + x) / 200; NaN if it is not positive."""
     out[:199] = np.nan
@@ -84,7 +84,7 @@ def _average_trigger(close: Floats, sma_50: Floats, sma_200: Floats, out: Floats
         trigger[i] = price if price > 0 else np.nan
 
 
-@exact_kernel
+@part_kernel
 def _returns(close: Floats, return_1d: Floats, log_return: Floats) -> None:
     """One-bar returns, and their logs: log(new / old) of bar i + 1 at i, to 3e-16 of itself (beyond NEAR, to 1e-15).
 
@@ -105,7 +105,7 @@ def _returns(close: Floats, return_1d: Floats, log_return: Floats) -> None:
             log_return[i] = np.log(new[i] / close[i])
 
 
-@exact_kernel
+@part_kernel
 def _drawdown(close: Floats, out: Floats) -> None:
     """Distance below the highest close so far."""
     top = 0.0
@@ -116,44 +116,44 @@ def _drawdown(close: Floats, out: Floats) -> None:
         out[i] = close[i] / out[i] - 1
 
 
-@exact_kernel
-def _largest(x: Floats, lags: tuple[int, int, int], out: Floats) -> None:
-    """The largest of x[i] and x at three later places, at i."""
-    a, b, c, d = x, x[lags[0] :], x[lags[1] :], x[lags[2] :]
+@helper_kernel
+def _largest(x: Floats, lag: float, last: float, out: Floats) -> None:
+    """The largest of x[i], x[i + lag], x[i + 2 lag] and x[i + last], at i."""
+    a, b, c, d = x, x[int(lag) :], x[2 * int(lag) :], x[int(last) :]
     for i in range(len(d)):
         first = a[i] if a[i] > b[i] else b[i]
         second = c[i] if c[i] > d[i] else d[i]
         out[i] = first if first > second else second
 
 
-@exact_kernel
-def _smallest(x: Floats, lags: tuple[int, int, int], out: Floats) -> None:
-    """The smallest of x[i] and x at three later places, at i."""
-    a, b, c, d = x, x[lags[0] :], x[lags[1] :], x[lags[2] :]
+@helper_kernel
+def _smallest(x: Floats, lag: float, last: float, out: Floats) -> None:
+    """The smallest of x[i], x[i + lag], x[i + 2 lag] and x[i + last], at i."""
+    a, b, c, d = x, x[int(lag) :], x[2 * int(lag) :], x[int(last) :]
     for i in range(len(d)):
         first = a[i] if a[i] < b[i] else b[i]
         second = c[i] if c[i] < d[i] else d[i]
         out[i] = first if first < second else second
 
 
-@exact_kernel
+@part_kernel
 def _extremes(high: Floats, low: Floats, high_252d: Floats, low_252d: Floats, work: Floats) -> None:
     """Highest high and lowest low of 252 bars: windows of 4, 16, 64, and four of 64 that overlap."""
     four, sixteen = work[0], work[1]
     high_252d[:251] = np.nan
     low_252d[:251] = np.nan
     bars = len(high)
-    _largest(high, (1, 2, 3), four)
-    _largest(four[: max(bars - 3, 0)], (4, 8, 12), sixteen)
-    _largest(sixteen[: max(bars - 15, 0)], (16, 32, 48), four)
-    _largest(four[: max(bars - 63, 0)], (64, 128, 188), high_252d[251:])
-    _smallest(low, (1, 2, 3), four)
-    _smallest(four[: max(bars - 3, 0)], (4, 8, 12), sixteen)
-    _smallest(sixteen[: max(bars - 15, 0)], (16, 32, 48), four)
-    _smallest(four[: max(bars - 63, 0)], (64, 128, 188), low_252d[251:])
+    _largest(high, 1.0, 3.0, four)
+    _largest(four[: max(bars - 3, 0)], 4.0, 12.0, sixteen)
+    _largest(sixteen[: max(bars - 15, 0)], 16.0, 48.0, four)
+    _largest(four[: max(bars - 63, 0)], 64.0, 188.0, high_252d[251:])
+    _smallest(low, 1.0, 3.0, four)
+    _smallest(four[: max(bars - 3, 0)], 4.0, 12.0, sixteen)
+    _smallest(sixteen[: max(bars - 15, 0)], 16.0, 48.0, four)
+    _smallest(four[: max(bars - 63, 0)], 64.0, 188.0, low_252d[251:])
 
 
-@exact_kernel
+@part_kernel
 def _volatility(five: Floats, squares: Floats, out: Floats) -> None:
     """Realised volatility: sample standard deviation of 20 log returns, a year of 252 sessions; joined as in _bands."""
     out[:20] = np.nan

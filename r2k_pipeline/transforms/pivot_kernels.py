@@ -3,13 +3,13 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from r2k_pipeline.transforms.compiled import exact_kernel
+from r2k_pipeline.transforms.compiled import exact_kernel, helper_kernel
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 
-@exact_kernel
+@helper_kernel
 def _stands_out(price: Floats, t: int, k: int, sign: float) -> bool:
     """Whether sign x price[t] is strictly above that of the k bars on either side."""
     here = sign * price[t]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from r2k_pipeline.transforms.compiled import exact_kernel, summing_kernel
+from r2k_pipeline.transforms.compiled import exact_kernel, helper_kernel, part_kernel, summing_kernel
 from r2k_pipeline.transforms.symbols import Floats, Integers
 
 Booleans = NDArray[np.bool_]
@@ -56,7 +56,7 @@ class Grid(NamedTuple):
     magic: Floats
 
 
-@exact_kernel
+@helper_kernel
 def _magic(weight: Floats) -> Floats:
     """Per bar, m for which (x + m) - m rounds x to a multiple of QUANTUM x the largest weight so far (a power of 2)."""
     magic = np.empty(weight.size)
@@ -68,7 +68,7 @@ def _magic(weight: Floats) -> Floats:
     return magic
 
 
-@exact_kernel
+@helper_kernel
 def _grid(bars: Batch, width: float, linear: bool) -> Grid:
     """Bin edges (prices), each bar's lowest and highest bin, and its rounding.
 
@@ -84,13 +84,21 @@ def _grid(bars: Batch, width: float, linear: bool) -> Grid:
         else:
             first[t] = np.floor(np.log(bars.low[t] / origin) / width + 0.5)
             last[t] = np.floor(np.log(bars.high[t] / origin) / width + 0.5)
-    base = first.min() - PAD
-    first, last = first - base, last - base
-    steps = (base - 0.5 + np.arange(last.max() + PAD + 2)) * width
-    edges = origin + steps if linear else origin * np.exp(steps)
-    widths = np.diff(edges)
+    base, end = first[0], last[0]
+    for t in range(first.size):
+        base, end = min(base, first[t]), max(end, last[t])
+    base -= PAD
+    edges = np.empty(end - base + PAD + 2)
+    for b in range(edges.size):
+        step = (base - 0.5 + b) * width
+        edges[b] = origin + step if linear else origin * np.exp(step)
+    widths = np.empty(edges.size - 1)
+    for b in range(widths.size):
+        widths[b] = edges[b + 1] - edges[b]
     density, below, above = np.empty(first.size), np.empty(first.size), np.empty(first.size)
     for t in range(first.size):
+        first[t] -= base
+        last[t] -= base
         # at most the width: rounding must not make a part of a bar of several bins negative
         below[t] = min(bars.low[t] - edges[first[t]], widths[first[t]])
         above[t] = min(edges[last[t] + 1] - bars.high[t], widths[last[t]])
@@ -100,7 +108,7 @@ def _grid(bars: Batch, width: float, linear: bool) -> Grid:
     return Grid(edges, widths, first, last, density, below, above, _magic(bars.weight))
 
 
-@exact_kernel
+@helper_kernel
 def _spread(volume: Floats, grid: Grid, t: int, sign: float) -> None:
     """Spread bar t's weight evenly over [low, high], a bar of one price into its bin; sign -1 takes it out, exactly."""
     first, after, magic, density = grid.first[t], grid.last[t] + 1, grid.magic[t], sign * grid.density[t]
@@ -120,7 +128,7 @@ def _total(volume: Floats) -> float:
     return total
 
 
-@exact_kernel
+@helper_kernel
 def _point_of_control(volume: Floats, span: Span, previous: int) -> tuple[int, bool]:
     """The bin of greatest volume, and whether no other has as much.
 
@@ -144,7 +152,7 @@ def _point_of_control(volume: Floats, span: Span, previous: int) -> tuple[int, b
     return below if bits[below] == greatest else above, holders == 1
 
 
-@exact_kernel
+@helper_kernel
 def _raised(volume: Floats, first: int, last: int, poc: int) -> tuple[int, bool]:
     """As _point_of_control, if `poc` alone was greatest before the bins first..last rose; False means: look anew."""
     best, greatest, alone, rose = poc, volume[poc], True, volume[first : last + 1]
@@ -156,7 +164,7 @@ def _raised(volume: Floats, first: int, last: int, poc: int) -> tuple[int, bool]
     return best, alone
 
 
-@exact_kernel
+@helper_kernel
 def _value_area(volume: Floats, poc: int, span: Span, target: float, hint: float) -> tuple[int, int, float]:
     """Lowest and highest bin of the value area by the two-bin rule (CBOT Market Profile; Dalton), and the next hint.
 
@@ -186,11 +194,12 @@ def _value_area(volume: Floats, poc: int, span: Span, target: float, hint: float
     return max(np.int64(low).item(), span[0]), min(np.int64(high).item(), span[1]), smallest
 
 
-@exact_kernel
-def _node(volume: Floats, b: int, step: int, span: Span, mean: float, sign: float) -> int:
+@helper_kernel
+def _node(volume: Floats, b: int, step: float, span: Span, mean: float, sign: float) -> int:
     """First bin of the span, from `b` on, that is a high (sign 1) or low (sign -1) volume node; -1 without one.
 
-    A node lies beyond `mean`, and no bin within NODE_RADIUS of it lies further beyond.
+    A node lies beyond `mean`, and no bin within NODE_RADIUS of it lies further beyond. `step` is 1 or -1, as a float:
+    for each integer written in a call numba would compile this anew.
     """
     b = max(b, span[0]) if step > 0 else min(b, span[1])
     while span[0] <= b <= span[1]:
@@ -200,35 +209,35 @@ def _node(volume: Floats, b: int, step: int, span: Span, mean: float, sign: floa
             d += 1
         if d == NODE_RADIUS + 1:
             return b
-        b += step
+        b += int(step)
     return -1
 
 
-@exact_kernel
-def _nodes(volume: Floats, edges: Floats, b: int, close: float, span: Span) -> tuple[int, int, int, int]:
+@helper_kernel
+def _nodes(volume: Floats, edges: Floats, b: int, close: float, span: Span, mean: float) -> tuple[int, int, int, int]:
     """Bins of the nearest nodes: high below, high above, low below, low above `close`, which is in bin `b` or later.
 
     A bin is above if its centre is. Low nodes keep NODE_RADIUS away from the ends, where every profile thins out.
+    `mean` is the weight of a bin of the span.
     """
     while edges[b + 1] <= close:
         b += 1
     up = b if (edges[b] + edges[b + 1]) / 2 > close else b + 1
-    mean = volume[span[0] : span[1] + 1].mean()
     inner = span[0] + NODE_RADIUS, span[1] - NODE_RADIUS
     return (
-        _node(volume, up - 1, -1, span, mean, 1.0),
-        _node(volume, up, 1, span, mean, 1.0),
-        _node(volume, up - 1, -1, inner, mean, -1.0),
-        _node(volume, up, 1, inner, mean, -1.0),
+        _node(volume, up - 1, -1.0, span, mean, 1.0),
+        _node(volume, up, 1.0, span, mean, 1.0),
+        _node(volume, up - 1, -1.0, inner, mean, -1.0),
+        _node(volume, up, 1.0, inner, mean, -1.0),
     )
 
 
-@exact_kernel
+@part_kernel
 def _fill_symbol(out: Floats, bars: Batch, row: int, width: float, linear: bool) -> None:
     """Profiles of one symbol, whose first bar is `row` of the batch."""
     grid = _grid(bars, width, linear)
     edges, volume = grid.edges, np.zeros(grid.edges.size)
-    head, tail, bottom, top, poc, alone, hint = 0, 0, volume.size, -1, 0, False, np.inf
+    head, tail, bottom, top, poc, alone, hint = 0, 0, volume.size, -1, volume.size - 1, False, np.inf
     for t in range(bars.low.size):
         if not bars.wanted[t]:
             continue
@@ -260,7 +269,7 @@ def _fill_symbol(out: Floats, bars: Batch, row: int, width: float, linear: bool)
         out[2, row + t] = edges[high + 1]
         out[3, row + t] = edges[poc + 1] - edges[poc]
         if out.shape[0] > 4:
-            nodes = _nodes(volume, edges, grid.first[t], bars.close[t], (bottom, top))
+            nodes = _nodes(volume, edges, grid.first[t], bars.close[t], (bottom, top), total / (top - bottom + 1))
             for i in range(4):
                 if nodes[i] >= 0:
                     out[4 + i, row + t] = (edges[nodes[i]] + edges[nodes[i] + 1]) / 2

@@ -8,7 +8,7 @@ Counts of bars are passed as floats: numba would compile a function anew for eve
 
 import numpy as np
 
-from r2k_pipeline.transforms.compiled import exact_kernel
+from r2k_pipeline.transforms.compiled import exact_kernel, helper_kernel
 from r2k_pipeline.transforms.symbols import Floats, Integers
 
 ALL_FLAT = 1e-14
@@ -20,7 +20,7 @@ RSI, EMA_20, MACD, SIGNAL, HISTOGRAM, ATR, TRIGGER_30, TRIGGER_70 = 1, 6, 7, 8, 
 """Rows of the output, as indicators.COLUMNS names them; indicator_kernels.py fills the others."""
 
 
-@exact_kernel
+@helper_kernel
 def _begin(x: Floats, seed_at: float, seed_bars: float, weight: float, bars: float, out: Floats) -> None:
     """The first `bars` values of exponential smoothing: seeded with the mean of `seed_bars`, then bar by bar."""
     first, end = int(seed_at), min(int(bars), len(x))
@@ -31,7 +31,7 @@ def _begin(x: Floats, seed_at: float, seed_bars: float, weight: float, bars: flo
         out[i] = (1 - weight) * out[i - 1] + weight * x[i]
 
 
-@exact_kernel
+@helper_kernel
 def _weights(weight: float) -> tuple[float, float, float, float, float]:
     """What four steps of smoothing make of their four inputs, the newest first, and of the value before them.
 
@@ -41,7 +41,7 @@ def _weights(weight: float) -> tuple[float, float, float, float, float]:
     return weight, weight * keep, weight * keep**2, weight * keep**3, keep**4
 
 
-@exact_kernel
+@helper_kernel
 def _smooth_pair(x: Floats, x_weight: float, y: Floats, y_weight: float, begun: float, u: Floats, v: Floats) -> None:
     """Go on smoothing `x` into `u` and `y` into `v`, whose first `begun` values are there."""
     start = int(begun) - 4
@@ -55,7 +55,7 @@ def _smooth_pair(x: Floats, x_weight: float, y: Floats, y_weight: float, begun: 
         out_y[i + FOUR] = hold * out_y[i] + recent
 
 
-@exact_kernel
+@helper_kernel
 def _average_moves(close: Floats, bars: float, gain: Floats, loss: Floats, work: Floats) -> None:
     """Wilder's average gain and loss (index points): the mean of the first `bars` moves, then weight 1 / bars."""
     rise, fall = work[0], work[1]
@@ -70,7 +70,7 @@ def _average_moves(close: Floats, bars: float, gain: Floats, loss: Floats, work:
     _smooth_pair(rise, 1 / bars, fall, 1 / bars, bars + 4, gain, loss)
 
 
-@exact_kernel
+@helper_kernel
 def _trigger(close: float, gain: float, loss: float, earlier: float, ratio: float, inverse: float) -> float:
     """The next close that would make RSI equal a target: Wilder's recursion solved for the close.
 
@@ -83,7 +83,7 @@ def _trigger(close: float, gain: float, loss: float, earlier: float, ratio: floa
     return price if price > 0 else np.nan
 
 
-@exact_kernel
+@helper_kernel
 def _strength(close: Floats, rsi: Floats, work: Floats) -> None:
     """RSI(14) after Wilder, NaN while nothing has moved; leaves average gain and loss in work[2] and work[3]."""
     gain, loss = work[2], work[3]
@@ -93,7 +93,7 @@ def _strength(close: Floats, rsi: Floats, work: Floats) -> None:
         rsi[i] = 100 * (gain[i] / moves) if moves >= ALL_FLAT else np.nan
 
 
-@exact_kernel
+@helper_kernel
 def _strength_triggers(close: Floats, gain: Floats, loss: Floats, trigger_30: Floats, trigger_70: Floats) -> None:
     """The closes that would make RSI(14) 30 and 70."""
     for i in range(len(close)):
@@ -102,7 +102,7 @@ def _strength_triggers(close: Floats, gain: Floats, loss: Floats, trigger_30: Fl
         trigger_70[i] = _trigger(close[i], gain[i], loss[i], earlier, 70 / 30, 30 / 70)
 
 
-@exact_kernel
+@helper_kernel
 def _smooth_close(close: Floats, ema_20: Floats, fast: Floats, slow: Floats) -> None:
     """Exponential averages over 20 bars, and over 12 and 26 for MACD: both seeded at bar 25, as TA-Lib has it."""
     _begin(close, 19.0, 20.0, 2 / 21, 29.0, ema_20)
@@ -119,14 +119,14 @@ def _smooth_close(close: Floats, ema_20: Floats, fast: Floats, slow: Floats) -> 
         out_26[i + FOUR] = stay * out_26[i] + (j * w + k * x + m * y + n * z)
 
 
-@exact_kernel
+@helper_kernel
 def _subtract(x: Floats, y: Floats, out: Floats) -> None:
     """`out[:] = x - y`, without numpy's time to compile."""
     for i in range(len(out)):
         out[i] = x[i] - y[i]
 
 
-@exact_kernel
+@helper_kernel
 def _ranges_and_signal(
     high: Floats, low: Floats, close: Floats, macd: Floats, atr: Floats, signal: Floats, true_range: Floats
 ) -> None:
