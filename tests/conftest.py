@@ -16,8 +16,8 @@ MEMORY: Final = Path("/dev/shm")
 """Dagster commits each event to SQLite: in memory that costs nothing, on a slow disk half of a test's time."""
 HOMES: Final = "TESTS_DAGSTER_HOMES"
 """Names, to every process of this test run, the folder of Dagster's homes."""
-FIRST: Final = ("browser/test_dagster_ui", "publish")
-"""What two processes begin with: the longest test, which compiles every kernel, and what needs none of them."""
+FIRST: Final = ("browser/test_dagster_ui", "publish/test_readers", "publish/test_clients", "publish")
+"""What two processes begin with: the longest test, which compiles the kernels, and what needs none of them."""
 IS_WORKER: Final = "PYTEST_XDIST_WORKER" in os.environ
 
 
