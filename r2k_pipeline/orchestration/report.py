@@ -4,7 +4,6 @@ Belongs here: thumbnails, links and sizes as metadata. Not here: what the site h
 """
 
 import base64
-import math
 from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
@@ -63,8 +62,8 @@ def thumbnail_of(picture: "Picture") -> str:
     """The figure as a small PNG in a data URL, which needs no server."""
     from r2k_pipeline.report.site.pictures import SCALE  # noqa: PLC0415  (as above)
 
-    # Bytes grow with the area: the picture itself says at which scale it is small enough, a tenth to spare.
-    scale = min(THUMBNAIL_SCALE, SCALE * math.sqrt(0.9 * THUMBNAIL_BYTES / len(picture.png)))
+    # Packed bytes grow with the scale: the picture itself says at which it is small enough, a tenth to spare.
+    scale = min(THUMBNAIL_SCALE, SCALE * 0.9 * THUMBNAIL_BYTES / len(picture.png))
     png = picture.figure.png(scale=scale)
     while len(png) > THUMBNAIL_BYTES:
         scale *= 0.8
