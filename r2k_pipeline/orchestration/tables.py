@@ -4,6 +4,7 @@ Belongs here: which function builds which contract from which upstream contracts
 (features.py, transforms/, sources/), what Dagster makes of a table (assets.py).
 """
 
+import math
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -32,7 +33,7 @@ from r2k_pipeline.transforms.setups import read_setups
 SQL: Final = PROJECT / "sql"
 DAYS_AHEAD: Final = timedelta(days=400)
 """How far sessions look ahead."""
-MARKETS_AT_ONCE: Final = 16
+MARKETS_AT_ONCE: Final = 20
 """Markets of one task where a model runs market by market: a century of each fits in the memory limit. A task plans the
 query anew, a seventh of a second; DuckDB itself shares out work by row groups, and four markets are fewer than one."""
 REPORTS_AHEAD: Final = timedelta(days=14)
@@ -70,7 +71,8 @@ def _of_sql(model: SqlModel) -> DerivedTable:
         if not model.is_by_market:
             return rows_of()
         markets = sorted(market.market for market in run.markets)
-        batches = [markets[start : start + MARKETS_AT_ONCE] for start in range(0, len(markets), MARKETS_AT_ONCE)]
+        size = math.ceil(len(markets) / math.ceil(len(markets) / MARKETS_AT_ONCE))
+        batches = [markets[start : start + size] for start in range(0, len(markets), size)]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             return pl.concat(pool.map(lambda batch: rows_of(markets=batch), batches))
 
