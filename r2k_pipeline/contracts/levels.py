@@ -50,7 +50,8 @@ class Consolidations(Table, layer="features"):
     )
     sessions = count("sessions", "from start_date to end_date or, while open, confirmed_date; some may close outside")
     parent_start_date = day(
-        "start of the open range that started last before this one, whatever its edges", nullable=True
+        "start of the range around it: of those open that started before and held both its edges then, the last",
+        nullable=True,
     )
     withdrawn_date = day("first session without it, after a correction; null = it stands", nullable=True)
 

@@ -143,14 +143,15 @@ def _extremes(values: Floats) -> tuple[float, float]:
 
 @helper_kernel
 def _write(version: Any, ranges: Any, alive: int, which: int, row: int, log_close: Floats, squares: Floats) -> None:
-    """Describe the open range `which` as known at `row`; its parent is the one that started last before it."""
+    """Describe the open range `which` as known at `row`; its parent is the one around it that started last."""
     here = ranges[which]
     has_ended = here.outside == CLOSES_OUTSIDE
     version.start, version.first_row, version.row = here.start, here.first_row, row
     version.low, version.high, version.end = here.low, here.high, here.last_inside if has_ended else -1
     version.parent = -1
     for other in range(alive):
-        if version.parent < ranges[other].start < here.start:
+        is_around = ranges[other].low <= here.low and ranges[other].high >= here.high
+        if is_around and version.parent < ranges[other].start < here.start:
             version.parent = ranges[other].start
     last = here.last_inside if has_ended else row
     low, high = _extremes(log_close[here.start : last + 1])

@@ -32,9 +32,8 @@ def build_consolidations(bars: pl.DataFrame) -> pl.DataFrame:
     confirmed at tightness 0.8 or less, the tightest first, unless the length of an open range is within a quarter of
     its own: then it is that range, seen again. Edges are the highest and lowest close; they widen to all closes since
     the start whenever that span as a whole is tight. After ten closes in a row outside its edges a range has ended, at
-    the last close inside. The core is the 1st to 99th percentile of the closes between the edges. Nesting: open ranges
-    all reach to the present, so one lies within another if it started later, and the parent is the open range that
-    started last before it.
+    the last close inside. The core is the 1st to 99th percentile of the closes between the edges. The parent is, of the
+    open ranges that started before and hold both its edges, the one that started last.
 
     Raises ValueError if bars are not sorted.
     """

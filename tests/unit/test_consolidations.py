@@ -61,7 +61,11 @@ def plain_ranges(close: NDArray[np.float64]) -> list[tuple[Any, ...]]:
     told = []
 
     def tell(item: dict[str, Any], row: int, end: int | None) -> None:
-        parents = [other["start"] for other in alive if other["start"] < item["start"]]
+        parents = [
+            other["start"]
+            for other in alive
+            if other["start"] < item["start"] and other["low"] <= item["low"] and other["high"] >= item["high"]
+        ]
         told.append((row, item["start"], item["first"], end, item["low"], item["high"], max(parents, default=None)))
 
     for row in range(len(close)):
