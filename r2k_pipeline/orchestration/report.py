@@ -62,8 +62,8 @@ def thumbnail_of(picture: "Picture") -> str:
     """The figure as a small PNG in a data URL, which needs no server."""
     from r2k_pipeline.report.site.pictures import SCALE  # noqa: PLC0415  (as above)
 
-    # Packed bytes grow with the scale: the picture itself says at which it is small enough, a tenth to spare.
-    scale = min(THUMBNAIL_SCALE, SCALE * 0.9 * THUMBNAIL_BYTES / len(picture.png))
+    # Packed bytes grow with the scale: the picture itself says at which it is small enough, a fifth to spare.
+    scale = min(THUMBNAIL_SCALE, SCALE * 0.8 * THUMBNAIL_BYTES / len(picture.png))
     png = picture.figure.png(scale=scale)
     while len(png) > THUMBNAIL_BYTES:
         scale *= 0.8
