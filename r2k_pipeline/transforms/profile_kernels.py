@@ -237,7 +237,8 @@ def _fill_symbol(out: Floats, bars: Batch, row: int, width: float, linear: bool)
     """Profiles of one symbol, whose first bar is `row` of the batch."""
     grid = _grid(bars, width, linear)
     edges, volume = grid.edges, np.zeros(grid.edges.size)
-    head, tail, bottom, top, poc, alone, hint = 0, 0, volume.size, -1, volume.size - 1, False, np.inf
+    head, tail, alone, hint = 0, 0, False, np.inf
+    bottom, top, poc = volume.size, -1, volume.size - 1  # no bin, and one that stays empty
     for t in range(bars.low.size):
         if not bars.wanted[t]:
             continue

@@ -278,7 +278,7 @@ spans as (
 ),
 
 vintages as (
-    select * exclude (epoch) from measured inner join spans using (market, report_type, trader_group, report_date, epoch)
+    select * from measured inner join spans using (market, report_type, trader_group, report_date, epoch)
 )
 
 select

@@ -1,5 +1,6 @@
 """Figures of lakes that ran: what is drawn is what the tables say, and nothing that was not known yet."""
 
+import base64
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -7,10 +8,12 @@ from typing import Any
 import polars as pl
 import pytest
 
+from r2k_pipeline.orchestration.report import THUMBNAIL_BYTES, thumbnail_of
 from r2k_pipeline.report.charts.figure import VEGA_LITE
 from r2k_pipeline.report.charts.figures import Figures, read_figures
 from r2k_pipeline.report.charts.known_rows import SESSIONS, read_known, read_moments
 from r2k_pipeline.report.charts.theme import DARK
+from r2k_pipeline.report.site.pictures import picture_of
 from r2k_pipeline.warehouse import open_warehouse
 from tests.lakes import Published
 
@@ -42,7 +45,7 @@ def test_every_figure_is_there(newest: Figures) -> None:
 
 
 def test_figures_are_valid_vega_lite(newest: Figures) -> None:
-    for figure in (newest.reviews[2], newest.cross_market, newest.outcomes):
+    for figure in (*newest.reviews, newest.cross_market, newest.outcomes):
         assert figure is not None
         assert f"/v{VEGA_LITE}." in figure.chart.to_dict(validate=True)["$schema"], figure.name
 
@@ -56,6 +59,13 @@ def test_figures_are_small(newest: Figures) -> None:
         png = figure.png(DARK)
         assert png.startswith(b"\x89PNG")
         assert len(png) < LIMIT, figure.name
+
+
+def test_thumbnails_fit_the_event_log(newest: Figures) -> None:
+    for figure in (*newest.reviews, newest.cross_market, newest.outcomes):
+        assert figure is not None
+        encoded = thumbnail_of(picture_of(figure)).removeprefix("data:image/png;base64,")
+        assert 10_000 < len(base64.b64decode(encoded)) <= THUMBNAIL_BYTES, figure.name
 
 
 @pytest.mark.parametrize("as_of", [None, *MOMENTS])

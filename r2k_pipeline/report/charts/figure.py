@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 VEGA_LITE: Final = "6.4"
 """The schema that altair writes; vl-convert carries several renderers."""
 
-
 Value = str | float | int | bool | date | datetime | None
 Record = Mapping[str, Value]
 Records = Sequence[Record]
