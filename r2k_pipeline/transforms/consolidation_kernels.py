@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from r2k_pipeline.transforms.compiled import exact_kernel, helper_kernel
+from r2k_pipeline.transforms.compiled import exact_kernel, helper_kernel, inner_kernel
 from r2k_pipeline.transforms.symbols import Floats, Integers
 
 TIGHT = 0.8
@@ -20,8 +20,8 @@ SHORTEST, LONGEST = 40, 1_000
 APART = 1.25
 """Two open ranges were at least this ratio apart in length when the later was confirmed."""
 
-BLOCKS = np.append(np.floor(SHORTEST * APART ** np.arange(15)), LONGEST + 1).astype(np.int64)
-"""Spans are tried in blocks of lengths BLOCKS[i]..BLOCKS[i + 1] - 1."""
+BLOCKS = np.append(np.floor(SHORTEST * APART ** (np.arange(29) / 2)), LONGEST + 1).astype(np.int64)
+"""Spans are tried in blocks of lengths BLOCKS[i]..BLOCKS[i + 1] - 1, two of them to APART; 32 have a bit each."""
 
 CLOSES_OUTSIDE = 10
 """A range has ended after so many closes outside in a row: two weeks (the note's first construction saw six)."""
@@ -40,7 +40,7 @@ ZERO = np.int64(0)
 """What counters that are passed on start from: for the literal 0 numba would compile what takes them once more."""
 
 
-@helper_kernel
+@inner_kernel
 def _tightness(log_range: float, log_close: Floats, squares: Floats, start: int, row: int) -> float:
     """log(high / low) / (sigma sqrt(n)), sigma the population deviation of the returns inside the span of n closes."""
     returns = row - start
@@ -49,7 +49,7 @@ def _tightness(log_range: float, log_close: Floats, squares: Floats, start: int,
     return float(log_range / np.sqrt(spread * (returns + 1) / returns))
 
 
-@helper_kernel
+@inner_kernel
 def _is_tight(log_range: float, log_close: Floats, squares: Floats, start: int, row: int) -> bool:
     """Whether _tightness is at most TIGHT, without a division or a root: most spans are asked nothing else."""
     returns = row - start
@@ -58,7 +58,7 @@ def _is_tight(log_range: float, log_close: Floats, squares: Floats, start: int, 
     return bool((log_range * returns) ** 2 <= TIGHT**2 * (returns + 1) * spread)
 
 
-@helper_kernel
+@inner_kernel
 def _extend(rows: Any, values: Floats, top: int, joined: int, log_close: Floats, row: int, sign: float) -> int:
     """Let the rows after `joined` up to `row` join a chain that ends at place `top`; returns where it ends now.
 
@@ -79,7 +79,7 @@ def _extend(rows: Any, values: Floats, top: int, joined: int, log_close: Floats,
     return top
 
 
-@helper_kernel
+@inner_kernel
 def _candidates(
     log_close: Floats,
     squares: Floats,
@@ -129,7 +129,7 @@ def _candidates(
     return count
 
 
-@helper_kernel
+@inner_kernel
 def _extremes(values: Floats) -> tuple[float, float]:
     """Lowest and highest value. In two halves at once, as each comparison waits for the one before it."""
     half = values.size // 2
@@ -141,7 +141,7 @@ def _extremes(values: Floats) -> tuple[float, float]:
     return min(low, low_2), max(high, high_2)
 
 
-@helper_kernel
+@inner_kernel
 def _write(version: Any, ranges: Any, alive: int, which: int, row: int, log_close: Floats, squares: Floats) -> None:
     """Describe the open range `which` as known at `row`; its parent is the one around it that started last."""
     here = ranges[which]
@@ -158,7 +158,7 @@ def _write(version: Any, ranges: Any, alive: int, which: int, row: int, log_clos
     version.tightness = _tightness(high - low, log_close, squares, here.start, last)
 
 
-@helper_kernel
+@inner_kernel
 def _meet(here: Any, row: int, close: float, log_close: Floats, squares: Floats) -> bool:
     """Let a range meet a close: it widens to all of its span while that is tight, else the close is inside or outside.
 
@@ -178,7 +178,7 @@ def _meet(here: Any, row: int, close: float, log_close: Floats, squares: Floats)
     return bool(has_moved or here.outside == CLOSES_OUTSIDE)
 
 
-@helper_kernel
+@inner_kernel
 def _without_ended(ranges: Any, alive: int) -> int:
     """Close the gaps that ended ranges leave; returns how many go on."""
     kept = 0
@@ -190,7 +190,7 @@ def _without_ended(ranges: Any, alive: int) -> int:
     return kept
 
 
-@helper_kernel
+@inner_kernel
 def _pick(found: Any, count: int, ranges: Any, alive: int, row: int) -> int:
     """Length of the tightest candidate whose length is APART from that of every open range; 0 if there is none."""
     best, least = 0, np.inf
@@ -204,19 +204,18 @@ def _pick(found: Any, count: int, ranges: Any, alive: int, row: int) -> int:
     return best
 
 
-@helper_kernel
+@inner_kernel
 def _free_blocks(chances: int, ranges: Any, alive: int, row: int) -> int:
-    """The chances without the blocks that lengths of open ranges lie in: nothing there is APART from them."""
+    """The chances without the blocks of which no length is APART from that of an open range."""
     for which in range(alive):
-        block = 0
-        while block < BLOCKS.size and BLOCKS[block] <= row - ranges[which].start + 1:
-            block += 1
-        if block > 0:
-            chances &= ~(1 << (block - 1))
+        length = row - ranges[which].start + 1
+        for block in range(BLOCKS.size - 1):
+            if length < APART * BLOCKS[block] and BLOCKS[block + 1] - 1 < APART * length:
+                chances &= ~(1 << block)
     return chances
 
 
-@helper_kernel
+@inner_kernel
 def _open(here: Any, row: int, length: int, close: Floats) -> None:
     """Confirm the span of `length` closes that ends at `row`."""
     here.start, here.first_row, here.last_inside, here.outside = row - length + 1, row, row, 0
