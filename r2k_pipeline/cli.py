@@ -4,6 +4,7 @@ Belongs here: options, output, exit codes (0 good, 1 something required failed, 
 is computed. Heavy imports wait until a command needs them.
 """
 
+import gc
 import json
 import logging
 import os
@@ -82,6 +83,9 @@ def main() -> None:
 def run(as_json: bool, **options: Any) -> None:
     """Fetch, build, check and publish everything."""
     settings = settings_of(**options)
+    # Looking for garbage took a twentieth of a run: what imports make is never any, and a run ends soon.
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 1_000)
     from r2k_pipeline.definitions import defs  # noqa: PLC0415
     from r2k_pipeline.orchestration.execute import execute_refresh  # noqa: PLC0415
 

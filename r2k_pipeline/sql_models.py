@@ -4,6 +4,7 @@ Belongs here: reading, parsing and running one SELECT over upstream Parquet in a
 Not here: where Parquet lives (lake.py), publishing (warehouse.py).
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -69,30 +70,41 @@ def run_model(
     memory_limit: str,
     empty: Mapping[str, pl.DataFrame] | None = None,
     markets: Sequence[str] | None = None,
+    threads: int | None = None,
 ) -> pl.DataFrame:
     """The rows of `model` over the Parquet `files` of its upstreams; `variables` reach it by getvariable.
 
     An upstream without files stands in as the frame in `empty`. Given `markets`, only their rows are read, of the
-    upstreams that have a market. Raises duckdb.Error with the model's name.
+    upstreams that have a market; the query sees an ENUM of their names, which hashes and sorts faster than text.
+    `threads`: all processors' unless given. Raises duckdb.Error with the model's name.
     """
-    with duckdb.connect(config={"memory_limit": memory_limit, **TEXT_AS_POLARS}) as connection:
+    limits = {"memory_limit": memory_limit, "threads": str(threads or os.cpu_count())}
+    with duckdb.connect(config={**limits, **TEXT_AS_POLARS}) as connection:
         for name, value in variables.items():
             connection.execute(f"set variable {name} = ?", [value])
         try:
+            if markets:
+                connection.execute(f"create type market_name as enum ({', '.join(map(_quoted, sorted(markets)))})")
             for upstream in model.upstreams:
                 connection.execute(f"create schema if not exists {upstream.split('.')[0]}")
                 if files[upstream]:
-                    names = ", ".join(_quoted(str(file)) for file in files[upstream])
-                    has_market = markets is not None and "market" in pl.read_parquet_schema(files[upstream][0])
-                    rows_of = f"where market in ({', '.join(map(_quoted, markets or ()))})" if has_market else ""
-                    connection.execute(f"create view {upstream} as from read_parquet([{names}]) {rows_of}")
+                    connection.execute(f"create view {upstream} as {_rows_of(files[upstream], markets)}")
                 else:
                     connection.register("absent", (empty or {})[upstream].to_arrow())
                     connection.execute(f"create table {upstream} as from absent")
             rows: pl.DataFrame = connection.sql(model.query).pl()
-            return rows
+            return rows.cast({pl.Categorical: pl.String})
         except duckdb.Error as error:
             raise type(error)(f"sql model {model.name}: {error}") from error
+
+
+def _rows_of(files: list[Path], markets: Sequence[str] | None) -> str:
+    """SELECT of all rows of Parquet files or, where they have a market, of those of `markets`."""
+    rows = f"from read_parquet([{', '.join(_quoted(str(file)) for file in files)}])"
+    if not markets or "market" not in pl.read_parquet_schema(files[0]):
+        return rows
+    names = ", ".join(map(_quoted, markets))
+    return f"select * replace (market::market_name as market) {rows} where market in ({names})"
 
 
 def _quoted(text: str) -> str:

@@ -68,13 +68,13 @@ def _of_sql(model: SqlModel) -> DerivedTable:
             memory_limit=run.settings.memory_limit,
             empty={name: TABLES[name].create_empty() for name in model.upstreams},
         )
-        if not model.is_by_market:
-            return rows_of()
         markets = sorted(market.market for market in run.markets)
+        if not model.is_by_market or len(markets) <= MARKETS_AT_ONCE:
+            return rows_of()
         size = math.ceil(len(markets) / math.ceil(len(markets) / MARKETS_AT_ONCE))
         batches = [markets[start : start + size] for start in range(0, len(markets), size)]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            return pl.concat(pool.map(lambda batch: rows_of(markets=batch), batches))
+            return pl.concat(pool.map(lambda batch: rows_of(markets=batch, threads=1), batches))
 
     upstreams = {*model.upstreams, *([meta.FetchLog.dotted()] if model.reads_as_of else [])}
     return DerivedTable(TABLES[model.name], tuple(sorted(upstreams)), "duckdb", build, model.comment)

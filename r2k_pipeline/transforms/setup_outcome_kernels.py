@@ -1,10 +1,13 @@
-"""The compiled choice of events that do not overlap. Belongs here: arrays only. Not here: frames, statistics."""
+"""Compiled loops of setup outcomes: events that do not overlap, sums over resampled blocks.
+
+Belongs here: arrays only. Not here: frames, what is made of the sums.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from r2k_pipeline.transforms.compiled import exact_kernel
-from r2k_pipeline.transforms.symbols import Integers
+from r2k_pipeline.transforms.symbols import Floats, Integers
 
 
 @exact_kernel
@@ -17,3 +20,14 @@ def keep_apart(rows: Integers, gap: int) -> NDArray[np.bool_]:
             kept[event] = True
             last = rows[event]
     return kept
+
+
+@exact_kernel
+def resample(of_block: Floats, starts: Integers) -> Floats:
+    """Sums of of_block (2, starts) over the blocks that begin at `starts` (draws, blocks): (2, draws)."""
+    sums = np.zeros((2, starts.shape[0]))
+    for draw in range(starts.shape[0]):
+        for block in range(starts.shape[1]):
+            sums[0, draw] += of_block[0, starts[draw, block]]
+            sums[1, draw] += of_block[1, starts[draw, block]]
+    return sums

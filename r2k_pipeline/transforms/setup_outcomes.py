@@ -56,11 +56,13 @@ class _Sample:
 
     def interval(self, events: Integers) -> tuple[float, float]:
         """95 % percentile interval of the mean after `events` (positions): moving blocks of sessions (Kunsch 1989)."""
+        from r2k_pipeline.transforms.setup_outcome_kernels import resample  # noqa: PLC0415  (imports numba)
+
         hit = np.zeros(self.returns.size)
         hit[events] = 1
         totals = np.stack([np.cumsum(np.append(0, hit * self.returns)), np.cumsum(np.append(0, hit))])
         of_block = totals[:, self.block :] - totals[:, : -self.block]
-        sums, counts = of_block[:, self.starts].sum(axis=-1)
+        sums, counts = resample(of_block, self.starts)
         low, high = np.quantile(sums[counts > 0] / counts[counts > 0], (0.025, 0.975))
         return float(low), float(high)
 
@@ -88,11 +90,13 @@ def build_setup_outcomes(
     q-values: Benjamini and Hochberg (1995) over all rows that have a p-value.
     """
     rows = [
-        _outcome(market, setup, horizon, history, sample, rules.minimum_events)
+        {"setup": setup, "market": market, "horizon_sessions": horizon}
+        | _outcome(history["session_date"], begun, horizon, sample, rules.minimum_events)
         for (market,), history in _with_starts(sessions, setups).group_by("market", maintain_order=True)
-        for horizon in horizons
-        for sample in [_sample(str(market), history, horizon, rules)]
+        for samples in [{horizon: _sample(str(market), history, horizon, rules) for horizon in horizons}]
         for setup in setups
+        for begun in [np.flatnonzero(history[setup])]
+        for horizon, sample in samples.items()
     ]
     found = pl.DataFrame(rows, schema=SetupOutcomes.create_empty().schema)
     return _read(with_q_values(found), rules).sort("setup", "market", "horizon_sessions")
@@ -107,7 +111,7 @@ def build_independent_events(sessions: pl.DataFrame, setups: Sequence[str], hori
     for _, history in _with_starts(sessions, setups).group_by("market", maintain_order=True):
         for setup in setups:
             for horizon in horizons:
-                *_, events = _events(history, setup, horizon)
+                _, events = _matured(np.flatnonzero(history[setup]), history.height, horizon)
                 parts.append(
                     history[events].select(
                         pl.lit(setup).alias("setup"),
@@ -120,13 +124,12 @@ def build_independent_events(sessions: pl.DataFrame, setups: Sequence[str], hori
     return pl.concat(parts).sort("setup", "market", "horizon_sessions", "session_date")
 
 
-def _events(history: pl.DataFrame, setup: str, horizon: int) -> tuple[Integers, Integers, Integers]:
-    """Rows of one market at which runs of `setup` begin; of them the matured ones; of those the independent ones."""
+def _matured(begun: Integers, sessions: int, horizon: int) -> tuple[Integers, Integers]:
+    """Of the rows at which a setup's runs begin, those whose forward return is known, and of those the independent."""
     from r2k_pipeline.transforms.setup_outcome_kernels import keep_apart  # noqa: PLC0415  (imports numba)
 
-    begun = history.select(pl.col(setup).arg_true()).to_series().cast(pl.Int64).to_numpy()
-    matured = begun[begun < history.height - horizon]
-    return begun, matured, matured[keep_apart(matured, horizon)]
+    matured = begun[begun < sessions - horizon]
+    return matured, matured[keep_apart(matured, horizon)]
 
 
 def _with_starts(sessions: pl.DataFrame, setups: Sequence[str]) -> pl.DataFrame:
@@ -141,7 +144,7 @@ def _with_starts(sessions: pl.DataFrame, setups: Sequence[str]) -> pl.DataFrame:
     return (
         sessions.sort("market", "session_date")
         .select("market", "session_date", "close", *holds, is_known=pl.col("setups_held").is_not_null())
-        .with_columns(each & before.ne_missing(True))
+        .with_columns((each & before.ne_missing(True)).fill_null(False))
     )
 
 
@@ -152,22 +155,16 @@ def _sample(market: str, history: pl.DataFrame, horizon: int, rules: OutcomeRule
     return _Sample.of(close, is_known, horizon, rules.draws, seed)
 
 
-def _outcome(
-    market: object, setup: str, horizon: int, history: pl.DataFrame, sample: _Sample, minimum: int
-) -> dict[str, object]:
-    begun, matured, independent = _events(history, setup, horizon)
+def _outcome(days: pl.Series, begun: Integers, horizon: int, sample: _Sample, minimum: int) -> dict[str, object]:
+    matured, independent = _matured(begun, len(days), horizon)
     events = sample.position[independent]
-    days = history["session_date"].gather(matured)
     row: dict[str, object] = {
-        "setup": setup,
-        "market": market,
-        "horizon_sessions": horizon,
         "events": matured.size,
         "pending_events": begun.size - matured.size,
         "independent_events": events.size,
         "baseline_sessions": sample.returns.size,
-        "first_event_date": days.min(),
-        "last_event_date": days.max(),
+        "first_event_date": days[int(matured[0])] if matured.size else None,
+        "last_event_date": days[int(matured[-1])] if matured.size else None,
         "reading": "",
     }
     if sample.returns.size:

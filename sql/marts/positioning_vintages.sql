@@ -114,7 +114,12 @@ windowed as (
         count(net_share_oi) over weeks_26 as n_share_26,
         min(net_share_oi) over weeks_26 as low_share_26,
         max(net_share_oi) over weeks_26 as high_share_26,
-        list(net_contracts) filter (net_contracts is not null) over weeks_52 as nets_52,
+        count(net_contracts) over weeks_52 as n_52,
+        min(net_contracts) over weeks_52 as low_52,
+        max(net_contracts) over weeks_52 as high_52,
+        count(net_contracts) over weeks_156 as n_156,
+        min(net_contracts) over weeks_156 as low_156,
+        max(net_contracts) over weeks_156 as high_156,
         list(net_contracts) filter (net_contracts is not null) over weeks_156 as nets_156
     from changed
     window
@@ -132,28 +137,33 @@ windowed as (
         )
 ),
 
+-- The shorter window is the end of the longer one. Means and deviations are of lists: the last digits of a window's own
+-- would depend on what stands before it.
+listed as (
+    select *, nets_156[-n_52:] as nets_52 from windowed
+),
+
 -- Null until 90 % of the window's weeks are there: 24 of 26, 47 of 52, 141 of 156. A week without a net has no rank.
 ranked as (
     select
         * exclude (nets_52, nets_156),
-        len(nets_156) as n_156,
         case
             when n_26 >= 24 then 100 * ((net_contracts - low_26) / nullif(high_26 - low_26, 0))
         end as cot_index_26w,
         case
             when n_share_26 >= 24 then 100 * ((net_share_oi - low_share_26) / nullif(high_share_26 - low_share_26, 0))
         end as willco_26w,
-        case when net_contracts is not null and len(nets_52) >= 47 then {
-            'index': 100 * ((net_contracts - list_min(nets_52)) / nullif(list_max(nets_52) - list_min(nets_52), 0)),
-            'percentile': 100.0 * len(list_filter(nets_52, lambda n: n <= net_contracts)) / len(nets_52),
+        case when net_contracts is not null and n_52 >= 47 then {
+            'index': 100 * ((net_contracts - low_52) / nullif(high_52 - low_52, 0)),
+            'percentile': 100.0 * len(list_filter(nets_52, lambda n: n <= net_contracts)) / n_52,
             'zscore': (net_contracts - list_avg(nets_52)) / nullif(list_stddev_samp(nets_52), 0)
         } end as rank_52,
-        case when net_contracts is not null and len(nets_156) >= 141 then {
-            'index': 100 * ((net_contracts - list_min(nets_156)) / nullif(list_max(nets_156) - list_min(nets_156), 0)),
-            'percentile': 100.0 * len(list_filter(nets_156, lambda n: n <= net_contracts)) / len(nets_156),
+        case when net_contracts is not null and n_156 >= 141 then {
+            'index': 100 * ((net_contracts - low_156) / nullif(high_156 - low_156, 0)),
+            'percentile': 100.0 * len(list_filter(nets_156, lambda n: n <= net_contracts)) / n_156,
             'zscore': (net_contracts - list_avg(nets_156)) / nullif(list_stddev_samp(nets_156), 0)
         } end as rank_156
-    from windowed
+    from listed
 ),
 
 -- Six weeks before, give or take the days by which a holiday moves a report.
@@ -207,7 +217,7 @@ measured as (
         r.rank_156.zscore as net_zscore_156w,
         r.willco_26w,
         r.movement_index_6w,
-        coalesce(r.n_156, 0) as net_weeks_156w,
+        r.n_156 as net_weeks_156w,
         r.traders_long,
         r.traders_short,
         r.long_contracts / nullif(r.traders_long, 0) as long_per_trader_contracts,

@@ -121,3 +121,12 @@ def test_a_model_by_market_is_the_same_market_by_market(bars: list[Path]) -> Non
     parts = [run_model(model, files, {}, memory_limit="256MB", markets=[market]) for market in ("RUT", "SPX")]
     assert [part["market"].to_list() for part in parts] == [["RUT"], ["SPX"]]
     assert pl.concat(parts).equals(run(model, bars))
+
+
+def test_names_of_markets_sort_and_compare_as_text(bars: list[Path]) -> None:
+    """Within a query they are an ENUM, which sorts by place: it is in the order of the text, however it is given."""
+    query = "select market || '!' as said, market from features.bars where market >= 'RUT' order by market desc"
+    model = SqlModel("marts.names", query)
+    rows = run_model(model, {"features.bars": bars}, {}, memory_limit="256MB", markets=["SPX", "RUT", "DJI"], threads=1)
+    assert rows.schema == {"said": pl.String, "market": pl.String}
+    assert rows.rows() == [("SPX!", "SPX"), ("RUT!", "RUT")]
