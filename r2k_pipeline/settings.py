@@ -49,7 +49,7 @@ class Settings(BaseSettings):
     first_year: int = Field(2006, ge=1986, description="first year of COT reports that `live` fetches")
     profile_since: tuple[date, ...] = Field((), description="days since which volume profiles are kept as well")
     memory_limit: MemoryLimit = Field(
-        "1GB", description="DuckDB's memory limit for a SQL model or twenty markets of it, or a query"
+        "1GB", description="DuckDB's memory limit for a SQL model or forty markets of it, or a query"
     )
     query_seconds: float = Field(60, gt=0, le=86_400, description="a query of `r2k sql` is stopped after this long")
     corrections: Path | None = Field(None, description="a corrections.toml of your own, added to the shipped one")

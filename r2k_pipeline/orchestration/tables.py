@@ -6,7 +6,7 @@ Belongs here: which function builds which contract from which upstream contracts
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -33,9 +33,9 @@ from r2k_pipeline.transforms.setups import read_setups
 SQL: Final = PROJECT / "sql"
 DAYS_AHEAD: Final = timedelta(days=400)
 """How far sessions look ahead."""
-MARKETS_AT_ONCE: Final = 20
-"""Markets of one task where a model runs market by market: a century of each fits in the memory limit. A task plans the
-query anew, a seventh of a second; DuckDB itself shares out work by row groups, and four markets are fewer than one."""
+MARKETS_AT_ONCE: Final = range(8, 41)
+"""Markets of one task where a model runs market by market. A century of the most fits in the memory limit; fewer than
+the least are not worth planning the query anew. DuckDB itself shares out work by row groups, of dozens of markets."""
 REPORTS_AHEAD: Final = timedelta(days=14)
 """How far the release ledger looks ahead: the next report is always in it, holidays and all."""
 
@@ -68,16 +68,22 @@ def _of_sql(model: SqlModel) -> DerivedTable:
             memory_limit=run.settings.memory_limit,
             empty={name: TABLES[name].create_empty() for name in model.upstreams},
         )
-        markets = sorted(market.market for market in run.markets)
-        if not model.is_by_market or len(markets) <= MARKETS_AT_ONCE:
+        batches = _batches(sorted(market.market for market in run.markets)) if model.is_by_market else []
+        if len(batches) <= 1:
             return rows_of()
-        size = math.ceil(len(markets) / math.ceil(len(markets) / MARKETS_AT_ONCE))
-        batches = [markets[start : start + size] for start in range(0, len(markets), size)]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             return pl.concat(pool.map(lambda batch: rows_of(markets=batch, threads=1), batches))
 
     upstreams = {*model.upstreams, *([meta.FetchLog.dotted()] if model.reads_as_of else [])}
     return DerivedTable(TABLES[model.name], tuple(sorted(upstreams)), "duckdb", build, model.comment)
+
+
+def _batches(markets: Sequence[str]) -> list[Sequence[str]]:
+    """Markets in parts of even size: one for each processor, within MARKETS_AT_ONCE."""
+    least, most = MARKETS_AT_ONCE[0], MARKETS_AT_ONCE[-1]
+    parts = max(math.ceil(len(markets) / most), min(os.cpu_count() or 1, len(markets) // least), 1)
+    size = max(1, math.ceil(len(markets) / parts))
+    return [markets[start : start + size] for start in range(0, len(markets), size)]
 
 
 def _of_bars(

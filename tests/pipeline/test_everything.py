@@ -14,7 +14,11 @@ from dataframely.exc import SchemaError
 
 from r2k_pipeline.contracts.table import TABLES, Table
 from r2k_pipeline.definitions import defs
-from r2k_pipeline.orchestration.tables import PUBLISHED_LAYERS
+from r2k_pipeline.orchestration import tables
+from r2k_pipeline.orchestration.run import Run
+from r2k_pipeline.orchestration.tables import PUBLISHED_LAYERS, derived_tables
+from r2k_pipeline.settings import Settings
+from r2k_pipeline.sql_models import run_model
 from tests.lakes import Published
 from tests.pipeline.command_line import start_r2k
 
@@ -66,6 +70,21 @@ def test_every_table_has_rows_that_fit_its_contract(table: type[Table], sample: 
     rows = sample.lake.read(table)
     table.validate(rows)
     assert rows.is_empty() == (table.dotted() in EMPTY_ON_THE_SAMPLE)
+
+
+def test_a_mart_built_in_parts_is_the_same(sample: Published, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with dozens of markets, where each task has some of them."""
+    table = TABLES["marts.positioning_vs_technicals"]
+    run = Run.of(Settings(lake=sample.folder, source="sample"))
+    parts: list[list[str]] = []
+    monkeypatch.setattr(tables, "run_model", lambda *a, **k: parts.append(k["markets"]) or run_model(*a, **k))
+    monkeypatch.setattr(tables, "MARKETS_AT_ONCE", range(1, 4))
+    (derived,) = (entry for entry in derived_tables() if entry.table is table)
+    rows = table.fit(derived.build(run))
+    assert rows is not None
+    assert rows.equals(sample.lake.read(table))
+    assert len(parts) > 1
+    assert sorted(market for part in parts for market in part) == rows["market"].unique().sort().to_list()
 
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
