@@ -1,5 +1,6 @@
 """Fixtures that more than one kind of test needs: real files, and lakes that all of its processes share."""
 
+import gc
 import os
 import shutil
 import tempfile
@@ -28,7 +29,8 @@ def pytest_configure() -> None:
 
 
 def pytest_unconfigure() -> None:
-    """And clears it away when they have ended."""
+    """And clears it away when they have ended. Runs within a test process froze its objects: the end collects them."""
+    gc.unfreeze()
     if not IS_WORKER:
         shutil.rmtree(os.environ.pop(HOMES))
 
