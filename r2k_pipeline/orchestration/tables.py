@@ -68,11 +68,12 @@ def _of_sql(model: SqlModel) -> DerivedTable:
             memory_limit=run.settings.memory_limit,
             empty={name: TABLES[name].create_empty() for name in model.upstreams},
         )
-        batches = _batches(sorted(market.market for market in run.markets)) if model.is_by_market else []
-        if len(batches) <= 1:
+        if not model.is_by_market:
             return rows_of()
+        batches = _batches(sorted(market.market for market in run.markets))
+        threads = None if len(batches) == 1 else 1
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            return pl.concat(pool.map(lambda batch: rows_of(markets=batch, threads=1), batches))
+            return pl.concat(pool.map(lambda batch: rows_of(markets=batch, threads=threads), batches))
 
     upstreams = {*model.upstreams, *([meta.FetchLog.dotted()] if model.reads_as_of else [])}
     return DerivedTable(TABLES[model.name], tuple(sorted(upstreams)), "duckdb", build, model.comment)
@@ -82,7 +83,7 @@ def _batches(markets: Sequence[str]) -> list[Sequence[str]]:
     """Markets in parts of even size: one for each processor, within MARKETS_AT_ONCE."""
     least, most = MARKETS_AT_ONCE[0], MARKETS_AT_ONCE[-1]
     parts = max(math.ceil(len(markets) / most), min(os.cpu_count() or 1, len(markets) // least), 1)
-    size = max(1, math.ceil(len(markets) / parts))
+    size = math.ceil(len(markets) / parts)
     return [markets[start : start + size] for start in range(0, len(markets), size)]
 
 

@@ -20,7 +20,8 @@ SHORTEST, LONGEST = 40, 1_000
 APART = 1.25
 """Two open ranges were at least this ratio apart in length when the later was confirmed."""
 
-BLOCKS = np.append(np.floor(SHORTEST * APART ** (np.arange(29) / 2)), LONGEST + 1).astype(np.int64)
+HALVES = np.arange(2 * np.log(LONGEST / SHORTEST) / np.log(APART)) / 2
+BLOCKS = np.append(np.floor(SHORTEST * APART**HALVES), LONGEST + 1).astype(np.int64)
 """Spans are tried in blocks of lengths BLOCKS[i]..BLOCKS[i + 1] - 1, two of them to APART; 32 have a bit each."""
 
 CLOSES_OUTSIDE = 10

@@ -110,8 +110,9 @@ def build_independent_events(sessions: pl.DataFrame, setups: Sequence[str], hori
     parts = []
     for _, history in _with_starts(sessions, setups).group_by("market", maintain_order=True):
         for setup in setups:
+            begun = np.flatnonzero(history[setup])
             for horizon in horizons:
-                _, events = _matured(np.flatnonzero(history[setup]), history.height, horizon)
+                _, events = _matured(begun, history.height, horizon)
                 parts.append(
                     history[events].select(
                         pl.lit(setup).alias("setup"),

@@ -76,11 +76,11 @@ def test_a_mart_built_in_parts_is_the_same(sample: Published, monkeypatch: pytes
     """As with dozens of markets, where each task has some of them."""
     table = TABLES["marts.positioning_vs_technicals"]
     run = Run.of(Settings(lake=sample.folder, source="sample"))
-    parts: list[list[str]] = []
-    monkeypatch.setattr(tables, "run_model", lambda *a, **k: parts.append(k["markets"]) or run_model(*a, **k))
     monkeypatch.setattr(tables, "MARKETS_AT_ONCE", range(1, 4))
     (derived,) = (entry for entry in derived_tables() if entry.table is table)
-    rows = table.fit(derived.build(run))
+    with mock.patch.object(tables, "run_model", wraps=run_model) as runs:
+        rows = table.fit(derived.build(run))
+    parts = [call.kwargs["markets"] for call in runs.call_args_list]
     assert rows is not None
     assert rows.equals(sample.lake.read(table))
     assert len(parts) > 1

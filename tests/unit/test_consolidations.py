@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from polars.testing import assert_frame_equal
 
 from r2k_pipeline.contracts.levels import Consolidations
+from r2k_pipeline.transforms.consolidation_kernels import APART, BLOCKS, LONGEST, SHORTEST
 from r2k_pipeline.transforms.consolidations import build_consolidations
 
 FIRST = date(2010, 1, 1)
@@ -183,3 +184,10 @@ def test_a_range_nests_in_it_and_the_next_one_forms_in_february_2025(real: Path)
     assert second["confirmed_date"] == date(2025, 2, 21)
     assert (second["low"], second["high"]) == (pytest.approx(2189.23, abs=0.01), pytest.approx(2334.08, abs=0.01))
     assert second["end_date"] is None
+
+
+def test_every_block_of_lengths_has_a_bit_and_is_narrower_than_ranges_are_apart() -> None:
+    shortest, longest = BLOCKS[:-1], BLOCKS[1:] - 1
+    assert (shortest[0], longest[-1]) == (SHORTEST, LONGEST)
+    assert shortest.size <= 32
+    assert (longest < APART * shortest).all()
