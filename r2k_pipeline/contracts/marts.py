@@ -197,12 +197,16 @@ class PositioningVsTechnicals(Table, layer="marts"):
     last_cross = text("what crossed: fast x slow and direction, e.g. 50x200 down", nullable=True)
     support_price = points("price of the nearest support zone; the zone may hold the close", nullable=True)
     support_distance_atr = number("ATR", "price less close; above 0 only if the zone holds it", nullable=True)
-    support_evidence = text("what the nearest support is made of", nullable=True)
+    support_born_date = day(
+        "birth of its founding evidence; the zone: features.levels, this role, nearness 1", nullable=True
+    )
     support_2_price = points("price of the next support zone", nullable=True)
     support_2_distance_atr = number("ATR", "price less close", nullable=True)
     resistance_price = points("price of the nearest resistance zone; the zone may hold the close", nullable=True)
     resistance_distance_atr = number("ATR", "price less close; below 0 only if the zone holds it", nullable=True)
-    resistance_evidence = text("what the nearest resistance is made of", nullable=True)
+    resistance_born_date = day(
+        "birth of its founding evidence; the zone: features.levels, this role, nearness 1", nullable=True
+    )
     resistance_2_price = points("price of the next resistance zone", nullable=True)
     resistance_2_distance_atr = number("ATR", "price less close", nullable=True)
     range_start_date = day("start of the innermost open consolidation range that holds the close", nullable=True)

@@ -19,7 +19,8 @@ epochs as (
         report_type,
         starts_at,
         lead(starts_at, 1, 'infinity'::timestamptz) over (partition by market, report_type order by starts_at) as ends_at,
-        row_number() over (partition by market, report_type order by starts_at) as epoch
+        row_number() over (partition by market, report_type order by starts_at) as epoch,
+        count(*) over (partition by market, report_type) > 1 as is_revised
     from (
         select * from revisions
         union all
@@ -33,6 +34,7 @@ summed as (
         e.epoch,
         e.starts_at,
         e.ends_at,
+        e.is_revised,
         p.open_interest_contracts is not null as is_convertible,
         c.traders_long,
         c.traders_short,
@@ -59,6 +61,7 @@ summed as (
 closes as (
     select market, session_date, arg_min(close, known_at) as close
     from staging.market_bars
+    where (market, session_date) in (select market, report_date from staging.market_positions)
     group by market, session_date
 ),
 
@@ -237,6 +240,7 @@ measured as (
         r.released_at,
         r.release_basis,
         r.epoch,
+        r.is_revised,
         greatest(r.starts_at, r.released_at) as known_at,
         r.ends_at
     from moved as r
@@ -244,8 +248,8 @@ measured as (
     left join closes as b on r.market = b.market and r.report_date = b.session_date
 ),
 
--- A row is a vintage where its values are not those of the epoch before, or where it was not there in it. Compared by
--- their hash of 64 bits: whole rows would be sorted three times.
+-- Where anything was revised, a row is a vintage if its values are not those of the epoch before, or if it was not there
+-- in it. Compared by their hash of 64 bits: whole rows would be sorted three times.
 history as (
     select
         market,
@@ -254,8 +258,9 @@ history as (
         report_date,
         epoch,
         ends_at,
-        hash(*columns(* exclude (epoch, known_at, ends_at))) as fingerprint
+        hash(*columns(* exclude (epoch, is_revised, known_at, ends_at))) as fingerprint
     from measured
+    where is_revised
 ),
 
 changes as (
@@ -288,6 +293,8 @@ spans as (
 ),
 
 vintages as (
+    select *, null::timestamptz as superseded_at from measured where not is_revised
+    union all by name
     select * from measured inner join spans using (market, report_type, trader_group, report_date, epoch)
 )
 

@@ -1,4 +1,5 @@
 -- The vintage of weekly positioning that stands at as_of. Rows keep the order of the vintages.
+-- by: market
 select
     market,
     report_type,

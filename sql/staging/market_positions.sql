@@ -1,5 +1,6 @@
 -- Positions of a market in contracts of today, for each moment at which one of its contracts changed: each row
 -- converted by its own multiplier, contracts that were open at once summed.
+-- by: market
 with converted as (
     select
         m.market,

@@ -12,13 +12,14 @@ import polars as pl
 import pytest
 from dataframely.exc import SchemaError
 
+from r2k_pipeline.contracts.levels import LEVEL_ROLES
 from r2k_pipeline.contracts.table import TABLES, Table
 from r2k_pipeline.definitions import defs
 from r2k_pipeline.orchestration import tables
 from r2k_pipeline.orchestration.run import Run
 from r2k_pipeline.orchestration.tables import PUBLISHED_LAYERS, derived_tables
 from r2k_pipeline.settings import Settings
-from r2k_pipeline.sql_models import run_model
+from r2k_pipeline.sql_models import read_models, run_model
 from tests.lakes import Published
 from tests.pipeline.command_line import start_r2k
 
@@ -72,9 +73,10 @@ def test_every_table_has_rows_that_fit_its_contract(table: type[Table], sample: 
     assert rows.is_empty() == (table.dotted() in EMPTY_ON_THE_SAMPLE)
 
 
-def test_a_mart_built_in_parts_is_the_same(sample: Published, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", [model.name for model in read_models(tables.SQL) if model.is_by_market])
+def test_a_table_built_in_parts_is_the_same(name: str, sample: Published, monkeypatch: pytest.MonkeyPatch) -> None:
     """As with dozens of markets, where each task has some of them."""
-    table = TABLES["marts.positioning_vs_technicals"]
+    table = TABLES[name]
     run = Run.of(Settings(lake=sample.folder, source="sample"))
     monkeypatch.setattr(tables, "MARKETS_AT_ONCE", range(1, 4))
     (derived,) = (entry for entry in derived_tables() if entry.table is table)
@@ -85,6 +87,21 @@ def test_a_mart_built_in_parts_is_the_same(sample: Published, monkeypatch: pytes
     assert rows.equals(sample.lake.read(table))
     assert len(parts) > 1
     assert sorted(market for part in parts for market in part) == rows["market"].unique().sort().to_list()
+
+
+@pytest.mark.parametrize("role", LEVEL_ROLES)
+def test_the_nearest_zone_of_each_session_is_a_row_of_the_levels(role: str, sample: Published) -> None:
+    """Found as the columns' meaning says: by market, session, role and nearness."""
+    found = sample.query(
+        f"""select count(*), count(l.price),
+        count(*) filter (where (m.{role}_price, m.{role}_distance_atr, m.{role}_born_date)
+            is distinct from (l.price, l.distance_atr, l.born_date))
+        from marts.positioning_vs_technicals as m left join features.levels as l
+        on m.market = l.market and m.session_date = l.session_date and l.role = '{role}' and l.nearness = 1"""
+    )
+    ((sessions, zones, differing),) = found
+    assert sessions / 2 < zones <= sessions, "a session at new highs has no resistance, most others do"
+    assert differing == 0
 
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)

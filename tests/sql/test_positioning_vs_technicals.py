@@ -126,17 +126,17 @@ def test_a_correction_of_one_group_leaves_the_others_as_they_were() -> None:
 
 
 def test_nearest_levels_last_cross_and_profile() -> None:
-    def level(price: float, role: str, name: str, nearness: int) -> Row:
+    def level(price: float, role: str, born: str, nearness: int) -> Row:
         return {
             "market": "RUT",
             "session_date": "2025-03-13",
-            "level_id": name,
+            "level_id": f"swing_low-{born}",
             **dict.fromkeys(("price", "low", "high"), price),
             "kind": "swing_low",
             "role": role,
             "nearness": nearness,
-            **dict.fromkeys(("born_date", "confirmed_date"), "2025-03-03"),
-            "evidence": name,
+            **dict.fromkeys(("born_date", "confirmed_date"), born),
+            "evidence": f"swing_low {born} at {price}",
         }
 
     def cross(day: str, fast: int, slow: int) -> Row:
@@ -150,10 +150,10 @@ def test_nearest_levels_last_cross_and_profile() -> None:
     given = {
         **TWO_REPORTS,
         Levels: [
-            level(1990.0, "support", "a", 1),
-            level(1924.0, "support", "b", 2),
-            level(2114.0, "resistance", "c", 1),
-            level(2284.0, "resistance", "d", 2),
+            level(1990.0, "support", "2024-08-05", 1),
+            level(1924.0, "support", "2024-07-01", 2),
+            level(2114.0, "resistance", "2025-01-10", 1),
+            level(2284.0, "resistance", "2024-12-20", 2),
         ],
         MovingAverageCrosses: [cross("2025-02-19", 50, 100), cross("2025-03-13", 20, 50), cross("2025-03-20", 50, 200)],
         VolumeProfiles: [profile("rolling_250", 2064.0), profile("rolling_60", 2284.0)],
@@ -161,8 +161,8 @@ def test_nearest_levels_last_cross_and_profile() -> None:
     row = derive(PositioningVsTechnicals, given).row(
         by_predicate=pl.col("session_date") == date(2025, 3, 13), named=True
     )
-    assert (row["support_evidence"], row["support_price"]) == ("a", 1990.0)
-    assert (row["resistance_evidence"], row["resistance_price"]) == ("c", 2114.0)
+    assert (row["support_born_date"], row["support_price"]) == (date(2024, 8, 5), 1990.0)
+    assert (row["resistance_born_date"], row["resistance_price"]) == (date(2025, 1, 10), 2114.0)
     assert (row["last_cross_date"], row["last_cross"]) == (date(2025, 2, 19), "50x100 down")
     assert (row["poc_250"], row["value_area_low_250"], row["volume_symbol"]) == (2064.0, 2014.0, "IWM")
 

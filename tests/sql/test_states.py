@@ -18,7 +18,8 @@ STATES = tuple(SETUPS.states)
 CALM = {
     **{"close": 2000.0, "sma_20": 2010.0, "sma_50": 1950.0, "sma_200": 1900.0, "rsi_14": 50.0, "macd_histogram": -1.0},
     **{"atr_14": 30.0, "drawdown_ratio": -0.02, "open_interest_contracts": 400_000.0},
-    **{"support_distance_atr": -2.0, "resistance_distance_atr": 2.0, "support_price": 1940.0, "support_evidence": "x"},
+    **{"support_distance_atr": -2.0, "resistance_distance_atr": 2.0, "support_price": 1940.0},
+    "support_born_date": "2024-08-05",
     **{"leveraged_funds_net_percentile_156w": 50.0, "leveraged_funds_net_contracts": -10_000.0},
     **{"asset_manager_net_percentile_156w": 50.0, "asset_manager_net_contracts": 50_000.0, "report_age_days": 3},
     **{"leveraged_funds_net_weeks_156w": 145, "asset_manager_net_weeks_156w": 145},
