@@ -69,7 +69,8 @@ netted as (
     select
         *,
         long_contracts - short_contracts as net_contracts,
-        (long_contracts - short_contracts) / nullif(open_interest_contracts, 0) as net_share_oi
+        (long_contracts - short_contracts) / nullif(open_interest_contracts, 0) as net_share_oi,
+        (10_000 * (long_contracts - short_contracts))::bigint as net_units
     from summed
 ),
 
@@ -108,6 +109,8 @@ changed as (
     from based
 ),
 
+-- Means and deviations come from sums of whole ten-thousandths of a contract, which are the same in any order: the last
+-- digits of a window's own mean would depend on what stands before the window.
 windowed as (
     select
         * exclude (previous),
@@ -120,10 +123,15 @@ windowed as (
         count(net_contracts) over weeks_52 as n_52,
         min(net_contracts) over weeks_52 as low_52,
         max(net_contracts) over weeks_52 as high_52,
+        rank(order by net_contracts desc nulls last) over weeks_52 as place_52,
+        sum(net_units) over weeks_52 as sum_52,
+        sum(net_units::hugeint * net_units) over weeks_52 as squares_52,
         count(net_contracts) over weeks_156 as n_156,
         min(net_contracts) over weeks_156 as low_156,
         max(net_contracts) over weeks_156 as high_156,
-        list(net_contracts) filter (net_contracts is not null) over weeks_156 as nets_156
+        rank(order by net_contracts desc nulls last) over weeks_156 as place_156,
+        sum(net_units) over weeks_156 as sum_156,
+        sum(net_units::hugeint * net_units) over weeks_156 as squares_156
     from changed
     window
         weeks_26 as (
@@ -140,16 +148,10 @@ windowed as (
         )
 ),
 
--- The shorter window is the end of the longer one. Means and deviations are of lists: the last digits of a window's own
--- would depend on what stands before it.
-listed as (
-    select *, nets_156[-n_52:] as nets_52 from windowed
-),
-
 -- Null until 90 % of the window's weeks are there: 24 of 26, 47 of 52, 141 of 156. A week without a net has no rank.
 ranked as (
     select
-        * exclude (nets_52, nets_156),
+        *,
         case
             when n_26 >= 24 then 100 * ((net_contracts - low_26) / nullif(high_26 - low_26, 0))
         end as cot_index_26w,
@@ -158,15 +160,17 @@ ranked as (
         end as willco_26w,
         case when net_contracts is not null and n_52 >= 47 then {
             'index': 100 * ((net_contracts - low_52) / nullif(high_52 - low_52, 0)),
-            'percentile': 100.0 * len(list_filter(nets_52, lambda n: n <= net_contracts)) / n_52,
-            'zscore': (net_contracts - list_avg(nets_52)) / nullif(list_stddev_samp(nets_52), 0)
+            'percentile': 100.0 * (n_52 - place_52 + 1) / n_52,
+            'zscore': (n_52 * net_units - sum_52)
+            / nullif(sqrt(n_52 / (n_52 - 1) * (n_52 * squares_52 - sum_52 * sum_52)), 0)
         } end as rank_52,
         case when net_contracts is not null and n_156 >= 141 then {
             'index': 100 * ((net_contracts - low_156) / nullif(high_156 - low_156, 0)),
-            'percentile': 100.0 * len(list_filter(nets_156, lambda n: n <= net_contracts)) / n_156,
-            'zscore': (net_contracts - list_avg(nets_156)) / nullif(list_stddev_samp(nets_156), 0)
+            'percentile': 100.0 * (n_156 - place_156 + 1) / n_156,
+            'zscore': (n_156 * net_units - sum_156)
+            / nullif(sqrt(n_156 / (n_156 - 1) * (n_156 * squares_156 - sum_156 * sum_156)), 0)
         } end as rank_156
-    from listed
+    from windowed
 ),
 
 -- Six weeks before, give or take the days by which a holiday moves a report.

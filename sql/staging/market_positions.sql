@@ -32,7 +32,7 @@ select
     m.report_date,
     m.trader_group,
     m.known_at,
-    string_agg(c.contract_code, ', ' order by c.contract_code) as contract_codes,
+    array_to_string(list_sort(list(c.contract_code)), ', ') as contract_codes,
     case when count(*) = count(c.factor) then sum(c.long_contracts * c.factor) end as long_contracts,
     case when count(*) = count(c.factor) then sum(c.short_contracts * c.factor) end as short_contracts,
     case when count(*) = count(c.factor) then sum(c.spreading_contracts * c.factor) end as spreading_contracts,

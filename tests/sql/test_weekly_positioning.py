@@ -174,6 +174,19 @@ def test_a_window_is_null_until_nine_tenths_are_there_and_then_whole(
             assert row[f"net_zscore_{weeks}w"] == pytest.approx(zscore)
 
 
+def test_what_stands_before_a_window_changes_no_digit_of_its_ranks() -> None:
+    """Of nets in tenths of today's contract, which no binary fraction holds."""
+    nets = [int(net) for net in np.random.default_rng(11).integers(-999, 999, 170)]
+    lasts = []
+    for skipped in (0, 1, 3, 10):
+        first = date(2020, 1, 7) + timedelta(weeks=skipped)
+        given = weekly(with_net(*nets[skipped:]), first=str(first))
+        tenths = [{**row, "contract_units": "(RUSSELL 2000 X $5)"} for row in given[CotReports]]
+        lasts.append(funds({**given, CotReports: tenths}).tail(4).select("report_date", "net_contracts", *RANKS))
+    assert lasts[0]["net_contracts"].to_list() == pytest.approx([net / 10 for net in nets[-4:]])
+    assert [last.equals(lasts[0]) for last in lasts] == [True] * 4
+
+
 def test_a_flat_window_has_no_index_and_no_zscore() -> None:
     last = funds(weekly(with_net(*[5] * 52))).row(-1, named=True)
     assert (last["cot_index_26w"], last["cot_index_52w"], last["net_zscore_52w"]) == (None, None, None)
