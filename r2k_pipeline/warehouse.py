@@ -17,6 +17,9 @@ from r2k_pipeline.lake import LakeError, fsync_folder
 
 STORAGE_VERSION: Final = "v1.0.0"
 """So that DuckDB clients since 1.0 open the file."""
+ROW_GROUP_ROWS: Final = 40_960
+"""Whole row groups are packed by the thread that fills them, the rest by one thread at the checkpoint: with DuckDB's
+122,880 most tables are rest. A multiple of 2,048."""
 
 
 def publish_warehouse(
@@ -47,7 +50,8 @@ def publish_warehouse(
 
 def _build(file: Path, tables: Mapping[type[Table], Sequence[Path]], macros: Sequence[str], memory_limit: str) -> None:
     with duckdb.connect(config={"memory_limit": memory_limit}) as connection:
-        connection.execute(f"attach {_quoted(str(file))} as warehouse (storage_version '{STORAGE_VERSION}')")
+        options = f"storage_version '{STORAGE_VERSION}', row_group_size {ROW_GROUP_ROWS}"
+        connection.execute(f"attach {_quoted(str(file))} as warehouse ({options})")
         connection.execute("use warehouse")
         for layer in sorted({table.layer for table in tables}):
             connection.execute(f"create schema {layer}")
