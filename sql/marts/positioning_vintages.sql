@@ -109,27 +109,27 @@ changed as (
     from based
 ),
 
--- Means and deviations come from sums of whole ten-thousandths of a contract, which are the same in any order: the last
--- digits of a window's own mean would depend on what stands before the window.
+-- Ranks are of whole ten-thousandths of a contract: of fractions, nets that are the same would differ in the last digits,
+-- and those of a window's own mean would depend on what stands before the window.
 windowed as (
     select
         * exclude (previous),
-        count(net_contracts) over weeks_26 as n_26,
-        min(net_contracts) over weeks_26 as low_26,
-        max(net_contracts) over weeks_26 as high_26,
+        count(net_units) over weeks_26 as n_26,
+        min(net_units) over weeks_26 as low_26,
+        max(net_units) over weeks_26 as high_26,
         count(net_share_oi) over weeks_26 as n_share_26,
         min(net_share_oi) over weeks_26 as low_share_26,
         max(net_share_oi) over weeks_26 as high_share_26,
-        count(net_contracts) over weeks_52 as n_52,
-        min(net_contracts) over weeks_52 as low_52,
-        max(net_contracts) over weeks_52 as high_52,
-        rank(order by net_contracts desc nulls last) over weeks_52 as place_52,
+        count(net_units) over weeks_52 as n_52,
+        min(net_units) over weeks_52 as low_52,
+        max(net_units) over weeks_52 as high_52,
+        rank(order by net_units desc nulls last) over weeks_52 as place_52,
         sum(net_units) over weeks_52 as sum_52,
         sum(net_units::hugeint * net_units) over weeks_52 as squares_52,
-        count(net_contracts) over weeks_156 as n_156,
-        min(net_contracts) over weeks_156 as low_156,
-        max(net_contracts) over weeks_156 as high_156,
-        rank(order by net_contracts desc nulls last) over weeks_156 as place_156,
+        count(net_units) over weeks_156 as n_156,
+        min(net_units) over weeks_156 as low_156,
+        max(net_units) over weeks_156 as high_156,
+        rank(order by net_units desc nulls last) over weeks_156 as place_156,
         sum(net_units) over weeks_156 as sum_156,
         sum(net_units::hugeint * net_units) over weeks_156 as squares_156
     from changed
@@ -153,19 +153,19 @@ ranked as (
     select
         *,
         case
-            when n_26 >= 24 then 100 * ((net_contracts - low_26) / nullif(high_26 - low_26, 0))
+            when n_26 >= 24 then 100 * ((net_units - low_26) / nullif(high_26 - low_26, 0))
         end as cot_index_26w,
         case
             when n_share_26 >= 24 then 100 * ((net_share_oi - low_share_26) / nullif(high_share_26 - low_share_26, 0))
         end as willco_26w,
         case when net_contracts is not null and n_52 >= 47 then {
-            'index': 100 * ((net_contracts - low_52) / nullif(high_52 - low_52, 0)),
+            'index': 100 * ((net_units - low_52) / nullif(high_52 - low_52, 0)),
             'percentile': 100.0 * (n_52 - place_52 + 1) / n_52,
             'zscore': (n_52 * net_units - sum_52)
             / nullif(sqrt(n_52 / (n_52 - 1) * (n_52 * squares_52 - sum_52 * sum_52)), 0)
         } end as rank_52,
         case when net_contracts is not null and n_156 >= 141 then {
-            'index': 100 * ((net_contracts - low_156) / nullif(high_156 - low_156, 0)),
+            'index': 100 * ((net_units - low_156) / nullif(high_156 - low_156, 0)),
             'percentile': 100.0 * (n_156 - place_156 + 1) / n_156,
             'zscore': (n_156 * net_units - sum_156)
             / nullif(sqrt(n_156 / (n_156 - 1) * (n_156 * squares_156 - sum_156 * sum_156)), 0)

@@ -1,6 +1,6 @@
 """marts.weekly_positioning: today's contracts, changes between adjacent reports, ranks in full windows."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 
 import numpy as np
@@ -38,6 +38,11 @@ def weekly(*histories: Sequence[tuple[int, int]], first: str = "2020-01-07") -> 
 def with_net(*nets: int) -> list[tuple[int, int]]:
     """(long, short) of such nets."""
     return [(5000 + net, 5000) for net in nets]
+
+
+def in_tenths(given: Given) -> Given:
+    """The same reports of a contract a tenth as large, which no binary fraction holds."""
+    return {**given, CotReports: [{**row, "contract_units": "(RUSSELL 2000 X $5)"} for row in given[CotReports]]}
 
 
 def test_contracts_open_at_once_are_summed_each_by_its_own_multiplier() -> None:
@@ -175,20 +180,20 @@ def test_a_window_is_null_until_nine_tenths_are_there_and_then_whole(
 
 
 def test_what_stands_before_a_window_changes_no_digit_of_its_ranks() -> None:
-    """Of nets in tenths of today's contract, which no binary fraction holds."""
     nets = [int(net) for net in np.random.default_rng(11).integers(-999, 999, 170)]
     lasts = []
     for skipped in (0, 1, 3, 10):
         first = date(2020, 1, 7) + timedelta(weeks=skipped)
-        given = weekly(with_net(*nets[skipped:]), first=str(first))
-        tenths = [{**row, "contract_units": "(RUSSELL 2000 X $5)"} for row in given[CotReports]]
-        lasts.append(funds({**given, CotReports: tenths}).tail(4).select("report_date", "net_contracts", *RANKS))
+        found = funds(in_tenths(weekly(with_net(*nets[skipped:]), first=str(first))))
+        lasts.append(found.tail(4).select("report_date", "net_contracts", *RANKS))
     assert lasts[0]["net_contracts"].to_list() == pytest.approx([net / 10 for net in nets[-4:]])
     assert [last.equals(lasts[0]) for last in lasts] == [True] * 4
 
 
-def test_a_flat_window_has_no_index_and_no_zscore() -> None:
-    last = funds(weekly(with_net(*[5] * 52))).row(-1, named=True)
+@pytest.mark.parametrize("scaled", [dict, in_tenths])
+def test_a_flat_window_has_no_index_and_no_zscore(scaled: Callable[[Given], Given]) -> None:
+    """The same net each week, of other positions."""
+    last = funds(scaled(weekly([(5000 + week, 4998 + week) for week in range(52)]))).row(-1, named=True)
     assert (last["cot_index_26w"], last["cot_index_52w"], last["net_zscore_52w"]) == (None, None, None)
     assert last["net_percentile_52w"] == 100
 
