@@ -70,14 +70,18 @@ LOADED = datetime(2023, 9, 1, 22, tzinfo=UTC)
 
 @st.composite
 def raw_logs(draw: st.DrawFn) -> tuple[pl.DataFrame, pl.DataFrame, list[datetime]]:
-    """Bars of one index and its ETF, reports of one contract; revisions, withdrawals and late rows after the load."""
+    """Bars of one index and its ETF, reports of one contract; revisions, withdrawals and late rows after the load.
+
+    A bar counts as known at its close, a report at its release, though both are recorded minutes later: revisions, and
+    with them the moments of the test, come at minute 7, when no row is between the two.
+    """
     days = build_sessions(["XNYS"], date(2024, 3, 1)).filter(pl.col("session_date") >= FIRST)
     steps = draw(st.lists(st.integers(-30, 30), min_size=days.height, max_size=days.height))
     rows, reports = [], []
     price = 2000.0
     for (day, close_at), step in zip(days.select("session_date", "close_at").rows(), steps, strict=True):
         price = max(100.0, price + step)
-        recorded = max(LOADED, close_at + timedelta(hours=1))
+        recorded = max(LOADED, close_at + timedelta(minutes=5))
         rows += [_bar("^RUT", day, price, recorded), _bar("IWM", day, price / 10, recorded)]
     for report_date in [d for d in report_dates(date(2024, 2, 20)) if d >= FIRST]:
         recorded = max(LOADED, scheduled_release(report_date) + timedelta(minutes=5))
