@@ -32,6 +32,7 @@ from r2k_pipeline.contracts.table import Table
 
 FLOWS: Final = ("new_longs", "long_liquidation", "new_shorts", "short_covering")
 CHANGE_OF_SHARE: Final = "share of open interest, -2..2"
+NEAREST_BORN: Final = "birth of its founding evidence; the zone: features.levels, this role, nearness 1"
 RANKS: Final = "percentile points, -100..100"
 OF_OI: Final = "percent of open interest"
 RANK_COLUMNS: Final = (
@@ -65,7 +66,7 @@ class _WeeklyPositions(dy.Schema):
     long_contracts = semi_additive(equivalents("long positions", nullable=True))
     short_contracts = semi_additive(equivalents("short positions", nullable=True))
     spreading_contracts = semi_additive(equivalents("positions both long and short", nullable=True))
-    net_contracts = semi_additive(equivalents("long less short", nullable=True, signed=True))
+    net_contracts = semi_additive(equivalents("long less short, to a ten-thousandth", nullable=True, signed=True))
     open_interest_contracts = equivalents("open interest of the market", nullable=True)
     net_share_oi = share_oi("net / open interest", nullable=True)
     net_notional_usd = semi_additive(usd("net x multiplier x index close of the as-of day", nullable=True))
@@ -197,16 +198,12 @@ class PositioningVsTechnicals(Table, layer="marts"):
     last_cross = text("what crossed: fast x slow and direction, e.g. 50x200 down", nullable=True)
     support_price = points("price of the nearest support zone; the zone may hold the close", nullable=True)
     support_distance_atr = number("ATR", "price less close; above 0 only if the zone holds it", nullable=True)
-    support_born_date = day(
-        "birth of its founding evidence; the zone: features.levels, this role, nearness 1", nullable=True
-    )
+    support_born_date = day(NEAREST_BORN, nullable=True)
     support_2_price = points("price of the next support zone", nullable=True)
     support_2_distance_atr = number("ATR", "price less close", nullable=True)
     resistance_price = points("price of the nearest resistance zone; the zone may hold the close", nullable=True)
     resistance_distance_atr = number("ATR", "price less close; below 0 only if the zone holds it", nullable=True)
-    resistance_born_date = day(
-        "birth of its founding evidence; the zone: features.levels, this role, nearness 1", nullable=True
-    )
+    resistance_born_date = day(NEAREST_BORN, nullable=True)
     resistance_2_price = points("price of the next resistance zone", nullable=True)
     resistance_2_distance_atr = number("ATR", "price less close", nullable=True)
     range_start_date = day("start of the innermost open consolidation range that holds the close", nullable=True)

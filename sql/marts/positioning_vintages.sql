@@ -65,12 +65,14 @@ closes as (
     group by market, session_date
 ),
 
+-- A net is of whole ten-thousandths of a contract: of fractions, nets that are the same would differ in the last digits,
+-- and those of a window's mean would depend on what stands before the window.
 netted as (
     select
         *,
-        long_contracts - short_contracts as net_contracts,
-        (long_contracts - short_contracts) / nullif(open_interest_contracts, 0) as net_share_oi,
-        (10_000 * (long_contracts - short_contracts))::bigint as net_units
+        (10_000 * (long_contracts - short_contracts))::bigint as net_units,
+        net_units / 10_000 as net_contracts,
+        net_contracts / nullif(open_interest_contracts, 0) as net_share_oi
     from summed
 ),
 
@@ -109,8 +111,6 @@ changed as (
     from based
 ),
 
--- Ranks are of whole ten-thousandths of a contract: of fractions, nets that are the same would differ in the last digits,
--- and those of a window's own mean would depend on what stands before the window.
 windowed as (
     select
         * exclude (previous),

@@ -193,8 +193,10 @@ def test_what_stands_before_a_window_changes_no_digit_of_its_ranks() -> None:
 @pytest.mark.parametrize("scaled", [dict, in_tenths])
 def test_a_flat_window_has_no_index_and_no_zscore(scaled: Callable[[Given], Given]) -> None:
     """The same net each week, of other positions."""
-    last = funds(scaled(weekly([(5000 + week, 4998 + week) for week in range(52)]))).row(-1, named=True)
-    assert (last["cot_index_26w"], last["cot_index_52w"], last["net_zscore_52w"]) == (None, None, None)
+    found = funds(scaled(weekly([(5000 + week, 4998 + week) for week in range(52)])))
+    last = found.row(-1, named=True)
+    assert found["net_contracts"].n_unique() == 1
+    assert [last[name] for name in ("cot_index_26w", "cot_index_52w", "net_zscore_52w", "willco_26w")] == [None] * 4
     assert last["net_percentile_52w"] == 100
 
 
