@@ -3,7 +3,7 @@
 Belongs here: which rows of a published table were known when. Not here: who asks (box.py), what tables hold (sql/).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import r2k_pipeline.contracts  # noqa: F401  (fills TABLES)
@@ -21,33 +21,24 @@ class _View(NamedTuple):
     where: str
 
 
-def _dated(table: str, day: str = "session_date") -> dict[str, _View]:
-    """A feature: its rows are known with the first vintage of the bar of their day."""
-    return {table: _View(table, _is_known(day))}
-
-
-def _is_known(day: str) -> str:
-    """Whether the bar of a row's `day` was known, whatever it was."""
-    return f"(market, {day}) in (select (market, session_date) from {{bars}} where {_KNOWN})"
-
-
-_AS_IT_WAS: Final = {
-    "superseded_at": "null::timestamptz as superseded_at",
-    "withdrawn_date": f"case when {_is_known('withdrawn_date')} then withdrawn_date end as withdrawn_date",
+_LATER: Final = {
+    "superseded_at": ("superseded_at",),
+    "withdrawn_at": ("withdrawn_at", "withdrawn_date"),
+    "volume_known_at": ("volume_known_at", "volume", "volume_symbol"),
 }
-"""Columns that become known later than their row, as they were at the moment."""
+"""Columns that become known later than their row, by the column that says when."""
 _VIEWS: Final[Mapping[str, _View]] = {
     "staging.daily_prices": _View("staging.price_vintages", f"{_STANDING} and not is_withdrawn"),
     "staging.cot_positions": _View("staging.cot_position_vintages", f"{_STANDING} and not is_withdrawn"),
     _BARS: _View(_BARS, _STANDING),
-    **_dated("features.daily_indicators"),
-    **_dated("features.moving_average_crosses"),
-    **_dated("features.swing_pivots", "confirmed_date"),
-    **_dated("features.volume_profiles"),
-    **_dated("features.consolidations", "known_date"),
-    **_dated("features.open_ranges"),
-    **_dated("features.level_evidence", "filed_date"),
-    **_dated("features.levels"),
+    "features.daily_indicators": _View("features.daily_indicators", _KNOWN),
+    "features.moving_average_crosses": _View("features.moving_average_crosses", _KNOWN),
+    "features.swing_pivots": _View("features.swing_pivots", _KNOWN),
+    "features.volume_profiles": _View("features.volume_profiles", _KNOWN),
+    "features.consolidations": _View("features.consolidations", _KNOWN),
+    "features.open_ranges": _View("features.open_ranges", _KNOWN),
+    "features.level_evidence": _View("features.level_evidence", _KNOWN),
+    "features.levels": _View("features.levels", _KNOWN),
     "marts.weekly_positioning": _View("marts.positioning_vintages", _STANDING),
     "marts.positioning_vs_technicals": _View("marts.positioning_vs_technicals", _KNOWN),
     **{name: _View(name, "true") for name in ("marts.markets", "marts.sessions", "marts.trader_groups")},
@@ -80,12 +71,19 @@ order by due_at, market
 def known_views(relations: Mapping[str, str]) -> Iterator[str]:
     """Statements that create every readable table as a view; `relations`: what to select each of SOURCES from.
 
-    A row that was revised after the moment `known` stands, as it did then: `superseded_at` (`withdrawn_date`) is null.
+    A row that was revised after the moment `known` stands, as it did then: what became known of it later is null.
     """
     for layer in sorted({name.split(".")[0] for name in _VIEWS}):
         yield f"create schema {layer}"
     for name, view in _VIEWS.items():
-        columns = ", ".join(_AS_IT_WAS.get(column, column) for column in TABLES[name].column_names())
-        columns, where = (part.format(bars=relations[_BARS]) for part in (columns, view.where))
-        yield f"create view {name} as select {columns} from {relations[view.source]} where {where}"
+        columns = ", ".join(_as_it_was(TABLES[name].column_names()))
+        yield f"create view {name} as select {columns} from {relations[view.source]} where {view.where}"
     yield f"create view {_RELEASES} as from {relations[_RELEASES]}"
+
+
+def _as_it_was(columns: Sequence[str]) -> Iterator[str]:
+    """The columns of a row, null where they were known later than at the moment."""
+    later = {name: at for at, names in _LATER.items() if at in columns for name in names}
+    for name in columns:
+        at = later.get(name)
+        yield name if at is None else f"case when {at} <= getvariable('known') then {name} end as {name}"

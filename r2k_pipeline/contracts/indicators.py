@@ -7,11 +7,12 @@ The first sessions of a market are null: an indicator begins when its whole wind
 import dataframely as dy
 import polars as pl
 
-from r2k_pipeline.contracts.columns import choice, count, day, number, percentile, points, ratio, text
+from r2k_pipeline.contracts.columns import choice, count, day, instant, number, percentile, points, ratio, text
 from r2k_pipeline.contracts.table import Table
 
 AVERAGES = "(50|100|200)"
 CLOSE_AND_AVERAGES = (1, 20, 50, 100, 200)
+KNOWN_AT = "when the row was known: the session's close, or when a late session was recorded"
 
 
 class DailyIndicators(Table, layer="features"):
@@ -19,8 +20,9 @@ class DailyIndicators(Table, layer="features"):
 
     market = text("market id, e.g. RUT", key=True)
     session_date = day("exchange-local trading day", key=True)
+    known_at = instant(KNOWN_AT)
     close = points("last price of the session")
-    return_1d = ratio("close / previous session's close - 1", nullable=True)
+    return_1d = ratio("close / previous session's close - 1; null where that session is missing", nullable=True)
     rsi_14 = percentile(
         "Wilder's RSI over 14 sessions, seeded with the mean of the first 14 moves (from the 15th session); "
         "null while nothing has moved"
@@ -59,6 +61,9 @@ class DailyIndicators(Table, layer="features"):
         nullable=True,
         regex=f"^{AVERAGES}[>=]{AVERAGES}[>=]{AVERAGES}$",
     )
+    missing_sessions_252d = count(
+        "sessions", "sessions of the exchange without a bar since the 252nd last bar (or the first one)"
+    )
     rsi_30_trigger_close = points(
         "the next session's close that would put rsi_14 at exactly 30; null where no positive close does", nullable=True
     )
@@ -87,6 +92,7 @@ class MovingAverageCrosses(Table, layer="features"):
     session_date = day("session at whose close the cross was first known", key=True)
     fast = count("sessions", "length of the shorter average; 1 = the close itself", key=True)
     slow = count("sessions", "length of the longer average", key=True)
+    known_at = instant(KNOWN_AT)
     direction = choice(("up", "down"), "up: the shorter is above the longer now")
     close = points("last price of the session")
 

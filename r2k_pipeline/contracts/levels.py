@@ -8,7 +8,9 @@ from datetime import date
 import dataframely as dy
 import polars as pl
 
-from r2k_pipeline.contracts.columns import choice, count, day, number, points, ratio, text
+from r2k_pipeline.contracts.columns import choice, count, day, instant, number, points, ratio, text
+from r2k_pipeline.contracts.indicators import KNOWN_AT
+from r2k_pipeline.contracts.profiles import WITHDRAWN_AT
 from r2k_pipeline.contracts.table import Table
 
 LEVEL_ROLES = ("support", "resistance")
@@ -53,7 +55,9 @@ class Consolidations(Table, layer="features"):
         "start of the range around it: of those open that started before and held both its edges then, the last",
         nullable=True,
     )
+    known_at = instant(KNOWN_AT)
     withdrawn_date = day("first session without it, after a correction; null = it stands", nullable=True)
+    withdrawn_at = instant(WITHDRAWN_AT, nullable=True)
 
     @dy.rule()
     def core_within_edges(cls) -> pl.Expr:  # noqa: N805
@@ -82,6 +86,7 @@ class OpenRanges(Table, layer="features"):
     market = text("market id, e.g. RUT", key=True)
     session_date = day("session at whose close the range stood open", key=True)
     start_date = day("first session in the range", key=True)
+    known_at = instant(KNOWN_AT)
     first_confirmed_date = day("session whose close confirmed the range itself")
     low = points(
         "lower edge: lowest close from start_date to when the edges last moved; closes outside since do not move it"
@@ -112,6 +117,7 @@ class Levels(Table, layer="features"):
     level_id = text(
         "kind and birth of the founding evidence (of a range also when it was known); kept through time", key=True
     )
+    known_at = instant(KNOWN_AT)
     price = points("mean of the different prices of the zone's evidence")
     low = points("lowest price of the zone's evidence")
     high = points("highest price of the zone's evidence")
@@ -172,7 +178,9 @@ class LevelEvidence(Table, layer="features"):
     confirmed_date = day("session at whose close it could first be known", key=True)
     filed_date = day("session from whose close on the piece is in the zone", key=True)
     price = points("the price")
+    known_at = instant(KNOWN_AT)
     withdrawn_date = day("first session without it, after a correction; null = it stands", nullable=True)
+    withdrawn_at = instant(WITHDRAWN_AT, nullable=True)
 
     @dy.rule()
     def dates_in_order(cls) -> pl.Expr:  # noqa: N805

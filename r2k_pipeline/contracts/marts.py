@@ -174,9 +174,9 @@ class PositioningVsTechnicals(Table, layer="marts"):
 
     market = text("market id", key=True)
     session_date = day("exchange-local trading day", key=True)
-    known_at = instant("the session's close (half-days too), or later where a bar was corrected")
+    known_at = instant("the session's close (half-days too), or when a late session was recorded")
     close = points("close of the index")
-    return_1d = ratio("close to close", nullable=True)
+    return_1d = ratio("close to close; null where the session before is missing", nullable=True)
     rsi_14 = percentile("Wilder's RSI over 14 sessions")
     sma_20 = points("mean close of 20 sessions", nullable=True)
     sma_50 = points("mean close of 50 sessions", nullable=True)
@@ -194,6 +194,9 @@ class PositioningVsTechnicals(Table, layer="marts"):
     realised_volatility_20d = number("ratio a year, 1 = 100 %", "of log returns over 20 sessions", nullable=True, low=0)
     drawdown_ratio = ratio("close against its running high, 0 or negative", nullable=True)
     moving_average_order = text("SMA 50, 100, 200 from highest to lowest, e.g. 100>50>200", nullable=True)
+    missing_sessions_252d = count(
+        "sessions", "sessions of the exchange without a bar since the 252nd last bar: windows of sessions span them"
+    )
     last_cross_date = day("session of the latest cross among SMA 50, 100, 200", nullable=True)
     last_cross = text("what crossed: fast x slow and direction, e.g. 50x200 down", nullable=True)
     support_price = points("price of the nearest support zone; the zone may hold the close", nullable=True)

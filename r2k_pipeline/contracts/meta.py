@@ -6,7 +6,7 @@ Belongs here: the book-keeping that lets a number be traced. Not here: market da
 import dataframely as dy
 import polars as pl
 
-from r2k_pipeline.contracts.columns import MEASURES, additive, choice, count, dimension, flag, instant, text
+from r2k_pipeline.contracts.columns import MEASURES, additive, choice, count, day, dimension, flag, instant, text
 from r2k_pipeline.contracts.table import LAYERS, Table
 
 FETCH_STATUSES = ("ok", "held", "failed", "absent", "accepted")
@@ -39,6 +39,8 @@ class _Fetch(dy.Schema):
         "there, and no failure; accepted: what was held was appended",
     )
     message = text("what failed, is held, was withdrawn or is missing, and the next command", nullable=True)
+    shows_from = day("first day whose rows this answer could have shown; null = it proves nothing", nullable=True)
+    shows_until = day("last day whose rows this answer could have shown", nullable=True)
     rows_read = additive(count("rows", "rows in the answer"))
     rows_written = additive(count("rows", "rows of the answer appended to the raw log"))
     rows_quarantined = additive(count("rows", "rows refused"))

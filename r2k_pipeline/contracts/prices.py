@@ -16,10 +16,18 @@ ROUNDING = 1e-6
 """Relative slack between high, low, open and close: vendors print float32 values as float64."""
 
 
+def _settled_volume(description: str) -> dy.Float64:
+    return additive(number("shares or contracts", description, nullable=True, low=0))
+
+
+def _volume_known_at() -> dy.Datetime:
+    return instant("when the volume was known: 12 hours after the close, or later; null without one", nullable=True)
+
+
 class _Bar(dy.Schema):
     """open, high, low, close as one bar must hold them."""
 
-    open = points("first traded price of the session")
+    open = points("first traded price of the session; null where the vendor has none", nullable=True)
     high = points("highest price of the session")
     low = points("lowest price of the session")
     close = points("last price of the session, as traded (never adjusted)")
@@ -46,6 +54,9 @@ class PriceBars(_Bar, Table, layer="raw"):
     volume = additive(number("shares or contracts", "volume as the vendor gave it", nullable=True, low=0))
     source = text("where the row came from: source name and file or address")
     is_final = flag("the session had ended when the value was recorded; false = live partial bar, never published")
+    is_settled = flag(
+        "the volume had settled when the value was asked for; null = recorded before this column was", nullable=True
+    )
     is_withdrawn = flag("the vendor no longer lists this bar: a tombstone that repeats the last values")
 
 
@@ -66,8 +77,9 @@ class DailyPrices(_Bar, Table, layer="staging"):
 
     symbol = text("vendor symbol", key=True, regex=SYMBOL)
     session_date = day("exchange-local trading day", key=True)
-    volume = additive(number("shares or contracts", "volume as the vendor gave it", nullable=True, low=0))
-    known_at = instant("session close for first values, the moment of recording for corrections, late and held ones")
+    volume = _settled_volume("volume as the vendor gave it once it had settled; null until then")
+    volume_known_at = _volume_known_at()
+    known_at = instant("the session's close; of corrections, late and accepted rows the moment they were recorded")
     revision = count("revisions", "how often the value had changed by then; 0 = as first recorded")
     recorded_at = instant("recorded_at of the raw row this is")
     source = text("source of the raw row this is")
@@ -79,8 +91,9 @@ class PriceVintages(_Bar, Table, layer="staging"):
     symbol = text("vendor symbol", key=True, regex=SYMBOL)
     session_date = day("exchange-local trading day", key=True)
     revision = count("revisions", "0 = as first recorded", key=True)
-    volume = additive(number("shares or contracts", "volume as the vendor gave it", nullable=True, low=0))
-    known_at = instant("session close for first values, the moment of recording for corrections, late and held ones")
+    volume = _settled_volume("volume as the vendor gave it once it had settled; null until then")
+    volume_known_at = _volume_known_at()
+    known_at = instant("the session's close; of corrections, late and accepted rows the moment they were recorded")
     superseded_at = instant("when the next vintage was known; null = it stands", nullable=True)
     is_withdrawn = flag("from then on the vendor listed no such bar")
     recorded_at = instant("recorded_at of the raw row this is")
@@ -103,13 +116,18 @@ class PriceActionVintages(Table, layer="staging"):
 
 
 class MarketBars(_Bar, Table, layer="staging"):
-    """One vintage of one market's bar: the index's prices with its volume proxy's volume; what all features read."""
+    """One vintage of one market's bar: the index's prices with its volume proxy's volume; what all features read.
+
+    The volume settles after the session; it is null where it was not known before the next vintage.
+    """
 
     market = text("market id, e.g. RUT", key=True)
     session_date = day("exchange-local trading day", key=True)
     known_at = instant("when this was known: the session's close, or later for a correction", key=True)
-    volume = additive(
-        number("shares or contracts", "the proxy's volume; null where it did not trade yet", nullable=True, low=0)
+    session_number = count(
+        "sessions", "place of the session in the exchange's calendar: the next one has the next number"
     )
+    volume = _settled_volume("the proxy's settled volume; null where it did not trade yet, or has not settled")
     volume_symbol = text("whose volume it is", nullable=True)
+    volume_known_at = _volume_known_at()
     superseded_at = instant("when the next vintage was known; null = it stands", nullable=True)

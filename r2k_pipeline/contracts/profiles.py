@@ -8,9 +8,11 @@ from datetime import date
 import dataframely as dy
 import polars as pl
 
-from r2k_pipeline.contracts.columns import choice, day, points, text
+from r2k_pipeline.contracts.columns import choice, day, instant, points, text
+from r2k_pipeline.contracts.indicators import KNOWN_AT
 from r2k_pipeline.contracts.table import Table
 
+WITHDRAWN_AT = "when the first session without it was known; null = it stands"
 PIVOT_KINDS = ("high", "low")
 PROFILE_METHODS = ("proxy_volume", "time_at_price")
 PROFILE_WINDOW = r"^(rolling_[1-9]\d*|since_year_high|(since|consolidation)_\d{4}-\d{2}-\d{2})$"
@@ -31,7 +33,9 @@ class SwingPivots(Table, layer="features"):
         key=True,
     )
     price = points("the bar's high, or its low")
+    known_at = instant(KNOWN_AT)
     withdrawn_date = day("first session without it, after a correction; null = it stands", nullable=True)
+    withdrawn_at = instant(WITHDRAWN_AT, nullable=True)
 
     @dy.rule()
     def dates_in_order(cls) -> pl.Expr:  # noqa: N805
@@ -49,6 +53,7 @@ class VolumeProfiles(Table, layer="features"):
         key=True,
         regex=PROFILE_WINDOW,
     )
+    known_at = instant(KNOWN_AT)
     start_date = day("first session in the profile")
     poc = points("point of control: centre of the bin of greatest volume; null where no volume traded", nullable=True)
     value_area_low = points("lower edge of the value area (70 % of volume, two-bin rule)", nullable=True)

@@ -6,7 +6,7 @@ that a vendor sent (prices.py, cot.py).
 
 from typing import Final
 
-from r2k_pipeline.contracts.columns import choice, day, flag, instant, number, text, usd
+from r2k_pipeline.contracts.columns import choice, count, day, flag, instant, number, text, usd
 from r2k_pipeline.contracts.cot import CONTRACT_CODE
 from r2k_pipeline.contracts.prices import SYMBOL
 from r2k_pipeline.contracts.table import Table
@@ -49,4 +49,6 @@ class Sessions(Table, layer="reference"):
     session_date = day("exchange-local trading day", key=True)
     open_at = instant("opening bell")
     close_at = instant("closing bell; early on half-days")
+    session_number = count("sessions", "place in the calendar, from 0: the next session has the next number")
+    settles_at = instant("when the session's volume counts as settled: 12 hours after the close")
     is_half_day = flag("closes early")

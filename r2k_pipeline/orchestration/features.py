@@ -1,4 +1,4 @@
-"""Features as functions of a run: what each reads of the lake, and how it is replayed where bars were revised.
+"""Features as functions of a run: what each reads of the lake, and how it is replayed where bars came late or changed.
 
 Belongs here: which transform is given which frames. Not here: the transforms, what a replay is (transforms/replay.py),
 what a table is declared to read (tables.py).
@@ -6,93 +6,127 @@ what a table is declared to read (tables.py).
 
 import importlib
 from collections.abc import Callable
+from datetime import date
 from typing import Any, Final
 
 import polars as pl
 
 from r2k_pipeline.contracts import indicators, levels, marts, prices, profiles
+from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.orchestration.run import Run
-from r2k_pipeline.transforms.replay import as_first_known, replay, replay_facts, standing
+from r2k_pipeline.transforms.replay import as_first_known, in_order, replay, replay_facts, standing
 from r2k_pipeline.transforms.setups import read_setups
 
+Transform = Callable[..., pl.DataFrame]
 
-def transform_of(function: str) -> Callable[..., pl.DataFrame]:
+
+def transform_of(function: str) -> Transform:
     """`module:function` of transforms, imported when it is called: kernels are not paid for by a look-up."""
     module, name = function.split(":")
 
-    def transform(*frames: Any) -> pl.DataFrame:
-        result: pl.DataFrame = getattr(importlib.import_module(f"r2k_pipeline.transforms.{module}"), name)(*frames)
+    def transform(*frames: Any, **options: Any) -> pl.DataFrame:
+        built = getattr(importlib.import_module(f"r2k_pipeline.transforms.{module}"), name)
+        result: pl.DataFrame = built(*frames, **options)
         return result
 
     return transform
 
 
-EVIDENCE: Final = {
-    indicators.DailyIndicators: transform_of("indicators:build_daily_indicators"),
-    profiles.SwingPivots: transform_of("pivots:build_swing_pivots"),
-    profiles.VolumeProfiles: transform_of("volume_profiles:build_volume_profiles"),
-    levels.Consolidations: transform_of("consolidations:build_consolidations"),
-}
-"""What levels are made of, in the order find_evidence takes it."""
+INDICATORS: Final = transform_of("indicators:build_daily_indicators")
+PIVOTS: Final = transform_of("pivots:build_swing_pivots")
+PROFILES: Final = transform_of("volume_profiles:build_volume_profiles")
+RANGE_PROFILES: Final = transform_of("consolidation_profiles:build_consolidation_profiles")
+CONSOLIDATIONS: Final = transform_of("consolidations:build_consolidations")
+OPEN_RANGES: Final = transform_of("open_ranges:build_open_ranges")
 
 
-def level_evidence_of(run: Run) -> pl.DataFrame:
-    """What levels are made of, from the tables at hand; where bars were revised, from those of each epoch."""
-    at_hand = [run.lake.read(table) for table in EVIDENCE]
-    return replay_facts(
-        run.lake.read(prices.MarketBars),
-        lambda bars: _evidence_of(bars, *(build(bars) for build in EVIDENCE.values())),
-        "filed_date",
-        built=lambda bars: _evidence_of(bars, *at_hand),
-    )
-
-
-def _evidence_of(bars: pl.DataFrame, indicator_rows: pl.DataFrame, *others: pl.DataFrame) -> pl.DataFrame:
-    """Evidence of levels out of plain bars and the tables of EVIDENCE."""
-    found = transform_of("level_evidence:find_evidence")(bars, indicator_rows, *others)
-    return transform_of("levels:build_level_evidence")(bars, indicator_rows, found)
-
-
-def levels_of(run: Run) -> pl.DataFrame:
-    """Levels from their evidence; where bars were revised, from what stood in each epoch."""
-    build_levels, build_indicators = transform_of("levels:build_levels"), EVIDENCE[indicators.DailyIndicators]
-    at_hand, evidence = (run.lake.read(table) for table in (indicators.DailyIndicators, levels.LevelEvidence))
-    return replay(
-        run.lake.read(prices.MarketBars),
-        lambda bars: build_levels(bars, build_indicators(bars), standing(bars, evidence, "filed_date")),
-        built=lambda bars: build_levels(bars, at_hand, evidence),
-    )
+def indicators_of(run: Run) -> pl.DataFrame:
+    """Daily indicators."""
+    return _replayed(run, indicators.DailyIndicators, lambda bars, since: INDICATORS(bars, since=since))
 
 
 def profiles_of(run: Run) -> pl.DataFrame:
     """Rolling profiles, those since the year's high and since days that a user named, and those of open ranges."""
-    windows = [f"since_{day}" for day in run.settings.profile_since]
-    of_ranges = transform_of("consolidation_profiles:build_consolidation_profiles")
+    windows = tuple(f"since_{day}" for day in run.settings.profile_since)
 
-    def build(bars: pl.DataFrame, open_ranges: pl.DataFrame) -> pl.DataFrame:
-        rolling = transform_of("volume_profiles:build_volume_profiles")(bars)
-        named = [transform_of("volume_profiles:build_volume_profiles")(bars, windows)] if windows else []
-        return pl.concat([rolling, *named, of_ranges(bars, open_ranges)]).sort(
-            "market", "session_date", "profile_window"
-        )
+    def build(bars: pl.DataFrame, since: date | None) -> pl.DataFrame:
+        named = [PROFILES(bars, windows, since=since)] if windows else []
+        ranges = RANGE_PROFILES(bars, _open_ranges(bars), since=since)
+        return pl.concat([PROFILES(bars, since=since), *named, ranges]).sort("market", "session_date", "profile_window")
 
-    at_hand = run.lake.read(levels.OpenRanges)
-    return replay(
-        run.lake.read(prices.MarketBars), lambda b: build(b, _ranges_of(b)), built=lambda b: build(b, at_hand)
-    )
-
-
-def _ranges_of(bars: pl.DataFrame) -> pl.DataFrame:
-    """Open ranges of plain bars."""
-    return transform_of("open_ranges:build_open_ranges")(
-        bars, transform_of("consolidations:build_consolidations")(bars)
-    )
+    return _replayed(run, profiles.VolumeProfiles, build, reads_volume=True)
 
 
 def open_ranges_of(run: Run) -> pl.DataFrame:
-    """Open ranges; where bars were revised, of the ranges that the bars of each epoch have."""
-    build, at_hand = transform_of("open_ranges:build_open_ranges"), run.lake.read(levels.Consolidations)
-    return replay(run.lake.read(prices.MarketBars), _ranges_of, built=lambda bars: build(bars, at_hand))
+    """Consolidation ranges open at each close."""
+    return _replayed(run, levels.OpenRanges, _open_ranges)
+
+
+def _open_ranges(bars: pl.DataFrame, since: date | None = None) -> pl.DataFrame:
+    return OPEN_RANGES(bars, CONSOLIDATIONS(bars), since=since)
+
+
+def levels_of(run: Run) -> pl.DataFrame:
+    """Levels, from the evidence of them that stood."""
+    evidence = run.lake.read(levels.LevelEvidence)
+    build_levels = transform_of("levels:build_levels")
+
+    def build(bars: pl.DataFrame, since: date | None) -> pl.DataFrame:
+        return build_levels(bars, INDICATORS(bars), standing(evidence, bars, "filed_date"), since=since)
+
+    return _replayed(run, levels.Levels, build, reads_volume=True)
+
+
+def _replayed(
+    run: Run, table: type[Table], build: Callable[[pl.DataFrame, date | None], pl.DataFrame], reads_volume: bool = False
+) -> pl.DataFrame:
+    """The rows of a table of bars that the last generation did not tell."""
+    return replay(run.lake.read(prices.MarketBars), build, table.create_empty(), reads_volume=reads_volume)
+
+
+def pivots_of(run: Run) -> pl.DataFrame:
+    """Swing pivots."""
+    return replay_facts(
+        run.lake.read(prices.MarketBars),
+        lambda bars, _: PIVOTS(bars),
+        profiles.SwingPivots.create_empty(),
+        "confirmed_date",
+        ("pivot_date", "kind", "price"),
+    )
+
+
+def consolidations_of(run: Run) -> pl.DataFrame:
+    """Consolidation ranges. When a state was confirmed and ended moves with a late session; the state is the same."""
+    moves = ("confirmed_date", "known_date", "known_at", "end_confirmed_date", "withdrawn_date", "withdrawn_at")
+    table = levels.Consolidations
+    return replay_facts(
+        run.lake.read(prices.MarketBars),
+        lambda bars, _: CONSOLIDATIONS(bars),
+        table.create_empty(),
+        "known_date",
+        tuple(name for name in table.column_names() if name not in ("market", *moves)),
+    )
+
+
+def level_evidence_of(run: Run) -> pl.DataFrame:
+    """What levels are made of, each piece in its zone."""
+    find, file = transform_of("level_evidence:find_evidence"), transform_of("levels:build_level_evidence")
+    as_told = transform_of("level_evidence:as_told")
+
+    def build(bars: pl.DataFrame, stood: pl.DataFrame) -> pl.DataFrame:
+        indicator_rows = INDICATORS(bars)
+        rolling = PROFILES(bars, ("rolling_60", "rolling_250"))
+        found = find(bars, indicator_rows, PIVOTS(bars), rolling, CONSOLIDATIONS(bars))
+        return file(bars, indicator_rows, as_told(found, stood))
+
+    return replay_facts(
+        run.lake.read(prices.MarketBars),
+        build,
+        levels.LevelEvidence.create_empty(),
+        "filed_date",
+        ("level_id", "kind", "born_date", "price"),
+        reads_volume=True,
+    )
 
 
 def crosses_of(run: Run) -> pl.DataFrame:
@@ -103,12 +137,20 @@ def crosses_of(run: Run) -> pl.DataFrame:
 def level_outcomes_of(run: Run) -> pl.DataFrame:
     """What became of the levels as they were shown, on the bars as they were first known."""
     bars = as_first_known(run.lake.read(prices.MarketBars))
-    shown = (run.lake.read(table) for table in (indicators.DailyIndicators, levels.Levels))
-    return transform_of("level_outcomes:build_level_outcomes")(bars, *shown)
+    indicator_rows, shown = (
+        in_order_of(run.lake.read(table), bars) for table in (indicators.DailyIndicators, levels.Levels)
+    )
+    return transform_of("level_outcomes:build_level_outcomes")(bars, indicator_rows, shown)
+
+
+def in_order_of(rows: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
+    """The rows of the sessions of `bars`."""
+    return rows.join(bars, on=["market", "session_date"], how="semi", maintain_order="left")
 
 
 def setup_outcomes_of(run: Run) -> pl.DataFrame:
     """What followed the setups of the mart."""
     rules = read_setups()
-    sessions = run.lake.read(marts.PositioningVsTechnicals, ("market", "session_date", "close", "setups_held"))
+    columns = ("market", "session_date", "known_at", "close", "setups_held")
+    sessions = in_order(run.lake.read(marts.PositioningVsTechnicals, columns).sort("market", "session_date"))
     return transform_of("setup_outcomes:build_setup_outcomes")(sessions, rules.names(), rules.outcomes)

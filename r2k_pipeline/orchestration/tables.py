@@ -27,7 +27,6 @@ from r2k_pipeline.orchestration.run import Run
 from r2k_pipeline.settings import PROJECT
 from r2k_pipeline.sources.release_calendar import build_cot_releases
 from r2k_pipeline.sql_models import SqlModel, read_models, run_model
-from r2k_pipeline.transforms.replay import replay, replay_facts
 from r2k_pipeline.transforms.setups import read_setups
 
 SQL: Final = PROJECT / "sql"
@@ -85,20 +84,6 @@ def _batches(markets: Sequence[str]) -> list[Sequence[str]]:
     parts = max(math.ceil(len(markets) / most), min(os.cpu_count() or 1, len(markets) // least), 1)
     size = math.ceil(len(markets) / parts)
     return [markets[start : start + size] for start in range(0, len(markets), size)]
-
-
-def _of_bars(
-    table: type[Table],
-    function: str,
-    dated: str = "session_date",
-    replayed: Callable[..., pl.DataFrame] = replay,
-) -> DerivedTable:
-    """A feature of bars by `module:function`, replayed as known at each close; `dated` is when its rows are known."""
-
-    def build(run: Run) -> pl.DataFrame:
-        return replayed(run.lake.read(prices.MarketBars), features.transform_of(function), dated)
-
-    return DerivedTable(table, (prices.MarketBars.dotted(),), "polars", build)
 
 
 def _claims(run: Run) -> pl.DataFrame:
@@ -198,48 +183,28 @@ _REFERENCE: Final = (
     DerivedTable(cot.CotReleases, (cot.CotReports.dotted(), meta.FetchLog.dotted()), "python", _cot_releases),
     DerivedTable(meta.ColumnDictionary, (), "python", _column_dictionary),
 )
+
+
+def _of_bars(table: type[Table], build: Callable[[Run], pl.DataFrame], *others: type[Table]) -> DerivedTable:
+    """A feature of the bars, and of `others`."""
+    upstreams = (prices.MarketBars.dotted(), *(other.dotted() for other in others))
+    return DerivedTable(table, upstreams, "polars", build)
+
+
 _FEATURES: Final = (
-    _of_bars(indicators.DailyIndicators, "indicators:build_daily_indicators"),
+    _of_bars(indicators.DailyIndicators, features.indicators_of),
     DerivedTable(
         indicators.MovingAverageCrosses, (indicators.DailyIndicators.dotted(),), "polars", features.crosses_of
     ),
-    _of_bars(profiles.SwingPivots, "pivots:build_swing_pivots", "confirmed_date", replay_facts),
+    _of_bars(profiles.SwingPivots, features.pivots_of),
+    _of_bars(profiles.VolumeProfiles, features.profiles_of),
+    _of_bars(levels.Consolidations, features.consolidations_of),
+    _of_bars(levels.OpenRanges, features.open_ranges_of),
+    _of_bars(levels.LevelEvidence, features.level_evidence_of),
+    _of_bars(levels.Levels, features.levels_of, levels.LevelEvidence),
+    _of_bars(levels.LevelOutcomes, features.level_outcomes_of, indicators.DailyIndicators, levels.Levels),
     DerivedTable(
-        profiles.VolumeProfiles,
-        tuple(t.dotted() for t in (prices.MarketBars, levels.OpenRanges)),
-        "polars",
-        features.profiles_of,
-    ),
-    _of_bars(levels.Consolidations, "consolidations:build_consolidations", "known_date", replay_facts),
-    DerivedTable(
-        levels.OpenRanges,
-        tuple(t.dotted() for t in (prices.MarketBars, levels.Consolidations)),
-        "polars",
-        features.open_ranges_of,
-    ),
-    DerivedTable(
-        levels.LevelEvidence,
-        (prices.MarketBars.dotted(), *(table.dotted() for table in features.EVIDENCE)),
-        "polars",
-        features.level_evidence_of,
-    ),
-    DerivedTable(
-        levels.Levels,
-        tuple(t.dotted() for t in (prices.MarketBars, indicators.DailyIndicators, levels.LevelEvidence)),
-        "polars",
-        features.levels_of,
-    ),
-    DerivedTable(
-        levels.LevelOutcomes,
-        tuple(table.dotted() for table in (prices.MarketBars, indicators.DailyIndicators, levels.Levels)),
-        "polars",
-        features.level_outcomes_of,
-    ),
-    DerivedTable(
-        outcomes.SetupOutcomes,
-        (marts.PositioningVsTechnicals.dotted(),),
-        "polars",
-        features.setup_outcomes_of,
+        outcomes.SetupOutcomes, (marts.PositioningVsTechnicals.dotted(),), "polars", features.setup_outcomes_of
     ),
 )
 _CLAIMS: Final = DerivedTable(claims.Claims, SOURCES, "python", _claims)

@@ -4,7 +4,7 @@ Belongs here: the call to exchange_calendars, nothing else. Not here: which cale
 """
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 FIRST_SESSION: Final = date(1927, 1, 1)
 """The longest price history (^GSPC) begins at the end of 1927; the library's own default is 20 years back."""
+
+SETTLES_AFTER: Final = timedelta(hours=12)
+"""After the close the volume of a session is whole: Yahoo's is short for hours, and whole before the next open."""
 
 
 def build_sessions(calendars: Iterable[str], until: date) -> pl.DataFrame:
@@ -32,6 +35,8 @@ def build_sessions(calendars: Iterable[str], until: date) -> pl.DataFrame:
                     "session_date": calendar.sessions.to_numpy().astype("datetime64[D]"),
                     "open_at": _instants(calendar.opens),
                     "close_at": _instants(calendar.closes),
+                    "session_number": range(len(calendar.sessions)),
+                    "settles_at": _instants(calendar.closes) + SETTLES_AFTER,
                     "is_half_day": calendar.sessions.isin(calendar.early_closes),
                 }
             )

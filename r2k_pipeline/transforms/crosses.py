@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from r2k_pipeline.transforms.indicators import TIE
+from r2k_pipeline.transforms.replay import in_order
 from r2k_pipeline.transforms.symbols import column_array, symbol_offsets
 
 LINES = {1: "close", **{bars: f"sma_{bars}" for bars in (20, 50, 100, 200)}}
@@ -20,11 +21,12 @@ def build_moving_average_crosses(indicators: pl.DataFrame) -> pl.DataFrame:
     slow.
 
     A cross is dated at the close at which the faster was known to be on the other side of the slower than it last was,
-    also where a correction of earlier bars put it there. Nearer than TIE is a touch, on neither side. Raises ValueError
-    for rows out of order.
+    also where a correction of earlier bars put it there. A session that arrived late is no event. Nearer than TIE is a
+    touch, on neither side. Raises ValueError for rows out of order.
     """
     from r2k_pipeline.transforms.cross_kernels import cross_directions  # noqa: PLC0415  (imports numba)
 
+    indicators = in_order(indicators)
     offsets = symbol_offsets(indicators)
     averages = indicators.select(pl.col(LINES.values()).fill_null(float("nan")))
     lines = {bars: column_array(averages, name) for bars, name in LINES.items()}
@@ -34,9 +36,10 @@ def build_moving_average_crosses(indicators: pl.DataFrame) -> pl.DataFrame:
         cross_directions(lines[fast], lines[slow], offsets, TIE, direction)
         rows = np.flatnonzero(direction)
         events.append(
-            indicators.select("market", "session_date", "close")[rows].select(
+            indicators.select("market", "session_date", "known_at", "close")[rows].select(
                 "market",
                 "session_date",
+                "known_at",
                 pl.lit(fast, dtype=pl.Int64).alias("fast"),
                 pl.lit(slow, dtype=pl.Int64).alias("slow"),
                 pl.Series("direction", np.where(direction[rows] > 0, "up", "down"), dtype=pl.String),

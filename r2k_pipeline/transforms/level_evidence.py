@@ -60,6 +60,27 @@ def find_evidence(
     return pl.concat(part.select(pl.col(name).cast(dtype) for name, dtype in dtypes.items()) for part in parts)
 
 
+def as_told(found: pl.DataFrame, stood: pl.DataFrame) -> pl.DataFrame:
+    """Evidence of find_evidence, each piece with the confirmed_date that it was told with.
+
+    `stood`: level evidence that stood so far, with `starts_on` of its market; pieces confirmed later are not in it. A
+    late session moves the day of confirmation, and a zone is named after that of its founder: it would be another one.
+    """
+    if stood.is_empty():
+        return found
+    piece = ["market", "kind", "born_date", "price"]
+    nth = pl.int_range(pl.len()).over(piece).alias("nth")
+    told = stood.cast({name: found.schema[name] for name in ("market", "kind")})
+    told = told.sort("confirmed_date", maintain_order=True).select(*piece, nth, told_date="confirmed_date")
+    starts = stood.select(pl.col("market").cast(found.schema["market"]), "starts_on").unique()
+    dated = found.join(starts, on="market", how="left", maintain_order="left")
+    is_early = (pl.col("confirmed_date") <= pl.col("starts_on")).fill_null(False)
+    early = dated.filter(is_early).sort("confirmed_date", maintain_order=True).with_columns(nth)
+    early = early.join(told, on=[*piece, "nth"], how="left", maintain_order="left")
+    early = early.with_columns(confirmed_date=pl.coalesce("told_date", "confirmed_date"))
+    return pl.concat([part.select(found.columns) for part in (early, dated.filter(~is_early))])
+
+
 def market_enum(bars: pl.DataFrame, offsets: Integers) -> pl.Enum:
     """The markets of `bars`, in their order."""
     return pl.Enum(bars["market"].gather(offsets[:-1]))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from r2k_pipeline.contracts.levels import LevelEvidence
 from r2k_pipeline.transforms.level_evidence import kind_enum, market_enum
 from r2k_pipeline.transforms.market_batches import map_batches
+from r2k_pipeline.transforms.replay import built_columns
 from r2k_pipeline.transforms.symbols import Integers, column_array, physical_array, symbol_offsets
 
 Records = NDArray[np.void]
@@ -96,7 +97,7 @@ def build_level_evidence(bars: pl.DataFrame, indicators: pl.DataFrame, evidence:
             level_id=_level_ids(evidence, pieces["item"][filed["zone"]]),
             filed_date=bars["session_date"].gather(filed["row"]),
         )
-        .select(name for name in LevelEvidence.column_names() if name != "withdrawn_date")
+        .select(built_columns(LevelEvidence))
     )
 
 

@@ -7,6 +7,7 @@ Belongs here: the state at a session out of the versions in `features.consolidat
 import polars as pl
 
 from r2k_pipeline.contracts.levels import OpenRanges
+from r2k_pipeline.transforms.replay import built_columns
 from r2k_pipeline.transforms.symbols import column_array, symbol_offsets
 
 RANGE = ["market", "start_date", "first_confirmed_date"]
@@ -38,7 +39,7 @@ def build_open_ranges(bars: pl.DataFrame, consolidations: pl.DataFrame) -> pl.Da
     return ranges.with_columns(
         bars["session_date"].gather(ranges["row"]).alias("session_date"),
         *(pl.Series(name, edge) for name, edge in zip(("core_low", "core_high"), core, strict=True)),
-    ).select(OpenRanges.column_names())
+    ).select(built_columns(OpenRanges))
 
 
 def _parents(ranges: pl.DataFrame) -> pl.DataFrame:

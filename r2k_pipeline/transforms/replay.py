@@ -1,176 +1,248 @@
-"""Replay: features of each session as they were known at that session's close, through every later revision.
+"""Replay: tables of bars as they were known at each session's close, through every late and revised bar.
 
-Belongs here: cutting a history of vintages into the series that was known in each epoch, and putting the rows
-of all epochs together. Not here: any feature; every `build` sees one plain series a market and is as pure.
+Belongs here: cutting vintages into the plain series that were known, in the order in which they were known, and what
+was told of each. Not here: any feature; a `build` sees plain series, one a market, and is as pure.
+
+An *epoch* of a market begins with news about a session that others had followed: a revision, a withdrawal, a late bar,
+a late volume. Within an epoch sessions are added at the end only. As no row depends on a later bar, an epoch's series
+gives the rows of all sessions first known in it; rows told before stay as they were told.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Final
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from itertools import groupby, pairwise
+from typing import Any, Final
 
 import polars as pl
 
-Build = Callable[[pl.DataFrame], pl.DataFrame]
-BATCH_ROWS: Final = 2_000_000
-"""Bars that are replayed at once: bounds the memory of a log with thousands of revisions."""
-EPOCH: Final = "\x1f"
-"""Stands between market and epoch in the name of a replayed series; no market id has it."""
-IN_ITS_EPOCH: Final = (pl.col("first_known_at") >= pl.col("starts_at")) & (
-    (pl.col("first_known_at") < pl.col("ends_at")).fill_null(True)
-)
-"""Whether a session was first known in the epoch that it is joined with."""
+from r2k_pipeline.contracts.table import Table
+
+Build = Callable[[pl.DataFrame, date | None], pl.DataFrame]
+"""Plain series and the first session that is wanted (None: all) to rows."""
+BuildFacts = Callable[[pl.DataFrame, pl.DataFrame], pl.DataFrame]
+"""Plain series and the facts that stood at them so far, with `starts_on`, to all facts of the series."""
+PRICES: Final = ("high", "low", "close")
+"""What features read of a bar's prices: news about the open is none to them."""
+VOLUME: Final = ("volume", "volume_symbol", "volume_known_at")
+KEY: Final = ["market", "session_date"]
+NEVER, FOREVER = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
+"""Before and after every moment."""
+
+
+def built_columns(table: type[Table]) -> list[str]:
+    """The columns of a table that its `build` gives: without those that say when a row was told."""
+    return [name for name in table.column_names() if name not in ("known_at", "withdrawn_date", "withdrawn_at")]
+
+
+@dataclass(frozen=True)
+class Told:
+    """The rows that the last generation told, all known by `until`, of the `markets` that go on from it."""
+
+    rows: pl.DataFrame
+    until: datetime
+    markets: frozenset[str]
+
+
+@dataclass(frozen=True)
+class _Epoch:
+    """One epoch of a market: its series, the sessions in it that are still to be told, and when facts are told.
+
+    `wanted`: market, session_date, known_at. `starts_on`: the first of them after all sessions known before the epoch.
+    """
+
+    market: str
+    series: pl.DataFrame
+    wanted: pl.DataFrame
+    starts_on: date | None
+
+    @property
+    def since(self) -> date | None:
+        """The first session to tell; None where that is the first of the series."""
+        first: date = self.wanted["session_date"].min()  # type: ignore[assignment]
+        return first if first > self.series["session_date"][0] else None
 
 
 def replay(
-    vintages: pl.DataFrame, build: Build, dated: str = "session_date", built: Build | None = None
+    vintages: pl.DataFrame, build: Build, empty: pl.DataFrame, *, reads_volume: bool = False, told: Told | None = None
 ) -> pl.DataFrame:
-    """Rows of `build` for each session from the bars as they stood when that session was first known.
+    """Rows of `build` for each session, from the bars as they stood when that session was first known.
 
-    `vintages` are MarketBars: bars with `known_at` and `superseded_at`. A revision begins an epoch of its market;
-    each epoch's series is built anew and gives the rows whose day in column `dated` was first known in it. So a
-    later correction changes no earlier row. `built` stands in for `build` where nothing was ever revised, for
-    features whose inputs are at hand already.
+    `vintages` are MarketBars. Gives the rows with `known_at`, sorted by market and session_date; of the markets in
+    `told` only those of sessions known later, `empty` where there is none.
     """
-    first = _first_known(vintages)
-    marked = vintages.join(first, on=["market", "session_date"])
-    epochs = _epochs(marked, first)
-    if epochs.height == epochs["market"].n_unique():
-        return (built or build)(_one_series(marked, epochs))
-    rows = [_build_epochs(marked, batch, build, dated, first) for batch in _batches(epochs, first, BATCH_ROWS)]
-    return pl.concat(rows).sort("market", dated, maintain_order=True)
+    epochs = sorted(_epochs(vintages, reads_volume, told), key=lambda epoch: epoch.since or date.min)
+    parts = [
+        build(pl.concat(epoch.series for epoch in batch), since).join(
+            pl.concat(epoch.wanted for epoch in batch), on=KEY, maintain_order="left"
+        )
+        for since, of_day in groupby(epochs, key=lambda epoch: epoch.since)
+        for batch in _one_a_market(of_day)
+    ]
+    return pl.concat(parts).sort(KEY, maintain_order=True) if parts else empty
 
 
 def replay_facts(
-    vintages: pl.DataFrame, build: Build, dated: str, built: Build | None = None, batch_rows: int = BATCH_ROWS
+    vintages: pl.DataFrame,
+    build: BuildFacts,
+    empty: pl.DataFrame,
+    dated: str,
+    identity: tuple[str, ...],
+    *,
+    reads_volume: bool = False,
+    told: Told | None = None,
 ) -> pl.DataFrame:
-    """Facts as they were told: rows of `build`, and in `withdrawn_date` the session from which on one stood no more.
+    """Facts as they were told, and in `withdrawn_date` the session from which on one stood no more.
 
-    As `replay`, for rows that go on standing. By the first session of an epoch, what its series does not say any more
-    is withdrawn, and what it says of sessions before and was not told yet is told: column `dated` is that session. A
-    row that comes back is told again. Other columns than `dated` say which fact a row is.
+    As `replay`, for rows that go on standing; all of them come out, those of `told` too. `dated` is the session at
+    whose close a fact is told. At the first session in order of an epoch, facts that its series has no more are
+    withdrawn, and those that it has of earlier sessions are told: `dated` is that session then. `identity` says which
+    fact a row is. One that stays is not told again, whatever its other columns became. `empty` has all columns.
     """
-    first = _first_known(vintages)
-    marked = vintages.join(first, on=["market", "session_date"])
-    epochs = _epochs(marked, first)
-    if epochs.height == epochs["market"].n_unique():
-        rows = (built or build)(_one_series(marked, epochs))
-        return rows.with_columns(withdrawn_date=pl.lit(None, rows.schema[dated]))
-    starts = _first_sessions(epochs, first)
-    lasting = epochs.join(starts, on=["market", "epoch"], how="semi", maintain_order="left")
-    spans = []
-    for batch in _batches(lasting, first, batch_rows):
-        rows = _build_named(_series(marked, batch), build).join(starts, on=["market", "epoch"])
-        told, is_news = pl.max_horizontal(dated, "starts_on"), pl.col(dated) > pl.col("starts_on")
-        held = rows.with_columns(told.alias(dated), is_news=is_news, first="place", last="place")
-        spans.append(_joined(held.drop("epoch", "place", "starts_on"), dated))
-    ends = starts.select("market", last=pl.col("place") - 1, withdrawn_date="starts_on")
-    found = _joined(pl.concat(spans), dated).join(ends, on=["market", "last"], how="left")
-    return found.drop("is_news", "first", "last").sort("market", dated)
+    rows = empty if told is None else told.rows
+    lasting = [epoch for epoch in _epochs(vintages, reads_volume, told) if epoch.starts_on is not None]
+    for batch in _one_a_market(lasting):
+        series = pl.concat(epoch.series for epoch in batch)
+        starts = pl.DataFrame(
+            [(epoch.market, epoch.starts_on) for epoch in batch], ["market", "starts_on"], orient="row"
+        )
+        rows = _met(rows, series, build, starts, dated, ["market", *identity])
+    known = _first_known(vintages)
+    withdrawn = known.select("market", withdrawn_date="session_date", withdrawn_at="known_at")
+    return (
+        rows.drop("known_at", "withdrawn_at")
+        .join(known.rename({"session_date": dated}), on=["market", dated], how="left", maintain_order="left")
+        .join(withdrawn, on=["market", "withdrawn_date"], how="left", maintain_order="left")
+        .select(empty.columns)
+        .sort("market", dated, maintain_order=True)
+    )
 
 
-def standing(bars: pl.DataFrame, facts: pl.DataFrame, dated: str) -> pl.DataFrame:
-    """The rows of replay_facts that stood at the last session of each series of `bars`, as that series told them.
+def _met(
+    rows: pl.DataFrame,
+    series: pl.DataFrame,
+    build: BuildFacts,
+    starts: pl.DataFrame,
+    dated: str,
+    identity: list[str],
+) -> pl.DataFrame:
+    """The facts told so far and, from `starts` on, what `build` makes of the next `series` of some markets."""
+    numbered = rows.with_row_index("row").join(starts, on="market", how="left", maintain_order="left")
+    stood = numbered.filter(pl.col("starts_on").is_not_null(), pl.col("withdrawn_date").is_null())
+    found = build(series, stood.drop("row")).join(starts, on="market", maintain_order="left")
+    nth = pl.int_range(pl.len()).over(identity).alias("nth")  # of equal facts the first told is the first found
+    before = stood.sort(dated, maintain_order=True).with_columns(nth)
+    is_early = pl.col(dated) <= pl.col("starts_on")
+    early = found.filter(is_early).sort(dated, maintain_order=True).with_columns(nth)
+    gone = before.join(early, on=[*identity, "nth"], how="anti", nulls_equal=True)
+    new = early.join(before, on=[*identity, "nth"], how="anti", nulls_equal=True, maintain_order="left")
+    told = pl.concat([new.with_columns(pl.col("starts_on").alias(dated)).drop("nth"), found.filter(~is_early)])
+    is_gone = pl.col("row").is_in(gone["row"].implode())
+    kept = numbered.with_columns(withdrawn_date=pl.when(is_gone).then("starts_on").otherwise("withdrawn_date"))
+    return pl.concat([kept.select(rows.columns), told.drop("starts_on")], how="diagonal")
 
-    For a `build` that replay calls: `bars` are a batch of series, `facts` all of the table; gives no withdrawn_date.
+
+def standing(facts: pl.DataFrame, bars: pl.DataFrame, dated: str) -> pl.DataFrame:
+    """The rows of replay_facts that stood at the last session of each series of `bars`."""
+    last = bars.group_by("market").agg(last=pl.col("session_date").max())
+    stood = (pl.col(dated) <= pl.col("last")) & (pl.col("withdrawn_date") > pl.col("last")).fill_null(True)
+    return facts.join(last, on="market", maintain_order="left").filter(stood).drop("last")
+
+
+def in_order(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows (market, session_date, known_at, sorted) without sessions known later than one after them.
+
+    A session that arrives late is no event: what counts or compares sessions leaves it out.
     """
-    series = bars.group_by("market").agg(last=pl.col("session_date").max())
-    named = series.with_columns(of=pl.col("market").str.split(EPOCH).list.first())
-    stood = named.join(facts.rename({"market": "of"}), on="of").filter(
-        pl.col(dated) <= pl.col("last"), (pl.col("withdrawn_date") > pl.col("last")).fill_null(True)
-    )
-    return stood.drop("of", "last", "withdrawn_date")
-
-
-def _first_sessions(epochs: pl.DataFrame, first: pl.DataFrame) -> pl.DataFrame:
-    """market, epoch, starts_on, place (0, 1, ...) of every epoch in which a session was first known."""
-    sessions = epochs.join(first, on="market").filter(IN_ITS_EPOCH)
-    starts = sessions.group_by("market", "epoch").agg(starts_on=pl.col("session_date").min())
-    return starts.sort("market", "epoch").with_columns(place=pl.int_range(pl.len()).over("market"))
-
-
-def _joined(spans: pl.DataFrame, dated: str) -> pl.DataFrame:
-    """Spans of epochs `first`..`last` in which a fact stood: those that follow on without news are one."""
-    fact = [name for name in spans.columns if name not in (dated, "is_news", "first", "last")]
-    apart = pl.col("is_news") | (pl.col("first") != pl.col("last").shift() + 1).fill_null(True)
-    numbered = spans.sort(*fact, "first").with_columns(span=apart.cum_sum().over(fact))
-    merged = numbered.group_by(*fact, "span", maintain_order=True).agg(
-        pl.col(dated, "is_news", "first").first(), pl.col("last").last()
-    )
-    return merged.select(spans.columns)
+    later = pl.col("known_at").reverse().cum_min().reverse().over("market")
+    return rows.filter(pl.col("known_at") <= later)
 
 
 def as_first_known(vintages: pl.DataFrame) -> pl.DataFrame:
-    """One plain series a market: each session's bar as it was first known, which replayed features go with."""
-    earliest = pl.col("known_at") == pl.col("known_at").min().over("market", "session_date")
-    return vintages.filter(earliest).sort("market", "session_date")
+    """One plain series a market: the sessions in order, each with its bar as it was first known."""
+    earliest = pl.col("known_at") == pl.col("known_at").min().over(KEY)
+    return in_order(vintages.filter(earliest).sort(KEY))
 
 
 def _first_known(vintages: pl.DataFrame) -> pl.DataFrame:
-    """market, session_date, first_known_at."""
-    return vintages.group_by("market", "session_date").agg(first_known_at=pl.col("known_at").min())
+    """market, session_date, known_at of each session's first vintage, sorted."""
+    return vintages.group_by(KEY).agg(pl.col("known_at").min()).sort(KEY)
 
 
-def _epochs(marked: pl.DataFrame, first: pl.DataFrame) -> pl.DataFrame:
-    """market, epoch, starts_at, ends_at (exclusive): one epoch a market, and one more from each revision on after
-    which there is a session; the first begins with the market's first session.
+def _one_a_market(epochs: Any) -> Iterator[list[_Epoch]]:
+    """Epochs in batches that hold each market once, in their order: the first of every market, the second, ..."""
+    turns: dict[str, int] = {}
+    batches: list[list[_Epoch]] = []
+    for epoch in epochs:
+        turn = turns.get(epoch.market, 0)
+        turns[epoch.market] = turn + 1
+        batches += [[]] if turn == len(batches) else []
+        batches[turn].append(epoch)
+    yield from batches
+
+
+def _epochs(vintages: pl.DataFrame, reads_volume: bool, told: Told | None) -> Iterator[_Epoch]:
+    """The epochs that have sessions to tell, market by market, each market's in their order."""
+    for (market,), bars in _read_as(vintages, reads_volume).group_by("market", maintain_order=True):
+        marked = bars.with_columns(first_at=pl.col("known_at").min().over("session_date"))
+        known = _first_known(bars)
+        until = told.until if told is not None and market in told.markets else NEVER
+        for starts_at, ends_at in pairwise([NEVER, *_news(marked, known, reads_volume), FOREVER]):
+            opened = known.filter(pl.col("known_at").is_between(starts_at, ends_at, closed="left"))
+            wanted = opened.filter(pl.col("known_at") > until)
+            if wanted.is_empty():
+                continue
+            after = wanted.filter(pl.col("session_date") > _last_session(known, starts_at))
+            starts_on: date | None = after["session_date"].min()  # type: ignore[assignment]
+            yield _Epoch(str(market), _series(marked, starts_at, ends_at, reads_volume), wanted, starts_on)
+
+
+def _last_session(known: pl.DataFrame, before: datetime) -> date:
+    """The last of the sessions first known before a moment."""
+    last: date | None = known.filter(pl.col("known_at") < before)["session_date"].max()  # type: ignore[assignment]
+    return last or date.min
+
+
+def _read_as(vintages: pl.DataFrame, reads_volume: bool) -> pl.DataFrame:
+    """The vintages, sorted, each run of them that a table reads the same of as one."""
+    ordered = vintages.sort(*KEY, "known_at")
+    read = [*KEY, *PRICES, *(VOLUME if reads_volume else ())]
+    differs = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in read)
+    is_news = differs | (pl.col("known_at") != pl.col("superseded_at").shift()).fill_null(True)
+    numbered = ordered.with_columns(vintage=is_news.cum_sum())
+    if numbered["vintage"].last() == numbered.height:
+        return ordered
+    merged = numbered.group_by("vintage", maintain_order=True)
+    return merged.agg(pl.exclude("superseded_at").first(), pl.col("superseded_at").last()).select(ordered.columns)
+
+
+def _news(marked: pl.DataFrame, known: pl.DataFrame, reads_volume: bool) -> list[datetime]:
+    """The moments of news about sessions that others had followed, up to when the last session was known."""
+    later = known.with_columns(next_at=pl.col("known_at").reverse().cum_min().reverse().shift(-1))
+    moments = [
+        marked.filter(pl.col("known_at") > pl.col("first_at"))["known_at"],
+        marked["superseded_at"].drop_nulls(),
+        later.filter(pl.col("known_at") > pl.col("next_at"))["known_at"],
+    ]
+    if reads_volume:
+        followed = marked.join(later.select("session_date", "next_at"), on="session_date")
+        moments.append(followed.filter(pl.col("volume_known_at") > pl.col("next_at"))["volume_known_at"])
+    found = pl.concat(moments).unique().sort()
+    return found.filter(found <= known["known_at"].max()).to_list()
+
+
+def _series(marked: pl.DataFrame, starts_at: datetime, ends_at: datetime, reads_volume: bool) -> pl.DataFrame:
+    """The bars known in an epoch: of each session the vintage that stood when both had begun.
+
+    A volume that is read stands in it if it was known by the next session, or by the beginning of the epoch.
     """
-    moments = pl.concat(
-        [
-            first.group_by("market").agg(starts_at=pl.col("first_known_at").min()),
-            marked.filter(pl.col("known_at") > pl.col("first_known_at")).select("market", starts_at="known_at"),
-            marked.filter(pl.col("superseded_at").is_not_null()).select("market", starts_at="superseded_at"),
-        ]
-    ).unique()
-    last = first.group_by("market").agg(last_known_at=pl.col("first_known_at").max())
-    return (
-        moments.join(last, on="market")
-        .filter(pl.col("starts_at") <= pl.col("last_known_at"))
-        .sort("market", "starts_at")
-        .with_columns(ends_at=pl.col("starts_at").shift(-1).over("market"), epoch=pl.int_range(pl.len()).over("market"))
-        .select("market", "epoch", "starts_at", "ends_at")
+    begun = pl.lit(starts_at, marked.schema["known_at"])
+    stood_at = pl.max_horizontal(begun, "first_at")
+    series = marked.filter(
+        pl.col("first_at") < ends_at,
+        pl.col("known_at") <= stood_at,
+        (pl.col("superseded_at") > stood_at).fill_null(True),
     )
-
-
-def _batches(epochs: pl.DataFrame, first: pl.DataFrame, batch_rows: int) -> Iterator[pl.DataFrame]:
-    """Epochs in groups of about `batch_rows` bars."""
-    (longest,) = first.group_by("market").len().select(pl.col("len").max()).row(0)
-    yield from epochs.iter_slices(max(1, batch_rows // (longest or 1)))
-
-
-def _series(marked: pl.DataFrame, epochs: pl.DataFrame) -> pl.DataFrame:
-    """The bars known in each epoch, one series an epoch: each session's vintage that stood when both had begun."""
-    stood_at = pl.max_horizontal("starts_at", "first_known_at")
-    return (
-        marked.join(epochs, on="market")
-        .filter(
-            (pl.col("first_known_at") < pl.col("ends_at")).fill_null(True),
-            pl.col("known_at") <= stood_at,
-            (pl.col("superseded_at") > stood_at).fill_null(True),
-        )
-        .sort("market", "epoch", "session_date")
-    )
-
-
-def _one_series(marked: pl.DataFrame, epochs: pl.DataFrame) -> pl.DataFrame:
-    return _series(marked, epochs).drop("epoch", "starts_at", "ends_at", "first_known_at")
-
-
-def _build_named(series: pl.DataFrame, build: Build) -> pl.DataFrame:
-    """What `build` makes of each epoch's series, with the column `epoch`."""
-    number = pl.col("epoch").cast(pl.String).str.zfill(6)
-    named = series.with_columns(market=pl.concat_str("market", number, separator=EPOCH)).sort("market", "session_date")
-    rows = build(named.drop("epoch", "starts_at", "ends_at", "first_known_at"))
-    parts = pl.col("market").str.split_exact(EPOCH, 1).struct
-    return rows.with_columns(market=parts.field("field_0"), epoch=parts.field("field_1").cast(pl.Int64))
-
-
-def _build_epochs(
-    marked: pl.DataFrame, epochs: pl.DataFrame, build: Build, dated: str, first: pl.DataFrame
-) -> pl.DataFrame:
-    """What `build` makes of each epoch's series, cut to the rows first known in that epoch."""
-    return (
-        _build_named(_series(marked, epochs), build)
-        .join(epochs, on=["market", "epoch"], maintain_order="left")
-        .join(first.rename({"session_date": dated}), on=["market", dated], maintain_order="left")
-        .filter(IN_ITS_EPOCH)
-        .drop("epoch", "starts_at", "ends_at", "first_known_at")
-    )
+    is_settled = pl.col("volume_known_at") <= pl.max_horizontal(begun, pl.col("first_at").shift(-1))
+    settled = [pl.when(is_settled).then(name).alias(name) for name in VOLUME if reads_volume]
+    return series.with_columns(settled).drop("first_at")

@@ -15,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from r2k_pipeline.contracts.profiles import VolumeProfiles
+from r2k_pipeline.transforms.replay import built_columns
 from r2k_pipeline.transforms.symbols import Floats, Integers, column_array, symbol_offsets
 
 WINDOWS = ("rolling_60", "rolling_250", "since_year_high")
@@ -79,7 +80,7 @@ def build_volume_profiles(
         )
         for window in windows
     ]
-    profiles = pl.concat(parts).select(VolumeProfiles.column_names())
+    profiles = pl.concat(parts).select(built_columns(VolumeProfiles))
     return profiles if len(windows) == 1 else profiles.sort(VolumeProfiles.primary_key())
 
 
@@ -107,7 +108,7 @@ def build_anchored_profiles(
     key = profiles.select(VolumeProfiles.primary_key())
     if key.is_duplicated().any():
         raise ValueError(f"two anchors of one name claim one session: {key.filter(key.is_duplicated()).row(0)}")
-    return profiles.select(VolumeProfiles.column_names()).sort(VolumeProfiles.primary_key())
+    return profiles.select(built_columns(VolumeProfiles)).sort(VolumeProfiles.primary_key())
 
 
 def _anchor_rows(bars: pl.DataFrame, anchors: pl.DataFrame) -> Integers:

@@ -1,10 +1,13 @@
 -- Each market against the benchmarks of setups.toml, as both were known at the close. Differences of positioning only
--- between reports of one day: a market that lacks the week is not held against another's newer report.
+-- between reports of one day: a market that lacks the week is not held against another's newer report. Strength is
+-- relative to the session 20 (60) places back in the exchange's calendar, if both markets had it by then: a session
+-- that arrives later changes no row.
 with paired as (
     select
         m.market,
         o.market as other_market,
         m.session_date,
+        s.session_number,
         greatest(m.known_at, o.known_at) as known_at,
         m.report_date,
         m.report_date = o.report_date as is_same_report,
@@ -18,20 +21,31 @@ with paired as (
         on m.session_date = o.session_date
         and m.market != o.market
         and list_contains(getvariable('cross_market_benchmarks'), o.market)
+    inner join reference.markets as c on m.market = c.market
+    inner join reference.sessions as s on c.calendar = s.calendar and m.session_date = s.session_date
 )
 
 select
-    market,
-    other_market,
-    session_date,
-    known_at,
-    report_date,
-    case when is_same_report then leveraged_percentile end as leveraged_funds_percentile_difference,
-    case when is_same_report then asset_percentile end as asset_manager_percentile_difference,
-    case when is_same_report then leveraged_share end as leveraged_funds_net_share_spread,
-    case when is_same_report then asset_share end as asset_manager_net_share_spread,
-    relative_price / lag(relative_price, 20) over series - 1 as relative_strength_20d_ratio,
-    relative_price / lag(relative_price, 60) over series - 1 as relative_strength_60d_ratio
-from paired
-window series as (partition by market, other_market order by session_date)
-order by market, other_market, session_date
+    p.market,
+    p.other_market,
+    p.session_date,
+    p.known_at,
+    p.report_date,
+    case when p.is_same_report then p.leveraged_percentile end as leveraged_funds_percentile_difference,
+    case when p.is_same_report then p.asset_percentile end as asset_manager_percentile_difference,
+    case when p.is_same_report then p.leveraged_share end as leveraged_funds_net_share_spread,
+    case when p.is_same_report then p.asset_share end as asset_manager_net_share_spread,
+    p.relative_price / b20.relative_price - 1 as relative_strength_20d_ratio,
+    p.relative_price / b60.relative_price - 1 as relative_strength_60d_ratio
+from paired as p
+left join paired as b20
+    on p.market = b20.market
+    and p.other_market = b20.other_market
+    and p.session_number = b20.session_number + 20
+    and p.known_at >= b20.known_at
+left join paired as b60
+    on p.market = b60.market
+    and p.other_market = b60.other_market
+    and p.session_number = b60.session_number + 60
+    and p.known_at >= b60.known_at
+order by p.market, p.other_market, p.session_date

@@ -59,7 +59,7 @@ summed as (
 ),
 
 closes as (
-    select market, session_date, arg_min(close, known_at) as close
+    select market, session_date, arg_min(close, known_at) as close, min(known_at) as known_at
     from staging.market_bars
     where (market, session_date) in (select market, report_date from staging.market_positions)
     group by market, session_date
@@ -249,7 +249,11 @@ measured as (
         r.ends_at
     from moved as r
     inner join reference.markets as m on r.market = m.market
-    left join closes as b on r.market = b.market and r.report_date = b.session_date
+    -- A close that came later than the report changes nothing of what was told.
+    left join closes as b
+        on r.market = b.market
+        and r.report_date = b.session_date
+        and b.known_at <= greatest(r.starts_at, r.released_at)
 ),
 
 -- Where anything was revised, a row is a vintage if its values are not those of the epoch before, or if it was not there

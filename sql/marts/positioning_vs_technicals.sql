@@ -1,10 +1,13 @@
 -- What was known at each session's close. A report enters by its release, never by its as-of day: the greatest
--- report date released by then, so that a later correction of an older week never takes its place.
+-- report date released by then, so that a later correction of an older week never takes its place. A session that
+-- arrived late is known from then, and has the positions of its own close.
 -- by: market
 with bars as (
-    select market, session_date, min(known_at) as known_at
-    from staging.market_bars
-    group by market, session_date
+    select b.market, b.session_date, min(b.known_at) as known_at, any_value(s.close_at) as close_at
+    from staging.market_bars as b
+    inner join reference.markets as m on b.market = m.market
+    inner join reference.sessions as s on m.calendar = s.calendar and b.session_date = s.session_date
+    group by b.market, b.session_date
 ),
 
 crosses as (
@@ -76,12 +79,13 @@ dated as (
         b.market,
         b.session_date,
         b.known_at,
+        b.close_at,
         n.report_date,
         n.released_at,
         c.session_date as last_cross_date,
         c.crossed as last_cross
     from bars as b
-    asof left join newest as n on b.market = n.market and b.known_at >= n.known_at
+    asof left join newest as n on b.market = n.market and b.close_at >= n.known_at
     asof left join crosses as c on b.market = c.market and b.session_date >= c.session_date
 ),
 
@@ -109,6 +113,7 @@ joined as (
         i.realised_volatility_20d,
         i.drawdown_ratio,
         i.moving_average_order,
+        i.missing_sessions_252d,
         b.last_cross_date,
         b.last_cross,
         s.support_price,
@@ -165,14 +170,14 @@ joined as (
     left join reports as l
         on b.market = l.market
         and b.report_date = l.report_date
-        and b.known_at >= l.known_at
-        and b.known_at < l.ends_at
+        and b.close_at >= l.known_at
+        and b.close_at < l.ends_at
         and l.trader_group = 'leveraged_funds'
     left join reports as a
         on b.market = a.market
         and b.report_date = a.report_date
-        and b.known_at >= a.known_at
-        and b.known_at < a.ends_at
+        and b.close_at >= a.known_at
+        and b.close_at < a.ends_at
         and a.trader_group = 'asset_manager'
 ),
 
@@ -202,6 +207,7 @@ select
     realised_volatility_20d,
     drawdown_ratio,
     moving_average_order,
+    missing_sessions_252d,
     last_cross_date,
     last_cross,
     support_price,

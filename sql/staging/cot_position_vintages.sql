@@ -1,8 +1,21 @@
 -- Every vintage of every trader group's positions, with the span of time in which it was what was known. A report
--- is known from its release, never from its as-of day; a changed row from the moment we recorded it. The TFF report
+-- is known from its release, never from its as-of day, unless an earlier fetch that asked for it was made after that and
+-- had no such row: then from its recording. A changed row is known from its recording. The TFF report
 -- began on 2010-07-22 with four years of history: none of it was known before. The multiplier is read from each
 -- row's own contract_units: ICE halved its Russell contract, the CFTC rescaled its consolidated rows.
-with dated as (
+with looks as (
+    -- The days that each fetch of a report type could have shown.
+    select distinct i.report_type, f.fetched_at, f.shows_from, f.shows_until
+    from raw.fetch_log as f
+    inner join (select distinct report_type, split_part(source, '/', -1) as item from raw.cot_reports) as i using (item)
+    where f.table_name = 'raw.cot_reports' and f.shows_until is not null
+),
+
+accepted as (
+    select fetched_at as recorded_at from raw.fetch_log where status = 'accepted' and table_name = 'raw.cot_reports'
+),
+
+dated as (
     select
         c.report_type,
         c.contract_code,
@@ -16,20 +29,31 @@ with dated as (
         row_number() over (
             partition by c.report_type, c.contract_code, c.report_date order by c.recorded_at
         ) - 1 as revision,
-        c.recorded_at > min(c.recorded_at) over (partition by c.report_type, c.report_date) as is_late,
-        c.recorded_at in (
-            select fetched_at from raw.fetch_log where status = 'accepted' and table_name = 'raw.cot_reports'
-        ) as was_held
+        c.recorded_at in (from accepted) as was_held
     from raw.cot_reports as c
     inner join staging.cot_releases as r using (report_date)
+),
+
+-- Recordings of which an earlier fetch, made after the release, had nothing to show.
+late as (
+    select d.report_type, d.report_date, d.recorded_at
+    from (select distinct report_type, report_date, recorded_at, released_at from dated) as d
+    semi join looks as l
+        on d.report_type = l.report_type
+        and d.report_date between l.shows_from and l.shows_until
+        and l.fetched_at >= d.released_at
+        and l.fetched_at < d.recorded_at
 ),
 
 known as (
     select
         *,
-        -- A row that joins a report we already had was not in it before; one that was held stood from its acceptance.
         case
-            when revision = 0 and not is_late and not was_held then released_at
+            when
+                revision = 0
+                and not was_held
+                and (report_type, report_date, recorded_at) not in (from late)
+                then released_at
             else greatest(recorded_at, released_at)
         end as known_at
     from dated

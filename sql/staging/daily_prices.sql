@@ -7,6 +7,7 @@ select
     low,
     close,
     volume,
+    volume_known_at,
     known_at,
     revision,
     recorded_at,

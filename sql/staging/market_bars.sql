@@ -1,55 +1,95 @@
 -- What all features read: the index's own prices with its proxy's volume, because the volume that vendors print for
--- an index is not its own. One row for each moment at which either of them changed.
+-- an index is not its own. One row for each moment at which the index's prices or the proxy's settled volume changed.
 with vintages as (
-    select s.market, s.role, p.*, coalesce(p.superseded_at, 'infinity'::timestamptz) as ends_at
+    select s.market, s.role, p.*
     from staging.price_vintages as p
     inner join reference.market_symbols as s using (symbol)
     where s.role in ('index', 'proxy')
 ),
 
+-- Of the index only its prices: its own volume is in no row.
+prices as (
+    select market, session_date, known_at, open, high, low, close, is_withdrawn
+    from vintages
+    where role = 'index'
+    qualify
+        {'open': open, 'high': high, 'low': low, 'close': close, 'is_withdrawn': is_withdrawn}
+        is distinct from lag({'open': open, 'high': high, 'low': low, 'close': close, 'is_withdrawn': is_withdrawn})
+            over (partition by market, session_date order by known_at)
+),
+
+-- Of the proxy only its settled volume, and that it was withdrawn.
+proxies as (
+    select
+        market,
+        session_date,
+        if(is_withdrawn, known_at, volume_known_at) as known_at,
+        if(is_withdrawn, null, volume) as volume,
+        if(is_withdrawn, null, symbol) as volume_symbol
+    from vintages
+    where role = 'proxy' and (is_withdrawn or volume is not null)
+    qualify volume is distinct from lag(volume) over (partition by market, session_date order by revision)
+),
+
+volumes as (
+    select *, row_number() over (partition by market, session_date order by known_at) = 1 as is_first from proxies
+),
+
+-- The first volume settles a bar and begins no vintage.
 moments as (
-    select distinct market, session_date, known_at from vintages
+    select
+        market,
+        session_date,
+        known_at,
+        lead(known_at) over (partition by market, session_date order by known_at) as superseded_at
+    from (
+        select market, session_date, known_at from prices
+        union
+        select v.market, v.session_date, v.known_at
+        from volumes as v
+        semi join prices as p on v.market = p.market and v.session_date = p.session_date and v.known_at > p.known_at
+        where not v.is_first
+    )
 ),
 
 matched as (
     select
-        m.market,
-        m.session_date,
-        m.known_at,
-        lead(m.known_at) over (partition by m.market, m.session_date order by m.known_at) as superseded_at,
-        i.open,
-        i.high,
-        i.low,
-        i.close,
-        i.is_withdrawn,
-        case when not p.is_withdrawn then p.volume end as volume,
-        case when not p.is_withdrawn then p.symbol end as volume_symbol
+        m.*,
+        p.open,
+        p.high,
+        p.low,
+        p.close,
+        p.is_withdrawn,
+        coalesce(v.known_at, f.known_at) as volume_at,
+        if(v.known_at is null, f.volume, v.volume) as volume,
+        if(v.known_at is null, f.volume_symbol, v.volume_symbol) as volume_symbol
     from moments as m
-    left join vintages as i
-        on m.market = i.market
-        and m.session_date = i.session_date
-        and i.role = 'index'
-        and m.known_at >= i.known_at
-        and m.known_at < i.ends_at
-    left join vintages as p
-        on m.market = p.market
-        and m.session_date = p.session_date
-        and p.role = 'proxy'
-        and m.known_at >= p.known_at
-        and m.known_at < p.ends_at
+    asof inner join prices as p
+        on m.market = p.market and m.session_date = p.session_date and m.known_at >= p.known_at
+    asof left join volumes as v
+        on m.market = v.market and m.session_date = v.session_date and m.known_at >= v.known_at
+    left join volumes as f
+        on m.market = f.market
+        and m.session_date = f.session_date
+        and f.is_first
+        and f.known_at < coalesce(m.superseded_at, 'infinity'::timestamptz)
 )
 
 select
-    market,
-    session_date,
-    known_at,
-    open,
-    high,
-    low,
-    close,
-    volume,
-    volume_symbol,
-    superseded_at
-from matched
-where not is_withdrawn
-order by market, session_date, known_at
+    b.market,
+    b.session_date,
+    b.known_at,
+    s.session_number,
+    b.open,
+    b.high,
+    b.low,
+    b.close,
+    b.volume,
+    b.volume_symbol,
+    if(b.volume is null, null, b.volume_at) as volume_known_at,
+    b.superseded_at
+from matched as b
+inner join reference.markets as m on b.market = m.market
+inner join reference.sessions as s on m.calendar = s.calendar and b.session_date = s.session_date
+where not b.is_withdrawn
+order by b.market, b.session_date, b.known_at

@@ -1,49 +1,111 @@
--- Every vintage of every bar, with the span of time in which it was what was known. A first value counts as known
--- at its session's close (bulk history has no observed time); a changed value from the moment we recorded it, and all
--- that was held aside from the moment it was accepted.
+-- Every vintage of every bar, with the span of time in which it was what was known. A first value is known at its
+-- session's close, unless an earlier fetch that could have shown it was made after that: then from its recording. A
+-- changed value is known from its recording, and what was held aside from its acceptance. The volume is known by the
+-- same rule, but from when it settles (12 hours after the close): before that it is null, and its settlement is no
+-- revision.
 with sessions as (
-    select distinct s.symbol, d.session_date, d.close_at
+    select distinct s.symbol, d.session_date, d.close_at, d.settles_at
     from reference.market_symbols as s
     inner join reference.sessions as d using (calendar)
 ),
 
-numbered as (
+-- The days that a symbol's fetches up to each moment could have shown.
+looks as (
     select
-        b.symbol,
-        b.session_date,
-        b.recorded_at,
+        item as symbol,
+        fetched_at,
+        shows_from,
+        max(shows_until) over (partition by item order by fetched_at) as shown_until
+    from raw.fetch_log
+    where table_name = 'raw.price_bars' and shows_until is not null
+),
+
+accepted as (
+    select fetched_at as recorded_at from raw.fetch_log where status = 'accepted' and table_name = 'raw.price_bars'
+),
+
+recorded as (
+    select
+        b.* exclude (is_final, is_settled),
         s.close_at,
-        row_number() over (partition by b.symbol, b.session_date order by b.recorded_at) - 1 as revision,
-        min(b.recorded_at) over earlier < b.recorded_at and min(b.recorded_at) over later < b.recorded_at as is_late,
-        b.recorded_at in (
-            select fetched_at from raw.fetch_log where status = 'accepted' and table_name = 'raw.price_bars'
-        ) as was_held
+        s.settles_at,
+        coalesce(b.is_settled, b.recorded_at >= s.settles_at) and not b.is_withdrawn as is_settled,
+        l.fetched_at as looked_at,
+        coalesce(b.session_date between l.shows_from and l.shown_until, false) as was_looked_for,
+        b.recorded_at in (from accepted) as was_held
     from raw.price_bars as b
     inner join sessions as s using (symbol, session_date)
+    asof left join looks as l on b.symbol = l.symbol and b.recorded_at > l.fetched_at
     where b.is_final
+),
+
+-- Of each row: whether its prices are news, and which of the settled volumes it brings or repeats.
+compared as (
+    select
+        *,
+        row_number() over vintages = 1 as is_first,
+        {'open': open, 'high': high, 'low': low, 'close': close, 'is_withdrawn': is_withdrawn}
+        is distinct from lag({'open': open, 'high': high, 'low': low, 'close': close, 'is_withdrawn': is_withdrawn})
+            over vintages as has_new_prices,
+        is_settled and count(*) filter (is_settled) over vintages = 1 as settles_first,
+        is_settled
+        and count(*) filter (is_settled) over vintages > 1
+        and volume is distinct from last_value(if(is_settled, volume, null) ignore nulls) over earlier as has_new_volume,
+        last_value(if(is_settled, volume, null) ignore nulls) over vintages as settled_volume
+    from recorded
     window
+        vintages as (partition by symbol, session_date order by recorded_at),
         earlier as (
-            partition by b.symbol order by b.session_date groups between unbounded preceding and 1 preceding
-        ),
-        later as (
-            partition by b.symbol order by b.session_date groups between 1 following and unbounded following
+            partition by symbol, session_date order by recorded_at rows between unbounded preceding and 1 preceding
         )
+),
+
+-- Nominal moments, put off to the recording where a fetch between the two did not show the row.
+first_volumes as (
+    select
+        symbol,
+        session_date,
+        volume as first_volume,
+        case
+            when was_held or was_looked_for and looked_at >= settles_at then greatest(recorded_at, settles_at)
+            else settles_at
+        end as first_volume_known_at
+    from compared
+    where settles_first
 ),
 
 known as (
     select
-        *,
-        -- A bar that fills a gap between bars we already had was not known before; older history than any we had is bulk.
+        c.*,
         case
-            when revision = 0 and is_late is not true and not was_held then close_at
+            when is_first and not was_held and not (was_looked_for and looked_at >= close_at) then close_at
             else greatest(recorded_at, close_at)
         end as known_at
-    from numbered
-    where known_at <= getvariable('as_of')
+    from compared as c
+    where (has_new_prices or has_new_volume) and known_at <= getvariable('as_of')
 ),
 
 spanned as (
-    select *, lead(known_at) over (partition by symbol, session_date order by revision) as superseded_at from known
+    select
+        k.*,
+        row_number() over vintages - 1 as revision,
+        lead(k.known_at) over vintages as superseded_at,
+        v.first_volume,
+        greatest(v.first_volume_known_at, first_value(k.known_at) over vintages) as first_volume_known_at
+    from known as k
+    left join first_volumes as v using (symbol, session_date)
+    window vintages as (partition by symbol, session_date order by k.recorded_at)
+),
+
+-- The first volume stands beside the prices that it settles for; a later one is a vintage of its own.
+settled as (
+    select
+        *,
+        case
+            when settled_volume is not null then greatest(first_volume_known_at, if(has_new_volume, known_at, null))
+            when first_volume_known_at < coalesce(superseded_at, 'infinity'::timestamptz) then first_volume_known_at
+        end as volume_at
+    from spanned
 )
 
 select
@@ -54,12 +116,13 @@ select
     high,
     low,
     close,
-    volume,
+    if(volume_at <= getvariable('as_of'), coalesce(settled_volume, first_volume), null) as volume,
+    if(volume_at <= getvariable('as_of') and coalesce(settled_volume, first_volume) is not null, volume_at, null)
+        as volume_known_at,
     known_at,
     superseded_at,
     is_withdrawn,
     recorded_at,
     source
-from spanned
-inner join raw.price_bars using (symbol, session_date, recorded_at)
+from settled
 order by symbol, session_date, revision

@@ -1,0 +1,317 @@
+"""Tables of bars through a life: late sessions, revisions, withdrawals, late volumes. What was told stays as told."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from r2k_pipeline.contracts.indicators import DailyIndicators
+from r2k_pipeline.contracts.levels import Consolidations, LevelEvidence, Levels, OpenRanges
+from r2k_pipeline.contracts.profiles import SwingPivots, VolumeProfiles
+from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.transforms.consolidations import build_consolidations
+from r2k_pipeline.transforms.indicators import build_daily_indicators
+from r2k_pipeline.transforms.level_evidence import as_told, find_evidence
+from r2k_pipeline.transforms.levels import build_level_evidence, build_levels
+from r2k_pipeline.transforms.open_ranges import build_open_ranges
+from r2k_pipeline.transforms.pivots import build_swing_pivots
+from r2k_pipeline.transforms.replay import Told, as_first_known, in_order, replay, replay_facts, standing
+from r2k_pipeline.transforms.volume_profiles import build_volume_profiles
+from tests.unit.test_levels import assert_prices_are_their_evidence, plain_indicators, walk_bars
+
+UTC_TIME = pl.Datetime("us", "UTC")
+LATER = {"superseded_at": ("superseded_at",), "withdrawn_at": ("withdrawn_at", "withdrawn_date"),
+         "volume_known_at": ("volume_known_at", "volume", "volume_symbol")}  # fmt: skip
+ROLLING = ("rolling_20",)
+PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
+"""An example builds all tables a few times: shrinking would take minutes."""
+
+
+def close_of(day: date, hours: float = 21) -> datetime:
+    return datetime.combine(day, time(), UTC) + timedelta(hours=hours)
+
+
+def plain_vintages(bars: pl.DataFrame, seed: int = 1) -> pl.DataFrame:
+    """Every bar known at its close, its volume the morning after."""
+    closes = pl.col("session_date").dt.combine(time(21)).dt.replace_time_zone("UTC").cast(UTC_TIME)
+    volume = np.random.default_rng(seed).integers(100, 10_000, bars.height).astype(float)
+    return bars.with_columns(
+        known_at=closes,
+        session_number=pl.int_range(pl.len()).over("market"),
+        open="close",
+        volume=pl.Series(volume),
+        volume_symbol=pl.lit("V"),
+        volume_known_at=closes + timedelta(hours=12),
+        superseded_at=pl.lit(None, UTC_TIME),
+    )
+
+
+def late(vintages: pl.DataFrame, day: date, until: datetime) -> pl.DataFrame:
+    """The session of a day is known at `until` only, its volume too."""
+    is_it, at = pl.col("session_date") == day, pl.lit(until).cast(UTC_TIME)
+    return vintages.with_columns(
+        pl.when(is_it).then(pl.max_horizontal(name, at)).otherwise(name).alias(name)
+        for name in ("known_at", "volume_known_at")
+    )
+
+
+def late_volume(vintages: pl.DataFrame, day: date, until: datetime) -> pl.DataFrame:
+    return vintages.with_columns(
+        volume_known_at=pl.when(pl.col("session_date") == day)
+        .then(pl.max_horizontal("volume_known_at", pl.lit(until).cast(UTC_TIME)))
+        .otherwise("volume_known_at")
+    )
+
+
+def revised(vintages: pl.DataFrame, day: date, moment: datetime, factor: float) -> pl.DataFrame:
+    """From a moment on the prices of a day are `factor` times what they were told as."""
+    at = pl.lit(moment).cast(UTC_TIME)
+    last = (pl.col("session_date") == day) & pl.col("superseded_at").is_null() & (pl.col("known_at") < at)
+    new = vintages.filter(last).with_columns(pl.col("open", "high", "low", "close") * factor, known_at=at)
+    return pl.concat([vintages.with_columns(superseded_at=pl.when(last).then(at).otherwise("superseded_at")), new])
+
+
+def withdrawn(vintages: pl.DataFrame, day: date, moment: datetime) -> pl.DataFrame:
+    at = pl.lit(moment).cast(UTC_TIME)
+    last = (pl.col("session_date") == day) & pl.col("superseded_at").is_null() & (pl.col("known_at") < at)
+    return vintages.with_columns(superseded_at=pl.when(last).then(at).otherwise("superseded_at"))
+
+
+def returned(vintages: pl.DataFrame, day: date, moment: datetime) -> pl.DataFrame:
+    """A withdrawn bar is there again."""
+    at = pl.lit(moment).cast(UTC_TIME)
+    of_day = vintages.filter(pl.col("session_date") == day).sort("known_at")
+    if of_day.is_empty() or of_day["superseded_at"][-1] is None or of_day["superseded_at"][-1] >= moment:
+        return vintages
+    return pl.concat([vintages, of_day.tail(1).with_columns(known_at=at, superseded_at=pl.lit(None, UTC_TIME))])
+
+
+@st.composite
+def lives(draw: st.DrawFn, sessions: int = 90) -> pl.DataFrame:
+    """Vintages of a market through a few events, each at a minute of its own."""
+    told = plain_vintages(walk_bars(draw(st.integers(0, 10_000)), sessions))
+    days = walk_bars(0, sessions)["session_date"]
+    for minute in range(draw(st.integers(1, 5))):
+        day = draw(st.integers(5, sessions - 2))
+        after = min(day + draw(st.integers(0, 8)), sessions - 1)
+        moment = close_of(days[after], 21.5 + minute / 60)
+        match draw(st.sampled_from(["late", "late volume", "revised", "withdrawn", "returned"])):
+            case "late":
+                told = late(told, days[day], moment)
+            case "late volume":
+                told = late_volume(told, days[day], moment)
+            case "revised":
+                told = revised(told, days[day], moment, draw(st.sampled_from([0.97, 0.99, 1.01, 1.03])))
+            case "withdrawn":
+                told = withdrawn(told, days[day], moment)
+            case "returned":
+                told = returned(withdrawn(told, days[day], moment), days[day], moment + timedelta(days=3))
+    return told.sort("session_date", "known_at")
+
+
+def cut(rows: pl.DataFrame, moment: datetime) -> pl.DataFrame:
+    """The rows known by a moment, as they were then."""
+    rows = rows.filter(pl.col("known_at") <= moment)
+    for at, names in LATER.items():
+        if at in rows.columns:
+            rows = rows.with_columns(pl.when(pl.col(at) <= moment).then(name).alias(name) for name in names)
+    return rows
+
+
+def evidence_of(bars: pl.DataFrame, stood: pl.DataFrame) -> pl.DataFrame:
+    indicators = plain_indicators(bars)
+    parts = (build_swing_pivots(bars), build_volume_profiles(bars, ROLLING), build_consolidations(bars))
+    return build_level_evidence(bars, indicators, as_told(find_evidence(bars, indicators, *parts), stood))
+
+
+STATE = tuple(name for name in Consolidations.column_names() if name not in
+              ("market", "confirmed_date", "known_date", "known_at", "end_confirmed_date", "withdrawn_date",
+               "withdrawn_at"))  # fmt: skip
+Tables = dict[type[Table], pl.DataFrame]
+
+
+def told_of(vintages: pl.DataFrame, before: Tables | None = None, until: datetime | None = None) -> Tables:
+    """All tables of the vintages; of those that go on from `before`, with its rows."""
+
+    def told(table: type[Table]) -> Told | None:
+        return None if before is None or until is None else Told(before[table], until, frozenset({"M"}))
+
+    def rows(table: type[Table], build: Callable[..., pl.DataFrame], reads_volume: bool = False) -> pl.DataFrame:
+        new = replay(vintages, build, table.create_empty(), reads_volume=reads_volume, told=told(table))
+        return new if before is None else pl.concat([before[table], new], how="diagonal").sort("market", "session_date")
+
+    facts = partial(replay_facts, vintages)
+    found: Tables = {
+        DailyIndicators: rows(DailyIndicators, lambda bars, since: build_daily_indicators(bars, since=since)),
+        OpenRanges: rows(
+            OpenRanges, lambda bars, since: build_open_ranges(bars, build_consolidations(bars), since=since)
+        ),
+        VolumeProfiles: rows(
+            VolumeProfiles, lambda bars, since: build_volume_profiles(bars, ROLLING, since=since), reads_volume=True
+        ),
+        SwingPivots: facts(lambda bars, _: build_swing_pivots(bars), SwingPivots.create_empty(), "confirmed_date",
+                           ("pivot_date", "kind", "price"), told=told(SwingPivots)),
+        Consolidations: facts(lambda bars, _: build_consolidations(bars), Consolidations.create_empty(), "known_date",
+                              STATE, told=told(Consolidations)),
+        LevelEvidence: facts(evidence_of, LevelEvidence.create_empty(), "filed_date",
+                             ("level_id", "kind", "born_date", "price"), reads_volume=True, told=told(LevelEvidence)),
+    }  # fmt: skip
+    evidence = found[LevelEvidence]
+    found[Levels] = rows(
+        Levels,
+        lambda bars, since: build_levels(
+            bars, plain_indicators(bars), standing(evidence, bars, "filed_date"), since=since
+        ),
+        reads_volume=True,
+    )
+    return found
+
+
+def assert_same(tables: Tables, others: Tables, moment: datetime | None = None) -> None:
+    for table, rows in tables.items():
+        one, other = rows, others[table]
+        if moment is not None:
+            one, other = cut(one, moment), cut(other, moment)
+        by = [*table.primary_key(), "known_at"]
+        assert_frame_equal(one.sort(by), other.sort(by), check_exact=True)
+
+
+@given(life=lives(), sessions=st.integers(10, 88))
+@settings(max_examples=12, deadline=None, phases=PHASES)
+def test_what_is_known_later_changes_no_row_told_before(life: pl.DataFrame, sessions: int) -> None:
+    whole = told_of(life)
+    for hours in (21, 22.5):
+        moment = close_of(walk_bars(0, 90)["session_date"][sessions], hours)
+        assert_same(whole, told_of(cut(life, moment)), moment)
+
+
+@given(life=lives(), step=st.integers(1, 4))
+@settings(max_examples=6, deadline=None, phases=PHASES)
+def test_a_life_day_by_day_equals_its_rebuild(life: pl.DataFrame, step: int) -> None:
+    days = walk_bars(0, 90)["session_date"].to_list()[65::step]
+    moments = [close_of(day, 22) for day in days]
+    tables, until = told_of(cut(life, moments[0])), moments[0]
+    for moment in moments[1:]:
+        known = cut(life, moment)
+        tables, until = told_of(known, tables, until), moment
+    assert_same(tables, told_of(cut(life, until)))
+
+
+@given(life=lives())
+@settings(max_examples=8, deadline=None, phases=PHASES)
+def test_contracts_hold_and_levels_are_traced_to_what_stood(life: pl.DataFrame) -> None:
+    tables = told_of(life)
+    for table in (SwingPivots, Consolidations, OpenRanges, LevelEvidence):
+        table.validate(tables[table])
+    in_turn = in_order(as_known(tables[Levels]))
+    shown = tables[Levels].join(in_turn, on=["market", "session_date"], how="semi")
+    assert_prices_are_their_evidence(shown, tables[LevelEvidence])
+
+
+def as_known(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.select("market", "session_date", "known_at").unique().sort("market", "session_date")
+
+
+def sessions_told(rows: pl.DataFrame) -> Iterator[tuple[date, datetime]]:
+    yield from rows.select("session_date", "known_at").unique().sort("known_at", "session_date").iter_rows()
+
+
+def test_a_session_two_days_late_leaves_the_sessions_after_it_as_they_were_told() -> None:
+    bars = walk_bars(7, 60)
+    day = bars["session_date"]
+    life = late(plain_vintages(bars), day[50], close_of(day[52], 21.6))
+    tables = told_of(life)
+    rows = tables[DailyIndicators]
+    assert list(sessions_told(rows))[49:54] == [
+        (day[49], close_of(day[49])),
+        (day[51], close_of(day[51])),
+        (day[52], close_of(day[52])),
+        (day[50], close_of(day[52], 21.6)),
+        (day[53], close_of(day[53])),
+    ]
+    without = build_daily_indicators(life.filter(pl.col("session_date") != day[50]))
+    with_it = build_daily_indicators(bars.with_columns(session_number=pl.int_range(60)))
+    value = {one: rows.filter(session_date=day[one])["sma_20"][0] for one in (50, 51, 52, 53)}
+    assert value[51] == without.filter(session_date=day[51])["sma_20"][0]
+    assert value[52] == without.filter(session_date=day[52])["sma_20"][0]
+    assert value[50] == with_it.filter(session_date=day[50])["sma_20"][0]
+    assert value[53] == with_it.filter(session_date=day[53])["sma_20"][0]
+    assert rows.filter(session_date=day[51])["return_1d"].is_null().all()
+    late_day = pl.col("session_date") == day[50]
+    assert in_order(as_known(rows)).filter(late_day).is_empty()
+    assert as_first_known(life).filter(late_day).is_empty()
+    for table, dated in (
+        (SwingPivots, "confirmed_date"),
+        (Consolidations, "known_date"),
+        (LevelEvidence, "filed_date"),
+    ):
+        assert tables[table].filter(pl.col(dated) == day[50]).is_empty()
+        assert tables[table].filter(pl.col("withdrawn_date") == day[50]).is_empty()
+
+
+def test_an_unchanged_pivot_is_not_told_again_when_a_late_session_moves_its_confirmation() -> None:
+    bars = walk_bars(3, 60)
+    low = build_swing_pivots(bars).filter(kind="low").row(1, named=True)
+    days = bars["session_date"].to_list()
+    row = days.index(low["pivot_date"])
+    life = late(plain_vintages(bars), days[row + 4], close_of(days[row + 6], 21.6))
+    story = told_of(life)[SwingPivots].filter(pivot_date=low["pivot_date"], kind="low")
+    assert story.select("price", "confirmed_date", "withdrawn_date").rows() == [(low["price"], days[row + 6], None)]
+
+
+def test_a_low_told_too_low_is_withdrawn_when_it_is_corrected() -> None:
+    bars = walk_bars(3, 60)
+    low = build_swing_pivots(bars).filter(kind="low").row(1, named=True)
+    days = bars["session_date"].to_list()
+    row = days.index(low["pivot_date"])
+    wrong = bars.with_columns(
+        pl.when(pl.col("session_date") == days[row]).then(pl.col(name) * 0.94).otherwise(name).alias(name)
+        for name in ("high", "low", "close")
+    )
+    told = told_of(revised(plain_vintages(wrong), days[row], close_of(days[row + 8], 22), 1 / 0.94))[SwingPivots]
+    story = told.filter(pivot_date=low["pivot_date"], kind="low").sort("confirmed_date")
+    assert story["price"].to_list() == pytest.approx([low["price"] * 0.94, low["price"]])
+    assert story["confirmed_date"].to_list() == [low["confirmed_date"], days[row + 9]]
+    assert story["withdrawn_date"].to_list() == [days[row + 9], None]
+
+
+def first_at_600(bars: pl.DataFrame, _: pl.DataFrame) -> pl.DataFrame:
+    """One fact, that the price got to 600, on the first day of it."""
+    return bars.filter(pl.col("close") >= 600).group_by("market").agg(pl.col("session_date").min())
+
+
+FIRST_AT = pl.DataFrame(
+    schema={"market": pl.String, "session_date": pl.Date, "known_at": UTC_TIME, "withdrawn_date": pl.Date,
+            "withdrawn_at": UTC_TIME}
+)  # fmt: skip
+
+
+def test_a_fact_that_comes_later_than_was_told_is_withdrawn_till_then() -> None:
+    bars = walk_bars(1, 30).with_columns(close=pl.when(pl.int_range(30) < 20).then(580.0).otherwise(620.0))
+    day = bars["session_date"]
+    wrong = bars.with_columns(close=pl.when(pl.col("session_date") == day[5]).then(638.0).otherwise("close"))
+    life = revised(plain_vintages(wrong), day[5], close_of(day[8], 22), 580 / 638)
+    told = replay_facts(life, first_at_600, FIRST_AT, "session_date", ())
+    assert told.select("session_date", "withdrawn_date").rows() == [(day[5], day[9]), (day[20], None)]
+    assert told["withdrawn_at"].to_list() == [close_of(day[9]), None]
+
+
+def test_news_of_what_a_table_does_not_read_changes_nothing_in_it() -> None:
+    bars = walk_bars(5, 60)
+    day = bars["session_date"]
+    plain, moment = plain_vintages(bars), close_of(day[45], 22)
+    is_it = pl.col("session_date") == day[40]
+    other = plain.filter(is_it).with_columns(pl.col("open") - 1, pl.col("volume") * 90, known_at=pl.lit(moment))
+    revised_volume = pl.concat(
+        [plain.with_columns(superseded_at=pl.when(is_it).then(pl.lit(moment)).otherwise("superseded_at")), other]
+    )
+    assert_frame_equal(told_of(revised_volume)[DailyIndicators], told_of(plain)[DailyIndicators], check_exact=True)
+    profiles = [told_of(life)[VolumeProfiles] for life in (revised_volume, plain)]
+    assert_same({VolumeProfiles: profiles[0]}, {VolumeProfiles: profiles[1]}, close_of(day[45]))
+    assert not profiles[0].equals(profiles[1])
