@@ -1,6 +1,7 @@
 """features.open_ranges: against the versions read session by session, and after a bar was corrected."""
 
 from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,28 @@ def test_equals_the_versions_read_session_by_session(seed: int) -> None:
             inside = closes[(closes >= row["low"]) & (closes <= row["high"])]
             core = [row["core_low"], row["core_high"]]
             assert np.quantile(inside, [0.01, 0.99]) == pytest.approx(core, rel=1e-12)
+
+
+def assert_same_parents(bars: pl.DataFrame) -> None:
+    """A range told at a session has the parent that it has among the ranges open at that session."""
+    told = build_consolidations(bars).filter(pl.col("end_date").is_null())
+    key = ["market", "start_date", "first_confirmed_date"]
+    pairs = told.join(
+        ranges_of(bars), left_on=[*key, "confirmed_date"], right_on=[*key, "session_date"], suffix="_open"
+    )
+    assert pairs.height == told.height > 0
+    assert pairs.filter(pl.col("parent_start_date").ne_missing(pl.col("parent_start_date_open"))).rows() == []
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_parents_told_are_those_of_the_open_ranges(seed: int) -> None:
+    assert_same_parents(bars_of(wandering(seed, 3_000)))
+
+
+@pytest.mark.parametrize("symbol", ["^RUT", "^GSPC", "^NDX", "^DJI"])
+def test_parents_told_are_those_of_the_open_ranges_of_the_indices(real: Path, symbol: str) -> None:
+    close = pl.read_csv(real / "prices" / f"{symbol}.csv", schema_overrides={"Close": pl.Float64})["Close"]
+    assert_same_parents(bars_of(close.drop_nulls()))
 
 
 def vintages(close: Any, wrong: int, factor: float, corrected_after: int) -> pl.DataFrame:
