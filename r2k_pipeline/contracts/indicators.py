@@ -20,7 +20,7 @@ class DailyIndicators(Table, layer="features"):
     market = text("market id, e.g. RUT", key=True)
     session_date = day("exchange-local trading day", key=True)
     close = points("last price of the session")
-    return_1d = ratio("close / previous session's close - 1", nullable=True)
+    return_1d = ratio("close / previous session's close - 1; null where that session is missing", nullable=True)
     rsi_14 = percentile(
         "Wilder's RSI over 14 sessions, seeded with the mean of the first 14 moves (from the 15th session); "
         "null while nothing has moved"
@@ -58,6 +58,9 @@ class DailyIndicators(Table, layer="features"):
         "`=` between two that differ by less than 1e-10 of themselves, the shorter first",
         nullable=True,
         regex=f"^{AVERAGES}[>=]{AVERAGES}[>=]{AVERAGES}$",
+    )
+    missing_sessions_252d = count(
+        "sessions", "sessions of the exchange without a bar since the 252nd last bar (or the first one)"
     )
     rsi_30_trigger_close = points(
         "the next session's close that would put rsi_14 at exactly 30; null where no positive close does", nullable=True
