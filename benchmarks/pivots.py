@@ -26,7 +26,7 @@ def with_polars(bars: pl.DataFrame) -> pl.DataFrame:
         price = sign * pl.col(name)
         before = price.rolling_max(K).shift(1)
         after = price.reverse().rolling_max(K).shift(1).reverse()
-        return ((price > before) & (price > after)).over("market").alias(f"is_{name}")
+        return ((price > before) & (price >= after)).over("market").alias(f"is_{name}")
 
     marked = bars.lazy().select(
         "market",
@@ -55,7 +55,7 @@ def with_pandas(bars: pd.DataFrame) -> pd.DataFrame:
         before, after = np.roll(past, 1), np.roll(past, -K)
         same = (np.roll(market, K) == market) & (np.roll(market, -K) == market)
         same[:K] = same[-K:] = False
-        return same & (price.to_numpy() > before) & (price.to_numpy() > after)
+        return same & (price.to_numpy() > before) & (price.to_numpy() >= after)
 
     confirmed = bars["session_date"].shift(-K)
     parts = [

@@ -41,10 +41,11 @@ class RsiTrigger(_Parameters):
 
 
 def anchored_profile(bars: pl.DataFrame, asked: AnchoredProfile) -> pl.DataFrame:
-    """The volume profile from an anchor to the last known session, one row: `value` (its POC, points), session_date,
-    start_date, value_area_low, value_area_high, bin_points, volume_symbol, method, close, atr_14.
+    """The volume profile known at the last session, of the bars from an anchor to the session before, one row: `value`
+    (its POC, points), session_date, start_date, value_area_low, value_area_high, bin_points, volume_symbol, method,
+    close, atr_14.
 
-    No row where the anchor is after the last bar. Raises BoxError for more than MOST_BINS bins.
+    No row where no bar but the last is on or after the anchor. Raises BoxError for more than MOST_BINS bins.
     """
     since = bars.filter(pl.col("session_date") >= asked.anchor_date)
     lowest, highest = since.select(pl.col("low").min(), pl.col("high").max()).row(0)

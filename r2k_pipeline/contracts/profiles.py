@@ -19,7 +19,7 @@ PROFILE_WINDOW = r"^(rolling_[1-9]\d*|since_year_high|(since|consolidation)_\d{4
 
 
 class SwingPivots(Table, layer="features"):
-    """One swing high or low: a bar strictly above (below) its neighbours on both sides, once that is confirmed.
+    """One swing high or low: a bar strictly above (below) the 5 before it that none of the 5 after it goes beyond.
 
     A corrected bar may withdraw a pivot, or tell it anew with another price. As of a session the pivots are the rows
     confirmed by then and not withdrawn by then.
@@ -44,17 +44,20 @@ class SwingPivots(Table, layer="features"):
 
 
 class VolumeProfiles(Table, layer="features"):
-    """The volume profile of one market as it stood at one session's close, over one window of sessions."""
+    """The volume profile of one market as it was known at one session's close, over one window of sessions before it.
+
+    A session's volume settles some hours after its close, so its own bar is in the profiles of the next session.
+    """
 
     market = text("market id, e.g. RUT", key=True)
-    session_date = day("last session in the profile; known at its close", key=True)
+    session_date = day("session at whose close this was known; the last one in the profile is the one before", key=True)
     profile_window = text(
         "rolling_N sessions, since_year_high (of 252 sessions), since_DATE, consolidation_DATE (an open range)",
         key=True,
         regex=PROFILE_WINDOW,
     )
     known_at = instant(KNOWN_AT)
-    start_date = day("first session in the profile")
+    start_date = day("first session in the profile, before session_date")
     poc = points("point of control: centre of the bin of greatest volume; null where no volume traded", nullable=True)
     value_area_low = points("lower edge of the value area (70 % of volume, two-bin rule)", nullable=True)
     value_area_high = points("upper edge of the value area", nullable=True)

@@ -143,20 +143,30 @@ def _extremes(values: Floats) -> tuple[float, float]:
 
 
 @inner_kernel
-def _write(version: Any, ranges: Any, alive: int, which: int, row: int, log_close: Floats, squares: Floats) -> None:
-    """Describe the open range `which` as known at `row`; its parent is the one around it that started last."""
-    here = ranges[which]
+def _write(version: Any, here: Any, row: int, log_close: Floats, squares: Floats) -> None:
+    """Describe a range as known at `row`, but for its parent."""
     has_ended = here.outside == CLOSES_OUTSIDE
     version.start, version.first_row, version.row = here.start, here.first_row, row
     version.low, version.high, version.end = here.low, here.high, here.last_inside if has_ended else -1
-    version.parent = -1
-    for other in range(alive):
-        is_around = ranges[other].low <= here.low and ranges[other].high >= here.high
-        if is_around and version.parent < ranges[other].start < here.start:
-            version.parent = ranges[other].start
     last = here.last_inside if has_ended else row
     low, high = _extremes(log_close[here.start : last + 1])
     version.tightness = _tightness(high - low, log_close, squares, here.start, last)
+
+
+@inner_kernel
+def _write_parents(versions: Any, first: int, end: int, ranges: Any, alive: int, of_ended: bool) -> None:
+    """Set the parents of those versions first..end - 1 that tell an end, or of the others: of the ranges around, the
+    last. All ranges have met the bar by then; an end is told before those that end are gone, the rest afterwards.
+    """
+    for place in range(first, end):
+        version = versions[place]
+        if (version.end >= 0) != of_ended:
+            continue
+        version.parent = -1
+        for other in range(alive):
+            is_around = ranges[other].low <= version.low and ranges[other].high >= version.high
+            if is_around and version.parent < ranges[other].start < version.start:
+                version.parent = ranges[other].start
 
 
 @inner_kernel
@@ -248,13 +258,16 @@ def _add_ranges(close: Floats, log_close: Floats, squares: Floats, chances: Any,
             versions = _doubled(versions, known)
         if ranges.size < alive + BLOCKS.size:
             ranges = _doubled(ranges, alive)
+        first = known
         for which in range(alive):
             if _meet(ranges[which], row, close[row], log_close, squares):
-                _write(versions[known], ranges, alive, which, row, log_close, squares)
+                _write(versions[known], ranges[which], row, log_close, squares)
                 known += 1
+        _write_parents(versions, first, known, ranges, alive, True)
         alive = _without_ended(ranges, alive)
         blocks = _free_blocks(chances[row], ranges, alive, row) if chances[row] else 0
         if not blocks:
+            _write_parents(versions, first, known, ranges, alive, False)
             continue
         high = _extend(high_rows, highs, high, joined, log_close, row, 1.0)
         low = _extend(low_rows, lows, low, joined, log_close, row, -1.0)
@@ -263,9 +276,10 @@ def _add_ranges(close: Floats, log_close: Floats, squares: Floats, chances: Any,
         length = _pick(found, count, ranges, alive, row) if count else 0
         while length:
             _open(ranges[alive], row, length, close)
-            _write(versions[known], ranges, alive + 1, alive, row, log_close, squares)
+            _write(versions[known], ranges[alive], row, log_close, squares)
             alive, known = alive + 1, known + 1
             length = _pick(found, count, ranges, alive, row)
+        _write_parents(versions, first, known, ranges, alive, False)
     return versions, known
 
 

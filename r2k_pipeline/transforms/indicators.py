@@ -5,6 +5,7 @@ smoothing_kernels.py over all of history).
 Definitions, units: contracts/indicators.py. Reference: TA-Lib, equal to 1e-9 but for an all-flat RSI (null).
 """
 
+from datetime import date
 from itertools import product
 
 import numpy as np
@@ -12,7 +13,7 @@ import polars as pl
 
 from r2k_pipeline.transforms.indicator_input import price_array
 from r2k_pipeline.transforms.market_batches import map_batches
-from r2k_pipeline.transforms.symbols import Floats, Integers, symbol_offsets
+from r2k_pipeline.transforms.symbols import Floats, Integers, physical_array, rows_since, symbol_offsets
 
 COLUMNS = (
     "return_1d",
@@ -36,31 +37,53 @@ COLUMNS = (
     "rsi_70_trigger_close",
     "sma_50_200_trigger_close",
 )
-"""The rows that the kernel fills, in contract order; moving_average_order comes before the last three."""
+"""The rows that the kernel fills, in contract order; moving_average_order and missing_sessions_252d come before the
+last three.
+"""
 TRIGGERS = 3
+YEAR_SESSIONS = 252
 
 TIE = 1e-10
 """Relative difference below which two averages are equal: far above the rounding of a mean (1e-15), and at prices
 below 100,000 below what a cent in one of 200 closes makes (5e-10)."""
 
 
-def build_daily_indicators(bars: pl.DataFrame) -> pl.DataFrame:
+def build_daily_indicators(bars: pl.DataFrame, *, since: date | None = None) -> pl.DataFrame:
     """Rows of `staging.market_bars` to rows of `features.daily_indicators`, one for one, in the same order.
 
-    Raises ValueError if a market's bars are not together and ascending, or a high, low or close is no positive number.
+    All bars count, rows come out from the session `since` on. If `bars` have `session_number`, the ordinal of a session
+    in the exchange's calendar, return_1d is null where the previous bar is not of the previous session, and
+    missing_sessions_252d counts what is missing; without it bars are taken as consecutive. All other columns count
+    bars. Raises ValueError if a market's bars are not together and ascending, or a high, low or close is no positive
+    number.
     """
     offsets, keys = symbol_offsets(bars), bars.select("market", "session_date", "close")
     high, low, close = (price_array(bars, name) for name in ("high", "low", "close"))
+    number = physical_array(bars["session_number"]) if "session_number" in bars.columns else np.arange(bars.height)
+    told = rows_since(bars, since)
 
     def build(first: int, last: int) -> pl.DataFrame:
         rows = slice(offsets[first], offsets[last])
-        values = np.empty((len(COLUMNS), rows.stop - rows.start))
-        fill_indicators(high[rows], low[rows], close[rows], offsets[first : last + 1] - rows.start, values)
+        values, starts = np.empty((len(COLUMNS), rows.stop - rows.start)), offsets[first : last + 1] - rows.start
+        fill_indicators(high[rows], low[rows], close[rows], starts, values)
+        values[0, 1:][np.diff(number[rows]) != 1] = np.nan
+        missing = missing_sessions(number[rows], starts)
+        if since is not None:
+            own = told[slice(*np.searchsorted(told, [rows.start, rows.stop]))]
+            rows, values, missing = own, values[:, own - offsets[first]], missing[own - offsets[first]]
         columns = pl.DataFrame(dict(zip(COLUMNS, values, strict=True)), nan_to_null=True).get_columns()
         order = moving_average_order(*(values[COLUMNS.index(name)] for name in ("sma_50", "sma_100", "sma_200")))
-        return keys[rows].hstack([*columns[:-TRIGGERS], order, *columns[-TRIGGERS:]])
+        counted = pl.Series("missing_sessions_252d", missing)
+        return keys[rows].hstack([*columns[:-TRIGGERS], order, counted, *columns[-TRIGGERS:]])
 
     return pl.concat(map_batches(build, offsets))
+
+
+def missing_sessions(number: Integers, offsets: Integers) -> Integers:
+    """How many numbers are left out between the first and the last of each market's last YEAR_SESSIONS bars."""
+    rows = np.arange(number.size)
+    first = np.maximum(rows - YEAR_SESSIONS + 1, np.repeat(offsets[:-1], np.diff(offsets)))
+    return number - number[first] - (rows - first)
 
 
 def fill_indicators(high: Floats, low: Floats, close: Floats, offsets: Integers, out: Floats) -> None:

@@ -11,10 +11,10 @@ Integers = NDArray[np.int64]
 
 @helper_kernel
 def _stands_out(price: Floats, t: int, k: int, sign: float) -> bool:
-    """Whether sign x price[t] is strictly above that of the k bars on either side."""
+    """Whether sign x price[t] is strictly above that of the k bars before and not below that of the k bars after."""
     here = sign * price[t]
     d = 1
-    while d <= k and here > sign * price[t - d] and here > sign * price[t + d]:
+    while d <= k and here > sign * price[t - d] and here >= sign * price[t + d]:
         d += 1
     return d > k
 

@@ -12,8 +12,9 @@ def build_swing_pivots(bars: pl.DataFrame, k: int = 5) -> pl.DataFrame:
     """Confirmed pivots of every market, sorted by market, pivot_date, kind.
 
     `bars`: market, session_date, high, low; sorted by market and session_date, any bar size, no nulls. A bar is a high
-    (low) pivot if its high (low) is strictly above (below) those of the `k` bars before it and the `k` bars after it;
-    confirmed_date is the session of the last of these. Raises ValueError for k < 1 or rows out of order.
+    (low) pivot if its high (low) is strictly above (below) those of the `k` bars before it and none of the `k` bars
+    after it goes beyond: of equal ones within `k` bars the first. confirmed_date is the session of the last of these
+    bars. Raises ValueError for k < 1 or rows out of order.
     """
     from r2k_pipeline.transforms.pivot_kernels import find_pivots  # noqa: PLC0415  (imports numba)
 

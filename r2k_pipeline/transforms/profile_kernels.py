@@ -2,10 +2,13 @@
 
 Belongs here: arrays only, one symbol after the other, no GIL. Not here: frames, dates, what a window means.
 
-Every contribution of a bar to a bin is rounded to a multiple of a power of two (`_magic`), so that sums of them are
-exact in float64: taking a bar out leaves no residue, and a rolling profile equals its recompute to the last bit.
+A profile is a function of the bars in its window alone. Bins are the same for all windows of all symbols, and every
+contribution of a bar to a bin is rounded to a multiple of a power of two that the window's largest weight decides
+(`_magic`). So sums are exact in float64: taking a bar out leaves no residue, and a rolling profile equals its recompute
+to the last bit.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -25,25 +28,36 @@ NODE_RADIUS = 5
 PAD = NODE_RADIUS + 3
 """Empty bins on both ends of a grid, so that no walk needs to look for the end."""
 QUANTUM = 2.0**-28
-"""Rounding of contributions, as a share of the largest weight so far; 250 bars sum exactly to 100,000 x that weight."""
+"""Rounding of contributions, as a share of the window's largest weight; sums are exact to 33 million x that weight."""
 
 
-class Batch(NamedTuple):
-    """Bars of many symbols, one after the other, oldest first, and the window that ends at each (rows of the batch)."""
+class Bars(NamedTuple):
+    """Bars of one or many symbols, each one's oldest first."""
 
     low: Floats
     high: Floats
-    close: Floats
     weight: Floats
+
+
+class Windows(NamedTuple):
+    """The profiles to make, each of the bars start..end - 1, as it stood at a price of `close`.
+
+    Series i has those from offsets[i] to offsets[i + 1] - 1, all of one symbol; in a series neither `start` nor `end`
+    falls. Those that are not `wanted` are left out.
+    """
+
     start: Integers
+    end: Integers
+    close: Floats
     wanted: Booleans
+    offsets: Integers
 
 
 class Grid(NamedTuple):
-    """Bins of one symbol (edges and widths in price), and per bar what it puts into them.
+    """Bins of one series (edges and widths in price), and per bar what it puts into them.
 
     A bar spreads `density` (weight per point) over the bins first..last but for `below` points at the lower end and
-    `above` points at the upper; `magic` rounds.
+    `above` points at the upper.
     """
 
     edges: Floats
@@ -53,37 +67,27 @@ class Grid(NamedTuple):
     density: Floats
     below: Floats
     above: Floats
-    magic: Floats
 
 
 @helper_kernel
-def _magic(weight: Floats) -> Floats:
-    """Per bar, m for which (x + m) - m rounds x to a multiple of QUANTUM x the largest weight so far (a power of 2)."""
-    magic = np.empty(weight.size)
-    largest = 0.0
-    for t in range(weight.size):
-        if weight[t] > largest:
-            largest = 2.0 ** np.ceil(np.log2(weight[t]))
-        magic[t] = 1.5 * 2.0**52 * QUANTUM * largest
-    return magic
+def _magic(largest: float) -> float:
+    """m for which (x + m) - m rounds x to a multiple of QUANTUM x the power of two above a window's largest weight."""
+    return math.ldexp(1.5 * QUANTUM, 52 + math.frexp(largest)[1]) if largest > 0 else 0.0
 
 
 @helper_kernel
-def _grid(bars: Batch, width: float, linear: bool) -> Grid:
-    """Bin edges (prices), each bar's lowest and highest bin, and its rounding.
+def _bin_of(price: float, width: float, linear: bool) -> int:
+    """Bin k holds the prices from (k - 1/2) `width` on: points if linear, else log price."""
+    return int(np.floor((price if linear else np.log(price)) / width + 0.5))
 
-    The first close is at the centre of a bin, so that scaling all prices scales all edges. Bins are `width` points wide
-    if linear, else `width` in log price.
-    """
-    origin = bars.close[0]
+
+@helper_kernel
+def _grid(bars: Bars, width: float, linear: bool) -> Grid:
+    """The bins that these bars reach, and what each bar puts into them."""
     first, last = np.empty(bars.low.size, np.int64), np.empty(bars.low.size, np.int64)
     for t in range(bars.low.size):
-        if linear:
-            first[t] = np.floor((bars.low[t] - origin) / width + 0.5)
-            last[t] = np.floor((bars.high[t] - origin) / width + 0.5)
-        else:
-            first[t] = np.floor(np.log(bars.low[t] / origin) / width + 0.5)
-            last[t] = np.floor(np.log(bars.high[t] / origin) / width + 0.5)
+        first[t] = _bin_of(bars.low[t], width, linear)
+        last[t] = _bin_of(bars.high[t], width, linear)
     base, end = first[0], last[0]
     for t in range(first.size):
         base, end = min(base, first[t]), max(end, last[t])
@@ -91,7 +95,7 @@ def _grid(bars: Batch, width: float, linear: bool) -> Grid:
     edges = np.empty(end - base + PAD + 2)
     for b in range(edges.size):
         step = (base - 0.5 + b) * width
-        edges[b] = origin + step if linear else origin * np.exp(step)
+        edges[b] = step if linear else np.exp(step)
     widths = np.empty(edges.size - 1)
     for b in range(widths.size):
         widths[b] = edges[b + 1] - edges[b]
@@ -105,13 +109,13 @@ def _grid(bars: Batch, width: float, linear: bool) -> Grid:
         density[t] = bars.weight[t] / (bars.high[t] - bars.low[t])
         if bars.high[t] == bars.low[t]:
             density[t], below[t], above[t] = bars.weight[t] / widths[first[t]], 0.0, 0.0
-    return Grid(edges, widths, first, last, density, below, above, _magic(bars.weight))
+    return Grid(edges, widths, first, last, density, below, above)
 
 
 @helper_kernel
-def _spread(volume: Floats, grid: Grid, t: int, sign: float) -> None:
+def _spread(volume: Floats, grid: Grid, t: int, magic: float, sign: float) -> None:
     """Spread bar t's weight evenly over [low, high], a bar of one price into its bin; sign -1 takes it out, exactly."""
-    first, after, magic, density = grid.first[t], grid.last[t] + 1, grid.magic[t], sign * grid.density[t]
+    first, after, density = grid.first[t], grid.last[t] + 1, sign * grid.density[t]
     own, widths = volume[first:after], grid.widths[first:after]
     for b in range(own.size):
         own[b] += (density * widths[b] + magic) - magic
@@ -214,82 +218,118 @@ def _node(volume: Floats, b: int, step: float, span: Span, mean: float, sign: fl
 
 
 @helper_kernel
-def _nodes(volume: Floats, edges: Floats, b: int, close: float, span: Span, mean: float) -> tuple[int, int, int, int]:
-    """Bins of the nearest nodes: high below, high above, low below, low above `close`, which is in bin `b` or later.
+def _write_nodes(
+    out: Floats, i: int, volume: Floats, edges: Floats, b: int, close: float, span: Span, mean: float
+) -> None:
+    """Write the nearest nodes: high below, high above, low below, low above `close`, which is near bin `b`.
 
     A bin is above if its centre is. Low nodes keep NODE_RADIUS away from the ends, where every profile thins out.
     `mean` is the weight of a bin of the span.
     """
-    while edges[b + 1] <= close:
+    b = min(max(b, 0), edges.size - 2)
+    while b < edges.size - 2 and edges[b + 1] <= close:
         b += 1
+    while b > 0 and edges[b] > close:
+        b -= 1
     up = b if (edges[b] + edges[b + 1]) / 2 > close else b + 1
     inner = span[0] + NODE_RADIUS, span[1] - NODE_RADIUS
-    return (
+    nodes = (
         _node(volume, up - 1, -1.0, span, mean, 1.0),
         _node(volume, up, 1.0, span, mean, 1.0),
         _node(volume, up - 1, -1.0, inner, mean, -1.0),
         _node(volume, up, 1.0, inner, mean, -1.0),
     )
+    for n in range(4):
+        if nodes[n] >= 0:
+            out[n, i] = (edges[nodes[n]] + edges[nodes[n] + 1]) / 2
+
+
+@helper_kernel
+def _trimmed(volume: Floats, bottom: int, top: int) -> Span:
+    """The span within these bins; the lowest is above the highest where all are empty."""
+    while bottom <= top and volume[bottom] == 0:
+        bottom += 1
+    while bottom <= top and volume[top] == 0:
+        top -= 1
+    return bottom, top
+
+
+@helper_kernel
+def _latest_largest(values: Floats, best: int, first: int, end: int) -> int:
+    """Row of the largest of values[best] and values[first:end], the latest of equals."""
+    for row in range(first, end):
+        if values[row] >= values[best]:
+            best = row
+    return best
 
 
 @part_kernel
-def _fill_symbol(out: Floats, bars: Batch, row: int, width: float, linear: bool) -> None:
-    """Profiles of one symbol, whose first bar is `row` of the batch."""
+def _fill_series(out: Floats, bars: Bars, windows: Windows, width: float, linear: bool) -> None:
+    """Profiles of one series out of its own bars, which `windows` count from the first of them on."""
     grid = _grid(bars, width, linear)
     edges, volume = grid.edges, np.zeros(grid.edges.size)
-    head, tail, alone, hint = 0, 0, False, np.inf
+    head, tail, alone, hint, heaviest, magic = 0, 0, False, np.inf, -1, 0.0
     bottom, top, poc = volume.size, -1, volume.size - 1  # no bin, and one that stays empty
-    for t in range(bars.low.size):
-        if not bars.wanted[t]:
+    for i in range(windows.end.size):
+        if not windows.wanted[i]:
             continue
-        for leaving in range(head, min(tail, bars.start[t] - row)):
-            _spread(volume, grid, leaving, -1.0)
+        start, end = windows.start[i], windows.end[i]
+        is_gone = heaviest < start
+        heaviest = _latest_largest(bars.weight, start if is_gone else heaviest, start if is_gone else tail, end)
+        rounding = _magic(bars.weight[heaviest])
+        if magic != rounding:
+            volume[:] = 0.0
+            head, tail, alone, magic = start, start, False, rounding
+            bottom, top = volume.size, -1
+        for leaving in range(head, min(tail, start)):
+            _spread(volume, grid, leaving, magic, -1.0)
             # of a bar within one bin the rounded sum may be negative: taking it out may raise that bin
             alone &= grid.first[leaving] < grid.last[leaving] and (
                 poc < grid.first[leaving] or poc > grid.last[leaving]
             )
-        head = bars.start[t] - row
-        for entering in range(max(head, tail), t + 1):
-            _spread(volume, grid, entering, 1.0)
+        head = start
+        for entering in range(max(head, tail), end):
+            _spread(volume, grid, entering, magic, 1.0)
             bottom, top = min(bottom, grid.first[entering]), max(top, grid.last[entering])
             if alone:
                 poc, alone = _raised(volume, grid.first[entering], grid.last[entering], poc)
-        tail = t + 1
-        while bottom <= top and volume[bottom] == 0:
-            bottom += 1
-        while bottom <= top and volume[top] == 0:
-            top -= 1
+        tail = end
+        bottom, top = _trimmed(volume, bottom, top)
         if bottom > top:
             continue
         total = _total(volume[bottom : top + 1])
         if not alone:
             poc, alone = _point_of_control(volume, (bottom, top), poc)
         low, high, hint = _value_area(volume, poc, (bottom, top), VALUE_AREA_RATIO * total, hint)
-        out[0, row + t] = (edges[poc] + edges[poc + 1]) / 2
-        out[1, row + t] = edges[low]
-        out[2, row + t] = edges[high + 1]
-        out[3, row + t] = edges[poc + 1] - edges[poc]
+        out[0, i] = (edges[poc] + edges[poc + 1]) / 2
+        out[1, i] = edges[low]
+        out[2, i] = edges[high + 1]
+        out[3, i] = edges[poc + 1] - edges[poc]
         if out.shape[0] > 4:
-            nodes = _nodes(volume, edges, grid.first[t], bars.close[t], (bottom, top), total / (top - bottom + 1))
-            for i in range(4):
-                if nodes[i] >= 0:
-                    out[4 + i, row + t] = (edges[nodes[i]] + edges[nodes[i] + 1]) / 2
+            near, mean = grid.first[end - 1], total / (top - bottom + 1)
+            _write_nodes(out[4:], i, volume, edges, near, windows.close[i], (bottom, top), mean)
 
 
 @exact_kernel
-def fill_profiles(out: Floats, batch: Batch, offsets: Integers, width: float, linear: bool) -> None:
-    """Write the profile of every wanted bar into its column of `out`; nothing where the window has no weight.
+def fill_profiles(out: Floats, bars: Bars, windows: Windows, width: float, linear: bool) -> None:
+    """Write each wanted profile into its column of `out`; nothing where the window has no weight.
 
-    Symbol s has the bars offsets[s]..offsets[s + 1] - 1; the starts of its windows never fall. The rows of `out` are,
-    in prices, POC, value area low and high, bin width at the POC and, if there are eight, the nodes: high below, high
-    above, low below, low above the close. `width` is in points if linear, else in log price.
+    The rows of `out` are, in prices, POC, value area low and high, bin width at the POC and, if there are eight, the
+    nodes: high below, high above, low below, low above the close. `width` is in points if linear, else in log price.
+    Only bars of wanted windows are read.
     """
-    for s in range(offsets.size - 1):
-        a, b = offsets[s], offsets[s + 1]
+    for series in range(windows.offsets.size - 1):
+        a, b = windows.offsets[series], windows.offsets[series + 1]
+        while a < b and not windows.wanted[a]:
+            a += 1
+        while a < b and not windows.wanted[b - 1]:
+            b -= 1
         if a < b:
-            low, high, close = batch.low[a:b], batch.high[a:b], batch.close[a:b]
-            bars = Batch(low, high, close, batch.weight[a:b], batch.start[a:b], batch.wanted[a:b])
-            _fill_symbol(out, bars, a, width, linear)
+            begin, end = windows.start[a], windows.end[b - 1]
+            own = Bars(bars.low[begin:end], bars.high[begin:end], bars.weight[begin:end])
+            start, last = windows.start[a:b] - begin, windows.end[a:b] - begin
+            asked = Windows(start, last, windows.close[a:b], windows.wanted[a:b], windows.offsets)
+            _fill_series(out[:, a:b], own, asked, width, linear)
 
 
 @exact_kernel
@@ -299,12 +339,7 @@ def latest_highest(high: Floats, offsets: Integers, bars: int) -> Integers:
     for s in range(offsets.size - 1):
         best = offsets[s]
         for t in range(offsets[s], offsets[s + 1]):
-            if t - best >= bars:
-                best += 1
-                for u in range(best + 1, t):
-                    if high[u] >= high[best]:
-                        best = u
-            if high[t] >= high[best]:
-                best = t
+            gone = t - best >= bars
+            best = _latest_largest(high, best + 1 if gone else best, best + 1 if gone else t, t + 1)
             rows[t] = best
     return rows

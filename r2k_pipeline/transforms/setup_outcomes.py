@@ -136,7 +136,7 @@ def _matured(begun: Integers, sessions: int, horizon: int) -> tuple[Integers, In
 def _with_starts(sessions: pl.DataFrame, setups: Sequence[str]) -> pl.DataFrame:
     """market, session_date, close, is_known, and for each setup whether a run of it begins at that session.
 
-    It begins where the setup holds and did not at the session before at which that was known.
+    It begins where the setup holds and did not at the session before at which that was known; so not at the first one.
     """
     held = pl.concat_str(pl.lit(SEPARATOR), "setups_held", pl.lit(SEPARATOR))
     holds = [held.str.contains(f"{SEPARATOR}{name}{SEPARATOR}", literal=True).alias(name) for name in setups]
@@ -145,7 +145,7 @@ def _with_starts(sessions: pl.DataFrame, setups: Sequence[str]) -> pl.DataFrame:
     return (
         sessions.sort("market", "session_date")
         .select("market", "session_date", "close", *holds, is_known=pl.col("setups_held").is_not_null())
-        .with_columns((each & before.ne_missing(True)).fill_null(False))
+        .with_columns((each & ~before).fill_null(False))
     )
 
 

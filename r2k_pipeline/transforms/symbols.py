@@ -1,5 +1,7 @@
 """A frame of many symbols as a batch: where each one's rows are. Belongs here: no arithmetic on prices."""
 
+from datetime import date
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -43,3 +45,12 @@ def symbol_offsets(bars: pl.DataFrame) -> Integers:
         name = apart[0] if len(apart) else market[int(late.argmax()) + 1]
         raise ValueError(f"bars of market {name!r} must be together, sorted by session_date, each session once")
     return offsets
+
+
+def rows_since(bars: pl.DataFrame, since: date | None) -> Integers:
+    """The rows of the sessions from `since` on; None: of all."""
+    if since is None:
+        return np.arange(bars.height)
+    sessions = bars.get_column("session_date")
+    first = pl.Series([since]).cast(sessions.dtype).to_physical()[0]
+    return np.flatnonzero(sessions.to_physical().to_numpy() >= first)

@@ -59,17 +59,19 @@ def tight_spans(logs: NDArray[np.float64]) -> dict[int, float]:
 def plain_ranges(close: NDArray[np.float64]) -> list[tuple[Any, ...]]:
     """Every span tried at every bar, as the definition says: (row known, start, first row, end, low, high, parent)."""
     alive: list[dict[str, Any]] = []
+    until_then: list[dict[str, Any]] = []
     told = []
 
     def tell(item: dict[str, Any], row: int, end: int | None) -> None:
         parents = [
             other["start"]
-            for other in alive
+            for other in (alive if end is None else until_then)
             if other["start"] < item["start"] and other["low"] <= item["low"] and other["high"] >= item["high"]
         ]
         told.append((row, item["start"], item["first"], end, item["low"], item["high"], max(parents, default=None)))
 
     for row in range(len(close)):
+        news: list[dict[str, Any]] = []
         for item in alive:
             span = close[item["start"] : row + 1]
             moved = tightness(span) <= 0.8 and (item["low"], item["high"]) != (span.min(), span.max())
@@ -78,8 +80,8 @@ def plain_ranges(close: NDArray[np.float64]) -> list[tuple[Any, ...]]:
             inside = item["low"] <= close[row] <= item["high"]
             item["outside"], item["last"] = (0, row) if inside else (item["outside"] + 1, item["last"])
             if moved or item["outside"] == 10:
-                tell(item, row, item["last"] if item["outside"] else None)
-        alive = [item for item in alive if item["outside"] < 10]
+                news.append(item)
+        until_then, alive = alive, [item for item in alive if item["outside"] < 10]
         found = tight_spans(np.log(close[: row + 1]))
         for n in sorted(found, key=lambda n: found[n]):
             lengths = [row - item["start"] + 1 for item in alive]
@@ -94,7 +96,9 @@ def plain_ranges(close: NDArray[np.float64]) -> list[tuple[Any, ...]]:
                     "high": span.max(),
                 }
                 alive.append(item)
-                tell(item, row, None)
+                news.append(item)
+        for item in news:
+            tell(item, row, item["last"] if item["outside"] == 10 else None)
     return told
 
 

@@ -188,3 +188,42 @@ def test_bars_out_of_order_are_refused_by_name() -> None:
     for broken in (bars.sort("session_date", "market"), bars.reverse(), pl.concat([bars, bars.tail(1)])):
         with pytest.raises(ValueError, match="S0000"):
             build_daily_indicators(broken)
+
+
+def gappy(bars: pl.DataFrame, missing: set[int]) -> pl.DataFrame:
+    """Bars with the numbers of their sessions, without those of the numbers in `missing`."""
+    numbered = bars.with_columns(session_number=pl.int_range(pl.len()).over("market") + 7_000)
+    return numbered.filter(~pl.col("session_number").is_in([7_000 + n for n in missing]))
+
+
+def test_a_return_across_a_missing_session_is_null_and_the_year_says_how_many_are_missing() -> None:
+    missing = {5, 100, 101, 399}
+    bars = gappy(build_universe(2, 700), missing)
+    built, plain = build_daily_indicators(bars), build_daily_indicators(bars.drop("session_number"))
+    own = ("return_1d", "missing_sessions_252d")
+    assert_frame_equal(built.drop(own), plain.drop(own), check_exact=True)
+    assert plain["missing_sessions_252d"].unique().to_list() == [0]
+    after = bars["session_number"].is_in([7_006, 7_102, 7_400])
+    assert built.filter(after)["return_1d"].null_count() == after.sum() == 6
+    assert_frame_equal(built.filter(~after).select("return_1d"), plain.filter(~after).select("return_1d"))
+    for _, part in built.with_columns(bars["session_number"]).group_by("market"):
+        numbers = part["session_number"].to_list()
+        counted = [
+            sum(n - 7_000 in missing for n in range(numbers[max(0, row - 251)], last))
+            for row, last in enumerate(numbers)
+        ]
+        assert part["missing_sessions_252d"].to_list() == counted
+        assert max(counted) == 3
+
+
+@pytest.mark.parametrize("day", [-1, 0, 1, 13, 260, 398, 399, 400, 500])
+def test_rows_since_a_session_are_the_last_rows_of_the_whole(monkeypatch: pytest.MonkeyPatch, day: int) -> None:
+    bars = gappy(
+        pl.concat([part.head(100 + 100 * i) for i, part in enumerate(build_universe(4, 400).partition_by("market"))]),
+        {50, 390},
+    )
+    since = bars["session_date"].min() + timedelta(days=day)
+    whole = build_daily_indicators(bars).filter(pl.col("session_date") >= since)
+    assert_frame_equal(build_daily_indicators(bars, since=since), whole, check_exact=True)
+    monkeypatch.setattr(market_batches, "BATCH_ROWS", 150)
+    assert_frame_equal(build_daily_indicators(bars, since=since), whole, check_exact=True)

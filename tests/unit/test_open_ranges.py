@@ -1,6 +1,7 @@
 """features.open_ranges: against the versions read session by session, and after a bar was corrected."""
 
 from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from r2k_pipeline.transforms.consolidation_profiles import build_consolidation_p
 from r2k_pipeline.transforms.consolidations import build_consolidations
 from r2k_pipeline.transforms.open_ranges import build_open_ranges
 from r2k_pipeline.transforms.replay import replay, replay_facts
-from tests.unit.test_consolidations import bars_of, wandering
+from tests.unit.test_consolidations import FIRST, bars_of, wandering
 
 UTC_TIME = pl.Datetime("us", "UTC")
 STATE = ("start_date", "first_confirmed_date", "low", "high")
@@ -57,6 +58,28 @@ def test_equals_the_versions_read_session_by_session(seed: int) -> None:
             assert np.quantile(inside, [0.01, 0.99]) == pytest.approx(core, rel=1e-12)
 
 
+def assert_same_parents(bars: pl.DataFrame) -> None:
+    """A range told at a session has the parent that it has among the ranges open at that session."""
+    told = build_consolidations(bars).filter(pl.col("end_date").is_null())
+    key = ["market", "start_date", "first_confirmed_date"]
+    pairs = told.join(
+        ranges_of(bars), left_on=[*key, "confirmed_date"], right_on=[*key, "session_date"], suffix="_open"
+    )
+    assert pairs.height == told.height > 0
+    assert pairs.filter(pl.col("parent_start_date").ne_missing(pl.col("parent_start_date_open"))).rows() == []
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_parents_told_are_those_of_the_open_ranges(seed: int) -> None:
+    assert_same_parents(bars_of(wandering(seed, 3_000)))
+
+
+@pytest.mark.parametrize("symbol", ["^RUT", "^GSPC", "^NDX", "^DJI"])
+def test_parents_told_are_those_of_the_open_ranges_of_the_indices(real: Path, symbol: str) -> None:
+    close = pl.read_csv(real / "prices" / f"{symbol}.csv", schema_overrides={"Close": pl.Float64})["Close"]
+    assert_same_parents(bars_of(close.drop_nulls()))
+
+
 def vintages(close: Any, wrong: int, factor: float, corrected_after: int) -> pl.DataFrame:
     """Bars known at their day's end; row `wrong` first said `factor` times its close, until it was corrected."""
     bars = bars_of(close).with_columns(
@@ -94,6 +117,21 @@ def test_after_a_correction_the_latest_versions_are_the_open_ranges(seed: int, f
             latest = [tuple(row[name] for name in STATE) for row in plain_open(versions, day).values()]
             assert sorted(latest) == known.filter(session_date=day).select(STATE).rows(), day
     assert withdrawn > 0
+
+
+@pytest.mark.parametrize("day", [-5, 0, 120, 333, 499, 650, 699, 720])
+def test_rows_since_a_session_are_the_last_rows_of_the_whole(day: int) -> None:
+    bars = pl.concat([bars_of(wandering(5, 700), "A"), bars_of(wandering(8, 500), "B")])
+    volumes = bars.with_columns(
+        low=pl.col("close") * 0.99, high=pl.col("close") * 1.01, volume=1.0, volume_symbol=pl.lit("V")
+    )
+    consolidations, since = build_consolidations(bars), FIRST + timedelta(days=day)
+    whole, told = build_open_ranges(bars, consolidations), pl.col("session_date") >= since
+    found = build_open_ranges(bars, consolidations, since=since)
+    assert_frame_equal(found, whole.filter(told), check_exact=True)
+    profiles = build_consolidation_profiles(volumes, whole).filter(told)
+    assert_frame_equal(build_consolidation_profiles(volumes, whole, since=since), profiles, check_exact=True)
+    assert_frame_equal(build_consolidation_profiles(volumes, found), profiles, check_exact=True)
 
 
 def test_no_ranges_no_rows() -> None:

@@ -38,11 +38,11 @@ def walk(frame: pl.DataFrame, k: int) -> list[tuple[object, ...]]:
     for _, own in frame.group_by("market", maintain_order=True):
         rows = own.rows(named=True)
         for t in range(k, len(rows) - k):
-            beside = rows[t - k : t] + rows[t + 1 : t + k + 1]
+            before, after = rows[t - k : t], rows[t + 1 : t + k + 1]
             here, confirmed = rows[t], rows[t + k]["session_date"]
-            if all(here["high"] > other["high"] for other in beside):
+            if here["high"] > max(b["high"] for b in before) and here["high"] >= max(a["high"] for a in after):
                 found.append((here["market"], here["session_date"], "high", here["high"], confirmed))
-            if all(here["low"] < other["low"] for other in beside):
+            if here["low"] < min(b["low"] for b in before) and here["low"] <= min(a["low"] for a in after):
                 found.append((here["market"], here["session_date"], "low", here["low"], confirmed))
     return found
 
@@ -90,6 +90,14 @@ def test_bars_out_of_order_and_bars_without_a_high_are_refused() -> None:
         build_swing_pivots(frame.with_columns(high=pl.Series([2.0, None, 2.0])), 1)
     with pytest.raises(ValueError, match="k = 0"):
         build_swing_pivots(frame, 0)
+
+
+def test_of_equal_highs_within_k_bars_the_first_is_the_pivot() -> None:
+    high = [1.0, 1.0, 3.0, 2.0, 3.0, 2.0, 3.0, 1.0, 1.0]
+    frame = bars(high, [0.5] * 9)
+    days = frame["session_date"]
+    assert build_swing_pivots(frame, 2).rows() == [("RUT", days[2], "high", 3.0, days[4])]
+    assert build_swing_pivots(frame, 1)["pivot_date"].to_list() == [days[2], days[4], days[6]], "apart by more than k"
 
 
 def test_no_bars_no_pivots() -> None:

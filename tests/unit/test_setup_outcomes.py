@@ -46,6 +46,15 @@ def test_an_event_is_the_first_session_of_a_run_and_too_few_of_them_are_an_answe
     assert found["baseline_sessions"] == 23, "29 sessions, five without a horizon, one without a setup known"
 
 
+def test_a_setup_that_holds_when_it_can_first_be_known_is_no_run_that_began() -> None:
+    setup = [None, None, SETUP, SETUP, "none", SETUP, *["none"] * 9]
+    rows = sessions(np.arange(100.0, 115.0), setup)
+    found = outcome(rows)
+    assert (found["events"], found["first_event_date"]) == (1, FIRST + timedelta(5))
+    two = pl.concat([rows, sessions(np.arange(100.0, 115.0), [SETUP] * 15, "SPX")])
+    assert build_independent_events(two, [SETUP], [5])["session_date"].to_list() == [FIRST + timedelta(5)]
+
+
 def test_a_setup_goes_on_while_another_holds_beside_it() -> None:
     setup = [
         "none",
@@ -81,8 +90,8 @@ def test_independent_events_are_those_that_the_statistics_are_made_of() -> None:
 
 def test_forward_returns_go_from_the_close_at_which_the_setup_was_known() -> None:
     close = random_walk(1, 400)
-    starts = range(0, 400, 11)
-    found = outcome(sessions(close, [SETUP if n % 11 == 0 else "none" for n in range(400)]))
+    starts = range(5, 400, 11)
+    found = outcome(sessions(close, [SETUP if n % 11 == 5 else "none" for n in range(400)]))
     after = [close[n + 5] / close[n] - 1 for n in starts if n + 5 < 400]
     every = [close[n + 5] / close[n] - 1 for n in range(395)]
     assert found["independent_events"] == len(after)

@@ -13,9 +13,14 @@ from numpy.typing import NDArray
 from polars.testing import assert_frame_equal
 
 from r2k_pipeline.contracts.profiles import VolumeProfiles
-from r2k_pipeline.transforms.profile_kernels import NODE_RADIUS, Batch, fill_profiles
-from r2k_pipeline.transforms.symbols import column_array, symbol_offsets
-from r2k_pipeline.transforms.volume_profiles import BIN_RATIO, build_anchored_profiles, build_volume_profiles
+from r2k_pipeline.transforms.profile_kernels import NODE_RADIUS, Bars, Windows, fill_profiles
+from r2k_pipeline.transforms.symbols import column_array
+from r2k_pipeline.transforms.volume_profiles import (
+    BIN_RATIO,
+    WINDOWS,
+    build_anchored_profiles,
+    build_volume_profiles,
+)
 
 Floats = NDArray[np.float64]
 LEVELS = ["poc", "value_area_low", "value_area_high", "bin_points"]
@@ -41,9 +46,9 @@ def frame(low: Floats, high: Floats, close: Floats, volume: Floats, market: str 
 
 
 def price_list(volumes: dict[float, float]) -> pl.DataFrame:
-    """Bars of one price each: the profile in bins of 1 point is then `volumes` itself."""
-    prices = np.array(list(volumes), float)
-    return frame(prices, prices, prices, np.array(list(volumes.values()), float))
+    """Bars of one price each, and a last one of great volume: the last profile, in bins of 1 point, is `volumes`."""
+    prices = np.array([*volumes, 101], float)
+    return frame(prices, prices, prices, np.array([*volumes.values(), 1e6], float))
 
 
 def anchors(*rows: tuple[dt.date, str, dt.date | None, dt.date | None], market: str = "RUT") -> pl.DataFrame:
@@ -52,10 +57,9 @@ def anchors(*rows: tuple[dt.date, str, dt.date | None, dt.date | None], market: 
 
 
 def log_edges(bars: pl.DataFrame, width: float = BIN_RATIO) -> Floats:
-    """All edges of the grid that has the first close at the centre of a bin."""
-    origin, low, high = bars["close"][0], bars["low"].min(), bars["high"].max()
-    first, last = np.floor(np.log(low / origin) / width), np.ceil(np.log(high / origin) / width)
-    return origin * np.exp((np.arange(first - 1, last + 3) - 0.5) * width)
+    """The edges of the log grid from below the lowest to above the highest of these bars."""
+    first, last = np.floor(np.log(bars["low"].min()) / width), np.ceil(np.log(bars["high"].max()) / width)
+    return np.exp((np.arange(first - 1, last + 3) - 0.5) * width)
 
 
 def histogram(window: pl.DataFrame, edges: Floats, weight: Floats | None = None) -> Floats:
@@ -113,9 +117,9 @@ def test_rolling_profiles_are_those_of_the_definition(seed: int, window: int, si
     bars = random_bars(seed, sigma=sigma, volumes=5)
     edges = log_edges(bars)
     profiles = build_volume_profiles(bars, (f"rolling_{window}",))
-    assert profiles["session_date"].to_list() == bars["session_date"][window - 1 :].to_list()
-    for t, row in enumerate(profiles.iter_rows(named=True), start=window - 1):
-        volume = histogram(bars[t - window + 1 : t + 1], edges)
+    assert profiles["session_date"].to_list() == bars["session_date"][window:].to_list()
+    for t, row in enumerate(profiles.iter_rows(named=True), start=window):
+        volume = histogram(bars[t - window : t], edges)
         expected = brute_force(volume, edges)
         assert [row[name] for name in LEVELS] == (pytest.approx(expected, rel=1e-12) if expected else [None] * 4)
         if expected:
@@ -145,13 +149,57 @@ def test_rolling_equals_full_recompute_to_the_last_bit(
     bars = bars_of(seed)
     rolling = build_volume_profiles(bars, (f"rolling_{window}",))
     low, high, close, weight = (column_array(bars, name) for name in ("low", "high", "close", "volume"))
-    start = np.arange(len(bars)) - window + 1
-    out = np.full((8, len(bars)), np.nan)
-    for t in range(window - 1, len(bars)):
-        batch = Batch(low, high, close, weight, start, np.arange(len(bars)) == t)
-        fill_profiles(out, batch, symbol_offsets(bars), BIN_RATIO, False)
+    end = np.arange(window, len(bars))
+    out = np.full((8, end.size), np.nan)
+    for i in range(end.size):
+        windows = Windows(end - window, end, close[end], np.arange(end.size) == i, np.array([0, end.size]))
+        fill_profiles(out, Bars(low, high, weight), windows, BIN_RATIO, False)
     levels = rolling.select(LEVELS + NODES).fill_null(np.nan).to_numpy()
-    np.testing.assert_array_equal(levels, out[:, window - 1 :].T)
+    np.testing.assert_array_equal(levels, out.T)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**32), st.integers(0, 800), st.sampled_from([3.0, 20.0]))
+def test_a_profile_depends_on_the_bars_of_its_window_alone(seed: int, cut: int, volumes: float) -> None:
+    """Those of a tail of the bars are those of the whole history, wherever that is cut."""
+    bars = random_bars(seed, 1_200, volumes=volumes)
+    tail, late = bars[cut:], pl.col("session_date") >= FIRST + dt.timedelta(cut + 399)
+    whole = build_volume_profiles(bars, WINDOWS).filter(late)
+    assert_frame_equal(build_volume_profiles(tail, WINDOWS).filter(late), whole, check_exact=True)
+    assert set(whole["profile_window"]) == set(WINDOWS)
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.integers(0, 2**32), st.integers(0, 620), st.booleans())
+def test_rows_since_a_session_are_the_last_rows_of_the_whole(seed: int, day: int, late_volumes: bool) -> None:
+    bars = pl.concat([random_bars(seed, 600, market="A"), random_bars(seed + 1, 500, market="B")])
+    if late_volumes:
+        bars = bars.with_columns(pl.when(pl.int_range(pl.len()) % 9 > 0).then("volume"))
+    since, windows = FIRST + dt.timedelta(day), (*WINDOWS, "rolling_5", "since_2020-05-01")
+    told = pl.col("session_date") >= since
+    whole = build_volume_profiles(bars, windows).filter(told)
+    assert_frame_equal(build_volume_profiles(bars, windows, since=since), whole, check_exact=True)
+    anchor = anchors(
+        *((FIRST + dt.timedelta(n), f"since_{FIRST + dt.timedelta(n)}", None, None) for n in (0, 250, 599))
+    )
+    pieces = pl.concat([anchor.with_columns(market=pl.lit(market)) for market in "AB"])
+    grown = build_anchored_profiles(bars, pieces).filter(told)
+    assert_frame_equal(build_anchored_profiles(bars, pieces, since=since), grown, check_exact=True)
+
+
+def test_the_volume_of_a_session_is_not_in_its_profile() -> None:
+    """It settles after the close: neither that nor whose it is changes the row, and the range is that of before."""
+    bars = random_bars(3, 300)
+    last = pl.int_range(pl.len()) == 299
+    unsettled = bars.with_columns(pl.when(~last).then(pl.col("volume", "volume_symbol")).name.keep())
+    anchor = anchors((FIRST, "since_2020-01-01", None, None))
+    assert build_volume_profiles(unsettled).equals(build_volume_profiles(bars))
+    assert build_anchored_profiles(unsettled, anchor).equals(build_anchored_profiles(bars, anchor))
+    assert_frame_equal(
+        build_anchored_profiles(unsettled, anchor), build_volume_profiles(bars, ("since_2020-01-01",)), check_exact=True
+    )
+    higher = bars.with_columns(pl.when(last).then(pl.col("high") * 1.5).otherwise("high").alias("high"))
+    assert build_volume_profiles(higher, ("rolling_60",)).equals(build_volume_profiles(bars, ("rolling_60",)))
 
 
 @settings(max_examples=12, deadline=None)
@@ -168,14 +216,17 @@ def test_later_bars_change_no_earlier_row(seed: int, length: int) -> None:
 
 
 @settings(max_examples=12, deadline=None)
-@given(st.integers(0, 2**32), st.sampled_from([2.0**-7, 4.0, 3.7, 0.01]))
-def test_scaling_prices_scales_levels_and_scaling_volume_changes_none(seed: int, scale: float) -> None:
-    bars = random_bars(seed)
+@given(st.integers(0, 2**32), st.sampled_from([-700, 1, 450]))
+def test_prices_scaled_by_whole_bins_scale_levels_and_volume_by_a_power_of_two_changes_none(
+    seed: int, bins: int
+) -> None:
+    bars, scale = random_bars(seed), np.exp(bins * BIN_RATIO)
     profiles = build_volume_profiles(bars, ("rolling_30",))
     scaled = build_volume_profiles(bars.with_columns(pl.col("low", "high", "close") * scale), ("rolling_30",))
     levels = profiles.select(pl.col(LEVELS) * scale).fill_null(-1.0).to_numpy()
     np.testing.assert_allclose(scaled.select(LEVELS).fill_null(-1.0).to_numpy(), levels, rtol=1e-12)
-    assert build_volume_profiles(bars.with_columns(pl.col("volume") * 1024), ("rolling_30",)).equals(profiles)
+    for power in (-3, 1, 10):
+        assert build_volume_profiles(bars.with_columns(pl.col("volume") * 2.0**power), ("rolling_30",)).equals(profiles)
 
 
 @pytest.mark.parametrize(
@@ -205,6 +256,7 @@ def test_a_window_without_volume_is_null_and_one_of_unknown_volume_is_time_at_pr
     bars = price_list({100: 0, 101: 0, 102: 5, 103: 5, 104: 5})
     rows = build_volume_profiles(bars, ("rolling_2",)).select("poc", "value_area_low", "method", "volume_symbol").rows()
     assert rows[0] == (None, None, "proxy_volume", "IWM")
+    assert len(rows) == 4
     assert all(poc is not None for poc, *_ in rows[1:])
 
     volumes = pl.Series([None] * 20 + [7.0] * 20)
@@ -212,8 +264,8 @@ def test_a_window_without_volume_is_null_and_one_of_unknown_volume_is_time_at_pr
         volume=volumes, volume_symbol=pl.when(volumes.is_not_null()).then(pl.lit("IWM"))
     )
     profiles = build_volume_profiles(unknown, ("rolling_10",))
-    assert profiles["method"].to_list() == ["time_at_price"] * 19 + ["proxy_volume"] * 12  # from 9 known of 10 on
-    assert profiles["volume_symbol"].to_list() == [None] * 19 + ["IWM"] * 12
+    assert profiles["method"].to_list() == ["time_at_price"] * 19 + ["proxy_volume"] * 11  # from 9 known of 10 on
+    assert profiles["volume_symbol"].to_list() == [None] * 19 + ["IWM"] * 11
     timed = build_volume_profiles(unknown.with_columns(volume=pl.lit(1.0)), ("rolling_10",))
     assert profiles.head(19).select(LEVELS + NODES).equals(timed.head(19).select(LEVELS + NODES))
     VolumeProfiles.validate(profiles)
@@ -237,11 +289,11 @@ def test_the_year_starts_at_its_latest_highest_high(seed: int) -> None:
     for t in range(251, 400):
         year = range(t - 251, t + 1)
         expected.append((days[t], days[max(year, key=lambda i: (high[i], i))]))
-    assert starts == expected
+    assert starts == [(day, start) for day, start in expected if start < day]
 
 
 def test_since_a_date_equals_its_anchor_up_to_the_grid() -> None:
-    """Both start at the first session on or after the date; their bins are laid around different closes."""
+    """Both start at the first session on or after the date; their bins are of another kind."""
     bars = pl.concat([random_bars(5, market="A"), random_bars(6, market="B")])
     since = build_volume_profiles(bars, ("since_2020-02-01",), bin_ratio=1e-5)
     anchor = pl.concat([anchors((dt.date(2020, 2, 1), "since_2020-02-01", None, None), market=m) for m in ("A", "B")])
@@ -304,8 +356,8 @@ def test_five_minute_bars() -> None:
     profiles = build_volume_profiles(
         random_bars(10).with_columns(session_date=times), ("rolling_60",), bin_ratio=0.0002
     )
-    assert profiles["session_date"].to_list() == times.to_list()[59:]
-    assert profiles["start_date"].to_list() == times.to_list()[:61]
+    assert profiles["session_date"].to_list() == times.to_list()[60:]
+    assert profiles["start_date"].to_list() == times.to_list()[:60]
     whole_day = build_volume_profiles(random_bars(10).with_columns(session_date=times), ("since_2025-03-13",))
     assert whole_day["start_date"].unique().to_list() == [start]
 
@@ -321,8 +373,8 @@ def test_bins_of_five_minute_bars_are_a_quarter_of_a_bar_known_before() -> None:
     assert isinstance(ratio, float)
     ratio /= 4
     profiles, edges = build_volume_profiles(bars, ("rolling_60",), bin_ratio=ratio), log_edges(bars, ratio)
-    for t, row in enumerate(profiles.iter_rows(named=True), start=59):
-        expected = brute_force(histogram(bars[t - 59 : t + 1], edges), edges)
+    for t, row in enumerate(profiles.iter_rows(named=True), start=60):
+        expected = brute_force(histogram(bars[t - 60 : t], edges), edges)
         assert [row[name] for name in LEVELS] == pytest.approx(expected, rel=1e-12)
     bins_in = (pl.col("value_area_high") - pl.col("value_area_low")) / pl.col("bin_points")
     assert profiles.select(bins_in).to_series().quantile(0.05) > 10
@@ -330,7 +382,7 @@ def test_bins_of_five_minute_bars_are_a_quarter_of_a_bar_known_before() -> None:
 
     anchor = anchors((start.date(), "since_2025-03-13", None, None))
     grown = build_anchored_profiles(bars, anchor, bin_ratio=ratio)
-    assert_frame_equal(grown, build_volume_profiles(bars, ("since_2025-03-13",), bin_ratio=ratio), rel_tol=1e-12)
+    assert_frame_equal(grown, build_volume_profiles(bars, ("since_2025-03-13",), bin_ratio=ratio), check_exact=True)
 
 
 @pytest.mark.parametrize("volume", [float("nan"), float("inf"), -5.0])
@@ -386,10 +438,8 @@ def test_the_points_of_control_of_the_note(russell: pl.DataFrame, bin_points: fl
 
 def test_rolling_profiles_of_the_russell_are_those_of_the_definition(russell: pl.DataFrame) -> None:
     edges, rows = log_edges(russell), build_volume_profiles(russell, ("rolling_250",)).rows(named=True)
-    for t in range(249, len(russell), 397):
-        window = russell[t - 249 : t + 1]
-        weight = (
-            np.ones(250) if rows[t - 249]["method"] == "time_at_price" else window["volume"].fill_null(0.0).to_numpy()
-        )
+    for t in range(250, len(russell), 397):
+        window, row = russell[t - 250 : t], rows[t - 250]
+        weight = np.ones(250) if row["method"] == "time_at_price" else window["volume"].fill_null(0.0).to_numpy()
         expected = brute_force(histogram(window, edges, weight), edges)
-        assert [rows[t - 249][name] for name in LEVELS] == pytest.approx(expected, rel=1e-12)
+        assert [row[name] for name in LEVELS] == pytest.approx(expected, rel=1e-12)

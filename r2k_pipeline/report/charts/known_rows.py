@@ -126,22 +126,21 @@ where market = $market and session_date = $day and profile_window = '{PROFILE_WI
 
 _BINS: Final = f"""
 with history as ({_BARS}),
-origin as (select arg_min(close, session_date) as price from history),
 profile as ({_PROFILE}),
 weights as (
     select low, high, case method when 'proxy_volume' then coalesce(history.volume, 0) else 1 end as weight
     from history, profile
-    where history.session_date between profile.start_date and profile.session_date
+    where history.session_date >= profile.start_date and history.session_date < profile.session_date
 ),
 spread as (
     select weights.*, unnest(generate_series(
-        floor(ln(low / price) / {BIN_RATIO} + 0.5)::bigint, floor(ln(high / price) / {BIN_RATIO} + 0.5)::bigint
+        floor(ln(low) / {BIN_RATIO} + 0.5)::bigint, floor(ln(high) / {BIN_RATIO} + 0.5)::bigint
     )) as bin
-    from weights, origin
+    from weights
 ),
 edged as (
-    select *, price * exp((bin - 0.5) * {BIN_RATIO}) as bin_low, price * exp((bin + 0.5) * {BIN_RATIO}) as bin_high
-    from spread, origin
+    select *, exp((bin - 0.5) * {BIN_RATIO}) as bin_low, exp((bin + 0.5) * {BIN_RATIO}) as bin_high
+    from spread
 )
 select bin_low, bin_high,
     sum(case when high > low
