@@ -12,7 +12,7 @@ from r2k_pipeline.transforms.symbols import Floats, Integers
 
 @exact_kernel
 def decide(close: Floats, row: Integers, held_at: Floats, broken_at: Floats, horizon: int) -> NDArray[np.int8]:
-    """Of each touch at `row`: 1 if a close gets to held_at first, -1 if one gets to broken_at, 0 if none does either.
+    """Of each touch at `row`: n if its nth close is the first to get to held_at, -n if to broken_at, 0 if none does.
 
     The closes are those of `horizon` rows, the touch's own the first. A support has held_at above broken_at.
     """
@@ -22,7 +22,8 @@ def decide(close: Floats, row: Integers, held_at: Floats, broken_at: Floats, hor
         for after in range(row[touch], row[touch] + horizon):
             held = sign * close[after] >= sign * held_at[touch]
             if held or sign * close[after] <= sign * broken_at[touch]:
-                result[touch] = 1 if held else -1
+                nth = after - row[touch] + 1
+                result[touch] = nth if held else -nth
                 break
     return result
 

@@ -3,7 +3,7 @@
 Belongs here: `features.level_outcomes` out of bars, ATR and levels as shown at the time. Not here: what a level is.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
@@ -81,9 +81,10 @@ def build_level_outcomes(
     reaches = _reaches(bars, indicators, max(horizons))
     random_rows = _draw_rows(reaches, touches, baseline_sessions, draws, seed)
 
-    def decided(before: Integers) -> Iterator[NDArray[np.int8]]:
-        """For each horizon the outcomes of zones at the touches' distances off the closes of `before`, in its shape:
-        (touches,) or (touches, draws).
+    def decided(before: Integers) -> NDArray[np.int8]:
+        """After how many closes zones at the touches' distances off the closes of `before` held, or broke (negative).
+
+        In the shape of `before`: (touches,) or (touches, draws).
         """
         from r2k_pipeline.transforms.level_outcome_kernels import decide  # noqa: PLC0415  (imports numba)
 
@@ -91,20 +92,21 @@ def build_level_outcomes(
         near, far, side = distance.reshape(shape), (distance + width).reshape(shape), sign.reshape(shape)
         held_at = close[before] - side * (near - DECIDED_ATR) * atr[before]
         broken_at = close[before] - side * (far + DECIDED_ATR) * atr[before]
-        for horizon in horizons:
-            yield decide(close, before.ravel() + 1, held_at.ravel(), broken_at.ravel(), horizon).reshape(before.shape)
-
-    parts = []
-    for horizon, outcome, baseline in zip(horizons, decided(rows), decided(random_rows), strict=True):
-        parts.append(
-            touches.with_columns(
-                pl.lit(horizon, pl.Int64).alias("horizon_sessions"),
-                pl.Series("held", outcome == 1),
-                pl.Series("broken", outcome == -1),
-                pl.Series("baseline_held", np.count_nonzero(baseline == 1, axis=1)),
-                pl.Series("baseline_decided", np.count_nonzero(baseline, axis=1)),
-            )
+        return decide(close, before.ravel() + 1, held_at.ravel(), broken_at.ravel(), max(horizons)).reshape(
+            before.shape
         )
+
+    own, drawn = decided(rows), decided(random_rows)
+    parts = [
+        touches.with_columns(
+            pl.lit(horizon, pl.Int64).alias("horizon_sessions"),
+            pl.Series("held", (own > 0) & (own <= horizon)),
+            pl.Series("broken", (own < 0) & (own >= -horizon)),
+            pl.Series("baseline_held", np.count_nonzero((drawn > 0) & (drawn <= horizon), axis=1)),
+            pl.Series("baseline_decided", np.count_nonzero((drawn != 0) & (np.abs(drawn) <= horizon), axis=1)),
+        )
+        for horizon in horizons
+    ]
     outcomes = pl.concat(parts)
     return _shares(pl.concat([outcomes, outcomes.with_columns(kind=pl.lit("all"))]))
 
