@@ -22,7 +22,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from r2k_pipeline.contracts.table import LAYERS, Table
+from r2k_pipeline.contracts.table import LAYERS, TABLES, Table
 
 JOURNAL: Final = ".merged"
 """In a raw table's folder while its files are merged: the merged file's name, then the names it stands for."""
@@ -89,13 +89,16 @@ class Lake:
         return found
 
     def read(self, table: type[Table], columns: Sequence[str] | None = None) -> pl.DataFrame:
-        """All rows of a table, `columns` or all of the contract in its order; no rows where nothing was written yet."""
+        """All rows of a table, `columns` or all of the contract in its order; no rows where nothing was written yet.
+
+        A raw file that is older than a nullable column of its contract has null there.
+        """
         files, wanted = self.files(table.dotted()), list(columns or table.column_names())
         if not files:
             return table.create_empty().select(wanted)
         try:
             # Polars opens a path more than once: a table that is replaced meanwhile would be half old, half new.
-            return pl.read_parquet([file.read_bytes() for file in files], columns=wanted).select(wanted)
+            return _rows_of(table, wanted, [file.read_bytes() for file in files])
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
             raise LakeError(f"{table.dotted()}: cannot read {files[0].parent}: {error}; next: r2k doctor") from error
 
@@ -145,19 +148,19 @@ class Lake:
         files = sorted((self.root / "held").glob("*/*.parquet"))
         return {(f"raw.{file.parent.name}", unquote(file.stem)): file for file in files}
 
-    def read_held(self, file: Path) -> pl.DataFrame:
+    def read_held(self, table: type[Table], file: Path) -> pl.DataFrame:
         """The rows of one file of `held`; raises LakeError where it is damaged."""
         try:
-            return pl.read_parquet(file.read_bytes())
+            return _rows_of(table, table.column_names(), [file.read_bytes()])
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
             raise LakeError(f"{file}: cannot be read: {error}; next: take it away, `r2k run` holds it anew") from error
 
     def damaged(self) -> list[str]:
         """Raw files without the digest of their content in their name, unreadable derived tables and held rows."""
         found = []
-        for held in self.held().values():
+        for (name, _), held in self.held().items():
             try:
-                self.read_held(held)
+                self.read_held(TABLES[name], held)
             except LakeError as error:
                 found.append(str(error))
         for file in sorted((self.root / "raw").glob("*/[!.]*")):
@@ -207,6 +210,18 @@ def _acquire(descriptor: int, wait_seconds: float, root: Path) -> None:
                     f"{root}: another run holds this lake ({holder}); next: wait for it, or set R2K_LOCK_WAIT_SECONDS"
                 ) from None
             time.sleep(0.1)
+
+
+def _rows_of(table: type[Table], wanted: Sequence[str], bodies: Sequence[bytes]) -> pl.DataFrame:
+    """Columns of Parquet files; null where a file lacks a nullable one. Raises PolarsError for any other difference."""
+    columns = table.columns()
+    required = {name for name in wanted if not columns[name].nullable}
+    for body in bodies:
+        if lacking := required - pl.read_parquet_schema(body).keys():
+            raise pl.exceptions.ColumnNotFoundError(f"no column {', '.join(sorted(lacking))}")
+    schema = {name: columns[name].dtype for name in wanted}
+    scan = pl.scan_parquet(list(bodies), schema=schema, missing_columns="insert", extra_columns="ignore")
+    return scan.select(wanted).collect()
 
 
 def _digest(body: bytes) -> str:

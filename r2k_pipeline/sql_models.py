@@ -86,11 +86,17 @@ def run_model(
             if markets:
                 connection.execute(f"create type market_name as enum ({', '.join(map(_quoted, sorted(markets)))})")
             for upstream in model.upstreams:
-                connection.execute(f"create schema if not exists {upstream.split('.')[0]}")
-                if files[upstream]:
+                layer, table = upstream.split(".")
+                connection.execute(f"create schema if not exists {layer}")
+                if files[upstream] and layer != "raw":
                     connection.execute(f"create view {upstream} as {_rows_of(files[upstream], markets)}")
+                    continue
+                connection.register("absent", (empty or {})[upstream].to_arrow())
+                if files[upstream]:  # raw files may be older than a column of the contract: it is null there
+                    connection.execute(f"create table {table}_columns as from absent limit 0")
+                    logged = f"from {table}_columns union all by name {_rows_of(files[upstream], None)}"
+                    connection.execute(f"create view {upstream} as {logged}")
                 else:
-                    connection.register("absent", (empty or {})[upstream].to_arrow())
                     connection.execute(f"create table {upstream} as from absent")
             rows: pl.DataFrame = connection.sql(model.query).pl()
             return rows.cast({pl.Categorical: pl.String})
@@ -100,7 +106,7 @@ def run_model(
 
 def _rows_of(files: list[Path], markets: Sequence[str] | None) -> str:
     """SELECT of all rows of Parquet files or, where they have a market, of those of `markets`."""
-    rows = f"from read_parquet([{', '.join(_quoted(str(file)) for file in files)}])"
+    rows = f"from read_parquet([{', '.join(_quoted(str(file)) for file in files)}], union_by_name = true)"
     if not markets or "market" not in pl.read_parquet_schema(files[0]):
         return rows
     names = ", ".join(map(_quoted, markets))

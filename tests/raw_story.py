@@ -54,6 +54,7 @@ class Desk:
     prices: dict[str, PriceAnswer] = field(default_factory=dict)
     documents: dict[str, bytes] = field(default_factory=dict)
     name: str = "desk"
+    asks_vendor: bool = True
 
     def fetch_prices(self, symbol: str) -> PriceAnswer:
         if symbol not in self.prices:

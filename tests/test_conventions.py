@@ -57,7 +57,7 @@ UNITS: Final = {
     r"_points$": {"index points"},
     r"_(sessions|days|weeks)$": {"sessions", "days", "weeks"},
     r"_at$|^as_of$": {"UTC instant"},
-    r"_date$": {"day"},
+    r"_date$|_from$|_until$": {"day"},
     r"^is_": {"flag"},
 }
 """The unit that a name promises; instants, days, flags, USD and shares of open interest must also be named so."""

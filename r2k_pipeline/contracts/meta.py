@@ -39,8 +39,6 @@ class _Fetch(dy.Schema):
         "there, and no failure; accepted: what was held was appended",
     )
     message = text("what failed, is held, was withdrawn or is missing, and the next command", nullable=True)
-    shows_from = day("first day whose rows this answer could have shown; null = it proves nothing", nullable=True)
-    shows_until = day("last day whose rows this answer could have shown", nullable=True)
     rows_read = additive(count("rows", "rows in the answer"))
     rows_written = additive(count("rows", "rows of the answer appended to the raw log"))
     rows_quarantined = additive(count("rows", "rows refused"))
@@ -58,8 +56,20 @@ class FetchLog(_Fetch, Table, layer="raw"):
     """One attempt to fetch one symbol or report file, with an account of every row in the answer.
 
     The raw log grew by rows_written + rows_withdrawn. Item `corrections` stands for corrections.toml, whose rows are
-    the bars it names; an accepted item's rows are those that were held.
+    the bars it names; an accepted item's rows are those that were held. `shows_from` and `shows_until` are the days
+    whose rows this answer could have shown, by asking: what it lacks of them was not there. Null: it proves nothing
+    about what it lacks, as a failed attempt and the first fetch of a file do; so does what was recorded before r2k
+    kept this.
     """
+
+    shows_from = day("first day whose rows this answer could have shown, by asking; null = none", nullable=True)
+    shows_until = day("last day whose rows this answer could have shown, by asking; null = none", nullable=True)
+
+    @dy.rule()
+    def shows_days_in_order(cls) -> pl.Expr:  # noqa: N805
+        return (pl.col("shows_from") <= pl.col("shows_until")) & (
+            pl.col("shows_from").is_null() == pl.col("shows_until").is_null()
+        )
 
 
 class Fetches(_Fetch, Table, layer="meta"):

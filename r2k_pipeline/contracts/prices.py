@@ -27,7 +27,7 @@ def _volume_known_at() -> dy.Datetime:
 class _Bar(dy.Schema):
     """open, high, low, close as one bar must hold them."""
 
-    open = points("first traded price of the session; null where the vendor has none", nullable=True)
+    open = points("first traded price of the session; null where the vendor has none inside the bar", nullable=True)
     high = points("highest price of the session")
     low = points("lowest price of the session")
     close = points("last price of the session, as traded (never adjusted)")
@@ -53,9 +53,11 @@ class PriceBars(_Bar, Table, layer="raw"):
     recorded_at = instant("when we learned this value", key=True)
     volume = additive(number("shares or contracts", "volume as the vendor gave it", nullable=True, low=0))
     source = text("where the row came from: source name and file or address")
-    is_final = flag("the session had ended when the value was recorded; false = live partial bar, never published")
+    is_final = flag("the session had ended when the value was asked for; false = live partial bar, never published")
     is_settled = flag(
-        "the volume had settled when the value was asked for; null = recorded before this column was", nullable=True
+        "the volume had settled when the value was asked for: 12 hours after the close; null = recorded before r2k "
+        "kept this",
+        nullable=True,
     )
     is_withdrawn = flag("the vendor no longer lists this bar: a tombstone that repeats the last values")
 

@@ -13,6 +13,7 @@ from r2k_pipeline.contracts.table import TABLES, Table
 from r2k_pipeline.lake import LakeError
 from r2k_pipeline.orchestration.revisions import changed, key_of, latest, vendor_rows
 from r2k_pipeline.orchestration.run import Run
+from r2k_pipeline.sources.corrections import CORRECTIONS
 
 
 def accept_held(run: Run, item: str) -> str:
@@ -34,8 +35,9 @@ def accept_held(run: Run, item: str) -> str:
 
 def _accept(run: Run, table: type[Table], item: str, file: Path, stamp: datetime) -> str:
     key = key_of(table)
-    rows = run.lake.read_held(file).with_columns(recorded_at=pl.lit(stamp).cast(pl.Datetime("us", "UTC")))
-    known = latest(vendor_rows(run.lake.read(table)), key)
+    rows = run.lake.read_held(table, file).with_columns(recorded_at=pl.lit(stamp).cast(pl.Datetime("us", "UTC")))
+    log = run.lake.read(table)
+    known = latest(log if item == CORRECTIONS else vendor_rows(log), key)
     taken = changed(rows, known, key).select(table.column_names())
     run.lake.append(table, taken, stamp)
     withdrawn = taken["is_withdrawn"].sum()
@@ -52,6 +54,8 @@ def _accept(run: Run, table: type[Table], item: str, file: Path, stamp: datetime
         "rows_identical": rows.filter(~pl.col("is_withdrawn")).height - (taken.height - withdrawn),
         "rows_held": 0,
         "rows_withdrawn": withdrawn,
+        "shows_from": None,
+        "shows_until": None,
     }
     log = pl.DataFrame([account], schema=FetchLog.create_empty().schema)
     run.lake.append(FetchLog, FetchLog.validate(log.select(FetchLog.column_names())), stamp)

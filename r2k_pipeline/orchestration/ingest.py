@@ -6,24 +6,36 @@ appended and its account (recording.py), Dagster (assets.py).
 
 from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from typing import TypeVar
 
 import polars as pl
 
 from r2k_pipeline.contracts.cot import CotReports
+from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.prices import PriceActions, PriceBars
 from r2k_pipeline.markets import Market
 from r2k_pipeline.orchestration.recording import Attempt, correct, record
 from r2k_pipeline.orchestration.revisions import coverage
 from r2k_pipeline.orchestration.run import Run
+from r2k_pipeline.orchestration.shown import with_days_of_prices, with_days_of_reports
 from r2k_pipeline.sources.corrections import read_corrections
 from r2k_pipeline.sources.cot import read_report, screen_reports
 from r2k_pipeline.sources.files import NO_ACTIONS
-from r2k_pipeline.sources.prices import read_actions, read_bars, screen_actions, screen_bars
-from r2k_pipeline.sources.protocol import CotDocument, NotThereError, PriceAnswer, SourceError
+from r2k_pipeline.sources.prices import (
+    Bars,
+    read_actions,
+    read_bars,
+    say_missing_opens,
+    screen_actions,
+    screen_bars,
+)
+from r2k_pipeline.sources.protocol import CotDocument, NotThereError, PriceAnswer, PriceSource, SourceError
+from r2k_pipeline.sources.settlement import settlement_of
 
 Answer = TypeVar("Answer", PriceAnswer, CotDocument)
+Rows = TypeVar("Rows")
 
 
 @dataclass(frozen=True)
@@ -54,25 +66,41 @@ def ingest_prices(run: Run, sessions: pl.DataFrame) -> tuple[Intake, Intake]:
     wanted = {symbol: market.calendar for market in run.markets for symbol in market.symbols()}
     required = {s for market in run.markets for s, role in market.symbols().items() if role in ("index", "proxy")}
     had = set(run.lake.read(PriceBars, ("symbol",))["symbol"])
-    asked_at = run.clock()
-    answers, attempts = _fetch(wanted, prices.fetch_prices, set(wanted) - required - had)
+    answers, attempts = _fetch(wanted, partial(_ask, run, prices), set(wanted) - required - had)
     stamp = run.stamp()
-
-    def bars_of(answer: PriceAnswer) -> pl.DataFrame:
-        calendar = sessions.filter(pl.col("calendar") == wanted[answer.symbol])
-        return read_bars(answer, calendar, asked_at, stamp)
-
-    readable, bars, attempts = _read(answers, attempts, bars_of)
-    screened = screen_bars(bars, sessions, wanted)
-    taken = record(run, PriceBars, screened, attempts, stamp)
-    corrected = correct(run, corrections, stamp + timedelta(microseconds=1))
+    readable, bars, attempts = _read(answers, attempts, partial(_read_bars, run, sessions, stamp))
+    screened = screen_bars([its.rows for its in bars], sessions, wanted)
+    attempts = with_days_of_prices(attempts, bars, run.lake.read(FetchLog), asks_vendor=prices.asks_vendor)
+    taken = record(run, PriceBars, screened, _with_remarks(attempts, bars, screened.rows), stamp)
+    unread = set(taken.filter(pl.col("status") != "ok")["item"])
+    corrected = correct(run, corrections, unread, stamp + timedelta(microseconds=1))
     actions = screen_actions([read_actions(answer, stamp) for answer in readable])
     telling = [answer.origin for answer in readable if answer.actions is not NO_ACTIONS]
     covered = coverage(PriceBars, screened.rows).filter(pl.col("source").is_in(telling))
+    told = [attempt if attempt.origin in telling else replace(attempt, shows=None) for attempt in attempts]
     return (
         Intake(pl.concat([taken, corrected])),
-        Intake(record(run, PriceActions, actions, attempts, stamp, covered=covered)),
+        Intake(record(run, PriceActions, actions, told, stamp, covered=covered)),
     )
+
+
+def _ask(run: Run, prices: PriceSource, symbol: str) -> PriceAnswer:
+    """One symbol's answer, with the moment before it was asked for."""
+    asked_at = run.clock()
+    return replace(prices.fetch_prices(symbol), asked_at=asked_at)
+
+
+def _read_bars(run: Run, sessions: pl.DataFrame, stamp: datetime, answer: PriceAnswer) -> Bars:
+    """The bars of an answer, by its symbol's roles and calendar."""
+    markets = [market for market in run.markets if answer.symbol in market.symbols()]
+    settlement = settlement_of(market.symbols()[answer.symbol] for market in markets)
+    return read_bars(answer, sessions.filter(calendar=markets[0].calendar), settlement, stamp)
+
+
+def _with_remarks(attempts: Iterable[Attempt], bars: Iterable[Bars], kept: pl.DataFrame) -> list[Attempt]:
+    """`attempts` with what a reader should know of their bars; `kept` are the rows that fit the contract."""
+    said = {its.origin: (*its.remarks, *say_missing_opens(kept.filter(source=its.origin))) for its in bars}
+    return [replace(attempt, remarks=said.get(attempt.origin, ())) for attempt in attempts]
 
 
 def ingest_reports(run: Run) -> Intake:
@@ -85,6 +113,7 @@ def ingest_reports(run: Run) -> Intake:
     stamp = run.stamp()
     _, rows, attempts = _read(documents, attempts, lambda document: read_report(document, stamp))
     screened = screen_reports(rows)
+    attempts = with_days_of_reports(attempts, rows, asks_vendor=reports.asks_vendor)
     seen = [frame.select("contract_code", "report_date") for frame in (screened.rows, run.lake.read(CotReports))]
     attempts += _missing_contracts(run.markets, pl.concat(seen))
     return Intake(record(run, CotReports, screened, attempts, stamp))
@@ -121,11 +150,11 @@ def _fetch(
 
 
 def _read(
-    answers: list[Answer], attempts: list[Attempt], read: Callable[[Answer], pl.DataFrame]
-) -> tuple[list[Answer], list[pl.DataFrame], list[Attempt]]:
+    answers: list[Answer], attempts: list[Attempt], read: Callable[[Answer], Rows]
+) -> tuple[list[Answer], list[Rows], list[Attempt]]:
     """Read every answer into text rows; one that is not what it claims to be becomes a failed attempt."""
     readable: list[Answer] = []
-    frames: list[pl.DataFrame] = []
+    frames: list[Rows] = []
     failed: dict[str, str] = {}
     for answer in answers:
         try:

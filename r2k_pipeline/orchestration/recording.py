@@ -4,7 +4,7 @@ Belongs here: what is appended, what is held aside, FetchLog. Not here: fetching
 revision (revisions.py), files on disk (lake.py).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -16,18 +16,24 @@ from r2k_pipeline.contracts.prices import PriceBars
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.orchestration.revisions import News, changed, compare, key_of, latest, vendor_rows
 from r2k_pipeline.orchestration.run import Run
-from r2k_pipeline.sources.corrections import Correction, correct_bars
+from r2k_pipeline.sources.corrections import CORRECTIONS, Corrected, Correction, correct_bars
+from r2k_pipeline.sources.protocol import Span
 from r2k_pipeline.sources.screening import Screened
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One item asked of a source: what came of it. `origin` ties its rows to it."""
+    """One item asked of a source: what came of it. `origin` ties its rows to it.
+
+    `remarks`: what a reader should know of an answer that was taken. `shows`: the days that it could have shown.
+    """
 
     item: str
     status: str = "ok"
     message: str | None = None
     origin: str = ""
+    remarks: tuple[str, ...] = ()
+    shows: Span | None = None
 
 
 def record(
@@ -77,30 +83,49 @@ def _judged(attempt: Attempt, news: News, held: pl.DataFrame, run: Run) -> Attem
     if attempt.origin in held["source"]:
         why = news.held_message(attempt.item, attempt.origin, run.settings.source, run.settings.revision_share)
         return replace(attempt, status="held", message=why)
-    return replace(attempt, message="; ".join(news.remarks(attempt.origin)) or None)
+    return replace(attempt, message="; ".join([*news.remarks(attempt.origin), *attempt.remarks]) or None)
 
 
-def correct(run: Run, corrections: Sequence[Correction], stamp: datetime) -> pl.DataFrame:
-    """Append the bars that documented corrections change, as the log now stands; FetchLog rows, if there are any."""
+def correct(run: Run, corrections: Sequence[Correction], unread: Container[str], stamp: datetime) -> pl.DataFrame:
+    """Append the bars that documented corrections change, as the log now stands; FetchLog rows, if there are any.
+
+    Where the log holds a correction that no entry lists any more, the bar is held as it would be without it: settings
+    left out of one run undo nothing in silence. An entry without a bar failed, unless its symbol is among `unread`,
+    those that failed this time.
+    """
     log, key = run.lake.read(PriceBars), key_of(PriceBars)
-    last = latest(log, key)
-    wanted = {symbol for market in run.markets for symbol in market.symbols()}
-    entries = [entry for entry in corrections if entry.symbol in wanted]
-    corrected = correct_bars(entries, latest(vendor_rows(log), key), last, stamp)
-    bars = corrected.bars
-    written = changed(bars.rows, last, key).select(PriceBars.column_names())
+    corrected = correct_bars(corrections, latest(vendor_rows(log), key), log, stamp)
+    bars, held = corrected.bars, corrected.reverted.rows
+    written = changed(bars.rows, latest(log, key), key).select(PriceBars.column_names())
     run.lake.append(PriceBars, written, stamp)
-    _refuse(run, bars.refused, stamp)
-    refused = ", ".join(bars.refused["row_key"] + " (" + bars.refused["rule"] + ")")
-    attempt = Attempt("corrections", message="; ".join(corrected.unused) or None, origin="corrections")
-    if refused:
-        message = f"corrections: {refused} would be no bar; next: mend corrections.toml"
-        attempt = replace(attempt, status="failed", message=message)
-    counts = {"kept": bars.rows, "rows_written": written, "rows_quarantined": bars.refused}
+    run.lake.hold(PriceBars, CORRECTIONS, held)
+    refused = pl.concat([bars.refused, corrected.reverted.refused])
+    _refuse(run, refused, stamp)
+    attempt = _judged_corrections(run, corrected, refused, unread)
+    kept = pl.concat([bars.rows, held])
+    counts = {"kept": kept, "rows_written": written, "rows_quarantined": refused, "rows_held": held}
     counts = {name: frame.with_columns(source=pl.lit(attempt.origin)) for name, frame in counts.items()}
-    account = _account(PriceBars, counts, [attempt] if entries or bars.rows.height else [], stamp)
+    account = _account(PriceBars, counts, [attempt] if corrections or kept.height else [], stamp)
     run.lake.append(FetchLog, account, stamp)
     return account
+
+
+def _judged_corrections(run: Run, corrected: Corrected, refused: pl.DataFrame, unread: Container[str]) -> Attempt:
+    """What came of corrections.toml, with all that there is to say: failed goes before held."""
+    said, held = list(corrected.unused), corrected.reverted.rows.select("symbol", "session_date")
+    said += [f"{entry}: no such bar" for entry in corrected.without_bar if entry.symbol in unread]
+    wrong = [f"{row['row_key']} ({row['rule']}) would be no bar" for row in refused.iter_rows(named=True)]
+    wrong += [f"{entry}: no such bar" for entry in corrected.without_bar if entry.symbol not in unread]
+    if wrong:
+        said.append(f"{CORRECTIONS}: {', '.join(wrong)}; next: mend corrections.toml")
+    if held.height:
+        bars = ", ".join(f"{symbol} {day}" for symbol, day in held.iter_rows())
+        said.append(
+            f"{CORRECTIONS}: {bars}: the log has a correction that no entry lists any more, and it stays; next: set "
+            f"R2K_CORRECTIONS to the file that lists it, or r2k accept {CORRECTIONS} --source {run.settings.source}"
+        )
+    status = "failed" if wrong else "held" if held.height else "ok"
+    return Attempt(CORRECTIONS, status, "; ".join(said) or None, CORRECTIONS)
 
 
 def _refuse(run: Run, refused: pl.DataFrame, stamp: datetime) -> None:
@@ -126,8 +151,11 @@ def _account(
             "status": [attempt.status for attempt in attempts],
             "message": [attempt.message for attempt in attempts],
             "source": [attempt.origin for attempt in attempts],
+            "shows_from": [attempt.shows and attempt.shows[0] for attempt in attempts],
+            "shows_until": [attempt.shows and attempt.shows[1] for attempt in attempts],
         },
-        schema=dict.fromkeys(("item", "status", "message", "source"), pl.String),
+        schema=dict.fromkeys(("item", "status", "message", "source"), pl.String)
+        | dict.fromkeys(("shows_from", "shows_until"), pl.Date),
     )
     for name in _COUNTS:
         rows = counted[name] if name in counted else log.clear()

@@ -5,7 +5,7 @@ Not here: fetching and the account of rows (ingest.py), taking what was held (ac
 """
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -17,6 +17,7 @@ from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.prices import PriceActions, PriceBars
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.sources.corrections import BY_CORRECTION
+from r2k_pipeline.sources.prices import PRICES
 from r2k_pipeline.sources.screening import STAMP, Screened
 
 FEW_ROWS: Final = 20
@@ -25,6 +26,7 @@ of it are withdrawn unasked."""
 WITHDRAWN_BY_ABSENCE: Final = (PriceActions, CotReports)
 """Not bars: vendors drop whole sessions, for all indices at once; there the last good bar stays."""
 EXAMPLES: Final = 3
+SETTLED: Final = "is_settled"
 
 
 def key_of(table: type[Table]) -> list[str]:
@@ -43,12 +45,35 @@ def latest(log: pl.DataFrame, key: list[str]) -> pl.DataFrame:
 
 
 def changed(rows: pl.DataFrame, known: pl.DataFrame, key: list[str]) -> pl.DataFrame:
-    """The `rows` that `known` (one row a key) lacks or has otherwise; its values as `*_before`, and `is_known`."""
+    """The `rows` that `known` (one row a key) lacks or has otherwise; its values as `*_before`, and `is_known`.
+
+    That a volume has settled is news of a row that had not; of one from before r2k kept this it is none.
+    """
     values = [name for name in rows.columns if name not in (*key, STAMP, "source")]
     before = known.select(*key, *(pl.col(name).alias(f"{name}_before") for name in values), is_known=pl.lit(True))
-    differs = pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name}_before")) for name in values)
+    differs = _differ(name for name in values if name != SETTLED)
+    if SETTLED in values:
+        differs |= pl.col(SETTLED) & (pl.col(f"{SETTLED}_before") == False)  # noqa: E712  (null: neither)
     compared = rows.join(before, on=key, how="left", maintain_order="left")
     return compared.with_columns(pl.col("is_known").fill_null(False)).filter(~pl.col("is_known") | differs)
+
+
+def _differ(values: Iterable[str]) -> pl.Expr:
+    """Whether one of the values is not what it was before, in rows as by `changed`."""
+    return pl.any_horizontal(pl.lit(False), *(pl.col(name).ne_missing(pl.col(f"{name}_before")) for name in values))
+
+
+def _says_more() -> pl.Expr:
+    """Bars as by `changed` that say more than the log, not less: an old file's live bar or volume is no news later."""
+    was_final, was_settled = (pl.col(f"{name}_before").fill_null(False) for name in ("is_final", SETTLED))
+    is_live_again, is_unsettled_again = was_final & ~pl.col("is_final"), was_settled & ~pl.col(SETTLED)
+    return ~pl.col("is_known") | ~(is_live_again | (is_unsettled_again & ~_differ(PRICES)))
+
+
+def _is_first_value() -> pl.Expr:
+    """Bars as by `changed` that revise nothing: the log had a live bar, or what changed had not settled."""
+    was_live, was_unsettled = (~pl.col(f"{name}_before").fill_null(True) for name in ("is_final", SETTLED))
+    return was_live | (was_unsettled & ~_differ((*PRICES, "is_withdrawn")))
 
 
 @dataclass(frozen=True)
@@ -87,13 +112,25 @@ class News:
         return counts.join(self.history, on="source", how="left").filter(pl.col("len") > FEW_ROWS, many)
 
     def remarks(self, origin: str) -> Iterator[str]:
-        """What a reader should know about an answer that was taken: rows it no longer lists."""
+        """What a reader should know about an answer that was taken: closes that were none, rows it no longer lists."""
+        yield from self._early_closes(origin)
         missing = self.missing.filter(pl.col("source") == origin)
         if missing.is_empty():
             return
         examples = ", ".join(_name(row, key_of(self.table)) for row in missing.head(EXAMPLES).iter_rows(named=True))
         said = "withdrawn" if self.table in WITHDRAWN_BY_ABSENCE else "the last good ones stay"
         yield f"rows known before are not in the answer, {said}: {missing.height}, e.g. {examples}"
+
+    def _early_closes(self, origin: str) -> Iterator[str]:
+        """Closes that the answer before gave too early: it was asked after the close and before the volume settled."""
+        if self.table is not PriceBars:
+            return
+        early = self.revised.filter(~pl.col(f"{SETTLED}_before").fill_null(True), source=origin)
+        for row in early.filter(_differ(["close"])).head(EXAMPLES).iter_rows(named=True):
+            before, after = row["close_before"], row["close"]
+            digits = 2 if round(before, 2) != round(after, 2) else 6  # snapshots are not rounded to cents
+            said = f"{row['symbol']} {row['session_date']} close {before:.{digits}f} -> {after:.{digits}f}"
+            yield f"{said}: the earlier answer was not the close"
 
     def held_message(self, item: str, origin: str, lake_source: str, share: float) -> str:
         """Why the answer for one item is held, with examples and the command that takes it."""
@@ -118,8 +155,8 @@ def compare(
     known = latest(vendor_rows(log), key)
     news = changed(screened.rows, known, key)
     first = ~pl.col("is_known")
-    if table is PriceBars:  # a live bar was never published: what the session ended with is its first value
-        first |= ~pl.col("is_final_before")
+    if table is PriceBars:  # what was not final or not settled was never published
+        news, first = news.filter(_says_more()), first | _is_first_value()
     columns = table.column_names()
     spans = _covered_keys(table, known, coverage(table, screened.rows) if covered is None else covered)
     missing = (

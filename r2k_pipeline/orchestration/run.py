@@ -75,7 +75,7 @@ class Run:
 
                 folder = self.lake.cache("vendor_files")
                 write_sample(folder)
-                return FilePrices(folder, "sample"), FileReports(folder, "sample")
+                return FilePrices(folder, "sample", is_download=False), FileReports(folder, "sample")
             case "files":
                 assert self.settings.files is not None
                 return FilePrices(self.settings.files), FileReports(self.settings.files)

@@ -31,7 +31,8 @@ site = dg.define_asset_job(
 refresh_after_close = dg.ScheduleDefinition(
     name="refresh_after_close",
     job=refresh_and_report,
-    cron_schedule=["35 16 * * 1-5", "45 15 * * 5"],
+    cron_schedule=["35 16 * * 1-5", "30 7 * * 1-5", "45 15 * * 5"],
     execution_timezone="America/New_York",
-    description="After each close with quotes settled, and after Friday's COT release. Off until switched on.",
+    description="After each close with prices settled, before the next open with volumes settled, and after Friday's "
+    "COT release. Off until switched on.",
 )

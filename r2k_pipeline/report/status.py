@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
+from r2k_pipeline.contracts.table import TABLES
 from r2k_pipeline.lake import Lake, LakeError
 from r2k_pipeline.report.version import of_this_version
 from r2k_pipeline.settings import Settings
@@ -118,7 +119,7 @@ def _held(lake: Lake, source: str) -> Iterator[str]:
     """What waits for acceptance now, whatever was published."""
     for (table, item), file in lake.held().items():
         try:
-            rows = lake.read_held(file).height
+            rows = lake.read_held(TABLES[table], file).height
         except LakeError as error:
             yield str(error)
             continue

@@ -78,6 +78,7 @@ class CftcArchives:
     """
 
     name = "cftc"
+    asks_vendor = True
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -19,9 +19,15 @@ from r2k_pipeline.contracts.prices import ROUNDING, SYMBOL, PriceBars
 from r2k_pipeline.sources.screening import Screened, screen
 
 SHIPPED: Final = Path(__file__).parents[1] / "corrections.toml"
-BY_CORRECTION: Final = "corrections: "
+CORRECTIONS: Final = "corrections"
+"""What the fetch log and `r2k accept` call corrections.toml."""
+BY_CORRECTION: Final = f"{CORRECTIONS}: "
 """How the source of a corrected row begins; the reasons follow."""
 LAPSED: Final = "no entry applies any more"
+KEY: Final = {"symbol": pl.String, "session_date": pl.Date}
+Key = tuple[str, date]
+Priced = Literal["open", "high", "low", "close", "volume"]
+FIELDS: Final[tuple[Priced, ...]] = get_args(Priced)
 Said = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
@@ -36,7 +42,7 @@ class Correction(BaseModel):
 
     symbol: Annotated[str, StringConstraints(pattern=SYMBOL)]
     session_date: date
-    field: Literal["open", "high", "low", "close", "volume"]
+    field: Priced
     was: float = Field(ge=0, allow_inf_nan=False)
     value: float = Field(ge=0, allow_inf_nan=False)
     reason: Said
@@ -54,10 +60,16 @@ class Correction(BaseModel):
 
 @dataclass(frozen=True)
 class Corrected:
-    """`bars`: all that corrections concern, as they should stand; `unused`: entries that do not apply, and why."""
+    """`bars`: all that corrections concern, as they should stand; `unused`: entries that do not apply, and why.
+
+    `without_bar`: entries for which there is no bar. `reverted`: of `bars`, those with a correction that the log holds
+    and no entry lists any more, as they would be without it.
+    """
 
     bars: Screened
+    reverted: Screened
     unused: tuple[str, ...]
+    without_bar: tuple[Correction, ...]
 
 
 def read_corrections(own: Path | None = None) -> tuple[Correction, ...]:
@@ -67,31 +79,57 @@ def read_corrections(own: Path | None = None) -> tuple[Correction, ...]:
 
 
 def correct_bars(
-    entries: Iterable[Correction], vendor: pl.DataFrame, last: pl.DataFrame, recorded_at: datetime
+    entries: Iterable[Correction], vendor: pl.DataFrame, log: pl.DataFrame, recorded_at: datetime
 ) -> Corrected:
-    """Each bar that `entries` name, and each that a lapsed correction changed, as it should stand.
+    """Each bar that `entries` name, and each that the log has a correction of, as it should stand.
 
-    `vendor` and `last` are PriceBars, one row a key: the vendor's last word, and the last row of all. A bar that
-    a correction would break against the contract is refused.
+    `vendor` and `log` are PriceBars: the vendor's last word, one row a key, and all rows. A bar that a correction would
+    break against the contract is refused.
     """
-    by_bar: dict[tuple[str, date], list[Correction]] = {}
+    by_bar: dict[Key, list[Correction]] = {}
     for entry in entries:
         by_bar.setdefault((entry.symbol, entry.session_date), []).append(entry)
-    corrected = last.filter(pl.col("source").str.starts_with(BY_CORRECTION)).select("symbol", "session_date").rows()
-    keys = pl.DataFrame(sorted({*by_bar, *corrected}), schema=["symbol", "session_date"], orient="row")
-    keys = keys.cast({"symbol": pl.String, "session_date": pl.Date})
-    bars, unused = [], {str(entry): f"{entry}: no such bar" for found in by_bar.values() for entry in found}
-    for bar in vendor.join(keys, on=["symbol", "session_date"], how="semi").iter_rows(named=True):
-        found = by_bar.get((bar["symbol"], bar["session_date"]), [])
+    logged = _logged(log)
+    keys = pl.DataFrame(sorted({*by_bar, *logged}), schema=KEY, orient="row")
+    bars, reverted, unused = [], [], []
+    for bar in vendor.join(keys, on=list(KEY), how="semi").iter_rows(named=True):
+        key = (bar["symbol"], bar["session_date"])
+        found = by_bar.pop(key, [])
+        listed = {entry.field for entry in found}
         used = [entry for entry in found if entry.applies_to(bar)]
-        for entry in found:
-            said = f"{entry}: the vendor says {bar[entry.field]}, not {entry.was}"
-            unused[str(entry)] = "" if entry in used else said
-        reasons = "; ".join(dict.fromkeys(entry.reason for entry in used)) or LAPSED
-        values = {entry.field: entry.value for entry in used}
-        bars.append(bar | values | {"recorded_at": recorded_at, "source": BY_CORRECTION + reasons})
-    written = pl.DataFrame(bars, schema=PriceBars.create_empty().schema)
-    return Corrected(screen(PriceBars, written), tuple(filter(None, unused.values())))
+        unused += [f"{e}: the vendor says {bar[e.field]}, not {e.was}" for e in found if e not in used]
+        unlisted = [its for its in logged.get(key, ()) if its.field not in listed and its.applies_to(bar)]
+        bars.append(_corrected(bar, [*used, *unlisted], recorded_at))
+        reverted += [_corrected(bar, used, recorded_at)] if unlisted else []
+    schema = PriceBars.create_empty().schema
+    should_stand, without = (screen(PriceBars, pl.DataFrame(rows, schema=schema)) for rows in (bars, reverted))
+    without_bar = tuple(entry for found in by_bar.values() for entry in found)
+    return Corrected(should_stand, without, tuple(unused), without_bar)
+
+
+def _corrected(bar: dict[str, Any], used: list[Correction], recorded_at: datetime) -> dict[str, Any]:
+    """The vendor's bar with these corrections."""
+    reasons = "; ".join(dict.fromkeys(entry.reason for entry in used)) or LAPSED
+    values = {entry.field: entry.value for entry in used}
+    return bar | values | {"recorded_at": recorded_at, "source": BY_CORRECTION + reasons}
+
+
+def _logged(log: pl.DataFrame) -> dict[Key, list[Correction]]:
+    """The corrections of each bar that the log's last corrected row shows: what differs from the vendor's row then."""
+    is_corrected = pl.col("source").str.starts_with(BY_CORRECTION)
+    concerned = log.join(log.filter(is_corrected), on=list(KEY), how="semi").sort("recorded_at")
+    said: dict[Key, dict[str, Any]] = {}
+    found: dict[Key, list[Correction]] = {}
+    for row in concerned.iter_rows(named=True):
+        key = (row["symbol"], row["session_date"])
+        if not row["source"].startswith(BY_CORRECTION):
+            said[key] = row
+            continue
+        reason = row["source"].removeprefix(BY_CORRECTION)
+        given = {"symbol": key[0], "session_date": key[1], "reason": reason, "evidence": "the log"}
+        differ = [name for name in FIELDS if said[key][name] not in (None, row[name])]
+        found[key] = [Correction(**given, field=name, was=said[key][name], value=row[name]) for name in differ]
+    return found
 
 
 def _parse(file: Path) -> list[Correction]:
@@ -119,5 +157,5 @@ def _parse_entry(file: Path, number: int, entry: object) -> Correction:
             f"  [[bar]] {number} {'.'.join(map(str, mistake['loc']))} = {mistake['input']!r}: {mistake['msg']}"
             for mistake in error.errors()
         ]
-        allowed = f"  allowed: {', '.join(Correction.model_fields)}; field: open, high, low, close, volume"
+        allowed = f"  allowed: {', '.join(Correction.model_fields)}; field: {', '.join(FIELDS)}"
         raise CorrectionsError("\n".join([f"{file}: fix and run again:", *mistakes, allowed])) from error

@@ -6,7 +6,9 @@ Belongs here: finding and reading files under `prices/` and `cot/`. Not here: th
 
 import io
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import ClassVar
 
 import polars as pl
 
@@ -20,17 +22,22 @@ NO_REPORTS = "fut_fin_txt_*.zip"
 
 @dataclass(frozen=True)
 class FilePrices:
-    """`prices/SYMBOL.csv` in Yahoo's layout; dividends and splits where the file has those columns."""
+    """`prices/SYMBOL.csv` in Yahoo's layout; dividends and splits where the file has those columns.
+
+    `is_download`: a file holds what the vendor said when it was saved; the sample is made by ourselves.
+    """
 
     folder: Path
     name: str = "files"
+    is_download: bool = True
+    asks_vendor: ClassVar[bool] = False
 
     def fetch_prices(self, symbol: str) -> PriceAnswer:
         """One file's rows as text; raises NotThereError where it is missing, SourceError: unreadable, cut or empty."""
-        origin = f"{self.name}:prices/{symbol}.csv"
+        origin, file = f"{self.name}:prices/{symbol}.csv", self.folder / "prices" / f"{symbol}.csv"
         try:
-            body = (self.folder / "prices" / f"{symbol}.csv").read_bytes()
-            bars = _read_table(body)
+            bars = _read_table(file.read_bytes())
+            saved_at = datetime.fromtimestamp(file.stat().st_mtime, UTC) if self.is_download else None
         except FileNotFoundError as error:
             raise NotThereError(origin, symbol, "no such file", f"put prices/{symbol}.csv into the folder") from error
         except (OSError, ValueError, pl.exceptions.PolarsError) as error:
@@ -39,7 +46,8 @@ class FilePrices:
         if bars.is_empty():
             raise SourceError(origin, symbol, "an empty price answer", "download it again")
         with_actions = {"Date", "Dividends", "Stock Splits"} <= set(bars.columns)
-        return PriceAnswer(symbol, origin, bars, bars.select(NO_ACTIONS.columns) if with_actions else NO_ACTIONS)
+        actions = bars.select(NO_ACTIONS.columns) if with_actions else NO_ACTIONS
+        return PriceAnswer(symbol, origin, bars, actions, saved_at)
 
 
 def _read_table(body: bytes) -> pl.DataFrame:
@@ -59,6 +67,7 @@ class FileReports:
 
     folder: Path
     name: str = "files"
+    asks_vendor: ClassVar[bool] = False
 
     def list_reports(self) -> list[str]:
         """File names in order of precedence; where there is none, the pattern of what is missing."""

@@ -5,26 +5,48 @@ Belongs here: Yahoo's column names, trading days, which bar is final. Not here: 
 """
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
-from typing import Final
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
 
 import polars as pl
 
-from r2k_pipeline.contracts.prices import PriceActions, PriceBars
-from r2k_pipeline.sources.protocol import PriceAnswer, SourceError
-from r2k_pipeline.sources.screening import Screened, screen
+from r2k_pipeline.contracts.prices import ROUNDING, PriceActions, PriceBars
+from r2k_pipeline.sources.protocol import PriceAnswer, SourceError, Span
+from r2k_pipeline.sources.screening import Screened, day_of, screen
+from r2k_pipeline.sources.settlement import Settlement
 
 BAR_COLUMNS: Final = ("Date", "Open", "High", "Low", "Close", "Volume")
-FINAL_AFTER: Final = timedelta(minutes=20)
-"""After the close: index quotes come 15 minutes late, an earlier answer may still be a live bar."""
+PRICES: Final = ("open", "high", "low", "close")
+EXAMPLES: Final = 3
+ALL_HISTORY: Final = date(1900, 1, 1)
+"""Before any bar: a live fetch asks for all that there is."""
 
 
-def read_bars(answer: PriceAnswer, sessions: pl.DataFrame, asked_at: datetime, recorded_at: datetime) -> pl.DataFrame:
-    """The bars of one answer in the columns of PriceBars, prices still text.
+@dataclass(frozen=True)
+class Bars:
+    """One answer's bars in the columns of PriceBars, prices still text.
 
-    `sessions` are Sessions of one calendar. A bar is final if its session had ended by `asked_at`, before the vendor
-    was asked: answers take minutes, and `recorded_at` also stays ahead of a clock that was once ahead itself. Raises
-    SourceError where one of Yahoo's columns is missing.
+    `asked_at`: the moment by which it was judged what is final and settled. `asked`: all history to the last session
+    whose price had settled by then; `within`: from the answer's first session to the one before its last. `remarks`:
+    what a reader should know.
+    """
+
+    origin: str
+    rows: pl.DataFrame
+    asked_at: datetime
+    asked: Span | None
+    within: Span | None
+    remarks: tuple[str, ...]
+
+
+def read_bars(answer: PriceAnswer, sessions: pl.DataFrame, settlement: Settlement, recorded_at: datetime) -> Bars:
+    """The bars of one answer; `sessions` are Sessions of one calendar.
+
+    A bar is final, and its volume settled, by the moment at which the vendor was asked: answers take minutes, a file
+    was saved long ago, and `recorded_at` stays ahead of a clock that was once ahead itself. A bar whose open is
+    missing, 0 or outside it keeps its other prices; rows of one day that differ in their volumes alone keep their
+    prices. Raises SourceError where one of Yahoo's columns is missing.
     """
     missing = [name for name in BAR_COLUMNS if name not in answer.bars.columns]
     if missing:
@@ -42,12 +64,76 @@ def read_bars(answer: PriceAnswer, sessions: pl.DataFrame, asked_at: datetime, r
         pl.lit(answer.origin).alias("source"),
         pl.lit(False).alias("is_withdrawn"),
     )
-    closes = sessions.select(pl.col("session_date").cast(pl.String), "close_at")
-    return (
-        written.join(closes, on="session_date", how="left", maintain_order="left")
-        .select(pl.exclude("close_at"), is_final=(pl.col("close_at") + FINAL_AFTER <= asked_at).fill_null(False))
-        .select(PriceBars.column_names())
+    written, doubled = _leave_out_torn_volumes(_leave_out_unusable_opens(written))
+    known = sessions.select(day="session_date", opened_at="open_at", closed_at="close_at")
+    dated = written.with_columns(day=day_of("session_date")).join(known, on="day", how="left", maintain_order="left")
+    asked_at, disproved = _when_asked(answer, dated, answer.asked_at or recorded_at)
+    is_final, is_settled = (
+        (pl.col("closed_at") + after <= asked_at).fill_null(False) for after in (settlement.price, settlement.volume)
     )
+    rows = dated.with_columns(is_final=is_final, is_settled=is_settled).select(PriceBars.column_names())
+    own = dated.filter(pl.col("closed_at").is_not_null())["day"]
+    days = known["day"]
+    asked = _span(ALL_HISTORY, days.filter(known.select(is_final).to_series()))
+    within = _span(own.min(), days.filter((days < own.max()) & (days >= own.min()))) if len(own) else None
+    return Bars(answer.origin, rows, asked_at, asked, within, (*disproved, *doubled))
+
+
+def _span(first: Any, days: pl.Series) -> Span | None:
+    """From `first` to the last of `days`, if there is one."""
+    last: Any = days.max()
+    return None if last is None else (first, last)
+
+
+def _when_asked(answer: PriceAnswer, dated: pl.DataFrame, now: datetime) -> tuple[datetime, list[str]]:
+    """When the vendor was asked: for a file when it was saved, if that was before `now`, when the source was asked.
+
+    A bar that nobody could have had then disproves it, because a copied file may have any mtime: then `now`, told.
+    """
+    saved_at = min(now, answer.saved_at or now)
+    later = dated.filter(pl.col("opened_at").is_between(saved_at, now, closed="right"))
+    if later.is_empty():
+        return saved_at, []
+    newest: Any = later["day"].max()
+    said = f"the file's time is {saved_at:%Y-%m-%d %H:%M} UTC and it holds the bar of {newest}"
+    return now, [f"{said}: judged by the clock of this run instead, {now:%Y-%m-%d %H:%M} UTC"]
+
+
+def _leave_out_unusable_opens(written: pl.DataFrame) -> pl.DataFrame:
+    """No open where it is a number that is not within the bar; the contract judges what is no number or no bar."""
+    open_, high, low = (pl.col(name).cast(pl.Float64, strict=False) for name in ("open", "high", "low"))
+    is_outside = ~open_.is_between(low * (1 - ROUNDING), high * (1 + ROUNDING)) & (high >= low)
+    return written.with_columns(open=pl.when(is_outside.fill_null(False)).then(None).otherwise("open"))
+
+
+def _leave_out_torn_volumes(written: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
+    """No volume where rows of one day agree in all prices and not in the volume; which, for a reader."""
+    day = day_of("session_date")
+    numbers = written.select(day, pl.col(*PRICES, "volume").cast(pl.Float64, strict=False))
+    torn = (
+        numbers.drop_nulls(["session_date", "close"])
+        .group_by("session_date")
+        .agg(pl.struct(PRICES).n_unique().alias("prices"), pl.col("volume").n_unique().alias("volumes"))
+        .filter(prices=1)
+        .filter(pl.col("volumes") > 1)["session_date"]
+        .sort()
+    )
+    if torn.is_empty():
+        return written, []
+    said = f"rows of one day differ in their volumes alone, {_some(torn)}: the prices stand without a volume"
+    is_torn = day.is_in(torn.implode()).fill_null(False)
+    return written.with_columns(volume=pl.when(is_torn).then(None).otherwise("volume")), [said]
+
+
+def say_missing_opens(rows: pl.DataFrame) -> list[str]:
+    """What a reader should know of the opens of one symbol's PriceBars."""
+    without = rows.filter(pl.col("open").is_null())["session_date"].sort()
+    return [] if without.is_empty() else [f"no open inside the bar, {_some(without)}: the other prices stand"]
+
+
+def _some(days: pl.Series) -> str:
+    """How many, and the last few: `200 sessions, the last 2023-10-18, 2023-10-19, 2023-10-20`."""
+    return f"{len(days):,} sessions, the last {', '.join(map(str, days.tail(EXAMPLES)))}"
 
 
 def screen_bars(bars: list[pl.DataFrame], sessions: pl.DataFrame, calendars: Mapping[str, str]) -> Screened:

@@ -5,9 +5,13 @@ format (prices.py, cot.py parse) or transport (files.py, yahoo.py, cftc.py, samp
 """
 
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Protocol
 
 import polars as pl
+
+Span = tuple[date, date]
+"""First and last day."""
 
 
 class SourceError(Exception):
@@ -30,13 +34,17 @@ class PriceAnswer:
     """A vendor's full history of one symbol, in Yahoo's file layout, every value still text.
 
     `bars`: Date, Open, High, Low, Close, Adj Close, Volume. `actions`: Date, Dividends, Stock Splits.
-    `origin` is the file name or address the rows came from, free of secrets and of local folders.
+    `origin` is the file name or address the rows came from, free of secrets and of local folders. `saved_at`: a
+    file's mtime, None for an answer that was made for us. `asked_at`: the moment before the source was asked, which
+    the caller fills in.
     """
 
     symbol: str
     origin: str
     bars: pl.DataFrame
     actions: pl.DataFrame
+    saved_at: datetime | None = None
+    asked_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +64,11 @@ class PriceSource(Protocol):
         """What messages and rows call it."""
         ...
 
+    @property
+    def asks_vendor(self) -> bool:
+        """Whether the vendor is asked at each fetch: then what an answer lacks was not there, a file proves less."""
+        ...
+
     def fetch_prices(self, symbol: str) -> PriceAnswer:
         """Its whole history. Raises NotThereError for an unknown symbol, SourceError, also for an empty answer."""
         ...
@@ -67,6 +80,11 @@ class CotSource(Protocol):
     @property
     def name(self) -> str:
         """What messages and rows call it."""
+        ...
+
+    @property
+    def asks_vendor(self) -> bool:
+        """Whether the vendor is asked at each fetch: then what an answer lacks was not there, a file proves nothing."""
         ...
 
     def list_reports(self) -> list[str]:

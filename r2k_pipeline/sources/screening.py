@@ -37,12 +37,12 @@ def screen(table: type[Table], written: pl.DataFrame, rules: dict[str, pl.Expr] 
     Rows of one key that differ: all are refused within one answer; between answers the first answer stands.
     """
     values = [name for name in written.columns if name != "source"]
-    repeated = written.select(pl.struct(values).is_first_distinct()).to_series()
-    once, refused = _settle_conflicts(table, written.filter(repeated))
-    once, not_days = _read_days(table, once)
+    dated, refused = _read_days(table, written)
+    repeated = dated.select(pl.struct(values).is_first_distinct()).to_series()
+    once, conflicts = _settle_conflicts(table, dated.filter(repeated))
     filtered, failure = table.filter(once, cast=True)
     good: pl.DataFrame = filtered
-    refused += [*not_days, _name_rules(failure, once.columns)]
+    refused += [*conflicts, _name_rules(failure, once.columns)]
     for name, holds in (rules or {}).items():
         broken = good.filter(~holds.fill_null(False)).with_columns(pl.exclude(STAMP).cast(pl.String))
         refused.append(broken.with_columns(rule=pl.lit(name)))
@@ -50,8 +50,18 @@ def screen(table: type[Table], written: pl.DataFrame, rules: dict[str, pl.Expr] 
     return Screened(
         good.select(table.column_names()),
         pl.concat([_as_refused(table, rows) for rows in refused]),
-        written.filter(~repeated).select("source"),
+        dated.filter(~repeated).select("source"),
     )
+
+
+def day_of(name: str) -> pl.Expr:
+    """A written day as a date: YYYY-MM-DD, also unpadded and with blanks around it; null where it is none.
+
+    A cast from text to date does not exist in Polars, and its parser takes year 24 and signs as well.
+    """
+    cell = pl.col(name).str.strip_chars()
+    is_iso = cell.str.contains(r"^\d{4}-\d{1,2}-\d{1,2}$")
+    return pl.when(is_iso).then(cell.str.to_date("%Y-%m-%d", strict=False)).alias(name)
 
 
 def _settle_conflicts(table: type[Table], written: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
@@ -70,14 +80,14 @@ def _settle_conflicts(table: type[Table], written: pl.DataFrame) -> tuple[pl.Dat
 
 
 def _read_days(table: type[Table], written: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
-    """Text days as dates, and the rows whose day is none (a cast from text to date does not exist in Polars)."""
+    """Text days as dates, and the rows whose day is none."""
     days = [name for name, column in table.columns().items() if isinstance(column, dy.Date)]
     written, refused = written.with_columns(pl.col(days).cast(pl.String)), []  # no rows come in the contract's types
     for name in days:
-        is_day = pl.col(name).str.to_date("%Y-%m-%d", strict=False).is_not_null()
+        is_day = day_of(name).is_not_null()
         refused.append(written.filter(~is_day).with_columns(rule=pl.lit(f"{name} is not a day")))
         written = written.filter(is_day)
-    return written.with_columns(pl.col(days).str.to_date("%Y-%m-%d")), refused
+    return written.with_columns(map(day_of, days)), refused
 
 
 def _name_rules(failure: dy.FailureInfo, columns: list[str]) -> pl.DataFrame:
@@ -90,13 +100,13 @@ def _name_rules(failure: dy.FailureInfo, columns: list[str]) -> pl.DataFrame:
 
 def _as_refused(table: type[Table], rows: pl.DataFrame) -> pl.DataFrame:
     """RefusedRows of `rows`, whose column `rule` says why."""
-    values = [name for name in table.column_names() if name not in ("source", STAMP, "is_final", "is_withdrawn")]
+    written = [name for name in table.column_names() if name not in ("source", STAMP) and not name.startswith("is_")]
     key = [pl.col(name).cast(pl.String).fill_null("?") for name in table.primary_key() if name != STAMP]
     return rows.select(
         table_name=pl.lit(table.dotted()),
         source=pl.col("source"),
         row_key=pl.concat_str(key, separator=" "),
         rule=pl.col("rule"),
-        row_values=pl.struct(pl.col(values).cast(pl.String)).struct.json_encode(),
+        row_values=pl.struct(pl.col(written).cast(pl.String)).struct.json_encode(),
         recorded_at=pl.col(STAMP),
     ).cast(dict(RefusedRows.create_empty().schema))  # type: ignore[arg-type]

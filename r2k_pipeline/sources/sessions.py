@@ -4,10 +4,12 @@ Belongs here: the call to exchange_calendars, nothing else. Not here: which cale
 """
 
 from collections.abc import Iterable
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
+
+from r2k_pipeline.sources.settlement import VOLUME
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,9 +17,6 @@ if TYPE_CHECKING:
 
 FIRST_SESSION: Final = date(1927, 1, 1)
 """The longest price history (^GSPC) begins at the end of 1927; the library's own default is 20 years back."""
-
-SETTLES_AFTER: Final = timedelta(hours=12)
-"""After the close the volume of a session is whole: Yahoo's is short for hours, and whole before the next open."""
 
 
 def build_sessions(calendars: Iterable[str], until: date) -> pl.DataFrame:
@@ -36,7 +35,7 @@ def build_sessions(calendars: Iterable[str], until: date) -> pl.DataFrame:
                     "open_at": _instants(calendar.opens),
                     "close_at": _instants(calendar.closes),
                     "session_number": range(len(calendar.sessions)),
-                    "settles_at": _instants(calendar.closes) + SETTLES_AFTER,
+                    "settles_at": _instants(calendar.closes) + VOLUME,
                     "is_half_day": calendar.sessions.isin(calendar.early_closes),
                 }
             )

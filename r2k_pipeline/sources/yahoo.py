@@ -90,6 +90,7 @@ class YahooPrices:
     """PriceSource over Yahoo's chart API. One symbol at a time: yfinance keeps its state in singletons."""
 
     name = "yahoo"
+    asks_vendor = True
 
     def __init__(
         self,

@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from r2k_pipeline.orchestration.acceptance import accept_held
 from r2k_pipeline.orchestration.ingest import Intake
 from r2k_pipeline.sources.corrections import SHIPPED, CorrectionsError, read_corrections
 from r2k_pipeline.sources.files import FilePrices, FileReports
@@ -86,13 +87,44 @@ def test_where_the_vendor_changes_the_bar_the_vendor_stands(story: Story, closes
     assert _bar(story, "2024-04-03T23:00") == (2000.5, 4), "the vendor's old value again: corrected again"
 
 
-def test_an_entry_that_is_taken_out_gives_the_bar_back_to_the_vendor(story: Story) -> None:
+def test_an_entry_that_is_not_listed_for_one_run_undoes_nothing(story: Story) -> None:
+    story.fetch_prices("2024-04-01T22:00")
+    unset = replace(story, settings=story.settings.model_copy(update={"corrections": None}))
+    for day in (2, 3, 4, 5):
+        bars, _ = (unset if day % 2 else story).fetch_prices(f"2024-04-0{day}T22:00")
+        assert bars.total("rows_written") == 0
+        assert bars.failures["item"].to_list() == (["corrections"] if day % 2 else [])
+        assert bool(story.lake.held()) == bool(day % 2)
+    assert "^RUT 2024-02-01: the log has a correction that no entry lists any more" in bars.failures["message"].item()
+    assert "r2k accept corrections --source files" in bars.failures["message"].item()
+    assert story.raw("price_bars").height == 61
+    assert _bar(story, "2024-04-06") == (2000.5, 1)
+
+
+def test_an_entry_that_is_taken_out_gives_the_bar_back_to_the_vendor_once_accepted(story: Story) -> None:
     story.fetch_prices("2024-04-01T22:00")
     _write(story, "")
     bars, _ = story.fetch_prices("2024-04-02T22:00")
-    assert _account(bars) == ("ok", 1, 1, 0, 0)
+    assert _account(bars) == ("held", 2, 0, 0, 1)
+    story.clock.moment = at("2024-04-02T23:00")
+    assert "1 held rows of raw.price_bars accepted" in accept_held(story, "corrections")
+    assert _bar(story, "2024-04-02T22:59") == (2000.5, 1)
     assert _bar(story, "2024-04-02T23:00") == (2001.0, 2)
-    assert story.fetch_prices("2024-04-03T22:00")[0].total("rows_written") == 0
+    again = story.fetch_prices("2024-04-03T22:00")[0]
+    assert (again.total("rows_written"), again.failures.height) == (0, 0)
+
+
+def test_a_correction_that_is_not_listed_stays_while_the_vendors_volume_changes(
+    story: Story, closes: dict[date, float]
+) -> None:
+    story.fetch_prices("2024-04-01T22:00")
+    _write(story, "")
+    is_day = pl.col("Date") == str(DAY)
+    volume = pl.when(is_day).then(pl.lit("2000000")).otherwise("Volume")
+    story.desk.quote(bars_of(closes).with_columns(Volume=volume))
+    bars, _ = story.fetch_prices("2024-04-02T22:00")
+    assert _account(bars) == ("held", 2, 1, 0, 0)
+    assert (_bar(story, "2024-04-03"), _bar(story, "2024-04-03", "volume")[0]) == ((2000.5, 3), 2_000_000.0)
 
 
 def test_two_values_of_one_bar_are_one_row(story: Story) -> None:
@@ -112,10 +144,20 @@ def test_a_correction_that_makes_no_bar_is_refused_and_fails_the_fetch(story: St
     assert story.raw("refused_rows")["source"].to_list() == ["corrections: a bad tick"]
 
 
-def test_entries_for_bars_that_are_not_there_say_so(story: Story) -> None:
-    _write(story, ENTRY.format(day=date(2024, 2, 3), field="high", was=2001, value=2000.5))
+@pytest.mark.parametrize(("symbol", "day"), [("^RUT", date(2024, 2, 3)), ("^RTU", DAY)])
+def test_an_entry_for_a_bar_that_is_not_there_failed(story: Story, symbol: str, day: date) -> None:
+    _write(story, ENTRY.format(day=day, field="high", was=2001, value=2000.5).replace("^RUT", symbol))
     bars, _ = story.fetch_prices("2024-04-01T22:00")
-    assert bars.log.filter(item="corrections")["message"].item() == "^RUT 2024-02-03 high: no such bar"
+    assert bars.failures.select("item", "status", "message").rows() == [
+        ("corrections", "failed", f"corrections: {symbol} {day} high: no such bar; next: mend corrections.toml")
+    ]
+
+
+def test_an_entry_for_a_symbol_that_failed_to_load_is_no_mistake(story: Story) -> None:
+    story.desk.prices.clear()
+    bars, _ = story.fetch_prices("2024-04-01T22:00")
+    assert bars.failures["item"].to_list() == ["^RUT"]
+    assert bars.log.filter(item="corrections")["message"].item() == "^RUT 2024-02-01 high: no such bar"
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,10 @@ import polars as pl
 import pytest
 
 from r2k_pipeline.contracts.cot import CotReleases
+from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.prices import PriceActions
 from r2k_pipeline.lake import Lake, LakeError, write_atomically
+from tests.sql.rows import rows_of
 
 NOW: Final = datetime(2025, 1, 7, 12, 30, 15, 250, tzinfo=UTC)
 
@@ -248,6 +250,22 @@ def test_a_foreign_file_among_raw_files_is_named(lake: Lake, logged: Path, name:
     assert [problem.split(": ")[0] for problem in lake.damaged()] == [str(foreign)]
     with pytest.raises(LakeError, match=name):
         lake.read(PriceActions)
+
+
+def test_a_raw_file_that_is_older_than_a_column_has_null_there(lake: Lake) -> None:
+    log = rows_of(FetchLog, [{"item": "^RUT", "fetched_at": NOW.isoformat()}])
+    lake.append(FetchLog, log.drop("shows_from", "shows_until"), NOW)
+    assert lake.read(FetchLog)["shows_from"].to_list() == [None]
+    lake.append(FetchLog, log, NOW.replace(hour=13))
+    assert lake.read(FetchLog).equals(pl.concat([log, log]))
+    assert lake.read(FetchLog, ("shows_until", "item")).columns == ["shows_until", "item"]
+
+
+def test_a_raw_file_without_a_column_that_must_be_there_is_named(lake: Lake) -> None:
+    log = rows_of(FetchLog, [{"item": "^RUT", "fetched_at": NOW.isoformat()}])
+    lake.append(FetchLog, log.drop("rows_read"), NOW)
+    with pytest.raises(LakeError, match=r"raw\.fetch_log: cannot read .*: no column rows_read; next: r2k doctor"):
+        lake.read(FetchLog)
 
 
 @pytest.mark.parametrize("damage", [DAMAGE["truncated"], DAMAGE["zero bytes"]], ids=["truncated", "zero bytes"])

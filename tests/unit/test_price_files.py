@@ -10,10 +10,11 @@ import pytest
 
 from r2k_pipeline.contracts.reference import Sessions
 from r2k_pipeline.sources.files import FilePrices
-from r2k_pipeline.sources.prices import read_actions, read_bars, screen_actions, screen_bars
+from r2k_pipeline.sources.prices import read_actions, read_bars, say_missing_opens, screen_actions, screen_bars
 from r2k_pipeline.sources.protocol import PriceAnswer, SourceError
 from r2k_pipeline.sources.screening import Screened
 from r2k_pipeline.sources.sessions import build_sessions
+from r2k_pipeline.sources.settlement import INDEX
 
 NOW: Final = datetime(2025, 1, 7, 12, tzinfo=UTC)
 HEADER: Final = "Date,Open,High,Low,Close,Adj Close,Volume"
@@ -58,7 +59,7 @@ def table(*rows: str, header: str = HEADER, newline: str = "\n") -> str:
 
 def screened(answer: PriceAnswer, sessions: pl.DataFrame, now: datetime = NOW) -> Screened:
     """The account of one answer; holds that every row is in it."""
-    found = screen_bars([read_bars(answer, sessions, now, now)], sessions, {answer.symbol: "XNYS"})
+    found = screen_bars([read_bars(answer, sessions, INDEX, now).rows], sessions, {answer.symbol: "XNYS"})
     assert answer.bars.height == found.rows.height + found.refused.height + found.identical.height
     return found
 
@@ -92,6 +93,10 @@ def test_reads_bars_as_the_vendor_printed_them(folder: Path, sessions: pl.DataFr
             table(*(f"{row},x" for row in ROWS[:2]), header=HEADER + ",Note").encode(), id="a column that is not used"
         ),
         pytest.param(table(*(row.replace(",", ", ") for row in ROWS[:2])).encode(), id="blanks before numbers"),
+        pytest.param(table(*(row.replace(",", " ,") for row in ROWS[:2])).encode(), id="blanks behind values"),
+        pytest.param(table(*(f" {row}" for row in ROWS[:2])).encode(), id="blanks before days"),
+        pytest.param(table(*(row.replace("2025-01-0", "2025-1-") for row in ROWS[:2])).encode(), id="unpadded days"),
+        pytest.param(table(*(f'"{row[:10]}"{row[10:]}' for row in ROWS[:2])).encode(), id="quoted days"),
     ],
 )
 def test_spelling_of_the_file_makes_no_difference(folder: Path, sessions: pl.DataFrame, body: bytes) -> None:
@@ -142,7 +147,7 @@ def test_an_unreadable_file_is_named(folder: Path) -> None:
 )
 def test_a_file_without_yahoos_columns_is_named(folder: Path, sessions: pl.DataFrame, body: str, missing: str) -> None:
     with pytest.raises(SourceError) as caught:
-        read_bars(put(folder, body), sessions, NOW, NOW)
+        read_bars(put(folder, body), sessions, INDEX, NOW)
     assert (caught.value.source, caught.value.key) == ("files:prices/^RUT.csv", "^RUT")
     assert missing in caught.value.rule
     assert "Date,Open,High,Low,Close,Volume" in caught.value.remedy
@@ -152,10 +157,10 @@ def test_a_file_without_yahoos_columns_is_named(folder: Path, sessions: pl.DataF
     ("row", "rule"),
     [
         ("2025-01-06,100,98,99,99,99,1", "high_not_below_low"),
-        ("2025-01-06,104,103,99,101,101,1", "open_within_range"),
         ("2025-01-06,100,103,99,98,98,1", "close_within_range"),
         ("2025-01-06,-100,-99,-103,-101,-101,1", "close min_exclusive"),
-        ("2025-01-06,0,103,99,101,101,1", "open min_exclusive"),
+        ("2025-01-06,x,103,99,101,101,1", "open dtype"),
+        ("2025-01-06,0,98,99,98.5,99,1", "high_not_below_low"),
         ("2025-01-06,100,inf,99,101,101,1", "high inf"),
         ("2025-01-06,100,103,99,NaN,NaN,1", "close nullability"),
         ("2025-01-06,100,103,99,,,1", "close nullability"),
@@ -166,6 +171,9 @@ def test_a_file_without_yahoos_columns_is_named(folder: Path, sessions: pl.DataF
         ("2025-01-09,100,103,99,101,101,1", "not_a_trading_day"),
         ("2025-01-05,100,103,99,101,101,1", "not_a_trading_day"),
         ("06.01.2025,100,103,99,101,101,1", "session_date is not a day"),
+        ("2025-02-30,100,103,99,101,101,1", "session_date is not a day"),
+        ("25-1-6,100,103,99,101,101,1", "session_date is not a day"),
+        ("2025-01-06 00:00:00,100,103,99,101,101,1", "session_date is not a day"),
         (",100,103,99,101,101,1", "session_date is not a day"),
     ],
 )
@@ -204,6 +212,39 @@ def test_rows_of_one_day_that_differ_are_both_refused(folder: Path, sessions: pl
     found = screened(put(folder, table(ROWS[0], ROWS[1], ROWS[1].replace("102.5", "102.6"))), sessions)
     assert found.rows["session_date"].to_list() == [date(2025, 1, 2)]
     assert found.refused["rule"].to_list() == ["conflicting_duplicate"] * 2
+
+
+def test_a_day_written_in_two_ways_is_one_day(folder: Path, sessions: pl.DataFrame) -> None:
+    unpadded = ROWS[0].replace("2025-01-02", " 2025-1-2")
+    found = screened(put(folder, table(ROWS[0], unpadded, ROWS[1])), sessions)
+    assert (found.rows.height, found.refused.height, found.identical.height) == (2, 0, 1)
+
+
+def test_rows_of_one_day_that_differ_in_their_volumes_alone_are_one_bar_without_a_volume(
+    folder: Path, sessions: pl.DataFrame
+) -> None:
+    answer = put(folder, table(*ROWS, ROWS[2].replace("50002", "50003")))
+    found = screened(answer, sessions)
+    assert found.rows.select("close", "volume").rows() == [(101.5, 50000.0), (102.5, 50001.0), (103.5, None)]
+    assert (found.refused.height, found.identical.height) == (0, 1)
+    assert read_bars(answer, sessions, INDEX, NOW).remarks == (
+        "rows of one day differ in their volumes alone, 1 sessions, the last 2025-01-06: the prices stand without a "
+        "volume",
+    )
+
+
+@pytest.mark.parametrize("open_", ["0", "", "null", "NaN", "-1", "105", "98", "inf"])
+def test_a_bar_without_a_usable_open_keeps_its_other_prices(folder: Path, sessions: pl.DataFrame, open_: str) -> None:
+    found = screened(put(folder, table(*ROWS[:2], f"2025-01-06,{open_},104,99,101,101,1")), sessions)
+    assert found.rows.select("open", "high", "low", "close", "volume").row(2) == (None, 104.0, 99.0, 101.0, 1.0)
+    assert say_missing_opens(found.rows) == [
+        "no open inside the bar, 1 sessions, the last 2025-01-06: the other prices stand"
+    ]
+
+
+def test_an_open_that_a_vendor_rounded_to_float32_is_one(folder: Path, sessions: pl.DataFrame) -> None:
+    row = "2025-01-06,104.0000610351562,104,99,101,101,1"
+    assert screened(put(folder, table(row)), sessions).rows["open"].item() == 104.0000610351562
 
 
 def test_order_of_rows_makes_no_difference(folder: Path, sessions: pl.DataFrame) -> None:

@@ -67,6 +67,18 @@ def test_runs_over_all_files_of_an_upstream(bars: list[Path]) -> None:
     assert run(DOUBLES, bars).rows() == [("RUT", 3.0), ("SPX", 3.0)]
 
 
+@pytest.mark.parametrize("older", [1, 2])
+def test_raw_files_that_are_older_than_a_column_have_null_there(tmp_path: Path, older: int) -> None:
+    files = [tmp_path / "1.parquet", tmp_path / "2.parquet"]
+    for number, file in enumerate(files):
+        row = {"symbol": "^RUT"} if number < older else {"is_settled": True, "symbol": "^RUT"}
+        pl.DataFrame(row).write_parquet(file)
+    model = SqlModel("staging.any", "-- why\nselect symbol, is_settled from raw.price_bars")
+    empty = {"raw.price_bars": pl.DataFrame(schema={"symbol": pl.String, "is_settled": pl.Boolean})}
+    rows = run_model(model, {"raw.price_bars": files}, {}, memory_limit="256MB", empty=empty)
+    assert sorted(rows["is_settled"].to_list(), key=bool) == [None] * older + [True] * (2 - older)
+
+
 def test_an_upstream_without_files_stands_in_as_its_empty_frame() -> None:
     empty = {"features.bars": pl.DataFrame(schema={"market": pl.String, "close": pl.Float64})}
     rows = run_model(DOUBLES, {"features.bars": []}, {}, memory_limit="256MB", empty=empty)

@@ -1,0 +1,70 @@
+"""Which days an answer could have shown, by asking: what it lacks of them was not there when it was asked for.
+
+Belongs here: the days of price answers and of COT files, for the fetch log. Not here: what follows from them for when
+a row is known (sql/staging).
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import date
+
+import polars as pl
+
+from r2k_pipeline.contracts.prices import PriceBars
+from r2k_pipeline.orchestration.recording import Attempt
+from r2k_pipeline.sources.prices import Bars
+from r2k_pipeline.sources.protocol import Span
+from r2k_pipeline.sources.screening import day_of
+
+
+def with_days_of_prices(
+    attempts: Iterable[Attempt], bars: Iterable[Bars], log: pl.DataFrame, *, asks_vendor: bool
+) -> list[Attempt]:
+    """`attempts` with the days whose bars their answers could have shown; `log` is the FetchLog before them.
+
+    A live answer is about all history. A file proves nothing about what it lacks; but one that was saved after the
+    symbol's last fetch is a later version, and could have shown the sessions from its first to the one before its last.
+    """
+    read = log.filter(pl.col("table_name") == PriceBars.dotted(), pl.col("status").is_in(["ok", "held"]))
+    fetched_at = dict(read.group_by("item").agg(pl.col("fetched_at").max()).iter_rows())
+    by_origin = {its.origin: its for its in bars}
+
+    def shown(attempt: Attempt) -> Span | None:
+        its = by_origin.get(attempt.origin)
+        if its is None:
+            return None
+        if asks_vendor:
+            return its.asked
+        before = fetched_at.get(attempt.item)
+        return its.within if before is not None and before < its.asked_at else None
+
+    return [replace(attempt, shows=shown(attempt)) for attempt in attempts]
+
+
+def with_days_of_reports(
+    attempts: Iterable[Attempt], reports: Iterable[pl.DataFrame], *, asks_vendor: bool
+) -> list[Attempt]:
+    """`attempts` with the days whose reports the CFTC's answers could have shown: the years of an archive, whether it
+    is there yet or not; the days of its own rows for the current week. `reports`: CotReports, days still text.
+    """
+    days = pl.concat([pl.DataFrame(schema={"source": pl.String, "report_date": pl.Date}), *map(_days, reports)])
+    spans = days.group_by("source").agg(pl.col("report_date").min(), pl.col("report_date").max().alias("last"))
+    own = {source: (first, last) for source, first, last in spans.iter_rows()}
+
+    def shown(attempt: Attempt) -> Span | None:
+        if not asks_vendor or attempt.status not in ("ok", "absent"):
+            return None
+        return _years_named(attempt.item) or own.get(attempt.origin)
+
+    return [replace(attempt, shows=shown(attempt)) for attempt in attempts]
+
+
+def _days(report: pl.DataFrame) -> pl.DataFrame:
+    return report.select("source", day_of("report_date")).drop_nulls().unique()
+
+
+def _years_named(file: str) -> Span | None:
+    """The years in the name of one of the CFTC's archives: `fut_fin_txt_2024.zip`, `fin_fut_txt_2006_2016.zip`."""
+    named = re.search(r"(?:(\d{4})_)?(\d{4})\.zip$", file)
+    return named and (date(int(named[1] or named[2]), 1, 1), date(int(named[2]), 12, 31))
