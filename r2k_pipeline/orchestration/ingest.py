@@ -15,13 +15,15 @@ from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.prices import PriceActions, PriceBars
 from r2k_pipeline.markets import Market
 from r2k_pipeline.orchestration.recording import Attempt, correct, record
-from r2k_pipeline.orchestration.revisions import coverage
+from r2k_pipeline.orchestration.revisions import coverage, key_of, latest, vendor_rows
 from r2k_pipeline.orchestration.run import Run
 from r2k_pipeline.sources.corrections import read_corrections
 from r2k_pipeline.sources.cot import read_report, screen_reports
 from r2k_pipeline.sources.files import NO_ACTIONS
+from r2k_pipeline.sources.plausibility import doubt_series
 from r2k_pipeline.sources.prices import read_actions, read_bars, screen_actions, screen_bars
 from r2k_pipeline.sources.protocol import CotDocument, NotThereError, PriceAnswer, SourceError
+from r2k_pipeline.sources.wrong_files import refuse_wrong_file, unread_actions
 
 Answer = TypeVar("Answer", PriceAnswer, CotDocument)
 
@@ -60,19 +62,35 @@ def ingest_prices(run: Run, sessions: pl.DataFrame) -> tuple[Intake, Intake]:
 
     def bars_of(answer: PriceAnswer) -> pl.DataFrame:
         calendar = sessions.filter(pl.col("calendar") == wanted[answer.symbol])
-        return read_bars(answer, calendar, asked_at, stamp)
+        rows = read_bars(answer, calendar, asked_at, stamp)
+        refuse_wrong_file(answer, rows, calendar)
+        return rows
 
     readable, bars, attempts = _read(answers, attempts, bars_of)
     screened = screen_bars(bars, sessions, wanted)
-    taken = record(run, PriceBars, screened, attempts, stamp)
-    corrected = correct(run, corrections, stamp + timedelta(microseconds=1))
     actions = screen_actions([read_actions(answer, stamp) for answer in readable])
+    doubts = _doubt(run, readable, screened.rows, actions.rows)
+    taken = record(run, PriceBars, screened, attempts, stamp, doubts=doubts)
+    corrected = correct(run, corrections, stamp + timedelta(microseconds=1))
     telling = [answer.origin for answer in readable if answer.actions is not NO_ACTIONS]
     covered = coverage(PriceBars, screened.rows).filter(pl.col("source").is_in(telling))
     return (
         Intake(pl.concat([taken, corrected])),
-        Intake(record(run, PriceActions, actions, attempts, stamp, covered=covered)),
+        Intake(record(run, PriceActions, actions, _remark(attempts, readable), stamp, covered=covered, doubts=doubts)),
     )
+
+
+def _doubt(run: Run, answers: list[PriceAnswer], bars: pl.DataFrame, actions: pl.DataFrame) -> dict[str, str]:
+    """Why the new rows of a symbol wait for a user, by symbol."""
+    known = latest(vendor_rows(run.lake.read(PriceBars)), key_of(PriceBars))
+    unproven = [answer.symbol for answer in answers if "Adj Close" not in answer.bars.columns]
+    return doubt_series(bars, known, pl.concat([actions, run.lake.read(PriceActions)]), run.markets, unproven)
+
+
+def _remark(attempts: list[Attempt], answers: list[PriceAnswer]) -> list[Attempt]:
+    """The attempts, with what of an answer's dividends and splits was not read."""
+    unread = {answer.origin: unread_actions(answer) for answer in answers}
+    return [replace(attempt, message=attempt.message or unread.get(attempt.origin)) for attempt in attempts]
 
 
 def ingest_reports(run: Run) -> Intake:

@@ -120,10 +120,10 @@ def closes_of(name: str, moves: dict[int, float], scale: float, days: int = 40) 
         ({30: 0.5}, {}, True),
         ({30: -0.5}, {}, True),
         ({30: 0.3}, {}, False),  # within what a fund strays
-        ({i: 0.5 for i in range(30, 40)}, {}, False),  # does not come back: the fund may be wrong as well
+        (dict.fromkeys(range(30, 40), 0.5), {}, False),  # does not come back: the fund may be wrong as well
         ({30: 0.5}, {30: 0.5}, False),
         ({30: 0.5, 31: -0.4}, {}, False),  # comes back nearly twice
-        ({}, {i: -0.5 for i in range(30, 40)}, False),  # the fund went ex
+        ({}, dict.fromkeys(range(30, 40), -0.5), False),  # the fund went ex
         ({10: 0.5}, {}, False),  # too early to say how closely the fund follows
     ],
 )
