@@ -32,13 +32,15 @@ def find_strangers(
     Two names of one index repeat each other rightly where each moves with its own fund or future. What the log has the
     same way was accepted.
     """
-    followed, was = _follow(news, bars, partners), _follow(before, bars, partners)
+    followed = _follow(news, bars, partners)
+    was = _follow(before.join(followed, on="symbol", how="semi"), bars, partners)
     for symbol, other, away, near in followed.join(was, on=["symbol", "other"], how="anti").iter_rows():
         differ = (
             f"differ by {100 * near:.2f} % from {other}'s in the median, by {100 * away:.2f} % from its own market's"
         )
         yield symbol, f"it looks like {other}'s series: its one-day returns {differ}"
-    copied, was = _copy(news, bars), _copy(before, bars)
+    copied = _copy(news, bars)
+    was = _copy(before.join(copied, on="symbol", how="semi"), bars)
     compared = _track(news, bars, partners).select("symbol")
     of_own = partners.select("symbol", other="partner")
     vouched = copied.join(compared, on="symbol", how="semi").join(of_own, on=["symbol", "other"], how="anti")
@@ -108,12 +110,15 @@ def _median_away(joined: pl.DataFrame, other: str) -> pl.DataFrame:
 def _copy(series: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
     """symbol, other, same, common: those whose newest closes are mostly another symbol's, to six digits."""
     close = pl.col("close").round_sig_figs(6)
-    others = bars.select("session_date", other="symbol", other_close=close)
-    joined = _recent(series).with_columns(close).join(others, on="session_date")
-    counted = (
-        joined.filter(pl.col("symbol") != pl.col("other"))
-        .group_by("symbol", "other")
-        .agg(same=(pl.col("close") == pl.col("other_close")).sum(), common=pl.len())
+    recent = _recent(series).select("symbol", "session_date", close)
+    others = bars.select("session_date", close, other="symbol")
+    pair = ["symbol", "other"]
+    same = recent.join(others, on=["session_date", "close"]).filter(pl.col("symbol") != pl.col("other"))
+    same = same.group_by(pair).agg(same=pl.len()).filter(pl.col("same") > COPIED_SHARE * COMMON)
+    common = (
+        recent.join(same, on="symbol").join(others, on=["session_date", "other"]).group_by(pair).agg(common=pl.len())
     )
-    most = counted.filter(pl.col("common") >= COMMON, pl.col("same") > COPIED_SHARE * pl.col("common"))
+    most = same.join(common, on=pair).filter(
+        pl.col("common") >= COMMON, pl.col("same") > COPIED_SHARE * pl.col("common")
+    )
     return most.sort("same", "other", descending=[True, False]).unique("symbol", keep="first").sort("symbol")
