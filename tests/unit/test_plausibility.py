@@ -15,7 +15,6 @@ from r2k_pipeline.orchestration.acceptance import accept_held
 from r2k_pipeline.sources.files import FilePrices, FileReports
 from tests.raw_story import RUT, Story, actions_of, at, bars_of, days_of
 
-Closes = dict[date, float]
 Edit = Callable[[pl.DataFrame], pl.DataFrame]
 
 DAYS: Final = days_of(date(2023, 1, 3), 301)
