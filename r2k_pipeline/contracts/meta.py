@@ -35,8 +35,8 @@ class _Fetch(dy.Schema):
     fetched_at = instant("when the answer was complete", key=True)
     status = choice(
         FETCH_STATUSES,
-        "ok; held: revises more than the stated share, waits whole for `r2k accept`; failed: see message; absent: not "
-        "there, and no failure; accepted: what was held was appended",
+        "ok; held: revises more than the stated share, or is doubted as a series, waits whole for `r2k accept`; "
+        "failed: see message; absent: not there, and no failure; accepted: what was held was appended",
     )
     message = text("what failed, is held, was withdrawn or is missing, and the next command", nullable=True)
     rows_read = additive(count("rows", "rows in the answer"))

@@ -17,12 +17,13 @@ from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.prices import PriceActions, PriceBars
 from r2k_pipeline.markets import Market
 from r2k_pipeline.orchestration.recording import Attempt, correct, record
-from r2k_pipeline.orchestration.revisions import coverage
+from r2k_pipeline.orchestration.revisions import coverage, key_of, latest, vendor_rows
 from r2k_pipeline.orchestration.run import Run
 from r2k_pipeline.orchestration.shown import with_days_of_prices, with_days_of_reports
 from r2k_pipeline.sources.corrections import read_corrections
 from r2k_pipeline.sources.cot import read_report, screen_reports
 from r2k_pipeline.sources.files import NO_ACTIONS
+from r2k_pipeline.sources.plausibility import doubt_series
 from r2k_pipeline.sources.prices import (
     Bars,
     read_actions,
@@ -33,6 +34,7 @@ from r2k_pipeline.sources.prices import (
 )
 from r2k_pipeline.sources.protocol import CotDocument, NotThereError, PriceAnswer, PriceSource, SourceError
 from r2k_pipeline.sources.settlement import settlement_of
+from r2k_pipeline.sources.wrong_files import refuse_wrong_file, unread_actions
 
 Answer = TypeVar("Answer", PriceAnswer, CotDocument)
 Rows = TypeVar("Rows")
@@ -71,16 +73,17 @@ def ingest_prices(run: Run, sessions: pl.DataFrame) -> tuple[Intake, Intake]:
     readable, bars, attempts = _read(answers, attempts, partial(_read_bars, run, sessions, stamp))
     screened = screen_bars([its.rows for its in bars], sessions, wanted)
     attempts = with_days_of_prices(attempts, bars, run.lake.read(FetchLog), asks_vendor=prices.asks_vendor)
-    taken = record(run, PriceBars, screened, _with_remarks(attempts, bars, screened.rows), stamp)
+    actions = screen_actions([read_actions(answer, stamp) for answer in readable])
+    doubts = _doubt(run, readable, screened.rows, actions.rows)
+    taken = record(run, PriceBars, screened, _with_remarks(attempts, bars, screened.rows), stamp, doubts=doubts)
     unread = set(taken.filter(pl.col("status") != "ok")["item"])
     corrected = correct(run, corrections, unread, stamp + timedelta(microseconds=1))
-    actions = screen_actions([read_actions(answer, stamp) for answer in readable])
     telling = [answer.origin for answer in readable if answer.actions is not NO_ACTIONS]
     covered = coverage(PriceBars, screened.rows).filter(pl.col("source").is_in(telling))
     told = [attempt if attempt.origin in telling else replace(attempt, shows=None) for attempt in attempts]
     return (
         Intake(pl.concat([taken, corrected])),
-        Intake(record(run, PriceActions, actions, told, stamp, covered=covered)),
+        Intake(record(run, PriceActions, actions, _with_unread(told, readable), stamp, covered=covered, doubts=doubts)),
     )
 
 
@@ -94,13 +97,31 @@ def _read_bars(run: Run, sessions: pl.DataFrame, stamp: datetime, answer: PriceA
     """The bars of an answer, by its symbol's roles and calendar."""
     markets = [market for market in run.markets if answer.symbol in market.symbols()]
     settlement = settlement_of(market.symbols()[answer.symbol] for market in markets)
-    return read_bars(answer, sessions.filter(calendar=markets[0].calendar), settlement, stamp)
+    calendar = sessions.filter(calendar=markets[0].calendar)
+    bars = read_bars(answer, calendar, settlement, stamp)
+    refuse_wrong_file(answer, bars.rows, calendar)
+    return bars
 
 
 def _with_remarks(attempts: Iterable[Attempt], bars: Iterable[Bars], kept: pl.DataFrame) -> list[Attempt]:
     """`attempts` with what a reader should know of their bars; `kept` are the rows that fit the contract."""
     said = {its.origin: (*its.remarks, *say_missing_opens(kept.filter(source=its.origin))) for its in bars}
     return [replace(attempt, remarks=said.get(attempt.origin, ())) for attempt in attempts]
+
+
+def _with_unread(attempts: Iterable[Attempt], answers: Iterable[PriceAnswer]) -> list[Attempt]:
+    """`attempts` with what of an answer's dividends and splits was not read."""
+    unread = {answer.origin: unread_actions(answer) for answer in answers}
+    return [
+        replace(attempt, remarks=(said,)) if (said := unread.get(attempt.origin)) else attempt for attempt in attempts
+    ]
+
+
+def _doubt(run: Run, answers: list[PriceAnswer], bars: pl.DataFrame, actions: pl.DataFrame) -> dict[str, str]:
+    """Why the new rows of a symbol wait for a user, by symbol."""
+    known = latest(vendor_rows(run.lake.read(PriceBars)), key_of(PriceBars))
+    unproven = [answer.symbol for answer in answers if "Adj Close" not in answer.bars.columns]
+    return doubt_series(bars, known, pl.concat([actions, run.lake.read(PriceActions)]), run.markets, unproven)
 
 
 def ingest_reports(run: Run) -> Intake:

@@ -7,6 +7,7 @@ revision (revisions.py), files on disk (lake.py).
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final
 
 import polars as pl
@@ -19,6 +20,8 @@ from r2k_pipeline.orchestration.run import Run
 from r2k_pipeline.sources.corrections import CORRECTIONS, Corrected, Correction, correct_bars
 from r2k_pipeline.sources.protocol import Span
 from r2k_pipeline.sources.screening import Screened
+
+NO_DOUBTS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -44,16 +47,19 @@ def record(
     stamp: datetime,
     *,
     covered: pl.DataFrame | None = None,
+    doubts: Mapping[str, str] = NO_DOUBTS,
 ) -> pl.DataFrame:
     """Append what is new to the raw log, the refusals and the account of this fetch, which it returns; raw rows first.
 
     An answer with too many revisions is kept aside whole, new keys too: what is doubted about its past is not believed
-    about its newest day. It waits until it is accepted or until the source no longer says so. `covered` is the span of
-    days that each answer is complete for, by default that of its rows.
+    about its newest day. So is one that `doubts` name, by item, with the reason. It waits until it is accepted or until
+    the source no longer says so. `covered` is the span of days that each answer is complete for, by default that of its
+    rows.
     """
     share = run.settings.revision_share
     news = compare(table, run.lake.read(table), screened, covered, stamp)
-    is_held = pl.col("source").is_in(news.too_many(share)["source"].implode())
+    doubted = [attempt.origin for attempt in attempts if attempt.item in doubts]
+    is_held = pl.col("source").is_in([*news.too_many(share)["source"], *doubted])
     said = pl.concat([news.fresh, news.revisions])
     held, taken = said.filter(is_held), said.filter(~is_held)
     run.lake.append(table, taken, stamp)
@@ -69,19 +75,19 @@ def record(
         "rows_held": held.filter(~pl.col("is_withdrawn")),
         "rows_withdrawn": taken.filter("is_withdrawn"),
     }
-    log = _account(table, counts, [_judged(a, news, held, run) for a in attempts], stamp)
+    log = _account(table, counts, [_judged(a, news, held, run, doubts.get(a.item)) for a in attempts], stamp)
     run.lake.append(FetchLog, log, stamp)
     for logged in (table, RefusedRows, FetchLog):
         run.lake.compact(logged, run.settings.raw_files_before_compaction)
     return log
 
 
-def _judged(attempt: Attempt, news: News, held: pl.DataFrame, run: Run) -> Attempt:
+def _judged(attempt: Attempt, news: News, held: pl.DataFrame, run: Run, doubt: str | None) -> Attempt:
     """An attempt that went well, with what there is to say about its rows; `held` where they are."""
     if attempt.status != "ok":
         return attempt
     if attempt.origin in held["source"]:
-        why = news.held_message(attempt.item, attempt.origin, run.settings.source, run.settings.revision_share)
+        why = news.held_message(attempt.item, attempt.origin, run.settings.source, run.settings.revision_share, doubt)
         return replace(attempt, status="held", message=why)
     return replace(attempt, message="; ".join([*news.remarks(attempt.origin), *attempt.remarks]) or None)
 

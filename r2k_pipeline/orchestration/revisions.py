@@ -17,6 +17,7 @@ from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.prices import PriceActions, PriceBars
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.sources.corrections import BY_CORRECTION
+from r2k_pipeline.sources.factors import name_pattern
 from r2k_pipeline.sources.prices import PRICES
 from r2k_pipeline.sources.screening import STAMP, Screened
 
@@ -112,8 +113,10 @@ class News:
         return counts.join(self.history, on="source", how="left").filter(pl.col("len") > FEW_ROWS, many)
 
     def remarks(self, origin: str) -> Iterator[str]:
-        """What a reader should know about an answer that was taken: closes that were none, rows it no longer lists."""
+        """What a reader should know about an answer that was taken: early closes, a pattern, rows that are missing."""
         yield from self._early_closes(origin)
+        if pattern := name_pattern(self.revised.filter(pl.col("source") == origin)):
+            yield f"closes known before differ, {pattern}"
         missing = self.missing.filter(pl.col("source") == origin)
         if missing.is_empty():
             return
@@ -132,18 +135,25 @@ class News:
             said = f"{row['symbol']} {row['session_date']} close {before:.{digits}f} -> {after:.{digits}f}"
             yield f"{said}: the earlier answer was not the close"
 
-    def held_message(self, item: str, origin: str, lake_source: str, share: float) -> str:
-        """Why the answer for one item is held, with examples and the command that takes it."""
+    def held_message(self, item: str, origin: str, lake_source: str, share: float, doubt: str | None = None) -> str:
+        """Why the answer for one item is held, with examples and the command that takes it; `doubt` is a reason that
+        comes before the number of its revisions."""
         revised, gone = (frame.filter(pl.col("source") == origin) for frame in (self.revised, self.withdrawn))
         key, known = key_of(self.table), self.history.filter(pl.col("source") == origin)["history"].sum()
         examples = [_change(row, key) for row in revised.head(EXAMPLES).iter_rows(named=True)]
         examples += [f"{_name(row, key)} goes" for row in gone.head(EXAMPLES).iter_rows(named=True)]
+        pattern = name_pattern(revised)
+        accept = f"r2k accept {shlex.quote(item)} --source {lake_source}"
         found, new = (revised.height + gone.height) / max(known, 1), (self.fresh["source"] == origin).sum()
+        if doubt:
+            changes = f"{revised.height:,} changed ones{', ' if pattern else ''}{pattern}"
+            out = f"next: download it again, or if it is right: {accept}"
+            return f"{item}: {doubt}: held, with {new:,} new rows and {changes}; {out}"
         return (
             f"{item}: of {known:,} rows of {self.table.dotted()} {revised.height:,} would change, {gone.height:,} go "
             f"({found:.1%}; more than {share:.1%}, or {FEW_ROWS} that go, is not taken unasked): held, "
-            f"with {new:,} new ones, e.g. {'; '.join(examples[:EXAMPLES])}; "
-            f"next: r2k accept {shlex.quote(item)} --source {lake_source}"
+            f"with {new:,} new ones{', ' if pattern else ''}{pattern}, e.g. {'; '.join(examples[:EXAMPLES])}; "
+            f"next: {accept}"
         )
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 import polars as pl
 
 from r2k_pipeline.contracts.prices import ROUNDING, PriceActions, PriceBars
+from r2k_pipeline.sources.bounds import POSSIBLE
 from r2k_pipeline.sources.protocol import PriceAnswer, SourceError, Span
 from r2k_pipeline.sources.screening import Screened, day_of, screen
 from r2k_pipeline.sources.settlement import Settlement
@@ -149,7 +150,9 @@ def screen_bars(bars: list[pl.DataFrame], sessions: pl.DataFrame, calendars: Map
             for calendar in sorted(set(calendars.values()))
         ),
     )
-    return screen(PriceBars, pl.concat(bars) if bars else PriceBars.create_empty(), {"not_a_trading_day": on_session})
+    return screen(
+        PriceBars, pl.concat(bars) if bars else PriceBars.create_empty(), {"not_a_trading_day": on_session, **POSSIBLE}
+    )
 
 
 def read_actions(answer: PriceAnswer, recorded_at: datetime) -> pl.DataFrame:

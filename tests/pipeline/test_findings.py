@@ -56,6 +56,18 @@ def test_the_live_bar_that_was_never_corrected_is_found(findings: pl.DataFrame) 
     assert len(found) == 17
 
 
+def test_wrong_closes_are_found_and_few_others(findings: pl.DataFrame) -> None:
+    """2020-03-20 is SPY's ex-date, and these files list no dividends."""
+    found = [key for key in keys(findings, "wrong_closes") if key[-10:] >= "2010"]
+    assert [key[-10:] for key in found if key.startswith("^RUT")] == [
+        "2011-08-11", "2020-02-28", "2020-03-13", "2020-03-17", "2020-03-18", "2024-02-16",
+    ]  # fmt: skip
+    others = {symbol: [key for key in found if key.startswith(symbol)] for symbol in ("^GSPC", "^NDX", "^DJI")}
+    assert {symbol: len(keys) for symbol, keys in others.items()} == {"^GSPC": 5, "^NDX": 4, "^DJI": 1}
+    assert "^GSPC 2020-03-20" in others["^GSPC"]
+    assert len(keys(findings, "wrong_closes")) == 27, "of 25,000 sessions with an ETF"
+
+
 def test_vendors_defects_in_volume_are_found(findings: pl.DataFrame) -> None:
     assert [key for key in keys(findings, "small_volumes") if key > "IWM 2009" and key < "J"] == ["IWM 2019-07-30"]
     copies = [key for key in keys(findings, "volume_copies") if key >= "^RUT 2020"]

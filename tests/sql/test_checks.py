@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from r2k_pipeline.contracts.cot import CotPositions, CotReleases, CotReports
 from r2k_pipeline.contracts.findings import Findings
 from r2k_pipeline.contracts.meta import Quarantine
-from r2k_pipeline.contracts.prices import DailyPrices
+from r2k_pipeline.contracts.prices import DailyPrices, PriceActions, PriceBars
 from r2k_pipeline.contracts.reference import MarketContracts, MarketSymbols, Sessions
 from r2k_pipeline.contracts.table import TABLES
 from r2k_pipeline.orchestration.findings import findings_model, read_checks
 from r2k_pipeline.settings import PROJECT
 from r2k_pipeline.sql_models import run_model
-from tests.sql.rows import Given, Row, contract, derive, release, report, session, symbol
+from tests.sql.rows import Given, Row, bar, contract, derive, release, report, session, symbol
 
 CHECKS = {check.name: check for check in read_checks(PROJECT / "sql" / "checks")}
 FIRST = date(2024, 1, 1)
@@ -105,6 +105,53 @@ def test_outliers_do_not_depend_on_the_scale_of_prices(scale: float, etf_scale: 
     plain = two_days(price("^RUT", "2024-07-19", 2180, high, 2175), ETF)
     bars = [scaled(row, scale if row["symbol"] == "^RUT" else etf_scale) for row in plain[DailyPrices]]
     assert found("price_outliers", plain).keys() == found("price_outliers", {**plain, DailyPrices: bars}).keys()
+
+
+def closes_of(name: str, moves: dict[int, float], scale: float, days: int = 40) -> list[Row]:
+    """Raw bars of consecutive days at 100 times `scale`, but for `moves` by day number."""
+    return [
+        bar(name, str(FIRST + timedelta(days=i)), scale * (100 + moves.get(i, 0) + i % 3 / 100)) for i in range(days)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("index", "fund", "is_found"),
+    [
+        ({30: 0.5}, {}, True),
+        ({30: -0.5}, {}, True),
+        ({30: 0.3}, {}, False),  # within what a fund strays
+        (dict.fromkeys(range(30, 40), 0.5), {}, False),  # does not come back: the fund may be wrong as well
+        ({30: 0.5}, {30: 0.5}, False),
+        ({30: 0.5, 31: -0.4}, {}, False),  # comes back nearly twice
+        ({}, dict.fromkeys(range(30, 40), -0.5), False),  # the fund went ex
+        ({10: 0.5}, {}, False),  # too early to say how closely the fund follows
+    ],
+)
+def test_a_close_that_the_fund_does_not_follow_and_that_comes_back_is_wrong(
+    index: dict[int, float], fund: dict[int, float], is_found: bool
+) -> None:
+    bars = closes_of("^RUT", index, 20) + closes_of("IWM", fund, 2)
+    evidence = found("wrong_closes", _lived(bars))
+    assert list(evidence) == (["^RUT 2024-01-31"] if is_found else [])
+    assert not is_found or "by the return of IWM 2000.00" in evidence["^RUT 2024-01-31"]
+
+
+def _lived(bars: list[Row], *actions: Row) -> Given:
+    days = sorted({row["session_date"] for row in bars})
+    return {MarketSymbols: RUSSELL, PriceBars: bars, PriceActions: actions, Sessions: [session(day) for day in days]}
+
+
+def test_a_dividend_is_part_of_the_funds_return() -> None:
+    """The fund pays 0.5 % on the day, and falls back the next: its price alone would accuse the index."""
+    bars = closes_of("^RUT", {}, 20) + closes_of("IWM", {30: -0.5}, 2)
+    paid = {"symbol": "IWM", "action_date": str(FIRST + timedelta(days=30)), "kind": "dividend", "amount": 1.0}
+    assert list(found("wrong_closes", _lived(bars))) == ["^RUT 2024-01-31"]
+    assert not found("wrong_closes", _lived(bars, paid))
+
+
+def test_a_wrong_close_shows_with_the_next_bar() -> None:
+    rows = findings("wrong_closes", _lived(closes_of("^RUT", {30: 0.5}, 20) + closes_of("IWM", {}, 2)))
+    assert [moment.day for moment in rows["known_at"]] == [1], "of February"
 
 
 def test_an_index_without_volume_for_once_was_never_settled() -> None:

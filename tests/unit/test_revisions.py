@@ -98,7 +98,7 @@ def test_what_is_held_is_replaced_by_the_next_fetch_and_dropped_when_the_vendor_
     story.desk.prices.clear()
     story.fetch_prices("2024-05-26T22:00")
     assert held.exists(), "a fetch that fails says nothing about it"
-    story.desk.quote(bars_of(closes | {list(closes)[-1]: closes[list(closes)[-1]] / 2}))
+    story.desk.quote(bars_of(closes | {list(closes)[-1]: closes[list(closes)[-1]] * 0.9}))
     bars, _ = story.fetch_prices("2024-05-27T22:00")
     assert bars.log["status"].item() == "ok"
     assert story.lake.held() == {}

@@ -1,0 +1,137 @@
+"""Series that are doubted before they are recorded: steps and reaches that no day allows, another symbol's prices.
+
+Belongs here: pure functions over what was said and what is known; what the log already holds the same way is no doubt
+any more. Not here: the limits (bounds.py), files that are wrong whatever they hold (wrong_files.py), holding
+(orchestration/recording.py).
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
+
+import polars as pl
+
+from r2k_pipeline.markets import Market
+from r2k_pipeline.sources.bounds import GAP_DAYS, LEAST_REACH, LEAST_SESSIONS, REACH, REACH_SESSIONS, STEP, WIDE_STEP
+from r2k_pipeline.sources.factors import name_factor
+from r2k_pipeline.sources.strangers import find_adjusted, find_strangers
+
+EXAMPLES: Final = 3
+KEY: Final = ["symbol", "session_date"]
+PRICES: Final = ("open", "high", "low", "close")
+OWN_MOVE: Final = 0.1
+"""Relative: what the day itself may have moved beside a factor."""
+
+
+def doubt_series(
+    said: pl.DataFrame, known: pl.DataFrame, splits: pl.DataFrame, markets: Iterable[Market], unproven: Iterable[str]
+) -> dict[str, str]:
+    """Why the new rows of a symbol are doubted, by symbol; most symbols have no such entry.
+
+    `said` are the PriceBars of some answers, `known` the last of each in the log, one row a key; `splits` PriceActions,
+    of which those of kind split count. `unproven` are symbols whose file has no adjusted closes beside the traded ones.
+    """
+    roles = _read_roles(markets)
+    partners = _pair_partners(roles)
+    bars, before = _merge(said, known), _finished(known)
+    news = bars.filter("is_said", pl.col("is_new").any().over("symbol"))
+    found = [
+        *_find_steps(bars, splits, partners, roles),
+        *_find_reaches(bars, partners),
+        *find_strangers(news, before, bars, partners),
+        *find_adjusted(news.filter(pl.col("symbol").is_in(list(unproven))), before, bars, partners),
+    ]
+    doubts: dict[str, list[str]] = {}
+    for symbol, doubt in found:
+        doubts.setdefault(symbol, []).append(doubt)
+    return {symbol: "; ".join(reasons) for symbol, reasons in doubts.items()}
+
+
+def _read_roles(markets: Iterable[Market]) -> pl.DataFrame:
+    """market, symbol, role, without the context symbols: those of one market move together."""
+    rows = [(market.market, *said) for market in markets for said in market.symbols().items()]
+    schema = dict.fromkeys(("market", "symbol", "role"), pl.String)
+    return pl.DataFrame(rows, schema=schema, orient="row").filter(pl.col("role") != "context")
+
+
+def _pair_partners(roles: pl.DataFrame) -> pl.DataFrame:
+    """symbol, role, partner, partner_role: each with the others of its market."""
+    others = roles.rename({"symbol": "partner", "role": "partner_role"})
+    return roles.join(others, on="market").filter(pl.col("symbol") != pl.col("partner")).drop("market").unique()
+
+
+def _finished(bars: pl.DataFrame) -> pl.DataFrame:
+    return bars.filter("is_final", ~pl.col("is_withdrawn")).select(*KEY, *PRICES).sort(KEY)
+
+
+def _merge(said: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+    """The series as they would stand: `said` over `known`, with what is new of them, and the close and day before."""
+    told, before = _finished(said), _finished(known)
+    differs = pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name}_before")) for name in PRICES)
+    over = told.join(before, on=KEY, how="left", suffix="_before").with_columns(is_said=True, is_new=differs)
+    kept = before.join(told, on=KEY, how="anti").with_columns(is_said=False, is_new=False)
+    columns = [*KEY, *PRICES, "is_said", "is_new"]
+    before_it = pl.col("close", "session_date", "is_new").shift().over("symbol").name.prefix("previous_")
+    return pl.concat([over.select(columns), kept.select(columns)]).sort(KEY).with_columns(before_it)
+
+
+def _find_steps(
+    bars: pl.DataFrame, splits: pl.DataFrame, partners: pl.DataFrame, roles: pl.DataFrame
+) -> Iterator[tuple[str, str]]:
+    """Closes too far from the close before, without a split on the day and without a partner that went along."""
+    is_gap = (pl.col("session_date") - pl.col("previous_session_date")).dt.total_days() > GAP_DAYS
+    is_context = ~pl.col("symbol").is_in(roles["symbol"].implode())
+    steps = bars.with_columns(
+        step=(pl.col("close") / pl.col("previous_close")).log(),
+        limit=pl.when(is_gap | is_context).then(math.log(WIDE_STEP)).otherwise(math.log(STEP)),
+    ).filter(pl.col("is_new") | pl.col("previous_is_new"), pl.col("step").abs() > pl.col("limit"))
+    listed = splits.filter(pl.col("kind") == "split", ~pl.col("is_withdrawn"))
+    steps = steps.join(listed, left_on=KEY, right_on=["symbol", "action_date"], how="anti")
+    then = bars.select(partner="symbol", previous_session_date="session_date", then="close")
+    now = bars.select(partner="symbol", session_date="session_date", now="close")
+    witnessed = steps.join(partners, on="symbol").join(now, on=["partner", "session_date"])
+    witnessed = witnessed.join(then, on=["partner", "previous_session_date"])
+    shared = witnessed.filter((pl.col("step") - (pl.col("now") / pl.col("then")).log()).abs() < pl.col("limit"))
+    yield from _told("steps that no session allows, with no split listed", steps, shared, _step)
+
+
+def _find_reaches(bars: pl.DataFrame, partners: pl.DataFrame) -> Iterator[tuple[str, str]]:
+    """Highs and lows too far from open, close and the close before, and no partner that was there."""
+    ends = ("open", "close", "previous_close")
+    widest = pl.max_horizontal("high", "previous_close") / pl.min_horizontal("low", "previous_close")
+    usual = pl.col("true_range").rolling_median(REACH_SESSIONS, min_samples=LEAST_SESSIONS).shift()
+    reaches = bars.with_columns(
+        above=(pl.col("high") / pl.max_horizontal(ends)).log(),
+        below=(pl.min_horizontal(ends) / pl.col("low")).log(),
+        true_range=widest.log(),
+    ).with_columns(usual=usual.fill_null(pl.col("true_range").median()).over("symbol"))
+    limit = pl.max_horizontal(pl.lit(LEAST_REACH), REACH * pl.col("usual"))
+    beyond = reaches.filter("is_new", pl.max_horizontal("above", "below") > limit)
+    there = reaches.select(partner="symbol", session_date="session_date", also_above="above", also_below="below")
+    witnessed = beyond.join(partners, on="symbol").join(there, on=["partner", "session_date"])
+    also = pl.when(pl.col("above") > pl.col("below")).then("also_above").otherwise("also_below")
+    shared = witnessed.filter(also > pl.max_horizontal("above", "below") / 2)
+    yield from _told("highs or lows far beyond the session's other prices", beyond, shared, _reach)
+
+
+def _told(
+    doubt: str, found: pl.DataFrame, shared: pl.DataFrame, example: Callable[[dict[str, Any]], str]
+) -> Iterator[tuple[str, str]]:
+    """Symbol and sentence of those rows that no partner shares."""
+    alone = found.join(shared, on=KEY, how="anti").sort(KEY)
+    for (symbol,), rows in alone.group_by("symbol", maintain_order=True):
+        examples = "; ".join(map(example, rows.head(EXAMPLES).iter_rows(named=True)))
+        yield str(symbol), f"{doubt}: {rows.height}, e.g. {examples}"
+
+
+def _step(row: dict[str, Any]) -> str:
+    """`2024-03-14 close 2071.71 -> 203118.01 (cents for dollars?)`."""
+    looks = name_factor(row["close"] / row["previous_close"], OWN_MOVE)
+    close = f"{row['session_date']} close {row['previous_close']:.2f} -> {row['close']:.2f}"
+    return f"{close} ({looks}?)" if looks else close
+
+
+def _reach(row: dict[str, Any]) -> str:
+    """`2025-12-31 high 3752.66, close 2481.91`."""
+    name = "high" if row["above"] > row["below"] else "low"
+    return f"{row['session_date']} {name} {row[name]:.2f}, close {row['close']:.2f}"
