@@ -17,7 +17,6 @@ from r2k_pipeline.orchestration.publication import describe_generation
 from r2k_pipeline.orchestration.run import Run
 from r2k_pipeline.orchestration.tables import DerivedTable, derived_tables
 
-
 LEFT_OUT: Final = frozenset({"marts.claims", "reference.sessions", "meta.column_dictionary"})
 """Claims start a process of their own, sessions are built once a life, the dictionary is of the contracts."""
 

@@ -27,6 +27,8 @@ STANDING: Final = {
     "marts.weekly_positioning": "marts.positioning_vintages",
 }
 """These hold what stands, so that a revision replaces a row; all that was ever told is in the vintages."""
+COMPARED_BUT: Final = AHEAD | ABOUT_RUNS | SUMMARIES | STANDING.keys()
+"""All other tables are compared row by row, new ones too."""
 LATER: Final = {
     "superseded_at": ("superseded_at",),
     "withdrawn_at": ("withdrawn_at", "withdrawn_date"),
@@ -71,7 +73,7 @@ def known_by(rows: pl.DataFrame, moment: datetime) -> pl.DataFrame:
 
 def changes(before: Generation, after: Generation) -> list[str]:
     """One line a table of which `after` does not tell every row that `before` told, as it was told then."""
-    compared = sorted(before.tables.keys() - AHEAD - ABOUT_RUNS - SUMMARIES - STANDING.keys())
+    compared = sorted(before.tables.keys() - COMPARED_BUT)
     return [line for name in compared for line in _changed(name, before, after)]
 
 
