@@ -3,7 +3,9 @@
 Belongs here: the order of these steps, so that a day of a life takes a second or two. Not here: expectations.
 """
 
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from graphlib import TopologicalSorter
 from typing import Final
@@ -41,16 +43,30 @@ def _sessions(run: Run) -> pl.DataFrame:
     return run.lake.read(Sessions)
 
 
-def build(run: Run) -> list[str]:
-    """Build every table from raw and publish; the message of the first that breaks its contract."""
+@dataclass(frozen=True)
+class Spent:
+    """What one table took: wall and CPU (all threads) seconds."""
+
+    wall: float
+    cpu: float
+
+
+def build(run: Run, spent: dict[str, Spent] | None = None) -> list[str]:
+    """Build every table from raw and publish; the message of the first that breaks its contract.
+
+    `spent` is filled with what each table took, by its name.
+    """
     _sessions(run)
     for derived in (table for table in in_order() if table.table.dotted() not in LEFT_OUT):
+        wall, cpu = time.perf_counter(), time.process_time()
         frame = derived.build(run)
         fitting = derived.table.fit(frame)
         if fitting is None:
             _, failure = derived.table.filter(frame, cast=True)
             return [f"{derived.table.dotted()} contract: {failure.counts()}"]
         run.lake.write(derived.table, fitting)
+        if spent is not None:
+            spent[derived.table.dotted()] = Spent(time.perf_counter() - wall, time.process_time() - cpu)
     run.lake.write(Generation, describe_generation(run))
     return [*_errors(run)]
 

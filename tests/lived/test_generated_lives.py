@@ -129,7 +129,7 @@ def _lived(folder: Path, drawn: Drawn) -> Life:
     desk = Desk(Vendor(truth, drawn.events), clock)
     life = Life(Settings(source="live", lake=folder / "lake"), ONE, clock, desk=(desk, desk))
     for moment, accept in zip(drawn.runs, drawn.accepts, strict=True):
-        for _, item in life.lake.held() if accept else ():
+        for item in sorted({item for _, item in life.lake.held()}) if accept else ():
             note(life.accept(item, moment - timedelta(minutes=1)))
         day = life.day(moment)
         assert not [line for line in day.failed if "r2k accept" not in line], moment

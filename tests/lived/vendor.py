@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -155,7 +155,7 @@ class Vendor:
         by_file: dict[str, list[str]] = defaultdict(list)
         for line in self.lines(moment):
             by_file[line.file].append(line.text)
-        return {name: zip_of(self.truth.headers[name], texts) for name, texts in sorted(by_file.items())}
+        return {name: zip_of(self.truth.headers[name], tuple(texts)) for name, texts in sorted(by_file.items())}
 
     def newest_report(self, moment: datetime) -> list[Line]:
         """The lines of the CFTC's current-week file."""
@@ -181,7 +181,8 @@ def _saved(file: Path, body: bytes, moment: datetime) -> None:
     os.utime(file, (moment.timestamp(), moment.timestamp()))
 
 
-def zip_of(header: str, lines: Iterable[str]) -> bytes:
+@lru_cache(maxsize=64)
+def zip_of(header: str, lines: tuple[str, ...]) -> bytes:
     """A CFTC zip; the same lines are the same bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
