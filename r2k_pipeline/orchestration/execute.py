@@ -5,7 +5,7 @@ Belongs here: the run and its summary. Not here: the steps themselves, Dagster's
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from r2k_pipeline.contracts.meta import Generation
 from r2k_pipeline.lake import Lake, LakeError
 from r2k_pipeline.orchestration.instance import PROCESS, open_instance
 from r2k_pipeline.orchestration.resources import Pipeline
+from r2k_pipeline.orchestration.run import Run
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.warehouse import open_warehouse
 
@@ -59,8 +60,13 @@ class Summary:
         return "\n".join(lines)
 
 
-def execute_refresh(definitions: dg.Definitions, settings: Settings) -> Summary:
-    """Materialize everything for `settings` in this process; a failed step is in the summary, not raised."""
+def execute_refresh(
+    definitions: dg.Definitions, settings: Settings, run_of: Callable[[Settings], Run] = Run.of
+) -> Summary:
+    """Materialize everything for `settings` in this process; a failed step is in the summary, not raised.
+
+    `run_of` says what the steps work on: a caller may give it another clock, other markets, sources of its own.
+    """
     started = time.monotonic()
     with open_instance(settings) as instance:
         result = definitions.resolve_job_def("refresh").execute_in_process(
@@ -69,6 +75,7 @@ def execute_refresh(definitions: dg.Definitions, settings: Settings) -> Summary:
                 "resources": {"pipeline": {"config": Pipeline.config_of(settings)}},
                 "loggers": {"narrator": {}},
             },
+            resources={"pipeline": Pipeline.over(run_of)},
             tags={PROCESS: str(os.getpid())},
             raise_on_error=False,
         )

@@ -3,8 +3,9 @@
 Belongs here: what a run needs before its first step and gives back after its last. Not here: steps.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import ClassVar
 
 import dagster as dg
 from pydantic import Field, PrivateAttr
@@ -22,7 +23,15 @@ class Pipeline(dg.ConfigurableResource):  # type: ignore[type-arg]
     lake: str = Field(default="", description="folder of all data")
     markets: str = Field(default="", description="a markets.toml of your own")
 
+    run_of: ClassVar[Callable[[Settings], Run]] = Run.of
+    """Of the class, because Dagster makes instances of its own out of the fields."""
     _run: Run = PrivateAttr()
+
+    @classmethod
+    def over(cls, run_of: Callable[[Settings], Run]) -> "Pipeline":
+        """The same resource whose runs `run_of` makes: with a clock, markets or sources of the caller's."""
+        pipeline: Pipeline = type(cls.__name__, (cls,), {"run_of": staticmethod(run_of)})()
+        return pipeline
 
     @classmethod
     def config_of(cls, settings: Settings) -> dict[str, str]:
@@ -39,6 +48,6 @@ class Pipeline(dg.ConfigurableResource):  # type: ignore[type-arg]
     def yield_for_execution(self, _context: dg.InitResourceContext) -> Iterator["Pipeline"]:
         """Hold the lake for the run; raises LakeError where another run holds it."""
         chosen = {name: value for name in type(self).model_fields if (value := getattr(self, name))}
-        self._run = Run.of(Settings(**chosen))
+        self._run = type(self).run_of(Settings(**chosen))
         with self._run.lake.lock(self._run.settings.lock_wait_seconds):
             yield self

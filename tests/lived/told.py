@@ -1,0 +1,134 @@
+"""What a generation told, and whether a later one tells the same: told rows are there for good, in all columns.
+
+Belongs here: published tables read from a lake, cut to what was known at a moment, compared. Not here: lives.
+"""
+
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, TABLES
+from r2k_pipeline.lake import Lake
+
+AHEAD: Final = frozenset({"marts.sessions", "staging.cot_releases"})
+"""These hold what is still to come."""
+ABOUT_RUNS: Final = frozenset({"meta.generation", "meta.fetches", "meta.findings", "meta.restatements"})
+"""These say how the runs went and what is doubted now, not what the market did."""
+SUMMARIES: Final = frozenset({"features.level_outcomes", "marts.setup_outcomes"})
+"""These sum up all that is known: a row has no moment of its own."""
+STANDING: Final = {
+    "staging.daily_prices": "staging.price_vintages",
+    "staging.cot_positions": "staging.cot_position_vintages",
+    "marts.weekly_positioning": "marts.positioning_vintages",
+}
+"""These hold what stands, so that a revision replaces a row; all that was ever told is in the vintages."""
+COMPARED_BUT: Final = AHEAD | ABOUT_RUNS | SUMMARIES | STANDING.keys()
+"""All other tables are compared row by row, new ones too."""
+LATER: Final = {
+    "superseded_at": ("superseded_at",),
+    "withdrawn_at": ("withdrawn_at", "withdrawn_date"),
+    "volume_known_at": ("volume_known_at", "volume", "volume_symbol"),
+}
+"""Columns that become known after their row, by the column that says when."""
+EXAMPLES: Final = 3
+Tables = Mapping[str, pl.DataFrame]
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What was published, and the moment whose knowledge it is."""
+
+    as_of: datetime
+    tables: Tables
+
+    @classmethod
+    def of(cls, lake: Lake) -> "Generation":
+        """The published generation of a lake."""
+        tables = published_tables(lake.root)
+        return cls(tables["meta.generation"]["as_of"].item(), tables)
+
+
+def published_tables(root: Path) -> dict[str, pl.DataFrame]:
+    """Every published table, by its dotted name."""
+    folder = root / "published" if (root / "published").exists() else root
+    files = [file for layer in PUBLISHED_LAYERS for file in sorted((folder / layer).glob("*.parquet"))]
+    return {f"{file.parent.name}.{file.stem}": pl.read_parquet(file.read_bytes()) for file in files}
+
+
+def known_by(rows: pl.DataFrame, moment: datetime) -> pl.DataFrame:
+    """The rows known at `moment`, as they looked then; a row without a moment counts as known."""
+    if "known_at" in rows.columns:
+        rows = rows.filter(pl.col("known_at") <= moment)
+    for known_at, names in LATER.items():
+        if known_at in rows.columns:
+            by_then = pl.col(known_at) <= moment
+            rows = rows.with_columns(pl.when(by_then).then(name) for name in names if name in rows.columns)
+    return rows
+
+
+def changes(before: Generation, after: Generation) -> list[str]:
+    """One line a table of which `after` does not tell every row that `before` told, as it was told then."""
+    compared = sorted(before.tables.keys() - COMPARED_BUT)
+    return [line for name in compared for line in _changed(name, before, after)]
+
+
+def _changed(name: str, before: Generation, after: Generation) -> Iterable[str]:
+    if name not in after.tables:
+        yield f"{name}: the table is gone"
+        return
+    key = TABLES[name].primary_key()
+    was, now = (known_by(each.tables[name], before.as_of) for each in (before, after))
+    lost = was.join(now, on=was.columns, how="anti", nulls_equal=True)
+    if lost.is_empty():
+        return
+    paired = lost.join(now, on=key, how="left", suffix="_now", nulls_equal=True)
+    gone = lost.join(now, on=key, how="anti", nulls_equal=True)
+    values = [column for column in was.columns if column not in key]
+    differ = [column for column in values if paired[column].ne_missing(paired[f"{column}_now"]).any()]
+    examples = lost.select(key).head(EXAMPLES).rows()
+    yield (
+        f"{name}: of {was.height} told rows {gone.height} are gone, {lost.height - gone.height} differ "
+        f"({', '.join(differ[:8]) or 'the row'}), e.g. {examples}"
+    )
+
+
+def standing_is_what_stands(generation: Generation) -> list[str]:
+    """The tables of what stands that are not the newest of their vintages."""
+    wrong = []
+    for name, vintages in STANDING.items():
+        rows, key = generation.tables[name], TABLES[name].primary_key()
+        stands = generation.tables[vintages].filter(pl.col("superseded_at").is_null())
+        if "is_withdrawn" in stands.columns:
+            stands = stands.filter(~pl.col("is_withdrawn"))
+        if not rows.select(sorted(key)).sort(sorted(key)).equals(stands.select(sorted(key)).sort(sorted(key))):
+            wrong.append(f"{name}: {rows.height} rows, and {stands.height} stand in {vintages}")
+    return wrong
+
+
+def differences(life: Tables, rebuild: Tables, but: frozenset[str] = frozenset()) -> list[str]:
+    """One line a table that a rebuild from raw has otherwise than the life, in any row, column or order."""
+    found = []
+    for name in sorted((life.keys() | rebuild.keys()) - ABOUT_RUNS - {"marts.sessions"} - but):
+        if name not in life or name not in rebuild:
+            found.append(f"{name}: only {'the life' if name in life else 'the rebuild'} has it")
+        elif not life[name].equals(rebuild[name]):
+            same = life[name].sort(life[name].columns).equals(rebuild[name].sort(life[name].columns))
+            only = life[name].join(rebuild[name], on=life[name].columns, how="anti", nulls_equal=True)
+            rows = f"{life[name].height} rows and {rebuild[name].height}, {only.height} of the life not in the rebuild"
+            keys = only.select(TABLES[name].primary_key()).head(EXAMPLES).rows()
+            found.append(f"{name}: {'in another order' if same else f'{rows}, e.g. {keys}'}")
+    return found
+
+
+def copy_of_raw(lake: Lake, folder: Path) -> Lake:
+    """A fresh lake with nothing but the raw log of `lake`, and what is held."""
+    copy = Lake.of(folder, lake.root.name)
+    for part in ("raw", "held"):
+        if (lake.root / part).exists():
+            shutil.copytree(lake.root / part, copy.root / part)
+    return copy
