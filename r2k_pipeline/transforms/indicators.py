@@ -68,14 +68,13 @@ def build_daily_indicators(bars: pl.DataFrame, *, since: date | None = None) -> 
         fill_indicators(high[rows], low[rows], close[rows], starts, values)
         values[0, 1:][np.diff(number[rows]) != 1] = np.nan
         missing = missing_sessions(number[rows], starts)
-        own = np.arange(rows.start, rows.stop)
+        its = told[slice(*np.searchsorted(told, [rows.start, rows.stop]))]
         if since is not None:
-            own = told[slice(*np.searchsorted(told, [rows.start, rows.stop]))]
-            values, missing = values[:, own - rows.start], missing[own - rows.start]
+            values, missing = values[:, its - rows.start], missing[its - rows.start]
         columns = pl.DataFrame(dict(zip(COLUMNS, values, strict=True)), nan_to_null=True).get_columns()
         order = moving_average_order(*(values[COLUMNS.index(name)] for name in ("sma_50", "sma_100", "sma_200")))
         counted = pl.Series("missing_sessions_252d", missing)
-        return keys[own].hstack([*columns[:-TRIGGERS], order, counted, *columns[-TRIGGERS:]])
+        return keys[its].hstack([*columns[:-TRIGGERS], order, counted, *columns[-TRIGGERS:]])
 
     return pl.concat(map_batches(build, offsets))
 

@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from r2k_pipeline.transforms.market_batches import map_batches
-from r2k_pipeline.transforms.symbols import Integers, column_array, physical_array, symbol_offsets
+from r2k_pipeline.transforms.symbols import Integers, column_array, physical_array, rows_on, symbol_offsets
 
 HOLD_SESSIONS = 5
 """Sessions that a moving reference must stand before it counts: the same patience as a swing pivot's k."""
@@ -36,11 +36,11 @@ def find_evidence(
 
     Kinds: `swing_high` `swing_low` `range_high` `range_low` `year_high` `year_low` `high_252d` `low_252d`, and
     `poc_` `value_area_low_` `value_area_high_` + the name of each rolling profile window. Prices in index points.
-    Raises ValueError if bars are not sorted or the edge of a consolidation is no close of the bars in it.
+    `indicators` have the rows of `bars`, `profiles` are sorted by market and session_date. Raises ValueError if bars or
+    profiles are not sorted or the edge of a consolidation is no close of the bars in it.
     """
     offsets, day = symbol_offsets(bars), bars.schema["session_date"]
-    profiles = profiles.filter(pl.col("profile_window").str.starts_with("rolling_"))
-    windows = profiles["profile_window"].unique().sort()
+    windows = sorted(name for name in profiles["profile_window"].unique() if name.startswith("rolling_"))
     kinds = kind_enum([*KINDS, *(f"{name}_{window}" for window in windows for name in OF_PROFILES)])
     extremes = bars.select("market", "session_date").hstack(indicators.select("atr_14", "high_252d", "low_252d"))
     parts = [
@@ -48,7 +48,7 @@ def find_evidence(
         *_edge_evidence(consolidations, bars, offsets),
         *_year_evidence(bars, offsets),
         *_standing_evidence(extremes, offsets, {name: name for name in ("high_252d", "low_252d")}),
-        *_profile_evidence(profiles, indicators),
+        *_profile_evidence(profiles, windows, bars, offsets, indicators["atr_14"]),
     ]
     dtypes: dict[str, pl.DataType | type[pl.DataType]] = {
         "market": market_enum(bars, offsets),
@@ -57,7 +57,9 @@ def find_evidence(
         "born_date": day,
         "confirmed_date": day,
     }
-    return pl.concat(part.select(pl.col(name).cast(dtype) for name, dtype in dtypes.items()) for part in parts)
+    return pl.concat(
+        part.lazy().select(pl.col(name).cast(of) for name, of in dtypes.items()) for part in parts
+    ).collect()
 
 
 def as_told(found: pl.DataFrame, stood: pl.DataFrame) -> pl.DataFrame:
@@ -93,8 +95,15 @@ def kind_enum(kinds: Iterable[str]) -> pl.Enum:
 
 def _evidence(frame: pl.DataFrame, rows: Integers, kind: str, price: str, confirmed: pl.Series) -> pl.DataFrame:
     """Evidence born at the sessions in `rows` of `frame`, at the prices in its column `price`."""
-    born = frame.select("market", price=price, born_date="session_date")[rows]
-    return born.with_columns(kind=pl.lit(kind), confirmed_date=confirmed)
+    return pl.DataFrame(
+        {
+            "market": frame["market"][rows],
+            "kind": pl.Series([kind]).new_from_index(0, rows.size),
+            "price": frame[price][rows],
+            "born_date": frame["session_date"][rows],
+            "confirmed_date": confirmed,
+        }
+    )
 
 
 def _pivot_evidence(pivots: pl.DataFrame, kinds: pl.Enum) -> pl.DataFrame:
@@ -143,15 +152,15 @@ def _year_evidence(bars: pl.DataFrame, offsets: Integers) -> Iterator[pl.DataFra
         yield _evidence(bars, rows[edge], f"year_{edge}", edge, bars["session_date"].gather(rows["next"]))
 
 
-def _profile_evidence(rolling: pl.DataFrame, indicators: pl.DataFrame) -> Iterator[pl.DataFrame]:
+def _profile_evidence(
+    profiles: pl.DataFrame, windows: list[str], bars: pl.DataFrame, offsets: Integers, atr: pl.Series
+) -> Iterator[pl.DataFrame]:
     """Points of control and value-area edges of the rolling windows; anchored profiles restate other evidence."""
-    atr = indicators.select("market", "session_date", "atr_14")
-    by_window = rolling.sort("market", "session_date").group_by("profile_window", maintain_order=True)
-    for (window,), profile in by_window:
-        with_atr = profile.join(atr, on=["market", "session_date"], how="left", maintain_order="left")
-        yield from _standing_evidence(
-            with_atr, symbol_offsets(profile), {f"{name}_{window}": name for name in OF_PROFILES}
-        )
+    for window in windows:
+        own = profiles.select("market", "session_date", *OF_PROFILES).filter(profiles["profile_window"] == window)
+        rows = rows_on(bars, offsets, own["market"], own["session_date"])
+        kinds = {f"{name}_{window}": name for name in OF_PROFILES}
+        yield from _standing_evidence(own.with_columns(atr[rows].alias("atr_14")), symbol_offsets(own), kinds)
 
 
 def _standing_evidence(frame: pl.DataFrame, offsets: Integers, kinds: dict[str, str]) -> Iterator[pl.DataFrame]:

@@ -9,7 +9,7 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from r2k_pipeline.transforms.symbols import column_array, rows_since, symbol_offsets
+from r2k_pipeline.transforms.symbols import column_array, rows_on, rows_since, symbol_offsets
 
 RANGE = ["market", "start_date", "first_confirmed_date"]
 COLUMNS = (
@@ -49,15 +49,15 @@ def _parents(ranges: pl.DataFrame) -> pl.DataFrame:
     """row, start, parent_start_date of those of `ranges` (row, start, start_date, low, high) that lie within another
     one of their row.
     """
-    inner = ranges.select("row", "start", "low", "high")
-    outer = ranges.select("row", "start_date", outer_start="start", outer_low="low", outer_high="high")
+    inner = ranges.lazy().select("row", "start", "low", "high")
+    outer = ranges.lazy().select("row", "start_date", outer_start="start", outer_low="low", outer_high="high")
     is_around = (
         (pl.col("outer_start") < pl.col("start"))
         & (pl.col("outer_low") <= pl.col("low"))
         & (pl.col("outer_high") >= pl.col("high"))
     )
     nested = inner.join(outer, on="row").filter(is_around)
-    return nested.group_by("row", "start").agg(parent_start_date=pl.col("start_date").max())
+    return nested.group_by("row", "start").agg(parent_start_date=pl.col("start_date").max()).collect()
 
 
 def _spans(bars: pl.DataFrame, consolidations: pl.DataFrame, since: date | None) -> pl.DataFrame:
@@ -69,24 +69,19 @@ def _spans(bars: pl.DataFrame, consolidations: pl.DataFrame, since: date | None)
         {
             "market": bars["market"].gather(offsets[:-1]),
             "begin": offsets[1:] - np.diff(np.searchsorted(told, offsets)),
-            "end": offsets[1:],
         }
     )
     versions = (
-        consolidations.select(*RANGE, "confirmed_date", "end_date", "low", "high")
+        consolidations.lazy()
+        .select(*RANGE, "confirmed_date", "end_date", "low", "high")
         .sort(*RANGE, "confirmed_date")
         .with_columns(until_date=pl.col("confirmed_date").shift(-1).over(RANGE))
-        .filter(pl.col("end_date").is_null())
+        .filter(pl.col("end_date").is_null(), (pl.col("until_date") > (since or date.min)).fill_null(True))
+        .join(markets.lazy(), on="market", maintain_order="left")
+        .collect()
     )
-    if since is not None:
-        versions = versions.filter((pl.col("until_date") > since).fill_null(True))
-    sessions = bars.select("market", "session_date").with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
-    rows = {"start": "start_date", "first": "confirmed_date", "until": "until_date"}
-    for name, day in rows.items():
-        at = sessions.select("market", pl.col("session_date").alias(day), pl.col("row").alias(name))
-        versions = versions.join(at, on=["market", day], how="left" if name == "until" else "inner")
-    return (
-        versions.join(markets, on="market")
-        .with_columns(pl.max_horizontal("first", "begin").alias("first"), pl.coalesce("until", "end").alias("until"))
-        .filter(pl.col("first") < pl.col("until"))
-    )
+    days = {"start": "start_date", "first": "confirmed_date", "until": "until_date"}
+    rows = {name: pl.Series(rows_on(bars, offsets, versions["market"], versions[day])) for name, day in days.items()}
+    return versions.with_columns(
+        rows["start"].alias("start"), first=pl.max_horizontal(rows["first"], "begin"), until=rows["until"]
+    ).filter(pl.col("first") < pl.col("until"))

@@ -1,6 +1,8 @@
 """A frame of many symbols as a batch: where each one's rows are. Belongs here: no arithmetic on prices."""
 
 from datetime import date
+from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -8,6 +10,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+LATEST = np.iinfo(np.int64).max
 
 
 def column_array(bars: pl.DataFrame, name: str) -> Floats:
@@ -54,3 +57,23 @@ def rows_since(bars: pl.DataFrame, since: date | None) -> Integers:
     sessions = bars.get_column("session_date")
     first = pl.Series([since]).cast(sessions.dtype).to_physical()[0]
     return np.flatnonzero(sessions.to_physical().to_numpy() >= first)
+
+
+def rows_on(
+    bars: pl.DataFrame, offsets: Integers, market: pl.Series, day: pl.Series, side: Literal["left", "right"] = "left"
+) -> Integers:
+    """For each market and day the row of `bars` (sorted, `offsets` as symbol_offsets has them) of its first session on
+    or after the day (`side` right: after it); of none, or for a null day, one past its last row.
+
+    Raises KeyError for a market without bars.
+    """
+    bounds = dict(zip(bars.get_column("market").gather(offsets[:-1]), pairwise(offsets), strict=True))
+    sessions = bars.get_column("session_date")
+    days, rows = sessions.to_physical().to_numpy(), np.empty(len(day), np.int64)
+    wanted = day.cast(sessions.dtype).to_physical().cast(pl.Int64).fill_null(LATEST).to_numpy()
+    runs, first = market.rle().struct.unnest(), 0
+    for length, name in runs.iter_rows():
+        (begin, end), own = bounds[name], slice(first, first + length)
+        rows[own] = begin + np.searchsorted(days[begin:end], wanted[own], side)
+        first += length
+    return rows

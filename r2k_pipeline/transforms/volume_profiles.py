@@ -7,14 +7,13 @@ Belongs here: what a window is, whose volume fills it, and the rows that come ou
 import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from r2k_pipeline.transforms.symbols import Floats, Integers, column_array, rows_since, symbol_offsets
+from r2k_pipeline.transforms.symbols import Floats, Integers, column_array, rows_on, rows_since, symbol_offsets
 
 WINDOWS = ("rolling_60", "rolling_250", "since_year_high")
 YEAR_SESSIONS = 252
@@ -26,7 +25,6 @@ to say, from bars known before the first profile: a width that later bars decide
 """
 VOLUME_COVERAGE = 0.9
 """Share of a window's sessions whose volume must be known for a profile of volume; below it, time at price."""
-FIRST, LATEST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 THREADED_ROWS = 200_000
 """From this many rows on, two threads cost less than they save."""
 
@@ -42,7 +40,6 @@ LEVELS = (
 )
 """The kernel's outputs, in its order."""
 KEY = ("market", "session_date", "profile_window")
-COLUMNS = (*KEY, "start_date", *LEVELS, "volume_symbol", "method")
 
 
 class _Windows(NamedTuple):
@@ -85,13 +82,9 @@ def build_volume_profiles(
     offsets = symbol_offsets(bars)
     _refuse_strange_volumes(bars)
     rows = rows_since(bars, since)
-    parts = [
-        _profile_rows(bars, _windows(bars, offsets, window, rows), _Bins(bin_ratio, False)).with_columns(
-            profile_window=pl.lit(window)
-        )
-        for window in windows
-    ]
-    profiles = pl.concat(parts).select(COLUMNS)
+    parts = [_windows(bars, offsets, window, rows) for window in windows]
+    names = pl.Series(windows).gather(np.repeat(np.arange(len(parts)), [part.row.size for part in parts]))
+    profiles = _profile_rows(bars, _joined(parts), names, _Bins(bin_ratio, False))
     return profiles if len(windows) == 1 else profiles.sort(KEY)
 
 
@@ -121,34 +114,24 @@ def build_anchored_profiles(
     names = anchors.get_column("name").gather(np.repeat(np.arange(len(anchors)), lengths))
     bins = _Bins(bin_ratio, False) if bin_points is None else _Bins(float(bin_points), True)
     windows = _Windows(np.repeat(start, lengths), rows, offsets)
-    profiles = _profile_rows(bars, windows, bins).with_columns(names.alias("profile_window"))
+    profiles = _profile_rows(bars, windows, names, bins)
     key = profiles.select(KEY)
     if key.is_duplicated().any():
         raise ValueError(f"two anchors of one name claim one session: {key.filter(key.is_duplicated()).row(0)}")
-    return profiles.select(COLUMNS).sort(KEY)
+    return profiles.sort(KEY)
 
 
-def _anchor_rows(bars: pl.DataFrame, anchors: pl.DataFrame, since: date | None) -> Integers:
-    """Per anchor the rows of `bars`: the anchor's, that of its first profile, one past its last (3 x anchors)."""
+def _anchor_rows(bars: pl.DataFrame, anchors: pl.DataFrame, since: date | None) -> tuple[Integers, Integers, Integers]:
+    """Per anchor the rows of `bars`: the anchor's, that of its first profile, one past that of its last."""
     offsets = symbol_offsets(bars)
-    markets = dict(zip(bars.get_column("market").gather(offsets[:-1]), pairwise(offsets), strict=True))
-    if unknown := set(anchors.get_column("market")) - set(markets):
+    market = anchors.get_column("market")
+    if unknown := set(market) - set(bars.get_column("market").gather(offsets[:-1])):
         raise ValueError(f"anchors name markets without bars: {sorted(unknown)}")
-    sessions = bars.get_column("session_date")
-    days = anchors.select(
-        pl.col(name).cast(sessions.dtype).to_physical().cast(pl.Int64).fill_null(otherwise)
-        for name, otherwise in (("anchor_date", FIRST), ("known_date", FIRST), ("until", LATEST))
-    )
-    told = FIRST if since is None else pl.Series([since]).cast(sessions.dtype).to_physical()[0]
-    physical = sessions.to_physical().to_numpy()
-    found = np.empty((3, len(anchors)), np.int64)
-    for i, market in enumerate(anchors.get_column("market")):
-        begin, end = markets[market]
-        anchor, known, until = days.row(i)
-        found[:2, i] = begin + np.searchsorted(physical[begin:end], [anchor, max(known, told)])
-        found[2, i] = begin + np.searchsorted(physical[begin:end], until, side="right")
-    found[1] = np.maximum(found[1], found[0] + 1)
-    return found
+    anchor, known, until = (anchors.get_column(name) for name in ("anchor_date", "known_date", "until"))
+    start, end = rows_on(bars, offsets, market, anchor), rows_on(bars, offsets, market, until, "right")
+    known = known.fill_null(anchor)
+    told = known if since is None else known.set(known < since, since)
+    return start, np.maximum(rows_on(bars, offsets, market, told), start + 1), end
 
 
 def _refuse_strange_volumes(bars: pl.DataFrame) -> None:
@@ -181,24 +164,33 @@ def _windows(bars: pl.DataFrame, offsets: Integers, window: str, rows: Integers)
     return _Windows(start[is_there], row, np.searchsorted(row, offsets))
 
 
-def _profile_rows(bars: pl.DataFrame, windows: _Windows, bins: _Bins) -> pl.DataFrame:
-    """market, session_date, start_date, levels, volume_symbol, method of each of the windows."""
+def _joined(parts: list[_Windows]) -> _Windows:
+    """The series of all parts."""
+    start, row, offsets = zip(*parts, strict=True)
+    begins = np.cumsum([0, *(part.row.size for part in parts)])
+    places = [own[:-1] + begin for own, begin in zip(offsets, begins, strict=False)]
+    return _Windows(np.concatenate(start), np.concatenate(row), np.concatenate([*places, begins[-1:]]))
+
+
+def _profile_rows(bars: pl.DataFrame, windows: _Windows, names: pl.Series, bins: _Bins) -> pl.DataFrame:
+    """A row for each of the windows, which have these names."""
     volume = bars.get_column("volume")
     timed = ~_is_covered(volume, windows)
     levels = np.full((len(LEVELS), windows.row.size), np.nan)
-    _fill(levels, bars.with_columns(volume.fill_null(0.0)), windows, ~timed, bins)
+    _fill(levels, bars, volume.fill_null(0.0), windows, ~timed, bins)
     if timed.any():
-        _fill(levels, bars.with_columns(volume=pl.lit(1.0)), windows, timed, bins)
+        _fill(levels, bars, pl.repeat(1.0, len(bars), eager=True), windows, timed, bins)
     sessions, is_timed = bars.get_column("session_date"), pl.Series(timed, dtype=pl.Boolean)
-    return pl.DataFrame(
-        {
-            "market": bars.get_column("market").gather(windows.row),
-            "session_date": sessions.gather(windows.row),
-            "start_date": sessions.gather(windows.start),
-            **{name: pl.Series(column, nan_to_null=True) for name, column in zip(LEVELS, levels, strict=True)},
-            "volume_symbol": _last_known_symbol(bars, windows).set(is_timed, None),
-        }
-    ).with_columns(method=pl.when(is_timed).then(pl.lit("time_at_price")).otherwise(pl.lit("proxy_volume")))
+    columns = {
+        "market": bars.get_column("market").gather(windows.row),
+        "session_date": sessions.gather(windows.row),
+        "profile_window": names,
+        "start_date": sessions.gather(windows.start),
+        **dict(zip(LEVELS, levels, strict=True)),
+        "volume_symbol": _last_known_symbol(bars, windows).set(is_timed, None),
+        "method": pl.Series(("proxy_volume", "time_at_price")).gather(timed.astype(np.uint32)),
+    }
+    return pl.DataFrame(columns, nan_to_null=True)
 
 
 def _is_covered(volume: pl.Series, windows: _Windows) -> NDArray[np.bool_]:
@@ -217,20 +209,25 @@ def _last_known_symbol(bars: pl.DataFrame, windows: _Windows) -> pl.Series:
     return symbol.gather(np.maximum.accumulate(known)[windows.row - 1])
 
 
-def _fill(levels: Floats, bars: pl.DataFrame, windows: _Windows, wanted: NDArray[np.bool_], bins: _Bins) -> None:
+def _fill(
+    levels: Floats, bars: pl.DataFrame, weight: pl.Series, windows: _Windows, wanted: NDArray[np.bool_], bins: _Bins
+) -> None:
     """Run the kernel over all series, half of them in a second thread if they are many."""
     from r2k_pipeline.transforms.profile_kernels import Bars, Windows, fill_profiles  # noqa: PLC0415  (imports numba)
 
     if not bins.width > 0:
         raise ValueError(f"bin width {bins.width}: a bin must have one")
-    low, high, close, weight = (column_array(bars, name) for name in ("low", "high", "close", "volume"))
+    weighted = bars.with_columns(weight.cast(pl.Float64).alias("volume"))
+    low, high, close, own = (column_array(weighted, name) for name in ("low", "high", "close", "volume"))
     start, row, offsets = windows
-    workers = 2 if row.size >= THREADED_ROWS else 1
-    cuts = np.linspace(0, offsets.size - 1, workers + 1).astype(int)
-    with ThreadPoolExecutor(workers) as pool:
-        jobs = []
-        for a, b in pairwise(cuts):
-            asked = Windows(start, row, close[row], wanted, offsets[a : b + 1])
-            jobs.append(pool.submit(fill_profiles, levels, Bars(low, high, weight), asked, bins.width, bins.linear))
-    for job in jobs:
-        job.result()
+
+    def fill(first: int, end: int) -> None:
+        asked = Windows(start, row, close[row], wanted, offsets[first : end + 1])
+        fill_profiles(levels, Bars(low, high, own), asked, bins.width, bins.linear)
+
+    if row.size < THREADED_ROWS:
+        fill(0, offsets.size - 1)
+        return
+    cuts = np.linspace(0, offsets.size - 1, 3).astype(int)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(fill, cuts[:-1], cuts[1:]))

@@ -166,7 +166,7 @@ def test_a_profile_depends_on_the_bars_of_its_window_alone(seed: int, cut: int, 
     tail, late = bars[cut:], pl.col("session_date") >= FIRST + dt.timedelta(cut + 399)
     whole = build_volume_profiles(bars, WINDOWS).filter(late)
     assert_frame_equal(build_volume_profiles(tail, WINDOWS).filter(late), whole, check_exact=True)
-    assert set(whole["profile_window"]) == set(WINDOWS)
+    assert {"rolling_60", "rolling_250"} <= set(whole["profile_window"])
 
 
 @settings(max_examples=12, deadline=None)
