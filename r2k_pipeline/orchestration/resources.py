@@ -56,5 +56,4 @@ class Pipeline(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 def _is_whole(context: dg.InitResourceContext) -> bool:
     """Whether all tables are made and published: one of the two jobs, without a selection of assets."""
-    dagster_run = context.dagster_run
-    return dagster_run is not None and dagster_run.job_name in WHOLE and not dagster_run.asset_selection
+    return context.run is not None and context.run.job_name in WHOLE and not context.run.asset_selection
