@@ -20,6 +20,7 @@ from pydantic_settings import SettingsError
 from r2k_pipeline.claims.note import NoteError
 from r2k_pipeline.lake import Lake, LakeError
 from r2k_pipeline.markets import MarketsError
+from r2k_pipeline.restatement import ITEM
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.transforms.setups import SetupsError
 
@@ -145,12 +146,13 @@ def status(as_json: bool, **options: Any) -> None:
 @_lake_option
 @click.argument("item")
 def accept(item: str, **options: Any) -> None:
-    """Take the rows of ITEM (a symbol, a report file) that `r2k status` lists as held."""
-    from r2k_pipeline.orchestration.acceptance import accept_held  # noqa: PLC0415
+    """Take what `r2k status` lists as held: the rows of ITEM (a symbol, a report file), or the `restatement`."""
+    from r2k_pipeline.orchestration.acceptance import accept_held, accept_restatement  # noqa: PLC0415
     from r2k_pipeline.orchestration.run import Run  # noqa: PLC0415
 
     settings = settings_of(**options)
-    click.echo(accept_held(Run(settings, Lake.of(settings.lake, settings.source), markets=()), item))
+    run = Run(settings, Lake.of(settings.lake, settings.source), markets=())
+    click.echo(accept_restatement(run) if item == ITEM else accept_held(run, item))
 
 
 @main.command()

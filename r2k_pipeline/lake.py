@@ -8,6 +8,7 @@ import fcntl
 import hashlib
 import io
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -32,6 +33,10 @@ class LakeError(Exception):
     """The lake cannot be used as asked; the message names the file, the reason and the next command."""
 
 
+class HeldError(LakeError):
+    """Another process holds the lake's lock."""
+
+
 @dataclass(frozen=True)
 class Lake:
     """One source's lake: raw facts under `root`, derived tables under `derived` (a time machine has its own)."""
@@ -53,8 +58,23 @@ class Lake:
 
     @property
     def warehouse(self) -> Path:
-        """The published DuckDB file."""
+        """The published DuckDB file: a link to that of `published`."""
         return self.derived / "warehouse.duckdb"
+
+    @property
+    def published(self) -> Path:
+        """The link to the folder of the published generation, one of `generations`."""
+        return self.derived / "published"
+
+    @property
+    def generations(self) -> Path:
+        """The folders of the generations that are kept, each with a DuckDB file and its Parquet; none ever changes."""
+        return self.derived / "generations"
+
+    def published_files(self, table: str) -> list[Path]:
+        """The Parquet of `layer.name` in the published generation; none before the first one."""
+        file = self.published.resolve() / table.replace(".", "/")
+        return [found] if (found := file.with_name(f"{file.name}.parquet")).exists() else []
 
     def report(self, market: str | None = None) -> Path:
         """The folder of the published site; a site of one market is beside that of all."""
@@ -103,9 +123,10 @@ class Lake:
             raise LakeError(f"{table.dotted()}: cannot read {files[0].parent}: {error}; next: r2k doctor") from error
 
     def write(self, table: type[Table], frame: pl.DataFrame) -> Path:
-        """Replace a derived table in one rename; the caller has validated the frame."""
-        file = self.derived / table.layer / f"{table.table}.parquet"
-        write_atomically(file, _parquet(frame), lambda temporary: _same_rows(temporary, frame.height))
+        """Replace a derived table in one rename, unless it is the same; the caller has validated the frame."""
+        file, body = self.derived / table.layer / f"{table.table}.parquet", _parquet(frame)
+        if not (file.is_file() and file.read_bytes() == body):
+            write_atomically(file, body, lambda temporary: _same_rows(temporary, frame.height))
         return file
 
     def append(self, table: type[Table], frame: pl.DataFrame, recorded_at: datetime) -> Path | None:
@@ -174,6 +195,18 @@ class Lake:
                     found.append(f"{file}: {error}; `r2k run` rebuilds it from raw")
         return found
 
+    def holder(self) -> str | None:
+        """Who holds the lake for a run, as far as it said so; None if it is free."""
+        try:
+            with (self.root / ".lock").open() as stream:
+                try:
+                    fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return stream.read() or "unknown process"
+        except FileNotFoundError:
+            return None
+        return None
+
     @contextmanager
     def lock(self, wait_seconds: float = 0) -> Iterator[None]:
         """Hold the lake for one run by an OS lock that dies with the process; raises LakeError with the holder.
@@ -189,8 +222,8 @@ class Lake:
             _acquire(descriptor, wait_seconds, self.root)
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"process {os.getpid()}".encode(), 0)
-            for stray in self.root.rglob(".*.tmp*"):
-                stray.unlink()
+            for stray in [*self.root.rglob(".*.tmp*")]:
+                remove(stray)
             for journal in self.root.glob(f"raw/*/{JOURNAL}"):
                 _clear_superseded(journal.parent)
             yield
@@ -206,7 +239,7 @@ def _acquire(descriptor: int, wait_seconds: float, root: Path) -> None:
         except BlockingIOError:
             if time.monotonic() >= deadline:
                 holder = os.pread(descriptor, 100, 0).decode() or "another process"
-                raise LakeError(
+                raise HeldError(
                     f"{root}: another run holds this lake ({holder}); next: wait for it, or set R2K_LOCK_WAIT_SECONDS"
                 ) from None
             time.sleep(0.1)
@@ -287,6 +320,24 @@ def write_atomically(file: Path, body: bytes, verify: Callable[[Path], None]) ->
     finally:
         with suppress(NotADirectoryError):  # a parent that is a file: nothing was begun
             temporary.unlink(missing_ok=True)
+
+
+def point(link: Path, target: str) -> None:
+    """Make `link` a symbolic link to `target`, in one rename over the link or file that was there."""
+    temporary = link.with_name(f".{link.name}.{os.getpid()}.tmp")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(target)
+    temporary.replace(link)
+    fsync_folder(link.parent)
+
+
+def remove(path: Path) -> None:
+    """Take away a file, a link or a folder with all that is in it; a folder is hidden first, so that none is half."""
+    if path.is_symlink() or not path.is_dir():
+        path.unlink(missing_ok=True)
+        return
+    hidden = path if path.name.startswith(".") else path.rename(path.with_name(f".{path.name}.tmp"))
+    shutil.rmtree(hidden)
 
 
 def fsync_folder(folder: Path) -> None:

@@ -57,6 +57,7 @@ class Settings(BaseSettings):
         0.05, ge=0, le=1, description="an answer that revises more than this share of a history waits for `r2k accept`"
     )
     raw_files_before_compaction: int = Field(64, ge=1, description="more files of one raw table are merged into one")
+    keep_generations: int = Field(3, ge=1, description="published generations that are kept, the current one too")
     lock_wait_seconds: float = Field(0, ge=0, description="how long a run waits for the lake to be free")
 
     @field_validator("as_of")

@@ -1,7 +1,7 @@
-"""The published DuckDB file: built beside, checked, swapped in by one rename; and how it is opened to read.
+"""The published DuckDB file: built beside, checked, put in its place by one rename; and how it is opened to read.
 
-Belongs here: what makes the file a product (comments, macros, storage version, the swap). Not here: what its
-tables hold (contracts/, sql/, transforms/).
+Belongs here: what makes the file a product (comments, macros, storage version). Not here: what its tables hold
+(contracts/, sql/, transforms/), which generation is the current one (generations.py).
 """
 
 import os
@@ -20,6 +20,8 @@ STORAGE_VERSION: Final = "v1.0.0"
 ROW_GROUP_ROWS: Final = 40_960
 """Whole row groups are packed by the thread that fills them, the rest by one thread at the checkpoint: with DuckDB's
 122,880 most tables are rest. A multiple of 2,048."""
+OPENINGS: Final = 10
+"""A file that is replaced while it is opened is opened again, this often at most."""
 
 
 def publish_warehouse(
@@ -112,27 +114,39 @@ def differing_tables(warehouse: Path, tables: Mapping[type[Table], Sequence[Path
 def open_warehouse(warehouse: Path, memory_limit: str = "1GB") -> duckdb.DuckDBPyConnection:
     """A read-only connection, locked down: no other files, no extensions, no settings, bounded memory; clock in UTC.
 
-    Nothing spills to disk: DuckDB would put its folder of temporary files beside the warehouse, into the lake.
+    Nothing spills to disk: DuckDB would put its folder of temporary files beside the warehouse, into the lake. Links
+    are resolved once, because DuckDB opens a path three times; where a publication comes between, it is opened again.
     Raises LakeError where nothing was published yet or the file cannot be opened.
     """
-    if not warehouse.exists():
-        raise LakeError(f"{warehouse}: no warehouse yet; next: r2k run")
+    for _ in range(OPENINGS):
+        file = warehouse.resolve()
+        try:
+            was = file.stat()
+            return _open(file, memory_limit)
+        except FileNotFoundError as error:
+            if warehouse.resolve() == file:
+                raise LakeError(f"{warehouse}: no warehouse yet; next: r2k run") from error
+        except duckdb.Error as error:
+            if warehouse.exists() and os.path.samestat(was, warehouse.stat()):
+                said = str(error).splitlines()[0]
+                raise LakeError(f"{warehouse}: cannot be opened: {said}; next: r2k run") from error
+    raise LakeError(f"{warehouse}: replaced {OPENINGS} times while it was opened; next: try again")
+
+
+def _open(file: Path, memory_limit: str) -> duckdb.DuckDBPyConnection:
     config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": memory_limit,
         "temp_directory": "",
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
     }
-    try:
-        connection = duckdb.connect(warehouse, read_only=True, config=config)
-        # A second connection of this process finds all of it set for good.
-        if connection.sql("select current_setting('lock_configuration')").fetchall() == [(False,)]:
-            # The zone is no option of a connection: instants would be shown in that of whoever reads them.
-            connection.execute("set global timezone = 'UTC'; set enable_external_access = false")
-            connection.execute("set lock_configuration = true")
-        return connection
-    except duckdb.Error as error:
-        raise LakeError(f"{warehouse}: cannot be opened: {error}; next: r2k run") from error
+    connection = duckdb.connect(file, read_only=True, config=config)
+    # A second connection of this process finds all of it set for good.
+    if connection.sql("select current_setting('lock_configuration')").fetchall() == [(False,)]:
+        # The zone is no option of a connection: instants would be shown in that of whoever reads them.
+        connection.execute("set global timezone = 'UTC'; set enable_external_access = false")
+        connection.execute("set lock_configuration = true")
+    return connection
 
 
 def _parquet_of(files: Sequence[Path]) -> str:

@@ -92,6 +92,6 @@ def copy_of(tmp_path: Path) -> Callable[[Path, str], Path]:
     """Copies a shared folder, so that a test may break it."""
 
     def copy(folder: Path, name: str) -> Path:
-        return shutil.copytree(folder, tmp_path / name)
+        return shutil.copytree(folder, tmp_path / name, symlinks=True)
 
     return copy

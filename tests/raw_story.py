@@ -133,7 +133,7 @@ class Story(Run):
             lake=Lake.of(self.settings.lake, "files", moment),
         )
         replay.lake.write(Sessions, self.lake.read(Sessions))
-        return _built(replay, f"staging.{name}")
+        return built(replay, f"staging.{name}")
 
 
 @cache
@@ -141,11 +141,11 @@ def _tables() -> dict[str, DerivedTable]:
     return {derived.table.dotted(): derived for derived in derived_tables()}
 
 
-def _built(run: Run, name: str) -> pl.DataFrame:
+def built(run: Run, name: str) -> pl.DataFrame:
     table, derived = TABLES[name], _tables()[name]
     for upstream in derived.upstreams:
         if not upstream.startswith("raw.") and upstream != Sessions.dotted():
-            _built(run, upstream)
+            built(run, upstream)
     run.lake.write(table, table.validate(derived.build(run), cast=True))
     return run.lake.read(table)
 

@@ -35,6 +35,7 @@ RANKS: Final = {
     "settings": 1,
     "markets": 1,
     **dict.fromkeys(("sources", "transforms", "lake", "sql_models", "warehouse", "postgresql", "claims"), 2),
+    **dict.fromkeys(("generations", "restatement", "last_run"), 2),
     **dict.fromkeys(("orchestration", "report"), 3),
     **dict.fromkeys(("definitions", "cli"), 4),
 }

@@ -52,6 +52,7 @@ class Box:
         if not warehouse.exists():
             raise LakeError(f"{warehouse}: no warehouse yet; next: r2k run")
         relations = {name: f"published.{name}" for name in SOURCES}
+        warehouse = warehouse.resolve()  # once: a publication while it is opened would be half the one, half the other
         with cls._open([f"attach {_quoted(warehouse)} as published (read_only)"], relations, seconds) as box:
             yield box
 

@@ -12,6 +12,7 @@ from r2k_pipeline.contracts import (
     prices,
     profiles,
     reference,
+    restatements,
 )
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "prices",
     "profiles",
     "reference",
+    "restatements",
 ]

@@ -111,7 +111,7 @@ class CotReports(Table, layer="raw"):
         return _sums_to_open_interest("short")
 
 
-class CotReleases(Table, layer="staging"):
+class CotReleases(Table, layer="staging", known_by="released_at", told_with="staging.cot_position_vintages"):
     """When one COT report became public, and how we know."""
 
     report_date = day("as-of day of the report", key=True)
@@ -160,7 +160,7 @@ class CotPositionVintages(_GroupPositions, Table, layer="staging"):
     source = text("source of the raw row this is")
 
 
-class CotPositions(_GroupPositions, Table, layer="staging"):
+class CotPositions(_GroupPositions, Table, layer="staging", known_by=None):
     """One trader group's positions in one contract and report, as known at `as_of`, in contracts as reported."""
 
     report_type = choice(REPORT_TYPES, "which report", key=True)

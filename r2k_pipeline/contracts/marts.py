@@ -118,7 +118,7 @@ class _WeeklyPositions(dy.Schema):
         return are_longs & (pl.col("short_contracts_change_1w").is_not_null() | ~shorts)
 
 
-class WeeklyPositioning(_WeeklyPositions, Table, layer="marts"):
+class WeeklyPositioning(_WeeklyPositions, Table, layer="marts", known_by=None):
     """One trader group's positions in one market and report, in today's contract equivalents, and their week."""
 
     known_at = instant("when these values were known: released_at, or later where a revision changed them")

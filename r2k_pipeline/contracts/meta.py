@@ -7,6 +7,7 @@ import dataframely as dy
 import polars as pl
 
 from r2k_pipeline.contracts.columns import MEASURES, additive, choice, count, day, dimension, flag, instant, text
+from r2k_pipeline.contracts.restatements import Restated
 from r2k_pipeline.contracts.table import LAYERS, Table
 
 FETCH_STATUSES = ("ok", "held", "failed", "absent", "accepted")
@@ -81,7 +82,7 @@ class Fetches(_Fetch, Table, layer="meta"):
 class Generation(Table, layer="meta"):
     """The generation in this warehouse: what was published, when, from what. One row."""
 
-    generation_id = text("digest over the content of every published table but meta.fetches", key=True)
+    generation_id = text("digest over the content of every published table but meta.fetches and restatements", key=True)
     published_at = instant("when this file was swapped in")
     as_of = instant("the moment whose knowledge this is")
     source = text("which source: sample, files or live")
@@ -90,6 +91,16 @@ class Generation(Table, layer="meta"):
     r2k_version = text("version of the program")
     raw_files = count("files", "raw log files it was built from")
     last_recorded_at = instant("latest recorded_at in the raw logs", nullable=True)
+    settings_digest = text("what was set that tables depend on: name=digest, separated by blanks")
+    markets_digest = text("the configured markets: name=digest, separated by blanks")
+    code_digest = text("digest over the program and its SQL")
+    ledger_digest = text("digest over the release ledger")
+
+
+class Restatements(Restated, Table, layer="meta"):
+    """One table of one accepted restatement: how many rows that were told differ, and why. The generation that told
+    otherwise stays readable below `generations/` for a while.
+    """
 
 
 class ColumnDictionary(Table, layer="meta"):

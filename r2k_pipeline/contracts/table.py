@@ -5,8 +5,10 @@ register of all tables. Not here: columns (columns.py) or tables (prices.py, cot
 """
 
 import re
+from collections.abc import Mapping
+from datetime import datetime
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final, TypeVar
 
 import dataframely as dy
 import polars as pl
@@ -16,18 +18,39 @@ COLUMNS = "__dataframely_columns__"
 LAYERS = ("reference", "raw", "staging", "features", "marts", "meta")
 PUBLISHED_LAYERS = LAYERS[2:]
 """Those that the warehouse has."""
+DATED_LAYERS: Final = ("staging", "features", "marts")
+"""Those whose rows are dated by `known_at` where they have it: raw is a log, reference and meta describe."""
+LATER: Final = {
+    "superseded_at": ("superseded_at",),
+    "withdrawn_at": ("withdrawn_at", "withdrawn_date"),
+    "volume_known_at": ("volume_known_at", "volume", "volume_symbol"),
+}
+"""Instants that date columns which become known later than their row, and the columns that each of them dates."""
+BY_NAME: Final = ""
+"""Stands for `known_by` where a contract leaves it to the names of its columns."""
+Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 
 TABLES: "dict[str, type[Table]]" = {}
 """Every table by its dotted name, filled as the contract modules are imported."""
 
 
 class Table(dy.Schema):
-    """A table of the lake: its columns, key and rules; the docstring says what one row is."""
+    """A table of the lake: its columns, key and rules; the docstring says what one row is.
+
+    `known_by`: the column with the instant at which a row became known; None where the table tells nothing dated, as a
+    view of what stands at `as_of` or an aggregate over all of history. `told_with`: the table that must have a row of
+    the same key before a row tells anything. `known_later`: the instant that dates a column known later than its row.
+    """
 
     layer: ClassVar[str]
     table: ClassVar[str]
+    known_by: ClassVar[str | None]
+    told_with: ClassVar[str | None]
+    known_later: ClassVar[Mapping[str, str]]
 
-    def __init_subclass__(cls, layer: str, **kwargs: Any) -> None:
+    def __init_subclass__(
+        cls, layer: str, known_by: str | None = BY_NAME, told_with: str | None = None, **kwargs: Any
+    ) -> None:
         super().__init_subclass__(**kwargs)
         if layer not in LAYERS:
             raise TypeError(f"{cls.__name__}: layer {layer!r} is not one of {LAYERS}")
@@ -36,6 +59,11 @@ class Table(dy.Schema):
         columns: dict[str, dy.Column] = cls.__dict__[COLUMNS]
         keys_first = sorted(columns, key=lambda name: not columns[name].primary_key)
         setattr(cls, COLUMNS, {name: columns[name] for name in keys_first})
+        by_name = "known_at" if "known_at" in columns and layer in DATED_LAYERS else None
+        cls.known_by = by_name if known_by == BY_NAME else known_by
+        cls.told_with = told_with
+        later = {column: instant for instant, dated in LATER.items() if instant in columns for column in dated}
+        cls.known_later = {column: instant for column, instant in later.items() if column in columns}
         TABLES[cls.dotted()] = cls
 
     @classmethod
@@ -68,6 +96,21 @@ class Table(dy.Schema):
     def description(cls) -> str:
         """What one row is, from the docstring's first paragraph."""
         return " ".join((cls.__doc__ or "").split("\n\n")[0].split())
+
+
+def told_by(table: type[Table], rows: Frame, moment: datetime) -> Frame:
+    """What `rows` of `table` told by `moment`: those known by then, columns that became known after it null.
+
+    A column that `rows` lack (they are of an older version) dates nothing.
+    """
+    names = rows.collect_schema().names()
+    later = [
+        pl.when(pl.col(instant).is_null() | (pl.col(instant) <= moment)).then(column).alias(column)
+        for column, instant in table.known_later.items()
+        if column in names and instant in names
+    ]
+    is_known = pl.col(table.known_by) <= moment if table.known_by in names else pl.lit(True)
+    return rows.filter(is_known).with_columns(later)
 
 
 def _is_unique(keys: pl.DataFrame) -> bool:

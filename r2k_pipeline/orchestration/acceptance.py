@@ -1,6 +1,6 @@
-"""Acceptance: answers that were held aside become vintages, because a user said so.
+"""Acceptance: answers that were held aside become vintages, and told rows may differ, because a user said so.
 
-Belongs here: what `r2k accept` does. Not here: what is held and why (revisions.py, recording.py).
+Belongs here: what `r2k accept` does. Not here: what is held and why (revisions.py, recording.py, gate.py).
 """
 
 from datetime import datetime
@@ -13,7 +13,23 @@ from r2k_pipeline.contracts.table import TABLES, Table
 from r2k_pipeline.lake import LakeError
 from r2k_pipeline.orchestration.revisions import changed, key_of, latest, vendor_rows
 from r2k_pipeline.orchestration.run import Run
+from r2k_pipeline.restatement import ITEM, read_restatement, write_restatement
 from r2k_pipeline.sources.corrections import CORRECTIONS
+
+
+def accept_restatement(run: Run) -> str:
+    """Accept that told rows will differ as the last run found, no otherwise; what was done, in a few lines.
+
+    Takes the lake's lock. Raises LakeError where no restatement waits.
+    """
+    with run.lake.lock(run.settings.lock_wait_seconds):
+        if (found := read_restatement(run.lake)) is None:
+            raise LakeError(f"{ITEM}: none waits; next: r2k status")
+        accepted = found.model_copy(update={"accepted_at": run.clock()})
+        write_restatement(run.lake, accepted)
+    return "\n".join(
+        [*accepted.lines(run.settings.source)[:-1], f"accepted; {accepted.next_command(run.settings.source)}"]
+    )
 
 
 def accept_held(run: Run, item: str) -> str:

@@ -16,9 +16,10 @@ import duckdb
 
 from r2k_pipeline.contracts.meta import Generation
 from r2k_pipeline.lake import Lake, LakeError
+from r2k_pipeline.last_run import tell_failures, tell_refused
 from r2k_pipeline.orchestration.instance import PROCESS, open_instance
 from r2k_pipeline.orchestration.resources import Pipeline
-from r2k_pipeline.orchestration.run import Run
+from r2k_pipeline.orchestration.run import Run, now
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.warehouse import open_warehouse
 
@@ -79,7 +80,13 @@ def execute_refresh(
             tags={PROCESS: str(os.getpid())},
             raise_on_error=False,
         )
-    return _summarise(settings, result, time.monotonic() - started)
+    summary = _summarise(settings, result, time.monotonic() - started)
+    lake = Lake.of(settings.lake, settings.source, settings.as_of)
+    if result.get_step_success_events() or result.get_step_failure_events():
+        tell_failures(lake, summary.failures)
+    else:
+        tell_refused(lake, now(), summary.failures)
+    return summary
 
 
 def _summarise(settings: Settings, result: dg.ExecuteInProcessResult, seconds: float) -> Summary:
@@ -135,8 +142,9 @@ def _failed_checks(result: dg.ExecuteInProcessResult) -> list[str]:
 
 
 def _failed_steps(result: dg.ExecuteInProcessResult) -> list[str]:
-    """The first cause of each failed step, in one line; of the run itself where it failed before its first step."""
-    steps = [f"{event.step_key}: {_first_cause(event)}" for event in result.get_step_failure_events()]
+    """The first cause of each failed step, by line; of the run itself where it failed before its first step."""
+    failed = result.get_step_failure_events()
+    steps = [f"{event.step_key}: {line}" for event in failed for line in _first_cause(event).splitlines()]
     refused = [event for event in result.all_events if event.event_type == dg.DagsterEventType.RESOURCE_INIT_FAILURE]
     return [*steps, *map(_first_cause, refused)]
 

@@ -5,13 +5,17 @@ Belongs here: what a run needs before its first step and gives back after its la
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
+from r2k_pipeline.last_run import begin_run, end_run
 from r2k_pipeline.orchestration.run import Run
 from r2k_pipeline.settings import Settings
+
+WHOLE: Final = ("refresh", "refresh_and_report")
+"""Jobs that make all tables and publish them."""
 
 
 class Pipeline(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -49,5 +53,15 @@ class Pipeline(dg.ConfigurableResource):  # type: ignore[type-arg]
         """Hold the lake for the run; raises LakeError where another run holds it."""
         chosen = {name: value for name in type(self).model_fields if (value := getattr(self, name))}
         self._run = type(self).run_of(Settings(**chosen))
-        with self._run.lake.lock(self._run.settings.lock_wait_seconds):
-            yield self
+        run, lake = self._run, self._run.lake
+        with lake.lock(run.settings.lock_wait_seconds):
+            begin_run(lake, run.clock()) if _is_whole(_context) else None
+            try:
+                yield self
+            finally:
+                end_run(lake, run.clock())
+
+
+def _is_whole(context: dg.InitResourceContext) -> bool:
+    """Whether all tables are made and published: one of the two jobs, without a selection of assets."""
+    return context.run is not None and context.run.job_name in WHOLE and not context.run.asset_selection

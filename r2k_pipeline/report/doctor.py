@@ -3,7 +3,6 @@
 Belongs here: one finding per thing examined. Not here: repairs.
 """
 
-import fcntl
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -74,15 +73,8 @@ def _markets(settings: Settings) -> Iterator[Finding]:
 
 
 def _holder(lake: Lake) -> Finding:
-    lock = lake.root / ".lock"
-    if not lock.exists():
-        return Finding("lock", True, "free")
-    with lock.open() as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return Finding("lock", True, f"a run is on: {stream.read() or 'unknown process'}")
-    return Finding("lock", True, "free")
+    holder = lake.holder()
+    return Finding("lock", True, "free" if holder is None else f"a run is on: {holder}")
 
 
 def _files(lake: Lake) -> Iterator[Finding]:
@@ -113,17 +105,17 @@ def _lost_rows(lake: Lake) -> Iterator[str]:
 
 
 def _tables(settings: Settings, lake: Lake) -> Iterator[Finding]:
-    """Derived tables that are damaged, or left by a run that did not publish."""
+    """Published Parquet that does not hold what the DuckDB file beside it does: one of them is damaged."""
     published = [t for t in TABLES.values() if t.layer in PUBLISHED_LAYERS]
-    files = {table: found for table in published if (found := lake.files(table.dotted()))}
+    files = {table: found for table in published if (found := lake.published_files(table.dotted()))}
     try:
-        problems = differing_tables(lake.warehouse, files, settings.memory_limit)
+        problems = differing_tables(lake.warehouse.resolve(), files, settings.memory_limit)
     except duckdb.Error as error:
         problems = [f"{lake.warehouse}: {str(error).splitlines()[0]}"]
     for problem in problems:
         yield Finding("tables", False, f"{problem}; next: r2k run")
     if not problems:
-        yield Finding("tables", True, f"{len(files)} derived tables have the rows that were published")
+        yield Finding("tables", True, f"{len(files)} tables have the rows that were published")
 
 
 def _warehouse(lake: Lake) -> Finding:
@@ -146,6 +138,8 @@ def _fetches(settings: Settings) -> Iterator[Finding]:
         yield Finding("fetch", False, failure)
     for held in status.held:
         yield Finding("held", False, held)
+    if status.last_run:
+        yield Finding("run", False, status.last_run)
     if status.release and status.release.is_late:
         yield Finding("release", False, f"report {status.release.late_report_date} is late; next: r2k run")
     if status.ok:

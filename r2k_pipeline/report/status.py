@@ -11,18 +11,25 @@ from typing import Any, Final
 
 from r2k_pipeline.contracts.table import TABLES
 from r2k_pipeline.lake import Lake, LakeError
+from r2k_pipeline.last_run import read_last_run
 from r2k_pipeline.report.version import of_this_version
+from r2k_pipeline.restatement import read_restatement
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.sources.release_calendar import NextRelease, next_release
 from r2k_pipeline.warehouse import open_warehouse
 
-_NEWEST: Final = """
-select
-    (select max(session_date) from marts.positioning_vs_technicals),
-    greatest(
-        (select max(report_date) from marts.positioning_vs_technicals),
-        (select max(report_date) from staging.cot_positions where report_type = 'tff_futures')
-    )
+_SESSIONS: Final = """
+select market, max(session_date)
+from marts.markets
+left join marts.positioning_vs_technicals using (market)
+group by market
+order by market
+"""
+_REPORT: Final = """
+select greatest(
+    (select max(report_date) from marts.positioning_vs_technicals),
+    (select max(report_date) from staging.cot_positions where report_type = 'tff_futures')
+)
 """
 """A report is held from its release, and in a mart row from the next close: hours later, or days on Good Friday."""
 _SAID: Final = """
@@ -40,23 +47,30 @@ away, a contract code put right) can never succeed."""
 
 @dataclass(frozen=True)
 class Status:
-    """The published generation, the newest session and report it holds, and the release clock."""
+    """The published generation, the newest session of each market and report it holds, the last run, what is due."""
 
     label: str
     generation_id: str
     published_at: datetime
     as_of: datetime
-    last_session: date | None
+    last_sessions: dict[str, date | None]
     last_report: date | None
     failed: tuple[str, ...]
     held: tuple[str, ...]
     remarks: tuple[str, ...]
+    last_run: str | None
     release: NextRelease | None
 
     @property
     def ok(self) -> bool:
-        """Nothing required failed at the last fetch, nothing waits for acceptance, and no report is late."""
-        return not self.failed and not self.held and not (self.release and self.release.is_late)
+        """The last run went well, nothing required failed in it, nothing waits for acceptance, no report is late."""
+        is_late = self.release is not None and self.release.is_late
+        return not (self.last_run or self.failed or self.held or is_late)
+
+    @property
+    def last_session(self) -> date | None:
+        """The newest session of any market."""
+        return max((day for day in self.last_sessions.values() if day), default=None)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -67,9 +81,11 @@ class Status:
             "published_at": self.published_at.isoformat(),
             "as_of": self.as_of.isoformat(),
             "last_session": str(self.last_session),
+            "last_sessions": {market: day and str(day) for market, day in self.last_sessions.items()},
             "last_report": str(self.last_report),
             "next_report": due and {"report_date": str(due.report_date), "released_at": due.released_at.isoformat()},
             "late_report": due and due.late_report_date and str(due.late_report_date),
+            "last_run": self.last_run,
             "failed": list(self.failed),
             "held": list(self.held),
             "remarks": list(self.remarks),
@@ -81,7 +97,7 @@ class Status:
         lines = [
             f"{self.label}: generation {self.generation_id}, published {self.published_at:%Y-%m-%d %H:%M:%S} UTC",
             f"  known as of   {self.as_of:%Y-%m-%d %H:%M:%S} UTC",
-            f"  last session  {self.last_session}",
+            f"  last session  {self._sessions_by_day()}",
             f"  last report   {self.last_report}",
         ]
         if self.release:
@@ -92,7 +108,15 @@ class Status:
                 lines.append(f"  LATE          {late}")
         lines += [f"  note          {remark}" for remark in self.remarks]
         lines += [f"  HELD          {held}" for held in self.held]
+        lines += [f"  LAST RUN      {self.last_run}"] if self.last_run else []
         return "\n".join([*lines, *(f"  FAILED        {failure}" for failure in self.failed)])
+
+    def _sessions_by_day(self) -> str:
+        """Each day with its markets, the newest first; alone where it is that of all."""
+        days = sorted({day for day in self.last_sessions.values() if day}, reverse=True)
+        named = {day: [market for market, last in self.last_sessions.items() if last == day] for day in (*days, None)}
+        said = [f"{day or 'none'} ({', '.join(markets)})" for day, markets in named.items() if markets]
+        return ", ".join(said) or "none"
 
 
 def read_status(settings: Settings) -> Status:
@@ -105,18 +129,32 @@ def read_status(settings: Settings) -> Status:
         (generation,) = connection.sql(
             "select label, generation_id, published_at, as_of from meta.generation"
         ).fetchall()
-        ((session, report),) = connection.sql(_NEWEST).fetchall()
+        sessions: dict[str, date | None] = dict(connection.sql(_SESSIONS).fetchall())
+        ((report,),) = connection.sql(_REPORT).fetchall()
         said = connection.sql(_SAID).fetchall()
     label, generation_id, published_at, as_of = generation
     due = next_release(datetime.now(UTC), report) if settings.source == "live" else None
     failed = tuple(message for outcome, _, message, is_asked in said if outcome == "failed" and is_asked)
     remarks = tuple(remark for outcome, remark, *_ in said if remark and outcome in ("ok", "accepted"))
     held = tuple(_held(lake, settings.source))
-    return Status(label, generation_id, published_at, as_of, session, report, failed, held, remarks, due)
+    last_run = _last_run(lake, (*failed, *held))
+    return Status(label, generation_id, published_at, as_of, sessions, report, failed, held, remarks, last_run, due)
+
+
+def _last_run(lake: Lake, told: tuple[str, ...]) -> str | None:
+    """How the last run failed, if it did; its failures that are `told` elsewhere are not told again."""
+    run = read_last_run(lake)
+    if run is None:
+        return None
+    other = tuple(line for line in run.failures if not any(message in line for message in told))
+    is_told = bool(run.failures) and not other
+    return None if is_told else run.model_copy(update={"failures": other}).problem(is_on=lake.holder() is not None)
 
 
 def _held(lake: Lake, source: str) -> Iterator[str]:
     """What waits for acceptance now, whatever was published."""
+    if restatement := read_restatement(lake):
+        yield f"{restatement.headline()}; {restatement.next_command(source)}"
     for (table, item), file in lake.held().items():
         try:
             rows = lake.read_held(TABLES[table], file).height

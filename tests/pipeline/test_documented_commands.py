@@ -48,7 +48,10 @@ ELSEWHERE: Final = {
 SHELLS: Final = ("shell", "sh", "bash", "console", "cron")
 READ: Final = ("picture", "text", "toml", "ini", "json", "yaml")
 """Languages of blocks that are looked at or copied, not run."""
-REFUSED: Final = {"r2k accept ^RUT --source live": "none of its revisions are held"}
+REFUSED: Final = {
+    "r2k accept ^RUT --source live": "none of its revisions are held",
+    "r2k accept restatement --source live": "restatement: none waits",
+}
 """Commands that have nothing to do on a lake that is well, and what they say then."""
 
 

@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from r2k_pipeline.contracts.marts import Markets, PositioningVsTechnicals
 from r2k_pipeline.contracts.meta import Fetches, Generation
+from r2k_pipeline.generations import publish_generation
 from r2k_pipeline.lake import Lake
-from r2k_pipeline.orchestration.publication import PUBLISHED
+from r2k_pipeline.orchestration.publication import BY_PUBLISHING, PUBLISHED
 from r2k_pipeline.settings import PROJECT
-from r2k_pipeline.warehouse import publish_warehouse
 from tests.sql.rows import Given, Row, rows_of
 
 SAMPLE: Final = "SAMPLE: synthetic data, not a market"
@@ -45,7 +45,9 @@ def publish(
         ],
         **(more or {}),
     }
-    files = {table: [lake.write(table, rows_of(table, given.get(table, [])))] for table in (*PUBLISHED, Generation)}
+    tables = (*PUBLISHED, *BY_PUBLISHING)
+    files = {table: [lake.write(table, rows_of(table, given.get(table, [])))] for table in tables}
     macros = [macro.read_text("utf-8") for macro in sorted((PROJECT / "sql" / "macros").glob("*.sql"))]
-    publish_warehouse(lake.warehouse, files, macros, "1GB")
+    count = len(list(lake.generations.glob("*")))
+    publish_generation(lake, files, macros, "1GB", f"{count:03}-0123456789abcdef")
     return lake

@@ -16,7 +16,6 @@ import pytest
 from click.testing import Result
 
 from r2k_pipeline.contracts.cot import CotPositions
-from r2k_pipeline.contracts.marts import PositioningVsTechnicals
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.prices import PriceBars
 from r2k_pipeline.lake import Lake
@@ -405,15 +404,15 @@ def test_doctor_counts_a_raw_file_that_is_gone(tmp_path: Path) -> None:
     assert "raw.price_bars: 2 rows were appended, 0 are there" in result.stdout
 
 
-def test_doctor_sees_a_derived_table_that_no_longer_is_what_was_published(tmp_path: Path) -> None:
+def test_doctor_sees_a_published_table_that_no_longer_is_what_was_published(tmp_path: Path) -> None:
     lake = publish(tmp_path, [mart_row("RUT", "2025-03-13", close=2000.0)])
-    (file,) = lake.files("marts.positioning_vs_technicals")
+    (file,) = lake.published_files("marts.positioning_vs_technicals")
     sound = pl.read_parquet(file)
-    lake.write(PositioningVsTechnicals, sound.with_columns(close=2000.0000000000005))
+    sound.with_columns(close=2000.0000000000005).write_parquet(file)
     result = r2k(tmp_path, "doctor", "--lake", tmp_path)
     assert result.exit_code == 1
     assert "marts.positioning_vs_technicals: other rows than were published; next: r2k run" in result.stdout
-    lake.write(PositioningVsTechnicals, sound)
+    sound.write_parquet(file)
     assert r2k(tmp_path, "doctor", "--lake", tmp_path).exit_code == 0
 
 

@@ -1,0 +1,28 @@
+"""Contract of restatements: what was told once, is told otherwise now, and was accepted by a user.
+
+Belongs here: the log of them in raw; meta.py has what is published of it. Not here: one that waits (restatement.py).
+"""
+
+import dataframely as dy
+
+from r2k_pipeline.contracts.columns import additive, count, instant, text
+from r2k_pipeline.contracts.table import Table
+
+
+class Restated(dy.Schema):
+    """The columns of a restatement."""
+
+    restated_at = instant("when the generation that tells otherwise was published", key=True)
+    table_name = text("the table whose told rows differ", key=True)
+    cause = text("what made them differ, as far as it was found")
+    accepted_at = instant("when `r2k accept restatement` took it")
+    rows_changed = additive(count("rows", "told rows with another value"))
+    rows_missing = additive(count("rows", "told rows that are gone"))
+    rows_added = additive(count("rows", "rows of a moment before that had not been told"))
+    example = text("one of them: key, column, value before -> value after")
+    generation_before = text("the generation that told otherwise")
+    generation_after = text("the generation that replaced it")
+
+
+class Restatements(Restated, Table, layer="raw"):
+    """One table of one accepted restatement: how many rows that were told differ, and why."""

@@ -1,0 +1,169 @@
+"""Published generations: a folder each, with the DuckDB file and the Parquet of all tables, behind one link.
+
+Belongs here: how a generation is put on disk, found, kept and removed. Not here: whether it may be published
+(orchestration/gate.py), how the DuckDB file is made and opened (warehouse.py).
+"""
+
+import os
+import shutil
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import polars as pl
+
+from r2k_pipeline.contracts.meta import Generation
+from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.lake import Lake, LakeError, fsync_folder, point, remove
+from r2k_pipeline.warehouse import publish_warehouse
+
+WAREHOUSE: Final = "warehouse.duckdb"
+RESTATED_KEPT: Final = 10
+"""Generations that a restatement replaced are kept beside the newest ones, this many."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """One generation on disk: its folder and its row of meta.generation (columns that it lacks are not there)."""
+
+    folder: Path
+    row: Mapping[str, Any]
+
+    def file(self, table: type[Table]) -> Path:
+        """Where its Parquet of `table` is, if it has that table."""
+        return self.folder / table.layer / f"{table.table}.parquet"
+
+
+def folder_name(published_at: datetime, generation_id: str) -> str:
+    """The name of a generation's folder: names are in the order of publication."""
+    return f"{published_at:%Y%m%dT%H%M%S%fZ}-{generation_id}"
+
+
+def last_generation(lake: Lake) -> Published | None:
+    """The published generation; none before the first one. Raises LakeError where it cannot be read."""
+    if not lake.published.is_symlink():
+        return None
+    folder = lake.published.resolve()
+    file = folder / Generation.layer / f"{Generation.table}.parquet"
+    try:
+        return Published(folder, pl.read_parquet(file).row(0, named=True))
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        raise LakeError(f"{file}: cannot be read: {error}; {_without_comparing(lake.published)}") from error
+
+
+def publish_generation(
+    lake: Lake, tables: Mapping[type[Table], Sequence[Path]], macros: Sequence[str], memory_limit: str, name: str
+) -> int:
+    """Put the generation `name` of `tables` beside the others and swap it in; the size of its DuckDB file in bytes.
+
+    Raises LakeError, and then the published one is as it was. Whoever was killed after the folder was made and before
+    it was swapped in left one that nobody was shown: it goes.
+    """
+    folder, building = lake.generations / name, lake.generations / f".{name}.tmp"
+    for never_published in _kept(lake, newer=True):
+        remove(never_published)
+    try:
+        size = publish_warehouse(building / WAREHOUSE, tables, macros, memory_limit)
+        for table, files in tables.items():
+            for file in files:
+                _put(file, building / table.layer / f"{table.table}.parquet")
+        _finish(building, folder)
+        _swap_in(lake, name)
+    except OSError as error:
+        raise LakeError(f"{folder}: not published, the old one stays: {error}; next: check the disk") from error
+    finally:
+        with suppress(FileNotFoundError):
+            remove(building)
+    return size
+
+
+def take_over(lake: Lake) -> None:
+    """Make a generation of a DuckDB file that stands alone: of a version before generations, or of a copied lake.
+
+    Raises LakeError where it cannot be read: what it told could not be compared with.
+    """
+    file = lake.warehouse
+    if file.is_symlink() or not file.is_file():
+        return
+    try:
+        with duckdb.connect(file, read_only=True) as connection:
+            connection.execute("set enable_progress_bar = false")
+            query = "select published_at, generation_id from meta.generation"
+            name = folder_name(*connection.sql(query).pl().row(0))
+            if not (lake.generations / name).exists():
+                _export(connection, file, lake.generations / name)
+    except (duckdb.Error, pl.exceptions.PolarsError) as error:
+        said = str(error).splitlines()[0]
+        raise LakeError(f"{file}: what it told cannot be read: {said}; {_without_comparing(file)}") from error
+    if lake.published.is_dir() and not lake.published.is_symlink():  # a copy that followed the links
+        remove(lake.published)
+    _swap_in(lake, name)
+
+
+def prune(lake: Lake, keep: int, restated: Collection[tuple[str, datetime]]) -> None:
+    """Remove old generations: the newest `keep` stay, and those that a restatement replaced.
+
+    `restated`: the id of each such generation and when it was replaced. A process that has a removed file open goes on
+    reading it.
+    """
+    older = _kept(lake, newer=False)
+    replaced = set()
+    for generation_id, restated_at in sorted(restated, key=lambda entry: entry[1])[-RESTATED_KEPT:]:
+        before = [f for f in older if f.name.endswith(f"-{generation_id}") and f.name < folder_name(restated_at, "")]
+        replaced |= set(before[-1:])
+    for folder in older[: max(len(older) - keep + 1, 0)]:
+        if folder not in replaced:
+            remove(folder)
+
+
+def _kept(lake: Lake, *, newer: bool) -> list[Path]:
+    """Folders of generations older than the published one, or newer, oldest first."""
+    if not lake.published.exists():  # somebody took the link away: nothing says which of them were published
+        return []
+    current = lake.published.resolve().name
+    found = sorted(lake.generations.glob("[!.]*"), key=lambda folder: folder.name)
+    return [folder for folder in found if folder.name != current and (folder.name > current) == newer]
+
+
+def _put(file: Path, target: Path) -> None:
+    """The same file under a second name, as a copy where the disk has no hard links: files of tables never change."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(file, target)
+    except OSError:
+        shutil.copyfile(file, target)
+        with target.open("rb") as stream:
+            os.fsync(stream.fileno())
+
+
+def _finish(building: Path, folder: Path) -> None:
+    for inner in (*(path for path in building.iterdir() if path.is_dir()), building):
+        fsync_folder(inner)
+    building.rename(folder)
+    fsync_folder(folder.parent)
+
+
+def _swap_in(lake: Lake, name: str) -> None:
+    # A log that some writer left beside the old file must not be replayed on the new one.
+    lake.warehouse.with_name(f"{WAREHOUSE}.wal").unlink(missing_ok=True)
+    point(lake.published, f"{lake.generations.name}/{name}")
+    if not lake.warehouse.is_symlink():
+        point(lake.warehouse, f"{lake.published.name}/{WAREHOUSE}")
+
+
+def _export(connection: duckdb.DuckDBPyConnection, file: Path, folder: Path) -> None:
+    building = folder.with_name(f".{folder.name}.tmp")
+    _put(file, building / WAREHOUSE)
+    for layer, table in connection.sql("select schema_name, table_name from duckdb_tables()").fetchall():
+        target = building / layer / f"{table}.parquet"
+        target.parent.mkdir(exist_ok=True)
+        connection.sql(f'from "{layer}"."{table}"').write_parquet(str(target), compression="zstd")
+    _finish(building, folder)
+
+
+def _without_comparing(path: Path) -> str:
+    return f"next: restore it, or take {path} away: the next run then publishes without comparing"

@@ -1,0 +1,85 @@
+"""Why told rows differ: what the evidence says, by name.
+
+Belongs here: looking for late rows, older history, changed origins, a symbol that is another's copy. Not here: which
+rows differ (restatement.py), what follows (gate.py).
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+import polars as pl
+
+from r2k_pipeline.contracts.prices import PriceBars, PriceVintages
+from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.orchestration.assets import RAW
+from r2k_pipeline.orchestration.origins import changed_parts
+from r2k_pipeline.orchestration.revisions import day_of, key_of
+from r2k_pipeline.orchestration.run import Run
+
+UNKNOWN: Final = "unknown: no new raw row, setting, market or code explains it"
+ALIKE_SESSIONS: Final = 5
+"""Sessions at which two symbols have the same four prices: at so many it is no coincidence."""
+NAMED: Final = 3
+"""How many items of one cause are named."""
+
+
+def find_causes(run: Run, before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...]:
+    """What can have made told rows differ between two rows of meta.generation, one sentence each; or UNKNOWN.
+
+    More than one may be found: each is evidence, none is proof.
+    """
+    found = (*_raw_rows(run, before["as_of"]), *_alike(run), *_origins(before, after))
+    return found or (UNKNOWN,)
+
+
+def _origins(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    for column, what in (("settings_digest", "settings"), ("markets_digest", "markets")):
+        if changed := list(changed_parts(before.get(column) or "", after[column])) if before.get(column) else []:
+            yield f"{what} changed: {_some(changed)}"
+    if before.get("ledger_digest", after["ledger_digest"]) != after["ledger_digest"]:
+        yield "release ledger corrected"
+    if before.get("code_digest") != after["code_digest"]:
+        yield f"code changed: r2k {before['r2k_version']} before, {after['r2k_version']} now"
+
+
+def _raw_rows(run: Run, since: datetime) -> Iterator[str]:
+    """Facts first recorded after `since` of a day at which the log knew others by then: older, between, or all new."""
+    for table in RAW:
+        key, day = key_of(table), day_of(table)
+        scope = [name for name in key if name != day]
+        log = run.lake.read(table, [*key, "recorded_at", *(["is_final"] if table is PriceBars else [])])
+        rows = log.filter("is_final") if table is PriceBars else log
+        first = rows.group_by(key).agg(pl.col("recorded_at").min())
+        known = first.filter(pl.col("recorded_at") <= since).group_by(scope).agg(low=pl.min(day), high=pl.max(day))
+        new = first.filter(pl.col("recorded_at") > since).join(known, on=scope, how="left")
+        for where, what in (
+            (pl.col("low").is_null(), "first rows of what was not there"),
+            (pl.col(day) < pl.col("low"), "older history added"),
+            (pl.col(day).is_between("low", "high"), "late row"),
+        ):
+            yield from _summary(table, what, new.filter(where), scope, day)
+
+
+def _summary(table: type[Table], what: str, rows: pl.DataFrame, scope: list[str], day: str) -> Iterator[str]:
+    if rows.is_empty():
+        return
+    spans = rows.group_by(scope).agg(pl.len(), first=pl.min(day), last=pl.max(day)).sort(scope)
+    said = [f"{' '.join(names)} {n:,} of {first} to {last}" for *names, n, first, last in spans.iter_rows()]
+    yield f"{what}: {table.dotted()} {_some(said)}"
+
+
+def _alike(run: Run) -> Iterator[str]:
+    """Symbols with the bars of another symbol."""
+    bars = run.lake.read(PriceVintages).filter(pl.col("superseded_at").is_null())
+    same = bars.join(bars, on=["session_date", "open", "high", "low", "close"], suffix="_other")
+    pairs = (
+        same.filter(pl.col("symbol") < pl.col("symbol_other")).group_by("symbol", "symbol_other").len().sort("symbol")
+    )
+    for symbol, other, sessions in pairs.filter(pl.col("len") >= ALIKE_SESSIONS).iter_rows():
+        yield f"symbol that looks like another's: {symbol} and {other} have the same bars at {sessions:,} sessions"
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more

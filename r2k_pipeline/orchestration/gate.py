@@ -1,0 +1,105 @@
+"""The gate before publication: a row that was told never changes or goes in silence.
+
+Belongs here: when two generations are compared, what waits for `r2k accept restatement`, what is recorded of one that
+was accepted. Not here: the comparison (restatement.py), causes (causes.py), the publication (publication.py).
+"""
+
+import hashlib
+from datetime import datetime
+
+import polars as pl
+
+from r2k_pipeline.contracts.meta import Restatements as PublishedRestatements
+from r2k_pipeline.contracts.restatements import Restatements
+from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, TABLES
+from r2k_pipeline.generations import Published, last_generation
+from r2k_pipeline.lake import LakeError
+from r2k_pipeline.orchestration.causes import find_causes
+from r2k_pipeline.orchestration.run import Run
+from r2k_pipeline.restatement import (
+    Difference,
+    Restatement,
+    compare_told,
+    read_restatement,
+    write_restatement,
+)
+
+
+class RestatementError(LakeError):
+    """Told rows differ and nobody accepted that; the message names tables, rows, causes and the next command."""
+
+
+def pass_gate(run: Run, generation: pl.DataFrame) -> pl.DataFrame:
+    """Rows of raw.restatements for the candidate whose row of meta.generation is given: none where nothing differs.
+
+    Told rows that differ are a restatement, which waits until it is accepted; one that was accepted passes while it is
+    the same. A rebuild of a past moment passes: it is what the user asked for, and stands in a folder of its own.
+    Raises RestatementError.
+    """
+    last = None if run.is_replay else last_generation(run.lake)
+    found = told_otherwise(run, last) if last else ()
+    restated = tuple(difference for difference in found if difference.rows)
+    if last is None or not restated:
+        return Restatements.create_empty()
+    waiting, candidate = read_restatement(run.lake), generation.row(0, named=True)
+    restatement = Restatement(
+        digest=hashlib.sha256("".join(f"{d.table_name} {d.digest}\n" for d in restated).encode()).hexdigest()[:16],
+        found_at=run.clock(),
+        told_until=last.row["as_of"],
+        generation_before=last.row["generation_id"],
+        causes=find_causes(run, last.row, candidate),
+        differences=restated,
+    )
+    if waiting and waiting.accepted_at and waiting.digest == restatement.digest:
+        return _rows(waiting, waiting.accepted_at, candidate["published_at"], candidate["generation_id"])
+    write_restatement(run.lake, restatement)
+    raise RestatementError("\n".join(restatement.lines(run.settings.source)))
+
+
+def told_otherwise(run: Run, last: Published) -> tuple[Difference, ...]:
+    """How the tables at hand differ from what the `last` generation told by its moment, by table."""
+    found = []
+    for table in TABLES.values():
+        before, after = last.file(table), run.lake.files(table.dotted())
+        if table.layer in PUBLISHED_LAYERS and table.known_by and before.exists() and after:
+            beside = last.file(TABLES[table.told_with]) if table.told_with else None
+            found.append(compare_told(table, before, after[0], last.row["as_of"], beside))
+    return tuple(difference for difference in found if difference)
+
+
+def published_restatements(run: Run, new: pl.DataFrame) -> pl.DataFrame:
+    """The rows of meta.restatements: the log, and those that the generation about to be published adds."""
+    log = run.lake.read(Restatements)
+    known = log.filter(pl.col("restated_at") <= run.as_of) if run.is_replay else log
+    return PublishedRestatements.validate(pl.concat([known, new]).sort(Restatements.primary_key()))
+
+
+def record_published(run: Run) -> None:
+    """Append to the log what the published generation restated; what was killed after the swap is made up for.
+
+    Only what was published is recorded: it is read from there.
+    """
+    files = [] if run.is_replay else run.lake.published_files(PublishedRestatements.dotted())
+    for file in files:
+        told = pl.read_parquet(file.read_bytes()).select(Restatements.column_names())
+        missing = told.join(run.lake.read(Restatements), on=Restatements.primary_key(), how="anti")
+        run.lake.append(Restatements, missing, run.clock())
+
+
+def _rows(found: Restatement, accepted_at: datetime, restated_at: datetime, generation_after: str) -> pl.DataFrame:
+    rows = [
+        {
+            "restated_at": restated_at,
+            "table_name": difference.table_name,
+            "cause": "; ".join(found.causes),
+            "accepted_at": accepted_at,
+            "rows_changed": difference.rows_changed,
+            "rows_missing": difference.rows_missing,
+            "rows_added": difference.rows_added,
+            "example": difference.examples[0],
+            "generation_before": found.generation_before,
+            "generation_after": generation_after,
+        }
+        for difference in found.differences
+    ]
+    return Restatements.validate(pl.DataFrame(rows, schema=Restatements.create_empty().schema))

@@ -1,0 +1,65 @@
+"""What a generation is made from besides raw, as digests: settings, markets, program, release ledger.
+
+Belongs here: the digests, and which of their parts differ. Not here: what a difference leads to (gate.py, causes.py).
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from r2k_pipeline.markets import Market
+from r2k_pipeline.settings import PROJECT, Settings
+
+PACKAGE: Final = Path(__file__).parents[1]
+LEDGER: Final = PACKAGE / "sources" / "cot_releases.toml"
+CORRECTIONS: Final = PACKAGE / "corrections.toml"
+BESIDE: Final = (LEDGER, CORRECTIONS, PACKAGE / "markets.toml")
+"""Data that has a digest of its own: a new line in it is no change of the program."""
+SETTINGS: Final = ("first_year", "profile_since", "report_types")
+"""Settings that tables depend on; beside them the contents of the corrections."""
+
+
+def digests_of(settings: Settings, markets: Iterable[Market]) -> dict[str, str]:
+    """The columns `*_digest` of meta.generation."""
+    return {
+        "settings_digest": _named(_settings(settings)),
+        "markets_digest": _named({market.market: market.model_dump_json() for market in markets}),
+        "code_digest": code_digest(),
+        "ledger_digest": _digest(LEDGER.read_bytes()),
+    }
+
+
+def changed_parts(before: str, after: str) -> Iterator[str]:
+    """The names whose digests differ between two values of `name=digest`: changed, gone or new."""
+    old, new = (dict(part.split("=") for part in text.split()) for text in (before, after))
+    for name in sorted({*old, *new}):
+        if name not in new:
+            yield f"{name} is gone"
+        elif old.get(name) != new[name]:
+            yield f"{name} {'changed' if name in old else 'is new'}"
+
+
+@cache
+def code_digest() -> str:
+    """Digest over the program's sources, its .toml files and its SQL; computed once a process."""
+    digest = hashlib.sha256()
+    files = {*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.toml"), *(PROJECT / "sql").rglob("*.sql")}
+    for file in sorted(files.difference(BESIDE)):
+        digest.update(str(file.relative_to(PROJECT)).encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _settings(settings: Settings) -> dict[str, str]:
+    own = settings.corrections.read_text("utf-8") if settings.corrections else ""
+    values = {name: repr(getattr(settings, name)) for name in SETTINGS}
+    return values | {"corrections": CORRECTIONS.read_text("utf-8") + own}
+
+
+def _named(parts: Mapping[str, str]) -> str:
+    return " ".join(f"{name}={_digest(value.encode())}" for name, value in sorted(parts.items()))
+
+
+def _digest(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()[:16]

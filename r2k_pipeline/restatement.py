@@ -1,0 +1,187 @@
+"""Told rows of two generations held against each other, and the restatement that waits where they differ.
+
+Belongs here: the comparison of one table, the file of what waits. Not here: when it is compared and what made it
+differ (orchestration/gate.py, causes.py), the log of restatements that were accepted (contracts/restatements.py).
+"""
+
+import filecmp
+import hashlib
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from r2k_pipeline.contracts.table import Table, told_by
+from r2k_pipeline.lake import Lake, LakeError, write_atomically
+
+ITEM: Final = "restatement"
+"""What `r2k accept` calls it."""
+EXAMPLES: Final = 3
+
+
+class Difference(BaseModel):
+    """How the told rows of one table differ between two generations; `columns` came (+) or went (-)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    table_name: str
+    rows_changed: int = 0
+    rows_missing: int = 0
+    rows_added: int = 0
+    columns: tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()
+    digest: str = ""
+
+    @property
+    def rows(self) -> int:
+        """All rows that differ."""
+        return self.rows_changed + self.rows_missing + self.rows_added
+
+    def __str__(self) -> str:
+        counts = f"{self.rows_changed:,} rows changed, {self.rows_missing:,} missing, {self.rows_added:,} added"
+        return f"{self.table_name}: {counts}, e.g. {'; '.join(self.examples)}"
+
+
+class Restatement(BaseModel):
+    """What would be told otherwise than generation `generation_before` told by `told_until`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    digest: str
+    found_at: datetime
+    told_until: datetime
+    generation_before: str
+    causes: tuple[str, ...]
+    differences: tuple[Difference, ...]
+    accepted_at: datetime | None = None
+
+    def headline(self) -> str:
+        """What it is, in one line, without the next command."""
+        rows, tables = sum(found.rows for found in self.differences), len(self.differences)
+        told = (
+            f"{rows:,} rows of {tables} tables would differ from what was told by {self.told_until:%Y-%m-%d %H:%M:%S}"
+        )
+        return f"{ITEM}: {told} UTC; cause: {'; '.join(self.causes)}"
+
+    def lines(self, source: str) -> list[str]:
+        """Headline, tables and next command, for a person."""
+        return [
+            self.headline(),
+            *map(str, self.differences),
+            f"generation {self.generation_before} stays; {self.next_command(source)}",
+        ]
+
+    def next_command(self, source: str) -> str:
+        """The next command: to accept it, or to publish what was accepted."""
+        accept = f"r2k accept {ITEM} --source {source}, or undo the cause"
+        return f"next: {f'r2k run --source {source}' if self.accepted_at else accept}"
+
+
+def compare_told(
+    table: type[Table], before: Path, after: Path, moment: datetime, told_with: Path | None = None
+) -> Difference | None:
+    """How what two Parquet files of `table` told by `moment` differs; None where it does not.
+
+    Columns that only one of them has are named and not compared. `told_with`: Parquet of the table that must have a
+    row of the same key (see Table). Raises LakeError where one cannot be read.
+    """
+    if before.samefile(after) or filecmp.cmp(before, after, shallow=False):
+        return None
+    told, said = (told_by(table, _read(file), moment) for file in (before, after))
+    if told_with:
+        keys = _read(told_with).select(table.primary_key()).unique()
+        told, said = (
+            rows.join(keys, on=table.primary_key(), how="semi", maintain_order="left") for rows in (told, said)
+        )
+    came_and_went = _columns(told, said)
+    shared = [name for name in said.columns if name in told.columns]
+    told, said = told.select(shared).cast(said.select(shared).schema, strict=False), said.select(shared)
+    if told.equals(said):
+        return Difference(table_name=table.dotted(), columns=came_and_went) if came_and_went else None
+    return _difference(table, told, said, came_and_went)
+
+
+def _columns(told: pl.DataFrame, said: pl.DataFrame) -> tuple[str, ...]:
+    gone = [f"-{name}" for name in told.columns if name not in said.columns]
+    return (*gone, *(f"+{name}" for name in said.columns if name not in told.columns))
+
+
+def _difference(
+    table: type[Table], told: pl.DataFrame, said: pl.DataFrame, columns: tuple[str, ...]
+) -> Difference | None:
+    """Rows are held against each other by hash first: most are the same."""
+    hashes = [told.hash_rows(), said.hash_rows()]
+    gone, come = told.filter(~hashes[0].is_in(hashes[1].implode())), said.filter(~hashes[1].is_in(hashes[0].implode()))
+    if gone.is_empty() and come.is_empty():  # in another order
+        return Difference(table_name=table.dotted(), columns=columns) if columns else None
+    key = [name for name in table.primary_key() if name in told.columns]
+    if len(key) < len(table.primary_key()):  # rows are told apart by what the older generation lacks: none is the same
+        changed, missing, added = gone.clear().join(come.clear(), on=key, suffix=AFTER), gone, come
+    else:
+        changed = gone.join(come, on=key, suffix=AFTER, nulls_equal=True)
+        missing, added = (a.join(b, on=key, how="anti", nulls_equal=True) for a, b in ((gone, come), (come, gone)))
+    return Difference(
+        table_name=table.dotted(),
+        rows_changed=changed.height,
+        rows_missing=missing.height,
+        rows_added=added.height,
+        columns=columns,
+        examples=tuple(_examples(key, changed, missing, added)),
+        digest=hashlib.sha256(b"".join(_body(frame) for frame in (changed, missing, added))).hexdigest(),
+    )
+
+
+AFTER: Final = " after"
+"""Ends the name of a changed row's new value; no column has a blank in its name."""
+
+
+def _body(frame: pl.DataFrame) -> bytes:
+    """The same bytes for the same rows in any order."""
+    return b"|" + frame.hash_rows().sort().to_numpy().tobytes()
+
+
+def _examples(key: list[str], changed: pl.DataFrame, missing: pl.DataFrame, added: pl.DataFrame) -> Iterator[str]:
+    for row in changed.sort(key).head(EXAMPLES).iter_rows(named=True):
+        name = next(name for name in row if f"{name}{AFTER}" in row and row[name] != row[f"{name}{AFTER}"])
+        yield f"{_key(key, row)} {name} {row[name]} -> {row[f'{name}{AFTER}']}"
+    for rows, what in ((missing, "is missing"), (added, "was not told")):
+        for row in rows.sort(key).head(EXAMPLES).iter_rows(named=True):
+            yield f"{_key(key, row)} {what}"
+
+
+def _key(key: list[str], row: dict[str, Any]) -> str:
+    return " ".join(str(row[name]) for name in key)
+
+
+def _read(file: Path) -> pl.DataFrame:
+    try:
+        return pl.read_parquet(file.read_bytes())
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        raise LakeError(f"{file}: cannot be compared: {error}; next: restore it from backup") from error
+
+
+def file_of(lake: Lake) -> Path:
+    """Where the restatement that waits is kept."""
+    return lake.root / "held" / f"{ITEM}.json"
+
+
+def read_restatement(lake: Lake) -> Restatement | None:
+    """The restatement that waits, or that was accepted and waits for the next run; none if there is none."""
+    file = file_of(lake)
+    try:
+        return Restatement.model_validate_json(file.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (ValidationError, OSError) as error:
+        raise LakeError(f"{file}: cannot be read; next: take it away, `r2k run` finds it anew") from error
+
+
+def write_restatement(lake: Lake, found: Restatement | None) -> None:
+    """Keep what waits, in place of what waited before; None: nothing waits any more."""
+    if found is None:
+        file_of(lake).unlink(missing_ok=True)
+    else:
+        write_atomically(file_of(lake), found.model_dump_json(indent=2).encode(), lambda _: None)

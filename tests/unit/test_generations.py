@@ -1,0 +1,231 @@
+"""A folder per generation behind one link: whole or not at all, kept for a while, never changed, read at any moment."""
+
+import multiprocessing
+import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from queue import Queue
+from typing import Final
+
+import duckdb
+import polars as pl
+import pytest
+
+from r2k_pipeline.contracts.marts import TraderGroups
+from r2k_pipeline.contracts.meta import Generation
+from r2k_pipeline.generations import folder_name, last_generation, prune, publish_generation, take_over
+from r2k_pipeline.lake import Lake, LakeError
+from r2k_pipeline.warehouse import open_warehouse, publish_warehouse
+from tests.sql.rows import rows_of
+
+FIRST: Final = datetime(2025, 1, 7, 22, tzinfo=UTC)
+LABEL: Final = "select g.label, t.label from meta.generation as g cross join marts.trader_groups as t"
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake.of(tmp_path, "files")
+
+
+def tables_of(lake: Lake, number: int) -> tuple[dict[type, list[Path]], str]:
+    """Two tables that both say which generation it is, and the folder's name."""
+    moment, mark = FIRST + timedelta(days=number), f"{number:04}"
+    generation = rows_of(Generation, [{"generation_id": mark, "label": mark, "published_at": moment.isoformat()}
+                                      | {"as_of": moment.isoformat()}])  # fmt: skip
+    groups = rows_of(TraderGroups, [{"label": mark}])
+    files = {table: [lake.write(table, rows)] for table, rows in ((Generation, generation), (TraderGroups, groups))}
+    return files, folder_name(moment, mark)
+
+
+def put(lake: Lake, number: int) -> Path:
+    """Publish the generation of that number; its folder."""
+    files, name = tables_of(lake, number)
+    publish_generation(lake, files, (), "1GB", name)
+    return lake.generations / name
+
+
+def told(lake: Lake) -> list[tuple[object, ...]]:
+    with open_warehouse(lake.warehouse) as connection:
+        return connection.sql(LABEL).fetchall()
+
+
+def test_a_generation_is_a_folder_behind_links(lake: Lake) -> None:
+    folder = put(lake, 1)
+    assert str(lake.published.readlink()) == f"generations/{folder.name}", "relative: a lake may move"
+    assert str(lake.warehouse.readlink()) == "published/warehouse.duckdb"
+    assert lake.published_files("marts.trader_groups") == [folder / "marts" / "trader_groups.parquet"]
+    (file,) = lake.files("marts.trader_groups")
+    assert lake.published_files("marts.trader_groups")[0].samefile(file), "a hard link costs nothing"
+    assert lake.published_files("marts.markets") == []
+    assert told(lake) == [("0001", "0001")]
+    last = last_generation(lake)
+    assert last is not None
+    assert (last.folder, last.row["generation_id"]) == (folder, "0001")
+
+
+def test_what_is_published_stays_as_it_is_when_tables_are_made_anew(lake: Lake) -> None:
+    folder = put(lake, 1)
+    before = {file: file.read_bytes() for file in folder.rglob("*.*")}
+    tables_of(lake, 2)
+    assert {file: file.read_bytes() for file in folder.rglob("*.*")} == before
+
+
+def test_a_publication_that_fails_leaves_the_old_one_and_no_trace(lake: Lake) -> None:
+    folder = put(lake, 1)
+    files, name = tables_of(lake, 2)
+    with pytest.raises(LakeError, match="not published, the old one stays"):
+        publish_generation(lake, files, ["create macro broken() as table select from where"], "1GB", name)
+    assert told(lake) == [("0001", "0001")]
+    assert list(lake.generations.iterdir()) == [folder]
+
+
+def test_old_generations_go_and_those_that_were_restated_stay(lake: Lake) -> None:
+    folders = [put(lake, number) for number in range(6)]
+    replaced = ("0001", FIRST + timedelta(days=2))
+    prune(lake, 3, [replaced])
+    assert sorted(lake.generations.iterdir()) == [folders[1], *folders[3:]]
+
+
+def test_a_generation_that_is_open_is_read_on_after_it_was_removed(lake: Lake) -> None:
+    put(lake, 1)
+    with open_warehouse(lake.warehouse) as connection:
+        put(lake, 2)
+        prune(lake, 1, [])
+        assert len(list(lake.generations.iterdir())) == 1
+        assert connection.sql(LABEL).fetchall() == [("0001", "0001")]
+    assert told(lake) == [("0002", "0002")]
+
+
+def test_a_link_to_a_folder_that_is_gone_is_an_error_and_not_a_first_load(lake: Lake) -> None:
+    shutil.rmtree(put(lake, 1))
+    with pytest.raises(LakeError, match=r"cannot be read: .*; next: restore it, or take .*published away"):
+        last_generation(lake)
+
+
+# Lakes of before
+
+
+def alone(lake: Lake, number: int) -> None:
+    """A DuckDB file as it was published before there were generations."""
+    publish_warehouse(lake.warehouse, tables_of(lake, number)[0], (), "1GB")
+
+
+def test_a_file_of_before_becomes_a_generation_with_its_tables(lake: Lake) -> None:
+    alone(lake, 1)
+    tables_of(lake, 9)  # a run that failed after it
+    take_over(lake)
+    assert lake.published.resolve().name == folder_name(FIRST + timedelta(days=1), "0001")
+    assert told(lake) == [("0001", "0001")]
+    (file,) = lake.published_files("marts.trader_groups")
+    assert TraderGroups.validate(pl.read_parquet(file))["label"].to_list() == ["0001"]
+    Generation.validate(pl.read_parquet(lake.published_files("meta.generation")[0]))
+    take_over(lake)
+    put(lake, 2)
+    assert told(lake) == [("0002", "0002")]
+
+
+def test_a_lake_that_was_copied_without_its_links_is_taken_over(lake: Lake, tmp_path: Path) -> None:
+    put(lake, 1)
+    copy = Lake.of(tmp_path / "copy", "files")
+    shutil.copytree(lake.root, copy.root)
+    assert copy.published.is_dir()
+    assert not copy.published.is_symlink()
+    take_over(copy)
+    assert copy.published.is_symlink()
+    assert told(copy) == [("0001", "0001")]
+    put(copy, 2)
+    assert told(copy) == [("0002", "0002")]
+
+
+def test_a_file_that_cannot_be_read_is_named_with_the_way_out(lake: Lake) -> None:
+    lake.derived.mkdir(parents=True)
+    lake.warehouse.write_bytes(b"no database" * 1000)
+    with pytest.raises(LakeError, match=r"what it told cannot be read.*take .*warehouse\.duckdb away"):
+        take_over(lake)
+    lake.warehouse.unlink()
+    duckdb.connect(lake.warehouse).close()
+    with pytest.raises(LakeError, match="what it told cannot be read: Catalog Error"):
+        take_over(lake)
+
+
+# Killed and read in the middle
+
+DIES: Final = """
+import os, shutil, sys
+from pathlib import Path
+from r2k_pipeline.lake import Lake
+from tests.unit.test_generations import put
+folder = Path(sys.argv[1])
+for steps in range(40):
+    lake = Lake.of(folder / str(steps), "files")
+    shutil.copytree(folder / "lake", lake.root.parent, symlinks=True)
+    child = os.fork()  # nothing was computed so far: there are no threads to lose
+    if not child:
+        left = [steps]
+        def die(event, arguments):
+            if event in ("os.rename", "os.link", "os.symlink", "os.mkdir") and str(lake.root) in str(arguments):
+                left[0] -= 1
+                if left[0] < 0:
+                    os._exit(9)
+        sys.addaudithook(die)
+        put(lake, 2)
+        os._exit(0)
+    if os.waitpid(child, 0)[1] == 0:
+        break
+"""
+
+
+def test_a_run_killed_at_any_step_leaves_the_old_generation_or_the_new(tmp_path: Path) -> None:
+    put(Lake.of(tmp_path / "lake", "files"), 1)
+    subprocess.run([sys.executable, "-c", DIES, str(tmp_path)], check=True)
+    seen = []
+    for steps in range(len(list(tmp_path.iterdir())) - 1):
+        lake = Lake.of(tmp_path / str(steps), "files")
+        ((told_by_file, told_by_table),) = told(lake)
+        assert told_by_file == told_by_table
+        seen.append(told_by_file)
+        with lake.lock():
+            assert [*lake.root.rglob(".*.tmp*")] == [], "swept"
+        put(lake, 3)
+        assert told(lake) == [("0003", "0003")]
+        assert {folder.name[-4:] for folder in lake.generations.iterdir()} == {"0001", told_by_file, "0003"}
+    assert seen == sorted(seen), "the old one up to some step, the new one from there on"
+    assert seen.count("0001") > 8
+    assert seen[-1] == "0002"
+
+
+def read_in_a_loop(folder: Path, done: Event, seen: "Queue[tuple[int, list[str]]]") -> None:
+    """Open, read, close until `done`: how often, and what went wrong."""
+    lake, times, wrong = Lake.of(folder, "files"), 0, []
+    while not done.is_set():
+        times += 1
+        try:
+            (pair,) = told(lake)
+            published = lake.published.resolve()
+            labels = [pl.read_parquet(published / name)["label"][0] for name in
+                      ("meta/generation.parquet", "marts/trader_groups.parquet")]  # fmt: skip
+            wrong += [str(seen) for seen in (pair, labels) if len(set(seen)) > 1]
+        except Exception as error:  # noqa: BLE001  (whatever a reader sees is what is counted)
+            wrong.append(repr(error))
+    seen.put((times, wrong))
+
+
+def test_readers_during_publications_see_whole_generations_and_no_error(lake: Lake) -> None:
+    put(lake, 0)
+    context = multiprocessing.get_context("spawn")
+    done, seen = context.Event(), context.Queue()
+    readers = [context.Process(target=read_in_a_loop, args=(lake.root.parent, done, seen)) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    for number in range(1, 16):
+        put(lake, number)
+        prune(lake, 3, [])
+    done.set()
+    counts = [seen.get(timeout=30) for _ in readers]
+    for reader in readers:
+        reader.join()
+    assert [wrong for _, wrong in counts] == [[], []]
+    assert sum(times for times, _ in counts) > 5

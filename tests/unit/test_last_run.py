@@ -1,0 +1,77 @@
+"""How the last run went, as `r2k status` and doctor tell it: a run that failed or died is not forgotten."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from r2k_pipeline.lake import Lake
+from r2k_pipeline.last_run import begin_run, end_run, mark_published, read_last_run, tell_failures, tell_refused
+from tests.pipeline.command_line import r2k
+from tests.unit.published import mart_row, publish
+
+BEGAN: Final = datetime(2025, 3, 14, 21, tzinfo=UTC)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    rows = [mart_row("RUT", "2025-03-14"), mart_row("SPX", "2025-03-13"), mart_row("NDX", "2025-03-14")]
+    return publish(tmp_path, rows)
+
+
+def status(lake: Lake) -> tuple[int, str]:
+    result = r2k(lake.root.parent, "status", "--lake", lake.root.parent)
+    return result.exit_code, result.output
+
+
+def test_status_tells_the_last_session_of_each_market(lake: Lake) -> None:
+    assert "  last session  2025-03-14 (NDX, RUT), 2025-03-13 (SPX)\n" in status(lake)[1]
+
+
+def test_a_run_that_published_is_well(lake: Lake) -> None:
+    begin_run(lake, BEGAN)
+    mark_published(lake, "0123456789abcdef")
+    end_run(lake, BEGAN)
+    assert status(lake)[0] == 0
+
+
+def test_a_run_that_died_has_failed_and_one_that_goes_on_has_not(lake: Lake) -> None:
+    with lake.lock():
+        begin_run(lake, BEGAN)
+        assert status(lake)[0] == 0
+    code, said = status(lake)
+    assert code == 1
+    assert "LAST RUN      the run of 2025-03-14 21:00:00 UTC died (process " in said
+    assert "the run of 2025-03-14 21:00:00 UTC died" in r2k(lake.root, "doctor", "--lake", lake.root.parent).output
+
+
+def test_a_run_that_did_not_publish_has_failed(lake: Lake) -> None:
+    begin_run(lake, BEGAN)
+    end_run(lake, BEGAN)
+    assert status(lake)[0] == 1
+    tell_failures(lake, ("warehouse: no space", "raw/price_bars fetched: ^RUT"))
+    assert "failed: warehouse: no space (and 1 more lines)" in status(lake)[1]
+
+
+def test_a_run_that_could_not_begin_has_failed_unless_another_one_goes_on(lake: Lake, tmp_path: Path) -> None:
+    with lake.lock():
+        tell_refused(lake, BEGAN, ("another run holds this lake",))
+    assert read_last_run(lake) is None
+    tell_refused(lake, BEGAN, ("no such folder; next: mend it",))
+    assert "failed: no such folder; next: mend it" in status(lake)[1]
+    tell_refused(Lake.of(tmp_path / "nowhere", "files"), BEGAN, ("no such folder",))
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_what_is_named_already_is_not_named_again(tmp_path: Path) -> None:
+    message = "yahoo: ^RUT: no answer; next: try again"
+    lake = publish(
+        tmp_path, [mart_row("RUT", "2025-03-14")], fetches=[{"item": "^RUT", "status": "failed", "message": message}]
+    )
+    begin_run(lake, BEGAN)
+    mark_published(lake, "0123456789abcdef")
+    end_run(lake, BEGAN)
+    tell_failures(lake, (f"raw/price_bars fetched: - {message}",))
+    code, said = status(lake)
+    assert (code, said.count(message), "LAST RUN" in said) == (1, 1, False)

@@ -1,0 +1,72 @@
+"""What a table told by a moment: which column dates its rows, and columns that become known later than their row."""
+
+from datetime import UTC, datetime
+from typing import Final
+
+import polars as pl
+import pytest
+
+import r2k_pipeline.contracts  # noqa: F401  (fills TABLES)
+from r2k_pipeline.contracts.columns import day, instant, number
+from r2k_pipeline.contracts.prices import MarketBars
+from r2k_pipeline.contracts.table import DATED_LAYERS, TABLES, Table, told_by
+from tests.sql.rows import rows_of
+
+MOMENT: Final = datetime(2025, 1, 3, 21, tzinfo=UTC)
+UNDATED: Final = {
+    "staging.daily_prices": "what stands of price_vintages",
+    "staging.cot_positions": "what stands of cot_position_vintages",
+    "marts.weekly_positioning": "what stands of positioning_vintages",
+    "features.level_outcomes": "aggregates over all of history",
+    "marts.setup_outcomes": "aggregates over all of history",
+    "marts.claims": "judged anew on what is known",
+    "marts.markets": "configuration",
+    "marts.sessions": "the calendar",
+    "marts.trader_groups": "a dictionary",
+}
+"""Why rows of a table of a dated layer have no moment; the gate does not look at these."""
+
+
+@pytest.mark.parametrize("table", [t for t in TABLES.values() if t.layer in DATED_LAYERS], ids=lambda t: t.dotted())
+def test_every_table_says_what_dates_its_rows_or_why_nothing_does(table: type[Table]) -> None:
+    if table.dotted() in UNDATED or (table.layer == "features" and "known_at" not in table.columns()):
+        assert table.known_by is None
+    else:
+        assert table.known_by in table.columns(), "the gate would not see that its told rows change"
+
+
+def test_rows_known_later_are_not_told_and_columns_known_later_are_null() -> None:
+    days = ("2025-01-02", "2025-01-03", "2025-01-06")
+    bars = rows_of(
+        MarketBars,
+        [
+            {"market": "RUT", "session_date": date, "known_at": f"{date}T21:00Z", "superseded_at": until}
+            for date, until in zip(days, ("2025-01-03T21:00Z", "2025-01-03T21:01Z", None), strict=True)
+        ],
+    )
+    told = told_by(MarketBars, bars, MOMENT)
+    assert told["session_date"].cast(pl.String).to_list() == list(days[:2])
+    assert told["superseded_at"].to_list() == [MOMENT, None]
+    assert told_by(MarketBars, bars.lazy(), MOMENT).collect().equals(told)
+
+
+def test_a_volume_is_told_from_when_it_is_known() -> None:
+    class Settled(Table, layer="staging"):
+        """One session whose volume settles after its close."""
+
+        session_date = day("the session", key=True)
+        known_at = instant("its close")
+        volume = number("shares", "what was traded", nullable=True)
+        volume_known_at = instant("when the volume had settled", nullable=True)
+
+    del TABLES[Settled.dotted()]
+    rows = rows_of(
+        Settled,
+        [
+            {"session_date": "2025-01-02", "known_at": "2025-01-02T21:00Z", "volume_known_at": "2025-01-03T14:00Z"},
+            {"session_date": "2025-01-03", "known_at": "2025-01-03T21:00Z", "volume_known_at": "2025-01-06T14:00Z"},
+        ],
+    ).with_columns(volume=pl.Series([1.0, 2.0]))
+    told = told_by(Settled, rows, MOMENT)
+    assert told["volume"].to_list() == [1.0, None]
+    assert told["volume_known_at"].null_count() == 1
