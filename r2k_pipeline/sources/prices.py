@@ -134,7 +134,8 @@ def say_missing_opens(rows: pl.DataFrame) -> list[str]:
 
 def _some(days: pl.Series) -> str:
     """How many, and the last few: `200 sessions, the last 2023-10-18, 2023-10-19, 2023-10-20`."""
-    return f"{len(days):,} sessions, the last {', '.join(map(str, days.tail(EXAMPLES)))}"
+    newest = ", ".join(map(str, days.tail(EXAMPLES)))
+    return f"on {newest}" if len(days) == 1 else f"{len(days):,} sessions, the last {newest}"
 
 
 def screen_bars(bars: list[pl.DataFrame], sessions: pl.DataFrame, calendars: Mapping[str, str]) -> Screened:

@@ -179,6 +179,6 @@ def test_two_hundred_sessions_without_an_open_are_not_lost(story: Story, folder:
 def test_a_doubled_last_row_costs_its_volume(story: Story, folder: Path, faults: Path) -> None:
     log = _read(story, folder, faults / "dup_last_volume.csv")
     assert log.select("rows_read", "rows_written", "rows_identical").row(0) == (753, 752, 1)
-    assert "differ in their volumes alone, 1 sessions, the last 2025-12-31" in log["message"].item()
+    assert "differ in their volumes alone, on 2025-12-31" in log["message"].item()
     last = story.known("daily_prices", "2026-01-05T12:00").tail(1)
     assert (round(last["close"].item(), 2), last["volume"].item()) == (2481.91, None)

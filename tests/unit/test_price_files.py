@@ -228,8 +228,7 @@ def test_rows_of_one_day_that_differ_in_their_volumes_alone_are_one_bar_without_
     assert found.rows.select("close", "volume").rows() == [(101.5, 50000.0), (102.5, 50001.0), (103.5, None)]
     assert (found.refused.height, found.identical.height) == (0, 1)
     assert read_bars(answer, sessions, INDEX, NOW).remarks == (
-        "rows of one day differ in their volumes alone, 1 sessions, the last 2025-01-06: the prices stand without a "
-        "volume",
+        "rows of one day differ in their volumes alone, on 2025-01-06: the prices stand without a volume",
     )
 
 
@@ -237,9 +236,7 @@ def test_rows_of_one_day_that_differ_in_their_volumes_alone_are_one_bar_without_
 def test_a_bar_without_a_usable_open_keeps_its_other_prices(folder: Path, sessions: pl.DataFrame, open_: str) -> None:
     found = screened(put(folder, table(*ROWS[:2], f"2025-01-06,{open_},104,99,101,101,1")), sessions)
     assert found.rows.select("open", "high", "low", "close", "volume").row(2) == (None, 104.0, 99.0, 101.0, 1.0)
-    assert say_missing_opens(found.rows) == [
-        "no open inside the bar, 1 sessions, the last 2025-01-06: the other prices stand"
-    ]
+    assert say_missing_opens(found.rows) == ["no open inside the bar, on 2025-01-06: the other prices stand"]
 
 
 def test_an_open_that_a_vendor_rounded_to_float32_is_one(folder: Path, sessions: pl.DataFrame) -> None:
