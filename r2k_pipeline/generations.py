@@ -4,8 +4,6 @@ Belongs here: how a generation is put on disk, found, kept and removed. Not here
 (orchestration/gate.py), how the DuckDB file is made and opened (warehouse.py).
 """
 
-import os
-import shutil
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,7 +16,7 @@ import polars as pl
 
 from r2k_pipeline.contracts.meta import Generation
 from r2k_pipeline.contracts.table import Table
-from r2k_pipeline.lake import Lake, LakeError, fsync_folder, point, remove
+from r2k_pipeline.lake import Lake, LakeError, fsync_folder, link_or_copy, point, remove, table_files
 from r2k_pipeline.warehouse import publish_warehouse
 
 WAREHOUSE: Final = "warehouse.duckdb"
@@ -33,9 +31,9 @@ class Published:
     folder: Path
     row: Mapping[str, Any]
 
-    def file(self, table: type[Table]) -> Path:
-        """Where its Parquet of `table` is, if it has that table."""
-        return self.folder / table.layer / f"{table.table}.parquet"
+    def files(self, table: type[Table]) -> list[Path]:
+        """Its Parquet of `table`; none if it has no such table."""
+        return table_files(self.folder, table.dotted())
 
 
 def folder_name(published_at: datetime, generation_id: str) -> str:
@@ -70,7 +68,8 @@ def publish_generation(
         size = publish_warehouse(building / WAREHOUSE, tables, macros, memory_limit)
         for table, files in tables.items():
             for file in files:
-                _put(file, building / table.layer / f"{table.table}.parquet")
+                inner = f"{table.table}/{file.name}" if table.grows else f"{table.table}.parquet"
+                link_or_copy(file, building / table.layer / inner)
         _finish(building, folder)
         _swap_in(lake, name)
     except OSError as error:
@@ -129,19 +128,8 @@ def _kept(lake: Lake, *, newer: bool) -> list[Path]:
     return [folder for folder in found if folder.name != current and (folder.name > current) == newer]
 
 
-def _put(file: Path, target: Path) -> None:
-    """The same file under a second name, as a copy where the disk has no hard links: files of tables never change."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(file, target)
-    except OSError:
-        shutil.copyfile(file, target)
-        with target.open("rb") as stream:
-            os.fsync(stream.fileno())
-
-
 def _finish(building: Path, folder: Path) -> None:
-    for inner in (*(path for path in building.iterdir() if path.is_dir()), building):
+    for inner in (*(path for path in building.rglob("*") if path.is_dir()), building):
         fsync_folder(inner)
     building.rename(folder)
     fsync_folder(folder.parent)
@@ -157,7 +145,7 @@ def _swap_in(lake: Lake, name: str) -> None:
 
 def _export(connection: duckdb.DuckDBPyConnection, file: Path, folder: Path) -> None:
     building = folder.with_name(f".{folder.name}.tmp")
-    _put(file, building / WAREHOUSE)
+    link_or_copy(file, building / WAREHOUSE)
     for layer, table in connection.sql("select schema_name, table_name from duckdb_tables()").fetchall():
         target = building / layer / f"{table}.parquet"
         target.parent.mkdir(exist_ok=True)

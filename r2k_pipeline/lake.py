@@ -23,7 +23,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from r2k_pipeline.contracts.table import LAYERS, TABLES, Table
+from r2k_pipeline.contracts.table import LAYERS, TABLES, Table, parts_of
 
 JOURNAL: Final = ".merged"
 """In a raw table's folder while its files are merged: the merged file's name, then the names it stands for."""
@@ -73,8 +73,7 @@ class Lake:
 
     def published_files(self, table: str) -> list[Path]:
         """The Parquet of `layer.name` in the published generation; none before the first one."""
-        file = self.published.resolve() / table.replace(".", "/")
-        return [found] if (found := file.with_name(f"{file.name}.parquet")).exists() else []
+        return table_files(self.published.resolve(), table)
 
     def report(self, market: str | None = None) -> Path:
         """The folder of the published site; a site of one market is beside that of all."""
@@ -89,13 +88,13 @@ class Lake:
     def files(self, table: str) -> list[Path]:
         """The Parquet files of `layer.name`, oldest first; raises LakeError for a file that cannot be one.
 
-        A raw table is a folder of immutable files, any other table is one file. A flipped bit does not stop a
-        Parquet reader, it changes values: so raw files are held against the digest in their names.
+        A raw table is a folder of immutable files, a table that grows one of parts, any other table is one file. A
+        flipped bit does not stop a Parquet reader, it changes values: so raw files are held against the digest in
+        their names.
         """
         layer, name = table.split(".")
         if layer != "raw":
-            file = self.derived / layer / f"{name}.parquet"
-            found = [file] if file.exists() else []
+            found = table_files(self.derived, table)
         else:
             folder = self.root / layer / name
             merged = _superseded(folder)
@@ -122,12 +121,33 @@ class Lake:
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
             raise LakeError(f"{table.dotted()}: cannot read {files[0].parent}: {error}; next: r2k doctor") from error
 
+    def count(self, table: type[Table]) -> int:
+        """Rows of a table, by the footers of its files."""
+        return sum(pq.read_metadata(file).num_rows for file in self.files(table.dotted()))
+
     def write(self, table: type[Table], frame: pl.DataFrame) -> Path:
         """Replace a derived table in one rename, unless it is the same; the caller has validated the frame."""
-        file, body = self.derived / table.layer / f"{table.table}.parquet", _parquet(frame)
-        if not (file.is_file() and file.read_bytes() == body):
-            write_atomically(file, body, lambda temporary: _same_rows(temporary, frame.height))
-        return file
+        folder = self.derived / table.layer
+        if table.grows:
+            return self.write_parts(table, frame, [])
+        _write_table(folder / f"{table.table}.parquet", frame)
+        return folder / f"{table.table}.parquet"
+
+    def write_parts(self, table: type[Table], frame: pl.DataFrame, kept: Sequence[Path]) -> Path:
+        """Replace a table that grows: the parts that `frame` has, and those `kept` of the published generation."""
+        folder = self.derived / table.layer / table.table
+        folder.with_name(f"{table.table}.parquet").unlink(missing_ok=True)  # of a version without parts
+        parts = dict(parts_of(frame)) or {"0.parquet": frame}
+        for name, part in parts.items():
+            _write_table(folder / name, part)
+        for file in kept:
+            if not ((target := folder / file.name).exists() and target.samefile(file)):
+                target.unlink(missing_ok=True)
+                link_or_copy(file, target)
+        for stale in {file.name for file in folder.glob("*.parquet")} - {*parts, *(file.name for file in kept)}:
+            (folder / stale).unlink()
+        fsync_folder(folder)
+        return folder
 
     def append(self, table: type[Table], frame: pl.DataFrame, recorded_at: datetime) -> Path | None:
         """Add one immutable file to a raw log, named by moment and content; nothing for no rows."""
@@ -188,7 +208,7 @@ class Lake:
             if file.suffix != ".parquet" or _digest(file.read_bytes()) != _promised(file):
                 found.append(f"{file}: content does not match the digest in its name; next: restore or take it away")
         for layer in LAYERS:
-            for file in sorted((self.derived / layer).glob("*.parquet")):
+            for file in sorted((self.derived / layer).rglob("*.parquet")):
                 try:
                     pq.ParquetFile(file).read()
                 except (OSError, ValueError) as error:
@@ -320,6 +340,32 @@ def write_atomically(file: Path, body: bytes, verify: Callable[[Path], None]) ->
     finally:
         with suppress(NotADirectoryError):  # a parent that is a file: nothing was begun
             temporary.unlink(missing_ok=True)
+
+
+def table_files(folder: Path, table: str) -> list[Path]:
+    """The Parquet of `layer.name` below `folder`: one file, or the parts of a table that grows in their order."""
+    file = folder / table.replace(".", "/")
+    if (whole := file.with_name(f"{file.name}.parquet")).exists():
+        return [whole]
+    return sorted(file.glob("[!.]*"))
+
+
+def _write_table(file: Path, frame: pl.DataFrame) -> None:
+    """Replace a file, unless it is the same."""
+    body = _parquet(frame)
+    if not (file.is_file() and file.read_bytes() == body):
+        write_atomically(file, body, lambda temporary: _same_rows(temporary, frame.height))
+
+
+def link_or_copy(file: Path, target: Path) -> None:
+    """The same file under a second name, as a copy where the disk has no hard links: files of tables never change."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(file, target)
+    except OSError:
+        shutil.copyfile(file, target)
+        with target.open("rb") as stream:
+            os.fsync(stream.fileno())
 
 
 def point(link: Path, target: str) -> None:

@@ -6,7 +6,7 @@ differ (orchestration/gate.py, causes.py), the log of restatements that were acc
 
 import filecmp
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -81,16 +81,23 @@ class Restatement(BaseModel):
 
 
 def compare_told(
-    table: type[Table], before: Path, after: Path, moment: datetime, told_with: Path | None = None
+    table: type[Table],
+    before: Sequence[Path],
+    after: Sequence[Path],
+    moment: datetime,
+    told_with: Sequence[Path] = (),
 ) -> Difference | None:
-    """How what two Parquet files of `table` told by `moment` differs; None where it does not.
+    """How what the Parquet files of `table` told by `moment` before and after differs; None where it does not.
 
     Columns that only one of them has are named and not compared. `told_with`: Parquet of the table that must have a
     row of the same key (see Table). Raises LakeError where one cannot be read.
     """
-    if before.samefile(after) or filecmp.cmp(before, after, shallow=False):
+    same = {file.name for file in before for other in after if file.name == other.name and _is_same(file, other)}
+    parts = [[file for file in files if file.name not in same] for files in (before, after)]
+    if not any(parts):
         return None
-    told, said = (told_by(table, _read(file), moment) for file in (before, after))
+    columns = _read([*before, *after][:1]).clear()
+    told, said = (told_by(table, _read(files) if files else columns, moment) for files in parts)
     if told_with:
         keys = _read(told_with).select(table.primary_key()).unique()
         told, said = (
@@ -156,11 +163,15 @@ def _key(key: list[str], row: dict[str, Any]) -> str:
     return " ".join(str(row[name]) for name in key)
 
 
-def _read(file: Path) -> pl.DataFrame:
+def _is_same(one: Path, other: Path) -> bool:
+    return one.samefile(other) or filecmp.cmp(one, other, shallow=False)
+
+
+def _read(files: Sequence[Path]) -> pl.DataFrame:
     try:
-        return pl.read_parquet(file.read_bytes())
+        return pl.read_parquet([file.read_bytes() for file in files])
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        raise LakeError(f"{file}: cannot be compared: {error}; next: restore it from backup") from error
+        raise LakeError(f"{files[0].parent}: cannot be compared: {error}; next: restore it from backup") from error
 
 
 def file_of(lake: Lake) -> Path:

@@ -15,7 +15,7 @@ CLOSE_AND_AVERAGES = (1, 20, 50, 100, 200)
 KNOWN_AT = "when the row was known: the session's close, or when a late session was recorded"
 
 
-class DailyIndicators(Table, layer="features"):
+class DailyIndicators(Table, layer="features", grows=True):
     """One market and session: its close and the indicators known at that close, from that market's sessions so far."""
 
     market = text("market id, e.g. RUT", key=True)

@@ -80,7 +80,7 @@ class Consolidations(Table, layer="features"):
         return open_still | ended
 
 
-class OpenRanges(Table, layer="features"):
+class OpenRanges(Table, layer="features", grows=True):
     """One consolidation range that stood open at one session's close, as it was known then."""
 
     market = text("market id, e.g. RUT", key=True)
@@ -109,7 +109,7 @@ class OpenRanges(Table, layer="features"):
         return known & (pl.coalesce("parent_start_date", pl.lit(date.min)) < pl.col("start_date"))
 
 
-class Levels(Table, layer="features"):
+class Levels(Table, layer="features", grows=True):
     """One zone of support or resistance as it stood at one session's close, out of the nearest ones on each side."""
 
     market = text("market id, e.g. RUT", key=True)

@@ -43,7 +43,7 @@ class SwingPivots(Table, layer="features"):
         return (pl.col("confirmed_date") > pl.col("pivot_date")) & (withdrawn > pl.col("confirmed_date"))
 
 
-class VolumeProfiles(Table, layer="features"):
+class VolumeProfiles(Table, layer="features", grows=True):
     """The volume profile of one market as it was known at one session's close, over one window of sessions before it.
 
     A session's volume settles some hours after its close, so its own bar is in the profiles of the next session.

@@ -5,7 +5,7 @@ register of all tables. Not here: columns (columns.py) or tables (prices.py, cot
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import cache
 from typing import Any, ClassVar, Final, TypeVar
@@ -40,6 +40,7 @@ class Table(dy.Schema):
     `known_by`: the column with the instant at which a row became known; None where the table tells nothing dated, as a
     view of what stands at `as_of` or an aggregate over all of history. `told_with`: the table that must have a row of
     the same key before a row tells anything. `known_later`: the instant that dates a column known later than its row.
+    `grows`: rows once told stay, so it is kept in parts (files), by when rows were known: new rows touch the last one.
     """
 
     layer: ClassVar[str]
@@ -47,9 +48,15 @@ class Table(dy.Schema):
     known_by: ClassVar[str | None]
     told_with: ClassVar[str | None]
     known_later: ClassVar[Mapping[str, str]]
+    grows: ClassVar[bool]
 
     def __init_subclass__(
-        cls, layer: str, known_by: str | None = BY_NAME, told_with: str | None = None, **kwargs: Any
+        cls,
+        layer: str,
+        known_by: str | None = BY_NAME,
+        told_with: str | None = None,
+        grows: bool = False,
+        **kwargs: Any,
     ) -> None:
         super().__init_subclass__(**kwargs)
         if layer not in LAYERS:
@@ -61,7 +68,7 @@ class Table(dy.Schema):
         setattr(cls, COLUMNS, {name: columns[name] for name in keys_first})
         by_name = "known_at" if "known_at" in columns and layer in DATED_LAYERS else None
         cls.known_by = by_name if known_by == BY_NAME else known_by
-        cls.told_with = told_with
+        cls.told_with, cls.grows = told_with, grows
         later = {column: instant for instant, dated in LATER.items() if instant in columns for column in dated}
         cls.known_later = {column: instant for column, instant in later.items() if column in columns}
         TABLES[cls.dotted()] = cls
@@ -96,6 +103,17 @@ class Table(dy.Schema):
     def description(cls) -> str:
         """What one row is, from the docstring's first paragraph."""
         return " ".join((cls.__doc__ or "").split("\n\n")[0].split())
+
+
+PART_YEARS: Final = 5
+"""Years of a part of a table that grows: a day's rows touch one part, and a century has twenty files."""
+
+
+def parts_of(rows: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
+    """The parts of a table that grows, by name: the rows known in `PART_YEARS` years, named after the first of them."""
+    first_year = (pl.col("known_at").dt.year() // PART_YEARS * PART_YEARS).alias("first_year")
+    for (year,), part in rows.group_by(first_year, maintain_order=True):
+        yield f"{year}.parquet", part
 
 
 def told_by(table: type[Table], rows: Frame, moment: datetime) -> Frame:

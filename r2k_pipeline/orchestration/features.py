@@ -14,7 +14,16 @@ import polars as pl
 from r2k_pipeline.contracts import indicators, levels, marts, prices, profiles
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.orchestration.run import Run
-from r2k_pipeline.transforms.replay import as_first_known, in_order, replay, replay_facts, standing
+from r2k_pipeline.orchestration.told import Growth, grown, told_of, told_rows
+from r2k_pipeline.transforms.replay import (
+    BuildFacts,
+    as_first_known,
+    built_columns,
+    in_order,
+    replay,
+    replay_facts,
+    standing,
+)
 from r2k_pipeline.transforms.setups import read_setups
 
 Transform = Callable[..., pl.DataFrame]
@@ -40,12 +49,12 @@ CONSOLIDATIONS: Final = transform_of("consolidations:build_consolidations")
 OPEN_RANGES: Final = transform_of("open_ranges:build_open_ranges")
 
 
-def indicators_of(run: Run) -> pl.DataFrame:
+def indicators_of(run: Run) -> pl.DataFrame | Growth:
     """Daily indicators."""
     return _replayed(run, indicators.DailyIndicators, lambda bars, since: INDICATORS(bars, since=since))
 
 
-def profiles_of(run: Run) -> pl.DataFrame:
+def profiles_of(run: Run) -> pl.DataFrame | Growth:
     """Rolling profiles, those since the year's high and since days that a user named, and those of open ranges."""
     windows = tuple(f"since_{day}" for day in run.settings.profile_since)
 
@@ -57,7 +66,7 @@ def profiles_of(run: Run) -> pl.DataFrame:
     return _replayed(run, profiles.VolumeProfiles, build, reads_volume=True)
 
 
-def open_ranges_of(run: Run) -> pl.DataFrame:
+def open_ranges_of(run: Run) -> pl.DataFrame | Growth:
     """Consolidation ranges open at each close."""
     return _replayed(run, levels.OpenRanges, _open_ranges)
 
@@ -66,7 +75,7 @@ def _open_ranges(bars: pl.DataFrame, since: date | None = None) -> pl.DataFrame:
     return OPEN_RANGES(bars, CONSOLIDATIONS(bars), since=since)
 
 
-def levels_of(run: Run) -> pl.DataFrame:
+def levels_of(run: Run) -> pl.DataFrame | Growth:
     """Levels, from the evidence of them that stood."""
     evidence = run.lake.read(levels.LevelEvidence)
     build_levels = transform_of("levels:build_levels")
@@ -79,33 +88,36 @@ def levels_of(run: Run) -> pl.DataFrame:
 
 def _replayed(
     run: Run, table: type[Table], build: Callable[[pl.DataFrame, date | None], pl.DataFrame], reads_volume: bool = False
+) -> pl.DataFrame | Growth:
+    """The rows of a table of bars: of markets that go on only the new ones, beside the parts that hold the others."""
+    bars, told = run.lake.read(prices.MarketBars), told_of(run)
+    if told and not run.lake.published_files(table.dotted()):
+        told = None
+    return grown(run, table, replay(bars, build, table.create_empty(), reads_volume=reads_volume, told=told), told)
+
+
+def _replayed_facts(
+    run: Run, table: type[Table], build: BuildFacts, dated: str, identity: tuple[str, ...], reads_volume: bool = False
 ) -> pl.DataFrame:
-    """The rows of a table of bars that the last generation did not tell."""
-    return replay(run.lake.read(prices.MarketBars), build, table.create_empty(), reads_volume=reads_volume)
+    """All facts of a table of bars; those of markets that go on as they were told."""
+    bars, told = run.lake.read(prices.MarketBars), told_of(run)
+    rows = None if told is None else told_rows(run, table, told)
+    return replay_facts(
+        bars, build, table.create_empty(), dated, identity, reads_volume=reads_volume, told=told, told_rows=rows
+    )
 
 
 def pivots_of(run: Run) -> pl.DataFrame:
     """Swing pivots."""
-    return replay_facts(
-        run.lake.read(prices.MarketBars),
-        lambda bars, _: PIVOTS(bars),
-        profiles.SwingPivots.create_empty(),
-        "confirmed_date",
-        ("pivot_date", "kind", "price"),
-    )
+    identity = ("pivot_date", "kind", "price")
+    return _replayed_facts(run, profiles.SwingPivots, lambda bars, _: PIVOTS(bars), "confirmed_date", identity)
 
 
 def consolidations_of(run: Run) -> pl.DataFrame:
     """Consolidation ranges. When a state was confirmed and ended moves with a late session; the state is the same."""
-    moves = ("confirmed_date", "known_date", "known_at", "end_confirmed_date", "withdrawn_date", "withdrawn_at")
-    table = levels.Consolidations
-    return replay_facts(
-        run.lake.read(prices.MarketBars),
-        lambda bars, _: CONSOLIDATIONS(bars),
-        table.create_empty(),
-        "known_date",
-        tuple(name for name in table.column_names() if name not in ("market", *moves)),
-    )
+    moves = ("market", "confirmed_date", "end_confirmed_date", "known_date")
+    state = tuple(name for name in built_columns(levels.Consolidations) if name not in moves)
+    return _replayed_facts(run, levels.Consolidations, lambda bars, _: CONSOLIDATIONS(bars), "known_date", state)
 
 
 def level_evidence_of(run: Run) -> pl.DataFrame:
@@ -119,33 +131,30 @@ def level_evidence_of(run: Run) -> pl.DataFrame:
         found = find(bars, indicator_rows, PIVOTS(bars), rolling, CONSOLIDATIONS(bars))
         return file(bars, indicator_rows, as_told(found, stood))
 
-    return replay_facts(
-        run.lake.read(prices.MarketBars),
-        build,
-        levels.LevelEvidence.create_empty(),
-        "filed_date",
-        ("level_id", "kind", "born_date", "price"),
-        reads_volume=True,
-    )
+    identity = ("level_id", "kind", "born_date", "price")
+    return _replayed_facts(run, levels.LevelEvidence, build, "filed_date", identity, reads_volume=True)
 
 
 def crosses_of(run: Run) -> pl.DataFrame:
     """Crosses of the averages as they were known: those of an epoch's own would miss what a correction turned over."""
-    return transform_of("crosses:build_moving_average_crosses")(run.lake.read(indicators.DailyIndicators))
+    return transform_of("crosses:build_moving_average_crosses")(
+        run.lake.read(indicators.DailyIndicators).sort("market", "session_date")
+    )
 
 
 def level_outcomes_of(run: Run) -> pl.DataFrame:
     """What became of the levels as they were shown, on the bars as they were first known."""
     bars = as_first_known(run.lake.read(prices.MarketBars))
     indicator_rows, shown = (
-        in_order_of(run.lake.read(table), bars) for table in (indicators.DailyIndicators, levels.Levels)
+        of_sessions(run.lake.read(table), bars) for table in (indicators.DailyIndicators, levels.Levels)
     )
     return transform_of("level_outcomes:build_level_outcomes")(bars, indicator_rows, shown)
 
 
-def in_order_of(rows: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
-    """The rows of the sessions of `bars`."""
-    return rows.join(bars, on=["market", "session_date"], how="semi", maintain_order="left")
+def of_sessions(rows: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
+    """The rows of the sessions of `bars`, in their order."""
+    key = ["market", "session_date"]
+    return rows.join(bars, on=key, how="semi").sort(key, maintain_order=True)
 
 
 def setup_outcomes_of(run: Run) -> pl.DataFrame:

@@ -60,10 +60,10 @@ def told_otherwise(run: Run, last: Published) -> tuple[Difference, ...]:
     """How the tables at hand differ from what the `last` generation told by its moment, by table."""
     found = []
     for table in TABLES.values():
-        before, after = last.file(table), run.lake.files(table.dotted())
-        if table.layer in PUBLISHED_LAYERS and table.known_by and before.exists() and after:
-            beside = last.file(TABLES[table.told_with]) if table.told_with else None
-            found.append(compare_told(table, before, after[0], last.row["as_of"], beside))
+        before, after = last.files(table), run.lake.files(table.dotted())
+        if table.layer in PUBLISHED_LAYERS and table.known_by and before and after:
+            beside = last.files(TABLES[table.told_with]) if table.told_with else ()
+            found.append(compare_told(table, before, after, last.row["as_of"], beside))
     return tuple(difference for difference in found if difference)
 
 

@@ -24,6 +24,7 @@ from r2k_pipeline.orchestration import features
 from r2k_pipeline.orchestration.findings import findings_model, read_checks
 from r2k_pipeline.orchestration.observed_releases import observe_releases
 from r2k_pipeline.orchestration.run import Run
+from r2k_pipeline.orchestration.told import Growth
 from r2k_pipeline.settings import PROJECT
 from r2k_pipeline.sources.release_calendar import build_cot_releases
 from r2k_pipeline.sql_models import SqlModel, read_models, run_model
@@ -41,12 +42,15 @@ REPORTS_AHEAD: Final = timedelta(days=14)
 
 @dataclass(frozen=True)
 class DerivedTable:
-    """One table: its contract, the tables it reads, what it is made with, and `build(run)` -> its rows."""
+    """One table: its contract, the tables it reads, what it is made with, and `build(run)` -> its rows.
+
+    Of a table that grows a build may give only what is new (told.py).
+    """
 
     table: type[Table]
     upstreams: tuple[str, ...]
     kind: str
-    build: Callable[[Run], pl.DataFrame]
+    build: Callable[[Run], pl.DataFrame | Growth]
     why: str = ""
 
 
@@ -185,7 +189,7 @@ _REFERENCE: Final = (
 )
 
 
-def _of_bars(table: type[Table], build: Callable[[Run], pl.DataFrame], *others: type[Table]) -> DerivedTable:
+def _of_bars(table: type[Table], build: Callable[[Run], pl.DataFrame | Growth], *others: type[Table]) -> DerivedTable:
     """A feature of the bars, and of `others`."""
     upstreams = (prices.MarketBars.dotted(), *(other.dotted() for other in others))
     return DerivedTable(table, upstreams, "polars", build)

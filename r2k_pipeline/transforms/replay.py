@@ -37,9 +37,8 @@ def built_columns(table: type[Table]) -> list[str]:
 
 @dataclass(frozen=True)
 class Told:
-    """The rows that the last generation told, all known by `until`, of the `markets` that go on from it."""
+    """The `markets` of which all that was known by `until` was told: they go on from there."""
 
-    rows: pl.DataFrame
     until: datetime
     markets: frozenset[str]
 
@@ -91,15 +90,16 @@ def replay_facts(
     *,
     reads_volume: bool = False,
     told: Told | None = None,
+    told_rows: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Facts as they were told, and in `withdrawn_date` the session from which on one stood no more.
 
-    As `replay`, for rows that go on standing; all of them come out, those of `told` too. `dated` is the session at
-    whose close a fact is told. At the first session in order of an epoch, facts that its series has no more are
+    As `replay`, for rows that go on standing; all of them come out, `told_rows` of the markets in `told` too. `dated`
+    is the session at whose close a fact is told. At the first session in order of an epoch, facts that its series has no more are
     withdrawn, and those that it has of earlier sessions are told: `dated` is that session then. `identity` says which
     fact a row is. One that stays is not told again, whatever its other columns became. `empty` has all columns.
     """
-    rows = empty if told is None else told.rows
+    rows = empty if told_rows is None else told_rows
     lasting = [epoch for epoch in _epochs(vintages, reads_volume, told) if epoch.starts_on is not None]
     for batch in _one_a_market(lasting):
         series = pl.concat(epoch.series for epoch in batch)

@@ -1,0 +1,97 @@
+"""What of the last generation a run goes on from: rows once told never change, so they are taken and not made again.
+
+Belongs here: which markets go on, the rows and parts that are taken. Not here: what comes after them
+(transforms/replay.py), whether told rows may change (gate.py).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+
+from r2k_pipeline.contracts.prices import MarketBars
+from r2k_pipeline.contracts.table import Table, parts_of, told_by
+from r2k_pipeline.generations import Published, last_generation
+from r2k_pipeline.orchestration.origins import changed_parts, digests_of
+from r2k_pipeline.orchestration.run import Run
+from r2k_pipeline.transforms.replay import Told
+
+
+@dataclass(frozen=True)
+class Growth:
+    """New rows of a table that grows, beside those that the last generation told of `markets`."""
+
+    table: type[Table]
+    rows: pl.DataFrame
+    told: tuple[Path, ...]
+    markets: frozenset[str]
+
+    def changed(self) -> tuple[pl.DataFrame, list[Path]]:
+        """All rows of the parts that are to be written, and the files of the parts that stay as they are."""
+        parts = dict(parts_of(self.rows))
+        frames, kept = [self.rows], []
+        for file in self.told:
+            rows = pl.read_parquet(file.read_bytes())
+            stays = rows.filter(pl.col("market").is_in(self.markets))
+            if file.name in parts or stays.height < rows.height:
+                frames.append(stays.select(self.rows.columns))
+            else:
+                kept.append(file)
+        key = self.table.primary_key()
+        return pl.concat(frames).sort(key), kept
+
+
+def told_of(run: Run) -> Told | None:
+    """Which markets of `run` go on from the last generation; None where none does, as in a rebuild of a past moment.
+
+    A market goes on where program, settings and its own entry are the same, and its bars as known at the generation's
+    moment are the bars that the generation has.
+    """
+    last = None if run.is_replay else last_generation(run.lake)
+    if last is None or last.row["as_of"] > run.as_of or not _is_same_program(run, last):
+        return None
+    until: datetime = last.row["as_of"]
+    ours = digests_of(run.settings, run.markets)["markets_digest"]
+    changed = {part.split()[0] for part in changed_parts(last.row["markets_digest"], ours)}
+    now, before = (told_by(MarketBars, rows, until) for rows in (run.lake.read(MarketBars), _read(last, MarketBars)))
+    key = MarketBars.primary_key()
+    own = now.partition_by("market", as_dict=True)
+    known = before.partition_by("market", as_dict=True)
+    same = {
+        market
+        for (market,), bars in own.items()
+        if market not in changed and (market,) in known and bars.sort(key).equals(known[(market,)].sort(key))
+    }
+    return Told(until, frozenset(map(str, same))) if same else None
+
+
+def told_rows(run: Run, table: type[Table], told: Told) -> pl.DataFrame:
+    """The rows that the last generation told of the markets that go on."""
+    last = last_generation(run.lake)
+    assert last is not None
+    return _read(last, table).filter(pl.col("market").is_in(told.markets))
+
+
+def grown(run: Run, table: type[Table], rows: pl.DataFrame, told: Told | None) -> pl.DataFrame | Growth:
+    """The new `rows` of a table that grows, with the parts of the last generation that they are added to."""
+    files = run.lake.published_files(table.dotted())
+    if told is None or not _are_parts(files, table):
+        return rows
+    return Growth(table, rows.select(table.column_names()), tuple(files), told.markets)
+
+
+def _are_parts(files: Iterable[Path], table: type[Table]) -> bool:
+    return all(file.parent.name == table.table for file in files)
+
+
+def _is_same_program(run: Run, last: Published) -> bool:
+    """Whether tables of bars are made in the same way. A generation of a version before digests says nothing."""
+    ours = digests_of(run.settings, run.markets)
+    return all(last.row.get(name) == ours[name] for name in ("code_digest", "settings_digest"))
+
+
+def _read(last: Published, table: type[Table]) -> pl.DataFrame:
+    rows = pl.read_parquet([file.read_bytes() for file in last.files(table)])
+    return rows.select(table.column_names())
