@@ -137,7 +137,7 @@ class Lake:
         """Replace a table that grows: the parts that `frame` has, and those `kept` of the published generation."""
         folder = self.derived / table.layer / table.table
         folder.with_name(f"{table.table}.parquet").unlink(missing_ok=True)  # of a version without parts
-        parts = dict(parts_of(frame)) or {"0.parquet": frame}
+        parts = dict(parts_of(frame)) if kept or frame.height else {"0.parquet": frame}
         for name, part in parts.items():
             _write_table(folder / name, part)
         for file in kept:

@@ -14,7 +14,7 @@ import polars as pl
 from r2k_pipeline.contracts import indicators, levels, marts, prices, profiles
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.orchestration.run import Run
-from r2k_pipeline.orchestration.told import Growth, grown, told_of, told_rows
+from r2k_pipeline.orchestration.told import Growth, grown, told_rows
 from r2k_pipeline.transforms.replay import (
     BuildFacts,
     as_first_known,
@@ -90,7 +90,7 @@ def _replayed(
     run: Run, table: type[Table], build: Callable[[pl.DataFrame, date | None], pl.DataFrame], reads_volume: bool = False
 ) -> pl.DataFrame | Growth:
     """The rows of a table of bars: of markets that go on only the new ones, beside the parts that hold the others."""
-    bars, told = run.lake.read(prices.MarketBars), told_of(run)
+    bars, told = run.lake.read(prices.MarketBars), run.told
     if told and not run.lake.published_files(table.dotted()):
         told = None
     return grown(run, table, replay(bars, build, table.create_empty(), reads_volume=reads_volume, told=told), told)
@@ -100,7 +100,7 @@ def _replayed_facts(
     run: Run, table: type[Table], build: BuildFacts, dated: str, identity: tuple[str, ...], reads_volume: bool = False
 ) -> pl.DataFrame:
     """All facts of a table of bars; those of markets that go on as they were told."""
-    bars, told = run.lake.read(prices.MarketBars), told_of(run)
+    bars, told = run.lake.read(prices.MarketBars), run.told
     rows = None if told is None else told_rows(run, table, told)
     return replay_facts(
         bars, build, table.create_empty(), dated, identity, reads_volume=reads_volume, told=told, told_rows=rows
@@ -137,9 +137,8 @@ def level_evidence_of(run: Run) -> pl.DataFrame:
 
 def crosses_of(run: Run) -> pl.DataFrame:
     """Crosses of the averages as they were known: those of an epoch's own would miss what a correction turned over."""
-    return transform_of("crosses:build_moving_average_crosses")(
-        run.lake.read(indicators.DailyIndicators).sort("market", "session_date")
-    )
+    rows = run.lake.read(indicators.DailyIndicators).sort("market", "session_date")
+    return transform_of("crosses:build_moving_average_crosses")(rows)
 
 
 def level_outcomes_of(run: Run) -> pl.DataFrame:

@@ -13,6 +13,7 @@ from r2k_pipeline.lake import Lake, LakeError
 from r2k_pipeline.markets import Market, read_markets
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.sources.protocol import CotSource, PriceSource
+from r2k_pipeline.transforms.replay import Told
 
 Clock = Callable[[], datetime]
 
@@ -57,6 +58,13 @@ class Run:
         if fetched is None:
             raise LakeError(f"{self.lake.root}: nothing was fetched yet; next: r2k run --source {self.settings.source}")
         return self.settings.as_of or fetched
+
+    @cached_property
+    def told(self) -> Told | None:
+        """The markets whose features go on from the last generation; to be asked once staging.market_bars is built."""
+        from r2k_pipeline.orchestration.told import told_of  # noqa: PLC0415  (it takes a run)
+
+        return told_of(self)
 
     def stamp(self) -> datetime:
         """Now, but never at or before an earlier stamp of this lake: a clock that ran backwards adds no past."""

@@ -79,7 +79,7 @@ def grown(run: Run, table: type[Table], rows: pl.DataFrame, told: Told | None) -
     files = run.lake.published_files(table.dotted())
     if told is None or not _are_parts(files, table):
         return rows
-    return Growth(table, rows.select(table.column_names()), tuple(files), told.markets)
+    return Growth(table, table.cast(rows), tuple(files), told.markets)
 
 
 def _are_parts(files: Iterable[Path], table: type[Table]) -> bool:

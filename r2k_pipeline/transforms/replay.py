@@ -95,9 +95,10 @@ def replay_facts(
     """Facts as they were told, and in `withdrawn_date` the session from which on one stood no more.
 
     As `replay`, for rows that go on standing; all of them come out, `told_rows` of the markets in `told` too. `dated`
-    is the session at whose close a fact is told. At the first session in order of an epoch, facts that its series has no more are
-    withdrawn, and those that it has of earlier sessions are told: `dated` is that session then. `identity` says which
-    fact a row is. One that stays is not told again, whatever its other columns became. `empty` has all columns.
+    is the session at whose close a fact is told. At the first session in order of an epoch, facts that its series has
+    no more are withdrawn, and those that it has of earlier sessions are told: `dated` is that session then. `identity`
+    says which fact a row is. One that stays is not told again, whatever its other columns became. `empty` has all
+    columns.
     """
     rows = empty if told_rows is None else told_rows
     lasting = [epoch for epoch in _epochs(vintages, reads_volume, told) if epoch.starts_on is not None]
