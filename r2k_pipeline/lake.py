@@ -24,6 +24,8 @@ import pyarrow.parquet as pq
 
 from r2k_pipeline.contracts.table import LAYERS, Table
 
+LOOK_SECONDS: Final = 0.3
+"""Whoever looks whether a lake is held, has it for an instant: a run must not take that for another run."""
 JOURNAL: Final = ".merged"
 """In a raw table's folder while its files are merged: the merged file's name, then the names it stands for."""
 
@@ -50,6 +52,11 @@ class Lake:
         """The lake to read for `as_of`: what was rebuilt for that very moment, which knows no more, or the newest."""
         rebuilt = cls.of(folder, source, as_of)
         return rebuilt if rebuilt.warehouse.exists() else cls.of(folder, source)
+
+    @classmethod
+    def at(cls, root: Path) -> "Lake":
+        """The lake in this very folder."""
+        return cls(root, root)
 
     @property
     def warehouse(self) -> Path:
@@ -172,7 +179,7 @@ class Lake:
         return found
 
     @contextmanager
-    def lock(self, wait_seconds: float = 0) -> Iterator[None]:
+    def lock(self, wait_seconds: float = 0, run_id: str = "") -> Iterator[None]:
         """Hold the lake for one run by an OS lock that dies with the process; raises LakeError with the holder.
 
         What a killed run left behind (temporary files, a merge half done) is swept once the lock is held.
@@ -185,7 +192,7 @@ class Lake:
         try:
             _acquire(descriptor, wait_seconds, self.root)
             os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"process {os.getpid()}".encode(), 0)
+            os.pwrite(descriptor, f"process {os.getpid()}\nrun {run_id}".encode(), 0)
             for stray in self.root.rglob(".*.tmp*"):
                 stray.unlink()
             for journal in self.root.glob(f"raw/*/{JOURNAL}"):
@@ -194,15 +201,28 @@ class Lake:
         finally:
             os.close(descriptor)
 
+    def holder(self) -> str | None:
+        """Which process and run hold the lake now; None where none does."""
+        try:
+            stream = (self.root / ".lock").open()
+        except FileNotFoundError:
+            return None
+        with stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return stream.read() or "another process"
+        return None
+
 
 def _acquire(descriptor: int, wait_seconds: float, root: Path) -> None:
-    deadline = time.monotonic() + wait_seconds
+    deadline = time.monotonic() + max(wait_seconds, LOOK_SECONDS)
     while True:
         try:
             return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= deadline:
-                holder = os.pread(descriptor, 100, 0).decode() or "another process"
+                holder = os.pread(descriptor, 100, 0).decode().partition("\n")[0] or "another process"
                 raise LakeError(
                     f"{root}: another run holds this lake ({holder}); next: wait for it, or set R2K_LOCK_WAIT_SECONDS"
                 ) from None

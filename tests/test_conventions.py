@@ -32,6 +32,7 @@ LOCKS: Final = (PROJECT / "requirements.lock", PROJECT / "requirements-dev.lock"
 
 RANKS: Final = {
     "contracts": 0,
+    "quoting": 0,
     "settings": 1,
     "markets": 1,
     **dict.fromkeys(("sources", "transforms", "lake", "sql_models", "warehouse", "postgresql", "claims"), 2),

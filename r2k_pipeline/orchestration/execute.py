@@ -3,7 +3,6 @@
 Belongs here: the run and its summary. Not here: the steps themselves, Dagster's records (instance.py).
 """
 
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -13,11 +12,14 @@ from typing import Any
 
 import dagster as dg
 import duckdb
+from dagster._core.utils import make_new_run_id
 
 from r2k_pipeline.contracts.meta import Generation
 from r2k_pipeline.lake import Lake, LakeError
-from r2k_pipeline.orchestration.instance import PROCESS, open_instance
+from r2k_pipeline.orchestration.instance import forget_old_runs, open_instance
+from r2k_pipeline.orchestration.launcher import LAKE, end_dead_runs
 from r2k_pipeline.orchestration.resources import Pipeline
+from r2k_pipeline.orchestration.run import Run
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.warehouse import open_warehouse
 
@@ -60,19 +62,25 @@ class Summary:
 
 
 def execute_refresh(definitions: dg.Definitions, settings: Settings) -> Summary:
-    """Materialize everything for `settings` in this process; a failed step is in the summary, not raised."""
+    """Materialize everything for `settings` in this process; a failed step is in the summary, not raised.
+
+    Raises LakeError where the run cannot begin, or cannot be recorded. The lake is held before the run is recorded: a
+    run of the command line that does not hold its lake is dead.
+    """
     started = time.monotonic()
-    with open_instance(settings) as instance:
+    run, run_id = Run.of(settings), make_new_run_id()
+    with run.lake.lock(settings.lock_wait_seconds, run_id), open_instance(settings) as instance:
+        end_dead_runs(instance, run.lake.root)
         result = definitions.resolve_job_def("refresh").execute_in_process(
             instance=instance,
-            run_config={
-                "resources": {"pipeline": {"config": Pipeline.config_of(settings)}},
-                "loggers": {"narrator": {}},
-            },
-            tags={PROCESS: str(os.getpid())},
+            run_id=run_id,
+            run_config={"loggers": {"narrator": {}}},
+            resources={"pipeline": Pipeline.of(run)},
+            tags={LAKE: str(run.lake.root)},
             raise_on_error=False,
         )
-    return _summarise(settings, result, time.monotonic() - started)
+        forget_old_runs(instance, settings.keep_runs)
+        return _summarise(settings, result, time.monotonic() - started)
 
 
 def _summarise(settings: Settings, result: dg.ExecuteInProcessResult, seconds: float) -> Summary:

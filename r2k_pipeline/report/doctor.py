@@ -3,7 +3,6 @@
 Belongs here: one finding per thing examined. Not here: repairs.
 """
 
-import fcntl
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -74,15 +73,8 @@ def _markets(settings: Settings) -> Iterator[Finding]:
 
 
 def _holder(lake: Lake) -> Finding:
-    lock = lake.root / ".lock"
-    if not lock.exists():
-        return Finding("lock", True, "free")
-    with lock.open() as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return Finding("lock", True, f"a run is on: {stream.read() or 'unknown process'}")
-    return Finding("lock", True, "free")
+    holder = lake.holder()
+    return Finding("lock", True, "free" if holder is None else f"a run is on: {', '.join(holder.split(chr(10)))}")
 
 
 def _files(lake: Lake) -> Iterator[Finding]:
