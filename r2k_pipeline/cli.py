@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,10 @@ class Explained(click.Group):
             return super().invoke(ctx)
         except EXPECTED as error:
             click.echo(f"r2k: {error}", err=True)
+            ctx.exit(1)
+        except KeyboardInterrupt:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # once is enough
+            click.echo("r2k: stopped before its end: what was published last stays", err=True)
             ctx.exit(1)
         except SettingsError as error:
             click.echo(f"r2k: {error}", err=True)

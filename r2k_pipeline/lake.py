@@ -90,7 +90,8 @@ class Lake:
             found = sorted(entry for entry in entries if entry.name[0] != "." and entry.name not in merged)
         for file in found:
             if file.suffix != ".parquet" or file.stat().st_size < 12:
-                raise LakeError(f"{file}: not a Parquet file (empty, cut or foreign); next: r2k doctor")
+                remedy = "restore it or take it away" if layer == "raw" else "r2k run, which makes it anew"
+                raise LakeError(f"{file}: not a Parquet file (empty, cut or foreign); next: {remedy}")
             if layer == "raw" and not _is_sound(file, file.stat().st_size, file.stat().st_mtime_ns):
                 raise LakeError(f"{file}: content does not match the digest in its name; next: restore this file")
         return found
@@ -104,7 +105,9 @@ class Lake:
             # Polars opens a path more than once: a table that is replaced meanwhile would be half old, half new.
             return pl.read_parquet([file.read_bytes() for file in files], columns=wanted).select(wanted)
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-            raise LakeError(f"{table.dotted()}: cannot read {files[0].parent}: {error}; next: r2k doctor") from error
+            remedy = "restore or take away the file that differs" if table.layer == "raw" else "r2k run"
+            reason = str(error).splitlines()[0]
+            raise LakeError(f"{table.dotted()}: cannot read {files[0].parent}: {reason}; next: {remedy}") from error
 
     def write(self, table: type[Table], frame: pl.DataFrame) -> Path:
         """Replace a derived table in one rename; the caller has validated the frame."""

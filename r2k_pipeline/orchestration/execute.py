@@ -4,7 +4,8 @@ Belongs here: the run and its summary. Not here: the steps themselves, Dagster's
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import dagster as dg
 import duckdb
+from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.utils import make_new_run_id
 
 from r2k_pipeline.contracts.meta import Generation
@@ -64,12 +66,12 @@ class Summary:
 def execute_refresh(definitions: dg.Definitions, settings: Settings) -> Summary:
     """Materialize everything for `settings` in this process; a failed step is in the summary, not raised.
 
-    Raises LakeError where the run cannot begin, or cannot be recorded. The lake is held before the run is recorded: a
-    run of the command line that does not hold its lake is dead.
+    Raises LakeError where the run cannot begin or be recorded, KeyboardInterrupt where it is told to stop. The lake is
+    held before the run is recorded: a run of the command line that does not hold its lake is dead.
     """
     started = time.monotonic()
     run, run_id = Run.of(settings), make_new_run_id()
-    with run.lake.lock(settings.lock_wait_seconds, run_id), open_instance(settings) as instance:
+    with _interrupted_alike(), run.lake.lock(settings.lock_wait_seconds, run_id), open_instance(settings) as instance:
         end_dead_runs(instance, run.lake.root)
         result = definitions.resolve_job_def("refresh").execute_in_process(
             instance=instance,
@@ -79,8 +81,19 @@ def execute_refresh(definitions: dg.Definitions, settings: Settings) -> Summary:
             tags={LAKE: str(run.lake.root)},
             raise_on_error=False,
         )
+        if DagsterExecutionInterruptedError.__name__ in _error_names(result):
+            raise KeyboardInterrupt
         forget_old_runs(instance, settings.keep_runs)
         return _summarise(settings, result, time.monotonic() - started)
+
+
+@contextmanager
+def _interrupted_alike() -> Iterator[None]:
+    """Dagster's own way to be interrupted is not Python's, nor an Exception."""
+    try:
+        yield
+    except DagsterExecutionInterruptedError as error:
+        raise KeyboardInterrupt from error
 
 
 def _summarise(settings: Settings, result: dg.ExecuteInProcessResult, seconds: float) -> Summary:
@@ -140,6 +153,11 @@ def _failed_steps(result: dg.ExecuteInProcessResult) -> list[str]:
     steps = [f"{event.step_key}: {_first_cause(event)}" for event in result.get_step_failure_events()]
     refused = [event for event in result.all_events if event.event_type == dg.DagsterEventType.RESOURCE_INIT_FAILURE]
     return [*steps, *map(_first_cause, refused)]
+
+
+def _error_names(result: dg.ExecuteInProcessResult) -> set[str | None]:
+    errors = [event.step_failure_data.error for event in result.get_step_failure_events()]
+    return {error.cls_name for error in errors if error is not None}
 
 
 def _first_cause(event: dg.DagsterEvent) -> str:

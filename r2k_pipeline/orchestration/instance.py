@@ -1,10 +1,9 @@
-"""Dagster's own records: the folder they are in, what may be wrong with it, and how long they are kept.
+"""Dagster's own records: opened for one run or for the UI, and how long they are kept.
 
-Belongs here: the instance and its home. Not here: runs (execute.py), which of them are alive (launcher.py), the lakes.
+Belongs here: the instance. Not here: its folder (records.py), runs (execute.py), which are alive (launcher.py).
 """
 
 import fcntl
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,32 +16,12 @@ from dagster._core.storage.dagster_run import FINISHED_STATUSES
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from sqlalchemy.exc import DBAPIError
 
-from r2k_pipeline.lake import Lake, LakeError
+from r2k_pipeline.lake import LakeError
 from r2k_pipeline.orchestration.event_log import KeptEventLog
+from r2k_pipeline.records import EVENTS, home_of, why_not_kept
 from r2k_pipeline.settings import PROJECT, Settings
 
 CONFIG: Final = "dagster.yaml"
-_LOG: Final = "history/runs"
-"""Where Dagster keeps its event log in its home unless it is told otherwise: the UI looks there."""
-_NEXT: Final = {
-    "SQLITE_FULL": "free space on that disk",
-    "SQLITE_IOERR": "check the disk",
-    "SQLITE_BUSY": "end the process that has it open",
-    "SQLITE_LOCKED": "end the process that has it open",
-    "SQLITE_READONLY": "check owner and mode",
-    "SQLITE_CANTOPEN": "check owner, mode and disk",
-}
-
-
-def home_of(settings: Settings) -> Path:
-    """Dagster's home: DAGSTER_HOME where a user set it, else a folder of the source's lake.
-
-    A replay's is in its own folder whatever is set: Dagster must not take its tables for the newest ones.
-    """
-    brought = os.environ.get("DAGSTER_HOME")
-    if brought and settings.as_of is None:
-        return Path(brought).absolute()
-    return Lake.of(settings.lake, settings.source, settings.as_of).derived / ".dagster"
 
 
 @contextmanager
@@ -70,7 +49,11 @@ def _opened(home: Path, writes_one_run: bool) -> Iterator[dg.DagsterInstance]:
 def _ref(home: Path, writes_one_run: bool) -> InstanceRef:
     if (home / CONFIG).exists():
         return InstanceRef.from_dir(str(home))
-    log = {"module": KeptEventLog.__module__, "class": KeptEventLog.__name__, "config": {"base_dir": str(home / _LOG)}}
+    log = {
+        "module": KeptEventLog.__module__,
+        "class": KeptEventLog.__name__,
+        "config": {"base_dir": str(home / EVENTS)},
+    }
     overrides = {"event_log_storage": log} if writes_one_run else {}
     return InstanceRef.from_dir(str(home), config_dir=str(PROJECT), overrides=overrides)
 
@@ -79,38 +62,12 @@ def _ref(home: Path, writes_one_run: bool) -> InstanceRef:
 def _kept_in(home: Path) -> Iterator[None]:
     try:
         yield
-    except (DBAPIError, sqlite3.Error) as error:
-        raise LakeError(f"{home}: Dagster's records cannot be kept: {_reason(home, error)}") from error
+    except DBAPIError as error:
+        raise LakeError(why_not_kept(home, error.orig)) from error
+    except sqlite3.Error as error:
+        raise LakeError(why_not_kept(home, error)) from error
     except OSError as error:
         raise LakeError(f"{home}: cannot be written: {error.strerror}; next: set R2K_LAKE or DAGSTER_HOME") from error
-
-
-def _reason(home: Path, error: DBAPIError | sqlite3.Error) -> str:
-    """What SQLite says and what to do; a damaged file is taken away, as it holds what runs did and no data."""
-    original = error.orig if isinstance(error, DBAPIError) else error
-    kind = getattr(original, "sqlite_errorname", "")
-    remedies = (remedy for name, remedy in _NEXT.items() if kind.startswith(name))
-    return f"{original}; next: {next(remedies, f'take away {home}: no data is in it')}"
-
-
-def examine_records(settings: Settings) -> str | None:
-    """What is wrong with Dagster's records, in one line; None where nothing is, or where there are none yet."""
-    home = home_of(settings)
-    for file in (*home.glob("history/*.db"), home / _LOG / "index.db", *home.glob("schedules/*.db")):
-        if not file.exists():
-            continue
-        try:
-            with _kept_in(home):
-                connection = sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=1)
-                try:
-                    (said,) = connection.execute("pragma quick_check(1)").fetchone()
-                finally:
-                    connection.close()
-        except LakeError as error:
-            return f"{file.name}: {error}"
-        if said != "ok":
-            return f"{file}: damaged: {said}; next: take away {home}: no data is in it"
-    return None
 
 
 def forget_old_runs(instance: dg.DagsterInstance, keep: int) -> None:

@@ -6,7 +6,7 @@ Belongs here: what `r2k ui` serves, and to whom. Not here: what is in the UI, wh
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from typing import Final
 
@@ -76,7 +76,8 @@ def serve_ui(run: Run, port: int) -> None:
             print(f"r2k: the UI of {run.lake.root} is on http://{ADDRESS}:{port}", flush=True)
             guarded = OwnPagesOnly(app, port)
             config = uvicorn.Config(guarded, log_level="warning", timeout_graceful_shutdown=STOP_SECONDS)
-            uvicorn.Server(config).run([listening])
+            with suppress(KeyboardInterrupt):  # told to stop
+                uvicorn.Server(config).run([listening])
 
 
 def _port(port: int) -> socket.socket:
