@@ -195,7 +195,8 @@ class Lake:
         try:
             _acquire(descriptor, wait_seconds, self.root)
             os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"process {os.getpid()}\nrun {run_id}".encode(), 0)
+            holder = f"process {os.getpid()}" + (f"\nrun {run_id}" if run_id else "")
+            os.pwrite(descriptor, holder.encode(), 0)
             for stray in self.root.rglob(".*.tmp*"):
                 stray.unlink()
             for journal in self.root.glob(f"raw/*/{JOURNAL}"):
