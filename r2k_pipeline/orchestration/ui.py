@@ -3,6 +3,7 @@
 Belongs here: what `r2k ui` serves, and to whom. Not here: what is in the UI, which is Dagster's.
 """
 
+import os
 import signal
 import socket
 from collections.abc import Iterator
@@ -85,7 +86,9 @@ def _port(port: int) -> socket.socket:
     try:
         return socket.create_server((ADDRESS, port))
     except OSError as error:
-        raise LakeError(f"port {port} on {ADDRESS}: {error.strerror}; next: r2k ui --port {port + 1}") from error
+        raise LakeError(
+            f"port {port} on {ADDRESS}: {os.strerror(error.errno or 0)}; next: r2k ui --port {port + 1}"
+        ) from error
 
 
 @contextmanager
