@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,10 @@ class Explained(click.Group):
             return super().invoke(ctx)
         except EXPECTED as error:
             click.echo(f"r2k: {error}", err=True)
+            ctx.exit(1)
+        except KeyboardInterrupt:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # once is enough
+            click.echo("r2k: stopped before its end: what was published last stays", err=True)
             ctx.exit(1)
         except SettingsError as error:
             click.echo(f"r2k: {error}", err=True)
@@ -92,7 +97,13 @@ def run(as_json: bool, **options: Any) -> None:
 
     if not as_json:
         _show_progress()
-    summary = execute_refresh(defs, settings)
+    try:
+        summary = execute_refresh(defs, settings)
+    except EXPECTED as error:
+        if not as_json:
+            raise
+        click.echo(json.dumps({"ok": False, "published": False, "failures": [str(error)]}, indent=2))
+        sys.exit(1)
     click.echo(json.dumps(summary.as_dict(), indent=2) if as_json else summary.text())
     sys.exit(0 if summary.ok else 1)
 
@@ -103,18 +114,14 @@ def run(as_json: bool, **options: Any) -> None:
 def ui(port: int, **options: Any) -> None:
     """The Dagster UI on 127.0.0.1, with the chosen source."""
     settings = settings_of(**options)
-    from r2k_pipeline.orchestration.instance import open_instance  # noqa: PLC0415
-    from r2k_pipeline.settings import PROJECT  # noqa: PLC0415
+    from r2k_pipeline.orchestration.run import Run  # noqa: PLC0415
+    from r2k_pipeline.orchestration.ui import serve_ui  # noqa: PLC0415
 
-    # All of them: the server starts in another folder, where it finds neither r2k.toml nor a relative path.
+    # All of them: the processes that run the steps know of no argument.
     chosen = settings.model_dump(mode="json", exclude_none=True)
     said = {name: value if isinstance(value, str) else json.dumps(value) for name, value in chosen.items()}
-    environment = {f"R2K_{name.upper()}": value for name, value in said.items()}
-    open_instance(settings).dispose()
-    environment |= {"PATH": _path_with_this_python()}
-    command = [sys.executable, "-m", "dagster", "dev", "-w", str(PROJECT / "workspace.yaml"), "-h", "127.0.0.1"]
-    os.chdir(os.environ["DAGSTER_HOME"])  # elsewhere Dagster warns of a second dagster.yaml
-    os.execve(sys.executable, [*command, "-p", str(port)], os.environ | environment)  # noqa: S606
+    os.environ.update({f"R2K_{name.upper()}": value for name, value in said.items()})
+    serve_ui(Run.of(settings), port)
 
 
 def _show_progress() -> None:
@@ -122,11 +129,6 @@ def _show_progress() -> None:
     progress = logging.getLogger("r2k.progress")
     progress.setLevel(logging.INFO)
     progress.addHandler(logging.StreamHandler())
-
-
-def _path_with_this_python() -> str:
-    """Dagster starts its own commands by name: they must be those of this environment."""
-    return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
 
 
 @main.command()
@@ -173,7 +175,7 @@ def sql(query: str, output: Any, file: Path | None, **options: Any) -> None:
     elif output == "parquet":
         raise click.UsageError("--format parquet needs --output FILE")
     text = sys.stdin.read() if query == "-" else query
-    bounds: Any = {"memory_limit": settings.memory_limit, "seconds": settings.query_seconds, "abandon": _end_process}
+    bounds: Any = {"memory_limit": settings.memory_limit, "seconds": settings.query_seconds}
     with run_query(_lake(settings).warehouse, text, output, **bounds) as answer:
         if answer.is_sample:
             click.echo(answer.label, err=True)
@@ -181,12 +183,6 @@ def sql(query: str, output: Any, file: Path | None, **options: Any) -> None:
             save_answer(answer, file)
         else:
             shutil.copyfileobj(answer.body, sys.stdout.buffer)
-
-
-def _end_process(message: str) -> None:
-    """End at once, with code 1, from whatever thread."""
-    click.echo(f"r2k: {message}", err=True)
-    os._exit(1)
 
 
 @main.command()

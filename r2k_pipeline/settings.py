@@ -58,7 +58,13 @@ class Settings(BaseSettings):
     )
     raw_files_before_compaction: int = Field(64, ge=1, description="more files of one raw table are merged into one")
     keep_generations: int = Field(3, ge=1, description="published generations that are kept, the current one too")
+    keep_runs: int = Field(100, ge=1, description="Dagster's records of older runs are deleted")
     lock_wait_seconds: float = Field(0, ge=0, description="how long a run waits for the lake to be free")
+
+    @classmethod
+    def of_surroundings(cls) -> "Settings":
+        """As the environment and r2k.toml say, without arguments."""
+        return cls(**{})
 
     @field_validator("as_of")
     @classmethod
@@ -80,6 +86,14 @@ class Settings(BaseSettings):
     def _stays_where_it_was_said(cls, path: Path | None) -> Path | None:
         """Absolute, so that a process started elsewhere (Dagster's) means the same folder."""
         return path and path.expanduser().absolute()
+
+    @field_validator("lake")
+    @classmethod
+    def _is_one_that_duckdb_writes_to(cls, lake: Path) -> Path:
+        """It takes `?` for the end of a database's name and `\\` for a folder's, and would write elsewhere."""
+        if unfit := {*str(lake)} & {"?", "\\"}:
+            raise ValueError(f"DuckDB writes to no path with {' '.join(sorted(unfit))} in it; next: another folder")
+        return lake
 
     @classmethod
     def settings_customise_sources(

@@ -39,6 +39,8 @@ class Run:
             raise LakeError(f"as of {settings.as_of:%Y-%m-%d %H:%M:%S} UTC: nobody knows that yet; next: r2k run")
         if settings.source == "files" and settings.files is None and settings.as_of is None:
             raise LakeError("source files needs a folder; next: r2k run --source files --files DIR")
+        if settings.source == "files" and settings.files is not None and not settings.files.is_dir():
+            raise LakeError(f"{settings.files}: there is no such folder; next: r2k run --source files --files DIR")
         return cls(
             settings, Lake.of(settings.lake, settings.source, settings.as_of), read_markets(settings.markets), clock
         )

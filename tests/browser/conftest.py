@@ -64,14 +64,14 @@ def dagster_ui(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
             start_new_session=True,
         )
         try:
-            _await_answer(address, server, log.name)
+            await_answer(address, server, log.name)
             yield address
         finally:
             left = _stop(server, lake)
     assert not left, f"r2k ui was told to stop and left processes {left} behind"
 
 
-def _await_answer(address: str, server: "subprocess.Popen[bytes]", log: str) -> None:
+def await_answer(address: str, server: "subprocess.Popen[bytes]", log: str) -> None:
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
@@ -88,16 +88,16 @@ def _stop(server: "subprocess.Popen[bytes]", lake: Path) -> list[int]:
     """Ends the server as a terminal would; what outlives that is killed by id and returned."""
     server.terminate()
     deadline = time.monotonic() + STOP_SECONDS
-    while (server.poll() is None or _started_with(lake)) and time.monotonic() < deadline:
+    while (server.poll() is None or started_with(lake)) and time.monotonic() < deadline:
         time.sleep(0.25)
-    left = _started_with(lake)
+    left = started_with(lake)
     for process in left:
         os.kill(process, signal.SIGKILL)
     server.wait(5)
     return left
 
 
-def _started_with(lake: Path) -> list[int]:
+def started_with(lake: Path) -> list[int]:
     """Every process whose environment names this lake (Linux's /proc; elsewhere there is nothing to see)."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):

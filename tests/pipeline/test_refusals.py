@@ -21,6 +21,7 @@ from r2k_pipeline.orchestration.publication import warehouse
 from r2k_pipeline.orchestration.resources import Pipeline
 from r2k_pipeline.orchestration.run import Run
 from r2k_pipeline.orchestration.tables import DerivedTable
+from r2k_pipeline.settings import Settings
 from tests.lakes import Published
 from tests.pipeline.command_line import r2k, start_r2k, summary_of
 
@@ -42,9 +43,8 @@ def test_rows_that_break_a_contract_are_not_written_and_nothing_is_published(sam
         return run.lake.read(DailyIndicators).with_columns(rsi_14=rsi)
 
     broken = derived_asset(DerivedTable(DailyIndicators, (), "test", build))
-    result = dg.materialize(
-        [broken, warehouse], resources={"pipeline": Pipeline(source="sample", lake=str(lake))}, raise_on_error=False
-    )
+    pipeline = Pipeline.of(Run.of(Settings(source="sample", lake=lake)))
+    result = dg.materialize([broken, warehouse], resources={"pipeline": pipeline}, raise_on_error=False)
     assert not result.success
     assert result.get_asset_materialization_events() == []
     (check,) = result.get_asset_check_evaluations()
@@ -83,7 +83,7 @@ def test_a_second_run_is_told_who_holds_the_lake(sample: Published, home: Path, 
         result = r2k(home, "run", "--json", "--lake", lake)
     assert result.exit_code == 1
     (failure,) = summary_of(result)["failures"]
-    holder = (lake / "sample" / ".lock").read_text()
+    holder, *_ = (lake / "sample" / ".lock").read_text().splitlines()
     assert f"another run holds this lake ({holder})" in failure, failure
     assert "; next: " in failure
     assert content(lake / "sample") == before
