@@ -14,6 +14,7 @@ import polars as pl
 from r2k_pipeline.contracts.meta import FetchLog, RefusedRows
 from r2k_pipeline.contracts.prices import PriceBars
 from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.orchestration.refusals import Judged, judge_refusals
 from r2k_pipeline.orchestration.revisions import News, changed, compare, key_of, latest, vendor_rows
 from r2k_pipeline.orchestration.run import Run
 from r2k_pipeline.sources.corrections import Correction, correct_bars
@@ -22,12 +23,16 @@ from r2k_pipeline.sources.screening import Screened
 
 @dataclass(frozen=True)
 class Attempt:
-    """One item asked of a source: what came of it. `origin` ties its rows to it."""
+    """One item asked of a source: what came of it. `origin` ties its rows to it.
+
+    `remarks`: what a reader should know of an answer that was taken.
+    """
 
     item: str
     status: str = "ok"
     message: str | None = None
     origin: str = ""
+    remarks: tuple[str, ...] = ()
 
 
 def record(
@@ -45,6 +50,8 @@ def record(
     about its newest day. It waits until it is accepted or until the source no longer says so. `covered` is the span of
     days that each answer is complete for, by default that of its rows.
     """
+    judged = judge_refusals(table, screened, run.settings.refused_share)
+    screened, attempts = judged.screened, [_with_refusals(attempt, judged) for attempt in attempts]
     share = run.settings.revision_share
     news = compare(table, run.lake.read(table), screened, covered, stamp)
     is_held = pl.col("source").is_in(news.too_many(share)["source"].implode())
@@ -70,6 +77,13 @@ def record(
     return log
 
 
+def _with_refusals(attempt: Attempt, judged: Judged) -> Attempt:
+    """An attempt that went well, failed by what was refused of it or with what was settled between files."""
+    if attempt.status == "ok" and attempt.origin in judged.failures:
+        return replace(attempt, status="failed", message=f"{attempt.item}: {judged.failures[attempt.origin]}")
+    return replace(attempt, remarks=(*attempt.remarks, *judged.remarks.get(attempt.origin, ())))
+
+
 def _judged(attempt: Attempt, news: News, held: pl.DataFrame, run: Run) -> Attempt:
     """An attempt that went well, with what there is to say about its rows; `held` where they are."""
     if attempt.status != "ok":
@@ -77,7 +91,7 @@ def _judged(attempt: Attempt, news: News, held: pl.DataFrame, run: Run) -> Attem
     if attempt.origin in held["source"]:
         why = news.held_message(attempt.item, attempt.origin, run.settings.source, run.settings.revision_share)
         return replace(attempt, status="held", message=why)
-    return replace(attempt, message="; ".join(news.remarks(attempt.origin)) or None)
+    return replace(attempt, message="; ".join([*news.remarks(attempt.origin), *attempt.remarks]) or None)
 
 
 def correct(run: Run, corrections: Sequence[Correction], stamp: datetime) -> pl.DataFrame:

@@ -109,7 +109,7 @@ def patiently(act: Callable[[float], T], what: str, limits: Limits) -> T:
     asked_at = time.monotonic()
     deadline_at = min(asked_at + limits.deadline_s, limits.ends_at)
     if deadline_at <= asked_at:
-        raise FetchError("not asked: the time for all fetches together (R2K_LIVE_SECONDS) is over")
+        raise FetchError("not asked: the time for all fetches together is over (R2K_LIVE_SECONDS)")
     jitter_s = limits.wait_initial_s / 2
 
     def pause(error: Exception) -> bool | float:

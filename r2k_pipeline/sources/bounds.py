@@ -1,0 +1,80 @@
+"""How large a file may be, and the reason for each bound: what is larger is refused before it costs time or memory.
+
+Belongs here: bounds of bytes, rows, lines, columns and cells that the price and the report reader share, and the walk
+over raw bytes that holds them. Not here: what a layout must hold (prices.py, cot.py), bounds of a download (http.py).
+"""
+
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+MAX_BYTES: Final = 256 * 2**20
+"""Of a file, or of a zip's member. The largest official one (legacy 1986-2016) is under 200 MiB; reading a text takes
+about four times its size in memory."""
+MAX_ROWS: Final = 1_000_000
+"""The largest official file has about 330,000; a century of sessions is 25,000."""
+MAX_LINE_BYTES: Final = 64 * 2**10
+"""The longest official line is the header of the disaggregated report, 6,000."""
+MAX_COLUMNS: Final = 1_000
+"""The widest official layout has 191."""
+MAX_CELL_BYTES: Final = 1_000
+"""The longest official cell is a header of 63, the longest name of a market about as long."""
+
+
+class BoundsError(ValueError):
+    """A file beyond a bound, or with bytes that no text of rows has; the message says which, where and how much."""
+
+
+def read_bounded(file: Path) -> bytes:
+    """The bytes of a file. Raises BoundsError beyond MAX_BYTES, before more than that is read, and OSError."""
+    with file.open("rb") as opened:
+        body = opened.read(MAX_BYTES + 1)
+    if len(body) > MAX_BYTES:
+        raise BoundsError(f"larger than {MAX_BYTES:,} bytes")
+    return body
+
+
+def lines_of(body: bytes) -> list[bytes]:
+    r"""The lines of a CSV in UTF-8 that hold anything, ended by CR, LF or both; a mark for the end of file is none.
+
+    A blank beside a quoted cell (`"A" ,1`) is not part of it. Raises BoundsError: a NUL, a quote that is not closed in
+    its line, too many lines, a line that is too long.
+    """
+    if (at := body.find(b"\0")) >= 0:
+        raise BoundsError(f"a NUL byte in line {len(body[: at + 1].splitlines())}")
+    if (rows := body.count(b"\n") + body.count(b"\r")) > 2 * MAX_ROWS:
+        raise BoundsError(f"about {rows:,} lines, more than {MAX_ROWS:,}")
+    lines = body.rstrip(b"\x1a \t\r\n").splitlines()
+    for number, line in enumerate(lines, 1):
+        if len(line) > MAX_LINE_BYTES:
+            raise BoundsError(f"line {number} has {len(line):,} bytes, more than {MAX_LINE_BYTES:,}")
+        if line.count(b'"') % 2:
+            raise BoundsError(f"a quote in line {number} is not closed")
+    return [_without_blanks(line) for line in lines if line.strip(b", \t;")]
+
+
+def refuse_wide(names: list[str]) -> list[str]:
+    """The names of a header. Raises BoundsError beyond MAX_COLUMNS."""
+    if len(names) > MAX_COLUMNS:
+        raise BoundsError(f"{len(names):,} columns, more than {MAX_COLUMNS:,}")
+    return names
+
+
+def refuse_long_cells(text: pl.DataFrame) -> pl.DataFrame:
+    """A frame of text. Raises BoundsError for too many rows, or where a cell is longer than MAX_CELL_BYTES."""
+    if text.height > MAX_ROWS:
+        raise BoundsError(f"{text.height:,} rows, more than {MAX_ROWS:,}")
+    longest = text.select(pl.max_horizontal(pl.all().str.len_bytes().max())).item() if text.height else 0
+    if (longest or 0) > MAX_CELL_BYTES:
+        raise BoundsError(f"a cell of {longest:,} bytes, more than {MAX_CELL_BYTES:,}")
+    return text
+
+
+def _without_blanks(line: bytes) -> bytes:
+    """Without blanks between a quote and a comma: what is outside of quotes has every second place between them."""
+    if b'" ' not in line and b' "' not in line:
+        return line
+    parts = line.split(b'"')
+    parts[::2] = [part.strip(b" \t") for part in parts[::2]]
+    return b'"'.join(parts)
