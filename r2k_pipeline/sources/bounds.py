@@ -22,6 +22,10 @@ MAX_CELL_BYTES: Final = 1_000
 """The longest official cell is a header of 63, the longest name of a market about as long."""
 
 
+_SPACED: Final = (b'" ', b'"\t', b', "')
+"""Signs of blanks beside quoted cells; looked for first, because to walk over every cell of a large file takes long."""
+
+
 class BoundsError(ValueError):
     """A file beyond a bound, or with bytes that no text of rows has; the message says which, where and how much."""
 
@@ -51,7 +55,8 @@ def lines_of(body: bytes) -> list[bytes]:
             raise BoundsError(f"line {number} has {len(line):,} bytes, more than {MAX_LINE_BYTES:,}")
         if line.count(b'"') % 2:
             raise BoundsError(f"a quote in line {number} is not closed")
-    return [_without_blanks(line) for line in lines if line.strip(b", \t;")]
+    filled = [line for line in lines if line.strip(b", \t;")]
+    return [_without_blanks(line) for line in filled] if any(sign in body for sign in _SPACED) else filled
 
 
 def refuse_wide(names: list[str]) -> list[str]:
@@ -73,8 +78,6 @@ def refuse_long_cells(text: pl.DataFrame) -> pl.DataFrame:
 
 def _without_blanks(line: bytes) -> bytes:
     """Without blanks between a quote and a comma: what is outside of quotes has every second place between them."""
-    if b'" ' not in line and b' "' not in line:
-        return line
     parts = line.split(b'"')
     parts[::2] = [part.strip(b" \t") for part in parts[::2]]
     return b'"'.join(parts)

@@ -9,7 +9,7 @@ import re
 import struct
 import zipfile
 import zlib
-from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from typing import Final
 
 from r2k_pipeline.sources.bounds import MAX_BYTES
@@ -65,13 +65,14 @@ def _the_one_text(document: CotDocument, archive: zipfile.ZipFile) -> tuple[str,
 def decode(document: CotDocument, body: bytes) -> bytes:
     """The text of a report in UTF-8 without a mark, from that, UTF-16 with a mark, or cp1252. Raises SourceError."""
     utf16 = body.startswith((BOM_UTF16_LE, BOM_UTF16_BE))
-    for encoding in ("utf-16",) if utf16 else ("utf-8-sig", "cp1252"):
+    for encoding in ("utf-16",) if utf16 else ("utf-8", "cp1252"):
         try:
             text = body.decode(encoding)
         except UnicodeDecodeError as error:
             problem = error
         else:
-            if text.lstrip()[:1] == "<":
+            utf8 = (body if encoding == "utf-8" else text.encode()).removeprefix(BOM_UTF8)
+            if utf8.lstrip()[:1] == b"<":
                 raise refuse(document, "an HTML page, not a report")
-            return text.encode()
+            return utf8
     raise refuse(document, f"not a text: {problem}")
