@@ -45,6 +45,8 @@ def lines_of(body: bytes) -> list[bytes]:
     A blank beside a quoted cell (`"A" ,1`) is not part of it. Raises BoundsError: a NUL, a quote that is not closed in
     its line, too many lines, a line that is too long.
     """
+    if len(body) > MAX_BYTES:
+        raise BoundsError(f"larger than {MAX_BYTES:,} bytes")
     if (at := body.find(b"\0")) >= 0:
         raise BoundsError(f"a NUL byte in line {len(body[: at + 1].splitlines())}")
     if (rows := body.count(b"\n") + body.count(b"\r")) > 2 * MAX_ROWS:
@@ -59,6 +61,12 @@ def lines_of(body: bytes) -> list[bytes]:
     return [_without_blanks(line) for line in filled] if any(sign in body for sign in _SPACED) else filled
 
 
+def refuse_open_end(body: bytes) -> None:
+    """Raise BoundsError where the last line has no end: a file that broke off there reads well, with a number cut."""
+    if body and body[-1:] not in b"\r\n\x1a":
+        raise BoundsError("the last line has no end, so its last number may lack digits; where it is whole, end it")
+
+
 def refuse_wide(names: list[str]) -> list[str]:
     """The names of a header. Raises BoundsError beyond MAX_COLUMNS."""
     if len(names) > MAX_COLUMNS:
@@ -66,8 +74,9 @@ def refuse_wide(names: list[str]) -> list[str]:
     return names
 
 
-def refuse_long_cells(text: pl.DataFrame) -> pl.DataFrame:
-    """A frame of text. Raises BoundsError for too many rows, or where a cell is longer than MAX_CELL_BYTES."""
+def refuse_beyond(text: pl.DataFrame) -> pl.DataFrame:
+    """A frame of text. Raises BoundsError for too many rows or columns, or a cell longer than MAX_CELL_BYTES."""
+    refuse_wide(text.columns)
     if text.height > MAX_ROWS:
         raise BoundsError(f"{text.height:,} rows, more than {MAX_ROWS:,}")
     longest = text.select(pl.max_horizontal(pl.all().str.len_bytes().max())).item() if text.height else 0

@@ -14,7 +14,7 @@ from typing import Final
 import polars as pl
 
 from r2k_pipeline.contracts.cot import CotReports
-from r2k_pipeline.sources.bounds import BoundsError, lines_of, refuse_long_cells, refuse_wide
+from r2k_pipeline.sources.bounds import BoundsError, lines_of, refuse_beyond, refuse_open_end, refuse_wide
 from r2k_pipeline.sources.cot_archive import UNKNOWN, decode, refuse, unpack
 from r2k_pipeline.sources.cot_layouts import ALIASES, LEGACY, Layout, Other, layout_of, normalise
 from r2k_pipeline.sources.protocol import CotDocument
@@ -85,8 +85,10 @@ def _read_text(document: CotDocument, body: bytes) -> tuple[pl.DataFrame, Layout
             _check_header(document, names, layout)
         else:
             names = list(layout.columns)
+        if _is_number(layout.columns[names[-1]]):  # in the CFTC's own order the last one is a word
+            refuse_open_end(body)
         rows = io.BytesIO(b"\n".join(lines[has_header:]))
-        frame = refuse_long_cells(pl.read_csv(rows, has_header=False, new_columns=names, infer_schema=False))
+        frame = refuse_beyond(pl.read_csv(rows, has_header=False, new_columns=names, infer_schema=False))
     except pl.exceptions.NoDataError as error:
         raise refuse(document, "a header without rows") from error
     except (BoundsError, csv.Error) as error:
@@ -96,8 +98,6 @@ def _read_text(document: CotDocument, body: bytes) -> tuple[pl.DataFrame, Layout
         raise refuse(document, f"not readable as a report: {str(error).splitlines()[0]}") from error
     if cut := frame[names[-1]].null_count():
         raise refuse(document, f"cut short: {cut} rows have fewer than {len(names)} cells")
-    if body[-1:] not in b"\r\n\x1a" and _is_number(layout.columns[names[-1]]):
-        raise refuse(document, "cut short: the last line has no end, its last number may lack digits")
     return frame.select(pl.col(vendor).alias(ours) for vendor, ours in layout.taken.items()), layout
 
 

@@ -162,8 +162,8 @@ class Other:
     remedy: str
 
 
-_DISAGGREGATED: Final = Other("a disaggregated report, which no table here is made of", _NOT_READ)
-_SUPPLEMENTAL: Final = Other("a supplemental report (index traders), which no table here is made of", _NOT_READ)
+_DISAGGREGATED: Final = Other("a disaggregated report, which r2k does not use", _NOT_READ)
+_SUPPLEMENTAL: Final = Other("a supplemental report (index traders), which r2k does not use", _NOT_READ)
 _WITH_INDEX: Final = Other(
     "an index column stands before the report's own",
     f"save it without that column (pandas: index=False), or {_FROM_THE_CFTC}",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from r2k_pipeline.sources.bounds import BoundsError, read_bounded
+from r2k_pipeline.sources.bounds import BoundsError, lines_of, read_bounded, refuse_beyond
 from r2k_pipeline.sources.protocol import CotDocument, NotThereError, PriceAnswer, SourceError
 
 NO_ACTIONS = pl.DataFrame(schema={"Date": pl.String, "Dividends": pl.String, "Stock Splits": pl.String})
@@ -52,7 +52,7 @@ class FilePrices:
 
 def _read_table(body: bytes) -> pl.DataFrame:
     """A CSV with a header, all text. Raises ValueError for a repeated column (Polars renames it) or a cut last row."""
-    lines = pl.read_csv(io.BytesIO(body), infer_schema=False, has_header=False)
+    lines = refuse_beyond(pl.read_csv(io.BytesIO(b"\n".join(lines_of(body))), infer_schema=False, has_header=False))
     header = [(name or "").strip() for name in lines.row(0)]
     if repeated := sorted(name for name, count in Counter(header).items() if count > 1):
         raise ValueError(f"column {', '.join(repeated)} is there twice")
