@@ -366,7 +366,7 @@ def test_a_price_header_of_many_columns_ends(tmp_path: Path) -> None:
     (tmp_path / "prices").mkdir()
     (tmp_path / "prices" / "X.csv").write_bytes(_header_of(50_000))
     began = time.monotonic()
-    with pytest.raises(SourceError, match="line 1 has .* bytes, more than 65,536"):
+    with pytest.raises(SourceError, match=r"line 1 has .* bytes, more than 65,536"):
         FilePrices(tmp_path).fetch_prices("X")
     assert time.monotonic() - began < 2
 
