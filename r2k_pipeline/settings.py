@@ -56,6 +56,10 @@ class Settings(BaseSettings):
     revision_share: float = Field(
         0.05, ge=0, le=1, description="an answer that revises more than this share of a history waits for `r2k accept`"
     )
+    refused_share: float = Field(
+        0.05, ge=0, le=1, description="an item of which more than this share of rows is refused has failed"
+    )
+    live_seconds: float = Field(300, gt=0, description="all fetches of `live` together end after this long")
     raw_files_before_compaction: int = Field(64, ge=1, description="more files of one raw table are merged into one")
     keep_generations: int = Field(3, ge=1, description="published generations that are kept, the current one too")
     keep_runs: int = Field(100, ge=1, description="Dagster's records of older runs are deleted")

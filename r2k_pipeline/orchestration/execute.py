@@ -19,6 +19,7 @@ from dagster._core.utils import make_new_run_id
 from r2k_pipeline.contracts.meta import Generation
 from r2k_pipeline.lake import Lake, LakeError
 from r2k_pipeline.last_run import begin_run, end_run, tell_failures, tell_refused
+from r2k_pipeline.orchestration.assets import NOTES
 from r2k_pipeline.orchestration.instance import forget_old_runs, open_instance
 from r2k_pipeline.orchestration.launcher import LAKE, end_dead_runs
 from r2k_pipeline.orchestration.resources import Pipeline
@@ -41,6 +42,7 @@ class Summary:
     rows_new: int
     rows_refused: int
     failures: tuple[str, ...]
+    notes: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -58,6 +60,7 @@ class Summary:
             f"  raw rows     {self.rows_new:,} new, {self.rows_refused:,} refused now (all: meta.quarantine)",
             f"  warehouse    {self.warehouse}",
             *(f"  FAILED       {failure}" for failure in self.failures),
+            *(f"  NOTE         {note}" for note in self.notes),
             "  next         r2k brief · r2k status · r2k ui · "
             'r2k sql "select market, session_date, close, rsi_14 from latest()"',
         ]
@@ -131,6 +134,7 @@ def _summarise(settings: Settings, result: dg.ExecuteInProcessResult, seconds: f
         rows_new=_total(fetched, "rows_written"),
         rows_refused=_total(fetched, "rows_quarantined"),
         failures=(*_failed_checks(result), *_failed_steps(result), *unreadable),
+        notes=tuple(note.removeprefix("- ") for entry in fetched for note in _lines(entry.get(NOTES))),
     )
 
 
@@ -148,6 +152,10 @@ def _published(lake: Lake) -> dict[str, Any]:
 
 def _total(metadata: list[Mapping[str, dg.MetadataValue[Any]]], name: str) -> int:
     return sum(entry[name].value for entry in metadata if name in entry)
+
+
+def _lines(text: dg.MetadataValue[Any] | None) -> list[str]:
+    return str(text.value).splitlines() if text else []
 
 
 def _errors(result: dg.ExecuteInProcessResult) -> list[dg.AssetCheckEvaluation]:

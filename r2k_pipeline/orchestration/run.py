@@ -3,6 +3,7 @@
 Belongs here: turning settings into the values that every step is given. Not here: steps, Dagster.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -91,9 +92,10 @@ class Run:
                 return FilePrices(self.settings.files), FileReports(self.settings.files)
             case "live":
                 from r2k_pipeline.sources.cftc import CftcArchives  # noqa: PLC0415
+                from r2k_pipeline.sources.http import Limits  # noqa: PLC0415
                 from r2k_pipeline.sources.yahoo import YahooPrices  # noqa: PLC0415
 
-                reports = CftcArchives(
-                    self.lake.cache("cftc"), self.settings.report_types, self.settings.first_year, now=self.clock
-                )
-                return YahooPrices(self.lake.cache("yahoo")), reports
+                limits = Limits(ends_at=time.monotonic() + self.settings.live_seconds)
+                kinds, first_year = self.settings.report_types, self.settings.first_year
+                reports = CftcArchives(self.lake.cache("cftc"), kinds, first_year, now=self.clock, limits=limits)
+                return YahooPrices(self.lake.cache("yahoo"), limits), reports
