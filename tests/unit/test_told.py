@@ -77,7 +77,8 @@ def test_a_volume_is_told_from_when_it_is_known() -> None:
 
 def test_a_release_tells_nothing_before_its_report_is_there(tmp_path: Path) -> None:
     """A report that is late by an hour on a Friday moves a row that was dated before: nobody had been told a number."""
-    held = rows_of(CotPositionVintages, [{"report_date": "2024-12-24", "contract_code": "239742"}])
+    moments = dict.fromkeys(("known_at", "released_at"), "2024-12-30T20:30Z")
+    held = rows_of(CotPositionVintages, [{"report_date": "2024-12-24", "contract_code": "239742", **moments}])
     held.write_parquet(tmp_path / "held.parquet")
     for name, late in (("before", "2025-01-03T20:30Z"), ("after", "2025-01-03T21:30Z")):
         releases = [{"report_date": "2024-12-24", "released_at": "2024-12-30T20:30Z", "reason": name}]
@@ -92,10 +93,8 @@ def test_a_release_tells_nothing_before_its_report_is_there(tmp_path: Path) -> N
 
 
 def test_rows_in_another_order_tell_the_same(tmp_path: Path) -> None:
-    days = [
-        {"session_date": f"2025-01-0{day}", "known_at": f"2025-01-0{day}T21:00Z", "market": "RUT"} for day in (2, 3)
-    ]
-    rows = rows_of(MarketBars, days)
+    dates = ("2025-01-02", "2025-01-03")
+    rows = rows_of(MarketBars, [{"session_date": date, "known_at": f"{date}T21:00Z"} for date in dates])
     rows.write_parquet(tmp_path / "before.parquet")
     rows.reverse().write_parquet(tmp_path / "after.parquet")
     assert compare_told(MarketBars, tmp_path / "before.parquet", tmp_path / "after.parquet", MOMENT) is None
