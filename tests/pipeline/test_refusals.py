@@ -98,13 +98,13 @@ def in_progress(home: Path) -> list[dg.DagsterRun]:
 
 @contextmanager
 def run_in_its_middle(home: Path, lake: Path) -> Iterator["subprocess.Popen[str]"]:
-    """A `r2k run` that has begun to rewrite tables and not yet published."""
-    table = lake / "sample" / "reference" / "sessions.parquet"
-    before = table.stat().st_mtime_ns
+    """A `r2k run` that has logged its fetches and not yet published."""
+    log = lake / "sample" / "raw" / "fetch_log"
+    before = len(list(log.iterdir()))
     process = start_r2k(home, "run", "--lake", lake)
     try:
         deadline = time.monotonic() + 100
-        while table.stat().st_mtime_ns == before:
+        while len(list(log.iterdir())) == before:
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < deadline, "the run wrote nothing"
             time.sleep(0.01)
