@@ -32,6 +32,8 @@ LOCKS: Final = (PROJECT / "requirements.lock", PROJECT / "requirements-dev.lock"
 
 RANKS: Final = {
     "contracts": 0,
+    "mistakes": 0,
+    "moments": 0,
     "settings": 1,
     "markets": 1,
     **dict.fromkeys(("sources", "transforms", "lake", "sql_models", "warehouse", "postgresql", "claims"), 2),

@@ -24,6 +24,7 @@ from pydantic import (
 )
 
 from r2k_pipeline.claims.shown import printable, why_not_shown
+from r2k_pipeline.mistakes import say_mistakes
 
 SHIPPED: Final = Path(__file__).parents[1] / "notes"
 LARGEST_BYTES: Final = 1_000_000
@@ -126,7 +127,7 @@ def read_note(file: Path) -> Note:
     try:
         head = _Head.model_validate(content)
     except ValidationError as error:
-        raise NoteError(f"{file}: {_reasons(error)}; {NEXT}") from error
+        raise NoteError(f"{file}: {_reasons(error, _Head)}; {NEXT}") from error
     claims: list[Claim] = []
     mistakes: list[str] = []
     for place, entry in enumerate(entries, 1):
@@ -136,7 +137,7 @@ def read_note(file: Path) -> Note:
             _accept(claim, claims, head.as_of)
             claims.append(_with_queries(claim, head.queries))
         except ValidationError as error:
-            mistakes.append(f"{file}: claim {name!r}: {_reasons(error)}")
+            mistakes.append(f"{file}: claim {name!r}: {_reasons(error, Claim)}")
         except NoteError as error:
             mistakes.append(f"{file}: claim {name!r}: {error}")
     return Note(file.stem, head.title, head.as_of, tuple(claims), tuple(mistakes))
@@ -182,6 +183,6 @@ def _repeated(names: Iterator[str]) -> list[str]:
     return [name for name, times in Counter(names).items() if times > 1]
 
 
-def _reasons(error: ValidationError) -> str:
+def _reasons(error: ValidationError, model: type[BaseModel]) -> str:
     """Every mistake that pydantic found, as `key: what is wrong`."""
-    return printable("; ".join(f"{'.'.join(map(str, e['loc'])) or 'claim'}: {e['msg']}" for e in error.errors()))
+    return printable("; ".join(say_mistakes(error, model, "claim")))
