@@ -20,8 +20,9 @@ def transform_of(function: str) -> Callable[..., pl.DataFrame]:
     """`module:function` of transforms, imported when it is called: kernels are not paid for by a look-up."""
     module, name = function.split(":")
 
-    def transform(*frames: Any) -> pl.DataFrame:
-        result: pl.DataFrame = getattr(importlib.import_module(f"r2k_pipeline.transforms.{module}"), name)(*frames)
+    def transform(*frames: Any, **options: Any) -> pl.DataFrame:
+        function = getattr(importlib.import_module(f"r2k_pipeline.transforms.{module}"), name)
+        result: pl.DataFrame = function(*frames, **options)
         return result
 
     return transform
@@ -104,7 +105,8 @@ def level_outcomes_of(run: Run) -> pl.DataFrame:
     """What became of the levels as they were shown, on the bars as they were first known."""
     bars = as_first_known(run.lake.read(prices.MarketBars))
     shown = (run.lake.read(table) for table in (indicators.DailyIndicators, levels.Levels))
-    return transform_of("level_outcomes:build_level_outcomes")(bars, *shown)
+    minimum = read_setups().outcomes.minimum_events
+    return transform_of("level_outcomes:build_level_outcomes")(bars, *shown, minimum_sessions=minimum)
 
 
 def setup_outcomes_of(run: Run) -> pl.DataFrame:
