@@ -27,6 +27,11 @@ def read_moment(said: object) -> datetime:
 
 def close_of(day: date) -> datetime:
     """The close of New York's stock exchange, half-days included. Raises ValueError for a day without a session."""
+    return session_of(day)[1]
+
+
+def session_of(day: date) -> tuple[datetime, datetime]:
+    """The open and the close, UTC. Raises ValueError for a day without a session."""
     from exchange_calendars import get_calendar  # noqa: PLC0415  (pulls in pandas)
 
     if day < FIRST:
@@ -35,8 +40,8 @@ def close_of(day: date) -> datetime:
     sessions = [session.date() for session in week.sessions]
     if sessions[-1] != day:
         raise ValueError(f"the exchange is closed on {day}; next: say {sessions[-1]}, the session before it")
-    close: datetime = week.closes.iloc[-1].to_pydatetime()
-    return close.astimezone(UTC)
+    start, end = (moments.iloc[-1].to_pydatetime().astimezone(UTC) for moments in (week.opens, week.closes))
+    return start, end
 
 
 def _parsed(said: object) -> object:

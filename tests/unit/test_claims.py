@@ -129,7 +129,7 @@ def _judged(box: Box, folder: Path, data_known_at: datetime = LATER, **given: An
         ("select 1 as value where false", "true", "all", "undetermined", None),
         ("select null as value", "true", "all", "undetermined", None),
         ("select 5 as value, null::int as other", "other > 4", "all", "undetermined", 5.0),
-        ("select unnest([5, 3]) as value", "value > 4", "all", "fails", 5.0),
+        ("select unnest([5, 3]) as value", "value > 4", "all", "fails", 3.0),
         ("select unnest([5, 3]) as value", "value > 4", "any", "holds", 5.0),
         ("select unnest([5, null]) as value", "value > 4", "all", "undetermined", 5.0),
         ("select unnest([5, null]) as value", "value > 4", "any", "holds", 5.0),
@@ -163,6 +163,43 @@ def test_rows_and_a_condition_become_a_verdict(
     assert (found.computed_text if found.computed_value is None else found.computed_value) == computed
     assert (found.reason is None) == (verdict != "undetermined")
     Claims.validate(build_claims([read_note(tmp_path / "note.toml")], box, LATER))
+
+
+def test_every_column_that_is_judged_is_shown_of_the_row_that_decides(box: Box, tmp_path: Path) -> None:
+    sql = "select value, -value as other, 'other' as third from (values (5), (3), (9)) as given (value)"
+    judged = _judged(box, tmp_path, sql=sql, holds_when="other < -8 and third <> 'value'", rows="any").finding
+    assert (judged.verdict, judged.computed_value, judged.judged) == ("holds", 9.0, "other = -9, third = other")
+
+
+def test_no_rows_says_of_what(box: Box, tmp_path: Path) -> None:
+    sql = "select close as value from staging.market_bars where market = $market"
+    judged = _judged(box, tmp_path, sql=sql, parameters={"market": "RUTT"})
+    assert judged.finding.reason == "no rows of market = RUTT"
+
+
+def test_the_share_of_other_prices_that_pass_stands_beside_the_value(box: Box, tmp_path: Path) -> None:
+    judged = _judged(box, tmp_path, sql="select 2 as value, 0.755 as base_rate").finding
+    assert (judged.computed_value, judged.computed_text) == (2.0, "76 % of other prices pass this test")
+
+
+def test_where_no_hour_is_named_the_moment_is_a_reading(box: Box, tmp_path: Path) -> None:
+    file = tmp_path / "note.toml"
+    sql = "select net_contracts as value from marts.weekly_positioning order by report_date desc limit 1"
+    file.write_text(_definition(sql=sql, holds_when="value < 60000", as_of="2025-03-14"))
+    close, start = judge(read_note(file), box, LATER)
+    assert (close.definition.alternative, close.as_of, close.finding.verdict) == (
+        "only",
+        datetime(2025, 3, 14, 20, tzinfo=UTC),
+        "holds",
+    )
+    assert (start.definition.alternative, start.as_of, start.finding.verdict) == (
+        "only_at_open",
+        datetime(2025, 3, 14, 13, 30, tzinfo=UTC),
+        "fails",
+    )
+    file.write_text(_definition(as_of="2025-03-15"))
+    (mistake,) = read_note(file).mistakes
+    assert "claim 'C1': only: as_of: the exchange is closed on 2025-03-15; next: say 2025-03-14, the session" in mistake
 
 
 @pytest.mark.parametrize(
@@ -423,7 +460,7 @@ def test_a_definition_that_cannot_be_computed_is_undetermined_and_an_error(
         ({"reading": "red \x1b[31m alert"}, "control character"),
         ({"reading": "x" * 2_000}, "at most 1000 characters"),
         ({"alternative": "'; drop table marts.claims; --"}, "does not fit the pattern"),
-        ({"as_of": "2025-03-14T20:00:00"}, "as_of = 2025-03-14 20:00:00: should have timezone info"),
+        ({"as_of": "2025-03-14T20:00:00"}, "as_of = 2025-03-14 20:00:00: should be an instant with its zone, or a day"),
         ({"judged_until": "2025-03-14T20:00:00Z"}, "judged_until must come after as_of"),
     ],
 )
