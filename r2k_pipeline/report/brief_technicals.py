@@ -12,7 +12,7 @@ from r2k_pipeline.report.brief_statements import Answer, Row, Section, Statement
 TOO_SHORT: Final = "the history is too short"
 LEVELS_A_SIDE: Final = 3
 AVERAGES: Final = (20, 50, 100, 200)
-RECORDS: Final = {"strong": "65 % of them held and more", "weak": "half of them held and fewer"}
+RECORDS: Final = {"strong": "of which at least 65 % held", "weak": "of which at most half held"}
 """How sql/macros/zone_records.sql divides zones."""
 
 
@@ -112,7 +112,7 @@ def records(row: Answer) -> Statement:
     )
     by_record = [
         say(
-            f"After a record of ten touches or more, {words}, the next held in {{}} of {{}}.",
+            f"After ten touches or more, {words}, the next held in {{}} of {{}}.",
             row.show(f"{record}_held_share_ratio"),
             row.show(f"{record}_touches"),
             otherwise="",
