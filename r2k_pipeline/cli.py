@@ -11,18 +11,18 @@ import os
 import shutil
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
-from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from r2k_pipeline.claims.note import NoteError
 from r2k_pipeline.lake import Lake, LakeError
 from r2k_pipeline.markets import MarketsError
 from r2k_pipeline.restatement import ITEM
-from r2k_pipeline.settings import Settings
+from r2k_pipeline.settings import Settings, read_settings
 from r2k_pipeline.transforms.setups import SetupsError
 
 EXPECTED = (LakeError, MarketsError, NoteError, SetupsError)
@@ -43,12 +43,7 @@ class Explained(click.Group):
             click.echo("r2k: stopped before its end: what was published last stays", err=True)
             ctx.exit(1)
         except SettingsError as error:
-            click.echo(f"r2k: {error}", err=True)
-            ctx.exit(2)
-        except ValidationError as error:
-            for mistake in error.errors():
-                name = "R2K_" + "_".join(map(str, mistake["loc"])).upper()
-                click.echo(f"r2k: {name} = {mistake['input']!r}: {mistake['msg']}", err=True)
+            click.echo("\n".join(f"r2k: {mistake}" for mistake in str(error).splitlines()), err=True)
             ctx.exit(2)
 
 
@@ -59,7 +54,7 @@ _source_option = click.option("--source", type=click.Choice(["sample", "files", 
 def lake_options(command: Any) -> Any:
     """`--source --files --lake --as-of`, each also R2K_* and r2k.toml."""
     for option in (
-        click.option("--as-of", help="As known at this moment, e.g. 2025-03-14T15:00-04:00."),
+        click.option("--as-of", help="As known at this moment, e.g. 2025-03-14T15:00-04:00, or at a day's close."),
         _lake_option,
         click.option("--files", type=click.Path(path_type=Path), help="Folder of downloaded files, for source files."),
         _source_option,
@@ -68,13 +63,18 @@ def lake_options(command: Any) -> Any:
     return command
 
 
+def market_option(text: str) -> Callable[[Any], Any]:
+    """`--market`, in whatever letters: ids of markets are upper case."""
+    return click.option("--market", callback=lambda _context, _option, said: said and said.upper(), help=text)
+
+
 def settings_of(**options: Any) -> Settings:
     """Settings with the options that were given; giving a folder of files means source files."""
     given = {name: value for name, value in options.items() if value is not None}
     if "files" in given:
         given.setdefault("source", "files")
         given["files"] = given["files"].resolve()
-    return Settings(**given)
+    return read_settings(**given)
 
 
 @click.group(cls=Explained, context_settings={"help_option_names": ["-h", "--help"]})
@@ -187,7 +187,7 @@ def sql(query: str, output: Any, file: Path | None, **options: Any) -> None:
 
 @main.command()
 @lake_options
-@click.option("--market", help="One market, e.g. RUT; default: all.")
+@market_option("One market, e.g. RUT; default: all.")
 @click.option("--evidence", is_flag=True, help="Under each figure the query that returns it.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, each figure with its table, key, column and query.")
 def brief(market: str | None, evidence: bool, as_json: bool, **options: Any) -> None:
@@ -202,7 +202,7 @@ def brief(market: str | None, evidence: bool, as_json: bool, **options: Any) -> 
 
 @main.command()
 @lake_options
-@click.option("--market", help="A site of one market, e.g. RUT, beside that of all.")
+@market_option("A site of one market, e.g. RUT, beside that of all.")
 @click.option("--open", "show", is_flag=True, help="Open it in the browser.")
 @click.option("--json", "as_json", is_flag=True, help="Where it is, its size and its pages as JSON.")
 def report(market: str | None, show: bool, as_json: bool, **options: Any) -> None:

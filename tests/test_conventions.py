@@ -34,6 +34,8 @@ RANKS: Final = {
     "contracts": 0,
     "quoting": 0,
     "locked": 1,
+    "mistakes": 0,
+    "moments": 0,
     "settings": 1,
     "markets": 1,
     **dict.fromkeys(("sources", "transforms", "lake", "records", "sql_models", "warehouse", "postgresql", "claims"), 2),

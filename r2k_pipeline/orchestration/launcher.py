@@ -13,7 +13,7 @@ from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, Wor
 from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 
 from r2k_pipeline.lake import Lake
-from r2k_pipeline.settings import Settings
+from r2k_pipeline.settings import read_settings
 
 LAKE: Final = "r2k/lake"
 """The tag of a run of the command line: the lake that it has locked since before it began."""
@@ -35,7 +35,7 @@ class LockedRunLauncher(DefaultRunLauncher):
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
         """What Dagster's monitoring asks of a started run; it looks at the run's status again after the answer."""
-        settings = Settings.of_surroundings()
+        settings = read_settings()
         record = self._instance.get_run_record_by_id(run.run_id)
         assert record is not None, f"run {run.run_id} has no record"
         patience = TO_LOCK + timedelta(seconds=settings.lock_wait_seconds)

@@ -13,7 +13,7 @@ from pydantic import PrivateAttr
 from r2k_pipeline.last_run import begin_run, end_run
 from r2k_pipeline.orchestration.instance import forget_old_runs
 from r2k_pipeline.orchestration.run import Run
-from r2k_pipeline.settings import Settings
+from r2k_pipeline.settings import read_settings
 
 WHOLE: Final = ("refresh", "refresh_and_report")
 """Jobs that make all tables and publish them."""
@@ -42,7 +42,7 @@ class Pipeline(dg.ConfigurableResource):  # type: ignore[type-arg]
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Pipeline"]:
         """Hold the lake for the run; raises LakeError where another run holds it."""
-        self._run = Run.of(Settings.of_surroundings())
+        self._run = Run.of(read_settings())
         run, lake = self._run, self._run.lake
         with lake.lock(run.settings.lock_wait_seconds, context.run_id or ""):
             begin_run(lake, run.clock()) if _is_whole(context) else None

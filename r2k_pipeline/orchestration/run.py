@@ -35,9 +35,7 @@ class Run:
 
     @classmethod
     def of(cls, settings: Settings, clock: Clock = now) -> "Run":
-        """The run that `settings` ask for. Raises MarketsError, LakeError, also for a moment that is still to come."""
-        if settings.as_of is not None and settings.as_of > clock():
-            raise LakeError(f"as of {settings.as_of:%Y-%m-%d %H:%M:%S} UTC: nobody knows that yet; next: r2k run")
+        """The run that `settings` ask for. Raises MarketsError, LakeError."""
         if settings.source == "files" and settings.files is None and settings.as_of is None:
             raise LakeError("source files needs a folder; next: r2k run --source files --files DIR")
         if settings.source == "files" and settings.files is not None and not settings.files.is_dir():

@@ -16,13 +16,17 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.lakes import Published
 
 PROJECT = Path(__file__).resolve().parents[2]
 ARTIFACTS = PROJECT / "tests" / "artifacts"
 START_SECONDS = 120
 """Dagster imports itself in three processes before it answers: about 8 s on two idle cores."""
 STOP_SECONDS = 15
+DRAWN_MS = 60_000
+"""Until the figures of a page are drawn, on a busy machine."""
 SWITCHES = [
     f"--{switch}"
     for switch in (
@@ -40,6 +44,22 @@ def chromium() -> str:
         say = pytest.fail if os.environ.get("CI") else pytest.skip
         say("the browser tests need Chromium: apt-get install chromium")
     return found
+
+
+@pytest.fixture(scope="module")
+def site(reported: Published) -> Path:
+    """The folder of the sample's site, as the command line writes it."""
+    assert reported.result.exit_code == 0, reported.result.output
+    return reported.lake.report()
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    """One browser for all pages."""
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=SWITCHES)
+        yield started
+        started.close()
 
 
 @pytest.fixture(scope="module")

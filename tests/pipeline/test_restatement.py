@@ -20,7 +20,7 @@ def test_what_was_told_otherwise_waits_until_it_is_accepted(
     lake = Lake.of(folder, "sample")
     published = last_generation(lake)
     assert published is not None
-    mart = published.file(PositioningVsTechnicals)
+    (mart,) = published.files(PositioningVsTechnicals)
     told = pl.read_parquet(mart)
     mart.unlink()  # a hard link: the table at hand stays
     told.with_columns(pl.col("rsi_14") + 0.25).write_parquet(mart)

@@ -418,10 +418,16 @@ def test_doctor_sees_a_published_table_that_no_longer_is_what_was_published(tmp_
     assert r2k(tmp_path, "doctor", "--lake", tmp_path).exit_code == 0
 
 
+def test_a_market_may_be_named_in_small_letters_and_a_moment_by_its_day(ask: Ask) -> None:
+    told = ask("brief", "--market", "rut", "--as-of", "2025-03-14")
+    assert told.exit_code == 0, told.output
+    assert told.stdout == ask("brief", "--market", "RUT", "--as-of", "2025-03-14T20:00Z").stdout
+
+
 def test_a_run_as_of_a_moment_to_come_is_refused(ask: Ask, folder: Path) -> None:
     result = ask("run", "--as-of", "2999-01-01T00:00Z")
-    assert result.exit_code == 1
-    assert "as of 2999-01-01 00:00:00 UTC: nobody knows that yet" in result.output
+    assert result.exit_code == 2
+    assert "--as-of = '2999-01-01T00:00Z': 2999-01-01 00:00 UTC is still to come; next: leave it out" in result.output
     assert not (folder / "sample" / "as_of" / "2999-01-01T000000Z" / "warehouse.duckdb").exists()
 
 

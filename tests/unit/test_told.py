@@ -86,7 +86,7 @@ def test_a_release_tells_nothing_before_its_report_is_there(tmp_path: Path) -> N
         rows = rows_of(CotReleases, [{"scheduled_at": "2025-01-03T20:30Z", **row} for row in releases])
         rows.write_parquet(tmp_path / f"{name}.parquet")
     before, after = tmp_path / "before.parquet", tmp_path / "after.parquet"
-    found = compare_told(CotReleases, before, after, MOMENT, tmp_path / "held.parquet")
+    found = compare_told(CotReleases, [before], [after], MOMENT, [tmp_path / "held.parquet"])
     assert found is not None
     assert (found.rows_changed, found.rows_missing, found.rows_added) == (1, 0, 0)
     assert found.examples == ("2024-12-24 reason before -> after",)
@@ -97,4 +97,4 @@ def test_rows_in_another_order_tell_the_same(tmp_path: Path) -> None:
     rows = rows_of(MarketBars, [{"session_date": date, "known_at": f"{date}T21:00Z"} for date in dates])
     rows.write_parquet(tmp_path / "before.parquet")
     rows.reverse().write_parquet(tmp_path / "after.parquet")
-    assert compare_told(MarketBars, tmp_path / "before.parquet", tmp_path / "after.parquet", MOMENT) is None
+    assert compare_told(MarketBars, [tmp_path / "before.parquet"], [tmp_path / "after.parquet"], MOMENT) is None
