@@ -1,7 +1,6 @@
 """Compiled loops of the volume profile: bars in, point of control, value area and nodes per bar out.
 
 Belongs here: arrays only, one symbol after the other, no GIL. Not here: frames, dates, what a window means.
-
 A profile is a function of the bars in its window alone: bins are the same for all, and what a bar puts into a bin is
 rounded to a multiple of a power of two that the window's largest weight decides (`_magic`). So sums are exact in
 float64: taking a bar out leaves no residue, and a rolling profile equals its recompute to the last bit.
