@@ -181,7 +181,7 @@ def lived(bench: Bench, scratch: Path, count: int, between: str) -> dict[str, St
     life = Lake.of(scratch / "life", "files")
     rebuilt = copy_of_raw(life, scratch / "rebuild")
     steps["rebuild"] = bench.measured("build_tables", "rebuild", last)
-    if different := differences(published_tables(life.root), published_tables(rebuilt.root)):
+    if different := differences(published_tables(life), published_tables(rebuilt)):
         sys.exit("\n".join(["the life and its rebuild differ:", *different]))
     return steps
 

@@ -10,6 +10,7 @@ from datetime import date, datetime
 from typing import Final
 
 from r2k_pipeline.lake import LakeError
+from r2k_pipeline.restatement import ITEM as RESTATEMENT
 from tests.lived.events import (
     Broken,
     Dividend,
@@ -22,7 +23,7 @@ from tests.lived.events import (
     Split,
     Stopped,
 )
-from tests.lived.life import BEFORE_OPEN, RESTATEMENT, Day, Life, new_york
+from tests.lived.life import BEFORE_OPEN, Day, Life, new_york
 
 FIRST, LAST = date(2022, 6, 1), date(2025, 4, 30)
 """The days of history that the vendors have."""
