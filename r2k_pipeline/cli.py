@@ -9,19 +9,20 @@ import json
 import logging
 import os
 import shutil
+import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
-from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from r2k_pipeline.claims.note import NoteError
 from r2k_pipeline.lake import Lake, LakeError
 from r2k_pipeline.markets import MarketsError
 from r2k_pipeline.restatement import ITEM
-from r2k_pipeline.settings import Settings
+from r2k_pipeline.settings import Settings, read_settings
 from r2k_pipeline.transforms.setups import SetupsError
 
 EXPECTED = (LakeError, MarketsError, NoteError, SetupsError)
@@ -37,13 +38,12 @@ class Explained(click.Group):
         except EXPECTED as error:
             click.echo(f"r2k: {error}", err=True)
             ctx.exit(1)
+        except KeyboardInterrupt:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # once is enough
+            click.echo("r2k: stopped before its end: what was published last stays", err=True)
+            ctx.exit(1)
         except SettingsError as error:
-            click.echo(f"r2k: {error}", err=True)
-            ctx.exit(2)
-        except ValidationError as error:
-            for mistake in error.errors():
-                name = "R2K_" + "_".join(map(str, mistake["loc"])).upper()
-                click.echo(f"r2k: {name} = {mistake['input']!r}: {mistake['msg']}", err=True)
+            click.echo("\n".join(f"r2k: {mistake}" for mistake in str(error).splitlines()), err=True)
             ctx.exit(2)
 
 
@@ -54,7 +54,7 @@ _source_option = click.option("--source", type=click.Choice(["sample", "files", 
 def lake_options(command: Any) -> Any:
     """`--source --files --lake --as-of`, each also R2K_* and r2k.toml."""
     for option in (
-        click.option("--as-of", help="As known at this moment, e.g. 2025-03-14T15:00-04:00."),
+        click.option("--as-of", help="As known at this moment, e.g. 2025-03-14T15:00-04:00, or at a day's close."),
         _lake_option,
         click.option("--files", type=click.Path(path_type=Path), help="Folder of downloaded files, for source files."),
         _source_option,
@@ -63,13 +63,18 @@ def lake_options(command: Any) -> Any:
     return command
 
 
+def market_option(text: str) -> Callable[[Any], Any]:
+    """`--market`, in whatever letters: ids of markets are upper case."""
+    return click.option("--market", callback=lambda _context, _option, said: said and said.upper(), help=text)
+
+
 def settings_of(**options: Any) -> Settings:
     """Settings with the options that were given; giving a folder of files means source files."""
     given = {name: value for name, value in options.items() if value is not None}
     if "files" in given:
         given.setdefault("source", "files")
         given["files"] = given["files"].resolve()
-    return Settings(**given)
+    return read_settings(**given)
 
 
 @click.group(cls=Explained, context_settings={"help_option_names": ["-h", "--help"]})
@@ -92,7 +97,13 @@ def run(as_json: bool, **options: Any) -> None:
 
     if not as_json:
         _show_progress()
-    summary = execute_refresh(defs, settings)
+    try:
+        summary = execute_refresh(defs, settings)
+    except EXPECTED as error:
+        if not as_json:
+            raise
+        click.echo(json.dumps({"ok": False, "published": False, "failures": [str(error)]}, indent=2))
+        sys.exit(1)
     click.echo(json.dumps(summary.as_dict(), indent=2) if as_json else summary.text())
     sys.exit(0 if summary.ok else 1)
 
@@ -103,18 +114,14 @@ def run(as_json: bool, **options: Any) -> None:
 def ui(port: int, **options: Any) -> None:
     """The Dagster UI on 127.0.0.1, with the chosen source."""
     settings = settings_of(**options)
-    from r2k_pipeline.orchestration.instance import open_instance  # noqa: PLC0415
-    from r2k_pipeline.settings import PROJECT  # noqa: PLC0415
+    from r2k_pipeline.orchestration.run import Run  # noqa: PLC0415
+    from r2k_pipeline.orchestration.ui import serve_ui  # noqa: PLC0415
 
-    # All of them: the server starts in another folder, where it finds neither r2k.toml nor a relative path.
+    # All of them: the processes that run the steps know of no argument.
     chosen = settings.model_dump(mode="json", exclude_none=True)
     said = {name: value if isinstance(value, str) else json.dumps(value) for name, value in chosen.items()}
-    environment = {f"R2K_{name.upper()}": value for name, value in said.items()}
-    open_instance(settings).dispose()
-    environment |= {"PATH": _path_with_this_python()}
-    command = [sys.executable, "-m", "dagster", "dev", "-w", str(PROJECT / "workspace.yaml"), "-h", "127.0.0.1"]
-    os.chdir(os.environ["DAGSTER_HOME"])  # elsewhere Dagster warns of a second dagster.yaml
-    os.execve(sys.executable, [*command, "-p", str(port)], os.environ | environment)  # noqa: S606
+    os.environ.update({f"R2K_{name.upper()}": value for name, value in said.items()})
+    serve_ui(Run.of(settings), port)
 
 
 def _show_progress() -> None:
@@ -122,11 +129,6 @@ def _show_progress() -> None:
     progress = logging.getLogger("r2k.progress")
     progress.setLevel(logging.INFO)
     progress.addHandler(logging.StreamHandler())
-
-
-def _path_with_this_python() -> str:
-    """Dagster starts its own commands by name: they must be those of this environment."""
-    return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
 
 
 @main.command()
@@ -173,7 +175,7 @@ def sql(query: str, output: Any, file: Path | None, **options: Any) -> None:
     elif output == "parquet":
         raise click.UsageError("--format parquet needs --output FILE")
     text = sys.stdin.read() if query == "-" else query
-    bounds: Any = {"memory_limit": settings.memory_limit, "seconds": settings.query_seconds, "abandon": _end_process}
+    bounds: Any = {"memory_limit": settings.memory_limit, "seconds": settings.query_seconds}
     with run_query(_lake(settings).warehouse, text, output, **bounds) as answer:
         if answer.is_sample:
             click.echo(answer.label, err=True)
@@ -183,15 +185,9 @@ def sql(query: str, output: Any, file: Path | None, **options: Any) -> None:
             shutil.copyfileobj(answer.body, sys.stdout.buffer)
 
 
-def _end_process(message: str) -> None:
-    """End at once, with code 1, from whatever thread."""
-    click.echo(f"r2k: {message}", err=True)
-    os._exit(1)
-
-
 @main.command()
 @lake_options
-@click.option("--market", help="One market, e.g. RUT; default: all.")
+@market_option("One market, e.g. RUT; default: all.")
 @click.option("--evidence", is_flag=True, help="Under each figure the query that returns it.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, each figure with its table, key, column and query.")
 def brief(market: str | None, evidence: bool, as_json: bool, **options: Any) -> None:
@@ -206,7 +202,7 @@ def brief(market: str | None, evidence: bool, as_json: bool, **options: Any) -> 
 
 @main.command()
 @lake_options
-@click.option("--market", help="A site of one market, e.g. RUT, beside that of all.")
+@market_option("A site of one market, e.g. RUT, beside that of all.")
 @click.option("--open", "show", is_flag=True, help="Open it in the browser.")
 @click.option("--json", "as_json", is_flag=True, help="Where it is, its size and its pages as JSON.")
 def report(market: str | None, show: bool, as_json: bool, **options: Any) -> None:

@@ -25,6 +25,8 @@ import pyarrow.parquet as pq
 
 from r2k_pipeline.contracts.table import LAYERS, TABLES, Table, parts_of
 
+LOOK_SECONDS: Final = 0.3
+"""Whoever looks whether a lake is held, has it for an instant: a run must not take that for another run."""
 JOURNAL: Final = ".merged"
 """In a raw table's folder while its files are merged: the merged file's name, then the names it stands for."""
 
@@ -55,6 +57,11 @@ class Lake:
         """The lake to read for `as_of`: what was rebuilt for that very moment, which knows no more, or the newest."""
         rebuilt = cls.of(folder, source, as_of)
         return rebuilt if rebuilt.warehouse.exists() else cls.of(folder, source)
+
+    @classmethod
+    def at(cls, root: Path) -> "Lake":
+        """The lake in this very folder."""
+        return cls(root, root)
 
     @property
     def warehouse(self) -> Path:
@@ -102,7 +109,8 @@ class Lake:
             found = sorted(entry for entry in entries if entry.name[0] != "." and entry.name not in merged)
         for file in found:
             if file.suffix != ".parquet" or file.stat().st_size < 12:
-                raise LakeError(f"{file}: not a Parquet file (empty, cut or foreign); next: r2k doctor")
+                remedy = "restore it or take it away" if layer == "raw" else "r2k run, which makes it anew"
+                raise LakeError(f"{file}: not a Parquet file (empty, cut or foreign); next: {remedy}")
             if layer == "raw" and not _is_sound(file, file.stat().st_size, file.stat().st_mtime_ns):
                 raise LakeError(f"{file}: content does not match the digest in its name; next: restore this file")
         return found
@@ -119,7 +127,9 @@ class Lake:
             # Polars opens a path more than once: a table that is replaced meanwhile would be half old, half new.
             return _rows_of(table, wanted, [file.read_bytes() for file in files])
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-            raise LakeError(f"{table.dotted()}: cannot read {files[0].parent}: {error}; next: r2k doctor") from error
+            remedy = "restore or take away the file that differs" if table.layer == "raw" else "r2k run"
+            reason = str(error).splitlines()[0]
+            raise LakeError(f"{table.dotted()}: cannot read {files[0].parent}: {reason}; next: {remedy}") from error
 
     def count(self, table: type[Table]) -> int:
         """Rows of a table, by the footers of its files."""
@@ -217,20 +227,8 @@ class Lake:
                     found.append(f"{file}: {error}; `r2k run` rebuilds it from raw")
         return found
 
-    def holder(self) -> str | None:
-        """Who holds the lake for a run, as far as it said so; None if it is free."""
-        try:
-            with (self.root / ".lock").open() as stream:
-                try:
-                    fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    return stream.read() or "unknown process"
-        except FileNotFoundError:
-            return None
-        return None
-
     @contextmanager
-    def lock(self, wait_seconds: float = 0) -> Iterator[None]:
+    def lock(self, wait_seconds: float = 0, run_id: str = "") -> Iterator[None]:
         """Hold the lake for one run by an OS lock that dies with the process; raises LakeError with the holder.
 
         What a killed run left behind (temporary files, a merge half done) is swept once the lock is held.
@@ -243,7 +241,8 @@ class Lake:
         try:
             _acquire(descriptor, wait_seconds, self.root)
             os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"process {os.getpid()}".encode(), 0)
+            holder = f"process {os.getpid()}" + (f"\nrun {run_id}" if run_id else "")
+            os.pwrite(descriptor, holder.encode(), 0)
             for stray in [*self.root.rglob(".*.tmp*")]:
                 remove(stray)
             for journal in self.root.glob(f"raw/*/{JOURNAL}"):
@@ -252,15 +251,28 @@ class Lake:
         finally:
             os.close(descriptor)
 
+    def holder(self) -> str | None:
+        """Which process and run hold the lake now; None where none does."""
+        try:
+            stream = (self.root / ".lock").open()
+        except FileNotFoundError:
+            return None
+        with stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return stream.read() or "another process"
+        return None
+
 
 def _acquire(descriptor: int, wait_seconds: float, root: Path) -> None:
-    deadline = time.monotonic() + wait_seconds
+    deadline = time.monotonic() + max(wait_seconds, LOOK_SECONDS)
     while True:
         try:
             return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= deadline:
-                holder = os.pread(descriptor, 100, 0).decode() or "another process"
+                holder = os.pread(descriptor, 100, 0).decode().partition("\n")[0] or "another process"
                 raise HeldError(
                     f"{root}: another run holds this lake ({holder}); next: wait for it, or set R2K_LOCK_WAIT_SECONDS"
                 ) from None

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from r2k_pipeline.contracts.cot import CONTRACT_CODE
 from r2k_pipeline.contracts.prices import SYMBOL
+from r2k_pipeline.mistakes import say_mistakes
 
 SHIPPED: Final = Path(__file__).with_name("markets.toml")
 MarketId = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,15}$")]
@@ -94,17 +95,13 @@ def _parse(file: Path) -> dict[str, Market]:
 
 def _parse_market(file: Path, key: str, table: object) -> Market:
     if not isinstance(table, dict):
-        raise MarketsError(f"{file}: {key} = {table!r}: a market is a table, [{key}], with keys {_allowed()}")
+        raise MarketsError(f"{file}: {key}: a market is a table, [{key}], with keys {_allowed()}")
     if "market" in table:
         raise MarketsError(f"{file}: [{key}] market: the table's name is the market's id; allowed keys: {_allowed()}")
     try:
         return Market.model_validate({"market": key, **table})
     except ValidationError as error:
-        mistakes = [
-            f"  [{key}] {'.'.join(map(str, mistake['loc']))} = {mistake['input']!r}: {mistake['msg']}"
-            f"{'; allowed keys: ' + _allowed() if mistake['type'] == 'extra_forbidden' else ''}"
-            for mistake in error.errors()
-        ]
+        mistakes = [f"  [{key}] {mistake}" for mistake in say_mistakes(error, Market)]
         raise MarketsError("\n".join([f"{file}: fix and run again:", *mistakes])) from error
 
 

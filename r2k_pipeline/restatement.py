@@ -130,6 +130,7 @@ def _difference(
     else:
         changed = gone.join(come, on=key, suffix=AFTER, nulls_equal=True)
         missing, added = (a.join(b, on=key, how="anti", nulls_equal=True) for a, b in ((gone, come), (come, gone)))
+        added = _amid(table, told, added)
     return Difference(
         table_name=table.dotted(),
         rows_changed=changed.height,
@@ -139,6 +140,17 @@ def _difference(
         examples=tuple(_examples(key, changed, missing, added)),
         digest=hashlib.sha256(b"".join(_body(frame) for frame in (changed, missing, added))).hexdigest(),
     )
+
+
+def _amid(table: type[Table], told: pl.DataFrame, added: pl.DataFrame) -> pl.DataFrame:
+    """The added rows that were known by when the last one of their market, symbol or type was told.
+
+    Later ones are news that comes late: a file that ended a day before, a market that is new. They change nothing told.
+    """
+    by, of = str(table.known_by), table.primary_key()[:-1][:1]
+    last = told.group_by(of).agg(told_until=pl.col(by).max()) if of else told.select(told_until=pl.col(by).max())
+    amid = added.join(last, on=of) if of else added.join(last, how="cross")
+    return amid.filter(pl.col(by) <= pl.col("told_until")).drop("told_until")
 
 
 AFTER: Final = " after"

@@ -4,17 +4,19 @@ Belongs here: R2K_* variables and r2k.toml. Not here: anything read elsewhere fr
 market identity (markets.toml), run-time state.
 """
 
+import json
 import os
+import re
 import tomllib
-from collections.abc import Set as AbstractSet
-from datetime import UTC, date, datetime
-from difflib import get_close_matches
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, StringConstraints, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     SettingsError,
@@ -22,14 +24,39 @@ from pydantic_settings import (
 )
 
 from r2k_pipeline.contracts.cot import REPORT_TYPES
+from r2k_pipeline.mistakes import nearest, say_mistakes
+from r2k_pipeline.moments import read_moment
 
 PROJECT: Final = Path(__file__).resolve().parents[1]
 """The checkout: sql/, workspace.yaml and dagster.yaml live beside the package."""
 
+FILE: Final = "r2k.toml"
 SourceName = Literal["sample", "files", "live"]
-ReportType = Annotated[str, StringConstraints(pattern="^(" + "|".join(REPORT_TYPES) + ")$")]
 
-MemoryLimit = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?\s*[KMGT]i?B$")]
+
+def _is_report_type(name: str) -> str:
+    if name not in REPORT_TYPES:
+        raise ValueError(f"{name} is none of {', '.join(REPORT_TYPES)}")
+    return name
+
+
+def _is_size(said: str) -> str:
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?\s*[KMGT]i?B", said):
+        raise ValueError("say a number and its unit, e.g. 1GB or 512 MiB")
+    return said
+
+
+def _listed(said: object) -> object:
+    """A list in a variable: as JSON, or with commas."""
+    if not isinstance(said, str):
+        return said
+    return json.loads(said) if said.lstrip().startswith("[") else [part.strip() for part in said.split(",")]
+
+
+ReportType = Annotated[str, AfterValidator(_is_report_type)]
+MemoryLimit = Annotated[str, AfterValidator(_is_size)]
+Listed = BeforeValidator(_listed)
+Moment = Annotated[datetime, BeforeValidator(read_moment)]
 
 
 class Settings(BaseSettings):
@@ -37,17 +64,21 @@ class Settings(BaseSettings):
 
     # `R2K_LAKE=$UNSET r2k run` means the default, not the current folder.
     model_config = SettingsConfigDict(
-        env_prefix="R2K_", env_ignore_empty=True, toml_file="r2k.toml", frozen=True, extra="forbid"
+        env_prefix="R2K_", env_ignore_empty=True, toml_file=FILE, frozen=True, extra="forbid"
     )
 
     source: SourceName = "sample"
     files: Path | None = Field(None, description="folder of downloaded files, for source `files`")
     lake: Path = Field(PROJECT / "data_lake", description="where all data goes; one folder a source below it")
     markets: Path | None = Field(None, description="a markets.toml of your own, added to the shipped one")
-    as_of: datetime | None = Field(None, description="rebuild as known at this moment; default: now")
-    report_types: tuple[ReportType, ...] = Field(REPORT_TYPES, description="COT reports that `live` fetches")
+    as_of: Moment | None = Field(None, description="rebuild as known at this moment; default: now")
+    report_types: Annotated[tuple[ReportType, ...], NoDecode, Listed] = Field(
+        REPORT_TYPES, description="COT reports that `live` fetches"
+    )
     first_year: int = Field(2006, ge=1986, description="first year of COT reports that `live` fetches")
-    profile_since: tuple[date, ...] = Field((), description="days since which volume profiles are kept as well")
+    profile_since: Annotated[tuple[date, ...], NoDecode, Listed] = Field(
+        (), description="days since which volume profiles are kept as well"
+    )
     memory_limit: MemoryLimit = Field(
         "1GB", description="DuckDB's memory limit for a SQL model or forty markets of it, or a query"
     )
@@ -56,16 +87,14 @@ class Settings(BaseSettings):
     revision_share: float = Field(
         0.05, ge=0, le=1, description="an answer that revises more than this share of a history waits for `r2k accept`"
     )
+    refused_share: float = Field(
+        0.05, ge=0, le=1, description="an item of which more than this share of rows is refused has failed"
+    )
+    live_seconds: float = Field(300, gt=0, description="all fetches of `live` together end after this long")
     raw_files_before_compaction: int = Field(64, ge=1, description="more files of one raw table are merged into one")
     keep_generations: int = Field(3, ge=1, description="published generations that are kept, the current one too")
+    keep_runs: int = Field(100, ge=1, description="Dagster's records of older runs are deleted")
     lock_wait_seconds: float = Field(0, ge=0, description="how long a run waits for the lake to be free")
-
-    @field_validator("as_of")
-    @classmethod
-    def _needs_a_zone(cls, moment: datetime | None) -> datetime | None:
-        if moment is not None and moment.tzinfo is None:
-            raise ValueError("say the time zone, e.g. 2025-03-14T15:00-04:00")
-        return moment and moment.astimezone(UTC)
 
     @field_validator("profile_since")
     @classmethod
@@ -81,6 +110,14 @@ class Settings(BaseSettings):
         """Absolute, so that a process started elsewhere (Dagster's) means the same folder."""
         return path and path.expanduser().absolute()
 
+    @field_validator("lake")
+    @classmethod
+    def _is_one_that_duckdb_writes_to(cls, lake: Path) -> Path:
+        """It takes `?` for the end of a database's name and `\\` for a folder's, and would write elsewhere."""
+        if unfit := {*str(lake)} & {"?", "\\"}:
+            raise ValueError(f"DuckDB writes to no path with {' '.join(sorted(unfit))} in it; next: another folder")
+        return lake
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -90,18 +127,44 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        _refuse_unknown_variables(frozenset(settings_cls.model_fields))
+        for variable, name in _variables().items():
+            _refuse_unknown(name, variable, "unset it", str.upper, "R2K_")
         try:
-            return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+            file = TomlConfigSettingsSource(settings_cls)
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise SettingsError(f"r2k.toml: not TOML: {error}; next: fix it or take it away") from error
+            raise SettingsError(f"{FILE}: not TOML: {error}; next: fix it or take it away") from error
+        for name in file.toml_data:
+            _refuse_unknown(name, f"{FILE}: {name}", "take it away")
+        return init_settings, env_settings, file
 
 
-def _refuse_unknown_variables(fields: AbstractSet[str]) -> None:
-    """Raise SettingsError for an R2K_* variable that is no setting: what it was to change would stay as it is."""
-    for variable in sorted(os.environ):
-        prefix, name = variable[:4].upper(), variable[4:].lower()
-        if prefix == "R2K_" and name not in fields:
-            meant = get_close_matches(name, fields, n=1) or sorted(fields)
-            said = ", ".join(f"R2K_{field.upper()}" for field in meant)
-            raise SettingsError(f"{variable}: no such setting; next: unset it, or rename it to {said}")
+def read_settings(**given: Any) -> Settings:
+    """Settings with what was `given` on the command line.
+
+    Raises SettingsError: a line for each value that is not allowed, with the option, variable or file that has it.
+    """
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_said(error, given))) from error
+
+
+def _said(error: ValidationError, given: Mapping[str, Any]) -> Iterator[str]:
+    variables = {name: variable for variable, name in _variables().items() if os.environ[variable]}
+    for mistake in say_mistakes(error, Settings):
+        name = re.split(r"[.: ]", mistake, maxsplit=1)[0]
+        rest = mistake.removeprefix(name)
+        option = f"--{name.replace('_', '-')}"
+        yield (option if name in given else variables.get(name, f"{FILE}: {name}")) + rest
+
+
+def _variables() -> dict[str, str]:
+    """Every variable R2K_* and the name of the setting that it would be of."""
+    return {variable: variable[4:].lower() for variable in sorted(os.environ) if variable[:4].upper() == "R2K_"}
+
+
+def _refuse_unknown(name: str, written: str, away: str, spelled: Callable[[str], str] = str, prefix: str = "") -> None:
+    """Raise SettingsError for what names no setting: what it was to change would stay as it is."""
+    if name not in Settings.model_fields:
+        meant = ", ".join(prefix + spelled(field) for field in nearest(name, Settings.model_fields))
+        raise SettingsError(f"{written}: no such setting; next: {away}, or rename it to {meant}")

@@ -13,10 +13,12 @@ from typing import Any, Final
 
 import duckdb
 import polars as pl
+import pyarrow.parquet as pq
 import sqlglot
 from sqlglot import exp
 
 from r2k_pipeline.contracts.table import LAYERS
+from r2k_pipeline.quoting import literal, parquet
 
 BY_MARKET: Final = "-- by: market"
 """The header line of a model whose rows need those of their own market alone."""
@@ -84,7 +86,7 @@ def run_model(
             connection.execute(f"set variable {name} = ?", [value])
         try:
             if markets:
-                connection.execute(f"create type market_name as enum ({', '.join(map(_quoted, sorted(markets)))})")
+                connection.execute(f"create type market_name as enum ({', '.join(map(literal, sorted(markets)))})")
             for upstream in model.upstreams:
                 layer, table = upstream.split(".")
                 connection.execute(f"create schema if not exists {layer}")
@@ -106,12 +108,8 @@ def run_model(
 
 def _rows_of(files: list[Path], markets: Sequence[str] | None) -> str:
     """SELECT of all rows of Parquet files or, where they have a market, of those of `markets`."""
-    rows = f"from read_parquet([{', '.join(_quoted(str(file)) for file in files)}], union_by_name = true)"
-    if not markets or "market" not in pl.read_parquet_schema(files[0]):
+    rows = f"from {parquet(files)}"
+    if not markets or "market" not in pq.read_schema(files[0]).names:
         return rows
-    names = ", ".join(map(_quoted, markets))
+    names = ", ".join(map(literal, markets))
     return f"select * replace (market::market_name as market) {rows} where market in ({names})"
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

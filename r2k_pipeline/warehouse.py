@@ -14,6 +14,8 @@ import duckdb
 
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.lake import LakeError, fsync_folder
+from r2k_pipeline.locked import connect_locked
+from r2k_pipeline.quoting import literal, parquet
 
 STORAGE_VERSION: Final = "v1.0.0"
 """So that DuckDB clients since 1.0 open the file."""
@@ -53,7 +55,7 @@ def publish_warehouse(
 def _build(file: Path, tables: Mapping[type[Table], Sequence[Path]], macros: Sequence[str], memory_limit: str) -> None:
     with duckdb.connect(config={"memory_limit": memory_limit}) as connection:
         options = f"storage_version '{STORAGE_VERSION}', row_group_size {ROW_GROUP_ROWS}"
-        connection.execute(f"attach {_quoted(str(file))} as warehouse ({options})")
+        connection.execute(f"attach {literal(file)} as warehouse ({options})")
         connection.execute("use warehouse")
         for layer in sorted({table.layer for table in tables}):
             connection.execute(f"create schema {layer}")
@@ -70,12 +72,12 @@ def _create(connection: duckdb.DuckDBPyConnection, table: type[Table], files: Se
     columns = ", ".join(table.column_names())
     with connection.cursor() as cursor:
         cursor.execute("use warehouse")
-        cursor.execute(f"create table {table.dotted()} as select {columns} from {_parquet_of(files)}")
+        cursor.execute(f"create table {table.dotted()} as select {columns} from {parquet(files)}")
         cursor.execute("begin")  # comments in transactions of their own took a quarter of the whole build
-        cursor.execute(f"comment on table {table.dotted()} is {_quoted(table.description())}")
+        cursor.execute(f"comment on table {table.dotted()} is {literal(table.description())}")
         for name, column in table.columns().items():
             text = f"{column.description} [{table.units()[name]}]"
-            cursor.execute(f"comment on column {table.dotted()}.{name} is {_quoted(text)}")
+            cursor.execute(f"comment on column {table.dotted()}.{name} is {literal(text)}")
         cursor.execute("commit")
 
 
@@ -86,7 +88,7 @@ def _check(file: Path, tables: Mapping[type[Table], Sequence[Path]]) -> None:
     with duckdb.connect(file, read_only=True) as connection:
         for table, files in tables.items():
             (same,) = connection.execute(
-                f"select (select count(*) from {table.dotted()}) = (select count(*) from {_parquet_of(files)})"
+                f"select (select count(*) from {table.dotted()}) = (select count(*) from {parquet(files)})"
             ).fetchone() or (False,)
             if not same:
                 raise LakeError(f"{file}: {table.dotted()} lost rows on the way; next: run again")
@@ -99,12 +101,12 @@ def differing_tables(warehouse: Path, tables: Mapping[type[Table], Sequence[Path
     """
     found = []
     with duckdb.connect(config={"memory_limit": memory_limit, "temp_directory": ""}) as connection:
-        connection.execute(f"attach {_quoted(str(warehouse))} as published (read_only)")
+        connection.execute(f"attach {literal(warehouse)} as published (read_only)")
         for table, files in tables.items():
             rows = f"select count(*), bit_xor(hash(r)) from (select {', '.join(table.column_names())} from {{}}) as r"
             published = connection.execute(rows.format(f"published.{table.dotted()}")).fetchone()
             try:
-                if connection.execute(rows.format(_parquet_of(files))).fetchone() != published:
+                if connection.execute(rows.format(parquet(files))).fetchone() != published:
                     found.append(f"{table.dotted()}: other rows than were published")
             except duckdb.Error as error:
                 found.append(f"{table.dotted()}: {str(error).splitlines()[0]}")
@@ -122,7 +124,7 @@ def open_warehouse(warehouse: Path, memory_limit: str = "1GB") -> duckdb.DuckDBP
         file = warehouse.resolve()
         try:
             was = file.stat()
-            return _open(file, memory_limit)
+            return connect_locked(file, memory_limit)
         except FileNotFoundError as error:
             if warehouse.resolve() == file:
                 raise LakeError(f"{warehouse}: no warehouse yet; next: r2k run") from error
@@ -131,28 +133,3 @@ def open_warehouse(warehouse: Path, memory_limit: str = "1GB") -> duckdb.DuckDBP
                 said = str(error).splitlines()[0]
                 raise LakeError(f"{warehouse}: cannot be opened: {said}; next: r2k run") from error
     raise LakeError(f"{warehouse}: replaced {OPENINGS} times while it was opened; next: try again")
-
-
-def _open(file: Path, memory_limit: str) -> duckdb.DuckDBPyConnection:
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "memory_limit": memory_limit,
-        "temp_directory": "",
-        "autoinstall_known_extensions": "false",
-        "autoload_known_extensions": "false",
-    }
-    connection = duckdb.connect(file, read_only=True, config=config)
-    # A second connection of this process finds all of it set for good.
-    if connection.sql("select current_setting('lock_configuration')").fetchall() == [(False,)]:
-        # The zone is no option of a connection: instants would be shown in that of whoever reads them.
-        connection.execute("set global timezone = 'UTC'; set enable_external_access = false")
-        connection.execute("set lock_configuration = true")
-    return connection
-
-
-def _parquet_of(files: Sequence[Path]) -> str:
-    """What stands behind FROM for the rows of these files."""
-    return f"read_parquet([{', '.join(_quoted(str(file)) for file in files)}])"
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

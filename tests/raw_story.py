@@ -49,7 +49,7 @@ def at(text: str) -> datetime:
 
 @dataclass
 class Desk:
-    """Both sources: what is on it is what the vendor says today."""
+    """Both sources: what is on it is what the vendor says today, when asked or in files that were saved."""
 
     prices: dict[str, PriceAnswer] = field(default_factory=dict)
     documents: dict[str, bytes] = field(default_factory=dict)
@@ -65,7 +65,8 @@ class Desk:
         return list(self.documents)
 
     def fetch_report(self, name: str) -> CotDocument:
-        return CotDocument(name, f"{self.name}:cot/{name}", self.documents[name])
+        where = f"https://{self.name}" if self.asks_vendor else f"{self.name}:cot"
+        return CotDocument(name, f"{where}/{name}", self.documents[name])
 
     def quote(self, bars: pl.DataFrame, actions: pl.DataFrame | None = None, symbol: str = "^RUT") -> None:
         """Put a price answer on the desk: `bars` as by `bars_of`; the vendor tells actions, by default that of none."""

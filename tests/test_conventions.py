@@ -32,9 +32,13 @@ LOCKS: Final = (PROJECT / "requirements.lock", PROJECT / "requirements-dev.lock"
 
 RANKS: Final = {
     "contracts": 0,
+    "quoting": 0,
+    "locked": 1,
+    "mistakes": 0,
+    "moments": 0,
     "settings": 1,
     "markets": 1,
-    **dict.fromkeys(("sources", "transforms", "lake", "sql_models", "warehouse", "postgresql", "claims"), 2),
+    **dict.fromkeys(("sources", "transforms", "lake", "records", "sql_models", "warehouse", "postgresql", "claims"), 2),
     **dict.fromkeys(("generations", "restatement", "last_run"), 2),
     **dict.fromkeys(("orchestration", "report"), 3),
     **dict.fromkeys(("definitions", "cli"), 4),

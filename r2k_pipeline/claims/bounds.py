@@ -5,8 +5,7 @@ Belongs here: what holds for any such query. Not here: what a claim may read (pe
 """
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -55,13 +54,10 @@ def one_select(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.Stat
 
 
 @contextmanager
-def stopped_after(
-    connection: duckdb.DuckDBPyConnection, seconds: float, abandon: Callable[[], None] | None = None
-) -> Iterator[None]:
+def stopped_after(connection: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]:
     """Whatever runs on `connection` inside is interrupted after `seconds`; DuckDB's errors become a QueryError.
 
-    What does not heed that for GRACE_SECONDS more is handed to `abandon`, which must end the process: a thread
-    cannot be killed, and there are functions that look up only when they are done.
+    There are functions that look up only when they are done: whoever waits kills the process after GRACE_SECONDS more.
     """
     done, late = threading.Event(), threading.Event()
 
@@ -69,11 +65,8 @@ def stopped_after(
         if done.wait(seconds):
             return
         late.set()
-        given_up = time.monotonic() + GRACE_SECONDS
         while not done.is_set():
             connection.interrupt()
-            if abandon and time.monotonic() > given_up:
-                abandon()
             done.wait(AGAIN_SECONDS)
 
     watcher = threading.Thread(target=watch, name="query-watch", daemon=True)

@@ -13,11 +13,13 @@ from typing import Any, Final
 
 import polars as pl
 
+from r2k_pipeline.claims import worker
 from r2k_pipeline.claims.bounds import QueryError
 from r2k_pipeline.claims.known import ENDS, READABLE, SOURCES, known_views
-from r2k_pipeline.claims.process import BoxProcess, StartError
+from r2k_pipeline.claims.process import BoundedProcess, StartError
 from r2k_pipeline.claims.worker import Request, Setup
 from r2k_pipeline.lake import LakeError
+from r2k_pipeline.quoting import literal, parquet, pattern
 
 SECONDS: Final = 10.0
 
@@ -32,7 +34,7 @@ class Box:
     Every method raises BoxError where there is no answer, LakeError where the tables cannot be read.
     """
 
-    def __init__(self, process: BoxProcess) -> None:
+    def __init__(self, process: BoundedProcess) -> None:
         self.process = process
         self._bars: dict[tuple[str, datetime], pl.DataFrame] = {}
 
@@ -40,9 +42,11 @@ class Box:
     @contextmanager
     def over_files(cls, files: Mapping[str, Sequence[Path]], seconds: float = SECONDS) -> Iterator["Box"]:
         """A box over the Parquet `files` of every table in SOURCES."""
-        relations = {name: f"read_parquet([{', '.join(map(_quoted, files[name]))}])" for name in SOURCES}
-        paths = [_quoted(file) for name in SOURCES for file in files[name]]
-        with cls._open([f"set allowed_paths = [{', '.join(paths)}]"], relations, seconds) as box:
+        relations = {name: parquet(files[name]) for name in SOURCES}
+        # The pattern as well: where they differ, DuckDB looks for the one before it opens the other.
+        paths = {path for name in SOURCES for file in files[name] for path in (str(file), pattern(file))}
+        allowed = ", ".join(map(literal, sorted(paths)))
+        with cls._open([f"set allowed_paths = [{allowed}]"], relations, seconds) as box:
             yield box
 
     @classmethod
@@ -53,14 +57,14 @@ class Box:
             raise LakeError(f"{warehouse}: no warehouse yet; next: r2k run")
         relations = {name: f"published.{name}" for name in SOURCES}
         warehouse = warehouse.resolve()  # once: a publication while it is opened would be half the one, half the other
-        with cls._open([f"attach {_quoted(warehouse)} as published (read_only)"], relations, seconds) as box:
+        with cls._open([f"attach {literal(warehouse)} as published (read_only)"], relations, seconds) as box:
             yield box
 
     @classmethod
     @contextmanager
     def _open(cls, setup: Sequence[str], relations: Mapping[str, str], seconds: float) -> Iterator["Box"]:
         statements = (*setup, "set variable known = null::timestamptz", *known_views(relations))
-        process = BoxProcess(Setup(statements, seconds))
+        process = BoundedProcess(worker.__name__, Setup(statements, seconds))
         try:
             yield cls(process)
         finally:
@@ -108,7 +112,3 @@ class Box:
             raise BoxError(str(error)) from error
         except StartError as error:
             raise LakeError(f"claims cannot read the published tables: {error}; next: r2k run") from error
-
-
-def _quoted(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"

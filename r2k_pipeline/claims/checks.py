@@ -12,6 +12,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from r2k_pipeline.claims.box import Box, BoxError
+from r2k_pipeline.mistakes import say_mistakes
 from r2k_pipeline.transforms.indicators import build_daily_indicators
 from r2k_pipeline.transforms.triggers import build_rsi_triggers
 from r2k_pipeline.transforms.volume_profiles import build_anchored_profiles
@@ -101,6 +102,6 @@ def run_check(name: str, parameters: Mapping[str, Any], box: Box, known: datetim
     try:
         asked = CHECKS[name].parameters.model_validate(dict(parameters))
     except ValidationError as error:
-        reasons = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        reasons = "; ".join(say_mistakes(error, CHECKS[name].parameters, "parameters"))
         raise BoxError(f"check {name}: {reasons}") from error
     return CHECKS[name].build(box.bars(asked.market, known), asked)

@@ -18,12 +18,15 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PlainValidator,
     StringConstraints,
     ValidationError,
     model_validator,
 )
 
 from r2k_pipeline.claims.shown import printable, why_not_shown
+from r2k_pipeline.mistakes import say_mistakes
+from r2k_pipeline.moments import session_of
 
 SHIPPED: Final = Path(__file__).parents[1] / "notes"
 LARGEST_BYTES: Final = 1_000_000
@@ -48,6 +51,16 @@ Query = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, ma
 Scalar = bool | int | float | AwareDatetime | date | str
 
 
+def _is_moment(said: object) -> date:
+    if type(said) is date or (isinstance(said, datetime) and said.tzinfo):
+        return said
+    raise ValueError("should be an instant with its zone, or a day: then its open and its close are two readings")
+
+
+Moment = Annotated[date, PlainValidator(_is_moment)]
+"""An instant, or a day where the words name no hour."""
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -55,8 +68,8 @@ class _Strict(BaseModel):
 class Definition(_Strict):
     """One reading of a claim: rows of a query or a check, and the condition on them that makes it hold.
 
-    `query` names one of the note's queries, which stands in `sql` once the note is read. `holds_when` is a SQL
-    condition on one row; it must be true of `all` rows or of `any`.
+    `query` names one of the note's queries, which stands in `sql` once the note is read; `as_of` is an instant then.
+    `holds_when` is a SQL condition on one row; it must be true of `all` rows or of `any`.
     """
 
     alternative: Id
@@ -68,7 +81,7 @@ class Definition(_Strict):
     unit: Shown
     holds_when: Query
     rows: Literal["all", "any"] = "all"
-    as_of: AwareDatetime | None = None
+    as_of: Moment | None = None
     judged_until: AwareDatetime | None = None
 
     @model_validator(mode="after")
@@ -102,7 +115,7 @@ class Claim(_Strict):
 
 class _Head(_Strict):
     title: Shown
-    as_of: AwareDatetime
+    as_of: Moment
     queries: dict[Id, Query] = Field(default_factory=dict)
 
 
@@ -126,20 +139,43 @@ def read_note(file: Path) -> Note:
     try:
         head = _Head.model_validate(content)
     except ValidationError as error:
-        raise NoteError(f"{file}: {_reasons(error)}; {NEXT}") from error
+        raise NoteError(f"{file}: {_reasons(error, _Head)}; {NEXT}") from error
     claims: list[Claim] = []
     mistakes: list[str] = []
     for place, entry in enumerate(entries, 1):
         name = str(entry.get("id", f"number {place}")) if isinstance(entry, dict) else f"number {place}"
         try:
-            claim = Claim.model_validate(entry)
-            _accept(claim, claims, head.as_of)
+            claim = _at_moments(Claim.model_validate(entry), head.as_of)
+            _accept(claim, claims)
             claims.append(_with_queries(claim, head.queries))
         except ValidationError as error:
-            mistakes.append(f"{file}: claim {name!r}: {_reasons(error)}")
+            mistakes.append(f"{file}: claim {name!r}: {_reasons(error, Claim)}")
         except NoteError as error:
             mistakes.append(f"{file}: claim {name!r}: {error}")
-    return Note(file.stem, head.title, head.as_of, tuple(claims), tuple(mistakes))
+    as_of, *_ = _moments(head.as_of, f"{file}: ")
+    return Note(file.stem, head.title, as_of, tuple(claims), tuple(mistakes))
+
+
+def _at_moments(claim: Claim, as_of: date) -> Claim:
+    """The claim with an instant in every definition: a day is judged at its close, and at its open as well."""
+    definitions = []
+    for definition in claim.definitions:
+        close, *opens = _moments(definition.as_of or as_of, f"{definition.alternative}: ")
+        definitions.append(definition.model_copy(update={"as_of": close}))
+        if definition.judged_until is None:
+            told = {"alternative": f"{definition.alternative}_at_open", "reading": f"{definition.reading}; at the open"}
+            definitions += [definition.model_copy(update={**told, "as_of": at}) for at in opens]
+    return claim.model_copy(update={"definitions": definitions})
+
+
+def _moments(moment: date, where: str) -> list[datetime]:
+    """The instant, or the close and the open of a day. Raises NoteError for a day without a session."""
+    if isinstance(moment, datetime):
+        return [moment]
+    try:
+        return list(reversed(session_of(moment)))
+    except ValueError as error:
+        raise NoteError(f"{where}as_of: {error}") from error
 
 
 def _content(file: Path) -> dict[str, Any]:
@@ -155,12 +191,13 @@ def _content(file: Path) -> dict[str, Any]:
         raise NoteError(f"{file}: cannot be read: {error.strerror}; {NEXT}") from error
 
 
-def _accept(claim: Claim, others: list[Claim], as_of: datetime) -> None:
+def _accept(claim: Claim, others: list[Claim]) -> None:
     """Raise NoteError for what only shows beside other claims and the note's own moment."""
     if claim.id in {other.id for other in others}:
         raise NoteError("this id is given twice; the first one counts")
     for definition in claim.definitions:
-        if definition.judged_until is not None and definition.judged_until <= (definition.as_of or as_of):
+        assert isinstance(definition.as_of, datetime)
+        if definition.judged_until is not None and definition.judged_until <= definition.as_of:
             raise NoteError(f"{definition.alternative}: judged_until must come after as_of")
 
 
@@ -182,6 +219,6 @@ def _repeated(names: Iterator[str]) -> list[str]:
     return [name for name, times in Counter(names).items() if times > 1]
 
 
-def _reasons(error: ValidationError) -> str:
+def _reasons(error: ValidationError, model: type[BaseModel]) -> str:
     """Every mistake that pydantic found, as `key: what is wrong`."""
-    return printable("; ".join(f"{'.'.join(map(str, e['loc'])) or 'claim'}: {e['msg']}" for e in error.errors()))
+    return printable("; ".join(say_mistakes(error, model, "claim")))

@@ -1,24 +1,26 @@
-"""The process of a box as its parent holds it: started early, asked, killed when it does not heed, started anew.
+"""A process that runs SQL which somebody else wrote, as its parent holds it: asked, killed when it does not heed.
 
-Belongs here: its life and the waiting. Not here: what it does (worker.py), what is asked (box.py).
+Belongs here: its life and the waiting. Not here: what it does (serving.py), what is asked of it (box.py, query.py).
 """
 
+import os
 import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from multiprocessing.connection import Pipe
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from r2k_pipeline.claims.bounds import GRACE_SECONDS, QueryError, ShortError
-from r2k_pipeline.claims.worker import REFUSED, ROWS, SHORT, Request, Setup
+from r2k_pipeline.claims.serving import REFUSED, ROWS, SHORT, Setup
 
 START_SECONDS: Final = 60.0
 """To import what it needs and to open the tables; some tenths of a second on a machine that is not busy."""
 COMMAND: Final = (
     "import sys; sys.modules['numpy'] = None; sys.path.insert(0, sys.argv[2]); "
-    "from r2k_pipeline.claims.worker import serve; serve()"
+    "import importlib; importlib.import_module(sys.argv[3]).serve()"
 )
 """What it runs: without numpy, which pyarrow would load where it finds it, and 0.1 s and buffers for its threads."""
 PACKAGES: Final = str(Path(__file__).parents[2])
@@ -28,11 +30,14 @@ class StartError(RuntimeError):
     """A process that does not come to answer; the message is why."""
 
 
-class BoxProcess:
-    """A worker process. It ends with `close`, and by itself when its parent is gone."""
+class BoundedProcess:
+    """A process that serves as `module` does. It ends with `close`, and by itself when its parent is gone.
 
-    def __init__(self, setup: Setup) -> None:
-        self._setup = setup
+    `streams`: numbers of open files that it is handed.
+    """
+
+    def __init__(self, module: str, setup: Setup, streams: Sequence[int] = ()) -> None:
+        self._module, self._setup, self._streams = module, setup, streams
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  (as long as the process)
         self._start()
 
@@ -41,8 +46,8 @@ class BoxProcess:
         """Of the process that answers now."""
         return self._process.pid
 
-    def ask(self, request: Request) -> bytes:
-        """The rows as an Arrow stream. Raises QueryError with the reason where there are none, StartError.
+    def ask(self, request: Any) -> bytes:
+        """What it answers. Raises QueryError with the reason where that is nothing, StartError.
 
         What falls short of memory is asked once more where others were before it, of a new process: what they left
         there must not decide.
@@ -60,7 +65,7 @@ class BoxProcess:
         self._end()
         self._said.close()
 
-    def _rows(self, request: Request) -> bytes:
+    def _rows(self, request: Any) -> bytes:
         """As `ask`, once. A process that was stopped, fell short of memory or is gone is started anew."""
         self._await_start()
         self._was_asked = True
@@ -90,8 +95,9 @@ class BoxProcess:
         self._pipe, theirs = Pipe()
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603  (this Python, our own code)
-                [sys.executable, "-P", "-c", COMMAND, str(theirs.fileno()), PACKAGES],
-                pass_fds=[theirs.fileno()],
+                [sys.executable, "-P", "-c", COMMAND, str(theirs.fileno()), PACKAGES, self._module],
+                pass_fds=[theirs.fileno(), *self._streams],
+                env=os.environ | {"POLARS_MAX_THREADS": "1"},  # a thread's stack counts as memory
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=self._said,

@@ -5,7 +5,8 @@ checks.py), how verdicts are shown (report/).
 """
 
 import json
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -28,13 +29,17 @@ LONGEST_EVIDENCE: Final = 100_000
 
 @dataclass(frozen=True)
 class Finding:
-    """What a definition came to: the verdict, what was computed, the rows behind it as JSON, and why undetermined."""
+    """What a definition came to: the verdict, what was computed, the rows behind it as JSON, and why undetermined.
+
+    `judged`: every column that the condition names, as it was in the row that decided.
+    """
 
     verdict: Word
     reason: str | None = None
     computed_value: float | None = None
     computed_text: str | None = None
     evidence: str = "[]"
+    judged: str | None = None
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,8 @@ def judge(note: Note, box: Box, data_known_at: datetime) -> Iterator[Verdict]:
 
 
 def _judge(note: Note, claim: Claim, definition: Definition, box: Box, ends: Ends) -> Verdict:
-    as_of = definition.as_of or note.as_of
+    as_of = definition.as_of
+    assert isinstance(as_of, datetime)  # of a note that was read
     known = definition.judged_until or as_of
     error = None
     if not_there := ends.not_reached(definition, known):
@@ -115,17 +121,40 @@ def _find(definition: Definition, box: Box, as_of: datetime, known: datetime) ->
     if "value" not in rows.columns:
         raise BoxError(f"gives no column `value`, only {', '.join(rows.columns)}")
     if rows.is_empty():
-        return Finding("undetermined", "no rows")
+        return Finding("undetermined", f"no rows{_of(definition)}")
     plain = [{name: _plain(name, value) for name, value in row.items()} for row in rows.to_dicts()]
     evidence = json.dumps(plain, allow_nan=False)
     if len(evidence) > LONGEST_EVIDENCE:
         raise BoxError(f"evidence is longer than {LONGEST_EVIDENCE:,} characters")
-    verdict, reason = _decide(box.truths(definition.holds_when, rows), definition.rows)
-    value = plain[0]["value"]
+    truths = box.truths(definition.holds_when, rows)
+    verdict, reason = _decide(truths, definition.rows)
+    decided = truths.eq_missing(verdict == "holds").arg_max() if verdict != "undetermined" else 0
+    row = plain[decided or 0]
+    value = row["value"]
     if value is None:
         return Finding("undetermined", "the first row's value is null", evidence=evidence)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return Finding(verdict, reason, float(value) if is_number else None, None if is_number else str(value), evidence)
+    text = _base_rate(row) if is_number else str(value)
+    judged = _judged(definition.holds_when, row)
+    return Finding(verdict, reason, float(value) if is_number else None, text, evidence, judged)
+
+
+def _judged(condition: str, row: Mapping[str, Plain]) -> str:
+    named = re.findall(r"\w+", re.sub(r"'[^']*'", "", condition))
+    shown = ((name, row[name]) for name in dict.fromkeys(named) if name in row)
+    return ", ".join(f"{name} = {v:,.6g}" if isinstance(v, float) else f"{name} = {v}" for name, v in shown)
+
+
+def _of(definition: Definition) -> str:
+    """Which key has no rows: what the reading asked for."""
+    keys = ", ".join(f"{name} = {value}" for name, value in definition.parameters.items())
+    return f" of {keys}" if keys else ""
+
+
+def _base_rate(row: Mapping[str, Plain]) -> str | None:
+    """What of other prices passes the same test, where a query says so: a test that most pass says little."""
+    share = row.get("base_rate")
+    return f"{100 * share:.0f} % of other prices pass this test" if isinstance(share, float) else None
 
 
 def _decide(truths: pl.Series, rows: str) -> tuple[Word, str | None]:

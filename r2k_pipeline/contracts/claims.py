@@ -23,8 +23,11 @@ class Claims(Table, layer="marts", known_by=None):
     claim = text("the claim, in our words")
     definition = text("the reading: what it takes the words to mean, its query or check, parameters and condition")
     verdict = choice(VERDICTS, "undetermined: no rows, a null, or a definition that could not be computed")
-    computed_value = number("as `unit` says", "the number found: `value` of the first row of evidence", nullable=True)
-    computed_text = text("what was found where it is no number: a day, an order, a state", nullable=True)
+    computed_value = number("as `unit` says", "the number found: `value` of the first row that decides", nullable=True)
+    computed_text = text(
+        "what was found where it is no number: a day, a state; beside a number, how many others would pass",
+        nullable=True,
+    )
     unit = text("unit of what was computed")
     as_of = instant("the moment at which the claim was made: it is judged on what was known then")
     judged_until_at = instant("for a claim that looks ahead: the later moment it is judged at", nullable=True)

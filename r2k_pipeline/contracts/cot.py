@@ -117,7 +117,7 @@ class CotReleases(Table, layer="staging", known_by="released_at", told_with="sta
     report_date = day("as-of day of the report", key=True)
     released_at = instant("when the report became public")
     scheduled_at = instant("when the rule alone has it out: what could be known of it beforehand")
-    release_basis = choice(RELEASE_BASES, "documented exception, rule, or estimate")
+    release_basis = choice(RELEASE_BASES, "seen to come out then; announced, or by the rule; or estimated")
     reason = text("the rule or the event that set the moment")
     provenance = text("where that is written")
 
@@ -142,7 +142,7 @@ class _GroupPositions(dy.Schema):
         "USD per index point, read from contract_units; null where it has none", nullable=True
     )
     released_at = instant("when the report became public, by the release ledger")
-    release_basis = choice(RELEASE_BASES, "documented exception, rule, or estimate")
+    release_basis = choice(RELEASE_BASES, "seen to come out then; announced, or by the rule; or estimated")
 
 
 class CotPositionVintages(_GroupPositions, Table, layer="staging"):
@@ -189,5 +189,5 @@ class MarketPositions(Table, layer="staging"):
     spreading_contracts = semi_additive(equivalents("positions both long and short", nullable=True))
     open_interest_contracts = equivalents("open interest of the market", nullable=True)
     released_at = instant("when the report became public")
-    release_basis = choice(RELEASE_BASES, "documented exception, rule, or estimate")
+    release_basis = choice(RELEASE_BASES, "seen to come out then; announced, or by the rule; or estimated")
     superseded_at = instant("when the next vintage was known; null = it stands", nullable=True)

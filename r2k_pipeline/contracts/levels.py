@@ -205,7 +205,7 @@ class LevelOutcomes(Table, layer="features"):
     held = count("touches", "a close got 1 ATR back off the near edge before one got 1 ATR beyond the far edge")
     broken = count("touches", "a close got 1 ATR beyond the far edge first")
     undecided = count("touches", "neither within the horizon")
-    held_share_ratio = ratio("held / (held + broken)", nullable=True)
+    held_share_ratio = ratio("held / (held + broken); null below ten sessions with a decided touch", nullable=True)
     held_share_low_ratio = ratio(
         "lower end of its 95 % Wilson interval, n = decided sessions; covers 90 to 94 % where touches cluster",
         nullable=True,

@@ -23,6 +23,8 @@ from r2k_pipeline.orchestration.tables import DerivedTable, derived_tables
 OWNERS: Final = ["team:r2k"]
 RAW: Final = (PriceBars, PriceActions, CotReports)
 PREVIEW_ROWS: Final = 5
+NOTES: Final = "notes"
+"""What a reader should know of items that went well."""
 Step = Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]
 
 
@@ -135,11 +137,13 @@ def derived_asset(derived: DerivedTable) -> dg.AssetsDefinition:
 def raw_result(table: type[Table], intake: Intake) -> dg.MaterializeResult[Any]:
     """What a fetch brought, by count and by item."""
     counts = [name for name in intake.log.columns if name.startswith("rows_")]
+    notes = intake.log.filter(pl.col("status") == "ok").drop_nulls("message").select("item", "message")
     return dg.MaterializeResult(
         asset_key(table),
         metadata={
             **{name: intake.total(name) for name in counts},
             "items": preview(intake.log.select("item", "status", *counts)),
+            NOTES: dg.MetadataValue.md("\n".join(f"- {item}: {message}" for item, message in notes.iter_rows())),
         },
         check_results=[
             dg.AssetCheckResult(

@@ -11,6 +11,7 @@ from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.sql import create_engine
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData
+from sqlalchemy.exc import OperationalError
 
 
 class KeptEventLog(SqliteEventLogStorage):
@@ -36,8 +37,11 @@ class KeptEventLog(SqliteEventLogStorage):
                 pass
             patience = {"timeout": SQLITE_BUSY_TIMEOUT_SECONDS}
             self._engines[shard] = create_engine(self.conn_string_for_shard(shard), connect_args=patience)
-        with self._db_lock, self._engines[shard].begin() as connection:
-            yield connection
+        try:
+            with self._db_lock, self._engines[shard].begin() as connection:
+                yield connection
+        except OperationalError as error:  # Dagster prints it: SQLite's words in one line, not the statement
+            raise (error.orig or error) from error
 
     def dispose(self) -> None:
         """Close the files."""

@@ -3,9 +3,9 @@
 Belongs here: the run and its summary. Not here: the steps themselves, Dagster's records (instance.py).
 """
 
-import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,11 +13,15 @@ from typing import Any
 
 import dagster as dg
 import duckdb
+from dagster._core.errors import DagsterExecutionInterruptedError
+from dagster._core.utils import make_new_run_id
 
 from r2k_pipeline.contracts.meta import Generation
 from r2k_pipeline.lake import Lake, LakeError
-from r2k_pipeline.last_run import tell_failures, tell_refused
-from r2k_pipeline.orchestration.instance import PROCESS, open_instance
+from r2k_pipeline.last_run import begin_run, end_run, tell_failures, tell_refused
+from r2k_pipeline.orchestration.assets import NOTES
+from r2k_pipeline.orchestration.instance import forget_old_runs, open_instance
+from r2k_pipeline.orchestration.launcher import LAKE, end_dead_runs
 from r2k_pipeline.orchestration.resources import Pipeline
 from r2k_pipeline.orchestration.run import Run, now
 from r2k_pipeline.settings import Settings
@@ -38,6 +42,7 @@ class Summary:
     rows_new: int
     rows_refused: int
     failures: tuple[str, ...]
+    notes: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -55,6 +60,7 @@ class Summary:
             f"  raw rows     {self.rows_new:,} new, {self.rows_refused:,} refused now (all: meta.quarantine)",
             f"  warehouse    {self.warehouse}",
             *(f"  FAILED       {failure}" for failure in self.failures),
+            *(f"  NOTE         {note}" for note in self.notes),
             "  next         r2k brief · r2k status · r2k ui · "
             'r2k sql "select market, session_date, close, rsi_14 from latest()"',
         ]
@@ -66,27 +72,48 @@ def execute_refresh(
 ) -> Summary:
     """Materialize everything for `settings` in this process; a failed step is in the summary, not raised.
 
-    `run_of` says what the steps work on: a caller may give it another clock, other markets, sources of its own.
+    `run_of` says what the steps work on: a caller may give it another clock, other markets, sources of its own. Raises
+    LakeError where the run cannot begin or be recorded, KeyboardInterrupt where it is told to stop. The lake is held
+    before the run is recorded: a run of the command line that does not hold its lake is dead.
     """
-    started = time.monotonic()
-    with open_instance(settings) as instance:
-        result = definitions.resolve_job_def("refresh").execute_in_process(
-            instance=instance,
-            run_config={
-                "resources": {"pipeline": {"config": Pipeline.config_of(settings)}},
-                "loggers": {"narrator": {}},
-            },
-            resources={"pipeline": Pipeline.over(run_of)},
-            tags={PROCESS: str(os.getpid())},
-            raise_on_error=False,
-        )
-    summary = _summarise(settings, result, time.monotonic() - started)
-    lake = Lake.of(settings.lake, settings.source, settings.as_of)
-    if result.get_step_success_events() or result.get_step_failure_events():
-        tell_failures(lake, summary.failures)
-    else:
-        tell_refused(lake, now(), summary.failures)
+    try:
+        return _execute(definitions, settings, run_of(settings))
+    except LakeError as error:
+        tell_refused(Lake.of(settings.lake, settings.source, settings.as_of), now(), (str(error),))
+        raise
+
+
+def _execute(definitions: dg.Definitions, settings: Settings, run: Run) -> Summary:
+    started, run_id = time.monotonic(), make_new_run_id()
+    with _interrupted_alike(), run.lake.lock(settings.lock_wait_seconds, run_id), open_instance(settings) as instance:
+        end_dead_runs(instance, run.lake.root)
+        begin_run(run.lake, run.clock())
+        try:
+            result = definitions.resolve_job_def("refresh").execute_in_process(
+                instance=instance,
+                run_id=run_id,
+                run_config={"loggers": {"narrator": {}}},
+                resources={"pipeline": Pipeline.of(run)},
+                tags={LAKE: str(run.lake.root)},
+                raise_on_error=False,
+            )
+        finally:
+            end_run(run.lake, run.clock())
+        if DagsterExecutionInterruptedError.__name__ in _error_names(result):
+            raise KeyboardInterrupt
+        forget_old_runs(instance, settings.keep_runs)
+        summary = _summarise(settings, result, time.monotonic() - started)
+        tell_failures(run.lake, summary.failures)
     return summary
+
+
+@contextmanager
+def _interrupted_alike() -> Iterator[None]:
+    """Dagster's own way to be interrupted is not Python's, nor an Exception."""
+    try:
+        yield
+    except DagsterExecutionInterruptedError as error:
+        raise KeyboardInterrupt from error
 
 
 def _summarise(settings: Settings, result: dg.ExecuteInProcessResult, seconds: float) -> Summary:
@@ -107,6 +134,7 @@ def _summarise(settings: Settings, result: dg.ExecuteInProcessResult, seconds: f
         rows_new=_total(fetched, "rows_written"),
         rows_refused=_total(fetched, "rows_quarantined"),
         failures=(*_failed_checks(result), *_failed_steps(result), *unreadable),
+        notes=tuple(note.removeprefix("- ") for entry in fetched for note in _lines(entry.get(NOTES))),
     )
 
 
@@ -124,6 +152,10 @@ def _published(lake: Lake) -> dict[str, Any]:
 
 def _total(metadata: list[Mapping[str, dg.MetadataValue[Any]]], name: str) -> int:
     return sum(entry[name].value for entry in metadata if name in entry)
+
+
+def _lines(text: dg.MetadataValue[Any] | None) -> list[str]:
+    return str(text.value).splitlines() if text else []
 
 
 def _errors(result: dg.ExecuteInProcessResult) -> list[dg.AssetCheckEvaluation]:
@@ -147,6 +179,11 @@ def _failed_steps(result: dg.ExecuteInProcessResult) -> list[str]:
     steps = [f"{event.step_key}: {line}" for event in failed for line in _first_cause(event).splitlines()]
     refused = [event for event in result.all_events if event.event_type == dg.DagsterEventType.RESOURCE_INIT_FAILURE]
     return [*steps, *map(_first_cause, refused)]
+
+
+def _error_names(result: dg.ExecuteInProcessResult) -> set[str | None]:
+    errors = [event.step_failure_data.error for event in result.get_step_failure_events()]
+    return {error.cls_name for error in errors if error is not None}
 
 
 def _first_cause(event: dg.DagsterEvent) -> str:

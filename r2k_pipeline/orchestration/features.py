@@ -147,7 +147,8 @@ def level_outcomes_of(run: Run) -> pl.DataFrame:
     indicator_rows, shown = (
         of_sessions(run.lake.read(table), bars) for table in (indicators.DailyIndicators, levels.Levels)
     )
-    return transform_of("level_outcomes:build_level_outcomes")(bars, indicator_rows, shown)
+    minimum = read_setups().outcomes.minimum_events
+    return transform_of("level_outcomes:build_level_outcomes")(bars, indicator_rows, shown, minimum_sessions=minimum)
 
 
 def of_sessions(rows: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:

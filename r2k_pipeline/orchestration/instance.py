@@ -1,58 +1,91 @@
-"""Dagster's own records: the folder they are in, and putting right what a killed process left in them.
+"""Dagster's own records: opened for one run or for the UI, and how long they are kept.
 
-Belongs here: DAGSTER_HOME and the instance. Not here: runs (execute.py), the lakes (lake.py).
+Belongs here: the instance. Not here: its folder (records.py), runs (execute.py), which are alive (launcher.py).
 """
 
-import os
-import shutil
+import fcntl
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import dagster as dg
 from dagster._core.instance.ref import InstanceRef
+from dagster._core.storage.dagster_run import FINISHED_STATUSES
+from dagster._core.storage.event_log import SqliteEventLogStorage
+from sqlalchemy.exc import DBAPIError
 
 from r2k_pipeline.lake import LakeError
 from r2k_pipeline.orchestration.event_log import KeptEventLog
+from r2k_pipeline.records import EVENTS, home_of, why_not_kept
 from r2k_pipeline.settings import PROJECT, Settings
 
-PROCESS: Final = "r2k/process"
-"""The tag of a run of the command line: the id of the process that it lives and dies with."""
-_LOG: Final = "history/runs"
-"""Where Dagster keeps its event log in DAGSTER_HOME unless it is told otherwise: the UI looks there."""
-_IN_PROGRESS: Final = (dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING)
+CONFIG: Final = "dagster.yaml"
 
 
-def open_instance(settings: Settings) -> dg.DagsterInstance:
-    """Dagster's records for these settings, DAGSTER_HOME set to them; raises LakeError where they cannot be kept.
+@contextmanager
+def open_instance(settings: Settings, *, writes_one_run: bool = True) -> Iterator[dg.DagsterInstance]:
+    """Dagster's records for these settings; raises LakeError where they cannot be kept, then or later.
 
-    A run whose process was killed counts as in progress for ever, and the UI's queue would wait for it: it has failed.
+    A dagster.yaml in the home is a user's: it is read and never written. Without one, that of r2k holds.
     """
-    home = _dagster_home(settings)
-    os.environ["DAGSTER_HOME"] = str(home)
-    log = {"module": KeptEventLog.__module__, "class": KeptEventLog.__name__, "config": {"base_dir": str(home / _LOG)}}
-    instance = dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides={"event_log_storage": log}))
-    for run in instance.get_runs(dg.RunsFilter(statuses=list(_IN_PROGRESS))):
-        if PROCESS in run.tags and not _is_alive(int(run.tags[PROCESS])):
-            instance.report_run_failed(run, "its process ended without a word: it was killed, or the machine stopped")
-    return instance
+    home = home_of(settings)
+    with _kept_in(home), _opened(home, writes_one_run) as instance:
+        yield instance
 
 
-def _dagster_home(settings: Settings) -> Path:
-    """Beside the lakes, with our dagster.yaml in it; DAGSTER_HOME wins."""
-    home = Path(os.environ.get("DAGSTER_HOME") or settings.lake / ".dagster").resolve()
+@contextmanager
+def _opened(home: Path, writes_one_run: bool) -> Iterator[dg.DagsterInstance]:
+    """The instance; those that open it for the first time take turns, as they make its tables."""
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / ".opening").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        instance = dg.DagsterInstance.from_ref(_ref(home, writes_one_run))
+    with instance:
+        yield instance
+
+
+def _ref(home: Path, writes_one_run: bool) -> InstanceRef:
+    if (home / CONFIG).exists():
+        return InstanceRef.from_dir(str(home))
+    log = {
+        "module": KeptEventLog.__module__,
+        "class": KeptEventLog.__name__,
+        "config": {"base_dir": str(home / EVENTS)},
+    }
+    overrides = {"event_log_storage": log} if writes_one_run else {}
+    return InstanceRef.from_dir(str(home), config_dir=str(PROJECT), overrides=overrides)
+
+
+@contextmanager
+def _kept_in(home: Path) -> Iterator[None]:
     try:
-        home.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(PROJECT / "dagster.yaml", home / "dagster.yaml")
+        yield
+    except DBAPIError as error:
+        raise LakeError(why_not_kept(home, error.orig)) from error
+    except sqlite3.Error as error:
+        raise LakeError(why_not_kept(home, error)) from error
     except OSError as error:
         raise LakeError(f"{home}: cannot be written: {error.strerror}; next: set R2K_LAKE or DAGSTER_HOME") from error
-    return home
 
 
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # another user's
-        return True
-    return True
+def forget_old_runs(instance: dg.DagsterInstance, keep: int) -> None:
+    """Delete what is recorded of ended runs, but of the newest `keep` and of those that an asset was last made in."""
+    old = instance.get_runs(dg.RunsFilter(statuses=FINISHED_STATUSES))[keep:]
+    if not old:
+        return
+    last = instance.get_latest_materialization_events(instance.all_asset_keys()).values()
+    needed = {event.run_id for event in last if event is not None}
+    for run in old:
+        if run.run_id not in needed:
+            _forget(instance, run.run_id)
+
+
+def _forget(instance: dg.DagsterInstance, run_id: str) -> None:
+    instance.delete_run(run_id)
+    instance.compute_log_manager.delete_logs(prefix=[run_id])
+    log = instance.event_log_storage
+    if isinstance(log, SqliteEventLogStorage):  # its file stays as large as it was
+        for suffix in ("", "-wal", "-shm"):
+            Path(log.path_for_shard(run_id) + suffix).unlink(missing_ok=True)

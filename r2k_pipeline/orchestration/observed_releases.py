@@ -1,45 +1,61 @@
-"""Releases as this lake saw them: a report that a fetch after its release did not find came out later than that.
+"""Releases as this lake saw them: later than the ledger where the CFTC was asked in vain, earlier where one was here.
 
-Belongs here: what the fetch log proves about a release. Not here: the ledger (sources/release_calendar.py).
+Belongs here: what raw and the fetch log prove about a release. Not here: the ledger (sources/release_calendar.py).
 """
 
 import polars as pl
 
 from r2k_pipeline.contracts.cot import CotReleases, CotReports
+from r2k_pipeline.sources.protocol import came_live
 
 READ = ("ok", "held", "absent")
 """Statuses of attempts that would have shown a report: the file was read, or was not there yet."""
+AS_OF_DAY = pl.duration(days=1)
+"""Positions are those of a day's close: a report that was recorded before that day had ended shows a wrong clock."""
 
 
 def observe_releases(ledger: pl.DataFrame, reports: pl.DataFrame, log: pl.DataFrame) -> pl.DataFrame:
-    """The `ledger` (CotReleases), later where the fetch log shows that a report was not out; never earlier.
+    """The `ledger` (CotReleases), as far as nothing that was seen contradicts it.
 
-    `reports` are CotReports, `log` the FetchLog. A report was absent where the file that first brought it was read
-    after the ledger's release and did not have it yet; it came out when it was first recorded. History that a
-    file's first fetch brings in bulk keeps the ledger. The moment holds for every as_of: a replay of a moment
-    before the report was seen must not show it either, whether or not the proof of its absence came later.
+    `reports` are CotReports, `log` the FetchLog. **Later** (`actual`): the live file that first brought a report was
+    read after the ledger's release and did not have it yet; it came out when it was first recorded. A file on disk
+    proves no absence: it may be older than its name, or an extract. **Earlier** (`estimated`): a report that was in
+    hand before the ledger's release, from wherever, was out by then. The rest of what a file brings keeps the ledger.
+    The moment holds for every as_of: a replay of a moment before the report was seen must not show it either, whether
+    or not the proof of its absence came later.
     """
-    first = (
-        reports.lazy()
-        .select("report_date", "recorded_at", item=pl.col("source").str.split("/").list.last())
-        .filter(pl.col("recorded_at") == pl.col("recorded_at").min().over("report_date"))
-        .unique()
-        .collect()
+    due = ledger.select("report_date", "released_at", ledger_provenance="provenance")
+    seen = reports.group_by("report_date").agg(seen_at=pl.col("recorded_at").min()).join(due, on="report_date")
+    ended_at = pl.col("report_date").cast(pl.Datetime("us")).dt.replace_time_zone("UTC") + AS_OF_DAY
+    early = seen.filter(pl.col("seen_at").is_between(ended_at, "released_at", closed="left"))
+    observed = [_observed(_late(seen, reports, log), "actual", "observed: absent at {}, there at {}", "absent_at")]
+    observed += [_observed(early, "estimated", "in hand before its release by the ledger, {}, at {}", "released_at")]
+    return ledger.update(pl.concat(observed), on="report_date").select(CotReleases.column_names())
+
+
+def _late(seen: pl.DataFrame, reports: pl.DataFrame, log: pl.DataFrame) -> pl.DataFrame:
+    """Reports of `seen` whose live file was read without them after their release, and when that was last."""
+    first = reports.filter(came_live()).select(
+        "report_date", seen_at="recorded_at", item=pl.col("source").str.split("/").list.last()
     )
     read = log.filter(pl.col("table_name") == CotReports.dotted(), pl.col("status").is_in(READ))
-    absent = (
-        first.join(ledger.select("report_date", "released_at"), on="report_date")
-        .join(read.select("item", "fetched_at"), on="item")
-        .filter(pl.col("fetched_at").is_between("released_at", "recorded_at", closed="none"))
-        .group_by("report_date")
-        .agg(pl.col("fetched_at").max(), seen_at=pl.col("recorded_at").first())
+    return (
+        first.unique()
+        .join(seen, on=["report_date", "seen_at"])
+        .join(read.select("item", absent_at="fetched_at"), on="item")
+        .filter(pl.col("absent_at").is_between("released_at", "seen_at", closed="none"))
+        .group_by("report_date", "seen_at", "ledger_provenance")
+        .agg(pl.col("absent_at").max())
     )
-    when = [pl.col(name).dt.strftime("%Y-%m-%d %H:%M:%S UTC") for name in ("fetched_at", "seen_at")]
-    observed = absent.select(
+
+
+def _observed(seen: pl.DataFrame, basis: str, reason: str, before: str) -> pl.DataFrame:
+    """Rows of the ledger as they were seen; `reason` names the moment `before` and that of seeing."""
+    when = [pl.col(name).dt.strftime("%Y-%m-%d %H:%M:%S UTC") for name in (before, "seen_at")]
+    return seen.select(
         "report_date",
         released_at="seen_at",
-        release_basis=pl.lit("actual"),
-        reason=pl.format("observed: absent at {}, there at {}", *when),
-        provenance=pl.lit("fetch log of this lake"),
+        release_basis=pl.lit(basis),
+        reason=pl.format(reason, *when),
+        provenance=pl.lit("raw and fetch log of this lake; the ledger: ") + pl.col("ledger_provenance"),
     )
-    return ledger.update(observed, on="report_date").select(CotReleases.column_names())

@@ -119,5 +119,5 @@ def publish(run: Run) -> tuple[pl.DataFrame, int]:
         write_restatement(run.lake, None)
     mark_published(run.lake, row["generation_id"])
     replaced = run.lake.read(RestatementLog).select("generation_before", "restated_at").unique().rows()
-    prune(run.lake, run.settings.keep_generations, replaced)
+    prune(run.lake, 1 if run.is_replay else run.settings.keep_generations, replaced)
     return generation, size

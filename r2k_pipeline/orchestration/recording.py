@@ -15,6 +15,7 @@ import polars as pl
 from r2k_pipeline.contracts.meta import FetchLog, RefusedRows
 from r2k_pipeline.contracts.prices import PriceBars
 from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.orchestration.refusals import Judged, judge_refusals
 from r2k_pipeline.orchestration.revisions import News, changed, compare, key_of, latest, vendor_rows
 from r2k_pipeline.orchestration.run import Run
 from r2k_pipeline.sources.corrections import CORRECTIONS, Corrected, Correction, correct_bars
@@ -56,6 +57,8 @@ def record(
     the source no longer says so. `covered` is the span of days that each answer is complete for, by default that of its
     rows.
     """
+    judged = judge_refusals(table, screened, run.settings.refused_share)
+    screened, attempts = judged.screened, [_with_refusals(attempt, judged) for attempt in attempts]
     share = run.settings.revision_share
     news = compare(table, run.lake.read(table), screened, covered, stamp)
     doubted = [attempt.origin for attempt in attempts if attempt.item in doubts]
@@ -80,6 +83,14 @@ def record(
     for logged in (table, RefusedRows, FetchLog):
         run.lake.compact(logged, run.settings.raw_files_before_compaction)
     return log
+
+
+def _with_refusals(attempt: Attempt, judged: Judged) -> Attempt:
+    """An attempt that went well, failed by what was refused of it or with what was settled between files."""
+    if attempt.status == "ok" and attempt.origin in judged.failures:
+        said = f"{attempt.item}: {judged.failures[attempt.origin]}"
+        return replace(attempt, status="failed", message=said, shows=None)
+    return replace(attempt, remarks=(*attempt.remarks, *judged.remarks.get(attempt.origin, ())))
 
 
 def _judged(attempt: Attempt, news: News, held: pl.DataFrame, run: Run, doubt: str | None) -> Attempt:

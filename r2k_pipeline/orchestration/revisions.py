@@ -19,13 +19,16 @@ from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.sources.corrections import BY_CORRECTION
 from r2k_pipeline.sources.factors import name_pattern
 from r2k_pipeline.sources.prices import PRICES
+from r2k_pipeline.sources.protocol import came_live
 from r2k_pipeline.sources.screening import STAMP, Screened
 
 FEW_ROWS: Final = 20
 """As many revisions of one item are never too many (16 markets of one report were once republished), and no more rows
 of it are withdrawn unasked."""
-WITHDRAWN_BY_ABSENCE: Final = (PriceActions, CotReports)
-"""Not bars: vendors drop whole sessions, for all indices at once; there the last good bar stays."""
+WITHDRAWN_BY_ABSENCE: Final = {PriceActions: pl.lit(True), CotReports: came_live()}
+"""Where a row that an answer covers and does not list was withdrawn. Not bars: vendors drop whole sessions, for all
+indices at once; there the last good bar stays. A COT file on disk may be an extract of one market: only the CFTC, when
+it is asked, shows by leaving a row out that it took it back."""
 EXAMPLES: Final = 3
 SETTLED: Final = "is_settled"
 
@@ -94,8 +97,8 @@ class News:
     @property
     def withdrawn(self) -> pl.DataFrame:
         """Tombstones: rows whose absence means that they no longer stand."""
-        gone = self.table in WITHDRAWN_BY_ABSENCE
-        return self.missing.with_columns(is_withdrawn=pl.lit(True)) if gone else self.missing.clear()
+        gone = self.missing.filter(WITHDRAWN_BY_ABSENCE.get(self.table, pl.lit(False)))
+        return gone.with_columns(is_withdrawn=pl.lit(True))
 
     @property
     def revisions(self) -> pl.DataFrame:
@@ -121,7 +124,7 @@ class News:
         if missing.is_empty():
             return
         examples = ", ".join(_name(row, key_of(self.table)) for row in missing.head(EXAMPLES).iter_rows(named=True))
-        said = "withdrawn" if self.table in WITHDRAWN_BY_ABSENCE else "the last good ones stay"
+        said = "withdrawn" if origin in self.withdrawn["source"] else "the last good ones stay"
         yield f"rows known before are not in the answer, {said}: {missing.height}, e.g. {examples}"
 
     def _early_closes(self, origin: str) -> Iterator[str]:

@@ -3,6 +3,7 @@
 Belongs here: turning settings into the values that every step is given. Not here: steps, Dagster.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -34,11 +35,11 @@ class Run:
 
     @classmethod
     def of(cls, settings: Settings, clock: Clock = now) -> "Run":
-        """The run that `settings` ask for. Raises MarketsError, LakeError, also for a moment that is still to come."""
-        if settings.as_of is not None and settings.as_of > clock():
-            raise LakeError(f"as of {settings.as_of:%Y-%m-%d %H:%M:%S} UTC: nobody knows that yet; next: r2k run")
+        """The run that `settings` ask for. Raises MarketsError, LakeError."""
         if settings.source == "files" and settings.files is None and settings.as_of is None:
             raise LakeError("source files needs a folder; next: r2k run --source files --files DIR")
+        if settings.source == "files" and settings.files is not None and not settings.files.is_dir():
+            raise LakeError(f"{settings.files}: there is no such folder; next: r2k run --source files --files DIR")
         return cls(
             settings, Lake.of(settings.lake, settings.source, settings.as_of), read_markets(settings.markets), clock
         )
@@ -89,9 +90,10 @@ class Run:
                 return FilePrices(self.settings.files), FileReports(self.settings.files)
             case "live":
                 from r2k_pipeline.sources.cftc import CftcArchives  # noqa: PLC0415
+                from r2k_pipeline.sources.http import Limits  # noqa: PLC0415
                 from r2k_pipeline.sources.yahoo import YahooPrices  # noqa: PLC0415
 
-                reports = CftcArchives(
-                    self.lake.cache("cftc"), self.settings.report_types, self.settings.first_year, now=self.clock
-                )
-                return YahooPrices(self.lake.cache("yahoo")), reports
+                limits = Limits(ends_at=time.monotonic() + self.settings.live_seconds)
+                kinds, first_year = self.settings.report_types, self.settings.first_year
+                reports = CftcArchives(self.lake.cache("cftc"), kinds, first_year, now=self.clock, limits=limits)
+                return YahooPrices(self.lake.cache("yahoo"), limits), reports

@@ -11,7 +11,8 @@ from typing import Final
 
 from r2k_pipeline.postgresql.address import PublishError
 from r2k_pipeline.postgresql.session import Transaction
-from r2k_pipeline.postgresql.tables import LAYERS, Shape, identifier, literal
+from r2k_pipeline.postgresql.tables import LAYERS, Shape
+from r2k_pipeline.quoting import identifier, literal
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,8 @@ from r2k_pipeline.postgresql.present import (
     refuse_without_rights,
 )
 from r2k_pipeline.postgresql.session import Transaction, on_one_line, transaction
-from r2k_pipeline.postgresql.tables import PublishedTable, Shape, identifier, literal, published_tables
+from r2k_pipeline.postgresql.tables import PublishedTable, Shape, published_tables
+from r2k_pipeline.quoting import identifier, literal
 from r2k_pipeline.warehouse import open_warehouse
 
 SCHEMA: Final = "r2k"

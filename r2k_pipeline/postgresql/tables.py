@@ -13,6 +13,7 @@ import dataframely as dy
 import r2k_pipeline.contracts  # noqa: F401  (fills TABLES)
 from r2k_pipeline.contracts.columns import sql_type_of
 from r2k_pipeline.contracts.table import TABLES, Table
+from r2k_pipeline.quoting import identifier, literal
 
 LAYERS: Final = ("marts", "meta")
 """What is published: what dashboards ask, and what tells its generation and units."""
@@ -155,16 +156,6 @@ def postgresql_type(column: dy.Column) -> str:
     """PostgreSQL's name of a column's type; KeyError for one that has no plain type there (lists, structs)."""
     kind = sql_type_of(column)
     return TYPES.get(kind, kind)
-
-
-def identifier(name: str) -> str:
-    """A name, quoted for SQL."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """A text, quoted for SQL."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _listed(names: tuple[str, ...]) -> str:

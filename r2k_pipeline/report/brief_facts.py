@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 
 from r2k_pipeline.contracts.table import TABLES
-from r2k_pipeline.report.brief_statements import Row
+from r2k_pipeline.report.brief_statements import RATIO, Answer, Row, literal
 from r2k_pipeline.transforms.setups import read_setups
 
 MART = "marts.positioning_vs_technicals"
@@ -38,6 +38,8 @@ class Facts:
     release: Row | None
     outcomes: tuple[Row, ...]
     level_outcomes: tuple[Row, ...]
+    records: Answer
+    cross: Answer
     is_newest: bool
 
 
@@ -81,6 +83,8 @@ def _facts(connection: duckdb.DuckDBPyConnection, session: Row, moment: datetime
         release,
         _outcomes(connection, session),
         tuple(row for zone in (*supports[:1], *resistances[:1]) for row in _level_outcomes(connection, zone)),
+        read_records(connection, session),
+        _answer(connection, "projected_cross", session, {"sessions_to_cross": "sessions", "direction": "text"}),
         is_newest=not newest,
     )
 
@@ -140,6 +144,20 @@ def _level_outcomes(connection: duckdb.DuckDBPyConnection, zone: Row) -> list[Ro
         role=zone["role"],
         horizon=HORIZON,
     )
+
+
+def read_records(connection: duckdb.DuckDBPyConnection, session: Row) -> Answer:
+    """How often touches of the market's zones held by the session's close, and what zones' records predicted."""
+    units = {f"{record}touches": "touches" for record in ("", "strong_", "weak_")}
+    units |= {f"{record}held_share_ratio": RATIO for record in ("", "strong_", "weak_")}
+    return _answer(connection, "zone_records", session, units)
+
+
+def _answer(connection: duckdb.DuckDBPyConnection, macro: str, session: Row, units: Mapping[str, str]) -> Answer:
+    """The row that a macro gives for the session's market and close."""
+    call = f"{macro}({literal(session['market'])}, {literal(session['known_at'])})"
+    (values,) = connection.sql(f"from {call}").pl().to_dicts()
+    return Answer(call, values, units)
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, table: str, clauses: str, **parameters: Any) -> list[Row]:

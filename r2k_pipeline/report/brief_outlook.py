@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from r2k_pipeline.report.brief_facts import Facts, has_old_report
-from r2k_pipeline.report.brief_statements import Row, Section, Statement, join, number_of, say
+from r2k_pipeline.report.brief_statements import Answer, Row, Section, Statement, join, number_of, say
 
 FACTS: Final = ("setup_fact_1", "setup_fact_2", "setup_fact_3")
 NO_SETUP: Final = "none"
@@ -55,6 +55,8 @@ def _followed(facts: Facts) -> Iterator[Statement]:
         return
     if _has_setup(facts.session) and not facts.outcomes:
         yield Statement("What followed such setups is not known.")
+    if facts.outcomes:
+        yield Statement("Markets of the same weeks move together: a setup in all of them at once is one event.")
     yield from map(_outcome, facts.outcomes)
     yield from map(_level_outcome, facts.level_outcomes)
 
@@ -64,11 +66,11 @@ def _outcome(row: Row) -> Statement:
     counted = ["horizon_sessions", "independent_events", "events"]
     since = ["first_event_date"] if "first_event_date" in row else []
     events = number_of(row, "events", "event", "events") + " since {}" * len(since)
-    returns = ("mean_forward_return_ratio", "mean_low_ratio", "mean_high_ratio", "baseline_mean_return_ratio")
+    returns = ("mean_forward_return_ratio", "baseline_mean_return_ratio")
     return join(
         say(f"After {{}} sessions, {{}} independent of {{}} {events}:", *map(row.show, [*counted, *since])),
         say(
-            "mean {}, 95 % interval {} to {}; all sessions whose setup is known {}.",
+            "mean {}; all sessions whose setup is known {}.",
             *(row.show(column, signed=True) for column in returns),
             otherwise="no statistic.",
         ),
@@ -87,14 +89,13 @@ def _level_outcome(row: Row) -> Statement:
     counted = ("kind", "first_session_date", "touches", "horizon_sessions", "held", "broken")
     touches = number_of(row, "touches", "touch", "touches")
     decided = say(
-        f"{row['role'].capitalize()} founded on a {{}}, since {{}}: {{}} {touches}; within {{}} sessions {{}} held,"
-        " {} broke.",
+        f"{row['role'].capitalize()} founded on a {{}}, since {{}}: {{}} {touches}; within {{}} sessions {{}} turned"
+        " back by one ATR, {} went through by one.",
         *map(row.show, counted),
     )
-    shares = ("held_share_ratio", "held_share_low_ratio", "held_share_high_ratio", "baseline_share_ratio")
     share = say(
-        "Of those decided {} held, 95 % interval {} to {}; of random prices {}, p {}, q {} among all kinds.",
-        *map(row.show, (*shares, "p_value", "q_value")),
+        "Of those decided {} turned back, at random prices {}, q {} among all kinds.",
+        *map(row.show, ("held_share_ratio", "baseline_share_ratio", "q_value")),
         otherwise="Too few were decided for a share.",
     )
     return join(decided, share)
@@ -102,22 +103,24 @@ def _level_outcome(row: Row) -> Statement:
 
 def changes(facts: Facts) -> Section:
     """Closes of the next session that would change a reading, levels to break, and the next report."""
-    return Section("What would change the picture", (*_triggers(facts.indicators), *_breaks(facts), _release(facts)))
+    return Section(
+        "What would change the picture", (*_triggers(facts.indicators, facts.cross), *_breaks(facts), _release(facts))
+    )
 
 
-def _triggers(row: Row | None) -> Iterator[Statement]:
+def _triggers(row: Row | None, cross: Answer) -> Iterator[Statement]:
     if row is None or "rsi_14" not in row:
         yield Statement("Trigger closes are not known: the history is too short.")
         return
     for bound in (30, 70):
         goes, direction = ("above", "over") if row["rsi_14"] < bound else ("below", "under")
         yield _trigger(row, f"rsi_{bound}_trigger_close", goes, f"RSI 14 {direction} {bound}")
-    yield _cross(row)
+    yield join(_cross(row), _projected(row, cross))
 
 
 def _trigger(row: Row, column: str, goes: str, effect: str) -> Statement:
     if column in row and "atr_14" in row and abs(row[column] - row["close"]) > FARTHEST_TRIGGER_ATR * row["atr_14"]:
-        return Statement(f"No close within {FARTHEST_TRIGGER_ATR} ATR takes {effect}.")
+        return Statement(f"No close of the next session within {FARTHEST_TRIGGER_ATR} ATR takes {effect}.")
     return say(
         f"A close {goes} {{}} ({{}}) takes {effect}.",
         row.show(column),
@@ -132,6 +135,19 @@ def _cross(row: Row) -> Statement:
         return Statement("SMA 200 is not known: the history is too short for a cross.")
     goes, direction = ("below", "under") if row["sma_50"] > row["sma_200"] else ("above", "over")
     return _trigger(row, "sma_50_200_trigger_close", goes, f"SMA 50 {direction} SMA 200")
+
+
+def _projected(row: Row, cross: Answer) -> Statement:
+    """When they will have crossed if the price stays: closes leave the windows, and a cross needs no move."""
+    if "sma_200" not in row:
+        return Statement("")
+    sessions = number_of(cross, "sessions_to_cross", "session", "sessions")
+    side = {"down": "under", "up": "over"}.get(cross["direction"], "")
+    return say(
+        f"At unchanged closes SMA 50 is {side} SMA 200 in {{}} {sessions}.",
+        cross.show("sessions_to_cross"),
+        otherwise="At unchanged closes they do not cross.",
+    )
 
 
 def _breaks(facts: Facts) -> Iterator[Statement]:

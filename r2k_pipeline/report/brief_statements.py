@@ -14,14 +14,14 @@ from r2k_pipeline.contracts.table import TABLES
 Value = str | float | int | bool | date | datetime | None
 
 RATIO: Final = "ratio, 1 = 100 %"
-_PERCENT: Final = {
+PERCENT: Final = {
     RATIO: 2,
     "ratio a year, 1 = 100 %": 1,
     "share of open interest, -1..1": 1,
     "share of open interest, -2..2": 1,
 }
 """Units written in percent, with their decimals."""
-_DECIMALS: Final = {
+DECIMALS: Final = {
     "index points": 2,
     "0..100": 1,
     "percentile points, -100..100": 1,
@@ -45,8 +45,8 @@ class Figure:
     @property
     def query(self) -> str:
         """SQL that returns the value from the warehouse."""
-        where = " and ".join(f"{name} = {_literal(value)}" for name, value in self.key.items())
-        return f"select {self.column} from {self.table} where {where}"
+        where = " and ".join(f"{name} = {literal(value)}" for name, value in self.key.items())
+        return f"select {self.column} from {self.table}" + (f" where {where}" if where else "")
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON; instants and days as ISO text."""
@@ -70,7 +70,7 @@ class Row:
 
     def show(self, column: str, *, signed: bool = False, size: bool = False) -> Figure:
         """A cell as figure: `signed` with a plus, `size` without its sign (the sentence has a word for it)."""
-        return self._figure(column, self[column], TABLES[self.table].units()[column], signed, size)
+        return self._figure(column, self[column], self._unit(column), signed, size)
 
     def against(self, column: str, base: str, *, size: bool = False) -> Figure:
         """How far one column is from another of the same row, in percent of the second."""
@@ -78,9 +78,32 @@ class Row:
         value = self[column] / self[base] - 1 if known else None
         return self._figure(f"{column} / {base} - 1", value, RATIO, not size, size)
 
+    def share(self, column: str, of: str) -> Figure:
+        """One column as a share of another of the same row."""
+        known = column in self and self.values.get(of)
+        return self._figure(f"{column} / {of}", self[column] / self[of] if known else None, RATIO, False, False)
+
+    def _unit(self, column: str) -> str:
+        return TABLES[self.table].units()[column]
+
+    def _key(self) -> dict[str, Value]:
+        return {name: self.values[name] for name in TABLES[self.table].primary_key()}
+
     def _figure(self, column: str, value: Value, unit: str, signed: bool, size: bool) -> Figure:
-        key = {name: self.values[name] for name in TABLES[self.table].primary_key()}
-        return Figure(value, unit, _written(value, unit, signed, size), self.table, key, column)
+        return Figure(value, unit, _written(value, unit, signed, size), self.table, self._key(), column)
+
+
+@dataclass(frozen=True)
+class Answer(Row):
+    """The one row that a macro of the warehouse gives; `table` is the call, `units` has its columns' units."""
+
+    units: Mapping[str, str]
+
+    def _unit(self, column: str) -> str:
+        return self.units[column]
+
+    def _key(self) -> dict[str, Value]:
+        return {}
 
 
 @dataclass(frozen=True)
@@ -151,13 +174,13 @@ def _written(value: Value, unit: str, signed: bool, size: bool) -> str:
 def _number(value: float, unit: str, sign: str) -> str:
     if unit == "probability" and value < 0.001:
         return "under 0.001"
-    scale, after = (100, " %") if unit in _PERCENT else (1, "")
-    decimals = _PERCENT.get(unit, _DECIMALS.get(unit, 0 if isinstance(value, int) else 2))
+    scale, after = (100, " %") if unit in PERCENT else (1, "")
+    decimals = PERCENT.get(unit, DECIMALS.get(unit, 0 if isinstance(value, int) else 2))
     rounded = round(scale * value, decimals) + 0.0  # without the minus of -0.0
     return f"{rounded:{sign if rounded else ''},.{decimals}f}{after}"
 
 
-def _literal(value: Value) -> str:
+def literal(value: Value) -> str:
     match value:
         case datetime():
             return f"timestamptz '{value.isoformat()}'"

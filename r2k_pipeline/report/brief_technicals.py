@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from typing import Final
 
 from r2k_pipeline.report.brief_facts import Facts
-from r2k_pipeline.report.brief_statements import Row, Section, Statement, join, number_of, say
+from r2k_pipeline.report.brief_statements import Answer, Row, Section, Statement, join, number_of, say
 
 TOO_SHORT: Final = "the history is too short"
 LEVELS_A_SIDE: Final = 3
 AVERAGES: Final = (20, 50, 100, 200)
+RECORDS: Final = {"strong": "of which at least 65 % held", "weak": "of which at most half held"}
+"""How sql/macros/zone_records.sql divides zones."""
 
 
 def trend(facts: Facts) -> Section:
@@ -95,29 +97,54 @@ def _pace(row: Row) -> Statement:
 def levels(facts: Facts) -> Section:
     """Zones on both sides, the consolidation range, the volume profile."""
     close = facts.session["close"]
-    zones = (*_zones("Support", facts.supports, close), *_zones("Resistance", facts.resistances, close))
-    return Section("Levels", (*zones, _range(facts.session), _profile(facts.session)))
+    rate = facts.records
+    zones = (*_zones("Support", facts.supports, close, rate), *_zones("Resistance", facts.resistances, close, rate))
+    return Section("Levels", (*zones, records(rate), _range(facts.session), _profile(facts.session)))
 
 
-def _zones(side: str, zones: tuple[Row, ...], close: float) -> Iterator[Statement]:
+def records(row: Answer) -> Statement:
+    """How often zones of the market held at all, and what their own records said about the next touch."""
+    every = say(
+        f"Of {{}} decided {number_of(row, 'touches', 'touch', 'touches')} of this market's zones {{}} held.",
+        row.show("touches"),
+        row.show("held_share_ratio"),
+        otherwise="No touch of this market's zones is decided yet.",
+    )
+    by_record = [
+        say(
+            f"After ten touches or more, {words}, the next held in {{}} of {{}}.",
+            row.show(f"{record}_held_share_ratio"),
+            row.show(f"{record}_touches"),
+            otherwise="",
+        )
+        for record, words in RECORDS.items()
+    ]
+    return join(every, *by_record)
+
+
+def _zones(side: str, zones: tuple[Row, ...], close: float, rate: Answer) -> Iterator[Statement]:
     if not zones:
         yield Statement(f"{side}: no level known.")
     for rank, zone in enumerate(zones[:LEVELS_A_SIDE]):
-        at = _zone(side, zone, close)
+        at = _zone(side, zone, close, rate)
         yield at if rank else join(at, say("Made of {}.", zone.show("evidence")))
 
 
-def _zone(side: str, zone: Row, close: float) -> Statement:
+def _zone(side: str, zone: Row, close: float, rate: Answer) -> Statement:
     """A zone keeps its role while it holds the close: a support may then be above the close, and it is said so."""
     direction = "below" if zone["distance_atr"] < 0 else "above"
     holds_close = " around the close" if zone["low"] <= close <= zone["high"] else ""
     touches, breaks = number_of(zone, "touches", "touch", "touches"), number_of(zone, "breaks", "break", "breaks")
-    return say(
-        f"{side} {{}}, {{}} ATR {direction}, zone {{}} to {{}}{holds_close}: {{}} {touches}, {{}} held; {{}} {breaks}.",
+    where = say(
+        f"{side} {{}}, {{}} ATR {direction}, zone {{}} to {{}}{holds_close}: {{}} {touches}, {{}} held",
         zone.show("price"),
         zone.show("distance_atr", size=True),
-        *(zone.show(column) for column in ("low", "high", "touches", "holds", "breaks")),
+        *(zone.show(column) for column in ("low", "high", "touches", "holds")),
     )
+    shares = zone.share("holds", "touches"), rate.show("held_share_ratio")
+    base = say(" ({}; of all zones' touches {})", *shares, otherwise="")
+    broke = say(f"; {{}} {breaks}.", zone.show("breaks"))
+    return Statement(where.text + base.text + broke.text, where.figures + base.figures + broke.figures)
 
 
 def _range(row: Row) -> Statement:

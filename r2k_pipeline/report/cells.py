@@ -5,6 +5,8 @@ Belongs here: types. Not here: running the query (query.py), writing the rows (r
 
 from typing import Any, Final, Literal
 
+from r2k_pipeline.quoting import identifier
+
 Format = Literal["table", "csv", "json", "parquet"]
 
 NUMBERS: Final = frozenset(
@@ -24,10 +26,10 @@ def projection(columns: list[str], types: list[Any], output: Format) -> str:
     """
     cells = dict(zip(columns, types, strict=True))
     if output == "json":
-        members = (f"{_quoted(name)} := {_json(_quoted(name), type_)}" for name, type_ in cells.items())
+        members = (f"{identifier(name)} := {_json(identifier(name), type_)}" for name, type_ in cells.items())
         return f"to_json(struct_pack({', '.join(members)}))::varchar as row"
     cell = _parquet if output == "parquet" else _text
-    return ", ".join(f"{cell(_quoted(name), type_)} as {_quoted(name)}" for name, type_ in cells.items())
+    return ", ".join(f"{cell(identifier(name), type_)} as {identifier(name)}" for name, type_ in cells.items())
 
 
 def _text(value: str, type_: Any) -> str:
@@ -77,7 +79,8 @@ def _json_of_nested(value: str, type_: Any, depth: int) -> str:
             keys = f"list_transform(map_keys({value}), lambda {item}: {item}::varchar)"
             return f"to_json(map({keys}, list_transform(map_values({value}), lambda {item}: {each})))"
         case "struct" if all(parts):
-            named = (f"{_quoted(k)} := {_json(f'{value}.{_quoted(k)}', part, depth)}" for k, part in parts.items())
+            names = {identifier(name): part for name, part in parts.items()}
+            named = (f"{name} := {_json(f'{value}.{name}', part, depth)}" for name, part in names.items())
             return f"case when {value} is not null then to_json(struct_pack({', '.join(named)})) end"
         case _:
             return _said(value)
@@ -96,7 +99,3 @@ def _instant(value: str, type_: Any) -> str:
 def _decimal(value: str) -> str:
     """Arrow holds 38 digits; DuckDB says so where there are more, instead of another number."""
     return f"{value}::decimal(38, 0)"
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

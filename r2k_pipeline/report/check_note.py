@@ -86,9 +86,13 @@ def _minute(moment: datetime) -> str:
 
 def _lines(verdict: Verdict) -> list[str]:
     found, reading = verdict.finding, verdict.definition
-    number = found.computed_text if found.computed_value is None else f"{found.computed_value:,.6g}"
+    is_number = found.computed_value is not None
+    number = f"{found.computed_value:,.6g}" if is_number else found.computed_text
     shown = "" if number is None else f"{number} ({reading.unit})"
+    base = found.computed_text if is_number else ""
+    if found.judged not in (None, f"value = {number}"):  # other columns were judged as well, or instead
+        base = "; ".join(filter(None, (base, f"judged by {found.judged}")))
     moment = f"judged with data to {_minute(verdict.known_at)}" if reading.judged_until else ""
-    facts = "; ".join(filter(None, (shown, moment, found.reason)))
+    facts = "; ".join(filter(None, (shown, base, moment, found.reason)))
     explained = textwrap.wrap(reading.reading, WIDTH, initial_indent=" " * 18, subsequent_indent=" " * 18)
     return [f"    {found.verdict:14}{reading.alternative}: {facts}", *explained]

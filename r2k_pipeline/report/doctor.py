@@ -17,6 +17,7 @@ from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, TABLES
 from r2k_pipeline.lake import Lake, LakeError
 from r2k_pipeline.markets import MarketsError, read_markets
+from r2k_pipeline.records import examine_records, home_of
 from r2k_pipeline.report.status import read_status
 from r2k_pipeline.report.version import of_this_version
 from r2k_pipeline.settings import Settings
@@ -59,10 +60,18 @@ def examine(settings: Settings, *, online: bool = False) -> list[Finding]:
     """All findings, the good ones too; with `online` also the newest report against the CFTC's API."""
     lake = Lake.of(settings.lake, settings.source, settings.as_of)
     published = _warehouse(lake)
-    found = [*_markets(settings), _holder(lake), *_files(lake), published]
+    found = [*_markets(settings), _holder(lake), _records(settings), *_or_why("lake", _files(lake)), published]
     if published.ok:
-        found += [*_tables(settings, lake), *_fetches(settings), *examine_findings(lake)]
-    return [*found, *(_against_api(settings, lake) if online else ())]
+        found += [*_or_why("tables", _tables(settings, lake)), *_fetches(settings), *examine_findings(lake)]
+    return [*found, *(_or_why("online", _against_api(settings, lake)) if online else ())]
+
+
+def _or_why(what: str, findings: Iterator[Finding]) -> Iterator[Finding]:
+    """The findings, and what kept the rest from being looked for: the other examinations go on."""
+    try:
+        yield from findings
+    except LakeError as error:
+        yield Finding(what, False, str(error))
 
 
 def _markets(settings: Settings) -> Iterator[Finding]:
@@ -74,23 +83,35 @@ def _markets(settings: Settings) -> Iterator[Finding]:
 
 def _holder(lake: Lake) -> Finding:
     holder = lake.holder()
-    return Finding("lock", True, "free" if holder is None else f"a run is on: {holder}")
+    return Finding("lock", True, "free" if holder is None else f"a run is on: {', '.join(holder.split(chr(10)))}")
+
+
+def _records(settings: Settings) -> Finding:
+    """Dagster's: without them no run begins."""
+    home = home_of(settings)
+    wrong = examine_records(home)
+    return Finding("records", wrong is None, wrong or f"{home}: Dagster can read what it wrote there")
 
 
 def _files(lake: Lake) -> Iterator[Finding]:
     nearest = next(folder for folder in (lake.root, *lake.root.parents) if folder.exists())
     if not os.access(nearest, os.W_OK):
         yield Finding("lake", False, f"{lake.root}: not writable; next: check owner and mode, or set R2K_LAKE")
-    damaged = lake.damaged()
-    for problem in damaged:
+    problems = [*lake.damaged()] or [*_unread(lake)] or [*_lost_rows(lake)]
+    for problem in problems:
         yield Finding("lake", False, problem)
-    if damaged:
-        return
-    lost = [*_lost_rows(lake)]
-    for problem in lost:
-        yield Finding("lake", False, problem)
-    if not lost:
+    if not problems:
         yield Finding("lake", True, f"{lake.root}: every raw file has the content its name says, and none is missing")
+
+
+def _unread(lake: Lake) -> Iterator[str]:
+    """Raw tables whose files are what their names say, and still are not what this version reads."""
+    for table in TABLES.values():
+        if table.layer == "raw":
+            try:
+                lake.read(table)
+            except LakeError as error:
+                yield str(error)
 
 
 def _lost_rows(lake: Lake) -> Iterator[str]:

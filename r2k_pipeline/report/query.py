@@ -1,33 +1,31 @@
 """Queries on the published warehouse: one SELECT, read-only, bounded in memory and time, its rows to a file or a pipe.
 
-Belongs here: running it and where the rows go. Not here: what is in the warehouse, formats (row_formats.py), the bounds
-that hold for claims as well (claims/bounds.py).
+Belongs here: asking, and where the rows go. Not here: the process that answers (query_worker.py), formats
+(row_formats.py), the bounds that hold for claims as well (claims/).
 """
 
+import json
 import os
+import re
 import shutil
 import tempfile
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
-import duckdb
-import pyarrow as pa
-
-from r2k_pipeline.claims.bounds import QueryError, RefusedError, one_select, stopped_after
+from r2k_pipeline.claims.bounds import QueryError, ShortError
+from r2k_pipeline.claims.process import BoundedProcess, StartError
 from r2k_pipeline.lake import LakeError, fsync_folder
-from r2k_pipeline.report.cells import Format, projection
-from r2k_pipeline.report.row_formats import write_rows
-from r2k_pipeline.report.version import of_this_version
-from r2k_pipeline.warehouse import open_warehouse
+from r2k_pipeline.report import query_worker
+from r2k_pipeline.report.cells import Format
+from r2k_pipeline.report.query_worker import Query, QuerySetup
 
-BATCH_ROWS: Final = 10_000
-READS: Final = "one SELECT (or from, values, with, describe, show, summarize)"
 LONGER: Final = "; next: ask for less, or for longer with --seconds"
+OWN_BYTES: Final = 512 << 20
+"""What the process needs besides the query: a quarter of it to start, the rest for rows on their way out."""
+PREFIXES: Final = "BKMGT"
 
 
 @dataclass(frozen=True)
@@ -41,37 +39,34 @@ class Answer:
 
 
 @contextmanager
-def run_query(
-    warehouse: Path,
-    query: str,
-    output: Format,
-    *,
-    memory_limit: str,
-    seconds: float,
-    abandon: Callable[[str], None] | None = None,
-) -> Iterator[Answer]:
+def run_query(warehouse: Path, query: str, output: Format, *, memory_limit: str, seconds: float) -> Iterator[Answer]:
     """The answer to one SELECT, whole or not at all. Raises LakeError with the reason and the next command.
 
-    `abandon` gets such a message and must end the process: it is called if the query does not heed being stopped.
+    It runs in a process of its own, which is killed where it does not heed being stopped.
     """
-    too_late = abandon and partial(abandon, f"query: stopped after {seconds:g} seconds{LONGER}")
-    with ExitStack() as open_while_read:
+    if not warehouse.exists():
+        raise LakeError(f"{warehouse}: no warehouse yet; next: r2k run")
+    setup = QuerySetup(warehouse, memory_limit, seconds, _bytes(memory_limit) + OWN_BYTES)
+    try:
+        body = tempfile.TemporaryFile()  # noqa: SIM115  (closed below; its errors here are not those of a reader)
+    except OSError as error:
+        raise LakeError(f"query: its rows cannot be kept: {error}; next: free space in TMPDIR") from error
+    with body:
         try:
-            body: BinaryIO = open_while_read.enter_context(tempfile.TemporaryFile())
-            with open_warehouse(warehouse, memory_limit) as connection:
-                one_select(connection, query)
-                with stopped_after(connection, seconds, too_late):
-                    rows = _write(connection, query, output, body)
-                with of_this_version(warehouse):
-                    (told,) = connection.execute("select label, is_sample from meta.generation").fetchall()
-            body.seek(0)
-        except RefusedError as error:
-            raise LakeError(f"query: {error}; next: {READS}") from error
+            with closing(BoundedProcess(query_worker.__name__, setup, [body.fileno()])) as process:
+                rows, label, is_sample = json.loads(process.ask(Query(query, output, body.fileno())))
+        except StartError as error:
+            raise LakeError(f"{warehouse}: {error}; next: r2k run") from error
         except QueryError as error:
-            raise LakeError(f"query: {error}{_next(str(error), memory_limit)}") from error
-        except OSError as error:
-            raise LakeError(f"query: its rows cannot be kept: {error}; next: free space in TMPDIR") from error
-        yield Answer(body, rows, *told)
+            raise LakeError(f"query: {error}{_next(error, memory_limit)}") from error
+        body.seek(0)
+        yield Answer(body, rows, label, is_sample)
+
+
+def _bytes(limit: str) -> int:
+    """What DuckDB means by `1.5GB` or `64 MiB`."""
+    number, prefix, binary = re.fullmatch(r"([0-9.]+)\s*([KMGT])(i?)B", limit).groups()  # type: ignore[union-attr]
+    return int(float(number) * (1024 if binary else 1000) ** PREFIXES.index(prefix))
 
 
 def check_destination(file: Path, lake: Path) -> None:
@@ -102,30 +97,9 @@ def save_answer(answer: Answer, file: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _write(connection: duckdb.DuckDBPyConnection, query: str, output: Format, body: BinaryIO) -> int:
-    relation = connection.sql(query)
-    twice = [name for name, times in Counter(map(str.lower, relation.columns)).items() if times > 1]
-    if twice:
-        raise QueryError(f"two columns are named {twice[0]!r}; next: give one another name, `... as other`")
-    reader = relation.project(projection(relation.columns, relation.types, output)).to_arrow_reader(BATCH_ROWS)
-    return write_rows(reader.schema, _batches(reader), output, body)
-
-
-def _batches(reader: Any) -> Iterator[Any]:
-    """The reader's batches; what goes wrong in DuckDB then comes as an error of Arrow or of the system."""
-    while True:
-        try:
-            batch = reader.read_next_batch()
-        except StopIteration:
-            return
-        except (pa.ArrowException, OSError) as error:
-            raise QueryError(str(error).splitlines()[0]) from error
-        yield batch
-
-
-def _next(reason: str, memory_limit: str) -> str:
-    if reason.startswith("stopped after"):
+def _next(error: QueryError, memory_limit: str) -> str:
+    if str(error).startswith("stopped after"):
         return LONGER
-    if "Out of Memory" in reason:
+    if isinstance(error, ShortError) or "Out of Memory" in str(error):
         return f"; next: ask for less, or raise R2K_MEMORY_LIMIT ({memory_limit})"
     return ""

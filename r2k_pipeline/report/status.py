@@ -134,10 +134,13 @@ def read_status(settings: Settings) -> Status:
         said = connection.sql(_SAID).fetchall()
     label, generation_id, published_at, as_of = generation
     due = next_release(datetime.now(UTC), report) if settings.source == "live" else None
-    failed = tuple(message for outcome, _, message, is_asked in said if outcome == "failed" and is_asked)
+    # one file is asked for prices and for actions: it is named once
+    failed = tuple(dict.fromkeys(message for outcome, _, message, is_asked in said if outcome == "failed" and is_asked))
     remarks = tuple(remark for outcome, remark, *_ in said if remark and outcome in ("ok", "accepted"))
     held = tuple(_held(lake, settings.source))
-    last_run = _last_run(lake, (*failed, *held))
+    restatement = read_restatement(lake)
+    refused = restatement.model_copy(update={"accepted_at": None}).lines(settings.source) if restatement else ()
+    last_run = _last_run(lake, (*failed, *held, *refused))
     return Status(label, generation_id, published_at, as_of, sessions, report, failed, held, remarks, last_run, due)
 
 

@@ -1,67 +1,92 @@
-"""Bounds of what prices can be: every limit with its unit and its reason, in one place.
+"""How large a file may be, and the reason for each bound: what is larger is refused before it costs time or memory.
 
-Belongs here: the limits, and the rules that one row breaks by itself. Not here: what is done with a file or a series
-that is beyond them (wrong_files.py, plausibility.py).
+Belongs here: bounds of bytes, rows, lines, columns and cells that the price and the report reader share, and the walk
+over raw bytes that holds them. Not here: what a layout must hold (prices.py, cot.py), bounds of a download (http.py).
 """
 
-from datetime import date
+from pathlib import Path
 from typing import Final
 
 import polars as pl
 
-HIGHEST_PRICE: Final = 1e7
-"""Index points or USD: ten times the dearest share and the highest index there are (Berkshire, Merval)."""
-LOWEST_PRICE: Final = 1e-4
-"""Index points or USD: the smallest step in which any exchange quotes."""
-HIGHEST_VOLUME: Final = 1e13
-"""Shares or contracts a session: a hundred times what a whole exchange trades."""
-POSSIBLE: Final = {
-    "price_possible": (pl.max_horizontal("open", "high", "low", "close") <= HIGHEST_PRICE)
-    & (pl.min_horizontal("open", "high", "low", "close") >= LOWEST_PRICE),
-    "volume_possible": (pl.col("volume") <= HIGHEST_VOLUME).fill_null(True),
-}
-"""Rules by name, true where a bar is possible; a price or volume that is not there breaks none of them."""
+MAX_BYTES: Final = 256 * 2**20
+"""Of a file, or of a zip's member. The largest official one (legacy 1986-2016) is under 200 MiB; reading a text takes
+about four times its size in memory."""
+MAX_ROWS: Final = 1_000_000
+"""The largest official file has about 330,000; a century of sessions is 25,000."""
+MAX_LINE_BYTES: Final = 64 * 2**10
+"""The longest official line is the header of the disaggregated report, 6,000."""
+MAX_COLUMNS: Final = 1_000
+"""The widest official layout has 191."""
+MAX_CELL_BYTES: Final = 1_000
+"""The longest official cell is a header of 63, the longest name of a market about as long."""
 
-CLOSED_SHARE: Final = 0.05
-"""Of a file's rows. Days that are one off put a fifth of them on closed days; a future has one in 500."""
-CLOSED_ROWS: Final = 3
-"""Rows: fewer on closed days are a vendor's stray ones, however short the file."""
-SKIPPING_SHARE: Final = 1 / 3
-"""Of the steps from one row to the next. All of them skip sessions in a weekly file; gaps are few, however long."""
-SKIPPING_STEPS: Final = 10
-"""Steps: fewer say nothing about how often a file has a row."""
-REGULAR_SINCE: Final = date(1970, 1, 1)
-"""The exchange calendar does not know every closed day before."""
 
-STEP: Final = 1.4
-"""Times the close before, up or down. The widest of any index, fund or future is 1.26 (^GSPC 1987-10-19); the smallest
-usual split is 1.5."""
-WIDE_STEP: Final = 5.0
-"""The same for context symbols, which may measure volatility (^VIX 2018-02-05: 2.16), and across a gap."""
-GAP_DAYS: Final = 7
-"""Days from one close to the next that are no gap (September 2001)."""
-REACH: Final = 12.0
-"""Median true ranges that a high or a low may be away from open, close and the close before (QQQ 2015-08-24: 9.2)."""
-LEAST_REACH: Final = 0.05
-"""As a ratio: less is left alone, however calm the sessions before were."""
-REACH_SESSIONS: Final = 63
-"""Sessions before, of whose true ranges the median is taken."""
-LEAST_SESSIONS: Final = 20
-"""Of them; with fewer, the median of the whole series stands for it."""
+_SPACED: Final = (b'" ', b'"\t', b', "')
+"""Signs of blanks beside quoted cells; looked for first, because to walk over every cell of a large file takes long."""
 
-RECENT: Final = 250
-"""Newest sessions by which a series is told from another one."""
-COMMON: Final = 20
-"""Sessions that two series must have in common to be compared."""
-TRACKED: Final = 0.001
-"""Ratio: the median difference of one-day returns within one market is below it (^RUT and RTY=F: 0.0006)."""
-BETTER: Final = 2.0
-"""Times: another market's series is this much nearer than the own one's only where the files are mixed up."""
-COPIED_SHARE: Final = 0.5
-"""Of common sessions with the same close: by chance it is one in a thousand."""
-DRIFT: Final = 0.005
-"""Ratio a year that a fund gains on its index where dividends are in its prices (QQQ: 0.007); traded, at most 0.001."""
-DRIFT_YEARS: Final = 5.0
-"""Years that it takes to see that."""
-DRIFT_SESSIONS: Final = 2520
-"""The newest sessions (ten years) by which it is judged: not every fund always paid."""
+
+class BoundsError(ValueError):
+    """A file beyond a bound, or with bytes that no text of rows has; the message says which, where and how much."""
+
+
+def read_bounded(file: Path) -> bytes:
+    """The bytes of a file. Raises BoundsError beyond MAX_BYTES, before more than that is read, and OSError."""
+    with file.open("rb") as opened:
+        body = opened.read(MAX_BYTES + 1)
+    if len(body) > MAX_BYTES:
+        raise BoundsError(f"larger than {MAX_BYTES:,} bytes")
+    return body
+
+
+def lines_of(body: bytes) -> list[bytes]:
+    r"""The lines of a CSV in UTF-8 that hold anything, ended by CR, LF or both; a mark for the end of file is none.
+
+    A blank beside a quoted cell (`"A" ,1`) is not part of it. Raises BoundsError: a NUL, a quote that is not closed in
+    its line, too many lines, a line that is too long.
+    """
+    if len(body) > MAX_BYTES:
+        raise BoundsError(f"larger than {MAX_BYTES:,} bytes")
+    if (at := body.find(b"\0")) >= 0:
+        raise BoundsError(f"a NUL byte in line {len(body[: at + 1].splitlines())}")
+    if (rows := body.count(b"\n") + body.count(b"\r")) > 2 * MAX_ROWS:
+        raise BoundsError(f"about {rows:,} lines, more than {MAX_ROWS:,}")
+    lines = body.rstrip(b"\x1a \t\r\n").splitlines()
+    for number, line in enumerate(lines, 1):
+        if len(line) > MAX_LINE_BYTES:
+            raise BoundsError(f"line {number} has {len(line):,} bytes, more than {MAX_LINE_BYTES:,}")
+        if line.count(b'"') % 2:
+            raise BoundsError(f"a quote in line {number} is not closed")
+    filled = [line for line in lines if line.strip(b", \t;")]
+    return [_without_blanks(line) for line in filled] if any(sign in body for sign in _SPACED) else filled
+
+
+def refuse_open_end(body: bytes) -> None:
+    """Raise BoundsError where the last line has no end: a file that broke off there reads well, with a number cut."""
+    if body and body[-1:] not in b"\r\n\x1a":
+        raise BoundsError("the last line has no end, so its last number may lack digits; where it is whole, end it")
+
+
+def refuse_wide(names: list[str]) -> list[str]:
+    """The names of a header. Raises BoundsError beyond MAX_COLUMNS."""
+    if len(names) > MAX_COLUMNS:
+        raise BoundsError(f"{len(names):,} columns, more than {MAX_COLUMNS:,}")
+    return names
+
+
+def refuse_beyond(text: pl.DataFrame) -> pl.DataFrame:
+    """A frame of text. Raises BoundsError for too many rows or columns, or a cell longer than MAX_CELL_BYTES."""
+    refuse_wide(text.columns)
+    if text.height > MAX_ROWS:
+        raise BoundsError(f"{text.height:,} rows, more than {MAX_ROWS:,}")
+    longest = text.select(pl.max_horizontal(pl.all().str.len_bytes().max())).item() if text.height else 0
+    if (longest or 0) > MAX_CELL_BYTES:
+        raise BoundsError(f"a cell of {longest:,} bytes, more than {MAX_CELL_BYTES:,}")
+    return text
+
+
+def _without_blanks(line: bytes) -> bytes:
+    """Without blanks between a quote and a comma: what is outside of quotes has every second place between them."""
+    parts = line.split(b'"')
+    parts[::2] = [part.strip(b" \t") for part in parts[::2]]
+    return b'"'.join(parts)

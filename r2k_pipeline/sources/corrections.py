@@ -16,6 +16,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from r2k_pipeline.contracts.prices import ROUNDING, SYMBOL, PriceBars
+from r2k_pipeline.mistakes import say_mistakes
 from r2k_pipeline.sources.screening import Screened, screen
 
 SHIPPED: Final = Path(__file__).parents[1] / "corrections.toml"
@@ -153,9 +154,6 @@ def _parse_entry(file: Path, number: int, entry: object) -> Correction:
     try:
         return Correction.model_validate(entry)
     except ValidationError as error:
-        mistakes = [
-            f"  [[bar]] {number} {'.'.join(map(str, mistake['loc']))} = {mistake['input']!r}: {mistake['msg']}"
-            for mistake in error.errors()
-        ]
+        mistakes = [f"  [[bar]] {number} {mistake}" for mistake in say_mistakes(error, Correction)]
         allowed = f"  allowed: {', '.join(Correction.model_fields)}; field: {', '.join(FIELDS)}"
         raise CorrectionsError("\n".join([f"{file}: fix and run again:", *mistakes, allowed])) from error

@@ -1,7 +1,7 @@
-"""The CFTC's column layouts: which vendor column is which of ours, in file order.
+"""The CFTC's column layouts: which vendor column is which of ours, in file order; and layouts that are not read.
 
-Belongs here: header names, their order (the current-week file has no header) and what is left out on
-purpose. Not here: reading bytes (cot.py), what the columns mean (contracts/cot.py).
+Belongs here: header names, their order (the current-week file has no header), what is left out on purpose, how other
+reports and exports are recognised. Not here: reading bytes (cot.py), what the columns mean (contracts/cot.py).
 Source: CFTC historical compressed files, TFF and legacy, as delivered 2017-2026.
 """
 
@@ -27,6 +27,8 @@ _LEGACY_GROUPS: Final = {
     "nonreportable": "nonreportable",
 }
 
+_NAME: Final = "market_and_exchange_names"
+"""The first column of every layout, and the sign of a header."""
 IGNORED: Final = ""
 """Ours for a vendor column that is known and left out: percentages of open interest (derivable), crop-year
 splits (old, other: agricultural markets only), region, commodity and repeated quote columns."""
@@ -88,7 +90,7 @@ def _tff() -> Layout:
     return Layout(
         "tff",
         {
-            "market_and_exchange_names": "market_name",
+            _NAME: "market_name",
             "as_of_date_in_form_yymmdd": "as_of_yymmdd",
             "report_date_as_yyyy_mm_dd": "report_date",
             "cftc_contract_market_code": "contract_code",
@@ -115,7 +117,7 @@ def _tff() -> Layout:
 def _legacy() -> Layout:
     groups = _LEGACY_GROUPS
     columns: dict[str, str] = {
-        "market_and_exchange_names": "market_name",
+        _NAME: "market_name",
         "as_of_date_in_form_yymmdd": "as_of_yymmdd",
         "as_of_date_in_form_yyyy_mm_dd": "report_date",
         "cftc_contract_market_code": "contract_code",
@@ -146,3 +148,52 @@ def _legacy() -> Layout:
 
 TFF: Final = _tff()
 LEGACY: Final = _legacy()
+
+
+_NOT_READ: Final = "take it out of cot/; read are fut_fin_txt_*, com_fin_txt_* (TFF), deacot* and deahistfo* (legacy)"
+_FROM_THE_CFTC: Final = "take the CFTC's own zip instead, e.g. fut_fin_txt_YYYY.zip"
+
+
+@dataclass(frozen=True)
+class Other:
+    """A sound file that is not read: what it is, and what to do about it."""
+
+    what: str
+    remedy: str
+
+
+_DISAGGREGATED: Final = Other("a disaggregated report, which r2k does not use", _NOT_READ)
+_SUPPLEMENTAL: Final = Other("a supplemental report (index traders), which r2k does not use", _NOT_READ)
+_WITH_INDEX: Final = Other(
+    "an index column stands before the report's own",
+    f"save it without that column (pandas: index=False), or {_FROM_THE_CFTC}",
+)
+_OTHERS: Final = {
+    "yyyy_report_week_ww": Other(
+        "an export of publicreporting.cftc.gov, whose columns have other names", _FROM_THE_CFTC
+    ),
+    "prod_merc_positions_long_all": _DISAGGREGATED,
+    "ncomm_positions_long_all_nocit": _SUPPLEMENTAL,
+}
+"""By a column that no other layout has."""
+_OTHER_WIDTHS: Final = {191: _DISAGGREGATED, 54: _SUPPLEMENTAL}
+"""By the number of columns of a current week without a header."""
+
+
+def layout_of(names: list[str]) -> tuple[Layout, bool] | Other:
+    """(layout, whether the first line is a header) of a file whose first line is `names`, normalised; or what it is.
+
+    A line that is no header and fits no width is not recognised: Other without a remedy.
+    """
+    found = next((other for column, other in _OTHERS.items() if column in names), None)
+    if found is not None:
+        return found
+    if _NAME in names:
+        if names[0] in ("", "index", "unnamed_0"):
+            return _WITH_INDEX
+        return (TFF if "futonly_or_combined" in names else LEGACY), True
+    layout = next((layout for layout in (TFF, LEGACY) if len(layout.columns) == len(names)), None)
+    if layout is not None:
+        return layout, False
+    unknown = Other(f"no header, and {len(names)} columns fit neither layout (TFF 87, legacy 129)", "")
+    return _OTHER_WIDTHS.get(len(names), unknown)

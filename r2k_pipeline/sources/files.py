@@ -5,6 +5,7 @@ Belongs here: finding and reading files under `prices/` and `cot/`. Not here: th
 """
 
 import io
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,10 +13,17 @@ from typing import ClassVar
 
 import polars as pl
 
+from r2k_pipeline.sources.bounds import BoundsError, lines_of, read_bounded, refuse_beyond
 from r2k_pipeline.sources.protocol import CotDocument, NotThereError, PriceAnswer, SourceError
 
 NO_ACTIONS = pl.DataFrame(schema={"Date": pl.String, "Dividends": pl.String, "Stock Splits": pl.String})
 SUFFIXES = (".zip", ".txt", ".csv")
+UNREAD = {
+    ".gz": "unpack it: the text in it is read",
+    ".xls": "take the text instead: fut_fin_txt_YYYY.zip where this is of fut_fin_xls_YYYY.zip",
+    ".xlsx": "save it as CSV, or take the CFTC's text",
+}
+"""What to do about files that may hold reports and are not read; any other one does not belong into `cot/`."""
 NO_REPORTS = "fut_fin_txt_*.zip"
 """What an empty folder lacks: asked for, it fails by name, so that a run without reports is no success."""
 
@@ -52,9 +60,9 @@ class FilePrices:
 
 def _read_table(body: bytes) -> pl.DataFrame:
     """A CSV with a header, all text. Raises ValueError for a repeated column (Polars renames it) or a cut last row."""
-    lines = pl.read_csv(io.BytesIO(body), infer_schema=False, has_header=False)
+    lines = refuse_beyond(pl.read_csv(io.BytesIO(b"\n".join(lines_of(body))), infer_schema=False, has_header=False))
     header = [(name or "").strip() for name in lines.row(0)]
-    if repeated := sorted({name for name in header if header.count(name) > 1}):
+    if repeated := sorted(name for name, count in Counter(header).items() if count > 1):
         raise ValueError(f"column {', '.join(repeated)} is there twice")
     if body.rstrip().rpartition(b"\n")[2].count(b",") < len(header) - 1:
         raise ValueError("the last row is cut")
@@ -63,22 +71,33 @@ def _read_table(body: bytes) -> pl.DataFrame:
 
 @dataclass(frozen=True)
 class FileReports:
-    """`cot/*.zip|*.txt|*.csv` in the CFTC's layouts; where files differ, zips stand before loose texts."""
+    """`cot/*.zip|*.txt|*.csv` in the CFTC's layouts; whatever else lies there fails by name, but for hidden files."""
 
     folder: Path
     name: str = "files"
     asks_vendor: ClassVar[bool] = False
 
     def list_reports(self) -> list[str]:
-        """File names in order of precedence; where there is none, the pattern of what is missing."""
-        found = [file.name for file in (self.folder / "cot").glob("*") if file.suffix.lower() in SUFFIXES]
-        return sorted(found, key=lambda name: (not name.lower().endswith(".zip"), name)) or [NO_REPORTS]
+        """File names, zips first: of two files that reach equally far the first stands.
+
+        Where there is none to read, the pattern of what is missing as well.
+        """
+        found = [file.name for file in (self.folder / "cot").glob("*") if not file.name.startswith(".")]
+        missing = [] if any(Path(name).suffix.lower() in SUFFIXES for name in found) else [NO_REPORTS]
+        return sorted(found, key=lambda name: (not name.lower().endswith(".zip"), name)) + missing
 
     def fetch_report(self, name: str) -> CotDocument:
-        """One file's bytes; raises SourceError where it cannot be read."""
-        origin = f"{self.name}:cot/{name}"
+        """One file's bytes; raises SourceError where it cannot be read, or is none that is read."""
+        origin, file = f"{self.name}:cot/{name}", self.folder / "cot" / name
+        if file.is_dir():
+            raise SourceError(origin, name, "a folder, not looked into", "move its files into cot/ itself")
+        if name != NO_REPORTS and file.suffix.lower() not in SUFFIXES:
+            remedy = UNREAD.get(file.suffix.lower(), "take it out of cot/")
+            raise SourceError(origin, name, f"not read: not one of {', '.join(SUFFIXES)}", remedy)
         try:
-            return CotDocument(name, origin, (self.folder / "cot" / name).read_bytes())
+            return CotDocument(name, origin, read_bounded(file))
+        except BoundsError as error:
+            raise SourceError(origin, name, str(error), "no report is as large: take it out of cot/") from error
         except FileNotFoundError as error:
             raise SourceError(origin, name, "no such file", "put the CFTC's zips into cot/ of the folder") from error
         except OSError as error:

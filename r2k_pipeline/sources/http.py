@@ -6,6 +6,7 @@ Not here: which addresses exist (cftc.py, yahoo.py) and what a body means (price
 
 import io
 import logging
+import math
 import re
 import socket
 import threading
@@ -54,9 +55,14 @@ class TransientError(FetchError):
 
 @dataclass(frozen=True)
 class Limits:
-    """How much one item (a file, a symbol) may cost; `deadline_s` covers all attempts and the waits between."""
+    """How much one item (a file, a symbol) may cost; `deadline_s` covers all attempts and the waits between.
+
+    `ends_at` (monotonic clock) is when all items of a run must have been asked: ninety-second deadlines of seventy
+    items one after another are hours, and nobody else may write to the lake meanwhile.
+    """
 
     deadline_s: float = 90.0
+    ends_at: float = math.inf
     max_bytes: int = 64 * 2**20
     attempts: int = 4
     wait_initial_s: float = 1.0
@@ -97,9 +103,13 @@ def patiently(act: Callable[[float], T], what: str, limits: Limits) -> T:
     """`act(deadline_at)` until it answers, with bounded exponential back-off after each TransientError.
 
     `deadline_at` is on the monotonic clock. Nothing is waited for that the deadline does not leave room for:
-    a Retry-After beyond it ends the attempts at once. Raises the last FetchError; `what` is for the log.
+    a Retry-After beyond it ends the attempts at once, and after `limits.ends_at` nothing is asked. Raises the last
+    FetchError; `what` is for the log.
     """
-    deadline_at = time.monotonic() + limits.deadline_s
+    asked_at = time.monotonic()
+    deadline_at = min(asked_at + limits.deadline_s, limits.ends_at)
+    if deadline_at <= asked_at:
+        raise FetchError("not asked: the time for all fetches together is over (R2K_LIVE_SECONDS)")
     jitter_s = limits.wait_initial_s / 2
 
     def pause(error: Exception) -> bool | float:
@@ -117,7 +127,7 @@ def patiently(act: Callable[[float], T], what: str, limits: Limits) -> T:
     for attempt in stamina.retry_context(
         on=pause,
         attempts=limits.attempts,
-        timeout=limits.deadline_s,
+        timeout=deadline_at - asked_at,
         wait_initial=limits.wait_initial_s,
         wait_max=limits.wait_max_s,
         wait_jitter=jitter_s,

@@ -1,7 +1,7 @@
 """Series that are doubted before they are recorded: steps and reaches that no day allows, another symbol's prices.
 
 Belongs here: pure functions over what was said and what is known; what the log already holds the same way is no doubt
-any more. Not here: the limits (bounds.py), files that are wrong whatever they hold (wrong_files.py), holding
+any more. Not here: the limits (price_bounds.py), files that are wrong whatever they hold (wrong_files.py), holding
 (orchestration/recording.py).
 """
 
@@ -12,8 +12,16 @@ from typing import Any, Final
 import polars as pl
 
 from r2k_pipeline.markets import Market
-from r2k_pipeline.sources.bounds import GAP_DAYS, LEAST_REACH, LEAST_SESSIONS, REACH, REACH_SESSIONS, STEP, WIDE_STEP
 from r2k_pipeline.sources.factors import name_factor
+from r2k_pipeline.sources.price_bounds import (
+    GAP_DAYS,
+    LEAST_REACH,
+    LEAST_SESSIONS,
+    REACH,
+    REACH_SESSIONS,
+    STEP,
+    WIDE_STEP,
+)
 from r2k_pipeline.sources.strangers import find_adjusted, find_strangers
 
 EXAMPLES: Final = 3

@@ -12,7 +12,7 @@ from typing import Any, Final
 import polars as pl
 
 from r2k_pipeline.contracts.prices import ROUNDING, PriceActions, PriceBars
-from r2k_pipeline.sources.bounds import POSSIBLE
+from r2k_pipeline.sources.price_bounds import POSSIBLE
 from r2k_pipeline.sources.protocol import PriceAnswer, SourceError, Span
 from r2k_pipeline.sources.screening import Screened, day_of, screen
 from r2k_pipeline.sources.settlement import Settlement

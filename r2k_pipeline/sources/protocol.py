@@ -6,10 +6,12 @@ format (prices.py, cot.py parse) or transport (files.py, yahoo.py, cftc.py, samp
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 import polars as pl
 
+ADDRESS: Final = "://"
+"""What the origin of a live answer has, and that of a file has not."""
 Span = tuple[date, date]
 """First and last day."""
 
@@ -21,7 +23,8 @@ class SourceError(Exception):
     """
 
     def __init__(self, source: str, key: str, rule: str, remedy: str) -> None:
-        super().__init__(f"{source}: {key}: {rule}; next: {remedy}")
+        where = source if source.endswith(f"/{key}") else f"{source}: {key}"
+        super().__init__(f"{where}: {rule}; next: {remedy}")
         self.source, self.key, self.rule, self.remedy = source, key, rule, remedy
 
 
@@ -54,6 +57,19 @@ class CotDocument:
     name: str
     origin: str
     content: bytes
+
+    @property
+    def is_live(self) -> bool:
+        """Whether its publisher was just asked for it."""
+        return ADDRESS in self.origin
+
+
+def came_live() -> pl.Expr:
+    """Whether a row's `source` is an address that was asked for it, not a file (`files:`, `sample:`).
+
+    A file shows that what it holds was out when it was read: not since when, and nothing about what it lacks.
+    """
+    return pl.col("source").str.contains(ADDRESS, literal=True)
 
 
 class PriceSource(Protocol):

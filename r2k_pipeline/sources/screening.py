@@ -4,7 +4,9 @@ Belongs here: casting, contract rules, duplicates within an answer, and the acco
 Not here: vendor layouts (prices.py, cot.py), comparison with the log (orchestration/ingest.py).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import dataframely as dy
 import polars as pl
@@ -13,6 +15,8 @@ from r2k_pipeline.contracts.meta import RefusedRows
 from r2k_pipeline.contracts.table import Table
 
 STAMP = "recorded_at"
+DIFFERS: Final = "differs from "
+"""Begins the rule of a row that another answer of the same fetch has otherwise, and that one stands."""
 
 
 @dataclass(frozen=True)
@@ -64,14 +68,24 @@ def day_of(name: str) -> pl.Expr:
     return pl.when(is_iso).then(cell.str.to_date("%Y-%m-%d", strict=False)).alias(name)
 
 
+def refuse_rest(table: type[Table], screened: Screened, sources: Sequence[str]) -> Screened:
+    """`screened` with every row of these sources refused: those that broke no rule because of those that did."""
+    of_them = pl.col("source").is_in(sources)
+    rest = screened.rows.filter(of_them).with_columns(rule=pl.lit("in an item of which too many rows are refused"))
+    refused = pl.concat([screened.refused, _as_refused(table, rest)])
+    return Screened(screened.rows.filter(~of_them), refused, screened.identical)
+
+
 def _settle_conflicts(table: type[Table], written: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
-    """One row per key, and the refused rest with column `rule`."""
+    """One row per key, and the refused rest with column `rule`. Of an answer that contradicts itself no row stands."""
     key = [name for name in table.primary_key() if name != STAMP]
+    is_torn = pl.len().over(*key, "source") > 1
+    standing = pl.when(~is_torn).then("source").drop_nulls().first().over(key)
     marked = written.filter(pl.struct(key).is_duplicated()).with_columns(
-        pl.when(pl.len().over(*key, "source") > 1)
+        pl.when(is_torn)
         .then(pl.lit("conflicting_duplicate"))
-        .when(pl.col("source") != pl.col("source").first().over(key))
-        .then(pl.lit("differs from ") + pl.col("source").first().over(key))
+        .when(pl.col("source") != standing)
+        .then(pl.lit(DIFFERS) + standing)
         .alias("rule")
     )
     refused = marked.filter(pl.col("rule").is_not_null())

@@ -1,7 +1,7 @@
 """Series that are not the symbol's own: another symbol's prices under its name, or prices adjusted for dividends.
 
 Belongs here: comparison of one-day returns and closes between symbols. Not here: single steps (plausibility.py), the
-limits (bounds.py).
+limits (price_bounds.py).
 """
 
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from typing import Final
 
 import polars as pl
 
-from r2k_pipeline.sources.bounds import (
+from r2k_pipeline.sources.price_bounds import (
     BETTER,
     COMMON,
     COPIED_SHARE,

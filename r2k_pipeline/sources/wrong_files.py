@@ -1,12 +1,12 @@
 """Price files that are wrong as a whole: adjusted prices, rows that are not daily, days that are not the exchange's.
 
 Belongs here: what fails a file whatever the log holds, with the way out. Not here: single rows (screening.py), series
-that may be right and wait for a user (plausibility.py), the limits (bounds.py).
+that may be right and wait for a user (plausibility.py), the limits (price_bounds.py).
 """
 
 import polars as pl
 
-from r2k_pipeline.sources.bounds import CLOSED_ROWS, CLOSED_SHARE, REGULAR_SINCE, SKIPPING_SHARE, SKIPPING_STEPS
+from r2k_pipeline.sources.price_bounds import CLOSED_ROWS, CLOSED_SHARE, REGULAR_SINCE, SKIPPING_SHARE, SKIPPING_STEPS
 from r2k_pipeline.sources.protocol import PriceAnswer, SourceError
 
 AS_TRADED = "download it again as traded, with yfinance: auto_adjust=False"

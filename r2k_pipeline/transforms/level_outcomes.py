@@ -57,6 +57,7 @@ def build_level_outcomes(
     draws: int = DRAWS,
     seed: int = SEED,
     baseline_sessions: int = BASELINE_SESSIONS,
+    minimum_sessions: int = 0,
 ) -> pl.DataFrame:
     """How often touched levels held, by market, kind (and `all`), role and horizon; as `features.level_outcomes`.
 
@@ -71,8 +72,9 @@ def build_level_outcomes(
     same width there, decided in the same way. A zone may have been shown there too: that makes the excess cautious.
     Shares are of the decided. The interval (Wilson, 95 %) takes the number of sessions as the number of observations:
     zones touched by one bar share their fate. So do near sessions: on random walks the interval of one kind covers 90
-    to 94 %. The p-value is of the sums, over blocks of 20 sessions of the market, of held (0 or 1) less the touch's own
-    baseline share (block_p_values); q-values are over all rows.
+    to 94 %. With fewer sessions than `minimum_sessions` there are counts only. The p-value is of the sums, over
+    blocks of 20 sessions of the market, of held (0 or 1) less the touch's own baseline share
+    (block_p_values); q-values are over all rows.
     """
     touches = _find_touches(bars, indicators, levels, max(horizons))
     close, atr = column_array(bars, "close"), indicators["atr_14"].fill_null(float("nan")).to_numpy()
@@ -108,7 +110,7 @@ def build_level_outcomes(
         for horizon in horizons
     ]
     outcomes = pl.concat(parts)
-    return _shares(pl.concat([outcomes, outcomes.with_columns(kind=pl.lit("all"))]))
+    return _shares(pl.concat([outcomes, outcomes.with_columns(kind=pl.lit("all"))]), minimum_sessions)
 
 
 def _reaches(bars: pl.DataFrame, indicators: pl.DataFrame, horizon: int) -> pl.DataFrame:
@@ -170,8 +172,8 @@ def _draw_rows(reaches: pl.DataFrame, touches: pl.DataFrame, sessions: int, draw
     return drawn
 
 
-def _shares(outcomes: pl.DataFrame) -> pl.DataFrame:
-    """One row per KEY with counts, shares, interval, p-value and q-value."""
+def _shares(outcomes: pl.DataFrame, minimum_sessions: int) -> pl.DataFrame:
+    """One row per KEY with counts, and shares, interval, p-value and q-value where enough sessions decided a touch."""
     held, broken, day = pl.col("held"), pl.col("broken"), pl.col("session_date")
     counted = outcomes.group_by(KEY).agg(
         touches=pl.len().cast(pl.Int64),
@@ -187,13 +189,14 @@ def _shares(outcomes: pl.DataFrame) -> pl.DataFrame:
     decided, draws = pl.col("held") + pl.col("broken"), pl.col("baseline_draws")
     shares = counted.with_columns(
         undecided=pl.col("touches") - decided,
-        held_share_ratio=pl.when(decided > 0).then(pl.col("held") / decided),
-        baseline_share_ratio=pl.when(draws > 0).then(pl.col("baseline_held") / draws),
+        held_share_ratio=pl.when(decided > 0, pl.col("n") >= minimum_sessions).then(pl.col("held") / decided),
+        baseline_share_ratio=pl.when(draws > 0, pl.col("n") >= minimum_sessions).then(pl.col("baseline_held") / draws),
     )
     share, base, n = pl.col("held_share_ratio"), pl.col("baseline_share_ratio"), pl.col("n")
     middle, reach = share + Z95**2 / (2 * n), Z95 * (share * (1 - share) / n + Z95**2 / (4 * n**2)).sqrt()
     own = pl.col("baseline_held") / pl.col("baseline_decided")
-    compared = outcomes.filter(held | broken, pl.col("baseline_decided") > 0)
+    enough = shares.filter(n >= minimum_sessions)
+    compared = outcomes.filter(held | broken, pl.col("baseline_decided") > 0).join(enough, on=KEY, how="semi")
     scores = compared.select(*KEY, "block", score=held.cast(pl.Float64) - own)
     return (
         with_q_values(shares.join(block_p_values(scores, KEY), on=KEY, how="left"))

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from sqlglot import exp
 
 from r2k_pipeline.contracts.marts import PositioningVsTechnicals
+from r2k_pipeline.mistakes import say_mistakes
 
 SHIPPED: Final = Path(__file__).parents[1] / "setups.toml"
 SOURCE: Final = "joined"
@@ -154,7 +155,7 @@ def read_setups(file: Path = SHIPPED) -> Setups:
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SetupsError(f"{file}: not readable as TOML: {error}") from error
     except ValidationError as error:
-        mistakes = [f"  {'.'.join(map(str, e['loc']))} = {e['input']!r}: {e['msg']}" for e in error.errors()]
+        mistakes = [f"  {mistake}" for mistake in say_mistakes(error, Setups)]
         raise SetupsError("\n".join([f"{file.name}: fix and run again:", *mistakes])) from error
     if mistakes := [f"  {mistake}" for mistake in _mistakes(setups)]:
         raise SetupsError("\n".join([f"{file.name}: fix and run again:", *mistakes]))

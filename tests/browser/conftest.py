@@ -16,13 +16,17 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.lakes import Published
 
 PROJECT = Path(__file__).resolve().parents[2]
 ARTIFACTS = PROJECT / "tests" / "artifacts"
 START_SECONDS = 120
 """Dagster imports itself in three processes before it answers: about 8 s on two idle cores."""
 STOP_SECONDS = 15
+DRAWN_MS = 60_000
+"""Until the figures of a page are drawn, on a busy machine."""
 SWITCHES = [
     f"--{switch}"
     for switch in (
@@ -40,6 +44,22 @@ def chromium() -> str:
         say = pytest.fail if os.environ.get("CI") else pytest.skip
         say("the browser tests need Chromium: apt-get install chromium")
     return found
+
+
+@pytest.fixture(scope="module")
+def site(reported: Published) -> Path:
+    """The folder of the sample's site, as the command line writes it."""
+    assert reported.result.exit_code == 0, reported.result.output
+    return reported.lake.report()
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    """One browser for all pages."""
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=SWITCHES)
+        yield started
+        started.close()
 
 
 @pytest.fixture(scope="module")
@@ -64,14 +84,14 @@ def dagster_ui(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
             start_new_session=True,
         )
         try:
-            _await_answer(address, server, log.name)
+            await_answer(address, server, log.name)
             yield address
         finally:
             left = _stop(server, lake)
     assert not left, f"r2k ui was told to stop and left processes {left} behind"
 
 
-def _await_answer(address: str, server: "subprocess.Popen[bytes]", log: str) -> None:
+def await_answer(address: str, server: "subprocess.Popen[bytes]", log: str) -> None:
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
@@ -88,16 +108,16 @@ def _stop(server: "subprocess.Popen[bytes]", lake: Path) -> list[int]:
     """Ends the server as a terminal would; what outlives that is killed by id and returned."""
     server.terminate()
     deadline = time.monotonic() + STOP_SECONDS
-    while (server.poll() is None or _started_with(lake)) and time.monotonic() < deadline:
+    while (server.poll() is None or started_with(lake)) and time.monotonic() < deadline:
         time.sleep(0.25)
-    left = _started_with(lake)
+    left = started_with(lake)
     for process in left:
         os.kill(process, signal.SIGKILL)
     server.wait(5)
     return left
 
 
-def _started_with(lake: Path) -> list[int]:
+def started_with(lake: Path) -> list[int]:
     """Every process whose environment names this lake (Linux's /proc; elsewhere there is nothing to see)."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):

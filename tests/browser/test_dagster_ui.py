@@ -1,8 +1,9 @@
-"""A person opens the Dagster UI, clicks *Materialize all*, sees green, looks at a check and at a figure.
+"""A person opens the Dagster UI, clicks *Materialize all*, sees green, a check and a figure; other pages may not ask.
 
 Belongs here: what is visible in the browser. Not here: what the assets compute (tests/pipeline/).
 """
 
+import json
 import re
 import time
 from typing import Final
@@ -58,3 +59,71 @@ def test_materialize_all_ends_in_success_and_shows_checks_and_figures(page: Page
     assert figure.evaluate("image => image.naturalWidth") > 200
     assert not complaints, f"the browser's console has errors: {complaints}"
     assert not foreign, f"the page asks hosts other than ours: {foreign}"
+
+
+ATTEMPTS: Final = """
+async ([target, launch]) => {
+    const results = {}
+    const attempt = async (name, work) => {
+        try { results[name] = await work() } catch (error) { results[name] = String(error) }
+    }
+    const text = {method: "POST", mode: "no-cors", headers: {"content-type": "text/plain"}, body: launch}
+    await attempt("post", async () => (await fetch(`${target}/graphql`, text)).type)
+    await attempt("get", async () => (await fetch(
+        `${target}/graphql?query=` + encodeURIComponent(JSON.parse(launch).query), {mode: "no-cors"})).type)
+    await attempt("socket", () => new Promise(done => {
+        const socket = new WebSocket(target.replace("http", "ws") + "/graphql", "graphql-ws")
+        socket.onopen = () => done("open")
+        socket.onerror = () => done("refused")
+    }))
+    return results
+}
+"""
+MUTATION: Final = (
+    'mutation { launchRun(executionParams: {selector: {repositoryLocationName: "r2k", repositoryName: "__repository__",'
+    ' jobName: "refresh"}, runConfigData: "{}"}) { __typename ... on LaunchRunSuccess { run { runId } } } }'
+)
+
+
+def runs(page: Page, dagster_ui: str) -> list[str]:
+    """The ids of all runs, asked as a program of this machine does."""
+    query = "{ runsOrError { ... on Runs { results { runId } } } }"
+    answer = page.request.post(f"{dagster_ui}/graphql", data={"query": query}).json()
+    return [run["runId"] for run in answer["data"]["runsOrError"]["results"]]
+
+
+def test_another_page_starts_nothing_and_hears_nothing(page: Page, dagster_ui: str) -> None:
+    before = runs(page, dagster_ui)
+    page.route("http://evil.example/", lambda route: route.fulfill(body="<title>another page</title>"))
+    page.goto("http://evil.example/")
+    tried = page.evaluate(ATTEMPTS, [dagster_ui, json.dumps({"query": MUTATION})])
+    assert tried["socket"] == "refused"
+    assert runs(page, dagster_ui) == before
+    rebound = page.request.get(f"{dagster_ui}/server_info", headers={"host": "evil.example"})
+    assert rebound.status == 403
+
+
+def test_its_own_subscriptions_are_answered(page: Page, dagster_ui: str) -> None:
+    page.goto(f"{dagster_ui}/server_info")
+    opened = page.evaluate(
+        """target => new Promise(done => {
+            const socket = new WebSocket(target.replace("http", "ws") + "/graphql", "graphql-ws")
+            socket.onopen = () => socket.send(JSON.stringify({type: "connection_init"}))
+            socket.onmessage = message => done(JSON.parse(message.data).type)
+            socket.onerror = () => done("refused")
+        })""",
+        dagster_ui,
+    )
+    assert opened == "connection_ack"
+
+
+def test_the_launchpad_refuses_what_is_not_its_to_choose(page: Page, dagster_ui: str) -> None:
+    """A server keeps the records of one source, at one moment, in one folder: those it was started with."""
+    query = """query($config: RunConfigData) { isPipelineConfigValid(mode: "default", runConfigData: $config,
+        pipeline: {repositoryLocationName: "r2k", repositoryName: "__repository__", pipelineName: "refresh"}) {
+        __typename ... on RunConfigValidationInvalid { errors { message } } } }"""
+    for name in ("source", "as_of", "lake", "files"):
+        config = json.dumps({"resources": {"pipeline": {"config": {name: "any"}}}})
+        asked = {"query": query, "variables": {"config": config}}
+        answer = page.request.post(f"{dagster_ui}/graphql", data=asked).json()["data"]["isPipelineConfigValid"]
+        assert f'unexpected config entry "{name}"' in answer["errors"][0]["message"]

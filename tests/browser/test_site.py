@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import ARTIFACTS, SWITCHES
-from tests.lakes import Published
+from tests.browser.conftest import ARTIFACTS, DRAWN_MS
 
 WIDE, NARROW = 1440, 390
 SHEET: Final = 1046
@@ -22,24 +21,7 @@ PAGES: Final = (
     *("claims", "outcomes", "quality", "dictionary"),
 )
 WITH_FIGURES: Final = ("index", "DJI", "NDX", "RUT", "SPX", "outcomes")
-DRAWN_MS: Final = 60_000
 Open = Callable[..., Page]
-
-
-@pytest.fixture(scope="module")
-def site(reported: Published) -> Path:
-    """The folder of the sample's site, as the command line writes it."""
-    assert reported.result.exit_code == 0, reported.result.output
-    return reported.lake.report()
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    """One browser for all pages."""
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=SWITCHES)
-        yield started
-        started.close()
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ REAL_MOMENTS = (
 )
 CONSTANTS = re.compile(
     r"(?:RSI|ATR) 14\b|SMA (?:(?:20|50|100|200)\b(?:, | and )?)+|(?:under|over|between|and) [37]0\b"
-    r"|last 156\b|fewer than 141\b|10 ATR\b|52 weeks|52-week|250 sessions|20 sessions|over 60\b|95 %|r2k run"
+    r"|last 156\b|fewer than 141\b|10 ATR\b|52 weeks|52-week|250 sessions|20 sessions|over 60\b|65 %|r2k run"
 )
 """Numbers that name an indicator or its window: the only ones that are no figures."""
 

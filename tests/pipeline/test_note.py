@@ -1,6 +1,7 @@
 """The shipped note of March 2025, judged on the real vendor files: every verdict, and the numbers behind them."""
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,15 @@ VERDICTS = {
     "O1": {"support": "holds", "support_in_two_weeks": "fails", "floor": "holds", "floor_in_two_weeks": "fails"},
     "O2": {"below_the_average": "holds", "unconditional": "holds"},
 }  # fmt: skip
+AT_THE_OPEN = {
+    "P1": {"asset_manager": "fails", "leveraged_funds": "fails", "dealer": "fails", "legacy_noncommercial": "fails",
+           "legacy_noncommercial_direction": "fails", "asset_manager_confidence": "holds",
+           "leveraged_funds_confidence": "fails"},
+    "P2": {**VERDICTS["P2"], "asset_manager_direction": "fails", "asset_manager_mixed_flows": "holds",
+           "leveraged_funds_mixed_flows": "holds"},
+    "P3": VERDICTS["P3"],
+}  # fmt: skip
+"""Before that day's release: the note names no hour."""
 
 
 def _claim(published: Published, claim: str, alternative: str) -> tuple[Any, Any, list[dict[str, Any]]]:
@@ -61,7 +71,26 @@ def _claim(published: Published, claim: str, alternative: str) -> tuple[Any, Any
 def test_every_verdict(from_real: Published) -> None:
     found = from_real.query("select claim_id, alternative, verdict from marts.claims order by all")
     expected = [(claim, name, verdict) for claim, readings in VERDICTS.items() for name, verdict in readings.items()]
+    expected += [
+        (claim, f"{name}_at_open", verdict) for claim, of in AT_THE_OPEN.items() for name, verdict in of.items()
+    ]
     assert found == sorted(expected)
+
+
+@pytest.mark.parametrize(
+    ("claim", "alternative", "least", "most"),
+    [
+        *(("T6", "session_lows", 70, 95), ("T7", "session_lows", 70, 95), ("T8", "session_highs", 60, 100)),
+        *((claim, "level", 90, 100) for claim in ("T6", "T7", "T8")),
+        *((claim, "level_of_a_swing", 5, 45) for claim in ("T6", "T7", "T8")),
+    ],
+)
+def test_a_test_that_most_prices_pass_says_so(
+    from_real: Published, claim: str, alternative: str, least: int, most: int
+) -> None:
+    said = re.fullmatch(r"(\d+) % of other prices pass this test", _claim(from_real, claim, alternative)[1])
+    assert said
+    assert least <= int(said[1]) <= most
 
 
 def test_new_shorts_are_asset_managers_and_known_half_an_hour_before_the_close(from_real: Published) -> None:

@@ -21,6 +21,7 @@ from r2k_pipeline.orchestration.publication import warehouse
 from r2k_pipeline.orchestration.resources import Pipeline
 from r2k_pipeline.orchestration.run import Run
 from r2k_pipeline.orchestration.tables import DerivedTable
+from r2k_pipeline.settings import Settings
 from tests.lakes import Published
 from tests.pipeline.command_line import r2k, start_r2k, summary_of
 
@@ -42,9 +43,8 @@ def test_rows_that_break_a_contract_are_not_written_and_nothing_is_published(sam
         return run.lake.read(DailyIndicators).with_columns(rsi_14=rsi)
 
     broken = derived_asset(DerivedTable(DailyIndicators, (), "test", build))
-    result = dg.materialize(
-        [broken, warehouse], resources={"pipeline": Pipeline(source="sample", lake=str(lake))}, raise_on_error=False
-    )
+    pipeline = Pipeline.of(Run.of(Settings(source="sample", lake=lake)))
+    result = dg.materialize([broken, warehouse], resources={"pipeline": pipeline}, raise_on_error=False)
     assert not result.success
     assert result.get_asset_materialization_events() == []
     (check,) = result.get_asset_check_evaluations()
@@ -83,7 +83,7 @@ def test_a_second_run_is_told_who_holds_the_lake(sample: Published, home: Path, 
         result = r2k(home, "run", "--json", "--lake", lake)
     assert result.exit_code == 1
     (failure,) = summary_of(result)["failures"]
-    holder = (lake / "sample" / ".lock").read_text()
+    holder, *_ = (lake / "sample" / ".lock").read_text().splitlines()
     assert f"another run holds this lake ({holder})" in failure, failure
     assert "; next: " in failure
     assert content(lake / "sample") == before
@@ -98,13 +98,13 @@ def in_progress(home: Path) -> list[dg.DagsterRun]:
 
 @contextmanager
 def run_in_its_middle(home: Path, lake: Path) -> Iterator["subprocess.Popen[str]"]:
-    """A `r2k run` that has begun to rewrite tables and not yet published."""
-    table = lake / "sample" / "reference" / "sessions.parquet"
-    before = table.stat().st_mtime_ns
+    """A `r2k run` that has logged its fetches and not yet published."""
+    log = lake / "sample" / "raw" / "fetch_log"
+    before = len(list(log.iterdir()))
     process = start_r2k(home, "run", "--lake", lake)
     try:
         deadline = time.monotonic() + 100
-        while table.stat().st_mtime_ns == before:
+        while len(list(log.iterdir())) == before:
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < deadline, "the run wrote nothing"
             time.sleep(0.01)

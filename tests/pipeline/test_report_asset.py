@@ -18,6 +18,9 @@ from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.definitions import defs
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.orchestration.report import THUMBNAIL_BYTES
+from r2k_pipeline.orchestration.resources import Pipeline
+from r2k_pipeline.orchestration.run import Run
+from r2k_pipeline.settings import Settings
 from tests.lakes import Published
 from tests.pipeline.command_line import r2k
 from tests.site_pages import Site
@@ -51,9 +54,9 @@ def test_the_asset_shows_the_site(tmp_path: Path) -> None:
     bar = {"open": 1990.0, "high": 2010.0, "low": 1980.0, "close": 2000.0}
     rows = [mart_row(market, day) for market in ("NDX", "RUT") for day in days]
     publish(tmp_path, rows, more={MarketBars: [{**row, **bar} for row in rows]})
-    config = {"resources": {"pipeline": {"config": {"source": "sample", "lake": str(tmp_path)}}}}
+    pipeline = Pipeline.of(Run.of(Settings(source="sample", lake=tmp_path)))
     with dg.DagsterInstance.ephemeral() as instance:
-        result = defs.resolve_job_def("site").execute_in_process(instance=instance, run_config=config)
+        result = defs.resolve_job_def("site").execute_in_process(instance=instance, resources={"pipeline": pipeline})
     site = Site(Lake.of(tmp_path, "sample").report())
     (materialization,) = result.asset_materializations_for_node("report")
     shown = materialization.metadata

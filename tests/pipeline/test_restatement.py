@@ -20,7 +20,7 @@ def test_what_was_told_otherwise_waits_until_it_is_accepted(
     lake = Lake.of(folder, "sample")
     published = last_generation(lake)
     assert published is not None
-    mart = published.file(PositioningVsTechnicals)
+    (mart,) = published.files(PositioningVsTechnicals)
     told = pl.read_parquet(mart)
     mart.unlink()  # a hard link: the table at hand stays
     told.with_columns(pl.col("rsi_14") + 0.25).write_parquet(mart)
@@ -42,6 +42,7 @@ def test_what_was_told_otherwise_waits_until_it_is_accepted(
         result = r2k(home, command, "--lake", folder)
         assert result.exit_code == 1
         assert result.stdout.count("next: r2k accept restatement --source sample") == 1, result.stdout
+        assert "LAST RUN" not in result.stdout, "it is told once"
     assert r2k(home, "accept", "restatement", "--lake", folder).exit_code == 0
     waiting = json.loads(r2k(home, "status", "--lake", folder, "--json").stdout)
     assert waiting["held"][0].endswith("next: r2k run --source sample")

@@ -1,15 +1,19 @@
 """The macros of the warehouse, in a client whose clock is not in UTC."""
 
+import math
+import random
 from collections.abc import Iterator
-from datetime import date
-from typing import Any
+from datetime import date, timedelta
+from fractions import Fraction
+from typing import Any, Final
 
 import duckdb
 import pytest
 
 from r2k_pipeline.contracts.cot import CotPositionVintages
+from r2k_pipeline.contracts.levels import Levels
 from r2k_pipeline.contracts.marts import PositioningVsTechnicals, WeeklyPositioning
-from r2k_pipeline.contracts.prices import PriceActionVintages, PriceVintages
+from r2k_pipeline.contracts.prices import MarketBars, PriceActionVintages, PriceVintages
 from r2k_pipeline.settings import PROJECT
 from tests.sql.rows import Given, Row, rows_of
 
@@ -34,6 +38,37 @@ def vintage(day: str, close: float, known_at: str, **more: Any) -> Row:
 def position(long: int, known_at: str, **more: Any) -> Row:
     key = {"report_type": "tff_futures", "contract_code": "239742", "report_date": "2024-11-26"}
     return {**key, "long_contracts": long, "known_at": known_at, "released_at": "2024-11-29T20:30Z", **more}
+
+
+def bar(place: int, close: float, **more: Any) -> Row:
+    prices = dict.fromkeys(("open", "high", "low", "close"), close)
+    return {"market": "RUT", "session_date": DAYS[place], "known_at": f"{DAYS[place]}T21:00Z", **prices, **more}
+
+
+def zone(level: str, day: int, touches: int, holds: int, breaks: int) -> Row:
+    """A zone of RUT on a day of November 2024."""
+    days: Row = {"session_date": f"2024-11-{day:02}", **dict.fromkeys(("born_date", "confirmed_date"), "2024-10-01")}
+    counts = {
+        "touches": touches,
+        "holds": holds,
+        "breaks": breaks,
+        "last_touch_date": "2024-11-01" if touches else None,
+    }
+    prices = dict.fromkeys(("price", "low", "high"), 2000.0)
+    return {"market": "RUT", "level_id": level, "kind": "swing_low", "role": "support", **days, **counts, **prices}
+
+
+def walk() -> list[float]:
+    """Closes that rise and fall for months, so that the averages cross, with a tail at one price."""
+    noise = random.Random(5)
+    turning = [2000 + 300 * math.sin(i / 40) + noise.uniform(-20, 20) for i in range(420)]
+    return [round(close, 2) for close in turning] + [2000.0] * 60
+
+
+WALK: Final = walk()
+DAYS: Final = [str(date(2020, 1, 1) + timedelta(days=i)) for i in range(len(WALK))]
+RECORD: Final = [(1, 0, 0, 0), *((i + 2, i + 1, min(i + 1, 9), max(0, i - 8)) for i in range(12)), (20, 12, 10, 3)]
+"""A zone's touches, holds and breaks: nine touches that held, two that broke, one that held, one more not seen."""
 
 
 @pytest.fixture(scope="module")
@@ -69,9 +104,18 @@ def warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
             position(300, "2024-11-29T20:30Z", superseded_at="2024-12-04T09:00Z"),
             position(330, "2024-12-04T09:00Z", revision=1),
         ],
+        MarketBars: [bar(place, close) for place, close in enumerate(WALK)]
+        + [
+            bar(0, 9_999.0, market="SPX"),
+            bar(250, 1.0, known_at=f"{DAYS[250]}T20:00Z", superseded_at=f"{DAYS[250]}T21:00Z"),
+        ],
+        Levels: [zone("a", day, touches, holds, breaks) for day, touches, holds, breaks in RECORD]
+        + [zone("b", 1, 0, 0, 0), zone("b", 2, 1, 0, 0), zone("b", 3, 1, 1, 0), zone("b", 4, 2, 1, 0)],
     }
     with duckdb.connect() as connection:
-        connection.execute("set timezone = 'Asia/Tokyo'; create schema marts; create schema staging")
+        connection.execute(
+            "set timezone = 'Asia/Tokyo'; create schema marts; create schema staging; create schema features"
+        )
         for table, given in rows.items():
             connection.register("given", rows_of(table, given).to_arrow())
             connection.execute(f"create table {table.dotted()} as from given")
@@ -142,3 +186,41 @@ def test_cot_positions_as_of_are_the_rows_that_stood_then(warehouse: duckdb.Duck
     assert known("2024-11-29 20:29:59+00") == []
     assert known("2024-12-04 08:59:59+00") == [(300,)]
     assert known("2024-12-04 09:00:00+00") == [(330,)]
+
+
+def crossed_after(closes: list[float]) -> tuple[str | None, int | None]:
+    """Brute force: the newest close again and again, until the averages of 50 and 200 stand the other way round."""
+
+    def gap(series: list[Fraction]) -> Fraction:
+        return sum(series[-50:], Fraction()) / 50 - sum(series[-200:], Fraction()) / 200
+
+    series = [Fraction(str(close)) for close in closes]
+    if len(series) < 200 or not (now := gap(series)):
+        return None, None
+    for sessions in range(1, 200):
+        series.append(series[-1])
+        if gap(series) * now < 0:
+            return ("down" if now > 0 else "up"), sessions
+    return ("down" if now > 0 else "up"), None
+
+
+@pytest.mark.parametrize("place", [0, 198, 199, 200, 221, 240, 250, 263, 290, 305, 322, 350, 377, 400, 419, 440, 479])
+def test_the_projected_cross_is_what_unchanged_closes_come_to(warehouse: duckdb.DuckDBPyConnection, place: int) -> None:
+    query = f"select session_date, direction, sessions_to_cross from projected_cross('RUT', '{DAYS[place]} 21:00+00')"
+    ((day, *found),) = warehouse.sql(query).fetchall()
+    assert str(day) == DAYS[place]
+    assert tuple(found) == crossed_after(WALK[: place + 1])
+
+
+def test_projected_crosses_are_of_all_kinds() -> None:
+    found = {crossed_after(WALK[:end]) for end in range(200, len(WALK))}
+    assert {direction for direction, _ in found} == {"up", "down"}
+    assert any(sessions is None for _, sessions in found)
+    assert any(sessions is not None and sessions < 10 for _, sessions in found)
+
+
+def test_records_of_zones_are_told_beside_the_rate_of_all(warehouse: duckdb.DuckDBPyConnection) -> None:
+    rows = warehouse.sql("from zone_records('RUT', '2024-11-29 18:00+00')").fetchall()
+    assert rows == [("RUT", 13, 11 / 13, 2, 0.5, 0, None)]
+    ((*_, touches, held, _, _, _, _),) = warehouse.sql("from zone_records('SPX', '2024-11-29 18:00+00')").fetchall()
+    assert (touches, held) == (0, None)

@@ -135,21 +135,22 @@ MORE: Given = {
     + [
         {
             "market": "RUT",
-            "session_date": "2025-03-12",
+            "session_date": session,
             "level_id": "swing_low-2024-02-05",
             "price": 2030.0,
             "low": 2026.46,
             "high": 2033.0,
             "kind": "swing_low",
             "role": "support",
-            "touches": 1,
-            "holds": 1,
-            "last_touch_date": "2025-03-11",
+            "touches": touches,
+            "holds": touches,
+            "last_touch_date": touched,
             **dict.fromkeys(("born_date", "confirmed_date"), "2024-02-05"),
             "distance_atr": 0.084,
             "nearness": 1,
             "evidence": "e",
         }
+        for session, touches, touched in (("2025-03-11", 0, None), ("2025-03-12", 1, "2025-03-11"))
     ],
     CrossMarket: [
         {
@@ -295,8 +296,8 @@ def test_a_side_is_told_as_its_figure_shows_it(lake: Lake) -> None:
     assert page.head.text.startswith("Closed at 2,026.46. Day 0.00 %.")
     assert section(page, "Trend")[1].startswith("At SMA 20 2,026.45 (0.00 %).")
     assert section(page, "Levels")[0] == (
-        "Support 2,030.00, 0.1 ATR above, zone 2,026.46 to 2,033.00 around the close: 1 touch, 1 held; 0 breaks."
-        " Made of e."
+        "Support 2,030.00, 0.1 ATR above, zone 2,026.46 to 2,033.00 around the close: 1 touch, 1 held (100.00 %;"
+        " of all zones' touches 100.00 %); 0 breaks. Made of e."
     )
 
 
@@ -326,11 +327,15 @@ def test_technicals(lake: Lake) -> None:
 
 def test_levels_with_distances(lake: Lake) -> None:
     assert section(page_of(lake, "RUT"), "Levels") == [
-        "Support 1,922.00, 1.6 ATR below, zone 1,912.00 to 1,932.00: 9 touches, 6 held; 2 breaks."
+        "Support 1,922.00, 1.6 ATR below, zone 1,912.00 to 1,932.00: 9 touches, 6 held"
+        " (66.67 %; of all zones' touches 100.00 %); 2 breaks."
         " Made of swing low 2024-02-05 at 1922.0.",
-        "Support 1,900.00, 2.0 ATR below, zone 1,890.00 to 1,910.00: 9 touches, 6 held; 2 breaks.",
-        "Resistance 2,035.50, 0.9 ATR above, zone 2,025.50 to 2,045.50: 9 touches, 6 held; 2 breaks."
+        "Support 1,900.00, 2.0 ATR below, zone 1,890.00 to 1,910.00: 9 touches, 6 held"
+        " (66.67 %; of all zones' touches 100.00 %); 2 breaks.",
+        "Resistance 2,035.50, 0.9 ATR above, zone 2,025.50 to 2,045.50: 9 touches, 6 held"
+        " (66.67 %; of all zones' touches 100.00 %); 2 breaks."
         " Made of swing high 2024-02-05 at 2035.5.",
+        "Of 1 decided touch of this market's zones 100.00 % held.",
         "In a range since 2025-03-03: floor 1,980.00 (-0.69 %), ceiling 2,080.00 (+4.33 %);"
         " the close is at 13.69 % of it. Core 1,985.00 to 2,070.00.",
         "POC of 250 sessions 2,064.00 (+3.53 % from the close), value area 1,990.50 to 2,235.25:"
@@ -341,8 +346,8 @@ def test_levels_with_distances(lake: Lake) -> None:
 def test_what_would_change_the_picture(lake: Lake) -> None:
     assert section(page_of(lake, "RUT"), "What would change the picture") == [
         "A close above 2,020.00 (+1.32 %) takes RSI 14 over 30.",
-        "No close within 10 ATR takes RSI 14 over 70.",
-        "No close of the next session takes SMA 50 under SMA 200.",
+        "No close of the next session within 10 ATR takes RSI 14 over 70.",
+        "No close of the next session takes SMA 50 under SMA 200. At unchanged closes they do not cross.",
         "A close below 1,912.00 leaves the nearest support zone behind.",
         "A close above 2,045.50 leaves the nearest resistance zone behind.",
         "A close below 1,980.00 or above 2,080.00 is outside the range: it widens it, or is one of ten that end it.",
@@ -351,7 +356,10 @@ def test_what_would_change_the_picture(lake: Lake) -> None:
 
 
 def test_what_followed_is_told_of_the_newest_close_only(lake: Lake) -> None:
-    followed = "Support founded on a swing low, since 1990-01-02: 10 touches; within 10 sessions 6 held, 3 broke."
+    followed = (
+        "Support founded on a swing low, since 1990-01-02: 10 touches; within 10 sessions 6 turned back by one ATR,"
+        " 3 went through by one. Too few were decided for a share."
+    )
     title = "Setup and what followed"
     assert any(text.startswith(followed) for text in section(page_of(lake, "RUT"), title))
     earlier = section(page_of(lake, "RUT", datetime(2025, 3, 12, 21, tzinfo=UTC)), title)
@@ -367,6 +375,7 @@ def test_what_is_not_known_is_said_and_never_a_zero(lake: Lake) -> None:
     assert section(page, "Levels") == [
         "Support: no level known.",
         "Resistance: no level known.",
+        "No touch of this market's zones is decided yet.",
         "The close is in no open consolidation range.",
         "POC and value area of 250 sessions are not known.",
     ]

@@ -3,6 +3,7 @@
 import itertools
 import struct
 import zlib
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,17 @@ def read_figures(*given: Any, **more: Any) -> figures.Figures:
     found = figures.read_figures(*given, **more)
     for figure in (*found.reviews, found.cross_market, found.outcomes):
         assert figure is None or figure.chart.to_dict(validate=True), figure
+        assert figure is None or all("expr" in said.get("value", {}) for said in tooltips(figure.spec())), figure
     return found
+
+
+def tooltips(part: Any) -> Iterator[dict[str, Any]]:
+    """Every tooltip of a spec; Vega-Lite's own lose text under a crosshair, write null as 0 and shift instants."""
+    for name, inner in part.items() if isinstance(part, dict) else enumerate(part) if isinstance(part, list) else ():
+        if name == "tooltip":
+            yield inner
+        elif name != "datasets":
+            yield from tooltips(inner)
 
 
 # labels

@@ -129,7 +129,7 @@ def _judged(box: Box, folder: Path, data_known_at: datetime = LATER, **given: An
         ("select 1 as value where false", "true", "all", "undetermined", None),
         ("select null as value", "true", "all", "undetermined", None),
         ("select 5 as value, null::int as other", "other > 4", "all", "undetermined", 5.0),
-        ("select unnest([5, 3]) as value", "value > 4", "all", "fails", 5.0),
+        ("select unnest([5, 3]) as value", "value > 4", "all", "fails", 3.0),
         ("select unnest([5, 3]) as value", "value > 4", "any", "holds", 5.0),
         ("select unnest([5, null]) as value", "value > 4", "all", "undetermined", 5.0),
         ("select unnest([5, null]) as value", "value > 4", "any", "holds", 5.0),
@@ -163,6 +163,43 @@ def test_rows_and_a_condition_become_a_verdict(
     assert (found.computed_text if found.computed_value is None else found.computed_value) == computed
     assert (found.reason is None) == (verdict != "undetermined")
     Claims.validate(build_claims([read_note(tmp_path / "note.toml")], box, LATER))
+
+
+def test_every_column_that_is_judged_is_shown_of_the_row_that_decides(box: Box, tmp_path: Path) -> None:
+    sql = "select value, -value as other, 'other' as third from (values (5), (3), (9)) as given (value)"
+    judged = _judged(box, tmp_path, sql=sql, holds_when="other < -8 and third <> 'value'", rows="any").finding
+    assert (judged.verdict, judged.computed_value, judged.judged) == ("holds", 9.0, "other = -9, third = other")
+
+
+def test_no_rows_says_of_what(box: Box, tmp_path: Path) -> None:
+    sql = "select close as value from staging.market_bars where market = $market"
+    judged = _judged(box, tmp_path, sql=sql, parameters={"market": "RUTT"})
+    assert judged.finding.reason == "no rows of market = RUTT"
+
+
+def test_the_share_of_other_prices_that_pass_stands_beside_the_value(box: Box, tmp_path: Path) -> None:
+    judged = _judged(box, tmp_path, sql="select 2 as value, 0.755 as base_rate").finding
+    assert (judged.computed_value, judged.computed_text) == (2.0, "76 % of other prices pass this test")
+
+
+def test_where_no_hour_is_named_the_moment_is_a_reading(box: Box, tmp_path: Path) -> None:
+    file = tmp_path / "note.toml"
+    sql = "select net_contracts as value from marts.weekly_positioning order by report_date desc limit 1"
+    file.write_text(_definition(sql=sql, holds_when="value < 60000", as_of="2025-03-14"))
+    close, start = judge(read_note(file), box, LATER)
+    assert (close.definition.alternative, close.as_of, close.finding.verdict) == (
+        "only",
+        datetime(2025, 3, 14, 20, tzinfo=UTC),
+        "holds",
+    )
+    assert (start.definition.alternative, start.as_of, start.finding.verdict) == (
+        "only_at_open",
+        datetime(2025, 3, 14, 13, 30, tzinfo=UTC),
+        "fails",
+    )
+    file.write_text(_definition(as_of="2025-03-15"))
+    (mistake,) = read_note(file).mistakes
+    assert "claim 'C1': only: as_of: the exchange is closed on 2025-03-15; next: say 2025-03-14, the session" in mistake
 
 
 @pytest.mark.parametrize(
@@ -388,7 +425,7 @@ def test_memory_is_bounded(box: Box) -> None:
         ({"parameters": {"extra": 1}}, "parameters given and parameters used differ: extra"),
         ({"sql": "select $price as value"}, "parameters given and parameters used differ: price"),
         ({"sql": None, "check": "no_such"}, "no check 'no_such'; there are: anchored_profile, rsi_trigger"),
-        ({"sql": None, "check": "rsi_trigger", "parameters": {"market": "RUT"}}, "rsi: Field required"),
+        ({"sql": None, "check": "rsi_trigger", "parameters": {"market": "RUT"}}, "rsi: is missing"),
         (
             {"sql": "select repeat('x', 200000) as value"},
             "evidence is longer than 100,000 characters",
@@ -414,16 +451,16 @@ def test_a_definition_that_cannot_be_computed_is_undetermined_and_an_error(
         ({"check": "rsi_trigger"}, "give one of sql, query and check"),
         ({"sql": None, "query": "no_such"}, "only: no query 'no_such' in [queries]; there are: none"),
         ({"query": "no_such"}, "give one of sql, query and check"),
-        ({"unit": None}, "unit: Field required"),
-        ({"colour": "red"}, "colour: Extra inputs are not permitted"),
-        ({'"red\\u001b[31m"': "red"}, r"red\x1b[31m: Extra inputs are not permitted"),
-        ({"unit": 5}, "unit: Input should be a valid string"),
-        ({"rows": "most"}, "rows: Input should be 'all' or 'any'"),
+        ({"unit": None}, "unit: is missing"),
+        ({"readings": "red"}, "readings: no such key; next: take it away, or rename it to reading"),
+        ({'"red\\u001b[31m"': "red"}, r"red\x1b[31m: no such key"),
+        ({"unit": 5}, "unit = 5: should be a valid string"),
+        ({"rows": "most"}, "rows = 'most': is none of 'all' or 'any'"),
         ({"reading": "=cmd|' /C calc'!A0"}, "a spreadsheet would compute it"),
         ({"reading": "red \x1b[31m alert"}, "control character"),
         ({"reading": "x" * 2_000}, "at most 1000 characters"),
-        ({"alternative": "'; drop table marts.claims; --"}, "alternative: String should match pattern"),
-        ({"as_of": "2025-03-14T20:00:00"}, "as_of: Input should have timezone info"),
+        ({"alternative": "'; drop table marts.claims; --"}, "does not fit the pattern"),
+        ({"as_of": "2025-03-14T20:00:00"}, "as_of = 2025-03-14 20:00:00: should be an instant with its zone, or a day"),
         ({"judged_until": "2025-03-14T20:00:00Z"}, "judged_until must come after as_of"),
     ],
 )
@@ -455,7 +492,7 @@ def test_ids_and_alternatives_are_given_once(tmp_path: Path) -> None:
     file.write_text(_definition() + GOOD + GOOD + "[[claims.definitions]]" + reading, "utf-8")
     note = read_note(file)
     assert [claim.id for claim in note.claims] == ["C1", "good"]
-    assert note.mistakes == (f"{file}: claim 'good': claim: Value error, alternative given twice: only",)
+    assert note.mistakes == (f"{file}: claim 'good': claim: alternative given twice: only",)
     file.write_text(_definition() + GOOD + GOOD, "utf-8")
     assert read_note(file).mistakes == (f"{file}: claim 'good': this id is given twice; the first one counts",)
 
@@ -468,7 +505,7 @@ def test_ids_and_alternatives_are_given_once(tmp_path: Path) -> None:
         (b"a = " + b"[" * 100_000, "not TOML"),
         (b"title = 'x'", r"no \[\[claims\]\]"),
         (b"claims = 5", r"no \[\[claims\]\]"),
-        (b"[[claims]]\nid = 'a'\n", "title: Field required; as_of: Field required"),
+        (b"[[claims]]\nid = 'a'\n", "title: is missing; as_of: is missing"),
         (b"#" * 1_000_001, "larger than"),
     ],
 )
@@ -503,7 +540,7 @@ def test_check_note_runs_the_others_names_the_mistakes_and_ends_with_1(tmp_path:
     assert said.exit_code == 1
     assert said.output.startswith(f"{SAMPLE}\na note: 1 hold, 0 fail, 1 undetermined\n")
     assert "    holds         only: 1,993.69 (points)\n" in said.output
-    assert f"ERROR  {file}: claim 'empty': claim: Field required" in said.output
+    assert f"ERROR  {file}: claim 'empty': claim: is missing" in said.output
     assert f"ERROR  {file}: claim 'wrong', only: Binder Error: " in said.output
     assert 'Candidate bindings: "' in said.output
     assert said.output.endswith("\nnext: columns are in docs/tables.md, keys in docs/claims.md\n")

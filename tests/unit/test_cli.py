@@ -9,6 +9,7 @@ import subprocess
 from datetime import UTC, date, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
+from unittest import mock
 
 import duckdb
 import polars as pl
@@ -338,11 +339,12 @@ def test_a_mistake_in_a_markets_file_names_the_key(ask: Ask, tmp_path: Path, tex
 def test_the_ui_is_started_with_every_setting(ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without `corrections`, a run of the UI would take back what a run of the command line had corrected."""
     started: dict[str, str] = {}
-    monkeypatch.setattr(os, "execve", lambda _file, _command, environment: started.update(environment))
+    monkeypatch.setattr("r2k_pipeline.orchestration.ui.serve_ui", lambda *_: started.update(os.environ))
     (tmp_path / "mine.toml").touch()
     said = 'corrections = "mine.toml"\nrevision_share = 0.5\nreport_types = ["tff_futures"]\n'
     (tmp_path / "r2k.toml").write_text(said + 'profile_since = ["2025-01-02"]\n')
-    result = ask("ui", "--source", "files", "--files", tmp_path, "--as-of", "2025-03-14T15:00-04:00")
+    with mock.patch.dict(os.environ):
+        result = ask("ui", "--source", "files", "--files", tmp_path, "--as-of", "2025-03-14T15:00-04:00")
     assert result.exit_code == 0, result.output
     for name, value in started.items():
         if name.startswith("R2K_"):
@@ -416,10 +418,16 @@ def test_doctor_sees_a_published_table_that_no_longer_is_what_was_published(tmp_
     assert r2k(tmp_path, "doctor", "--lake", tmp_path).exit_code == 0
 
 
+def test_a_market_may_be_named_in_small_letters_and_a_moment_by_its_day(ask: Ask) -> None:
+    told = ask("brief", "--market", "rut", "--as-of", "2025-03-14")
+    assert told.exit_code == 0, told.output
+    assert told.stdout == ask("brief", "--market", "RUT", "--as-of", "2025-03-14T20:00Z").stdout
+
+
 def test_a_run_as_of_a_moment_to_come_is_refused(ask: Ask, folder: Path) -> None:
     result = ask("run", "--as-of", "2999-01-01T00:00Z")
-    assert result.exit_code == 1
-    assert "as of 2999-01-01 00:00:00 UTC: nobody knows that yet" in result.output
+    assert result.exit_code == 2
+    assert "--as-of = '2999-01-01T00:00Z': 2999-01-01 00:00 UTC is still to come; next: leave it out" in result.output
     assert not (folder / "sample" / "as_of" / "2999-01-01T000000Z" / "warehouse.duckdb").exists()
 
 

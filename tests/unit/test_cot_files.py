@@ -51,6 +51,17 @@ def tff(**changed: str) -> list[str]:
     return list((cells | {named[vendor[ours]]: value for ours, value in changed.items()}).values())
 
 
+def legacy() -> str:
+    """A legacy file of one row in which everything is zero."""
+    values = dict.fromkeys(LEGACY_HEADER, "       0") | {
+        "Market and Exchange Names": "RUSSELL E-MINI",
+        "As of Date in Form YYMMDD": "250311",
+        "As of Date in Form YYYY-MM-DD": "2025-03-11",
+        "CFTC Contract Market Code": "239742",
+    }
+    return text(list(values.values()), header=LEGACY_HEADER, newline="\n")
+
+
 def on(day: str, **changed: str) -> list[str]:
     return tff(report_date=day, as_of_yymmdd=day[2:].replace("-", ""), **changed)
 
@@ -172,13 +183,7 @@ def test_codes_stay_text(code: str) -> None:
     ],
 )
 def test_a_legacy_file_says_by_its_name_whether_options_are_in_it(name: str, member: str, kind: str) -> None:
-    values = dict.fromkeys(LEGACY_HEADER, "       0") | {
-        "Market and Exchange Names": "RUSSELL E-MINI",
-        "As of Date in Form YYMMDD": "250311",
-        "As of Date in Form YYYY-MM-DD": "2025-03-11",
-        "CFTC Contract Market Code": "239742",
-    }
-    body = text(list(values.values()), header=LEGACY_HEADER, newline="\n")
+    body = legacy()
     found = screened(document(zipped({member: body}) if name.endswith(".zip") else body, name))
     assert found.rows.select("report_type", "contract_code", "traders_total").rows() == [(kind, "239742", 0)]
     assert found.rows["dealer_long_contracts"].to_list() == [None]
@@ -186,9 +191,9 @@ def test_a_legacy_file_says_by_its_name_whether_options_are_in_it(name: str, mem
 
 @pytest.mark.parametrize("name", ["2025.txt", "deacot2025_with_annualof.txt"])
 def test_a_legacy_file_whose_name_does_not_say_what_it_is_is_refused(name: str) -> None:
-    body = text(list(dict.fromkeys(LEGACY_HEADER, "0").values()), header=LEGACY_HEADER, newline="\n")
-    with pytest.raises(SourceError, match=f"{name}: a legacy report, and the names {name} .* do not say whether"):
-        screened(document(body, name))
+    rule = "neither its content nor the names .* say whether options are in it; next: rename it to deacot2025.txt"
+    with pytest.raises(SourceError, match=f"files:cot/{name}: a legacy report, and {rule}"):
+        screened(document(legacy(), name))
 
 
 # Files that are not what they claim to be
@@ -200,12 +205,13 @@ def test_layouts_are_as_wide_as_the_files() -> None:
     assert (len(TFF.columns), len(LEGACY.columns)) == (87, 129)
 
 
-def fails(bad: CotDocument) -> str:
-    """The rule in the error, which names source, file and remedy."""
+def fails(bad: CotDocument, remedy: str = "download it again") -> str:
+    """The rule in the error, which names the file once, and the remedy."""
     with pytest.raises(SourceError) as caught:
         read_report(bad, NOW)
     assert (caught.value.source, caught.value.key) == (bad.origin, bad.name)
-    assert "download it again" in caught.value.remedy
+    assert str(caught.value).count(bad.name) == 1
+    assert remedy in caught.value.remedy
     return caught.value.rule
 
 
@@ -298,7 +304,17 @@ def encrypted() -> bytes:
     ],
 )
 def test_a_zip_that_is_not_the_cftcs_is_refused(body: bytes, rule: str) -> None:
-    assert rule in fails(document(body))
+    is_sound = any(name in rule for name in ANOTHER_MAKERS) or rule.startswith("found")
+    assert rule in fails(document(body), "unpack it" if is_sound else "download it again")
+
+
+ANOTHER_MAKERS: Final = ("one text member", "unexpected member", "encrypted", "compression method")
+"""Rules of sound zips that somebody else made."""
+
+
+def test_a_damaged_answer_of_the_cftc_is_not_the_users() -> None:
+    live = CotDocument(NAME, f"https://www.cftc.gov/files/dea/history/{NAME}", b"")
+    assert "not a sound zip" in fails(live, "run again later")
 
 
 def test_an_html_page_where_a_zip_was_expected_is_called_by_its_name() -> None:
@@ -426,7 +442,7 @@ def test_a_conflict_within_one_file_does_not_touch_the_others() -> None:
 
 def test_zips_stand_before_loose_texts(tmp_path: Path) -> None:
     (tmp_path / "cot").mkdir()
-    for name in ("FinFutWk.txt", "fut_fin_txt_2024.zip", "DEACOT2025.ZIP", "a.csv", "notes.md"):
+    for name in ("FinFutWk.txt", "fut_fin_txt_2024.zip", "DEACOT2025.ZIP", "a.csv", ".DS_Store"):
         (tmp_path / "cot" / name).write_bytes(GOOD)
     reports = FileReports(tmp_path)
     assert reports.list_reports() == ["DEACOT2025.ZIP", "fut_fin_txt_2024.zip", "FinFutWk.txt", "a.csv"]
@@ -445,7 +461,7 @@ def test_a_folder_without_reports_fails_by_name(tmp_path: Path, has_folder: bool
 
 def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "cot" / "a.zip").mkdir(parents=True)
-    with pytest.raises(SourceError, match=r"files:cot/a\.zip: a\.zip: unreadable: Is a directory"):
+    with pytest.raises(SourceError, match=r"files:cot/a\.zip: a folder, not looked into; next: move its files into"):
         FileReports(tmp_path).fetch_report("a.zip")
 
 

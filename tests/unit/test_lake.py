@@ -275,7 +275,7 @@ def test_an_unreadable_derived_table_is_named(lake: Lake, logged: Path, damage: 
     (problem,) = lake.damaged()
     assert problem.startswith(str(file))
     assert "`r2k run` rebuilds it" in problem
-    with pytest.raises(LakeError, match=r"cot_releases.*next: r2k doctor"):
+    with pytest.raises(LakeError, match=r"cot_releases.*next: r2k run"):
         lake.read(CotReleases)
 
 

@@ -228,3 +228,17 @@ def test_ten_touches_that_one_jump_decides_are_one_observation() -> None:
 def test_no_touches_no_rows() -> None:
     bars, levels = random_case(3)
     assert build_level_outcomes(bars, atr_of(bars), levels.clear()).height == 0
+
+
+def test_few_sessions_have_counts_and_no_statistic() -> None:
+    random = np.random.default_rng(3)
+    bars = bars_of(500 + np.cumsum(random.normal(0, 1, 3_000)))
+    rows = np.arange(100, 2_900, 7)
+    levels = levels_of(bars, rows, 1.2, 0.2, "support")
+    row = build_level_outcomes(bars, atr_of(bars), levels, (20,)).row(0, named=True)
+    assert row["held_share_ratio"] is not None
+    few = build_level_outcomes(bars, atr_of(bars), levels, (20,), minimum_sessions=row["touch_sessions"] + 1)
+    shown = few.row(0, named=True)
+    assert (shown["touches"], shown["held"], shown["broken"]) == (row["touches"], row["held"], row["broken"])
+    statistics = ("held_share_ratio", "held_share_low_ratio", "baseline_share_ratio", "p_value", "q_value")
+    assert [shown[name] for name in statistics] == [None] * len(statistics)

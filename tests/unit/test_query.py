@@ -197,6 +197,22 @@ def test_memory_is_bounded_and_nothing_spills_to_disk(sql: Sql) -> None:
     assert list(sql.home.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select array_agg(x) from (select unnest(range(1000000000)) x)",
+        "select range(2000000000)",
+        "select list_sort(range(300000000))",
+    ],
+)
+def test_what_functions_take_beside_the_limit_of_duckdb_is_bounded_too(sql: Sql, query: str) -> None:
+    result = sql("--seconds", "3", query)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.count("\n") == 1
+    assert result.stderr.startswith("r2k: query: ")
+    assert "next: ask for less" in result.stderr
+
+
 def test_a_long_answer_needs_no_more_memory_than_its_bounds(sql: Sql) -> None:
     result = sql("--format", "csv", "--output", sql.home / "long.csv", "from range(3000000)", R2K_MEMORY_LIMIT="64MB")
     assert result.exit_code == 0, result.stderr

@@ -39,17 +39,31 @@ def pairs(text: str) -> list[tuple[date, date]]:
     return list(zip(days[::2], days[1::2], strict=True))
 
 
-DOCUMENTED = pairs("""
-2007-01-03 2007-01-08  2013-10-01 2013-10-25  2013-10-08 2013-11-01  2013-10-15 2013-11-01  2013-10-22 2013-11-08
-2013-10-29 2013-11-08  2015-06-30 2015-07-06  2018-12-24 2019-02-01  2018-12-31 2019-02-05  2019-01-08 2019-02-08
-2019-01-15 2019-02-12  2019-01-22 2019-02-15  2019-01-29 2019-02-19  2019-02-05 2019-02-22  2019-02-12 2019-02-26
-2019-02-19 2019-03-01  2020-12-21 2020-12-28  2021-06-15 2021-06-21  2023-01-31 2023-02-24  2023-02-07 2023-03-03
-2023-02-14 2023-03-08  2023-02-21 2023-03-10  2023-02-28 2023-03-14  2023-03-07 2023-03-16  2023-03-14 2023-03-21
-2025-01-07 2025-01-13  2025-09-30 2025-11-19  2025-10-07 2025-11-21  2025-10-14 2025-11-25  2025-10-21 2025-12-02
-2025-10-28 2025-12-05  2025-11-04 2025-12-09  2025-11-10 2025-12-10  2025-11-18 2025-12-12  2025-11-25 2025-12-15
-2025-12-02 2025-12-17  2025-12-09 2025-12-19  2025-12-16 2025-12-23  2025-12-23 2025-12-29
+ANNOUNCED = pairs("""
+2007-01-03 2007-01-08  2008-12-22 2008-12-29  2013-10-01 2013-10-25  2013-10-08 2013-11-01  2013-10-15 2013-11-01
+2013-10-22 2013-11-08  2019-01-08 2019-02-08  2019-01-15 2019-02-12  2019-01-22 2019-02-15  2019-01-29 2019-02-19
+2019-02-05 2019-02-22  2019-02-12 2019-02-26  2019-02-19 2019-03-01  2021-06-15 2021-06-21  2025-01-07 2025-01-13
+2025-09-30 2025-11-19  2025-10-07 2025-11-21  2025-10-14 2025-11-25  2025-10-21 2025-12-02  2025-10-28 2025-12-05
+2025-11-04 2025-12-09  2025-11-18 2025-12-12  2025-11-25 2025-12-15  2025-12-02 2025-12-17  2025-12-09 2025-12-19
+2025-12-16 2025-12-23
 """)
-"""As-of day and release of every report that came out on another day than the rule's, or whose delay was announced."""
+"""As-of day and release of reports whose delay was announced or follows a stated rhythm: nobody saw them come out."""
+
+SEEN = {
+    **dict(
+        pairs("""
+2015-06-30 2015-07-06  2020-12-21 2020-12-28  2023-01-31 2023-02-24  2023-02-07 2023-03-03  2023-02-14 2023-03-08
+2023-02-21 2023-03-10  2023-02-28 2023-03-14  2023-03-07 2023-03-16  2023-03-14 2023-03-21
+""")
+    ),
+    date(2018, 12, 24): datetime(2019, 2, 1, 15, 31),  # noqa: DTZ001 (New York)
+    date(2018, 12, 31): datetime(2019, 2, 5, 15, 33),  # noqa: DTZ001
+    date(2025, 11, 10): datetime(2025, 12, 10, 16, 14),  # noqa: DTZ001
+}
+"""As-of day and release of reports that came out then: at 15:30, or to the minute where it is on record."""
+
+DISPUTED = pairs("2013-10-29 2013-11-08  2014-12-23 2014-12-30  2025-12-23 2025-12-31")
+"""Sources differ: the later day stands."""
 
 PRINTED = pairs("""
 2012-07-03 2012-07-09  2012-11-20 2012-11-26  2015-06-30 2015-07-06  2018-12-04 2018-12-10  2020-12-21 2020-12-28
@@ -80,12 +94,33 @@ def report_dates_of(archive: Path) -> set[date]:
         return {datetime.strptime(row[column].strip(), "%y%m%d").replace(tzinfo=UTC).date() for row in rows}
 
 
-@pytest.mark.parametrize(("report_date", "released"), DOCUMENTED)
-def test_documented_release(report_date: date, released: date) -> None:
+@pytest.mark.parametrize(
+    ("report_date", "released", "basis"),
+    [
+        *((report_date, released, "scheduled") for report_date, released in ANNOUNCED),
+        *((report_date, released, "actual") for report_date, released in SEEN.items()),
+        *((report_date, released, "estimated") for report_date, released in DISPUTED),
+    ],
+)
+def test_documented_release(report_date: date, released: date, basis: str) -> None:
     row = release(report_date)
-    assert (in_new_york(row.released_at), row.release_basis) == (f"{released} 15:30", "actual")
+    minute = f"{released:%Y-%m-%d %H:%M}" if isinstance(released, datetime) else f"{released} 15:30"
+    assert (in_new_york(row.released_at), row.release_basis) == (minute, basis)
     assert row.reason
     assert row.provenance
+
+
+def test_a_report_that_came_out_after_the_close_is_not_in_that_days_row() -> None:
+    """Report 2025-11-10: out on 2025-12-10 at 16:14 New York, a quarter of an hour after the close."""
+    close = datetime(2025, 12, 10, 21, tzinfo=UTC)
+    assert release(date(2025, 11, 4)).released_at < close < release(date(2025, 11, 10)).released_at
+
+
+def test_only_what_was_seen_is_actual() -> None:
+    ledger = build_cot_releases([], UNTIL)
+    assert set(ledger.filter(release_basis="actual")["report_date"]) == set(SEEN)
+    disputed = ledger.filter(pl.col("report_date").is_in([day for day, _ in DISPUTED]))
+    assert disputed["provenance"].str.contains(r"\d{4}-\d\d-\d\d.*(\d{4}-\d\d-\d\d|earlier day)").all()
 
 
 def test_last_report_of_the_2019_backlog_is_an_estimate_and_the_next_is_normal() -> None:
@@ -198,8 +233,8 @@ def test_real_shutdown_leaves_one_report_for_six_weeks(real: Path) -> None:
     ledger = build_cot_releases(pl.Series(sorted(seen)), max(seen))
     for moment, newest in [
         (datetime(2018, 12, 24, 21, tzinfo=UTC), date(2018, 12, 18)),
-        (datetime(2019, 2, 1, 20, 29, tzinfo=UTC), date(2018, 12, 18)),
-        (datetime(2019, 2, 1, 20, 30, tzinfo=UTC), date(2018, 12, 24)),
+        (datetime(2019, 2, 1, 20, 30, tzinfo=UTC), date(2018, 12, 18)),
+        (datetime(2019, 2, 1, 20, 31, tzinfo=UTC), date(2018, 12, 24)),
     ]:
         assert ledger.filter(pl.col("released_at") <= moment)["report_date"].max() == newest
 

@@ -179,7 +179,7 @@ def test_a_premature_partial_report_is_completed_later(story: Story, year: list[
     assert fetched.log.select("status", "rows_written").row(0) == ("ok", 3)
     early, released, late = (
         story.known("cot_positions", moment).filter(pl.col("report_date") == date(2024, 6, 25))["contract_code"]
-        for moment in ("2024-06-28T19:29", "2024-06-28T19:31", "2024-07-01T19:00")
+        for moment in ("2024-06-28T18:59", "2024-06-28T19:00", "2024-07-01T19:00")
     )
     assert (early.n_unique(), released.n_unique(), late.n_unique()) == (0, 2, 5)
 
@@ -205,7 +205,7 @@ def test_a_report_that_is_deleted_is_withdrawn_and_comes_back(story: Story, year
     ]
     assert heights == [5, 0, 5]
     tombstones = story.raw("cot_reports").filter(Z)
-    assert tombstones["source"].unique().to_list() == [f"desk:cot/{YEAR}"]
+    assert tombstones["source"].unique().to_list() == [f"https://desk/{YEAR}"]
     assert tombstones["open_interest_contracts"].min() > 0, "a tombstone repeats the last values"
 
 
@@ -264,8 +264,9 @@ def test_a_report_that_a_fetch_after_its_release_did_not_find_is_released_when_i
     late, in_time = releases[date(2024, 6, 25)], releases[date(2024, 7, 2)]
     assert (late["released_at"], late["release_basis"]) == (at("2024-06-30T12:00"), "actual")
     assert late["reason"] == "observed: absent at 2024-06-29 12:00:00 UTC, there at 2024-06-30 12:00:00 UTC"
-    assert (in_time["released_at"], in_time["release_basis"]) == (at("2024-07-08T19:30"), "scheduled")
-    assert releases[date(2024, 6, 18)]["released_at"] == at("2024-06-24T19:30"), "bulk history keeps the ledger"
+    assert (in_time["released_at"], in_time["release_basis"]) == (at("2024-07-06T12:00"), "estimated")
+    assert in_time["reason"].startswith("in hand before its release by the ledger, 2024-07-08 19:30:00 UTC")
+    assert releases[date(2024, 6, 11)]["released_at"] == at("2024-06-14T19:30"), "bulk history keeps the ledger"
     day = pl.col("report_date") == date(2024, 6, 25)
     for moment, there in (("2024-06-28T19:30", False), ("2024-06-29T23:00", False), ("2024-06-30T12:00", True)):
         assert (story.known("cot_positions", moment).filter(day).height > 0) is there, moment
@@ -278,3 +279,56 @@ def test_a_file_that_is_new_here_brings_history_not_late_reports(story: Story, y
     story.fetch_reports("2024-07-02T12:00")
     releases = story.known("cot_releases", "2024-07-03")
     assert not releases["reason"].str.starts_with("observed").any()
+
+
+def _from_files(story: Story) -> Story:
+    """The same lake, whose desk is a folder: nobody asks the CFTC."""
+    story.desk.asks_vendor, story.desk.name = False, "files"
+    return story
+
+
+def test_a_newer_copy_of_a_file_observes_no_release(story: Story, year: list[str]) -> None:
+    story = _from_files(story)
+    for moment, until in (("2024-10-01T12:00", "2024-06-11"), ("2024-12-01T12:00", "2024-07-30")):
+        story.desk.documents["FinFutYY.txt"] = "\n".join(_until(year, until)).encode() + b"\n"
+        story.fetch_reports(moment)
+    releases = story.known("cot_releases", "2024-12-02").filter(pl.col("report_date") < date(2024, 8, 1))
+    assert "actual" not in releases.filter(pl.col("report_date") > date(2024, 6, 1))["release_basis"].to_list()
+    assert releases["reason"].str.contains("^observed:|^in hand").sum() == 0
+
+
+def test_a_report_from_a_file_in_hand_before_its_release_by_the_ledger_is_known_from_then(
+    story: Story, year: list[str]
+) -> None:
+    """Report 2024-07-02 by the ledger on Monday 2024-07-08, after Independence Day."""
+    story = _from_files(story)
+    story.desk.documents["FinFutYY.txt"] = "\n".join(_until(year, "2024-07-02")).encode() + b"\n"
+    story.fetch_reports("2024-07-05T20:00")
+    (row,) = story.known("cot_releases", "2024-07-06").filter(report_date=date(2024, 7, 2)).to_dicts()
+    assert (row["released_at"], row["release_basis"]) == (at("2024-07-05T20:00"), "estimated")
+    assert (
+        row["reason"] == "in hand before its release by the ledger, 2024-07-08 19:30:00 UTC, at 2024-07-05 20:00:00 UTC"
+    )
+    known = [
+        story.known("cot_positions", moment)["report_date"].max() for moment in ("2024-07-05T19:59", "2024-07-05T20:00")
+    ]
+    assert known == [date(2024, 6, 25), date(2024, 7, 2)]
+
+
+def test_a_clock_before_the_reports_own_day_shows_no_release(story: Story, year: list[str]) -> None:
+    story = _from_files(story)
+    story.desk.documents["FinFutYY.txt"] = "\n".join(_until(year, "2024-07-02")).encode() + b"\n"
+    story.fetch_reports("1990-01-01T12:00")
+    assert story.known("cot_releases", "2024-12-01")["released_at"].min() > at("2006-06-01")
+
+
+def test_a_file_that_lacks_rows_withdraws_nothing(story: Story, year: list[str]) -> None:
+    story = _from_files(story)
+    story.desk.documents = {YEAR: zip_of(year)}
+    story.fetch_reports("2025-01-06T22:00")
+    russell = [line for line in year if ",239742," in line]
+    story.desk.documents = {"rut_only.csv": "\n".join([year[0], *russell]).encode() + b"\n"}
+    fetched = story.fetch_reports("2025-01-07T22:00").log
+    assert fetched.select("status", "rows_withdrawn", "rows_held").row(0) == ("ok", 0, 0)
+    assert "the last good ones stay: 212" in fetched["message"][0]
+    assert story.known("cot_positions", "2025-01-08")["contract_code"].n_unique() == 5

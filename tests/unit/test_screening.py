@@ -95,11 +95,7 @@ ROW: Final = ("IWM", "2025-01-03", "dividend")
             "1a 2a 1b", "", {"a": "conflicting_duplicate"}, "b", id="first contradicts itself, second repeats it"
         ),
         pytest.param(
-            "1a 2a 3b",
-            "",
-            {"a": "conflicting_duplicate", "b": "differs from a"},
-            "",
-            id="first contradicts itself: nobody stands",
+            "1a 2a 3b", "3b", {"a": "conflicting_duplicate"}, "", id="first contradicts itself: the second stands"
         ),
     ],
 )

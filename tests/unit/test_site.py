@@ -14,10 +14,12 @@ import pytest
 
 from r2k_pipeline.contracts.marts import Markets, PositioningVintages
 from r2k_pipeline.contracts.meta import Quarantine
+from r2k_pipeline.contracts.table import TABLES
 from r2k_pipeline.lake import Lake, LakeError
+from r2k_pipeline.report.brief_statements import DECIMALS, PERCENT
 from r2k_pipeline.report.site.publish import Site, publish_site
 from r2k_pipeline.report.site.swap import ABANDONED_SECONDS, swap_in
-from r2k_pipeline.report.site.tables import Asked, Column, build_table
+from r2k_pipeline.report.site.tables import SHORT_UNITS, Asked, Column, build_table
 from r2k_pipeline.settings import Settings
 from tests.site_pages import Site as Pages
 from tests.unit.published import mart_row, publish
@@ -37,6 +39,11 @@ VINTAGE: Final = {
 def week(market: str = "RUT") -> list[dict[str, object]]:
     """One week of a market, nothing but closes."""
     return [mart_row(market, day, close=2000.0 + i) for i, day in enumerate(DAYS)]
+
+
+def test_every_unit_of_the_site_and_the_brief_is_one_of_the_contracts() -> None:
+    units = {unit for table in TABLES.values() for unit in table.units().values()}
+    assert not {*SHORT_UNITS, *PERCENT, *DECIMALS} - units
 
 
 def write(folder: Path, *, market: str | None = None, as_of: str | None = None) -> Site:

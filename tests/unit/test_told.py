@@ -1,6 +1,7 @@
 """What a table told by a moment: which column dates its rows, and columns that become known later than their row."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 import polars as pl
@@ -8,8 +9,10 @@ import pytest
 
 import r2k_pipeline.contracts  # noqa: F401  (fills TABLES)
 from r2k_pipeline.contracts.columns import day, instant, number
+from r2k_pipeline.contracts.cot import CotPositionVintages, CotReleases
 from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.contracts.table import DATED_LAYERS, TABLES, Table, told_by
+from r2k_pipeline.restatement import compare_told
 from tests.sql.rows import rows_of
 
 MOMENT: Final = datetime(2025, 1, 3, 21, tzinfo=UTC)
@@ -70,3 +73,28 @@ def test_a_volume_is_told_from_when_it_is_known() -> None:
     told = told_by(Settled, rows, MOMENT)
     assert told["volume"].to_list() == [1.0, None]
     assert told["volume_known_at"].null_count() == 1
+
+
+def test_a_release_tells_nothing_before_its_report_is_there(tmp_path: Path) -> None:
+    """A report that is late by an hour on a Friday moves a row that was dated before: nobody had been told a number."""
+    moments = dict.fromkeys(("known_at", "released_at"), "2024-12-30T20:30Z")
+    held = rows_of(CotPositionVintages, [{"report_date": "2024-12-24", "contract_code": "239742", **moments}])
+    held.write_parquet(tmp_path / "held.parquet")
+    for name, late in (("before", "2025-01-03T20:30Z"), ("after", "2025-01-03T21:30Z")):
+        releases = [{"report_date": "2024-12-24", "released_at": "2024-12-30T20:30Z", "reason": name}]
+        releases += [{"report_date": "2024-12-31", "released_at": late}]
+        rows = rows_of(CotReleases, [{"scheduled_at": "2025-01-03T20:30Z", **row} for row in releases])
+        rows.write_parquet(tmp_path / f"{name}.parquet")
+    before, after = tmp_path / "before.parquet", tmp_path / "after.parquet"
+    found = compare_told(CotReleases, [before], [after], MOMENT, [tmp_path / "held.parquet"])
+    assert found is not None
+    assert (found.rows_changed, found.rows_missing, found.rows_added) == (1, 0, 0)
+    assert found.examples == ("2024-12-24 reason before -> after",)
+
+
+def test_rows_in_another_order_tell_the_same(tmp_path: Path) -> None:
+    dates = ("2025-01-02", "2025-01-03")
+    rows = rows_of(MarketBars, [{"session_date": date, "known_at": f"{date}T21:00Z"} for date in dates])
+    rows.write_parquet(tmp_path / "before.parquet")
+    rows.reverse().write_parquet(tmp_path / "after.parquet")
+    assert compare_told(MarketBars, [tmp_path / "before.parquet"], [tmp_path / "after.parquet"], MOMENT) is None

@@ -29,6 +29,7 @@ from r2k_pipeline.report.charts.layout import (
 from r2k_pipeline.report.charts.position_panels import GROUPS, LEADING, extremes, percentile_axis, state_limits
 from r2k_pipeline.report.charts.release_steps import build_gaps, build_path, build_steps, standing_at
 from r2k_pipeline.report.charts.theme import PALETTE, SOLID
+from r2k_pipeline.report.charts.tooltip import REPORT, SESSION, Line, number, tooltip
 
 ROW_HEIGHT: Final = 24
 SCALE: Final = Scale(0, 100, 120)
@@ -141,11 +142,11 @@ def _now_panel(group: str, names: Sequence[str], is_sample: bool) -> alt.LayerCh
         axis=alt.Axis(values=[0, *state_limits(), 100], titlePadding=2),
     )
     base = alt.Chart(named(f"{group}_now")).encode(y=y)
-    tooltips = [alt.Tooltip("market:N"), alt.Tooltip("now:Q"), alt.Tooltip("before:Q"), alt.Tooltip("report_date:N")]
+    said = tooltip(Line("market"), number("now", ".0f"), number("before", ".0f"), REPORT)
     color = _color(names, "market")
     path = base.mark_rule(strokeWidth=1.5).encode(x, alt.X2("before"), color=color)
-    ring = base.mark_point(size=50, strokeWidth=1.5).encode(alt.X("before:Q"), color=color, tooltip=tooltips)
-    dot = base.mark_circle(size=90, opacity=1).encode(alt.X("now:Q"), color=color, tooltip=tooltips)
+    ring = base.mark_point(size=50, strokeWidth=1.5).encode(alt.X("before:Q"), color=color, tooltip=said)
+    dot = base.mark_circle(size=90, opacity=1).encode(alt.X("now:Q"), color=color, tooltip=said)
     text = base.mark_text(align="left", dx=8, style="label").encode(alt.Text("label:N"), x=alt.value("width"))
     layers = [*watermark(30, is_sample), *extremes("x"), path, ring, dot, text]
     return panel(layers, ROW_HEIGHT * len(names), f"{GROUPS[group].name}, newest report")
@@ -161,12 +162,9 @@ def _year_panel(group: str, names: Sequence[str], window: Window, is_sample: boo
         .mark_line(interpolate="step-after", clip=True, invalid="break-paths-show-domains", strokeWidth=1.6)
         .encode(x, y, color, strokeDash=alt.StrokeDash("trader_group:N", scale=dash, legend=None))
     )
-    tooltips = [
-        alt.Tooltip("session_date:N", title="session"),
-        *(alt.Tooltip(f"{name} {group}:Q", title=name, format=".0f") for name in names),
-    ]
+    lines = [SESSION, *(number(f"{name} {group}", ".0f", name) for name in names)]
     labels = edge_labels(f"{group}_labels", _color(names, "series"))
-    layers = [*watermark(36, is_sample), *extremes("y"), *gaps(), line, crosshair(group, x, tooltips), labels]
+    layers = [*watermark(36, is_sample), *extremes("y"), *gaps(), line, crosshair(group, x, lines), labels]
     return panel(layers, SCALE.height, f"{GROUPS[group].name}, each report from its release on")
 
 

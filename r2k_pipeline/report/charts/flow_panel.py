@@ -12,6 +12,7 @@ import polars as pl
 from r2k_pipeline.report.charts.figure import Record, Records
 from r2k_pipeline.report.charts.layout import AXIS_EXTENT, Window, crosshair, gaps, named, panel, time_axis, watermark
 from r2k_pipeline.report.charts.theme import BLUE, GREY, PALE, VERMILION
+from r2k_pipeline.report.charts.tooltip import REPORT, SESSION, Line, moment, number, tooltip
 
 HEIGHT: Final = 90
 _FLOWS: Final = {
@@ -61,11 +62,10 @@ def flow_panel(group: str, name: str, window: Window, is_sample: bool) -> alt.La
         alt.Chart(data)
         .transform_filter("datum.flow === null")
         .mark_point(shape="diamond", color=GREY, size=22, clip=True)
-        .encode(alt.X("at:T"), alt.Y("start:Q"), tooltip=[alt.Tooltip("report_date:N"), alt.Tooltip("why:N")])
+        .encode(alt.X("at:T"), alt.Y("start:Q"), tooltip=tooltip(REPORT, Line("why")))
     )
     zero = alt.Chart(alt.InlineData(values=[{"y": 0}])).mark_rule(style="reference").encode(alt.Y("y:Q"))
-    tooltips = [alt.Tooltip("session_date:N", title="session"), alt.Tooltip("report_date:N", title="report of")]
-    cross = crosshair(f"flow_{group}", time_axis("at", window, x), tooltips)
+    cross = crosshair(f"flow_{group}", time_axis("at", window, x), [SESSION, REPORT], ["report_date"])
     bars = _stack(data, time_axis("left", window, x))
     layers = [*watermark(30, is_sample), *gaps(), zero, cross, bars, broken]
     return panel(layers, HEIGHT, f"Weekly flow, {name.lower()}, today's contract equivalents")
@@ -76,12 +76,7 @@ def _stack(data: alt.NamedData, x: alt.X) -> alt.Chart:
     legend = alt.Legend(orient="top", title=None, columns=2, offset=2, symbolType="square", symbolStrokeWidth=1)
     at, extent = "toNumber(toDate(datum.at))", AXIS_EXTENT - 14
     axis = alt.Axis(format="~s", tickCount=4, minExtent=extent, maxExtent=extent, titlePadding=4)
-    tooltips = [
-        alt.Tooltip("flow:N"),
-        alt.Tooltip("contracts:Q", format=",.0f"),
-        alt.Tooltip("report_date:N", title="report of"),
-        alt.Tooltip("at:T", format="%Y-%m-%d", title="released"),
-    ]
+    lines = Line("flow"), number("contracts", ",.0f"), REPORT, moment("at", "known")
     bars: alt.Chart = (
         alt.Chart(data)
         .transform_filter("datum.flow !== null")
@@ -96,7 +91,7 @@ def _stack(data: alt.NamedData, x: alt.X) -> alt.Chart:
             alt.Y2("stop"),
             alt.Fill("flow:N", scale=alt.Scale(domain=list(names), range=list(fills)), legend=legend),
             alt.Stroke("flow:N", scale=alt.Scale(domain=list(names), range=list(outlines)), legend=legend),
-            tooltip=tooltips,
+            tooltip=tooltip(*lines),
         )
     )
     return bars

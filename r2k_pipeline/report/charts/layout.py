@@ -12,6 +12,7 @@ import altair as alt
 from r2k_pipeline.report.charts.figure import Records
 from r2k_pipeline.report.charts.labels import Scale, spread_labels
 from r2k_pipeline.report.charts.theme import BLUE, GREEN, PURPLE, VERMILION
+from r2k_pipeline.report.charts.tooltip import Line, moment, tooltip
 
 PANEL_WIDTH: Final = 600
 PROFILE_WIDTH: Final = 100
@@ -57,10 +58,10 @@ def value_axis(field: str, scale: Scale, title: str, **axis: Any) -> alt.Y:
     return alt.Y(f"{field}:Q", scale=fixed, axis=alt.Axis(**{**extent, "tickCount": 5, **axis}), title=title)
 
 
-def crosshair(panel: str, x: alt.X, tooltips: Sequence[alt.Tooltip], lookup: Sequence[str] = ()) -> alt.Chart:
+def crosshair(panel: str, x: alt.X, lines: Sequence[Line], lookup: Sequence[str] = ()) -> alt.Chart:
     """A line through the session under the pointer, in all panels at once (see `linked`), with its values.
 
-    `lookup`: which of them are of the report that was known at the session, in the data set `reports`.
+    `lookup`: which fields are of the report that was known at the session, in the data set `reports`.
     """
     hover = alt.selection_point(name=HOVER, empty=False)
     line = alt.Chart(named("sessions"), name=f"{panel}_cross")
@@ -68,7 +69,7 @@ def crosshair(panel: str, x: alt.X, tooltips: Sequence[alt.Tooltip], lookup: Seq
         found = alt.LookupData(data=named("reports"), key="report", fields=list(lookup))
         line = line.transform_lookup(lookup="report", from_=found)
     shown = alt.when(hover).then(alt.value(0.6)).otherwise(alt.value(0))
-    cross: alt.Chart = line.mark_rule(style="crosshair", clip=True).encode(x, opacity=shown, tooltip=list(tooltips))
+    cross: alt.Chart = line.mark_rule(style="crosshair", clip=True).encode(x, opacity=shown, tooltip=tooltip(*lines))
     return cross
 
 
@@ -120,7 +121,7 @@ def watermark(size: int, is_sample: bool) -> list[alt.Chart]:
 def gaps() -> list[alt.Chart]:
     """The spans in which no report stood, shaded, and said where there is room; the next one was overdue."""
     shade = alt.Chart(named("gaps")).mark_rect(style="gap", clip=True)
-    spans = [alt.Tooltip(f"{end}:T", format="%Y-%m-%d", title=f"no report {end}") for end in ("from", "to")]
+    spans = tooltip(*(moment(end, f"no report {end}") for end in ("from", "to")))
     word = (
         alt.Chart(named("gaps"))
         .mark_text(style="label", clip=True)
@@ -172,8 +173,3 @@ def message_panel(text: str, width: int = PANEL_WIDTH) -> alt.Chart:
 def role_scale() -> alt.Scale:
     """Colours of zones, the profile and the close."""
     return alt.Scale(domain=list(EDGE_COLORS), range=list(EDGE_COLORS.values()))
-
-
-def points(name: str) -> alt.Tooltip:
-    """A price in a tooltip."""
-    return alt.Tooltip(f"{name}:Q", format=",.2f")

@@ -17,13 +17,14 @@ from r2k_pipeline.report.charts.layout import (
     watermark,
 )
 from r2k_pipeline.report.charts.theme import BLUE
+from r2k_pipeline.report.charts.tooltip import Line
 from r2k_pipeline.transforms.setups import read_setups
 
 HEIGHT: Final = 90
 SCALE: Final = Scale(0, 100, HEIGHT)
 
 
-def momentum_panel(window: Window, tooltips: list[alt.Tooltip], is_sample: bool) -> alt.LayerChart:
+def momentum_panel(window: Window, lines: list[Line], is_sample: bool) -> alt.LayerChart:
     """RSI(14) of the sessions; the bands beyond its limits are shaded."""
     thresholds = read_setups().thresholds
     oversold, overbought = thresholds["oversold_rsi"], thresholds["overbought_rsi"]
@@ -32,5 +33,5 @@ def momentum_panel(window: Window, tooltips: list[alt.Tooltip], is_sample: bool)
     bands = shaded("y", ((0, oversold), (overbought, 100)))
     line = alt.Chart(named("sessions")).mark_line(clip=True, color=BLUE, strokeWidth=1.4).encode(x, y)
     labels = edge_labels("momentum_labels", alt.value(BLUE))
-    layers = [*watermark(30, is_sample), *bands, line, crosshair("momentum", x, tooltips), labels]
+    layers = [*watermark(30, is_sample), *bands, line, crosshair("momentum", x, lines), labels]
     return panel(layers, HEIGHT, "RSI(14)")

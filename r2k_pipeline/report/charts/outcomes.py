@@ -12,6 +12,8 @@ from r2k_pipeline.report.charts.figure import Figure, Record, Records
 from r2k_pipeline.report.charts.layout import named, panel, watermark
 from r2k_pipeline.report.charts.outcome_rows import Outcomes
 from r2k_pipeline.report.charts.theme import BLUE, VERMILION
+from r2k_pipeline.report.charts.tooltip import SESSION, Line, number, tooltip
+from r2k_pipeline.transforms.setups import read_setups
 
 ROW_HEIGHT: Final = 13
 LABELS: Final = 62
@@ -19,6 +21,7 @@ LABELS: Final = 62
 _READING: Final = [
     "Tick: return after one independent event. Dot and bar: their mean, 95 % interval.",
     "Diamond: mean of all sessions. n: independent events, of all events.",
+    "Markets of the same weeks are one sample, not several; of many rows some stand apart by chance.",
 ]
 _STATISTICS: Final = ("mean_forward_return_ratio", "mean_low_ratio", "mean_high_ratio", "baseline_mean_return_ratio")
 
@@ -55,7 +58,6 @@ def _statistic_rows(statistics: pl.DataFrame) -> Records:
             **{name.removesuffix("_ratio"): row[name] for name in _STATISTICS},
             "setup": row["setup"],
             "row": _named(row),
-            "q_value": row["q_value"],
             "label": f"n {row['independent_events']} of {row['events']}"
             + (": too few" if row["mean_forward_return_ratio"] is None else ""),
             "reading": row["reading"],
@@ -84,11 +86,11 @@ def _panel(setup: str, rows: int, extent: float, is_sample: bool) -> alt.LayerCh
         title="market, sessions",
         axis=alt.Axis(minExtent=LABELS, maxExtent=LABELS, labelOverlap=False),
     )
-    tooltips = [alt.Tooltip("row:N"), alt.Tooltip("session_date:N"), alt.Tooltip("returned:Q", title="return, %")]
+    event = tooltip(Line("row"), SESSION, number("returned", "+.2f", "return, %"))
     events = alt.Chart(named(f"{setup}_events")).mark_tick(color=BLUE, size=ROW_HEIGHT - 4, thickness=1.2, opacity=0.6)
     base = alt.Chart(named(setup)).encode(y=y)
-    said = [alt.Tooltip(f"{name.removesuffix('_ratio')}:Q") for name in _STATISTICS]
-    said += [alt.Tooltip("q_value:Q", format=".2f"), alt.Tooltip("label:N"), alt.Tooltip("reading:N")]
+    means = [number(name, "+.2f") for name in ("mean_forward_return", "baseline_mean_return")]
+    said = tooltip(Line("row"), *means, Line("label"), Line("reading"))
     interval = base.mark_rule(color=VERMILION, strokeWidth=2.5).encode(alt.X("mean_low:Q"), alt.X2("mean_high"))
     mean = base.mark_circle(color=VERMILION, size=55, opacity=1).encode(alt.X("mean_forward_return:Q"), tooltip=said)
     all_sessions = base.mark_point(style="baseline", shape="diamond", size=44, opacity=1).encode(
@@ -96,7 +98,7 @@ def _panel(setup: str, rows: int, extent: float, is_sample: bool) -> alt.LayerCh
     )
     text = base.mark_text(align="left", dx=8, style="label").encode(alt.Text("label:N"), x=alt.value("width"))
     zero = alt.Chart(alt.InlineData(values=[{"x": 0}])).mark_rule(style="reference").encode(alt.X("x:Q"))
-    ticks = events.encode(x, y, tooltip=tooltips)
+    ticks = events.encode(x, y, tooltip=event)
     layers = [*watermark(40, is_sample), zero, ticks, interval, mean, all_sessions, text]
     return panel(layers, ROW_HEIGHT * rows, setup.replace("_", " ").capitalize())
 
@@ -108,11 +110,11 @@ def _description(title: str, statistics: pl.DataFrame) -> str:
     said = f"{len(statistics)} rows of setup, market and horizon, {len(judged)} with enough events for statistics."
     if least is None:
         return f"{title}. {said}"
-    apart = judged.filter((pl.col("mean_low_ratio") > 0) | (pl.col("mean_high_ratio") < 0))
+    apart = judged.filter(pl.col("q_value") <= read_setups().outcomes.false_discovery_rate)
     named_apart = "; ".join(
         f"{row['setup'].replace('_', ' ')} {_named(row)} sessions: mean "
         f"{100 * row['mean_forward_return_ratio']:+.1f} %, n {row['independent_events']}, q {row['q_value']:.2f}"
         for row in apart.to_dicts()
     )
-    intervals = f"Intervals without zero: {named_apart or 'none'}."
-    return f"{title}. {said} {intervals} The least q-value against other moments of the same market is {least:.2f}."
+    differ = f"Rows that differ from other moments of their market: {named_apart or 'none'}."
+    return f"{title}. {said} {differ} The least q-value is {least:.2f}."

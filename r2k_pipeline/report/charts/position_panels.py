@@ -28,6 +28,7 @@ from r2k_pipeline.report.charts.layout import (
 )
 from r2k_pipeline.report.charts.release_steps import build_gaps, build_path, standing_at
 from r2k_pipeline.report.charts.theme import BLUE, GREEN, GREY, PURPLE, SOLID, VERMILION
+from r2k_pipeline.report.charts.tooltip import REPORT, SESSION, Line, moment, number
 from r2k_pipeline.transforms.setups import read_setups
 
 
@@ -168,18 +169,13 @@ def _stepped(measure: str, y: alt.Y, below: list[alt.Chart], window: Window) -> 
     series = alt.Color("series:N", scale=color, legend=None)
     dots = alt.Chart(named(f"{measure}_labels")).mark_circle(size=22, clip=True, opacity=1)
     labels = edge_labels(f"{measure}_labels", series)
-    cross = crosshair(measure, x, *_tooltips(measure))
+    cross = crosshair(measure, x, *_lines(measure))
     return [*below, *gaps(), line, dots.encode(alt.X("at:T"), alt.Y("value:Q"), color=series), cross, labels]
 
 
-def _tooltips(measure: str) -> tuple[list[alt.Tooltip], list[str]]:
+def _lines(measure: str) -> tuple[list[Line], list[str]]:
     """What the crosshair says, and which of it is the report's."""
     form = "+.1f" if measure == "net" else ".0f"
-    values = {f"{group}_{measure}": look.name for group, look in GROUPS.items()}
-    stamps = {"report_date": "report of", "released_at": "released"}
-    tooltips = [
-        alt.Tooltip("session_date:N", title="session"),
-        *(alt.Tooltip(f"{field}:N", title=name) for field, name in stamps.items()),
-        *(alt.Tooltip(f"{field}:Q", title=name, format=form) for field, name in values.items()),
-    ]
-    return tooltips, [*stamps, *values]
+    reported = [REPORT, moment("released_at", "released")]
+    reported += [number(f"{group}_{measure}", form, look.name) for group, look in GROUPS.items()]
+    return [SESSION, *reported], [line.field for line in reported]

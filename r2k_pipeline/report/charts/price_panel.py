@@ -18,7 +18,6 @@ from r2k_pipeline.report.charts.layout import (
     edge_rows,
     named,
     panel,
-    points,
     role_scale,
     time_axis,
     value_axis,
@@ -26,6 +25,7 @@ from r2k_pipeline.report.charts.layout import (
 )
 from r2k_pipeline.report.charts.profile_panel import bin_rows
 from r2k_pipeline.report.charts.theme import BLUE, GREEN, GREY, PURPLE, SOLID, VERMILION
+from r2k_pipeline.report.charts.tooltip import Line
 
 HEIGHT: Final = 340
 AVERAGES: Final = ("sma_50", "sma_100", "sma_200")
@@ -103,10 +103,10 @@ def _marks(known: Known, scale: Scale) -> list[tuple[str, float, str]]:
     return [mark for mark in marks if scale.holds(mark[1])]
 
 
-def price_panel(scale: Scale, window: Window, tooltips: list[alt.Tooltip], is_sample: bool) -> alt.LayerChart:
+def price_panel(scale: Scale, window: Window, lines: list[Line], is_sample: bool) -> alt.LayerChart:
     """Candles over ranges and zones, with the averages."""
     layers = [*watermark(84, is_sample), _boxes(window, scale), _zones(), *_candles(), _averages()]
-    cross = crosshair("price", time_axis("at", window, "session close"), tooltips)
+    cross = crosshair("price", time_axis("at", window, "session close"), lines)
     title = "Price, averages, ranges, support and resistance"
     chart: alt.LayerChart = panel([*layers, cross], HEIGHT, title).resolve_scale(
         color="independent", strokeDash="independent"
@@ -117,18 +117,13 @@ def price_panel(scale: Scale, window: Window, tooltips: list[alt.Tooltip], is_sa
 def _boxes(window: Window, scale: Scale) -> alt.Chart:
     x = time_axis("from", window, "session close")
     y = value_axis("low", scale, "index points", format=",.0f" if scale.high - scale.low > 20 else ",.2f")
-    tooltips = [alt.Tooltip(f"{name}:N") for name in ("start_date", "first_confirmed_date", "end_date", "sessions")]
     box = alt.Chart(named("boxes")).mark_rect(style="box", clip=True, strokeDash=[4, 2])
-    tooltips += [points("low"), points("high")]
-    boxes: alt.Chart = box.encode(x, alt.X2("to"), y, alt.Y2("high"), tooltip=tooltips)
+    boxes: alt.Chart = box.encode(x, alt.X2("to"), y, alt.Y2("high"))
     return boxes
 
 
 def _zones() -> alt.Chart:
     color = alt.Color("role:N", scale=role_scale(), legend=None)
-    tooltips = [
-        alt.Tooltip(f"{name}:N") for name in ("role", "kind", "touches", "strength", "confirmed_date", "evidence")
-    ]
     zone = alt.Chart(named("zones")).mark_rect(clip=True, fillOpacity=0.09, strokeOpacity=0.6, strokeWidth=0.6)
     zones: alt.Chart = zone.encode(
         alt.X("from:T"),
@@ -137,7 +132,6 @@ def _zones() -> alt.Chart:
         alt.Y2("high"),
         fill=color,
         stroke=color,
-        tooltip=[points("price"), *tooltips],
     )
     return zones
 

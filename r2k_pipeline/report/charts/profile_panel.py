@@ -3,6 +3,8 @@
 Belongs here: the panel that shares the axis of prices. Not here: the levels of the profile (transforms/).
 """
 
+from typing import Final
+
 import altair as alt
 import polars as pl
 
@@ -14,12 +16,23 @@ from r2k_pipeline.report.charts.layout import (
     edge_labels,
     named,
     panel,
-    points,
     role_scale,
     value_axis,
     watermark,
 )
 from r2k_pipeline.report.charts.theme import BLUE, SOLID
+from r2k_pipeline.report.charts.tooltip import Line, number, points, tooltip
+
+_ZONE: Final = (
+    points("price"),
+    Line("role"),
+    Line("kind"),
+    Line("touches"),
+    number("strength", ".1f"),
+    Line("confirmed_date", "confirmed"),
+    Line("evidence"),
+)
+"""What a zone says here: in the panel of prices the crosshair is above everything."""
 
 
 def bin_rows(known: Known, scale: Scale) -> Records:
@@ -45,11 +58,11 @@ def profile_panel(known: Known, scale: Scale, is_sample: bool) -> alt.LayerChart
         "volume:Q", title=unit, axis=alt.Axis(tickCount=2, grid=False, titlePadding=2), scale=alt.Scale(zero=True)
     )
     shade = alt.condition("datum.is_value_area", alt.value(0.75), alt.value(0.35))
-    tooltips = [points("bin_low"), points("bin_high"), alt.Tooltip("volume:Q", title=unit, format=",.1f")]
+    bin_of = tooltip(points("bin_low"), points("bin_high"), number("volume", ",.1f", unit))
     bars = (
         alt.Chart(named("bins"))
         .mark_rect(color=BLUE, clip=True)
-        .encode(x, y, alt.Y2("bin_high"), x2=alt.value(0), opacity=shade, tooltip=tooltips)
+        .encode(x, y, alt.Y2("bin_high"), x2=alt.value(0), opacity=shade, tooltip=bin_of)
     )
     rules = [
         alt.Chart(named("profile"))
@@ -60,7 +73,12 @@ def profile_panel(known: Known, scale: Scale, is_sample: bool) -> alt.LayerChart
     zones = (
         alt.Chart(named("zones"))
         .mark_rect(clip=True, fillOpacity=0.12)
-        .encode(alt.Y("low:Q"), alt.Y2("high"), fill=alt.Fill("role:N", scale=role_scale(), legend=None))
+        .encode(
+            alt.Y("low:Q"),
+            alt.Y2("high"),
+            fill=alt.Fill("role:N", scale=role_scale(), legend=None),
+            tooltip=tooltip(*_ZONE),
+        )
     )
     labels = edge_labels("price_labels", alt.Color("series:N", scale=role_scale(), legend=None))
     return panel([*watermark(18, is_sample), zones, bars, *rules, labels], scale.height, title, PROFILE_WIDTH)

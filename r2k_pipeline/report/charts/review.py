@@ -28,6 +28,7 @@ from r2k_pipeline.report.charts.price_panel import AVERAGES, price_panel, price_
 from r2k_pipeline.report.charts.profile_panel import profile_panel
 from r2k_pipeline.report.charts.reading import describe_review, say_no_positions
 from r2k_pipeline.report.charts.release_steps import build_steps
+from r2k_pipeline.report.charts.tooltip import SESSION, Line, number, points
 
 MARGIN: Final = 0.01
 """Share of the window that is free on both sides."""
@@ -43,10 +44,10 @@ def build_review(known: Known, is_sample: bool) -> Figure:
     scale, steps = price_scale(known), _steps(known, window)
     data: dict[str, Records] = {"sample": [{"word": "SAMPLE"}] if is_sample else [], **price_rows(known, scale, window)}
     data |= {"momentum_labels": _momentum_labels(known.sessions)}
-    prices = price_panel(scale, window, _price_tooltips(), is_sample)
+    prices = price_panel(scale, window, _price_lines(), is_sample)
     panels: list[alt.Chart | alt.LayerChart | alt.HConcatChart] = [
         alt.hconcat(prices, profile_panel(known, scale, is_sample), spacing=4),
-        momentum_panel(window, [_said("session_date"), _number("rsi_14", ".1f")], is_sample),
+        momentum_panel(window, [SESSION, number("rsi_14", ".1f")], is_sample),
     ]
     crossed = ["price", "momentum"]
     if steps.is_empty():
@@ -87,16 +88,8 @@ def _momentum_labels(sessions: pl.DataFrame) -> Records:
     return edge_rows([] if rsi is None else [(f"RSI {rsi:.1f}", rsi, "rsi_14")], MOMENTUM)
 
 
-def _price_tooltips() -> list[alt.Tooltip]:
-    return [_said("session_date"), *(_number(name, ",.2f") for name in PRICES), _number("rsi_14", ".1f")]
-
-
-def _said(name: str) -> alt.Tooltip:
-    return alt.Tooltip(f"{name}:N", title=name.replace("_", " "))
-
-
-def _number(name: str, form: str) -> alt.Tooltip:
-    return alt.Tooltip(f"{name}:Q", format=form, title=name.replace("_", " "))
+def _price_lines() -> list[Line]:
+    return [SESSION, *map(points, PRICES), number("rsi_14", ".1f")]
 
 
 def _subtitle(known: Known) -> list[str]:

@@ -12,7 +12,8 @@ from typing import Any, Final
 import duckdb
 
 from r2k_pipeline.report.brief import Page
-from r2k_pipeline.report.brief_facts import MART, OUTCOMES, REPORTS
+from r2k_pipeline.report.brief_facts import MART, OUTCOMES, REPORTS, read_records
+from r2k_pipeline.report.brief_technicals import records
 from r2k_pipeline.report.site.edition import Edition
 from r2k_pipeline.report.site.tables import Asked, Column, DataTable, Folded, ask, build_table, slug
 
@@ -85,14 +86,11 @@ _OUTCOME: Final = (
         Column(f"{OUTCOMES}.{name}", label=label, signed="return" in name or name.startswith("mean_"))
         for name, label in {
             "mean_forward_return_ratio": "mean return",
-            "mean_low_ratio": "95 % from",
-            "mean_high_ratio": "95 % to",
             "baseline_mean_return_ratio": "any session",
             "excess_return_ratio": "excess",
             "median_forward_return_ratio": "median return",
             "hit_rate_ratio": "hit rate",
             "baseline_hit_rate_ratio": "hit rate, any session",
-            "p_value": "p",
             "q_value": "q",
         }.items()
     ),
@@ -126,6 +124,7 @@ def levels(connection: duckdb.DuckDBPyConnection, page: Page) -> DataTable:
         asked,
         row_id="level-{level_id}",
         empty="No level is known at this close: there are none before the first confirmed pivot.",
+        note=records(read_records(connection, page.session)).text,
     )
 
 

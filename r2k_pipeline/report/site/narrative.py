@@ -98,6 +98,6 @@ def _evidence(figures: Sequence[Figure], ids: Mapping[tuple[str, str], str]) -> 
 
 
 def _one(figure: Figure, id: str) -> Evidence:
-    known = figure.column in TABLES[figure.table].column_names()
-    anchor = f"{figure.table}.{figure.column}" if known else figure.table
-    return Evidence(id, figure.text, figure.column, f"dictionary.html#{anchor}")
+    table = TABLES.get(figure.table)  # none where a macro gives the row
+    anchor = f"{figure.table}.{figure.column}" if table and figure.column in table.column_names() else figure.table
+    return Evidence(id, figure.text, figure.column, f"dictionary.html#{anchor}" if table else "dictionary.html")

@@ -18,7 +18,7 @@ from r2k_pipeline.contracts.table import TABLES
 from r2k_pipeline.report.brief_statements import Row, Value
 
 NOT_KNOWN: Final = "—"
-_SHORT_UNITS: Final = {
+SHORT_UNITS: Final = {
     "ratio, 1 = 100 %": "%",
     "ratio a year, 1 = 100 %": "% a year",
     "share of open interest, -1..1": "% of OI",
@@ -27,7 +27,7 @@ _SHORT_UNITS: Final = {
     "0..100": "0–100",
     "today's contract equivalents": "contracts",
     "UTC instant": "UTC",
-    "evidence and holds": "score",
+    "prices and holds": "score",
     "pieces of evidence": "pieces",
     "as `unit` says": "see unit",
 }
@@ -67,7 +67,7 @@ class Column:
     @property
     def short_unit(self) -> str:
         """The unit under the header, in the words of a table."""
-        return "state" if self.is_state else _SHORT_UNITS.get(self._unit, self._unit)
+        return "state" if self.is_state else SHORT_UNITS.get(self._unit, self._unit)
 
     @cached_property
     def is_state(self) -> bool:

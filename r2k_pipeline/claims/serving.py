@@ -1,0 +1,81 @@
+"""A process that runs SQL which somebody else wrote, as seen from inside: limits, and one request after the other.
+
+Belongs here: what every such process does. Not here: what it opens and answers (worker.py, report/query_worker.py),
+its life (process.py). It imports little, as a user waits for it to start.
+"""
+
+import os
+import resource
+import sys
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any, Final, Protocol, TypeVar
+
+import duckdb
+
+from r2k_pipeline.claims.bounds import QueryError, first_line
+from r2k_pipeline.claims.shown import printable
+
+ROWS: Final = b"+"
+REFUSED: Final = b"-"
+SHORT: Final = b"!"
+"""How an answer begins: with what was asked for, with the reason why there is none, with how memory fell short."""
+
+
+class Setup(Protocol):
+    """What a process starts with: how long one request may take, and the most data that the process may hold."""
+
+    @property
+    def seconds(self) -> float: ...
+    @property
+    def process_bytes(self) -> int: ...
+
+
+Started = TypeVar("Started", bound=Setup)
+Opened = TypeVar("Opened")
+
+
+def answer_requests(start: Callable[[Started], Opened], answer: Callable[[Opened, Started, Any], bytes]) -> None:
+    """Answer what comes through the pipe whose number is the first argument, until its other end is closed.
+
+    The first message is the setup, the others are requests; each is answered with ROWS, REFUSED or SHORT and more.
+    """
+    pipe = Connection(int(sys.argv[1]))
+    messages = _messages(pipe)
+    setup = next(messages)
+    # Functions take memory that DuckDB's own limit does not count.
+    for limit, most in ((resource.RLIMIT_DATA, setup.process_bytes), (resource.RLIMIT_CORE, 0)):
+        _, highest = resource.getrlimit(limit)
+        resource.setrlimit(limit, (most, most) if highest == resource.RLIM_INFINITY else (min(most, highest),) * 2)
+    try:
+        opened = start(setup)
+    except (QueryError, duckdb.Error) as error:
+        pipe.send_bytes(REFUSED + first_line(error).encode())
+        return
+    pipe.send_bytes(ROWS)
+    for request in messages:
+        try:
+            said = ROWS + answer(opened, setup, request)
+        except (QueryError, duckdb.Error, MemoryError) as error:
+            shortages = duckdb.OutOfMemoryException, MemoryError
+            is_short = isinstance(error, shortages) or isinstance(error.__cause__, shortages)
+            said = (SHORT if is_short else REFUSED) + printable(str(error) or "Out of Memory").encode()
+        pipe.send_bytes(said)
+
+
+def _messages(pipe: "Connection[Any, Any]") -> Iterator[Any]:
+    """What comes through the pipe. When its other end closes, also in the midst of a query, the process ends."""
+    waiting: SimpleQueue[Any] = SimpleQueue()
+
+    def listen() -> None:
+        try:
+            while True:
+                waiting.put(pipe.recv())
+        except (EOFError, OSError):
+            os._exit(0)
+
+    Thread(target=listen, name="listen", daemon=True).start()
+    while True:
+        yield waiting.get()

@@ -1,0 +1,65 @@
+"""What is wrong with what somebody wrote, in plain words: key, value, rule, and the nearest name that there is.
+
+Belongs here: pydantic's findings reworded for people. Not here: what is allowed (the models), who is told (callers).
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import date
+from difflib import get_close_matches
+from typing import Any, Final
+
+from pydantic import BaseModel, ValidationError
+
+_REWORDED: Final = {
+    "missing": "is missing",
+    "string_pattern_mismatch": "does not fit the pattern '{pattern}'",
+    "literal_error": "is none of {expected}",
+    "model_type": "should be a table",
+    "dict_type": "should be a table",
+    "none_required": "should be left out",
+}
+"""By pydantic's type of a finding, with the facts that it gives; the messages of other types are plain already."""
+
+
+def say_mistakes(error: ValidationError, model: type[BaseModel], about: str = "") -> Iterator[str]:
+    """Each finding on a `model` as `key = value: what is wrong`; `about` stands where a rule is about the whole."""
+    for found in error.errors():
+        key = ".".join(map(str, found["loc"])) or about
+        if found["type"] == "extra_forbidden":
+            meant = ", ".join(nearest(str(found["loc"][-1]), _keys(model)))
+            yield f"{key}: no such key; next: take it away, or rename it to {meant}"
+            continue
+        shown = "" if found["type"] == "missing" else _shown(found["input"])
+        yield f"{key}{shown}: {_reason(found)}".removeprefix(": ")
+
+
+def nearest(name: str, names: Iterable[str]) -> list[str]:
+    """The one of `names` that was meant, by its letters; all of them where none is near."""
+    there_are = sorted(names)
+    return get_close_matches(name, there_are, n=1) or there_are
+
+
+def _keys(model: type[BaseModel]) -> set[str]:
+    """Every key of a model and of the tables in it."""
+    schema = model.model_json_schema()
+    return {key for table in (schema, *schema.get("$defs", {}).values()) for key in table.get("properties", {})}
+
+
+def _reason(found: Any) -> str:
+    facts = found.get("ctx", {})
+    if found["type"] == "value_error":  # a rule of ours, which pydantic would introduce as a "Value error"
+        return str(facts["error"])
+    if found["type"] in _REWORDED:
+        return _REWORDED[found["type"]].format_map(facts)
+    message: str = found["msg"]
+    return re.sub(r"^(Input|[A-Z][a-z]+) should", "should", message)
+
+
+def _shown(value: object) -> str:
+    """` = value` as a TOML file has it; nothing of a table, a list or nothing at all."""
+    if isinstance(value, bool):
+        return f" = {str(value).lower()}"
+    if isinstance(value, str):
+        return f" = {value!r}"
+    return f" = {value}" if isinstance(value, int | float | date) else ""

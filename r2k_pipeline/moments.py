@@ -1,0 +1,58 @@
+"""Moments as people say them: an instant with its zone, or a day, which means that day's close in New York.
+
+Belongs here: text to UTC instants, and that none is still to come. Not here: what was known at a moment.
+"""
+
+from datetime import UTC, date, datetime
+from typing import Final
+
+HOW: Final = "say it with its zone, e.g. 2025-03-14T15:00-04:00, or as a day, e.g. 2025-03-14, for that day's close"
+
+FIRST: Final = date(1927, 1, 3)
+
+
+def read_moment(said: object) -> datetime:
+    """The UTC instant that is meant. Raises ValueError, with what to say instead, also for one still to come."""
+    moment, now = _parsed(said), datetime.now(UTC)
+    if type(moment) is date:
+        if moment > now.date():
+            raise ValueError(f"{moment} is still to come; next: leave it out")
+        moment = close_of(moment)
+    if not isinstance(moment, datetime) or moment.tzinfo is None:
+        raise ValueError(HOW)
+    if moment > now:
+        raise ValueError(f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC is still to come; next: leave it out")
+    return moment.astimezone(UTC)
+
+
+def close_of(day: date) -> datetime:
+    """The close of New York's stock exchange, half-days included. Raises ValueError for a day without a session."""
+    return session_of(day)[1]
+
+
+def session_of(day: date) -> tuple[datetime, datetime]:
+    """The open and the close, UTC. Raises ValueError for a day without a session."""
+    from exchange_calendars import get_calendar  # noqa: PLC0415  (pulls in pandas)
+
+    if day < FIRST:
+        raise ValueError(f"{day} is before {FIRST}, where the oldest prices begin; next: say a later day")
+    week = get_calendar("XNYS", start=f"{date.fromordinal(day.toordinal() - 14)}", end=f"{day}")
+    sessions = [session.date() for session in week.sessions]
+    if sessions[-1] != day:
+        raise ValueError(f"the exchange is closed on {day}; next: say {sessions[-1]}, the session before it")
+    start, end = (moments.iloc[-1].to_pydatetime().astimezone(UTC) for moments in (week.opens, week.closes))
+    return start, end
+
+
+def _parsed(said: object) -> object:
+    """A day where only a day is said, an instant where it has an hour; anything else as it is."""
+    if not isinstance(said, str):
+        return said
+    try:
+        return date.fromisoformat(said.strip())
+    except ValueError:
+        pass
+    try:
+        return datetime.fromisoformat(said.strip())
+    except ValueError as error:
+        raise ValueError(HOW) from error

@@ -1,0 +1,67 @@
+"""Answers of which too many rows are refused: such an item has failed, and none of its rows is taken.
+
+Belongs here: how many are too many, and what is said of refused rows. Not here: the rules (contracts,
+sources/screening.py), what is appended (recording.py).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+
+from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.sources.screening import DIFFERS, Screened, refuse_rest
+
+FEW_ROWS: Final = 3
+"""As many refused rows of one item are never too many, but for all of them: of a short file they are a large share."""
+RULES_NAMED: Final = 2
+NEXT: Final = 'mend or replace it; r2k sql "select rule, row_key, row_values from meta.quarantine" shows the rows'
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What is left of some answers. By origin: why an answer failed, and what a reader should know of the others."""
+
+    screened: Screened
+    failures: Mapping[str, str]
+    remarks: Mapping[str, tuple[str, ...]]
+
+
+def judge_refusals(table: type[Table], screened: Screened, share: float) -> Judged:
+    """`screened` without the rows of answers that failed by what was refused of them.
+
+    An answer failed where every row is refused, or more than `share` of them and FEW_ROWS. Its sound rows are refused
+    with the others: of a file whose days are shifted some fit by chance. Rows that another file has otherwise are
+    settled, not broken: they do not count, and are told.
+    """
+    differs = pl.col("rule").str.starts_with(DIFFERS)
+    broken, settled = screened.refused.filter(~differs), screened.refused.filter(differs)
+    read = pl.concat([frame.select("source") for frame in (screened.rows, screened.refused, screened.identical)])
+    counts = broken.group_by("source").len("broken").join(read.group_by("source").len("read"), on="source")
+    too_many = (pl.col("broken") == pl.col("read")) | (pl.col("broken") > share * pl.col("read") + FEW_ROWS)
+    failed = dict(counts.filter(too_many).select("source", "read").iter_rows())
+    return Judged(
+        refuse_rest(table, screened, list(failed)),
+        {origin: _failure(broken.filter(source=origin), rows) for origin, rows in failed.items()},
+        {str(origin): tuple(_differing(rows)) for (origin,), rows in settled.group_by("source")},
+    )
+
+
+def _failure(broken: pl.DataFrame, read: int) -> str:
+    """`52 of 52 rows refused: report_date is not a day (52), e.g. ...; next: ...`."""
+    rules = broken["rule"].value_counts(sort=True).head(RULES_NAMED)
+    named = ", ".join(f"{rule} ({count:,})" for rule, count in rules.iter_rows())
+    first = broken.filter(rule=rules["rule"][0]).row(0, named=True)
+    column = first["rule"].split()[0]
+    value = json.loads(first["row_values"]).get(column)
+    example = first["row_key"] + (f" ({column} {value})" if value and value not in first["row_key"] else "")
+    return f"{broken.height:,} of {read:,} rows refused: {named}, e.g. {example}; next: {NEXT}"
+
+
+def _differing(settled: pl.DataFrame) -> list[str]:
+    standing = pl.col("rule").str.strip_prefix(DIFFERS)
+    counted = settled.group_by(standing, maintain_order=True).agg(pl.len(), pl.col("row_key").first())
+    said = "{} has {:,} of its rows otherwise and stands, as it reaches at least as far, e.g. {}"
+    return [said.format(*row) for row in counted.iter_rows()]

@@ -1,0 +1,102 @@
+"""The Dagster UI with its daemon, on loopback, for its own pages only.
+
+Belongs here: what `r2k ui` serves, and to whom. Not here: what is in the UI, which is Dagster's.
+"""
+
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import timedelta
+from typing import Final
+
+import dagster as dg
+import uvicorn
+from dagster._core.workspace.context import WorkspaceProcessContext
+from dagster._core.workspace.load_target import ModuleTarget
+from dagster._daemon.controller import DagsterDaemonController, create_daemons_from_instance
+from dagster_webserver.app import create_app_from_workspace_process_context
+from dagster_webserver.version import __version__ as webserver_version
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from r2k_pipeline.lake import LakeError
+from r2k_pipeline.orchestration.instance import open_instance
+from r2k_pipeline.orchestration.launcher import end_dead_runs
+from r2k_pipeline.orchestration.run import Run
+
+ADDRESS: Final = "127.0.0.1"
+STOP_SECONDS: Final = 2
+"""How long an open page may keep the server from ending."""
+
+
+class OwnPagesOnly:
+    """An application behind it answers requests of its own pages, and of programs on this machine.
+
+    Dagster executes what any page sends, `Host` and `Origin` whatever they are, and changes things by GET as well, with
+    which a browser sends no Origin.
+    """
+
+    def __init__(self, app: ASGIApp, port: int) -> None:
+        self._app = app
+        self._hosts = {f"{name}:{port}" for name in (ADDRESS, "localhost")}
+        self._origins = {f"http://{host}" for host in self._hosts}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        reason = self._refused(scope) if scope["type"] in {"http", "websocket"} else None
+        if reason is None:
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008, "reason": reason})
+        else:
+            await PlainTextResponse(f"{reason}\n", 403)(scope, receive, send)
+
+    def _refused(self, scope: Scope) -> str | None:
+        headers = Headers(scope=scope)
+        if headers.get("host") not in self._hosts:
+            return "not this server's name; next: open it as the address that `r2k ui` printed"
+        if headers.get("origin", next(iter(self._origins))) not in self._origins:
+            return "another origin: only this server's own pages may ask"
+        if scope["type"] == "http" and scope["path"].rstrip("/") == "/graphql" and scope["method"] != "POST":
+            return "a query comes by POST"
+        return None
+
+
+def serve_ui(run: Run, port: int) -> None:
+    """Serve until told to stop. Raises LakeError where Dagster's records cannot be kept.
+
+    The settings of `run` must be in the environment: the process that runs the steps takes them from there.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with _port(port) as listening, open_instance(run.settings, writes_one_run=False) as instance:
+        end_dead_runs(instance, run.lake.root, timedelta())
+        with _workspace(instance) as workspace:
+            app = create_app_from_workspace_process_context(workspace)
+            print(f"r2k: the UI of {run.lake.root} is on http://{ADDRESS}:{port}", flush=True)
+            guarded = OwnPagesOnly(app, port)
+            config = uvicorn.Config(guarded, log_level="warning", timeout_graceful_shutdown=STOP_SECONDS)
+            with suppress(KeyboardInterrupt):  # told to stop
+                uvicorn.Server(config).run([listening])
+
+
+def _port(port: int) -> socket.socket:
+    """The port, held before anything is started; raises LakeError."""
+    try:
+        return socket.create_server((ADDRESS, port))
+    except OSError as error:
+        raise LakeError(
+            f"port {port} on {ADDRESS}: {os.strerror(error.errno or 0)}; next: r2k ui --port {port + 1}"
+        ) from error
+
+
+@contextmanager
+def _workspace(instance: dg.DagsterInstance) -> Iterator[WorkspaceProcessContext]:
+    """A process for the steps, and Dagster's daemons (queue, schedules, monitoring) in threads of this one."""
+    target = ModuleTarget("r2k_pipeline.definitions", None, None, "r2k")
+    with ExitStack() as stack:
+        workspace = stack.enter_context(WorkspaceProcessContext(instance, target, version=webserver_version))
+        daemons = [stack.enter_context(daemon) for daemon in create_daemons_from_instance(instance)]
+        stack.enter_context(DagsterDaemonController(workspace, daemons))
+        yield workspace

@@ -1,0 +1,32 @@
+"""Text, names and files as SQL writes them.
+
+Belongs here: quoting, in one place for DuckDB and PostgreSQL. Not here: any query.
+"""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def literal(text: str | Path) -> str:
+    """A text, quoted for SQL."""
+    return "'" + str(text).replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    """A name, quoted for SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def pattern(file: Path) -> str:
+    """The glob that only this path fits: DuckDB takes every path that it reads for a pattern."""
+    return re.sub(r"[\[*?]", r"[\g<0>]", str(file))
+
+
+def parquet(files: Iterable[Path]) -> str:
+    """What stands behind FROM for the rows of these files and no others, columns by name.
+
+    Nothing is read from their path: DuckDB would make a column of a folder that is named `key=value`.
+    """
+    patterns = ", ".join(literal(pattern(file)) for file in files)
+    return f"read_parquet([{patterns}], hive_partitioning = false, union_by_name = true)"

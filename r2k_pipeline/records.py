@@ -1,0 +1,60 @@
+"""Dagster's records as files: where they are, and whether they are sound.
+
+Belongs here: what can be known without Dagster. Not here: writing them (orchestration/instance.py).
+"""
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+from r2k_pipeline.lake import Lake
+from r2k_pipeline.settings import Settings
+
+EVENTS: Final = "history/runs"
+"""The folder of the event log, where Dagster keeps it unless it is told otherwise."""
+_NEXT: Final = {
+    "SQLITE_FULL": "free space on that disk",
+    "SQLITE_IOERR": "check the disk",
+    "SQLITE_BUSY": "end the process that has it open",
+    "SQLITE_LOCKED": "end the process that has it open",
+    "SQLITE_READONLY": "check owner and mode",
+    "SQLITE_CANTOPEN": "check owner, mode and disk",
+}
+
+
+def home_of(settings: Settings) -> Path:
+    """Dagster's home: DAGSTER_HOME where a user set it, else a folder of the source's lake.
+
+    A replay's is in its own folder whatever is set: Dagster must not take its tables for the newest ones.
+    """
+    brought = os.environ.get("DAGSTER_HOME")
+    if brought and settings.as_of is None:
+        return Path(brought).absolute()
+    return Lake.of(settings.lake, settings.source, settings.as_of).derived / ".dagster"
+
+
+def why_not_kept(home: Path, error: BaseException | None) -> str:
+    """What SQLite says, and what to do. A damaged file may go: it holds what runs did, and no data."""
+    kind = getattr(error, "sqlite_errorname", "")
+    remedies = (remedy for name, remedy in _NEXT.items() if kind.startswith(name))
+    return (
+        f"{home}: Dagster's records cannot be kept: {error}; "
+        f"next: {next(remedies, f'take away {home}: no data is in it')}"
+    )
+
+
+def examine_records(home: Path) -> str | None:
+    """What is wrong with the records, in one line; None where nothing is, or where there are none yet."""
+    for file in sorted([*home.glob("history/*.db"), *home.glob(f"{EVENTS}/index.db"), *home.glob("schedules/*.db")]):
+        try:
+            connection = sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=1)
+            try:
+                (said,) = connection.execute("pragma quick_check(1)").fetchone()
+            finally:
+                connection.close()
+            if said != "ok":
+                raise sqlite3.DatabaseError(said)
+        except sqlite3.Error as error:
+            return f"{file.name}: {why_not_kept(home, error)}"
+    return None

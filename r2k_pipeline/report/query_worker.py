@@ -1,0 +1,105 @@
+"""What the process of `r2k sql` does: one SELECT on the warehouse, its rows into a file that its parent reads.
+
+Belongs here: what runs under the limits. Not here: those (claims/serving.py), where the rows go then (query.py). It
+imports little, as a user waits for it to start.
+"""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import duckdb
+import pyarrow as pa
+
+from r2k_pipeline.claims.bounds import QueryError, RefusedError, first_line, one_select, stopped_after
+from r2k_pipeline.claims.serving import answer_requests
+from r2k_pipeline.locked import connect_locked
+from r2k_pipeline.report.cells import Format, projection
+from r2k_pipeline.report.row_formats import write_rows
+
+BATCH_ROWS: Final = 10_000
+READS: Final = "one SELECT (or from, values, with, describe, show, summarize)"
+THREADS: Final = min(4, os.cpu_count() or 1)
+"""A thread's stack counts as memory."""
+
+
+@dataclass(frozen=True)
+class QuerySetup:
+    """The warehouse, DuckDB's limit of memory and that of the process, and how long the query may take."""
+
+    warehouse: Path
+    memory_limit: str
+    seconds: float
+    process_bytes: int
+
+
+@dataclass(frozen=True)
+class Query:
+    """One SELECT, and the number of the open file that takes its rows."""
+
+    text: str
+    output: Format
+    stream: int
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The connection, and whose data it reads."""
+
+    connection: duckdb.DuckDBPyConnection
+    label: str
+    is_sample: bool
+
+
+def serve() -> None:
+    """Answer one query after the other with a JSON list: rows, label, whether it is the sample."""
+    answer_requests(_open, _answer)
+
+
+def _open(setup: QuerySetup) -> Opened:
+    try:
+        connection = connect_locked(setup.warehouse, setup.memory_limit, THREADS)
+    except duckdb.Error as error:
+        raise QueryError(f"cannot be opened: {first_line(error)}") from error
+    try:
+        (told,) = connection.execute("select label, is_sample from meta.generation").fetchall()
+    except (duckdb.CatalogException, duckdb.BinderException) as error:
+        raise QueryError(f"published by another version: {first_line(error)}") from error
+    return Opened(connection, *told)
+
+
+def _answer(opened: Opened, setup: QuerySetup, query: Query) -> bytes:
+    try:
+        one_select(opened.connection, query.text)
+        with stopped_after(opened.connection, setup.seconds), os.fdopen(query.stream, "wb", closefd=False) as body:
+            rows = _write(opened.connection, query, body)
+    except RefusedError as error:
+        raise QueryError(f"{error}; next: {READS}") from error
+    except OSError as error:
+        raise QueryError(f"its rows cannot be kept: {error}; next: free space in TMPDIR") from error
+    return json.dumps([rows, opened.label, opened.is_sample]).encode()
+
+
+def _write(connection: duckdb.DuckDBPyConnection, query: Query, body: BinaryIO) -> int:
+    relation = connection.sql(query.text)
+    twice = [name for name, times in Counter(map(str.lower, relation.columns)).items() if times > 1]
+    if twice:
+        raise QueryError(f"two columns are named {twice[0]!r}; next: give one another name, `... as other`")
+    reader = relation.project(projection(relation.columns, relation.types, query.output)).to_arrow_reader(BATCH_ROWS)
+    return write_rows(reader.schema, _batches(reader), query.output, body)
+
+
+def _batches(reader: Any) -> Iterator[Any]:
+    """The reader's batches; what goes wrong in DuckDB then comes as an error of Arrow or of the system."""
+    while True:
+        try:
+            batch = reader.read_next_batch()
+        except StopIteration:
+            return
+        except (pa.ArrowException, OSError) as error:
+            raise QueryError(str(error).splitlines()[0]) from error
+        yield batch

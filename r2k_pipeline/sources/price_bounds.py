@@ -1,0 +1,67 @@
+"""Bounds of what prices can be: every limit with its unit and its reason, in one place.
+
+Belongs here: the limits, and the rules that one row breaks by itself. Not here: what is done with a file or a series
+that is beyond them (wrong_files.py, plausibility.py).
+"""
+
+from datetime import date
+from typing import Final
+
+import polars as pl
+
+HIGHEST_PRICE: Final = 1e7
+"""Index points or USD: ten times the dearest share and the highest index there are (Berkshire, Merval)."""
+LOWEST_PRICE: Final = 1e-4
+"""Index points or USD: the smallest step in which any exchange quotes."""
+HIGHEST_VOLUME: Final = 1e13
+"""Shares or contracts a session: a hundred times what a whole exchange trades."""
+POSSIBLE: Final = {
+    "price_possible": (pl.max_horizontal("open", "high", "low", "close") <= HIGHEST_PRICE)
+    & (pl.min_horizontal("open", "high", "low", "close") >= LOWEST_PRICE),
+    "volume_possible": (pl.col("volume") <= HIGHEST_VOLUME).fill_null(True),
+}
+"""Rules by name, true where a bar is possible; a price or volume that is not there breaks none of them."""
+
+CLOSED_SHARE: Final = 0.05
+"""Of a file's rows. Days that are one off put a fifth of them on closed days; a future has one in 500."""
+CLOSED_ROWS: Final = 3
+"""Rows: fewer on closed days are a vendor's stray ones, however short the file."""
+SKIPPING_SHARE: Final = 1 / 3
+"""Of the steps from one row to the next. All of them skip sessions in a weekly file; gaps are few, however long."""
+SKIPPING_STEPS: Final = 10
+"""Steps: fewer say nothing about how often a file has a row."""
+REGULAR_SINCE: Final = date(1970, 1, 1)
+"""The exchange calendar does not know every closed day before."""
+
+STEP: Final = 1.4
+"""Times the close before, up or down. The widest of any index, fund or future is 1.26 (^GSPC 1987-10-19); the smallest
+usual split is 1.5."""
+WIDE_STEP: Final = 5.0
+"""The same for context symbols, which may measure volatility (^VIX 2018-02-05: 2.16), and across a gap."""
+GAP_DAYS: Final = 7
+"""Days from one close to the next that are no gap (September 2001)."""
+REACH: Final = 12.0
+"""Median true ranges that a high or a low may be away from open, close and the close before (QQQ 2015-08-24: 9.2)."""
+LEAST_REACH: Final = 0.05
+"""As a ratio: less is left alone, however calm the sessions before were."""
+REACH_SESSIONS: Final = 63
+"""Sessions before, of whose true ranges the median is taken."""
+LEAST_SESSIONS: Final = 20
+"""Of them; with fewer, the median of the whole series stands for it."""
+
+RECENT: Final = 250
+"""Newest sessions by which a series is told from another one."""
+COMMON: Final = 20
+"""Sessions that two series must have in common to be compared."""
+TRACKED: Final = 0.001
+"""Ratio: the median difference of one-day returns within one market is below it (^RUT and RTY=F: 0.0006)."""
+BETTER: Final = 2.0
+"""Times: another market's series is this much nearer than the own one's only where the files are mixed up."""
+COPIED_SHARE: Final = 0.5
+"""Of common sessions with the same close: by chance it is one in a thousand."""
+DRIFT: Final = 0.005
+"""Ratio a year that a fund gains on its index where dividends are in its prices (QQQ: 0.007); traded, at most 0.001."""
+DRIFT_YEARS: Final = 5.0
+"""Years that it takes to see that."""
+DRIFT_SESSIONS: Final = 2520
+"""The newest sessions (ten years) by which it is judged: not every fund always paid."""

@@ -1,0 +1,45 @@
+-- In how many sessions SMA 50 and SMA 200 of a market will have crossed if every close from `ts` on is that of `ts`:
+-- exact, from the closes that leave the windows. Null where they do not cross so, before 200 closes, and on a tie.
+create macro projected_cross(for_market, ts) as table
+with closes as (
+    select
+        session_date,
+        close::decimal(24, 8) as close,
+        row_number() over (order by session_date desc) as age
+    from staging.market_bars
+    where market = for_market
+        and known_at <= ts::timestamptz
+        and coalesce(superseded_at, 'infinity'::timestamptz) > ts::timestamptz
+    qualify age <= 200
+),
+
+newest as (
+    select max(session_date) as session_date, arg_min(close, age) as close, count(*) as sessions from closes
+),
+
+ahead as (
+    -- 200 times SMA 50 less SMA 200, after as many sessions at the newest close
+    select
+        sessions_ahead,
+        4 * (coalesce(sum(c.close) filter (c.age + sessions_ahead <= 50), 0) + least(sessions_ahead, 50) * any_value(n.close))
+            - sum(c.close) filter (c.age + sessions_ahead <= 200) - sessions_ahead * any_value(n.close) as gap
+    from range(200) as later (sessions_ahead)
+    cross join closes as c
+    cross join newest as n
+    where n.sessions = 200
+    group by sessions_ahead
+),
+
+today as (
+    select sign(gap) as side from ahead where sessions_ahead = 0
+)
+
+select
+    for_market as market,
+    n.session_date,
+    case t.side when 1 then 'down' when -1 then 'up' end as direction,
+    min(a.sessions_ahead) filter (sign(a.gap) = -t.side and t.side <> 0) as sessions_to_cross
+from newest as n
+left join today as t on true
+left join ahead as a on true
+group by all

@@ -1,0 +1,324 @@
+"""Dagster's records: damaged, locked, full, shared, old, or left by a process that was killed. Data is never at stake.
+
+Belongs here: what a run and doctor say of them, and what becomes of runs. Not here: what a run computes.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import dagster as dg
+import pytest
+from dagster._core.launcher import WorkerStatus
+
+from r2k_pipeline.lake import Lake, LakeError
+from r2k_pipeline.orchestration.execute import execute_refresh
+from r2k_pipeline.orchestration.instance import open_instance
+from r2k_pipeline.orchestration.launcher import LAKE, TO_LOCK, LockedRunLauncher, end_dead_runs
+from r2k_pipeline.orchestration.narrator import narrator
+from r2k_pipeline.orchestration.resources import Pipeline
+from r2k_pipeline.settings import Settings
+from tests.pipeline.command_line import r2k
+
+TABLE: Final = dg.AssetKey("table")
+SMALL_RUN: Final = """
+import resource, signal, sys
+from pathlib import Path
+from r2k_pipeline.orchestration.execute import execute_refresh
+from r2k_pipeline.lake import LakeError
+from r2k_pipeline.settings import Settings
+from tests.faults.test_dagster_records import definitions
+most = int(sys.argv[2])
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+try:
+    execute_refresh(definitions(), Settings(lake=Path(sys.argv[1])))
+except LakeError as error:
+    sys.exit(f"r2k: {error}")
+"""
+
+
+def definitions() -> dg.Definitions:
+    """A refresh of one asset, which takes no time."""
+
+    @dg.asset(key=TABLE)
+    def table(pipeline: Pipeline) -> dg.MaterializeResult[None]:
+        return dg.MaterializeResult(metadata={"lake": str(pipeline.run.lake.derived)})
+
+    return dg.Definitions(
+        assets=[table],
+        jobs=[dg.define_asset_job("refresh")],
+        resources={"pipeline": Pipeline()},
+        loggers={"narrator": narrator},
+    )
+
+
+@pytest.fixture
+def tmp_path(homes: Path) -> Iterator[Path]:
+    """Where Dagster's commits cost nothing."""
+    with tempfile.TemporaryDirectory(dir=homes) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(autouse=True)
+def without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(lake=tmp_path / "lake")
+
+
+def refresh(settings: Settings) -> None:
+    execute_refresh(definitions(), settings)
+
+
+def last_lake(settings: Settings) -> str | None:
+    """Which folder the newest materialization says that it was made in."""
+    with open_instance(settings) as instance:
+        event = instance.get_latest_materialization_event(TABLE)
+    found = event and event.asset_materialization and event.asset_materialization.metadata["lake"].value
+    return found if isinstance(found, str) else None
+
+
+# Where they are
+
+
+def test_each_source_has_its_own_and_a_replay_is_no_materialization_of_a_current_table(tmp_path: Path) -> None:
+    current = Settings(lake=tmp_path, source="sample")
+    replay = Settings(lake=tmp_path, source="sample", as_of="2025-03-14T15:00-04:00")
+    refresh(current)
+    refresh(replay)
+    other = Settings(lake=tmp_path, source="live")
+    assert last_lake(other) is None
+    assert last_lake(current) == str(tmp_path / "sample")
+    assert last_lake(replay) == str(tmp_path / "sample" / "as_of" / "2025-03-14T190000Z")
+
+
+def test_a_replay_is_none_either_where_a_user_named_the_home(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
+    refresh(settings)
+    refresh(settings.model_copy(update={"as_of": Settings(as_of="2025-03-14T15:00-04:00").as_of}))
+    assert last_lake(settings) == str(settings.lake / "sample")
+
+
+def test_a_users_dagster_yaml_holds_and_is_not_written_to(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    for text, most in (("concurrency:\n  runs:\n    max_concurrent_runs: 7\n", 7), (None, 1)):
+        if text:
+            (home / "dagster.yaml").write_text(text)
+        refresh(settings)
+        with open_instance(settings) as instance:
+            assert instance.get_concurrency_config().run_queue_config.max_concurrent_runs == most  # type: ignore[union-attr]
+        assert (home / "dagster.yaml").read_text() == text if text else not (home / "dagster.yaml").exists()
+        (home / "dagster.yaml").unlink(missing_ok=True)
+
+
+# Damage
+
+
+@pytest.mark.parametrize("file", ["history/runs.db", "history/runs/index.db", "schedules/schedules.db"])
+@pytest.mark.parametrize("content", ["garbage", "cut"])
+def test_a_damaged_file_is_one_line_and_doctor_sees_it(settings: Settings, file: str, content: str) -> None:
+    refresh(settings)
+    home = settings.lake / "sample" / ".dagster"
+    body = (home / file).read_bytes()
+    (home / file).write_bytes(b"garbage " * 1000 if content == "garbage" else body[: len(body) // 2])
+    with pytest.raises(LakeError) as told:
+        refresh(settings)
+    assert str(told.value).startswith(f"{home}: Dagster's records cannot be kept: ")
+    assert str(told.value).endswith(f"; next: take away {home}: no data is in it")
+    assert "\n" not in str(told.value)
+    examined = r2k(settings.lake, "doctor", "--lake", settings.lake, DAGSTER_HOME="").stdout
+    (line,) = (line for line in examined.splitlines() if line[6:].startswith("records"))
+    assert line.startswith("FAIL")
+    assert f"next: take away {home}" in line
+    home.rename(settings.lake / "taken away")
+    refresh(settings)
+    assert last_lake(settings) is not None
+
+
+def run_small(lake: Path, most_bytes: int = -1) -> "subprocess.Popen[str]":
+    """A run of `definitions` as a process that writes no file of more than `most_bytes`."""
+
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("R2K_")}
+    return subprocess.Popen(
+        [sys.executable, "-c", SMALL_RUN, str(lake), str(most_bytes)],
+        cwd=Path(__file__).parents[2],
+        env={**environment, "PYTHONPATH": os.pathsep.join([".", *sys.path])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_two_first_runs_at_once_end_in_one_line_at_most(tmp_path: Path) -> None:
+    runs = [run_small(tmp_path / "lake") for _ in range(3)]
+    ended = [(process.communicate(timeout=120)[1], process.returncode) for process in runs]
+    assert (len(ended), 0) == (3, min(code for _, code in ended))
+    for said, code in ended:
+        assert "Traceback" not in said
+        assert code == 0 or "another run holds this lake" in said
+
+
+@pytest.mark.parametrize("most_bytes", [10_000, 100_000, 200_000])
+def test_a_disk_that_takes_no_more_is_one_line(tmp_path: Path, most_bytes: int) -> None:
+    process = run_small(tmp_path / "lake", most_bytes)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 1, said
+    assert "Traceback" not in said
+    *dagsters, line = said.splitlines()
+    assert {*dagsters} <= {"Exception while writing logger call to event log: disk I/O error"}, "Dagster's own words"
+    assert "Dagster's records cannot be kept: " in line
+    assert line.endswith("; next: check the disk")
+
+
+# Runs that were killed
+
+
+def recorded(instance: dg.DagsterInstance, status: dg.DagsterRunStatus, **tags: str) -> str:
+    """The id of a run that is recorded so, as a killed process leaves it."""
+    job = definitions().resolve_job_def("refresh")
+    return instance.create_run_for_job(job, status=status, tags=tags).run_id
+
+
+def status_of(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRunStatus:
+    run = instance.get_run_by_id(run_id)
+    assert run is not None
+    return run.status
+
+
+UNFINISHED: Final = [dg.DagsterRunStatus[name] for name in ("NOT_STARTED", "STARTING", "STARTED", "CANCELING")]
+
+
+@pytest.mark.parametrize("status", UNFINISHED)
+def test_a_run_that_does_not_hold_its_lake_has_failed(settings: Settings, status: dg.DagsterRunStatus) -> None:
+    lake = Lake.of(settings.lake, "sample")
+    with open_instance(settings) as instance:
+        by_command = recorded(instance, status, **{LAKE: str(lake.root)})
+        by_ui = recorded(instance, status)
+        with lake.lock(run_id=by_command):
+            end_dead_runs(instance, lake.root)
+            assert status_of(instance, by_command) == status, "it holds the lake"
+        with lake.lock(run_id="another"):
+            end_dead_runs(instance, lake.root)
+        assert status_of(instance, by_command) == dg.DagsterRunStatus.FAILURE, "whatever its process's number was"
+        assert status_of(instance, by_ui) == status, "it may be on its way to the lock"
+        end_dead_runs(instance, lake.root, timedelta())
+        assert status_of(instance, by_ui) == dg.DagsterRunStatus.FAILURE, "its server begins anew"
+
+
+def test_the_next_run_puts_right_what_a_killed_one_left(settings: Settings) -> None:
+    root = Lake.of(settings.lake, "sample").root
+    with open_instance(settings) as instance:
+        killed = recorded(instance, dg.DagsterRunStatus.STARTED, **{LAKE: str(root)})
+    refresh(settings)
+    with open_instance(settings) as instance:
+        assert status_of(instance, killed) == dg.DagsterRunStatus.FAILURE
+
+
+def test_dagsters_monitoring_learns_it_from_the_lock(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("R2K_LAKE", str(settings.lake))
+    lake = Lake.of(settings.lake, "sample")
+    with open_instance(settings, writes_one_run=False) as instance:
+        launcher = instance.run_launcher
+        assert isinstance(launcher, LockedRunLauncher)
+        assert instance.run_monitoring_enabled
+        run = instance.get_run_by_id(recorded(instance, dg.DagsterRunStatus.STARTED, **{LAKE: str(lake.root)}))
+        assert run is not None
+        with lake.lock(run_id=run.run_id):
+            assert launcher.check_run_worker_health(run).status == WorkerStatus.RUNNING
+        assert launcher.check_run_worker_health(run).status == WorkerStatus.FAILED
+    assert timedelta(seconds=30) < TO_LOCK
+
+
+# What is kept
+
+
+def test_records_of_old_runs_go_but_for_the_last_of_each_table(settings: Settings) -> None:
+    kept = settings.model_copy(update={"keep_runs": 2})
+    home = settings.lake / "sample" / ".dagster"
+    with open_instance(settings) as instance:
+        ended = [recorded(instance, dg.DagsterRunStatus.FAILURE) for _ in range(2)]
+    refresh(settings)
+    with open_instance(settings) as instance:
+        (made,) = {run.run_id for run in instance.get_runs()} - {*ended}
+        newer = [recorded(instance, dg.DagsterRunStatus.FAILURE) for _ in range(3)]
+    for _ in range(2):
+        execute_refresh(dg.Definitions(jobs=[no_table()], loggers={"narrator": narrator}), kept)
+    with open_instance(settings) as instance:
+        left = {run.run_id for run in instance.get_runs()}
+        assert made in left, "the table was last made in it"
+        assert left.isdisjoint([*ended, *newer])
+        assert len(left) == 3
+        logs = {file.stem for file in (home / "history" / "runs").glob("*.db")} - {"index"}
+        assert logs <= left
+        assert last_lake(settings) is not None
+
+
+def no_table() -> dg.JobDefinition:
+    """A refresh in which nothing is made."""
+
+    @dg.op
+    def nothing() -> None: ...
+
+    @dg.job(name="refresh")
+    def refresh() -> None:
+        nothing()
+
+    return refresh
+
+
+# Interrupts
+
+
+@contextmanager
+def begun(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
+    """A `r2k run` on the sample that has said of its first table that it is made."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("R2K_")}
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from r2k_pipeline.cli import main; main()", "run", "--lake", str(tmp_path / "lake")],
+        env=environment,
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stderr is not None
+        assert "rows" in process.stderr.readline()
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("gaps", [[0.0], [0.0, 0.3], [0.0, 0.01, 0.01]], ids=["one", "two", "three at once"])
+def test_an_interrupt_is_one_line_however_often_it_comes(tmp_path: Path, gaps: list[float]) -> None:
+    with begun(tmp_path) as process:
+        for gap in gaps:
+            time.sleep(gap)
+            process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 1, said
+        assert "Traceback" not in said
+        assert [line for line in said.splitlines() if not line.startswith("  ")] == [
+            "r2k: stopped before its end: what was published last stays"
+        ]
+    with Lake.of(tmp_path / "lake", "sample").lock():
+        pass

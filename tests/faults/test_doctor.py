@@ -1,0 +1,46 @@
+"""Doctor looks at everything whatever it finds first, and what it advises is never itself."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from r2k_pipeline.contracts.prices import PriceBars
+from r2k_pipeline.lake import Lake, LakeError
+from tests.pipeline.command_line import r2k
+from tests.sql.rows import bar, rows_of
+from tests.unit.published import mart_row, publish
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return publish(tmp_path, [mart_row("RUT", "2025-03-13")])
+
+
+def examined(lake: Lake) -> str:
+    result = r2k(lake.root.parent, "doctor", "--lake", lake.root.parent)
+    assert result.exit_code == 1
+    assert result.stderr == ""
+    assert "next: r2k doctor" not in result.stdout
+    for what in ("markets", "lock", "records", "lake", "warehouse", "tables", "checks"):
+        assert any(line[6:].startswith(what) for line in result.stdout.splitlines()), f"{what}\n{result.stdout}"
+    return result.stdout
+
+
+@pytest.mark.parametrize("size", [0, 5, 100])
+def test_a_cut_derived_table_does_not_end_the_examination(lake: Lake, size: int) -> None:
+    (file,) = lake.files("marts.positioning_vs_technicals")
+    file.write_bytes(file.read_bytes()[:size])
+    assert "r2k run" in next(line for line in examined(lake).splitlines() if "positioning_vs_technicals" in line)
+
+
+def test_a_raw_file_of_another_schema_is_named_as_a_run_does(lake: Lake) -> None:
+    moment = datetime(2025, 3, 14, tzinfo=UTC)
+    bars = rows_of(PriceBars, [bar("^RUT", "2025-03-13", 2000.0)]).drop("is_withdrawn")
+    lake.append(PriceBars, bars, moment)
+    with pytest.raises(LakeError) as told:
+        lake.read(PriceBars)
+    assert isinstance(bars, pl.DataFrame)
+    assert "next: r2k doctor" not in str(told.value)
+    assert str(told.value) in examined(lake)
