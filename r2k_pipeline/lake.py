@@ -135,16 +135,18 @@ class Lake:
         """Rows of a table, by the footers of its files."""
         return sum(pq.read_metadata(file).num_rows for file in self.files(table.dotted()))
 
-    def write(self, table: type[Table], frame: pl.DataFrame) -> Path:
-        """Replace a derived table in one rename, unless it is the same; the caller has validated the frame."""
+    def write(self, table: type[Table], frame: pl.DataFrame, kept: Sequence[Path] = ()) -> Path:
+        """Replace a derived table in one rename, unless it is the same; the caller has validated the frame.
+
+        Of a table that grows `frame` may lack the rows of the parts that are `kept` of the published generation.
+        """
         folder = self.derived / table.layer
         if table.grows:
-            return self.write_parts(table, frame, [])
+            return self._write_parts(table, frame, kept)
         _write_table(folder / f"{table.table}.parquet", frame)
         return folder / f"{table.table}.parquet"
 
-    def write_parts(self, table: type[Table], frame: pl.DataFrame, kept: Sequence[Path]) -> Path:
-        """Replace a table that grows: the parts that `frame` has, and those `kept` of the published generation."""
+    def _write_parts(self, table: type[Table], frame: pl.DataFrame, kept: Sequence[Path]) -> Path:
         folder = self.derived / table.layer / table.table
         folder.with_name(f"{table.table}.parquet").unlink(missing_ok=True)  # of a version without parts
         parts = dict(parts_of(frame)) if kept or frame.height else {"0.parquet": frame}

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
-from functools import partial
 
 import numpy as np
 import polars as pl
@@ -21,7 +20,7 @@ from r2k_pipeline.transforms.level_evidence import as_told, find_evidence
 from r2k_pipeline.transforms.levels import build_level_evidence, build_levels
 from r2k_pipeline.transforms.open_ranges import build_open_ranges
 from r2k_pipeline.transforms.pivots import build_swing_pivots
-from r2k_pipeline.transforms.replay import Told, as_first_known, in_order, replay, replay_facts, standing
+from r2k_pipeline.transforms.replay import BuildFacts, Told, as_first_known, in_order, replay, replay_facts, standing
 from r2k_pipeline.transforms.volume_profiles import build_volume_profiles
 from tests.unit.test_levels import assert_prices_are_their_evidence, filed_of, plain_indicators, walk_bars
 from tests.unit.told import told_at_close
@@ -135,19 +134,22 @@ STATE = tuple(name for name in Consolidations.column_names() if name not in
               ("market", "confirmed_date", "known_date", "known_at", "end_confirmed_date", "withdrawn_date",
                "withdrawn_at"))  # fmt: skip
 Tables = dict[type[Table], pl.DataFrame]
+Identity = tuple[str, ...]
 
 
 def told_of(vintages: pl.DataFrame, before: Tables | None = None, until: datetime | None = None) -> Tables:
     """All tables of the vintages; of those that go on from `before`, with its rows."""
 
-    def told(table: type[Table]) -> Told | None:
-        return None if before is None or until is None else Told(before[table], until, frozenset({"M"}))
+    told = None if before is None or until is None else Told(until, frozenset({"M"}))
 
     def rows(table: type[Table], build: Callable[..., pl.DataFrame], reads_volume: bool = False) -> pl.DataFrame:
-        new = replay(vintages, build, table.create_empty(), reads_volume=reads_volume, told=told(table))
+        new = replay(vintages, build, table.create_empty(), reads_volume=reads_volume, told=told)
         return new if before is None else pl.concat([before[table], new], how="diagonal").sort("market", "session_date")
 
-    facts = partial(replay_facts, vintages)
+    def facts(table: type[Table], build: BuildFacts, dated: str, identity: Identity, **more: bool) -> pl.DataFrame:
+        rows = None if before is None else before[table]
+        return replay_facts(vintages, build, table.create_empty(), dated, identity, told=told, told_rows=rows, **more)
+
     found: Tables = {
         DailyIndicators: rows(DailyIndicators, lambda bars, since: build_daily_indicators(bars, since=since)),
         OpenRanges: rows(
@@ -156,13 +158,14 @@ def told_of(vintages: pl.DataFrame, before: Tables | None = None, until: datetim
         VolumeProfiles: rows(
             VolumeProfiles, lambda bars, since: build_volume_profiles(bars, ROLLING, since=since), reads_volume=True
         ),
-        SwingPivots: facts(lambda bars, _: build_swing_pivots(bars), SwingPivots.create_empty(), "confirmed_date",
-                           ("pivot_date", "kind", "price"), told=told(SwingPivots)),
-        Consolidations: facts(lambda bars, _: build_consolidations(bars), Consolidations.create_empty(), "known_date",
-                              STATE, told=told(Consolidations)),
-        LevelEvidence: facts(evidence_of, LevelEvidence.create_empty(), "filed_date",
-                             ("level_id", "kind", "born_date", "price"), reads_volume=True, told=told(LevelEvidence)),
-    }  # fmt: skip
+        SwingPivots: facts(
+            SwingPivots, lambda bars, _: build_swing_pivots(bars), "confirmed_date", ("pivot_date", "kind", "price")
+        ),
+        Consolidations: facts(Consolidations, lambda bars, _: build_consolidations(bars), "known_date", STATE),
+        LevelEvidence: facts(
+            LevelEvidence, evidence_of, "filed_date", ("level_id", "kind", "born_date", "price"), reads_volume=True
+        ),
+    }
     evidence = found[LevelEvidence]
     found[Levels] = rows(
         Levels,
