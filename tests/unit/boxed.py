@@ -18,6 +18,8 @@ from tests.sql.rows import Given, rows_of
 def boxed(folder: Path, rows: Given, seconds: float = 0.5) -> Iterator[Box]:
     """A box over a lake in `folder` that holds `rows`; tables without any are empty."""
     lake = Lake.of(folder, "files")
-    files = {name: [lake.write(TABLES[name], rows_of(TABLES[name], rows.get(TABLES[name], [])))] for name in SOURCES}
+    for name in SOURCES:
+        lake.write(TABLES[name], rows_of(TABLES[name], rows.get(TABLES[name], [])))
+    files = {name: lake.files(name) for name in SOURCES}
     with Box.over_files(files, seconds=seconds) as box:
         yield box

@@ -46,7 +46,9 @@ def publish(
         **(more or {}),
     }
     tables = (*PUBLISHED, *BY_PUBLISHING)
-    files = {table: [lake.write(table, rows_of(table, given.get(table, [])))] for table in tables}
+    for table in tables:
+        lake.write(table, rows_of(table, given.get(table, [])))
+    files = {table: lake.files(table.dotted()) for table in tables}
     macros = [macro.read_text("utf-8") for macro in sorted((PROJECT / "sql" / "macros").glob("*.sql"))]
     count = len(list(lake.generations.glob("*")))
     publish_generation(lake, files, macros, "1GB", f"{count:03}-0123456789abcdef")
