@@ -58,7 +58,7 @@ def _series(end: End) -> str:
 
 def read_ends(connection: duckdb.DuckDBPyConnection, moment: datetime) -> tuple[End, ...]:
     """Every end of the data that was known at `moment`."""
-    return ends_of(connection.execute(QUERY, {"moment": moment}).pl().to_dicts())
+    return ends_of(connection.sql(QUERY, params={"moment": moment}).pl().to_dicts())
 
 
 def ends_of(rows: Iterable[dict[str, object]]) -> tuple[End, ...]:

@@ -55,7 +55,9 @@ SOURCES: Final = tuple(sorted({view.source for view in _VIEWS.values()} | set(_B
 
 
 def known_views(relations: Mapping[str, str]) -> Iterator[str]:
-    """Statements that create every readable table as a view, and data_ends; `relations`: what to select each of SOURCES from.
+    """Statements that create every readable table as a view, and data_ends.
+
+    `relations`: what to select each of SOURCES from.
 
     A row that was revised after the moment `known` stands, as it did then: what became known of it later is null.
     """

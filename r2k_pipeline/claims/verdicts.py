@@ -79,8 +79,8 @@ def judge(note: Note, box: Box, data_known_at: datetime) -> Iterator[Verdict]:
     """A verdict for every reading of every claim, in the note's order.
 
     A reading that is judged at a moment after `data_known_at`, the moment whose knowledge the data is, is undetermined:
-    what will be known then is not there yet. So is one at a moment at which something newer was due and is missing; what
-    windows lack that end there is said beside the verdict.
+    what will be known then is not there yet. So is one at a moment at which something newer was due and is missing.
+    What windows lack that end there is said beside the verdict.
     """
     reach = Reach(box, data_known_at)
     for claim in note.claims:

@@ -80,6 +80,7 @@ ROWS: Given = {
             "price": price,
             "confirmed_date": confirmed,
             "withdrawn_date": withdrawn,
+            "withdrawn_at": withdrawn and f"{withdrawn}T20:00Z",
         }
         for price, confirmed, withdrawn in ((1990.0, "2025-03-13", "2025-03-17"), (1995.0, "2025-03-17", None))
     ],
