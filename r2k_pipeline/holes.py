@@ -4,7 +4,7 @@ Belongs here: the rows of the macro data_ends as values, and what is said of the
 (sql/macros/data_ends.sql), what a reader does about them (claims/, report/, orchestration/).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import groupby
@@ -85,6 +85,11 @@ def _say_due(end: End) -> str:
     return f"{due} and is missing" if end.due_days == 1 else f"{due}, {end.due_days:,} are missing since"
 
 
+def say_doubts(doubts: Mapping[str, int]) -> str:
+    """How many rows each check doubts that lets a run pass, in one line."""
+    return ", ".join(f"{name} {count:,}" for name, count in doubts.items()) + "; next: r2k doctor"
+
+
 def newest_that_should_be(connection: duckdb.DuckDBPyConnection, moment: datetime) -> datetime:
     """`moment`, or the sample's own last close where that is earlier: synthetic data has no later news."""
     ((is_sample, last),) = connection.execute(
@@ -93,10 +98,13 @@ def newest_that_should_be(connection: duckdb.DuckDBPyConnection, moment: datetim
     return min(moment, last) if is_sample and last else moment
 
 
-def read_holes(connection: duckdb.DuckDBPyConnection, moment: datetime) -> tuple[str, ...]:
-    """What should be known at `moment` and is not there, in lines; a session is missed only GRACE after its close."""
+def read_holes(connection: duckdb.DuckDBPyConnection, moment: datetime, market: str | None = None) -> tuple[str, ...]:
+    """What should be known at `moment`, of one market or all, and is not there, in lines.
+
+    A session is missed only GRACE after its close.
+    """
     ends = read_ends(connection, newest_that_should_be(connection, moment))
-    return tuple(say_holes(end for end in ends if is_missed(end, moment)))
+    return tuple(say_holes(end for end in ends if market in (None, end.market) and is_missed(end, moment)))
 
 
 def is_missed(end: End, moment: datetime) -> bool:

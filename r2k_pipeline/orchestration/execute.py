@@ -22,6 +22,7 @@ from r2k_pipeline.last_run import begin_run, end_run, tell_failures, tell_refuse
 from r2k_pipeline.orchestration.assets import NOTES
 from r2k_pipeline.orchestration.instance import forget_old_runs, open_instance
 from r2k_pipeline.orchestration.launcher import LAKE, end_dead_runs
+from r2k_pipeline.orchestration.outcome import WAREHOUSE, failed_checks, notes_of, required
 from r2k_pipeline.orchestration.resources import Pipeline
 from r2k_pipeline.orchestration.run import Run, now
 from r2k_pipeline.settings import Settings
@@ -122,10 +123,12 @@ def _summarise(settings: Settings, result: dg.ExecuteInProcessResult, seconds: f
         row, unreadable = _published(lake), []
     except (LakeError, duckdb.Error) as error:  # damaged, or another version's: that must not hide how the run went
         row, unreadable = {}, [str(error)]
-    fetched = [event.materialization.metadata for event in result.get_asset_materialization_events()]
+    checks = result.get_asset_check_evaluations()
+    materialized = result.get_asset_materialization_events()
+    fetched = [event.materialization.metadata for event in materialized]
     return Summary(
-        ok=result.success and not _errors(result) and not unreadable,
-        published=result.success,
+        ok=result.success and not unreadable,
+        published=any(event.asset_key == WAREHOUSE for event in materialized),
         seconds=seconds,
         label=row.get("label", settings.source),
         as_of=row.get("as_of"),
@@ -133,8 +136,11 @@ def _summarise(settings: Settings, result: dg.ExecuteInProcessResult, seconds: f
         warehouse=lake.warehouse,
         rows_new=_total(fetched, "rows_written"),
         rows_refused=_total(fetched, "rows_quarantined"),
-        failures=(*_failed_checks(result), *_failed_steps(result), *unreadable),
-        notes=tuple(note.removeprefix("- ") for entry in fetched for note in _lines(entry.get(NOTES))),
+        failures=(*failed_checks(checks), *_failed_steps(result), *unreadable),
+        notes=(
+            *(note.removeprefix("- ") for entry in fetched for note in _lines(entry.get(NOTES))),
+            *notes_of(checks),
+        ),
     )
 
 
@@ -158,27 +164,19 @@ def _lines(text: dg.MetadataValue[Any] | None) -> list[str]:
     return str(text.value).splitlines() if text else []
 
 
-def _errors(result: dg.ExecuteInProcessResult) -> list[dg.AssetCheckEvaluation]:
-    """The failed checks that make a run fail; a warning is shown and lets it pass."""
-    checks = result.get_asset_check_evaluations()
-    return [check for check in checks if not check.passed and check.severity is dg.AssetCheckSeverity.ERROR]
-
-
-def _failed_checks(result: dg.ExecuteInProcessResult) -> list[str]:
-    return [
-        f"{'/'.join(check.asset_key.path)} {check.check_name}: {line}"
-        for check in _errors(result)
-        for value in check.metadata.values()
-        for line in str(value.value).splitlines()
-    ]
-
-
 def _failed_steps(result: dg.ExecuteInProcessResult) -> list[str]:
-    """The first cause of each failed step, by line; of the run itself where it failed before its first step."""
-    failed = result.get_step_failure_events()
+    """The first cause of each failed step, by line; of the run itself where it failed before its first step.
+
+    The last step repeats what the checks say, unless it fails by an error of its own.
+    """
+    failed = [event for event in result.get_step_failure_events() if not _repeats(event)]
     steps = [f"{event.step_key}: {line}" for event in failed for line in _first_cause(event).splitlines()]
     refused = [event for event in result.all_events if event.event_type == dg.DagsterEventType.RESOURCE_INIT_FAILURE]
     return [*steps, *map(_first_cause, refused)]
+
+
+def _repeats(event: dg.DagsterEvent) -> bool:
+    return event.step_key == required.node_def.name and event.step_failure_data.user_failure_data is not None
 
 
 def _error_names(result: dg.ExecuteInProcessResult) -> set[str | None]:
