@@ -34,6 +34,7 @@ RANKS: Final = {
     "contracts": 0,
     "quoting": 0,
     "locked": 1,
+    "holes": 1,
     "mistakes": 0,
     "moments": 0,
     "settings": 1,

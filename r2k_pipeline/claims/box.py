@@ -15,9 +15,10 @@ import polars as pl
 
 from r2k_pipeline.claims import worker
 from r2k_pipeline.claims.bounds import QueryError
-from r2k_pipeline.claims.known import ENDS, READABLE, SOURCES, known_views
+from r2k_pipeline.claims.known import READABLE, SOURCES, known_views
 from r2k_pipeline.claims.process import BoundedProcess, StartError
 from r2k_pipeline.claims.worker import Request, Setup
+from r2k_pipeline.holes import QUERY, End, ends_of
 from r2k_pipeline.lake import LakeError
 from r2k_pipeline.quoting import literal, parquet, pattern
 
@@ -89,9 +90,9 @@ class Box:
             raise BoxError(f"no bars of market {market!r} were known at {known:%Y-%m-%d %H:%M} UTC")
         return bars
 
-    def ends(self, known: datetime) -> pl.DataFrame:
-        """Where the data that was known at `known` ends, and from when on something later was due: see known.ENDS."""
-        return self._ask(Request(ENDS, {}, known))
+    def ends(self, known: datetime) -> tuple[End, ...]:
+        """Where the data that was known at `known` ends, and what is missing of it."""
+        return ends_of(self._ask(Request(QUERY, {"moment": known}, known)).to_dicts())
 
     def truths(self, condition: str, evidence: pl.DataFrame) -> pl.Series:
         """What a condition says of each row of `evidence`: true, false or null."""

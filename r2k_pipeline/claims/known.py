@@ -8,7 +8,9 @@ from typing import Final, NamedTuple
 
 import r2k_pipeline.contracts  # noqa: F401  (fills TABLES)
 from r2k_pipeline.contracts.table import TABLES
+from r2k_pipeline.settings import PROJECT
 
+SQL: Final = PROJECT / "sql"
 _KNOWN: Final = "known_at <= getvariable('known')"
 _STANDING: Final = f"{_KNOWN} and (superseded_at is null or superseded_at > getvariable('known'))"
 _BARS: Final = "staging.market_bars"
@@ -46,30 +48,16 @@ _VIEWS: Final[Mapping[str, _View]] = {
 READABLE: Final = tuple(_VIEWS)
 """The tables that a claim may read, by the names they have in the warehouse."""
 _RELEASES: Final = "staging.cot_releases"
-SOURCES: Final = tuple(sorted({view.source for view in _VIEWS.values()} | {_RELEASES}))
-"""The tables that those are made from, and the calendar of releases, which ENDS reads."""
-ENDS: Final = f"""
-with bars as (select market, max(session_date) as last_date from {_BARS} group by market),
-reports as (
-    select market, report_type, max(report_date) as last_date from marts.weekly_positioning group by market, report_type
-)
-select 'prices' as kind, market, null as report_type, any_value(last_date) as last_date, min(close_at) as due_at
-from marts.markets as markets
-left join bars using (market)
-left join marts.sessions as sessions on sessions.calendar = markets.calendar and session_date > last_date
-group by market
-union all
-select 'reports', market, report_type, any_value(last_date), min(released_at)
-from reports
-left join {_RELEASES} as releases on releases.report_date > last_date
-group by market, report_type
-order by due_at, market
-"""
-"""For each market's bars and each type of its reports: the last day there is, and when the next one was due."""
+_BARE: Final = ("staging.price_vintages", "marts.positioning_vintages", _RELEASES)
+"""What data_ends reads beside them; it cuts them itself."""
+SOURCES: Final = tuple(sorted({view.source for view in _VIEWS.values()} | set(_BARE)))
+"""The tables that those are made from."""
 
 
 def known_views(relations: Mapping[str, str]) -> Iterator[str]:
-    """Statements that create every readable table as a view; `relations`: what to select each of SOURCES from.
+    """Statements that create every readable table as a view, and data_ends.
+
+    `relations`: what to select each of SOURCES from.
 
     A row that was revised after the moment `known` stands, as it did then: what became known of it later is null.
     """
@@ -78,7 +66,9 @@ def known_views(relations: Mapping[str, str]) -> Iterator[str]:
     for name, view in _VIEWS.items():
         columns = ", ".join(_as_it_was(TABLES[name].column_names()))
         yield f"create view {name} as select {columns} from {relations[view.source]} where {view.where}"
-    yield f"create view {_RELEASES} as from {relations[_RELEASES]}"
+    for name in _BARE:
+        yield f"create view {name} as from {relations[name]}"
+    yield (SQL / "macros" / "data_ends.sql").read_text("utf-8")
 
 
 def _as_it_was(columns: Sequence[str]) -> Iterator[str]:

@@ -1,68 +1,58 @@
-"""How far the data reaches: whether what a reading needs was there at its moment, or is still to come.
+"""How far the data reaches: whether what a reading needs was there at its moment, or is missing.
 
-Belongs here: which data a reading is about, and from when on more of it was due. Not here: where data ends (known.py).
+Belongs here: which data a reading is about. Not here: where data ends and what is missing (holes.py).
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import date, datetime
+import re
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Final
 
 from r2k_pipeline.claims.box import Box
 from r2k_pipeline.claims.known import READABLE
 from r2k_pipeline.claims.note import Definition
+from r2k_pipeline.holes import End, say_holes
 
 _REPORTS: Final = frozenset({"cot_positions", "weekly_positioning"})
 _NEITHER: Final = frozenset({"markets", "sessions", "trader_groups"})
 _PRICES: Final = frozenset(name.split(".")[1] for name in READABLE) - _NEITHER - _REPORTS
-"""Readable tables by what they hold. A row of positioning_vs_technicals is a session's: it says which report it has."""
+"""Readable tables by what they hold; a row of positioning_vs_technicals has prices and, in _POSITIONS, positions."""
+_POSITIONS: Final = re.compile(r"leveraged_funds_|asset_manager_|report_|released_at|alignment|setup")
+_VOLUME: Final = re.compile(r"volume|poc_|value_area|level|support|resistance")
+"""Columns and tables that are made with the volume of the market's proxy."""
 
 
-@dataclass(frozen=True)
-class End:
-    """The last day of a market's prices, or of its reports of one type, and when the next was due, UTC."""
+class Reach:
+    """What is missing of the data that a box shows, whose knowledge is that of the moment `known_at`."""
 
-    kind: str
-    market: str
-    report_type: str | None
-    last_date: date | None
-    due_at: datetime | None
-
-
-@dataclass(frozen=True)
-class Ends:
-    """Where the data known at `known_at` ends, what was due first before the rest."""
-
-    known_at: datetime
-    ends: tuple[End, ...]
+    def __init__(self, box: Box, known_at: datetime) -> None:
+        self.box = box
+        self.known_at = known_at
+        self._ends: dict[datetime, tuple[End, ...]] = {}
 
     def not_reached(self, definition: Definition, known: datetime) -> str | None:
-        """Why a reading cannot be judged at `known` yet; None where it can."""
+        """Why a reading cannot be judged at `known`; None where it can."""
         if known > self.known_at:
             return f"judged at {known:%Y-%m-%d %H:%M} UTC: not known yet"
-        due = (end for end in self._about(definition) if end.due_at is not None and end.due_at <= known)
-        missing = next(due, None)
-        if missing is None:
-            return None
-        return f"the {missing.kind} of {missing.market} end at {missing.last_date}: not reached yet"
+        return "; ".join(say_holes(self._about(definition, known))) or None
 
-    def _about(self, definition: Definition) -> Iterable[End]:
-        """The ends of what a reading is about: of the markets and report types that it names, or of all."""
-        kinds = _kinds(definition)
-        markets = {end.market for end in self.ends if _names(definition, end.market)}
-        types = {end.report_type for end in self.ends if end.report_type and _names(definition, end.report_type)}
-        return (
-            end
-            for end in self.ends
-            if end.kind in kinds
-            and (not markets or end.market in markets)
-            and (not types or end.report_type in {None, *types})
-        )
+    def windows(self, definition: Definition, known: datetime) -> str | None:
+        """What windows lack that end with the newest data at `known`; None where nothing."""
+        return "; ".join(filter(None, (end.window() for end in self._about(definition, known)))) or None
 
-
-def read_ends(box: Box, known_at: datetime) -> Ends:
-    """The ends of the data that a box shows, as known at `known_at`."""
-    return Ends(known_at, tuple(End(**row) for row in box.ends(known_at).to_dicts()))
+    def _about(self, definition: Definition, known: datetime) -> Iterator[End]:
+        """The ends of what a reading is about: of the markets, symbols and report types that it names, or of all."""
+        if known not in self._ends:
+            self._ends[known] = self.box.ends(known)
+        ends, kinds = self._ends[known], _kinds(definition)
+        markets = _named(definition, (end.market for end in ends))
+        symbols = _named(definition, (end.symbol for end in ends))
+        types = _named(definition, (end.report_type for end in ends)) or _type_of_mart(definition)
+        for end in ends:
+            if end.kind in kinds and (not markets or end.market in markets):
+                is_meant = end.symbol in symbols if symbols else end.role == "index" or _reads_volume(end, definition)
+                if is_meant if end.kind == "prices" else not types or end.report_type in types:
+                    yield end
 
 
 def _kinds(definition: Definition) -> set[str]:
@@ -70,8 +60,22 @@ def _kinds(definition: Definition) -> set[str]:
     query = (definition.sql or "").lower()
     about = {"prices": _PRICES, "reports": _REPORTS}
     named = {kind for kind, tables in about.items() if any(table in query for table in tables)}
-    return named | {"prices"} if definition.check else named
+    named |= {"prices"} if definition.check else set()
+    return named | {"reports"} if _type_of_mart(definition) else named
 
 
-def _names(definition: Definition, value: str) -> bool:
-    return value in definition.parameters.values() or f"'{value}'" in (definition.sql or "")
+def _type_of_mart(definition: Definition) -> set[str]:
+    """The type of the reports whose positions a reading takes from the mart, if it does."""
+    query = (definition.sql or "").lower()
+    is_of_mart = "positioning_vs_technicals" in query and _POSITIONS.search(query)
+    return {"tff_futures"} if is_of_mart and not any(table in query for table in _REPORTS) else set()
+
+
+def _reads_volume(end: End, definition: Definition) -> bool:
+    text = f"{definition.sql or ''} {definition.check or ''}".lower()
+    return end.role == "proxy" and (definition.check == "anchored_profile" or _VOLUME.search(text) is not None)
+
+
+def _named(definition: Definition, values: Iterable[str | None]) -> set[str]:
+    said = definition.parameters.values()
+    return {v for v in values if v is not None and (v in said or f"'{v}'" in (definition.sql or ""))}

@@ -7,7 +7,7 @@ checks.py), how verdicts are shown (report/).
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Final, Literal
@@ -17,7 +17,7 @@ import polars as pl
 from r2k_pipeline.claims.box import Box, BoxError
 from r2k_pipeline.claims.checks import run_check
 from r2k_pipeline.claims.note import Claim, Definition, Note
-from r2k_pipeline.claims.reach import Ends, read_ends
+from r2k_pipeline.claims.reach import Reach
 from r2k_pipeline.claims.shown import printable, why_not_shown
 from r2k_pipeline.contracts.claims import Claims
 
@@ -29,7 +29,8 @@ LONGEST_EVIDENCE: Final = 100_000
 
 @dataclass(frozen=True)
 class Finding:
-    """What a definition came to: the verdict, what was computed, the rows behind it as JSON, and why undetermined.
+    """What a definition came to: the verdict, what was computed, the rows behind it as JSON, why undetermined and what
+    its windows lack.
 
     `judged`: every column that the condition names, as it was in the row that decided.
     """
@@ -78,24 +79,27 @@ def judge(note: Note, box: Box, data_known_at: datetime) -> Iterator[Verdict]:
     """A verdict for every reading of every claim, in the note's order.
 
     A reading that is judged at a moment after `data_known_at`, the moment whose knowledge the data is, is undetermined:
-    what will be known then is not there yet. So is one at a moment by which more was due than the data holds.
+    what will be known then is not there yet. So is one at a moment at which something newer was due and is missing.
+    What windows lack that end there is said beside the verdict.
     """
-    ends = read_ends(box, data_known_at)
+    reach = Reach(box, data_known_at)
     for claim in note.claims:
         for definition in claim.definitions:
-            yield _judge(note, claim, definition, box, ends)
+            yield _judge(note, claim, definition, box, reach)
 
 
-def _judge(note: Note, claim: Claim, definition: Definition, box: Box, ends: Ends) -> Verdict:
+def _judge(note: Note, claim: Claim, definition: Definition, box: Box, reach: Reach) -> Verdict:
     as_of = definition.as_of
     assert isinstance(as_of, datetime)  # of a note that was read
     known = definition.judged_until or as_of
     error = None
-    if not_there := ends.not_reached(definition, known):
+    if not_there := reach.not_reached(definition, known):
         finding = Finding("undetermined", not_there)
     else:
         try:
             finding = _find(definition, box, as_of, known)
+            if lacking := reach.windows(definition, known):
+                finding = replace(finding, reason="; ".join(filter(None, (finding.reason, lacking))))
         except BoxError as caught:
             error = printable(str(caught))
             finding = Finding("undetermined", f"error: {error}")

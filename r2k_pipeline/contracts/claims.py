@@ -33,11 +33,11 @@ class Claims(Table, layer="marts", known_by=None):
     judged_until_at = instant("for a claim that looks ahead: the later moment it is judged at", nullable=True)
     known_at = instant("when this verdict could first be given: judged_until_at, else as_of")
     evidence = text("the rows behind the verdict, JSON", regex=r"^\[")
-    reason = text("why it is undetermined", nullable=True)
+    reason = text("why it is undetermined; of any verdict: what windows to its moment lack", nullable=True)
 
     @dy.rule()
     def undetermined_says_why(cls) -> pl.Expr:  # noqa: N805
-        return (pl.col("verdict") == "undetermined") == pl.col("reason").is_not_null()
+        return (pl.col("verdict") != "undetermined") | pl.col("reason").is_not_null()
 
     @dy.rule()
     def known_when_judged(cls) -> pl.Expr:  # noqa: N805

@@ -17,6 +17,8 @@ from r2k_pipeline.orchestration.resources import Pipeline
 from r2k_pipeline.orchestration.tables import SQL
 
 FIRST_ROWS: Final = 10
+ROWS: Final = "rows"
+"""How many were found, in a check's metadata."""
 SEVERITY: Final = {"warn": dg.AssetCheckSeverity.WARN, "error": dg.AssetCheckSeverity.ERROR}
 
 
@@ -52,5 +54,5 @@ def check_result(check: Check, rows: pl.DataFrame) -> dg.AssetCheckResult:
         asset_key=asset_key(check.table),
         passed=rows.is_empty(),
         severity=SEVERITY[check.severity],
-        metadata={"rows": rows.height, "newest": dg.MetadataValue.md("\n".join(lines))},
+        metadata={ROWS: rows.height, "newest": dg.MetadataValue.md("\n".join(lines))},
     )

@@ -23,6 +23,7 @@ from r2k_pipeline.orchestration.assets import NOTES
 from r2k_pipeline.orchestration.beginning import begin
 from r2k_pipeline.orchestration.instance import forget_old_runs, open_instance
 from r2k_pipeline.orchestration.launcher import LAKE, end_dead_runs
+from r2k_pipeline.orchestration.outcome import WAREHOUSE, failed_checks, notes_of, required
 from r2k_pipeline.orchestration.resources import Pipeline
 from r2k_pipeline.orchestration.run import Run, now
 from r2k_pipeline.settings import Settings
@@ -124,10 +125,12 @@ def _summarise(settings: Settings, result: dg.ExecuteInProcessResult, seconds: f
         row, unreadable = _published(lake), []
     except (LakeError, duckdb.Error) as error:  # damaged, or another version's: that must not hide how the run went
         row, unreadable = {}, [str(error)]
-    fetched = [event.materialization.metadata for event in result.get_asset_materialization_events()]
+    checks = result.get_asset_check_evaluations()
+    materialized = result.get_asset_materialization_events()
+    fetched = [event.materialization.metadata for event in materialized]
     return Summary(
-        ok=result.success and not _errors(result) and not unreadable,
-        published=result.success,
+        ok=result.success and not unreadable,
+        published=any(event.asset_key == WAREHOUSE for event in materialized),
         seconds=seconds,
         label=row.get("label", settings.source),
         as_of=row.get("as_of"),
@@ -135,8 +138,8 @@ def _summarise(settings: Settings, result: dg.ExecuteInProcessResult, seconds: f
         warehouse=lake.warehouse,
         rows_new=_total(fetched, "rows_written"),
         rows_refused=_total(fetched, "rows_quarantined"),
-        failures=(*_failed_checks(result), *_failed_steps(result), *unreadable),
-        notes=tuple(filter(None, (said, *_notes(fetched)))),
+        failures=(*failed_checks(checks), *_failed_steps(result), *unreadable),
+        notes=tuple(filter(None, (said, *_notes(fetched), *notes_of(checks)))),
     )
 
 
@@ -164,27 +167,19 @@ def _notes(metadata: list[Mapping[str, dg.MetadataValue[Any]]]) -> Iterator[str]
     return (note.removeprefix("- ") for entry in metadata for note in _lines(entry.get(NOTES)))
 
 
-def _errors(result: dg.ExecuteInProcessResult) -> list[dg.AssetCheckEvaluation]:
-    """The failed checks that make a run fail; a warning is shown and lets it pass."""
-    checks = result.get_asset_check_evaluations()
-    return [check for check in checks if not check.passed and check.severity is dg.AssetCheckSeverity.ERROR]
-
-
-def _failed_checks(result: dg.ExecuteInProcessResult) -> list[str]:
-    return [
-        f"{'/'.join(check.asset_key.path)} {check.check_name}: {line}"
-        for check in _errors(result)
-        for value in check.metadata.values()
-        for line in str(value.value).splitlines()
-    ]
-
-
 def _failed_steps(result: dg.ExecuteInProcessResult) -> list[str]:
-    """The first cause of each failed step, by line; of the run itself where it failed before its first step."""
-    failed = result.get_step_failure_events()
+    """The first cause of each failed step, by line; of the run itself where it failed before its first step.
+
+    The last step repeats what the checks say, unless it fails by an error of its own.
+    """
+    failed = [event for event in result.get_step_failure_events() if not _repeats(event)]
     steps = [f"{event.step_key}: {line}" for event in failed for line in _first_cause(event).splitlines()]
     refused = [event for event in result.all_events if event.event_type == dg.DagsterEventType.RESOURCE_INIT_FAILURE]
     return [*steps, *map(_first_cause, refused)]
+
+
+def _repeats(event: dg.DagsterEvent) -> bool:
+    return event.step_key == required.node_def.name and event.step_failure_data.user_failure_data is not None
 
 
 def _error_names(result: dg.ExecuteInProcessResult) -> set[str | None]:

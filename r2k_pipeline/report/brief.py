@@ -99,12 +99,22 @@ def _page(facts: Facts, others: Sequence[Facts]) -> Page:
         contrast(facts, others),
         *(write(facts) for write in (trend, momentum, levels, setup, changes)),
     )
-    return Page(facts.market, facts.session, _head(facts.session), sections)
+    return Page(facts.market, facts.session, _head(facts), sections)
 
 
-def _head(session: Row) -> Statement:
-    day = say("Day {}.", session.show("return_1d", signed=True), otherwise="The first close: no change is known.")
-    return join(say("Closed at {}.", session.show("close")), day, say("As known at {}.", session.show("known_at")))
+def _head(facts: Facts) -> Statement:
+    session = facts.session
+    missing = [Statement(f"Missing: {hole}.") for hole in facts.holes]
+    known = say("As known at {}.", session.show("known_at"))
+    return join(say("Closed at {}.", session.show("close")), _day(facts), known, *missing)
+
+
+def _day(facts: Facts) -> Statement:
+    if facts.skipped:
+        return say("Day: none, session {} is missing.", facts.skipped.show("session_date"))
+    return say(
+        "Day {}.", facts.session.show("return_1d", signed=True), otherwise="The first close: no change is known."
+    )
 
 
 def _written(statement: Statement, bullet: str, evidence: bool) -> Iterator[str]:

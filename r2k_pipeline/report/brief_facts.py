@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 
 from r2k_pipeline.contracts.table import TABLES
+from r2k_pipeline.holes import read_holes
 from r2k_pipeline.report.brief_statements import RATIO, Answer, Row, literal
 from r2k_pipeline.transforms.setups import read_setups
 
@@ -28,6 +29,8 @@ class Facts:
 
     market: Row
     session: Row
+    skipped: Row | None
+    holes: tuple[str, ...]
     indicators: Row | None
     supports: tuple[Row, ...]
     resistances: tuple[Row, ...]
@@ -73,6 +76,8 @@ def _facts(connection: duckdb.DuckDBPyConnection, session: Row, moment: datetime
     return Facts(
         market,
         session,
+        _skipped(connection, market, session),
+        _holes(connection, session, moment),
         next(iter(_rows(connection, "features.daily_indicators", of_day, **of_session)), None),
         supports,
         resistances,
@@ -87,6 +92,23 @@ def _facts(connection: duckdb.DuckDBPyConnection, session: Row, moment: datetime
         _answer(connection, "projected_cross", session, {"sessions_to_cross": "sessions", "direction": "text"}),
         is_newest=not newest,
     )
+
+
+def _skipped(connection: duckdb.DuckDBPyConnection, market: Row, session: Row) -> Row | None:
+    """The session before, where it is missing and so the day's return; none before a market's first close."""
+    of_day = {"market": session["market"], "day": session["session_date"]}
+    earlier = "where market = $market and session_date < $day limit 1"
+    if "return_1d" in session or not _rows(connection, MART, earlier, **of_day):
+        return None
+    before = "where calendar = $calendar and session_date < $day order by session_date desc limit 1"
+    found = _rows(connection, "marts.sessions", before, calendar=market["calendar"], day=session["session_date"])
+    return next(iter(found), None)
+
+
+def _holes(connection: duckdb.DuckDBPyConnection, session: Row, moment: datetime | None) -> tuple[str, ...]:
+    """What should be known of the market at `moment` (default: that whose knowledge is published) and is not here."""
+    ((known,),) = connection.sql("select as_of from meta.generation").fetchall()
+    return read_holes(connection, min(moment or known, known), session["market"])
 
 
 def _reports(connection: duckdb.DuckDBPyConnection, session: Row) -> tuple[dict[str, Row], dict[str, Row]]:

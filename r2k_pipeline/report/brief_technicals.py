@@ -37,7 +37,13 @@ def trend(facts: Facts) -> Section:
         otherwise=f"The 52-week range is not known: {TOO_SHORT}.",
     )
     high = say("{} from the highest close on file.", row.show("drawdown_ratio", signed=True), otherwise="")
-    return Section("Trend", (join(order, cross), _averages(row), join(year, high)))
+    gaps = [_gaps(row)] if row["missing_sessions_252d"] else []
+    return Section("Trend", (join(order, cross), _averages(row), join(year, high), *gaps))
+
+
+def _gaps(row: Row) -> Statement:
+    count = row.show("missing_sessions_252d")
+    return say("The last 252 sessions lack {}: windows of bars, averages and indicators too, span them.", count)
 
 
 def _averages(row: Row) -> Statement:

@@ -165,6 +165,8 @@ def _fetches(settings: Settings) -> Iterator[Finding]:
         yield Finding("fetch", False, failure)
     for held in status.held:
         yield Finding("held", False, held)
+    for hole in status.holes:
+        yield Finding("holes", False, hole)
     if status.last_run:
         yield Finding("run", False, status.last_run)
     if status.release and status.release.is_late:

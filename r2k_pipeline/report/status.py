@@ -9,7 +9,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
+import duckdb
+import polars as pl
+
 from r2k_pipeline.contracts.table import TABLES
+from r2k_pipeline.holes import GRACE, read_holes, say_doubts
 from r2k_pipeline.lake import Lake, LakeError
 from r2k_pipeline.last_run import read_last_run
 from r2k_pipeline.report.version import of_this_version
@@ -32,6 +36,10 @@ select greatest(
 )
 """
 """A report is held from its release, and in a mart row from the next close: hours later, or days on Good Friday."""
+_DOUBTS: Final = """
+select check_name, count(*) from meta.findings where severity = 'warn' group by check_name order by check_name
+"""
+_CALENDARS: Final = "select distinct calendar from marts.markets order by calendar"
 _SAID: Final = """
 select
     status,
@@ -57,15 +65,17 @@ class Status:
     last_report: date | None
     failed: tuple[str, ...]
     held: tuple[str, ...]
+    holes: tuple[str, ...]
+    doubts: dict[str, int]
     remarks: tuple[str, ...]
     last_run: str | None
     release: NextRelease | None
 
     @property
     def ok(self) -> bool:
-        """The last run went well, nothing required failed in it, nothing waits for acceptance, no report is late."""
+        """The last run went well, nothing required failed in it, nothing waits for acceptance, nothing due is away."""
         is_late = self.release is not None and self.release.is_late
-        return not (self.last_run or self.failed or self.held or is_late)
+        return not (self.last_run or self.failed or self.held or self.holes or is_late)
 
     @property
     def last_session(self) -> date | None:
@@ -88,6 +98,8 @@ class Status:
             "last_run": self.last_run,
             "failed": list(self.failed),
             "held": list(self.held),
+            "holes": list(self.holes),
+            "doubts": self.doubts,
             "remarks": list(self.remarks),
             "ok": self.ok,
         }
@@ -107,6 +119,8 @@ class Status:
                 late = f"report {due.late_report_date} was due {due.late_since:%Y-%m-%d %H:%M} UTC; next: r2k run"
                 lines.append(f"  LATE          {late}")
         lines += [f"  note          {remark}" for remark in self.remarks]
+        lines += [f"  in doubt      {say_doubts(self.doubts)}"] if self.doubts else []
+        lines += [f"  HOLE          {hole}" for hole in self.holes]
         lines += [f"  HELD          {held}" for held in self.held]
         lines += [f"  LAST RUN      {self.last_run}"] if self.last_run else []
         return "\n".join([*lines, *(f"  FAILED        {failure}" for failure in self.failed)])
@@ -125,6 +139,7 @@ def read_status(settings: Settings) -> Status:
     Raises LakeError without a warehouse, or where another version of r2k published it.
     """
     lake = Lake.of(settings.lake, settings.source, settings.as_of)
+    now = settings.as_of or datetime.now(UTC)
     with open_warehouse(lake.warehouse) as connection, of_this_version(lake.warehouse):
         (generation,) = connection.sql(
             "select label, generation_id, published_at, as_of from meta.generation"
@@ -132,8 +147,13 @@ def read_status(settings: Settings) -> Status:
         sessions: dict[str, date | None] = dict(connection.sql(_SESSIONS).fetchall())
         ((report,),) = connection.sql(_REPORT).fetchall()
         said = connection.sql(_SAID).fetchall()
-    label, generation_id, published_at, as_of = generation
-    due = next_release(datetime.now(UTC), report) if settings.source == "live" else None
+        label, generation_id, published_at, as_of = generation
+        holes = (
+            *read_holes(connection, now),
+            *(() if settings.source == "sample" else _unasked(connection, as_of, now)),
+        )
+        doubts: dict[str, int] = dict(connection.sql(_DOUBTS).fetchall())
+    due = next_release(now, report) if settings.source == "live" else None
     # one file is asked for prices and for actions: it is named once
     failed = tuple(dict.fromkeys(message for outcome, _, message, is_asked in said if outcome == "failed" and is_asked))
     remarks = tuple(remark for outcome, remark, *_ in said if remark and outcome in ("ok", "accepted"))
@@ -141,7 +161,36 @@ def read_status(settings: Settings) -> Status:
     restatement = read_restatement(lake)
     refused = restatement.model_copy(update={"accepted_at": None}).lines(settings.source) if restatement else ()
     last_run = _last_run(lake, (*failed, *held, *refused))
-    return Status(label, generation_id, published_at, as_of, sessions, report, failed, held, remarks, last_run, due)
+    return Status(
+        label=label,
+        generation_id=generation_id,
+        published_at=published_at,
+        as_of=as_of,
+        last_sessions=sessions,
+        last_report=report,
+        failed=failed,
+        held=held,
+        holes=holes,
+        doubts=doubts,
+        remarks=remarks,
+        last_run=last_run,
+        release=due,
+    )
+
+
+def _unasked(connection: duckdb.DuckDBPyConnection, as_of: datetime, now: datetime) -> Iterator[str]:
+    """Sessions that have closed since anything was asked for: the published calendar ends there."""
+    from r2k_pipeline.sources.sessions import build_sessions  # noqa: PLC0415  (pulls in pandas)
+
+    if now - as_of <= GRACE:
+        return
+    calendars = [name for (name,) in connection.sql(_CALENDARS).fetchall()]
+    closes = build_sessions(calendars, now.date()).filter(pl.col("close_at").is_between(as_of, now - GRACE, "right"))
+    for calendar in calendars:
+        days = closes.filter(calendar=calendar)["session_date"].to_list()
+        if days:
+            since = f"{len(days):,} sessions of {calendar} have closed since, the first {days[0]}"
+            yield f"nothing was fetched since {as_of:%Y-%m-%d %H:%M} UTC: {since}; next: r2k run"
 
 
 def _last_run(lake: Lake, told: tuple[str, ...]) -> str | None:

@@ -1,16 +1,20 @@
 """Bad vendor files: each fault is named with source, key and rule, the others go on, the last good rows stay."""
 
 import io
+import os
 import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
+import dagster as dg
 import polars as pl
 import pytest
 
 from r2k_pipeline.contracts.prices import DailyPrices
 from r2k_pipeline.contracts.table import TABLES
+from r2k_pipeline.orchestration.launcher import LAKE
 from tests.lakes import Published, Said
 from tests.pipeline.command_line import r2k
 
@@ -91,6 +95,19 @@ def broken(
     lake = shutil.copytree(from_files.folder, folder / "lake")
     result = r2k(home, "run", "--json", "--lake", lake, "--files", files, R2K_MARKETS=str(markets))
     return Published(lake, "files", Said.of(result), home)
+
+
+def test_dagster_shows_a_run_in_which_something_required_failed_as_failed(broken: Published) -> None:
+    """Red, with what failed by name in its last step; the warehouse was published before."""
+    with mock.patch.dict(os.environ, DAGSTER_HOME=str(broken.home)), dg.DagsterInstance.get() as instance:
+        (run,) = instance.get_runs(dg.RunsFilter(tags={LAKE: str(broken.lake.root)}))
+        events = [entry.dagster_event for entry in instance.all_logs(run.run_id) if entry.dagster_event]
+    assert run.status is dg.DagsterRunStatus.FAILURE
+    (failed,) = [event for event in events if event.is_step_failure]
+    assert failed.step_key == "warehouse_required"
+    assert "files:prices/^DJI.csv: ^DJI: no such file" in failed.step_failure_data.error_display_string
+    assert dg.AssetKey("warehouse") in {event.asset_key for event in events if event.is_step_materialization}
+    assert broken.summary["published"]
 
 
 @pytest.mark.parametrize(

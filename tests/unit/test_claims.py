@@ -21,7 +21,7 @@ from r2k_pipeline.contracts.claims import Claims
 from r2k_pipeline.contracts.cot import CotReleases
 from r2k_pipeline.contracts.indicators import DailyIndicators
 from r2k_pipeline.contracts.marts import Markets, PositioningVintages, Sessions
-from r2k_pipeline.contracts.prices import MarketBars
+from r2k_pipeline.contracts.prices import MarketBars, PriceVintages
 from r2k_pipeline.contracts.profiles import SwingPivots
 from r2k_pipeline.contracts.table import TABLES
 from tests.pipeline.command_line import r2k
@@ -54,6 +54,11 @@ def _positions(day: str, net: float, known_at: str, superseded_at: str | None = 
     key = {"market": "RUT", "report_type": "tff_futures", "report_date": day, "trader_group": "asset_manager"}
     times = {"released_at": "2025-03-14T19:30Z", "known_at": known_at, "superseded_at": superseded_at}
     return {**key, **times, "net_contracts": net}
+
+
+def _vintage(symbol: str, day: str) -> Row:
+    prices = dict.fromkeys(("open", "high", "low", "close"), 2000.0)
+    return {"symbol": symbol, "session_date": f"2025-03-{day}", "known_at": f"2025-03-{day}T20:00Z", **prices}
 
 
 ROWS: Given = {
@@ -274,11 +279,15 @@ SHORT: Given = {
             "open_at": f"2025-03-{day}T13:30Z",
             "close_at": f"2025-03-{day}T20:00Z",
         }
-        for day in ("07", "10", "11", "12", "13", "14")
+        for day in ("05", "06", "07", "10", "11", "12", "13", "14")
     ],
     MarketBars: [
         _bar("2025-03-07", 2075.0),
         *({**_bar(f"2025-03-{day}", 5600.0), "market": "SPX"} for day in (13, 14)),
+    ],
+    PriceVintages: [
+        *(_vintage("^RUT", day) for day in ("05", "07")),
+        *(_vintage("^SPX", day) for day in ("07", "10", "11", "13", "14")),
     ],
     PositioningVintages: [_positions("2025-03-04", 72_008.0, "2025-03-07T20:30Z")],
     CotReleases: [
@@ -294,21 +303,21 @@ NETS = "select net_contracts as value from marts.weekly_positioning where market
 @pytest.mark.parametrize(
     ("given", "missing"),
     [
-        ({"sql": BARS, "parameters": {"market": "RUT"}}, "the prices of RUT end at 2025-03-07"),
-        ({"sql": BARS, "parameters": {"market": "RUT"}, "as_of": "2025-03-10T20:00:00Z"}, "the prices of RUT end"),
+        ({"sql": BARS, "parameters": {"market": "RUT"}}, "the prices of ^RUT end at 2025-03-07"),
+        ({"sql": BARS, "parameters": {"market": "RUT"}, "as_of": "2025-03-10T20:00:00Z"}, "the prices of ^RUT end"),
         ({"sql": BARS, "parameters": {"market": "RUT"}, "as_of": "2025-03-10T19:59:59Z"}, None),
         ({"sql": BARS, "parameters": {"market": "SPX"}}, None),
         ({"sql": BARS.replace("$market", "'SPX'")}, None),
-        ({"sql": 'select count(*) as value from Staging."MARKET_BARS"'}, "the prices of RUT end at 2025-03-07"),
+        ({"sql": 'select count(*) as value from Staging."MARKET_BARS"'}, "the prices of ^RUT end at 2025-03-07"),
         (
             {
                 "sql": None,
                 "check": "anchored_profile",
                 "parameters": {"market": "RUT", "anchor_date": date(2025, 3, 7), "bin_points": 5.0},
             },
-            "the prices of RUT end at 2025-03-07",
+            "the prices of ^RUT end at 2025-03-07",
         ),
-        ({"sql": NETS, "parameters": {"market": "RUT"}}, "the reports of RUT end at 2025-03-04"),
+        ({"sql": NETS, "parameters": {"market": "RUT"}}, "the reports of RUT (tff_futures) end at 2025-03-04"),
         ({"sql": NETS, "parameters": {"market": "RUT"}, "as_of": "2025-03-14T19:29:59Z"}, None),
         ({"sql": "select 1 as value"}, None),
     ],
@@ -323,7 +332,26 @@ def test_a_moment_that_the_data_does_not_reach_is_not_judged_on_older_rows(
     else:
         assert judged.finding.verdict == "undetermined"
         assert str(judged.finding.reason).startswith(missing)
-        assert str(judged.finding.reason).endswith(": not reached yet")
+        assert "2025-03-10 was due" in str(judged.finding.reason) or "2025-03-11 was due" in str(judged.finding.reason)
+
+
+def test_a_window_with_a_hole_says_so(short: Box, tmp_path: Path) -> None:
+    judged = _judged(short, tmp_path, sql=BARS, parameters={"market": "RUT"}, as_of="2025-03-07T20:00:00Z")
+    lacking = "the 52 weeks to 2025-03-07 lack 1 session of ^RUT, of 2025-03-06"
+    assert (judged.finding.verdict, judged.finding.reason) == ("holds", lacking)
+    Claims.validate(build_claims([read_note(tmp_path / "note.toml")], short, LATER))
+
+
+def test_a_hole_at_the_moment_is_not_filled_by_what_came_later(short: Box, tmp_path: Path) -> None:
+    judged = _judged(short, tmp_path, sql=BARS, parameters={"market": "SPX"}, as_of="2025-03-12T20:00:00Z")
+    said = "the prices of ^SPX end at 2025-03-11: session 2025-03-12 was due 2025-03-12 20:00 UTC and is missing"
+    assert (judged.finding.verdict, judged.finding.reason) == ("undetermined", said)
+
+
+def test_positions_of_the_mart_rest_on_reports(short: Box, tmp_path: Path) -> None:
+    sql = "select coalesce(max(asset_manager_dominant_flow), 'none') as value from marts.positioning_vs_technicals"
+    judged = _judged(short, tmp_path, sql=sql, holds_when="value = 'none'")
+    assert "the reports of RUT (tff_futures) end at 2025-03-04" in str(judged.finding.reason)
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ Belongs here: what every page says of itself. Not here: what the pages show.
 from dataclasses import dataclass
 from datetime import datetime
 
+from r2k_pipeline.holes import read_holes
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.report.version import of_this_version
 from r2k_pipeline.warehouse import open_warehouse
@@ -13,7 +14,10 @@ from r2k_pipeline.warehouse import open_warehouse
 
 @dataclass(frozen=True)
 class Edition:
-    """The published generation and the moment shown; `is_past`: the generation knows more than is shown."""
+    """The published generation and the moment shown; `is_past`: the generation knows more than is shown.
+
+    `holes`: what should be known at the moment and is not there.
+    """
 
     label: str
     is_sample: bool
@@ -24,6 +28,7 @@ class Edition:
     r2k_version: str
     moment: datetime
     is_past: bool
+    holes: tuple[str, ...]
 
 
 def read_edition(lake: Lake, as_of: datetime | None) -> Edition:
@@ -35,5 +40,6 @@ def read_edition(lake: Lake, as_of: datetime | None) -> Edition:
         ((label, is_sample, source, generation, published, known, version),) = connection.sql(
             "select label, is_sample, source, generation_id, published_at, as_of, r2k_version from meta.generation"
         ).fetchall()
-    moment = known if as_of is None else min(as_of, known)
-    return Edition(label, is_sample, source, generation, published, known, version, moment, moment < known)
+        moment = known if as_of is None else min(as_of, known)
+        holes = read_holes(connection, moment)
+    return Edition(label, is_sample, source, generation, published, known, version, moment, moment < known, holes)

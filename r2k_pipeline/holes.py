@@ -1,0 +1,112 @@
+"""Holes: what the calendars say should be known at a moment, and is not there; read and worded in this one place.
+
+Belongs here: the rows of the macro data_ends as values, and what is said of them. Not here: how they are found
+(sql/macros/data_ends.sql), what a reader does about them (claims/, report/, orchestration/).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from itertools import groupby
+from typing import Final
+
+import duckdb
+
+GRACE: Final = timedelta(hours=12)
+"""How long after a close a session may be absent before its absence is a fault: its values have settled by then."""
+QUERY: Final = "from data_ends($moment)"
+_DAY: Final = {"prices": "session", "reports": "report"}
+
+
+@dataclass(frozen=True)
+class End:
+    """Where one symbol's prices or one type of a market's reports end: a row of data_ends, whose columns it has."""
+
+    kind: str
+    market: str
+    symbol: str | None
+    role: str | None
+    report_type: str | None
+    last_date: date
+    due_date: date | None
+    due_at: datetime | None
+    due_days: int
+    window_weeks: int
+    window_days: int
+    window_date: date | None
+
+    @property
+    def what(self) -> str:
+        """Whose end it is: the symbol, or the market."""
+        return self.symbol or self.market
+
+    def window(self) -> str | None:
+        """What the weeks before the end lack, if anything."""
+        if not self.window_days:
+            return None
+        lacking = f"{self.window_days} {_DAY[self.kind]}{'s' * (self.window_days > 1)} of {_series(self)}"
+        return f"the {self.window_weeks} weeks to {self.last_date} lack {lacking}{_newest(self)}"
+
+
+def _newest(end: End) -> str:
+    return f", the last of {end.window_date}" if end.window_days > 1 else f", of {end.window_date}"
+
+
+def _series(end: End) -> str:
+    return end.what if end.report_type is None else f"{end.what} ({end.report_type})"
+
+
+def read_ends(connection: duckdb.DuckDBPyConnection, moment: datetime) -> tuple[End, ...]:
+    """Every end of the data that was known at `moment`."""
+    return ends_of(connection.sql(QUERY, params={"moment": moment}).pl().to_dicts())
+
+
+def ends_of(rows: Iterable[dict[str, object]]) -> tuple[End, ...]:
+    """Rows of data_ends as values."""
+    return tuple(End(**row) for row in rows)  # type: ignore[arg-type]
+
+
+def say_holes(ends: Iterable[End]) -> Iterator[str]:
+    """One line for the ends of one kind that have the same days missing: what ends when, and what was due since."""
+
+    def alike(end: End) -> tuple[str, str, date, date]:
+        assert end.due_date is not None
+        return end.kind, end.report_type or "", end.last_date, end.due_date
+
+    for (kind, report_type, last, _), group in groupby(sorted((e for e in ends if e.due_date), key=alike), key=alike):
+        same = list(group)
+        named = ", ".join(dict.fromkeys(end.what for end in same))
+        of_type = f" ({report_type})" if report_type else ""
+        yield f"the {kind} of {named}{of_type} end at {last}: {_say_due(same[0])}"
+
+
+def _say_due(end: End) -> str:
+    due = f"{_DAY[end.kind]} {end.due_date} was due {end.due_at:%Y-%m-%d %H:%M} UTC"
+    return f"{due} and is missing" if end.due_days == 1 else f"{due}, {end.due_days:,} are missing since"
+
+
+def say_doubts(doubts: Mapping[str, int]) -> str:
+    """How many rows each check doubts that lets a run pass, in one line."""
+    return ", ".join(f"{name} {count:,}" for name, count in doubts.items()) + "; next: r2k doctor"
+
+
+def newest_that_should_be(connection: duckdb.DuckDBPyConnection, moment: datetime) -> datetime:
+    """`moment`, or the sample's own last close where that is earlier: synthetic data has no later news."""
+    ((is_sample, last),) = connection.execute(
+        "select is_sample, (select max(known_at) from marts.positioning_vs_technicals) from meta.generation"
+    ).fetchall()
+    return min(moment, last) if is_sample and last else moment
+
+
+def read_holes(connection: duckdb.DuckDBPyConnection, moment: datetime, market: str | None = None) -> tuple[str, ...]:
+    """What should be known at `moment`, of one market or all, and is not there, in lines.
+
+    A session is missed only GRACE after its close.
+    """
+    ends = read_ends(connection, newest_that_should_be(connection, moment))
+    return tuple(say_holes(end for end in ends if market in (None, end.market) and is_missed(end, moment)))
+
+
+def is_missed(end: End, moment: datetime) -> bool:
+    """Whether something that was due is missing at `moment`, and not only because its close was a moment ago."""
+    return end.due_at is not None and end.due_at + (GRACE if end.kind == "prices" else timedelta()) <= moment

@@ -1,0 +1,85 @@
+"""Checks of what was published, and the last step of a run: red where something required failed.
+
+Belongs here: when a run that published counts as failed, and what its warnings say. Not here: which items are required
+(ingest.py), how a run is summarised (execute.py).
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import dagster as dg
+import polars as pl
+
+from r2k_pipeline.contracts.findings import Findings
+from r2k_pipeline.holes import read_holes, say_doubts
+from r2k_pipeline.orchestration.checks import ROWS
+from r2k_pipeline.orchestration.resources import Pipeline
+from r2k_pipeline.warehouse import open_warehouse
+
+HOLES: Final = "holes"
+WAREHOUSE: Final = dg.AssetKey("warehouse")
+
+
+@dg.asset_check(
+    asset=WAREHOUSE,
+    name="required",
+    description="Nothing required failed in the run. Otherwise this last step fails, and with it the run: what could "
+    "be built is published all the same.",
+)
+def required(context: dg.AssetCheckExecutionContext, pipeline: Pipeline) -> dg.AssetCheckResult:
+    """Raise dg.Failure with every required thing that failed in this run, by name."""
+    evaluated = context.instance.get_records_for_run(
+        context.run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION
+    )
+    events = [record.event_log_entry.get_dagster_event() for record in evaluated.records]
+    failures = [*failed_checks([event.asset_check_evaluation_data for event in events]), *_errors(pipeline)]
+    if failures:
+        raise dg.Failure("\n".join(dict.fromkeys(failures)), allow_retries=False)
+    return dg.AssetCheckResult(passed=True)
+
+
+@dg.asset_check(
+    asset=WAREHOUSE,
+    name="newest",
+    description="What the calendars say should be known at the run's moment is there: each symbol's last session, the "
+    "last report of each type of each market.",
+)
+def newest(pipeline: Pipeline) -> dg.AssetCheckResult:
+    """A warning that names what is missing: a source may have nothing newer."""
+    run = pipeline.run
+    with open_warehouse(run.lake.warehouse) as connection:
+        holes = read_holes(connection, run.as_of)
+    return dg.AssetCheckResult(
+        passed=not holes,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={HOLES: dg.MetadataValue.md("\n".join(f"- {hole}" for hole in holes))},
+    )
+
+
+def notes_of(evaluations: Sequence[dg.AssetCheckEvaluation]) -> Iterator[str]:
+    """What the warnings of a run come to: what is missing, and how many rows are in doubt."""
+    warned = [check for check in evaluations if not check.passed and check.severity is dg.AssetCheckSeverity.WARN]
+    for check in warned:
+        if HOLES in check.metadata:
+            yield from (line.removeprefix("- ") for line in str(check.metadata[HOLES].value).splitlines())
+    doubts = {check.check_name: int(str(check.metadata[ROWS].value)) for check in warned if ROWS in check.metadata}
+    if doubts:
+        yield f"in doubt: {say_doubts(doubts)}"
+
+
+def failed_checks(evaluations: Sequence[dg.AssetCheckEvaluation]) -> list[str]:
+    """The failed checks that make a run fail, by what they name; a warning is shown and lets it pass."""
+    return [
+        f"{'/'.join(check.asset_key.path)} {check.check_name}: {line}"
+        for check in evaluations
+        if not check.passed and check.severity is dg.AssetCheckSeverity.ERROR
+        for value in check.metadata.values()
+        for line in str(value.value).splitlines()
+    ]
+
+
+def _errors(pipeline: Pipeline) -> Iterator[str]:
+    """Errors of the reconciliation, whose own step may come after this one."""
+    errors = pipeline.run.lake.read(Findings).filter(pl.col("severity") == "error")
+    for name, count in errors.group_by("check_name").len().sort("check_name").iter_rows():
+        yield f"{name}: {count:,} rows; next: r2k doctor"
