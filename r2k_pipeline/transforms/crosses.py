@@ -39,9 +39,9 @@ def build_moving_average_crosses(indicators: pl.DataFrame) -> pl.DataFrame:
             indicators.select("market", "session_date", "known_at", "close")[rows].select(
                 "market",
                 "session_date",
-                "known_at",
                 pl.lit(fast, dtype=pl.Int64).alias("fast"),
                 pl.lit(slow, dtype=pl.Int64).alias("slow"),
+                "known_at",
                 pl.Series("direction", np.where(direction[rows] > 0, "up", "down"), dtype=pl.String),
                 "close",
             )

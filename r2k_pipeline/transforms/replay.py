@@ -2,10 +2,6 @@
 
 Belongs here: cutting vintages into the plain series that were known, in the order in which they were known, and what
 was told of each. Not here: any feature; a `build` sees plain series, one a market, and is as pure.
-
-An *epoch* of a market begins with news about a session that others had followed: a revision, a withdrawal, a late bar,
-a late volume. Within an epoch sessions are added at the end only. As no row depends on a later bar, an epoch's series
-gives the rows of all sessions first known in it; rows told before stay as they were told.
 """
 
 from collections.abc import Callable, Iterator
@@ -46,6 +42,10 @@ class Told:
 @dataclass(frozen=True)
 class _Epoch:
     """One epoch of a market: its series, the sessions in it that are still to be told, and when facts are told.
+
+    It begins with news about a session that others had followed: a revision, a withdrawal, a late bar, a late volume.
+    Within it sessions are added at the end only. As no row depends on a later bar, its series gives the rows of all
+    sessions first known in it; rows told before stay as they were told.
 
     `wanted`: market, session_date, known_at. `starts_on`: the first of them after all sessions known before the epoch.
     """

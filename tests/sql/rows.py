@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 import dataframely as dy
+import numpy as np
 import polars as pl
 
 from r2k_pipeline.contracts import reference
@@ -54,11 +55,19 @@ def _derive(name: str, frames: dict[str, pl.DataFrame], as_of: datetime) -> pl.D
 
 def _cell(name: str, column: dy.Column, row: Row) -> Any:
     value = row.get(name, LOADED if name == "recorded_at" else None)
+    if value is None and name == "known_at":
+        value = _told_at(row)
     if value is None:
         return None if column.nullable else _plainest(name, column)
     if isinstance(value, str) and isinstance(column, dy.Datetime):
         return datetime.fromisoformat(value)
     return date.fromisoformat(value) if isinstance(value, str) and isinstance(column, dy.Date) else value
+
+
+def _told_at(row: Row) -> str | None:
+    """The close of the session at which a row was told, 16:00 in New York in summer."""
+    days = (row[name] for name in ("session_date", "filed_date", "known_date", "confirmed_date") if name in row)
+    return next((f"{day}T20:00Z" for day in days), None)
 
 
 def _plainest(name: str, column: dy.Column) -> Any:
@@ -84,8 +93,14 @@ def bar(symbol: str, day: str, close: float, **more: Any) -> Row:
 
 def session(day: str, close_at: str = "21:00Z", **more: Any) -> Row:
     """A session of the New York exchange, by day and hour of its close (UTC)."""
-    hours = {"open_at": f"{day}T14:30Z", "close_at": f"{day}T{close_at}"}
-    return {"calendar": "XNYS", "session_date": day, **hours, **more}
+    opens, closes = f"{day}T14:30Z", datetime.fromisoformat(f"{day}T{close_at}")
+    hours = {"open_at": opens, "close_at": closes, "settles_at": closes + timedelta(hours=12)}
+    return {"calendar": "XNYS", "session_date": day, "session_number": _weekdays(day), **hours, **more}
+
+
+def _weekdays(day: str) -> int:
+    """A session's number where every weekday is one."""
+    return int(np.busday_count("1900-01-01", day))
 
 
 def symbol(name: str, role: str, market: str = "RUT") -> Row:

@@ -15,6 +15,7 @@ from polars.testing import assert_frame_equal
 from r2k_pipeline.contracts.levels import Consolidations
 from r2k_pipeline.transforms.consolidation_kernels import APART, BLOCKS, LONGEST, SHORTEST
 from r2k_pipeline.transforms.consolidations import build_consolidations
+from tests.unit.told import assert_fits
 
 FIRST = date(2010, 1, 1)
 
@@ -145,9 +146,7 @@ def test_core_and_tightness_are_those_of_the_closes() -> None:
     close = wandering(5, 700)
     bars = bars_of(close)
     ranges = build_consolidations(bars)
-    valid, refused = Consolidations.filter(ranges.with_columns(withdrawn_date=pl.lit(None, pl.Date)))
-    assert refused.counts() == {}
-    assert valid.columns == list(Consolidations.columns())
+    assert_fits(Consolidations, ranges, "known_date")
     for row in ranges.iter_rows(named=True):
         until = row["end_date"] or row["confirmed_date"]
         span = bars.filter(pl.col("session_date").is_between(row["start_date"], until))["close"].to_numpy()

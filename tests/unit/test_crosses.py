@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from benchmarks.universe import build_universe
-from r2k_pipeline.contracts.indicators import MovingAverageCrosses
+from r2k_pipeline.contracts.indicators import DailyIndicators, MovingAverageCrosses
 from r2k_pipeline.transforms.crosses import LINES, build_moving_average_crosses
 from r2k_pipeline.transforms.indicators import build_daily_indicators
 from r2k_pipeline.transforms.replay import replay
+from tests.unit.told import UTC_TIME, close_at, told_at_close
 
 FIRST = date(2000, 1, 1)
 
@@ -27,7 +28,11 @@ def bars_of(cents: list[int]) -> pl.DataFrame:
 
 
 def built_of(bars: pl.DataFrame) -> pl.DataFrame:
-    return build_moving_average_crosses(build_daily_indicators(bars))
+    return build_moving_average_crosses(told_at_close(DailyIndicators, build_daily_indicators(bars)))
+
+
+def indicators_since(bars: pl.DataFrame, since: date | None) -> pl.DataFrame:
+    return build_daily_indicators(bars, since=since)
 
 
 def crosses_of(cents: list[int]) -> list[tuple[int, int, int, str]]:
@@ -107,10 +112,9 @@ CORRECTED = datetime(2025, 2, 24, 22, tzinfo=UTC)
 def corrected_bars(real: Path) -> pl.DataFrame:
     """^RUT as market bars; the close of 2025-02-21 was told 5 % too high and corrected after the next session."""
     vendor = pl.read_csv(real / "prices" / "^RUT.csv", try_parse_dates=True).drop_nulls("Close")
-    close_at = pl.col("Date").cast(pl.Datetime("us", "UTC")).dt.offset_by("21h")
     bars = vendor.select(
         pl.lit("RUT").alias("market"), session_date="Date", high="High", low="Low", close="Close",
-        known_at=close_at, superseded_at=pl.lit(None, pl.Datetime("us", "UTC")),
+        known_at=close_at("Date"), superseded_at=pl.lit(None, pl.Datetime("us", "UTC")),
     )  # fmt: skip
     is_wrong, moment = pl.col("session_date") == date(2025, 2, 21), pl.lit(CORRECTED).cast(pl.Datetime("us", "UTC"))
     wrong = bars.filter(is_wrong).with_columns(pl.col("high", "close") * 1.05, superseded_at=moment)
@@ -120,9 +124,27 @@ def corrected_bars(real: Path) -> pl.DataFrame:
 
 def test_after_a_correction_the_last_cross_agrees_with_the_averages(real: Path) -> None:
     """The right bars put 20 below 50 on a session that the wrong close had covered: it is told at the next one."""
-    indicators = replay(corrected_bars(real), build_daily_indicators)
+    indicators = replay(corrected_bars(real), indicators_since, DailyIndicators.create_empty())
     last = indicators.join_asof(
         build_moving_average_crosses(indicators).filter(fast=20, slow=50), on="session_date"
     ).drop_nulls("direction")
     side = pl.when(pl.col("sma_20") > pl.col("sma_50")).then(pl.lit("up")).otherwise(pl.lit("down"))
     assert last.filter(pl.col("direction") != side).height == 0
+
+
+def test_a_session_that_arrives_late_is_no_cross_and_hides_none() -> None:
+    """The close of session 22 crosses its average and comes two days late: 23, told without it, crosses for it."""
+    bars = bars_of([1000] * 20 + [990, 990, 1100, 1100, 1100, 900])
+    late = pl.lit(datetime(2000, 1, 24, 22, tzinfo=UTC)).cast(UTC_TIME)
+    is_late = pl.col("session_date") == FIRST + timedelta(days=22)
+    vintages = bars.with_columns(
+        known_at=pl.when(is_late).then(late).otherwise(close_at()), superseded_at=pl.lit(None, UTC_TIME)
+    )
+    indicators = replay(vintages, indicators_since, DailyIndicators.create_empty())
+    built = build_moving_average_crosses(indicators)
+    assert built.select((pl.col("session_date") - FIRST).dt.total_days(), "direction").rows() == [
+        (23, "up"),
+        (25, "down"),
+    ]
+    assert built["known_at"].to_list() == [datetime(2000, 1, day, 21, tzinfo=UTC) for day in (24, 26)]
+    assert [day for day, *_ in crosses_of([1000] * 20 + [990, 990, 1100, 1100, 1100, 900])] == [22, 25]

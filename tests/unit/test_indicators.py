@@ -18,6 +18,7 @@ from benchmarks.universe import build_universe
 from r2k_pipeline.contracts.indicators import DailyIndicators
 from r2k_pipeline.transforms import market_batches
 from r2k_pipeline.transforms.indicators import build_daily_indicators, moving_average_order
+from tests.unit.told import assert_fits
 
 SYMBOLS = ("^RUT", "^GSPC", "^NDX", "^DJI", "^VIX", "IWM", "SPY", "QQQ", "DIA", "RTY=F")
 RATIOS = ("return_1d", "realised_volatility_20d", "drawdown_ratio")
@@ -94,8 +95,7 @@ def test_the_notes_thirteenth_of_march(real: Path) -> None:
 def test_contract_and_one_row_per_bar(real: Path) -> None:
     bars = pl.concat([real_bars(real, "^RUT"), real_bars(real, "^NDX")])
     built = build_daily_indicators(bars)
-    DailyIndicators.validate(built)
-    assert built.columns == DailyIndicators.column_names()
+    assert_fits(DailyIndicators, built)
     assert_frame_equal(built.select("market", "session_date", "close"), bars.select("market", "session_date", "close"))
 
 

@@ -19,6 +19,7 @@ from r2k_pipeline.transforms.level_evidence_kernels import standing
 from r2k_pipeline.transforms.levels import build_level_evidence, build_levels
 from r2k_pipeline.transforms.pivots import build_swing_pivots
 from r2k_pipeline.transforms.volume_profiles import build_volume_profiles
+from tests.unit.told import assert_fits, told_at_close
 
 FIRST = date(2020, 1, 1)
 NO_PROFILES = pl.DataFrame(
@@ -247,9 +248,7 @@ def test_scaling_all_prices_scales_all_levels(seed: int, power: int) -> None:
 def test_nothing_is_used_before_it_is_confirmed() -> None:
     levels = levels_of(walk_bars(11, 600))
     assert levels.height > 1000
-    valid, refused = Levels.filter(levels)
-    assert refused.counts() == {}
-    assert valid.columns == list(Levels.columns())
+    assert_fits(Levels, levels)
     at_birth = levels.sort("session_date").unique("level_id", keep="first")
     assert (at_birth["session_date"] >= at_birth["confirmed_date"]).all()
 
@@ -316,7 +315,7 @@ def assert_prices_are_their_evidence(levels: pl.DataFrame, evidence: pl.DataFram
 @settings(max_examples=20, deadline=None)
 def test_every_price_is_the_mean_of_the_different_prices_of_its_evidence(seed: int) -> None:
     bars = pl.concat([walk_bars(seed, 300, "A"), walk_bars(seed + 1, 100, "B")])
-    evidence, levels = filed_of(bars).with_columns(withdrawn_date=pl.lit(None, pl.Date)), levels_of(bars)
+    evidence, levels = told_at_close(LevelEvidence, filed_of(bars), "filed_date"), levels_of(bars)
     assert LevelEvidence.filter(evidence)[1].counts() == {}
     assert_prices_are_their_evidence(levels, evidence)
     assert levels.equals(build_levels(bars, plain_indicators(bars), evidence.sample(fraction=1, shuffle=True, seed=1)))
@@ -349,7 +348,7 @@ def russell(real: Path) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.Da
     bars = real_bars(real, "^RUT").with_columns(volume_symbol=pl.col("market"))
     indicators, profiles = build_daily_indicators(bars), build_volume_profiles(bars, ("rolling_60", "rolling_250"))
     found = find_evidence(bars, indicators, build_swing_pivots(bars), profiles, build_consolidations(bars))
-    evidence = build_level_evidence(bars, indicators, found).with_columns(withdrawn_date=pl.lit(None, pl.Date))
+    evidence = told_at_close(LevelEvidence, build_level_evidence(bars, indicators, found), "filed_date")
     return bars, indicators, build_levels(bars, indicators, evidence), evidence
 
 
@@ -376,7 +375,7 @@ def test_the_notes_levels_rest_on_pivots_of_their_kind(
     """Zones cover 88 % of the axis, so one at hand says little: the pivot must be in a zone of that day and role."""
     _, indicators, levels, evidence = russell
     shown = levels.filter(session_date=NOTE_DAY, role=role)
-    assert Levels.filter(shown)[1].counts() == {}
+    assert_fits(Levels, shown)
     atr = indicators.filter(session_date=NOTE_DAY)["atr_14"].item()
     assert shown.select((pl.col("price") - price).abs().min()).item() <= atr / 2
     pieces = evidence.join(shown, on="level_id", how="semi").filter(pl.col("filed_date") <= NOTE_DAY, kind=kind)

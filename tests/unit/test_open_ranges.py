@@ -16,13 +16,19 @@ from r2k_pipeline.transforms.consolidations import build_consolidations
 from r2k_pipeline.transforms.open_ranges import build_open_ranges
 from r2k_pipeline.transforms.replay import replay, replay_facts
 from tests.unit.test_consolidations import FIRST, bars_of, wandering
+from tests.unit.test_replay import STATE as VERSION
+from tests.unit.told import UTC_TIME, assert_fits, close_at, told_at_close
 
-UTC_TIME = pl.Datetime("us", "UTC")
+NO_RANGES = OpenRanges.create_empty()
 STATE = ("start_date", "first_confirmed_date", "low", "high")
 
 
-def ranges_of(bars: pl.DataFrame) -> pl.DataFrame:
-    return build_open_ranges(bars, build_consolidations(bars))
+def ranges_of(bars: pl.DataFrame, since: date | None = None) -> pl.DataFrame:
+    return build_open_ranges(bars, build_consolidations(bars), since=since)
+
+
+def consolidations_of(bars: pl.DataFrame, _: pl.DataFrame) -> pl.DataFrame:
+    return build_consolidations(bars)
 
 
 def plain_open(versions: pl.DataFrame, day: date) -> dict[date, dict[str, Any]]:
@@ -43,7 +49,7 @@ def test_equals_the_versions_read_session_by_session(seed: int) -> None:
     bars = bars_of(wandering(seed, 700))
     versions = build_consolidations(bars).with_columns(withdrawn_date=pl.lit(None, pl.Date))
     built = ranges_of(bars)
-    assert OpenRanges.filter(built)[1].counts() == {}
+    assert_fits(OpenRanges, built)
     assert built.height > 100
     for day in bars["session_date"]:
         expected, found = plain_open(versions, day), built.filter(session_date=day)
@@ -83,12 +89,11 @@ def test_parents_told_are_those_of_the_open_ranges_of_the_indices(real: Path, sy
 def vintages(close: Any, wrong: int, factor: float, corrected_after: int) -> pl.DataFrame:
     """Bars known at their day's end; row `wrong` first said `factor` times its close, until it was corrected."""
     bars = bars_of(close).with_columns(
-        known_at=pl.col("session_date").dt.combine(time(21)).dt.replace_time_zone("UTC").cast(UTC_TIME),
-        superseded_at=pl.lit(None, UTC_TIME),
+        high="close", low="close", known_at=close_at(), superseded_at=pl.lit(None, UTC_TIME)
     )
     moment = datetime.combine(bars["session_date"][wrong + corrected_after], time(22), UTC)
     at, is_it = pl.lit(moment).cast(UTC_TIME), pl.col("session_date") == bars["session_date"][wrong]
-    first = bars.filter(is_it).with_columns(pl.col("close") * factor, superseded_at=at)
+    first = bars.filter(is_it).with_columns(pl.col("high", "low", "close") * factor, superseded_at=at)
     later = bars.with_columns(known_at=pl.when(is_it).then(at).otherwise("known_at"))
     return pl.concat([later, first]).sort("session_date", "known_at")
 
@@ -96,12 +101,12 @@ def vintages(close: Any, wrong: int, factor: float, corrected_after: int) -> pl.
 @pytest.mark.parametrize("factor", [0.9, 0.97, 1.05])
 def test_after_a_correction_the_ranges_are_those_of_the_right_bars(factor: float) -> None:
     close = wandering(5, 700)
-    plain = ranges_of(bars_of(close))
+    plain = told_at_close(OpenRanges, ranges_of(bars_of(close)))
     for wrong in range(200, 660, 23):
-        known = replay(vintages(close, wrong, factor, 3), ranges_of)
+        known = replay(vintages(close, wrong, factor, 3), ranges_of, NO_RANGES)
         day = bars_of(close)["session_date"][wrong]
         for part in (pl.col("session_date") < day, pl.col("session_date") > day + timedelta(days=3)):
-            assert_frame_equal(known.filter(part), plain.filter(part), check_exact=True)
+            assert_frame_equal(known.select(plain.columns).filter(part), plain.filter(part), check_exact=True)
 
 
 @pytest.mark.parametrize(("seed", "factor"), [(1, 0.97), (5, 0.9), (8, 1.05)])
@@ -110,7 +115,8 @@ def test_after_a_correction_the_latest_versions_are_the_open_ranges(seed: int, f
     close, withdrawn = wandering(seed, 500), 0
     for wrong in range(150, 480, 29):
         told = vintages(close, wrong, factor, 7)
-        versions, known = replay_facts(told, build_consolidations, "known_date"), replay(told, ranges_of)
+        versions = replay_facts(told, consolidations_of, Consolidations.create_empty(), "known_date", VERSION)
+        known = replay(told, ranges_of, NO_RANGES)
         assert Consolidations.filter(versions)[1].counts() == {}
         withdrawn += versions["withdrawn_date"].count()
         for day in told["session_date"].unique()[wrong - 1 :]:

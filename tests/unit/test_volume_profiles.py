@@ -21,6 +21,7 @@ from r2k_pipeline.transforms.volume_profiles import (
     build_anchored_profiles,
     build_volume_profiles,
 )
+from tests.unit.told import assert_fits
 
 Floats = NDArray[np.float64]
 LEVELS = ["poc", "value_area_low", "value_area_high", "bin_points"]
@@ -129,7 +130,7 @@ def test_rolling_profiles_are_those_of_the_definition(seed: int, window: int, si
             assert volume[inside].sum() >= 0.7 * volume.sum() * (1 - 1e-9)
             nodes = brute_force_nodes(volume, edges, bars["close"][t])
             assert [row[name] for name in NODES] == [n if n is None else pytest.approx(n, rel=1e-12) for n in nodes]
-    VolumeProfiles.validate(profiles)
+    assert_fits(VolumeProfiles, profiles)
 
 
 def bars_that_tie(seed: int, count: int = 120) -> pl.DataFrame:
@@ -268,7 +269,7 @@ def test_a_window_without_volume_is_null_and_one_of_unknown_volume_is_time_at_pr
     assert profiles["volume_symbol"].to_list() == [None] * 19 + ["IWM"] * 11
     timed = build_volume_profiles(unknown.with_columns(volume=pl.lit(1.0)), ("rolling_10",))
     assert profiles.head(19).select(LEVELS + NODES).equals(timed.head(19).select(LEVELS + NODES))
-    VolumeProfiles.validate(profiles)
+    assert_fits(VolumeProfiles, profiles)
 
 
 def test_one_missing_volume_keeps_the_proxy_and_its_name() -> None:
@@ -320,7 +321,7 @@ def test_anchored_rows_run_from_when_the_anchor_is_known_to_its_end() -> None:
     ]
     alone = build_anchored_profiles(bars, pieces.tail(1))
     assert rows.filter(start_date=day[10]).equals(alone)
-    VolumeProfiles.validate(rows)
+    assert_fits(VolumeProfiles, rows)
     with pytest.raises(
         ValueError, match=r"claim one session: \('RUT', datetime.date\(2020, 1, 21\), 'consolidation_2020-01-01'\)"
     ):
