@@ -18,6 +18,7 @@ from typing import Any
 import click
 from pydantic_settings import SettingsError
 
+from r2k_pipeline.account import ITEM as RAW
 from r2k_pipeline.claims.note import NoteError
 from r2k_pipeline.lake import Lake, LakeError
 from r2k_pipeline.markets import MarketsError
@@ -148,13 +149,16 @@ def status(as_json: bool, **options: Any) -> None:
 @_lake_option
 @click.argument("item")
 def accept(item: str, **options: Any) -> None:
-    """Take what `r2k status` lists as held: the rows of ITEM (a symbol, a report file), or the `restatement`."""
-    from r2k_pipeline.orchestration.acceptance import accept_held, accept_restatement  # noqa: PLC0415
+    """Take what `r2k status` lists as held: the rows of ITEM (a symbol, a report file), or the `restatement`; or go on
+    with `raw` as it is, without files that are gone or damaged.
+    """
+    from r2k_pipeline.orchestration.acceptance import accept_held, accept_raw, accept_restatement  # noqa: PLC0415
     from r2k_pipeline.orchestration.run import Run  # noqa: PLC0415
 
     settings = settings_of(**options)
     run = Run(settings, Lake.of(settings.lake, settings.source), markets=())
-    click.echo(accept_restatement(run) if item == ITEM else accept_held(run, item))
+    accepting = {ITEM: accept_restatement, RAW: accept_raw}.get(item)
+    click.echo(accepting(run) if accepting else accept_held(run, item))
 
 
 @main.command()

@@ -23,6 +23,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from r2k_pipeline.account import Account, RawFault, digest_in
 from r2k_pipeline.contracts.table import LAYERS, TABLES, Table, parts_of
 
 LOOK_SECONDS: Final = 0.3
@@ -94,19 +95,14 @@ class Lake:
         their names.
         """
         layer, name = table.split(".")
-        if layer != "raw":
-            found = table_files(self.derived, table)
-        else:
-            folder = self.root / layer / name
-            merged = _superseded(folder)
-            entries = folder.iterdir() if folder.is_dir() else ()
-            found = sorted(entry for entry in entries if entry.name[0] != "." and entry.name not in merged)
+        found = _raw_files(self.root / layer / name) if layer == "raw" else table_files(self.derived, table)
         for file in found:
             if file.suffix != ".parquet" or file.stat().st_size < 12:
                 remedy = "restore it or take it away" if layer == "raw" else "r2k run, which makes it anew"
                 raise LakeError(f"{file}: not a Parquet file (empty, cut or foreign); next: {remedy}")
-            if layer == "raw" and not _is_sound(file, file.stat().st_size, file.stat().st_mtime_ns):
-                raise LakeError(f"{file}: content does not match the digest in its name; next: restore this file")
+            if layer == "raw" and _digest_of(file) != digest_in(file.name):
+                way_on = "restore this file, or r2k accept raw, which goes on without it"
+                raise LakeError(f"{file}: content does not match the digest in its name; next: {way_on}")
         return found
 
     def read(self, table: type[Table], columns: Sequence[str] | None = None) -> pl.DataFrame:
@@ -129,16 +125,18 @@ class Lake:
         """Rows of a table, by the footers of its files."""
         return sum(pq.read_metadata(file).num_rows for file in self.files(table.dotted()))
 
-    def write(self, table: type[Table], frame: pl.DataFrame) -> Path:
-        """Replace a derived table in one rename, unless it is the same; the caller has validated the frame."""
+    def write(self, table: type[Table], frame: pl.DataFrame, kept: Sequence[Path] = ()) -> Path:
+        """Replace a derived table in one rename, unless it is the same; the caller has validated the frame.
+
+        Of a table that grows `frame` may lack the rows of the parts that are `kept` of the published generation.
+        """
         folder = self.derived / table.layer
         if table.grows:
-            return self.write_parts(table, frame, [])
+            return self._write_parts(table, frame, kept)
         _write_table(folder / f"{table.table}.parquet", frame)
         return folder / f"{table.table}.parquet"
 
-    def write_parts(self, table: type[Table], frame: pl.DataFrame, kept: Sequence[Path]) -> Path:
-        """Replace a table that grows: the parts that `frame` has, and those `kept` of the published generation."""
+    def _write_parts(self, table: type[Table], frame: pl.DataFrame, kept: Sequence[Path]) -> Path:
         folder = self.derived / table.layer / table.table
         folder.with_name(f"{table.table}.parquet").unlink(missing_ok=True)  # of a version without parts
         parts = dict(parts_of(frame)) if kept or frame.height else {"0.parquet": frame}
@@ -154,13 +152,19 @@ class Lake:
         return folder
 
     def append(self, table: type[Table], frame: pl.DataFrame, recorded_at: datetime) -> Path | None:
-        """Add one immutable file to a raw log, named by moment and content; nothing for no rows."""
+        """Add one immutable file to a raw log, named by moment and content; nothing for no rows.
+
+        The account names it before it is there, and again when it is: a process may die between any two of these.
+        """
         if frame.is_empty():
             return None
         body = _parquet(frame)
         name = f"{recorded_at:%Y%m%dT%H%M%S%f}-{_digest(body)}.parquet"
         file = self.root / table.layer / table.table / name
+        account = self.settled_account()
+        self.keep_account(account.begin(table.table, name))
         write_atomically(file, body, lambda temporary: _same_rows(temporary, frame.height))
+        self.keep_account(account.settle(table.table, name))
         return file
 
     def compact(self, table: type[Table], most_files: int) -> None:
@@ -178,7 +182,81 @@ class Lake:
         names = [merged.name, *(file.name for file in files if file != merged)]
         write_atomically(merged.with_name(JOURNAL), "\n".join(names).encode(), lambda _: None)
         write_atomically(merged, body, lambda temporary: _same_rows(temporary, rows.height))
+        self.keep_account(self.settled_account())
         _clear_superseded(merged.parent)
+
+    @property
+    def account_file(self) -> Path:
+        """The account of raw: beside `raw/`, not in it."""
+        return self.root / "account.json"
+
+    def account(self) -> Account | None:
+        """What raw must hold; None where no account was kept yet. Raises LakeError where it is damaged."""
+        try:
+            return Account.parse(self.account_file.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (ValueError, OSError) as error:
+            said = str(error).splitlines()[0]
+            raise LakeError(
+                f"{self.account_file}: the account of raw cannot be read: {said}; next: restore it from backup, "
+                f"or r2k accept raw --source {self.root.name}, which takes raw as it is"
+            ) from error
+
+    def settled_account(self) -> Account:
+        """The account with what a killed process left undecided, as raw shows it; of the files that are there where
+        none was kept yet.
+        """
+        account = self.account()
+        if account is None:
+            return self.present_account()
+        for folder in self._raw_folders():
+            if superseded := _superseded(folder):
+                account = account.settle(folder.name, _merged(folder), superseded)
+        if account.pending:
+            table, name = account.pending
+            account = account.settle(table, name if (self.root / "raw" / table / name).exists() else None)
+        return account
+
+    def present_account(self) -> Account:
+        """An account of the files that are there."""
+        return Account.over({folder.name: _digests(folder) for folder in self._raw_folders()})
+
+    def _raw_folders(self) -> list[Path]:
+        return [self.root / "raw" / table.table for table in TABLES.values() if table.layer == "raw"]
+
+    def keep_account(self, account: Account) -> None:
+        """Write the account down; the caller holds the lock."""
+        write_atomically(self.account_file, account.body(), lambda _: None)
+
+    def raw_faults(self) -> list[RawFault]:
+        """Raw files that are gone, foreign, copied or damaged, by the account; raises LakeError where that is damaged.
+
+        A run may append meanwhile: what is found counts when the account is the same afterwards.
+        """
+        while True:
+            before, account = self.account(), self.settled_account()
+            faults = [
+                fault
+                for folder in self._raw_folders()
+                for fault in account.compare(folder.name, folder, _digests(folder))
+            ]
+            if not faults or self.account() == before:
+                return faults
+
+    @property
+    def aside(self) -> Path:
+        """Where raw files are that a user went on without."""
+        return self.root / "set_aside"
+
+    def set_aside(self, file: Path) -> None:
+        """Move a raw file out of its table."""
+        target = self.aside / file.parent.name / file.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists():
+            remove(target)
+        file.rename(target)
+        fsync_folder(file.parent)
 
     def hold(self, table: type[Table], item: str, frame: pl.DataFrame) -> None:
         """Keep rows of one item aside until they are accepted, in place of those held before; no rows: hold none."""
@@ -201,16 +279,17 @@ class Lake:
             raise LakeError(f"{file}: cannot be read: {error}; next: take it away, `r2k run` holds it anew") from error
 
     def damaged(self) -> list[str]:
-        """Raw files without the digest of their content in their name, unreadable derived tables and held rows."""
+        """Raw files that are not as the account says, unreadable derived tables and held rows."""
         found = []
         for (name, _), held in self.held().items():
             try:
                 self.read_held(TABLES[name], held)
             except LakeError as error:
                 found.append(str(error))
-        for file in sorted((self.root / "raw").glob("*/[!.]*")):
-            if file.suffix != ".parquet" or _digest(file.read_bytes()) != _promised(file):
-                found.append(f"{file}: content does not match the digest in its name; next: restore or take it away")
+        try:
+            found += [f"{fault}; {self.way_on(fault)}" for fault in self.raw_faults()]
+        except LakeError as error:
+            found.append(str(error))
         for layer in LAYERS:
             for file in sorted((self.derived / layer).rglob("*.parquet")):
                 try:
@@ -218,6 +297,13 @@ class Lake:
                 except (OSError, ValueError) as error:
                     found.append(f"{file}: {error}; `r2k run` rebuilds it from raw")
         return found
+
+    def way_on(self, fault: RawFault) -> str:
+        """What to do about a raw file."""
+        accept = f"r2k accept raw --source {self.root.name}"
+        if fault.is_there and fault.file.name not in self.settled_account().of(fault.file.parent.name):
+            return f"next: take it away, or {accept}, which sets it aside"
+        return f"next: restore this file from backup, or {accept}, which goes on without it"
 
     @contextmanager
     def lock(self, wait_seconds: float = 0, run_id: str = "") -> Iterator[None]:
@@ -237,11 +323,22 @@ class Lake:
             os.pwrite(descriptor, holder.encode(), 0)
             for stray in [*self.root.rglob(".*.tmp*")]:
                 remove(stray)
-            for journal in self.root.glob(f"raw/*/{JOURNAL}"):
-                _clear_superseded(journal.parent)
+            self._end_merges()
             yield
         finally:
             os.close(descriptor)
+
+    def _end_merges(self) -> None:
+        """End merges of raw files that a killed process left; they can wait while the account cannot be read."""
+        journals = [*self.root.glob(f"raw/*/{JOURNAL}")]
+        try:
+            account = self.account() and self.settled_account()
+        except LakeError:
+            return
+        if account and journals:
+            self.keep_account(account)
+        for journal in journals:
+            _clear_superseded(journal.parent)
 
     def holder(self) -> str | None:
         """Which process and run hold the lake now; None where none does."""
@@ -287,15 +384,34 @@ def _digest(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()[:16]
 
 
-def _promised(file: Path) -> str:
-    """The digest in a raw file's name."""
-    return file.stem.rpartition("-")[2]
+def _raw_files(folder: Path) -> list[Path]:
+    """The files of a raw table as they are, oldest first, but for those whose rows are in a merged one."""
+    superseded = _superseded(folder)
+    entries = folder.iterdir() if folder.is_dir() else ()
+    return sorted(entry for entry in entries if entry.name[0] != "." and entry.name not in superseded)
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """The digest of the content of each file of a raw table, by name."""
+    return {file.name: _digest_of(file) for file in _raw_files(folder)}
+
+
+def _digest_of(file: Path) -> str:
+    """The digest of a raw file's content."""
+    if not file.is_file():
+        return ""
+    return _digest_once(file, file.stat().st_size, file.stat().st_mtime_ns)
 
 
 @cache
-def _is_sound(file: Path, size: int, modified_ns: int) -> bool:  # noqa: ARG001  (a changed file is asked again)
-    """Whether a raw file has the content its name promises; read once per process."""
-    return _digest(file.read_bytes()) == _promised(file)
+def _digest_once(file: Path, size: int, modified_ns: int) -> str:  # noqa: ARG001  (a changed file is asked again)
+    """The digest of a file's content; read once per process."""
+    return _digest(file.read_bytes())
+
+
+def _merged(folder: Path) -> str:
+    """The name of the file that a merge makes, by its journal."""
+    return (folder / JOURNAL).read_text("utf-8").partition("\n")[0]
 
 
 def _superseded(folder: Path) -> set[str]:

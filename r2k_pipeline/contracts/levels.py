@@ -13,7 +13,9 @@ from r2k_pipeline.contracts.indicators import KNOWN_AT
 from r2k_pipeline.contracts.profiles import WITHDRAWN_AT
 from r2k_pipeline.contracts.table import Table
 
-LEVEL_ROLES = ("support", "resistance")
+LEVEL_ROLES = ("support", "around", "resistance")
+"""From below the close to above it."""
+LEVEL_SIDES = ("support", "resistance")
 LEVEL_KIND = (
     r"^(swing_high|swing_low|range_high|range_low|year_high|year_low|high_252d|low_252d"
     r"|(poc|value_area_low|value_area_high)_rolling_[1-9]\d*)$"
@@ -110,7 +112,7 @@ class OpenRanges(Table, layer="features", grows=True):
 
 
 class Levels(Table, layer="features", grows=True):
-    """One zone of support or resistance as it stood at one session's close, out of the nearest ones on each side."""
+    """One zone as it stood at one session's close: the one around the close, or of the nearest on each side of it."""
 
     market = text("market id, e.g. RUT", key=True)
     session_date = day("the session at whose close the zone stood so", key=True)
@@ -124,21 +126,23 @@ class Levels(Table, layer="features", grows=True):
     kind = text("kind of the founding evidence", regex=LEVEL_KIND)
     role = choice(
         LEVEL_ROLES,
-        "support below the close, resistance above; a zone that contains the close keeps the role it last had",
+        "support wholly below the close, resistance wholly above; around = the one zone that contains the close",
     )
     strength = number(
         "prices and holds",
-        "each price that is new in the zone and each hold adds 1, a break takes a quarter; halves in 252 sessions",
+        "each price new in the zone and each hold adds 1, a break, touched or not, takes a quarter; halves in 252 sessions",
     )
     touches = count("touches", "bars that came within 0.1 ATR after a close had stood more than 0.5 ATR clear")
     holds = count("touches", "touches after which the next clear close was on the side the price came from")
-    breaks = count("breaks", "clear closes on the other side than the clear close before")
-    role_flips = count("breaks", "breaks after which the zone held from its new side")
+    breaks = count("touches", "touches after which the next clear close was on the other side")
+    undecided = count("touches", "touches that no clear close has followed yet: the last, or none")
+    breaks_untouched = count("breaks", "clear closes on the other side than the one before, without a touch between")
+    role_flips = count("breaks", "breaks, touched or not, after which the zone held from its new side")
     born_date = day("birth of the founding evidence, as in features.level_evidence")
     confirmed_date = day("session at whose close the founding evidence, and so the zone, was first known")
     last_touch_date = day("session of the last touch; null = not touched since confirmed", nullable=True)
     distance_atr = number("ATR", "(price - close) / atr_14 of the session; negative below the close")
-    nearness = count("place", "1 = the nearest price to the close among the zones of its role")
+    nearness = count("place", "1 = the nearest to the close among the zones of its role")
     evidence_count = count(
         "pieces of evidence", "how many pieces joined the zone up to this session, repeats of a price too"
     )
@@ -158,8 +162,19 @@ class Levels(Table, layer="features", grows=True):
         return ((pl.col("touches") > 0) == touched.is_not_null()) & touched.is_between("confirmed_date", "session_date")
 
     @dy.rule()
-    def holds_within_touches(cls) -> pl.Expr:  # noqa: N805
-        return (pl.col("holds") <= pl.col("touches")) & (pl.col("role_flips") <= pl.col("breaks"))
+    def touches_add_up(cls) -> pl.Expr:  # noqa: N805
+        return pl.col("touches") == pl.col("holds") + pl.col("breaks") + pl.col("undecided")
+
+    @dy.rule()
+    def flips_within_breaks(cls) -> pl.Expr:  # noqa: N805
+        return pl.col("role_flips") <= pl.col("breaks") + pl.col("breaks_untouched")
+
+    @dy.rule()
+    def role_is_the_side_of_the_zone(cls) -> pl.Expr:  # noqa: N805
+        """A support's price lies below the close and a resistance's above it; one zone at most is around the close."""
+        away = pl.col("distance_atr")
+        sides = pl.when(role="support").then(away < 0).when(role="resistance").then(away > 0)
+        return sides.otherwise(pl.col("nearness") == 1)
 
 
 class LevelEvidence(Table, layer="features"):
@@ -196,7 +211,7 @@ class LevelOutcomes(Table, layer="features"):
 
     market = text("market id, e.g. RUT", key=True)
     kind = text("kind of the founding evidence; all = every kind together", key=True, regex=f"{LEVEL_KIND}|^all$")
-    role = choice(LEVEL_ROLES, "role of the zone before the touch", key=True)
+    role = choice(LEVEL_SIDES, "role of the zone before the touch", key=True)
     horizon_sessions = count("sessions", "a touch is decided within these, its own session the first", key=True)
     touches = count(
         "touches", "zones shown more than 0.5 ATR off a close and reached to within 0.1 ATR by the next bar"

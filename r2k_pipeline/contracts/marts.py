@@ -44,7 +44,7 @@ POSITIONING_STATES: Final = ("extreme_short", "short", "neutral", "long", "extre
 
 TRENDS: Final = ("up", "mixed", "down")
 MOMENTA: Final = ("overbought", "rising", "falling", "oversold")
-LOCATIONS: Final = ("at_support", "at_resistance", "between_levels", "open_space")
+LOCATIONS: Final = ("at_support", "at_resistance", "between_levels", "in_zone", "open_space")
 TECHNICAL_STATES: Final = (
     *("oversold_downtrend", "downtrend_at_support", "downtrend_rally", "downtrend", "no_trend"),
     *("uptrend", "uptrend_pullback", "uptrend_at_resistance", "overbought_uptrend"),
@@ -199,16 +199,22 @@ class PositioningVsTechnicals(Table, layer="marts"):
     )
     last_cross_date = day("session of the latest cross among SMA 50, 100, 200", nullable=True)
     last_cross = text("what crossed: fast x slow and direction, e.g. 50x200 down", nullable=True)
-    support_price = points("price of the nearest support zone; the zone may hold the close", nullable=True)
-    support_distance_atr = number("ATR", "price less close; above 0 only if the zone holds it", nullable=True)
+    support_price = points("price of the nearest support zone, which lies wholly below the close", nullable=True)
+    support_distance_atr = number("ATR", "price less close, below 0", nullable=True)
     support_born_date = day(NEAREST_BORN, nullable=True)
     support_2_price = points("price of the next support zone", nullable=True)
     support_2_distance_atr = number("ATR", "price less close", nullable=True)
-    resistance_price = points("price of the nearest resistance zone; the zone may hold the close", nullable=True)
-    resistance_distance_atr = number("ATR", "price less close; below 0 only if the zone holds it", nullable=True)
+    resistance_price = points("price of the nearest resistance zone, which lies wholly above the close", nullable=True)
+    resistance_distance_atr = number("ATR", "price less close, above 0", nullable=True)
     resistance_born_date = day(NEAREST_BORN, nullable=True)
     resistance_2_price = points("price of the next resistance zone", nullable=True)
     resistance_2_distance_atr = number("ATR", "price less close", nullable=True)
+    around_price = points(
+        "price of the zone that contains the close, which is neither support nor resistance", nullable=True
+    )
+    around_low = points("its lower edge, at or below the close", nullable=True)
+    around_high = points("its upper edge, at or above the close", nullable=True)
+    around_born_date = day(NEAREST_BORN, nullable=True)
     range_start_date = day("start of the innermost open consolidation range that holds the close", nullable=True)
     range_floor = points("its lower edge", nullable=True)
     range_ceiling = points("its upper edge", nullable=True)
@@ -246,7 +252,11 @@ class PositioningVsTechnicals(Table, layer="marts"):
     asset_manager_positioning_state = choice(POSITIONING_STATES, "by percentile", nullable=True)
     trend = choice(TRENDS, "close above (below) SMA 50 and SMA 200, or neither", nullable=True)
     momentum = choice(MOMENTA, "RSI(14) beyond 30 or 70, else the sign of the MACD histogram", nullable=True)
-    location = choice(LOCATIONS, "which levels are within half an ATR of the close", nullable=True)
+    location = choice(
+        LOCATIONS,
+        "which levels are within half an ATR of the close; in_zone = none, but one is around it",
+        nullable=True,
+    )
     technical_state = choice(TECHNICAL_STATES, "of trend, momentum and location, by setups.toml", nullable=True)
     alignment = choice(
         ALIGNMENTS,
@@ -267,6 +277,13 @@ class PositioningVsTechnicals(Table, layer="marts"):
     def setups_have_facts(cls) -> pl.Expr:  # noqa: N805
         facts = (pl.col(f"setup_fact_{number}").is_not_null() == pl.col("setup").is_not_null() for number in (1, 2, 3))
         return pl.all_horizontal(facts)
+
+    @dy.rule()
+    def levels_on_their_side(cls) -> pl.Expr:  # noqa: N805
+        close = pl.col("close")
+        around = close.is_between("around_low", "around_high")
+        rules = (pl.col("support_price") < close, pl.col("resistance_price") > close, around)
+        return pl.all_horizontal(rule.fill_null(value=True) for rule in rules)
 
 
 class CrossMarket(Table, layer="marts"):

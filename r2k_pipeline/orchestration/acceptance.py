@@ -3,16 +3,20 @@
 Belongs here: what `r2k accept` does. Not here: what is held and why (revisions.py, recording.py, gate.py).
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
 import polars as pl
 
+from r2k_pipeline.account import ITEM as RAW
+from r2k_pipeline.account import Accepted, Account, RawFault
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.table import TABLES, Table
-from r2k_pipeline.lake import LakeError
+from r2k_pipeline.lake import Lake, LakeError
 from r2k_pipeline.orchestration.revisions import changed, key_of, latest, vendor_rows
 from r2k_pipeline.orchestration.run import Run
+from r2k_pipeline.raw_check import check_raw, lost_rows
 from r2k_pipeline.restatement import ITEM, read_restatement, write_restatement
 from r2k_pipeline.sources.corrections import CORRECTIONS
 
@@ -36,9 +40,10 @@ def accept_held(run: Run, item: str) -> str:
     """Append the held rows of `item` (a symbol, a report file), known from now on; what was done, in a few lines.
 
     Takes the lake's lock. Rows that the log has by now (a run died between two steps) are not written again. Raises
-    LakeError where nothing of `item` is held.
+    LakeError where nothing of `item` is held, or where raw is not as its account says.
     """
     with run.lake.lock(run.settings.lock_wait_seconds):
+        check_raw(run.lake)
         held = {table: file for (table, name), file in run.lake.held().items() if name == item}
         if not held:
             names = ", ".join(sorted({name for _, name in run.lake.held()})) or "nothing"
@@ -47,6 +52,50 @@ def accept_held(run: Run, item: str) -> str:
         done = [_accept(run, TABLES[name], item, file, stamp) for name, file in held.items()]
     known = f"known from {stamp:%Y-%m-%d %H:%M:%S} UTC; earlier moments stay as they were"
     return "\n".join([*done, known, f"next: r2k run --source {run.settings.source} rebuilds the tables"])
+
+
+def accept_raw(run: Run) -> str:
+    """Go on with raw as it is: without files that are gone, and with those set aside that no run wrote or that are
+    damaged. What was gone on without stays in the account. What was done, in a few lines.
+
+    Takes the lake's lock. Raises LakeError where raw is as its account says.
+    """
+    lake = run.lake
+    with lake.lock(run.settings.lock_wait_seconds):
+        told = _damaged_account(lake)
+        if told:
+            lake.keep_account(lake.present_account())
+        is_new, faults = lake.account() is None, lake.raw_faults()
+        account = _without(lake, faults)
+        told |= {fault.name: fault.reason for fault in faults}
+        if is_new and (lost := [*lost_rows(lake)]):
+            told[RAW] = "; ".join(lost)
+        if not told:
+            raise LakeError(f"{RAW}: its files are as the account says; next: r2k status --source {lake.root.name}")
+        accepted = [Accepted(file=file, reason=reason, accepted_at=run.clock()) for file, reason in told.items()]
+        lake.keep_account(account.model_copy(update={"accepted": (*account.accepted, *accepted)}))
+    aside = [f"what was there is below {lake.aside} now"] if any(fault.is_there for fault in faults) else []
+    said = [f"{file}: {reason}; accepted" for file, reason in told.items()]
+    return "\n".join([*said, *aside, f"next: r2k run --source {lake.root.name} goes on with what is there"])
+
+
+def _damaged_account(lake: Lake) -> dict[str, str]:
+    """The account's file and what is wrong with it; nothing where it can be read, or where there is none."""
+    try:
+        lake.account()
+    except LakeError as error:
+        return {lake.account_file.name: str(error)}
+    return {}
+
+
+def _without(lake: Lake, faults: Sequence[RawFault]) -> Account:
+    """The account without these files; those that are there are set aside."""
+    account = lake.settled_account()
+    for fault in faults:
+        if fault.is_there:
+            lake.set_aside(fault.file)
+        account = account.settle(fault.file.parent.name, None, {fault.file.name})
+    return account
 
 
 def _accept(run: Run, table: type[Table], item: str, file: Path, stamp: datetime) -> str:

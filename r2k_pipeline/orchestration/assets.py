@@ -19,7 +19,6 @@ from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.orchestration.ingest import Intake, ingest_prices, ingest_reports
 from r2k_pipeline.orchestration.resources import Pipeline
 from r2k_pipeline.orchestration.tables import DerivedTable, derived_tables
-from r2k_pipeline.orchestration.told import Growth
 
 OWNERS: Final = ["team:r2k"]
 RAW: Final = (PriceBars, PriceActions, CotReports)
@@ -116,14 +115,13 @@ def derived_asset(derived: DerivedTable) -> dg.AssetsDefinition:
     )
     def build(pipeline: Pipeline) -> Step:
         run = pipeline.run
-        built = derived.build(run)
-        rows, kept = built.changed() if isinstance(built, Growth) else (built, [])
+        rows, kept = derived.rows_and_kept(run)
         frame, check = checked_against_contract(table, rows)
         yield check
         if not check.passed:
             broken = check.metadata["failed rows by rule"].value
             raise dg.Failure(f"{table.dotted()}: rows break the contract, by rule: {broken}; the old table stays")
-        file = run.lake.write_parts(table, frame, kept) if kept else run.lake.write(table, frame)
+        file = run.lake.write(table, frame, kept)
         yield dg.MaterializeResult(
             asset_key(table),
             metadata={

@@ -10,14 +10,20 @@ from typing import Any, Final
 
 import polars as pl
 
-from r2k_pipeline.contracts.prices import PriceBars, PriceVintages
+from r2k_pipeline.contracts.cot import CotPositionVintages, CotReports
+from r2k_pipeline.contracts.prices import PriceActions, PriceActionVintages, PriceBars, PriceVintages
 from r2k_pipeline.contracts.table import Table
-from r2k_pipeline.orchestration.assets import RAW
 from r2k_pipeline.orchestration.origins import changed_parts
 from r2k_pipeline.orchestration.revisions import day_of, key_of
 from r2k_pipeline.orchestration.run import Run
 
 UNKNOWN: Final = "unknown: no new raw row, setting, market or code explains it"
+VINTAGES: Final[dict[type[Table], type[Table]]] = {
+    PriceBars: PriceVintages,
+    PriceActions: PriceActionVintages,
+    CotReports: CotPositionVintages,
+}
+"""Where it stands since when a raw fact counts as known."""
 ALIKE_SESSIONS: Final = 5
 """Sessions at which two symbols have the same four prices: at so many it is no coincidence."""
 NAMED: Final = 3
@@ -44,19 +50,24 @@ def _origins(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[st
 
 
 def _raw_rows(run: Run, since: datetime) -> Iterator[str]:
-    """Facts first recorded after `since` of a day at which the log knew others by then: older, between, or all new."""
-    for table in RAW:
+    """Facts first recorded after `since` and known by then or of a day before the newest: older, late, or all new."""
+    for table, vintages in VINTAGES.items():
         key, day = key_of(table), day_of(table)
         scope = [name for name in key if name != day]
         log = run.lake.read(table, [*key, "recorded_at", *(["is_final"] if table is PriceBars else [])])
         rows = log.filter("is_final") if table is PriceBars else log
         first = rows.group_by(key).agg(pl.col("recorded_at").min())
         known = first.filter(pl.col("recorded_at") <= since).group_by(scope).agg(low=pl.min(day), high=pl.max(day))
+        dated = run.lake.read(vintages, [*key, "known_at"]).group_by(key).agg(pl.col("known_at").min())
         new = first.filter(pl.col("recorded_at") > since).join(known, on=scope, how="left")
+        new = new.join(dated, on=key, how="left")
+        is_late = pl.col(day).is_between("low", "high") | (
+            (pl.col(day) > pl.col("high")) & (pl.col("known_at") <= since)
+        )
         for where, what in (
             (pl.col("low").is_null(), "first rows of what was not there"),
             (pl.col(day) < pl.col("low"), "older history added"),
-            (pl.col(day).is_between("low", "high"), "late row"),
+            (is_late, "late row"),
         ):
             yield from _summary(table, what, new.filter(where), scope, day)
 

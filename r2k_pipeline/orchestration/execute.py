@@ -20,6 +20,7 @@ from r2k_pipeline.contracts.meta import Generation
 from r2k_pipeline.lake import Lake, LakeError
 from r2k_pipeline.last_run import begin_run, end_run, tell_failures, tell_refused
 from r2k_pipeline.orchestration.assets import NOTES
+from r2k_pipeline.orchestration.beginning import begin
 from r2k_pipeline.orchestration.instance import forget_old_runs, open_instance
 from r2k_pipeline.orchestration.launcher import LAKE, end_dead_runs
 from r2k_pipeline.orchestration.outcome import WAREHOUSE, failed_checks, notes_of, required
@@ -88,6 +89,7 @@ def _execute(definitions: dg.Definitions, settings: Settings, run: Run) -> Summa
     started, run_id = time.monotonic(), make_new_run_id()
     with _interrupted_alike(), run.lake.lock(settings.lock_wait_seconds, run_id), open_instance(settings) as instance:
         end_dead_runs(instance, run.lake.root)
+        said = begin(run)
         begin_run(run.lake, run.clock())
         try:
             result = definitions.resolve_job_def("refresh").execute_in_process(
@@ -103,7 +105,7 @@ def _execute(definitions: dg.Definitions, settings: Settings, run: Run) -> Summa
         if DagsterExecutionInterruptedError.__name__ in _error_names(result):
             raise KeyboardInterrupt
         forget_old_runs(instance, settings.keep_runs)
-        summary = _summarise(settings, result, time.monotonic() - started)
+        summary = _summarise(settings, result, time.monotonic() - started, said)
         tell_failures(run.lake, summary.failures)
     return summary
 
@@ -117,7 +119,7 @@ def _interrupted_alike() -> Iterator[None]:
         raise KeyboardInterrupt from error
 
 
-def _summarise(settings: Settings, result: dg.ExecuteInProcessResult, seconds: float) -> Summary:
+def _summarise(settings: Settings, result: dg.ExecuteInProcessResult, seconds: float, said: str | None) -> Summary:
     lake = Lake.of(settings.lake, settings.source, settings.as_of)
     try:
         row, unreadable = _published(lake), []
@@ -137,10 +139,7 @@ def _summarise(settings: Settings, result: dg.ExecuteInProcessResult, seconds: f
         rows_new=_total(fetched, "rows_written"),
         rows_refused=_total(fetched, "rows_quarantined"),
         failures=(*failed_checks(checks), *_failed_steps(result), *unreadable),
-        notes=(
-            *(note.removeprefix("- ") for entry in fetched for note in _lines(entry.get(NOTES))),
-            *notes_of(checks),
-        ),
+        notes=tuple(filter(None, (said, *_notes(fetched), *notes_of(checks)))),
     )
 
 
@@ -162,6 +161,10 @@ def _total(metadata: list[Mapping[str, dg.MetadataValue[Any]]], name: str) -> in
 
 def _lines(text: dg.MetadataValue[Any] | None) -> list[str]:
     return str(text.value).splitlines() if text else []
+
+
+def _notes(metadata: list[Mapping[str, dg.MetadataValue[Any]]]) -> Iterator[str]:
+    return (note.removeprefix("- ") for entry in metadata for note in _lines(entry.get(NOTES)))
 
 
 def _failed_steps(result: dg.ExecuteInProcessResult) -> list[str]:

@@ -144,9 +144,8 @@ def crosses_of(run: Run) -> pl.DataFrame:
 def level_outcomes_of(run: Run) -> pl.DataFrame:
     """What became of the levels as they were shown, on the bars as they were first known."""
     bars = as_first_known(run.lake.read(prices.MarketBars))
-    indicator_rows, shown = (
-        of_sessions(run.lake.read(table), bars) for table in (indicators.DailyIndicators, levels.Levels)
-    )
+    indicator_rows = of_sessions(run.lake.read(indicators.DailyIndicators, ("market", "session_date", "atr_14")), bars)
+    shown = run.lake.read(levels.Levels, ("market", "session_date", "level_id", "kind", "role", "low", "high"))
     minimum = read_setups().outcomes.minimum_events
     return transform_of("level_outcomes:build_level_outcomes")(bars, indicator_rows, shown, minimum_sessions=minimum)
 

@@ -20,6 +20,7 @@ from r2k_pipeline.orchestration.recording import Attempt, correct, record
 from r2k_pipeline.orchestration.revisions import coverage, key_of, latest, vendor_rows
 from r2k_pipeline.orchestration.run import Run
 from r2k_pipeline.orchestration.shown import with_days_of_prices, with_days_of_reports
+from r2k_pipeline.orchestration.wrong_clock import refuse_answers
 from r2k_pipeline.sources.corrections import read_corrections
 from r2k_pipeline.sources.cot import read_report, screen_reports
 from r2k_pipeline.sources.files import NO_ACTIONS
@@ -61,7 +62,8 @@ def ingest_prices(run: Run, sessions: pl.DataFrame) -> tuple[Intake, Intake]:
 
     `sessions` is reference.sessions. A symbol that no market has as index or proxy, that the source does not have and
     never had, is `absent`; one that was there, or whose answer is broken, failed.
-    Documented corrections are applied to what the log then holds. Raises CorrectionsError before anything is fetched.
+    Documented corrections are applied to what the log then holds. Raises CorrectionsError before anything is fetched,
+    ClockError before anything is recorded.
     """
     corrections = read_corrections(run.settings.corrections)
     prices, _ = run.sources
@@ -69,6 +71,7 @@ def ingest_prices(run: Run, sessions: pl.DataFrame) -> tuple[Intake, Intake]:
     required = {s for market in run.markets for s, role in market.symbols().items() if role in ("index", "proxy")}
     had = set(run.lake.read(PriceBars, ("symbol",))["symbol"])
     answers, attempts = _fetch(wanted, partial(_ask, run, prices), set(wanted) - required - had)
+    refuse_answers(run.clock(), answers)
     stamp = run.stamp()
     readable, bars, attempts = _read(answers, attempts, partial(_read_bars, run, sessions, stamp))
     screened = screen_bars([its.rows for its in bars], sessions, wanted)

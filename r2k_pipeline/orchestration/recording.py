@@ -78,7 +78,7 @@ def record(
         "rows_held": held.filter(~pl.col("is_withdrawn")),
         "rows_withdrawn": taken.filter("is_withdrawn"),
     }
-    log = _account(table, counts, [_judged(a, news, held, run, doubts.get(a.item)) for a in attempts], stamp)
+    log = account_of(table, counts, [_judged(a, news, held, run, doubts.get(a.item)) for a in attempts], stamp)
     run.lake.append(FetchLog, log, stamp)
     for logged in (table, RefusedRows, FetchLog):
         run.lake.compact(logged, run.settings.raw_files_before_compaction)
@@ -122,7 +122,7 @@ def correct(run: Run, corrections: Sequence[Correction], unread: Container[str],
     kept = pl.concat([bars.rows, held])
     counts = {"kept": kept, "rows_written": written, "rows_quarantined": refused, "rows_held": held}
     counts = {name: frame.with_columns(source=pl.lit(attempt.origin)) for name, frame in counts.items()}
-    account = _account(PriceBars, counts, [attempt] if corrections or kept.height else [], stamp)
+    account = account_of(PriceBars, counts, [attempt] if corrections or kept.height else [], stamp)
     run.lake.append(FetchLog, account, stamp)
     return account
 
@@ -155,7 +155,7 @@ def _refuse(run: Run, refused: pl.DataFrame, stamp: datetime) -> None:
 _COUNTS: Final = ("kept", "rows_written", "rows_quarantined", "repeated", "rows_held", "rows_withdrawn")
 
 
-def _account(
+def account_of(
     table: type[Table], counted: Mapping[str, pl.DataFrame], attempts: list[Attempt], stamp: datetime
 ) -> pl.DataFrame:
     """FetchLog rows: rows read = written + quarantined + identical + held, by item; `counted` rows have a `source`.

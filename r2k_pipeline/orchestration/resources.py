@@ -11,6 +11,7 @@ import dagster as dg
 from pydantic import PrivateAttr
 
 from r2k_pipeline.last_run import begin_run, end_run
+from r2k_pipeline.orchestration.beginning import begin
 from r2k_pipeline.orchestration.instance import forget_old_runs
 from r2k_pipeline.orchestration.run import Run
 from r2k_pipeline.settings import read_settings
@@ -41,12 +42,14 @@ class Pipeline(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Pipeline"]:
-        """Hold the lake for the run; raises LakeError where another run holds it."""
+        """Hold the lake for the run; raises LakeError where another run holds it, or a run must not begin."""
         self._run = Run.of(read_settings())
         run, lake = self._run, self._run.lake
         with lake.lock(run.settings.lock_wait_seconds, context.run_id or ""):
             begin_run(lake, run.clock()) if _is_whole(context) else None
             try:
+                if (said := begin(run)) and context.log is not None:
+                    context.log.info(said)
                 yield self
             finally:
                 end_run(lake, run.clock())

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache, partial
+from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
@@ -52,6 +53,11 @@ class DerivedTable:
     kind: str
     build: Callable[[Run], pl.DataFrame | Growth]
     why: str = ""
+
+    def rows_and_kept(self, run: Run) -> tuple[pl.DataFrame, list[Path]]:
+        """The rows that are to be written, and the parts of the last generation that stay as they are beside them."""
+        built = self.build(run)
+        return built.changed() if isinstance(built, Growth) else (built, [])
 
 
 @cache

@@ -16,7 +16,7 @@ from r2k_pipeline.contracts.table import Table, parts_of, told_by
 from r2k_pipeline.generations import Published, last_generation
 from r2k_pipeline.orchestration.origins import changed_parts, digests_of
 from r2k_pipeline.orchestration.run import Run
-from r2k_pipeline.transforms.replay import Told
+from r2k_pipeline.transforms.replay import KEY, Told
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,7 @@ class Growth:
                 frames.append(stays.select(self.rows.columns))
             else:
                 kept.append(file)
-        key = self.table.primary_key()
-        return pl.concat(frames).sort(key), kept
+        return pl.concat(frames).sort(KEY, maintain_order=True), kept
 
 
 def told_of(run: Run) -> Told | None:

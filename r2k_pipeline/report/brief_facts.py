@@ -32,6 +32,7 @@ class Facts:
     skipped: Row | None
     holes: tuple[str, ...]
     indicators: Row | None
+    around: Row | None
     supports: tuple[Row, ...]
     resistances: tuple[Row, ...]
     positions: Mapping[str, Row]
@@ -68,8 +69,9 @@ def _facts(connection: duckdb.DuckDBPyConnection, session: Row, moment: datetime
     of_day = "where market = $market and session_date = $day"
     levels = _rows(connection, "features.levels", f"{of_day} order by abs(distance_atr), level_id", **of_session)
     now, before = _reports(connection, session)
-    supports = tuple(level for level in levels if level["role"] == "support")
-    resistances = tuple(level for level in levels if level["role"] == "resistance")
+    around, supports, resistances = (
+        tuple(level for level in levels if level["role"] == role) for role in ("around", "support", "resistance")
+    )
     late, release = _releases(connection, session)
     (market,) = _rows(connection, "marts.markets", "where market = $market", market=session["market"])
     newest = _rows(connection, MART, "where market = $market and session_date > $day limit 1", **of_session)
@@ -79,6 +81,7 @@ def _facts(connection: duckdb.DuckDBPyConnection, session: Row, moment: datetime
         _skipped(connection, market, session),
         _holes(connection, session, moment),
         next(iter(_rows(connection, "features.daily_indicators", of_day, **of_session)), None),
+        next(iter(around), None),
         supports,
         resistances,
         now,

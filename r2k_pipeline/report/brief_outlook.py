@@ -151,7 +151,12 @@ def _projected(row: Row, cross: Answer) -> Statement:
 
 
 def _breaks(facts: Facts) -> Iterator[Statement]:
-    """The far edges of the nearest zones and the edges of the range."""
+    """The edges of the zone around the close, the far ones of the nearest zones, those of the range."""
+    if facts.around is not None:
+        yield say(
+            "A close below {} or above {} is outside the zone around this one.",
+            *map(facts.around.show, ("low", "high")),
+        )
     for zones, edge, goes in ((facts.supports, "low", "below"), (facts.resistances, "high", "above")):
         for zone in zones[:1]:
             words = f"A close {goes} {{}} leaves the nearest {zone['role']} zone behind."

@@ -78,10 +78,11 @@ class Row:
         value = self[column] / self[base] - 1 if known else None
         return self._figure(f"{column} / {base} - 1", value, RATIO, not size, size)
 
-    def share(self, column: str, of: str) -> Figure:
-        """One column as a share of another of the same row."""
-        known = column in self and self.values.get(of)
-        return self._figure(f"{column} / {of}", self[column] / self[of] if known else None, RATIO, False, False)
+    def share(self, column: str, *rest: str) -> Figure:
+        """One column as a share of itself and the `rest` of the same row."""
+        whole = sum(self[name] for name in (column, *rest))
+        value = self[column] / whole if whole else None
+        return self._figure(f"{column} / ({' + '.join((column, *rest))})", value, RATIO, False, False)
 
     def _unit(self, column: str) -> str:
         return TABLES[self.table].units()[column]

@@ -101,10 +101,10 @@ def _pace(row: Row) -> Statement:
 
 
 def levels(facts: Facts) -> Section:
-    """Zones on both sides, the consolidation range, the volume profile."""
-    close = facts.session["close"]
+    """The zone around the close, zones on both sides, the consolidation range, the volume profile."""
     rate = facts.records
-    zones = (*_zones("Support", facts.supports, close, rate), *_zones("Resistance", facts.resistances, close, rate))
+    sides = (*_zones("Support", facts.supports, rate), *_zones("Resistance", facts.resistances, rate))
+    zones = (*_around(facts.around, rate), *sides)
     return Section("Levels", (*zones, records(rate), _range(facts.session), _profile(facts.session)))
 
 
@@ -128,29 +128,46 @@ def records(row: Answer) -> Statement:
     return join(every, *by_record)
 
 
-def _zones(side: str, zones: tuple[Row, ...], close: float, rate: Answer) -> Iterator[Statement]:
+def _around(zone: Row | None, rate: Answer) -> Iterator[Statement]:
+    """The zone that contains the close is neither support nor resistance."""
+    if zone is not None:
+        columns = ("low", "high", "price", "born_date")
+        where = say("Zone around the close {} to {}, price {}, since {}", *map(zone.show, columns))
+        yield join(_with_record(where, zone, rate), say("Made of {}.", zone.show("evidence")))
+
+
+def _zones(side: str, zones: tuple[Row, ...], rate: Answer) -> Iterator[Statement]:
     if not zones:
         yield Statement(f"{side}: no level known.")
     for rank, zone in enumerate(zones[:LEVELS_A_SIDE]):
-        at = _zone(side, zone, close, rate)
+        at = _zone(side, zone, rate)
         yield at if rank else join(at, say("Made of {}.", zone.show("evidence")))
 
 
-def _zone(side: str, zone: Row, close: float, rate: Answer) -> Statement:
-    """A zone keeps its role while it holds the close: a support may then be above the close, and it is said so."""
+def _zone(side: str, zone: Row, rate: Answer) -> Statement:
     direction = "below" if zone["distance_atr"] < 0 else "above"
-    holds_close = " around the close" if zone["low"] <= close <= zone["high"] else ""
-    touches, breaks = number_of(zone, "touches", "touch", "touches"), number_of(zone, "breaks", "break", "breaks")
     where = say(
-        f"{side} {{}}, {{}} ATR {direction}, zone {{}} to {{}}{holds_close}: {{}} {touches}, {{}} held",
+        f"{side} {{}}, {{}} ATR {direction}, zone {{}} to {{}}",
         zone.show("price"),
         zone.show("distance_atr", size=True),
-        *(zone.show(column) for column in ("low", "high", "touches", "holds")),
+        *map(zone.show, ("low", "high")),
     )
-    shares = zone.share("holds", "touches"), rate.show("held_share_ratio")
-    base = say(" ({}; of all zones' touches {})", *shares, otherwise="")
-    broke = say(f"; {{}} {breaks}.", zone.show("breaks"))
-    return Statement(where.text + base.text + broke.text, where.figures + base.figures + broke.figures)
+    return _with_record(where, zone, rate)
+
+
+def _with_record(where: Statement, zone: Row, rate: Answer) -> Statement:
+    """What became of a zone's touches, their share beside that of all zones; breaks without a touch are apart."""
+    touches = number_of(zone, "touches", "touch", "touches")
+    breaks = number_of(zone, "breaks_untouched", "break", "breaks")
+    counted = map(zone.show, ("touches", "holds", "breaks", "undecided"))
+    shares = zone.share("holds", "breaks"), rate.show("held_share_ratio")
+    parts = (
+        where,
+        say(f": {{}} {touches}, {{}} held, {{}} broken, {{}} undecided", *counted),
+        say("; of those decided {} held, of all zones' {}", *shares, otherwise=""),
+        say(f"; {{}} {breaks} without a touch.", zone.show("breaks_untouched")),
+    )
+    return Statement("".join(part.text for part in parts), tuple(f for part in parts for f in part.figures))
 
 
 def _range(row: Row) -> Statement:

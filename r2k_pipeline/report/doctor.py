@@ -9,14 +9,13 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import duckdb
-import polars as pl
 
 from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.findings import Findings
-from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, TABLES
 from r2k_pipeline.lake import Lake, LakeError
 from r2k_pipeline.markets import MarketsError, read_markets
+from r2k_pipeline.raw_check import lost_rows
 from r2k_pipeline.records import examine_records, home_of
 from r2k_pipeline.report.status import read_status
 from r2k_pipeline.report.version import of_this_version
@@ -97,11 +96,14 @@ def _files(lake: Lake) -> Iterator[Finding]:
     nearest = next(folder for folder in (lake.root, *lake.root.parents) if folder.exists())
     if not os.access(nearest, os.W_OK):
         yield Finding("lake", False, f"{lake.root}: not writable; next: check owner and mode, or set R2K_LAKE")
-    problems = [*lake.damaged()] or [*_unread(lake)] or [*_lost_rows(lake)]
+    problems = [*lake.damaged()] or [*_unread(lake)] or [*_lost_without_account(lake)]
     for problem in problems:
         yield Finding("lake", False, problem)
     if not problems:
-        yield Finding("lake", True, f"{lake.root}: every raw file has the content its name says, and none is missing")
+        yield Finding(
+            "lake", True, f"{lake.root}: every raw file of the account is there, with the content its name says"
+        )
+        yield from _gone_on_without(lake)
 
 
 def _unread(lake: Lake) -> Iterator[str]:
@@ -114,15 +116,19 @@ def _unread(lake: Lake) -> Iterator[str]:
                 yield str(error)
 
 
-def _lost_rows(lake: Lake) -> Iterator[str]:
-    """Raw logs with fewer rows than the fetch log says were appended: a file was taken away."""
-    log = lake.read(FetchLog, ("table_name", "rows_written", "rows_withdrawn"))
-    appended = log.group_by("table_name").agg(pl.col("rows_written").sum() + pl.col("rows_withdrawn").sum())
-    for name, rows in appended.sort("table_name").iter_rows():
-        held = lake.read(TABLES[name], TABLES[name].primary_key()[:1]).height
-        if held < rows:
-            gone = f"{rows:,} rows were appended, {held:,} are there: a file is gone"
-            yield f"{name}: {gone}; next: restore it from backup"
+def _lost_without_account(lake: Lake) -> Iterator[str]:
+    """What is known to be gone from a lake of a version that kept no account of raw."""
+    if lake.account() is None:
+        for lost in lost_rows(lake):
+            yield f"{lake.root / 'raw'}: {lost}; next: restore it from backup"
+
+
+def _gone_on_without(lake: Lake) -> Iterator[Finding]:
+    """Raw files that a user accepted to go on without."""
+    if account := lake.account():
+        for accepted in account.accepted:
+            said = f"{accepted.file}: {accepted.reason}; accepted {accepted.accepted_at:%Y-%m-%d %H:%M} UTC"
+            yield Finding("lake", True, said, is_doubt=True)
 
 
 def _tables(settings: Settings, lake: Lake) -> Iterator[Finding]:

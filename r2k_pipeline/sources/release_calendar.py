@@ -194,6 +194,11 @@ def release(report_date: date) -> Release:
     return Release(report_date, released_at, "scheduled", reason, _BY_RULE)
 
 
+def newest_documented() -> date:
+    """The last day of which the ledger knows more than a rule: no earlier than this was this version made."""
+    return max(row.released_at for row in _ledger().documented.values() if row.release_basis != "scheduled").date()
+
+
 def build_cot_releases(seen: Iterable[date], until: date) -> pl.DataFrame:
     """The ledger as `staging.cot_releases`: every report of the calendar to `until`, and every one in `seen`.
 

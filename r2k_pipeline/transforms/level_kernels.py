@@ -30,7 +30,7 @@ BREAK_FACTOR = 0.75
 ARMED, TOUCHED, NEW = 0, 1, 2
 """Ready to be touched; touched and not yet decided; born at the price and not yet left by a close."""
 
-COUNTS = ["evidence", "touches", "holds", "breaks", "role_flips"]
+COUNTS = ["evidence", "touches", "holds", "breaks", "breaks_untouched", "role_flips"]
 PIECE = np.dtype(
     [("price", "f8"), *((name, "i4") for name in ("item", "row", "zone", "previous", "next")), ("is_new", "?")]
 )
@@ -51,10 +51,10 @@ BOOK = np.dtype([(name, "i4") for name in ("live", "filed", "expired", "end")])
 """How many zones live, the next piece to be filed and to expire, and where the market's pieces end."""
 SNAPSHOT = np.dtype(
     [(name, "f8") for name in ("price", "low", "high", "strength")]
-    + [(name, "i4") for name in ("row", "founder", "latest", "last_touch", "nearness", *COUNTS)]
-    + [("is_support", "?")]
+    + [(name, "i4") for name in ("row", "founder", "latest", "last_touch", "nearness", "undecided", *COUNTS)]
+    + [("place", "i1")]
 )
-"""A zone as it stood at the bar `row`."""
+"""A zone as it stood at the bar `row`; `place`: -1 wholly below its close, 0 around it, 1 wholly above."""
 
 
 class Bars(NamedTuple):
@@ -85,7 +85,10 @@ def _credit(zone: Any, row: int, factor: float, points: float) -> None:
 
 @inner_kernel
 def _meet_bar(zone: Any, row: int, bars: Any) -> None:
-    """What a bar does to a zone: touch it; close clear of it where the price came from (hold), or beyond (break)."""
+    """What a bar does to a zone: touch it; close clear of it where the price came from (hold), or beyond (break).
+
+    Beyond is a break of the touch or, where none is open (a gap; a zone born at the price), one without a touch.
+    """
     close, near, clear = bars.close[row], TOUCH_ATR * bars.atr[row], CLEAR_ATR * bars.atr[row]
     if zone.state == ARMED and bars.low[row] <= zone.top + near and bars.high[row] >= zone.bottom - near:
         zone.touches += 1
@@ -95,7 +98,8 @@ def _meet_bar(zone: Any, row: int, bars: Any) -> None:
     if side == 0:
         return
     if side != zone.side:
-        zone.breaks += 1
+        zone.breaks += zone.state == TOUCHED
+        zone.breaks_untouched += zone.state != TOUCHED
         zone.was_broken = True
         zone.side = side
         _credit(zone, row, BREAK_FACTOR, 0.0)
@@ -195,7 +199,7 @@ def _found(book: Any, zones: Any, highs: Any, position: int, row: int, bars: Any
     zone.price = zone.low = zone.high = zone.bottom = zone.top = price
     zone.strength, zone.strength_row, zone.met_row = 0.0, row, row
     zone.founder, zone.latest, zone.unmet, zone.last_touch, zone.prices = book.filed, -1, -1, -1, 0
-    zone.evidence = zone.touches = zone.holds = zone.breaks = zone.role_flips = 0
+    zone.evidence = zone.touches = zone.holds = zone.breaks = zone.breaks_untouched = zone.role_flips = 0
     zone.side = 1 if close > price else -1
     zone.state = ARMED if abs(close - price) > CLEAR_ATR * bars.atr[row] else NEW
     zone.was_broken = False
@@ -246,34 +250,31 @@ def _file(book: Any, zones: Any, highs: Any, pieces: Any, row: int, bars: Any) -
 
 @inner_kernel
 def _show(book: Any, zones: Any, highs: Any, pieces: Any, row: int, bars: Any, per_side: int, out: Any) -> int:
-    """Write the nearest zones on each side, in rising order of price; returns how many."""
+    """Write the zone around the close and the nearest on each side, in rising order of price; returns how many."""
     close = bars.close[row]
     split = _first_reaching(book, highs, close)
-    for zone in zones[max(split - per_side, 0) : min(split + per_side + 1, book.live)]:
-        _catch_up(zone, pieces, row, bars)
-    if split < book.live and zones[split].low <= close and zones[split].side > 0:
-        split += 1  # the zone that contains the close was support, and still is
+    above = split + (split < book.live and zones[split].low <= close)  # one zone at most is around the close
     first = max(split - per_side, 0)
-    last: int = min(split + per_side, book.live)
+    last: int = min(above + per_side, book.live)
     for position in range(first, last):
         zone, shown = zones[position], out[position - first]
-        shown.row, shown.founder, shown.latest, shown.is_support = row, zone.founder, zone.latest, position < split
+        _catch_up(zone, pieces, row, bars)
+        shown.row, shown.founder, shown.latest = row, zone.founder, zone.latest
         shown.price, shown.low, shown.high = zone.price, zone.low, zone.high
         shown.strength = zone.strength * FADE[row - zone.strength_row]
         shown.evidence, shown.touches, shown.last_touch = zone.evidence, zone.touches, zone.last_touch
-        shown.holds, shown.breaks, shown.role_flips = zone.holds, zone.breaks, zone.role_flips
-        start, end = (first, split) if position < split else (split, last)
-        shown.nearness = 1
-        for other in range(start, end):
-            gap = abs(zones[other].price - close) - abs(zone.price - close)
-            shown.nearness += gap < 0 or (gap == 0 and other < position)
+        shown.holds, shown.breaks, shown.undecided = zone.holds, zone.breaks, zone.state == TOUCHED
+        shown.breaks_untouched, shown.role_flips = zone.breaks_untouched, zone.role_flips
+        shown.place = (position >= above) - (position < split)
+        shown.nearness = 1 + max(split - 1 - position, position - above, 0)
     return last - first
 
 
 @exact_kernel
 def walk_markets(bars: Any, offsets: Any, pieces: Any, shares: Any, per_side: int, first_day: int) -> Any:
-    """SNAPSHOT records of the `per_side` nearest zones on either side of the close, at every bar from `first_day` on.
+    """SNAPSHOT records of the zone around the close and of the `per_side` nearest on either side of it.
 
+    There are some at every bar from `first_day` on.
     Market i has the bars from offsets[i] on and the PIECE records from shares[i] on, in filing order; the walk fills
     these in. A bar whose ATR is NaN or 0 shows no zones; evidence waits for the first bar that has one.
     """
@@ -285,7 +286,7 @@ def walk_markets(bars: Any, offsets: Any, pieces: Any, shares: Any, per_side: in
         shown += offsets[market + 1] - shows_from[market]
         most = max(most, shares[market + 1] - shares[market])
     zones, highs, books = np.empty(most, ZONE), np.empty(most), np.empty(markets, BOOK)
-    out, written = np.empty(shown * 2 * per_side, SNAPSHOT), 0
+    out, written = np.empty(shown * (2 * per_side + 1), SNAPSHOT), 0
     for market in range(markets):
         book = books[market]
         book.live, book.filed, book.expired, book.end = 0, shares[market], shares[market], shares[market + 1]

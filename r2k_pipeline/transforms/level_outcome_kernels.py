@@ -11,20 +11,27 @@ from r2k_pipeline.transforms.symbols import Floats, Integers
 
 
 @exact_kernel
-def decide(close: Floats, row: Integers, held_at: Floats, broken_at: Floats, horizon: int) -> NDArray[np.int8]:
-    """Of each touch at `row`: n if its nth close is the first to get to held_at, -n if to broken_at, 0 if none does.
+def decide(
+    close: Floats, atr: Floats, before: Integers, back: Floats, beyond: Floats, sign: Floats, horizon: int
+) -> NDArray[np.int8]:
+    """Of each touch by the bar after one of `before`: n if its nth close is the first to be back, -n beyond, 0 neither.
 
-    The closes are those of `horizon` rows, the touch's own the first. A support has held_at above broken_at.
+    `before`, the rows of bars, is (touches, draws). `back` and `beyond` are, by touch, the distances in ATR off the
+    close of the bar before at which a zone held and at which it broke; `sign` is 1 for a support, whose prices lie
+    below that close, -1 for a resistance. The closes are those of `horizon` bars, the touch's own the first.
     """
-    result = np.zeros(row.size, np.int8)
-    for touch in range(row.size):
-        sign = 1.0 if held_at[touch] > broken_at[touch] else -1.0
-        for after in range(row[touch], row[touch] + horizon):
-            held = sign * close[after] >= sign * held_at[touch]
-            if held or sign * close[after] <= sign * broken_at[touch]:
-                nth = after - row[touch] + 1
-                result[touch] = nth if held else -nth
-                break
+    result = np.zeros(before.shape, np.int8)
+    for touch in range(before.shape[0]):
+        side = sign[touch]
+        for draw in range(before.shape[1]):
+            row = before[touch, draw]
+            held_at = side * (close[row] - side * back[touch] * atr[row])
+            broken_at = side * (close[row] - side * beyond[touch] * atr[row])
+            for nth in range(1, horizon + 1):
+                now = side * close[row + nth]
+                if now >= held_at or now <= broken_at:
+                    result[touch, draw] = nth if now >= held_at else -nth
+                    break
     return result
 
 

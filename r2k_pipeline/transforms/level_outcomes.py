@@ -61,7 +61,8 @@ def build_level_outcomes(
 ) -> pl.DataFrame:
     """How often touched levels held, by market, kind (and `all`), role and horizon; as `features.level_outcomes`.
 
-    `bars` as for `build_levels`, `indicators` with atr_14 for the same rows, `levels` its result. A touch: a level is
+    `bars` as for `build_levels`, `indicators` with atr_14 for the same rows, `levels` its result, in any order; levels
+    of other sessions count for nothing. A touch: a level is
     shown at a session whose close is more than 0.5 ATR off the zone's near edge, and the next bar comes within 0.1 ATR
     of that edge; ATR is that of the session before the touch. It held if a close within the horizon gets 1 ATR back
     off the near edge before one gets 1 ATR beyond the far edge, the zone broke the other way round, else the touch is
@@ -86,19 +87,14 @@ def build_level_outcomes(
     def decided(before: Integers) -> NDArray[np.int8]:
         """After how many closes zones at the touches' distances off the closes of `before` held, or broke (negative).
 
-        In the shape of `before`: (touches,) or (touches, draws).
+        In the shape of `before`: (touches, draws).
         """
         from r2k_pipeline.transforms.level_outcome_kernels import decide  # noqa: PLC0415  (imports numba)
 
-        shape = (-1,) + (1,) * (before.ndim - 1)
-        near, far, side = distance.reshape(shape), (distance + width).reshape(shape), sign.reshape(shape)
-        held_at = close[before] - side * (near - DECIDED_ATR) * atr[before]
-        broken_at = close[before] - side * (far + DECIDED_ATR) * atr[before]
-        return decide(close, before.ravel() + 1, held_at.ravel(), broken_at.ravel(), max(horizons)).reshape(
-            before.shape
-        )
+        back, beyond = distance - DECIDED_ATR, distance + width + DECIDED_ATR
+        return decide(close, atr, before, back, beyond, sign, max(horizons))
 
-    own, drawn = decided(rows), decided(random_rows)
+    own, drawn = decided(rows[:, np.newaxis])[:, 0], decided(random_rows)
     parts = [
         touches.with_columns(
             pl.lit(horizon, pl.Int64).alias("horizon_sessions"),

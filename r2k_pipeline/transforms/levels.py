@@ -10,16 +10,16 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from r2k_pipeline.contracts.levels import LevelEvidence
+from r2k_pipeline.contracts.levels import LEVEL_ROLES, LevelEvidence
 from r2k_pipeline.transforms.level_evidence import kind_enum, market_enum
 from r2k_pipeline.transforms.market_batches import map_batches
 from r2k_pipeline.transforms.replay import built_columns
 from r2k_pipeline.transforms.symbols import Integers, column_array, physical_array, symbol_offsets
 
 Records = NDArray[np.void]
-ROLES = ("resistance", "support")
 PER_SIDE = 6
 """Zones shown on each side of the close."""
+COUNTS = ("touches", "holds", "breaks", "undecided", "breaks_untouched", "role_flips")
 FIRST_DAY = -(2**62)
 """Before every session."""
 KEY = ("market", "session_date")
@@ -36,7 +36,7 @@ def build_levels(
     per_side: int = PER_SIDE,
     since: date | None = None,
 ) -> pl.DataFrame:
-    """The `per_side` zones nearest to each close on either side, one row per market, session and zone.
+    """The zone around each close and the `per_side` nearest on either side, a row per market, session and zone.
 
     `bars` are `staging.market_bars` sorted by market and session_date, `indicators` hold atr_14 of the same rows,
     `evidence` is what find_evidence found in them or `features.level_evidence`. All of history shapes the zones; rows
@@ -46,12 +46,14 @@ def build_levels(
     Rules, ATR being that session's atr_14: evidence joins the zone whose price (the mean of the different prices of its
     evidence) lies nearest within 0.5 ATR, unless the zone became wider than 1 ATR; else it founds a zone. A zone ends
     504 sessions after its last evidence, a repeat of a price included. It is *touched* when a bar comes within 0.1 ATR
-    of it after a close had stood clear of it, *clear* meaning more than 0.5 ATR beyond its edge; it *held* when the
-    next clear close is on the side the price came from, and is *broken* when one is on the other side; a break followed
-    by a hold from there is a *role flip*. Role: support below the close, resistance above; a zone that contains the
-    close keeps the role it had when the price last stood clear of it. Strength: each price that is new in the zone (a
-    low told as pivot, as 252-session low and as the year's counts once) and each hold adds 1, a break takes a quarter
-    away, and all fades with a half-life of 252 sessions.
+    of it after a close had stood clear of it, *clear* meaning more than 0.5 ATR beyond its edge. The touch *held* when
+    the next clear close is on the side the price came from, is *broken* when it is on the other side, and undecided
+    until then: touches = holds + breaks + undecided. A clear close on the other side without a touch (the price
+    jumped, or the zone was born at it) is a break of its own count. A break, touched or not, followed by a hold from
+    there is a *role flip*. Role: support wholly below the close, resistance wholly above, `around` the one that
+    contains it. Strength: each price that is new in the zone (a low told as pivot, as 252-session low and as the year's
+    counts once) and each hold adds 1, a break, touched or not, takes a quarter away, and all fades with a half-life of
+    252 sessions.
 
     Raises ValueError if bars are not sorted, `indicators` has other rows than `bars`, or `evidence` other markets.
     """
@@ -68,9 +70,9 @@ def build_levels(
             "low": column["low"],
             "high": column["high"],
             "kind": founder["kind"].cast(pl.String),
-            "role": pl.Series(ROLES).gather(column["is_support"].cast(pl.UInt32)),
+            "role": pl.Series(LEVEL_ROLES).gather((column["place"] + 1).cast(pl.UInt32)),
             "strength": column["strength"],
-            **{name: column[name].cast(pl.Int64) for name in ("touches", "holds", "breaks", "role_flips")},
+            **{name: column[name].cast(pl.Int64) for name in COUNTS},
             "born_date": founder["born_date"],
             "confirmed_date": founder["confirmed_date"],
             "last_touch_date": bars["session_date"].gather(column["last_touch"].replace(-1, None)),
@@ -88,7 +90,7 @@ def build_level_evidence(bars: pl.DataFrame, indicators: pl.DataFrame, evidence:
     Arguments and errors as of build_levels, whose zones these are; sorted by market and filed_date. Evidence that no
     session with an ATR followed is in no zone and has no row.
     """
-    _, pieces = _walk_markets(bars, indicators, evidence, per_side=0, since=None)
+    _, pieces = _walk_markets(bars, indicators, evidence, per_side=0, since=date.max)
     filed = pieces[pieces["row"] >= 0]
     return (
         evidence[filed["item"]]

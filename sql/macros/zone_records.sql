@@ -1,6 +1,7 @@
 -- What a zone's record (the share of its touches that held) has said about its next touch, of one market as known at
 -- `ts`: all decided touches, and those after a record of ten touches or more that was strong (65 %) or weak (50 %).
--- Touches are counted by features.levels; a zone's touch before the next one is decided, the last may not be.
+-- Touches are those that features.levels counts; how many of a zone's first n decided ones held changes only where a
+-- bar was corrected.
 create macro zone_records(for_market, ts) as table
 with known as (
     select max(session_date) as session_date
@@ -8,22 +9,21 @@ with known as (
     where market = for_market and known_at <= ts::timestamptz
 ),
 
-phases as (
-    select level_id, touches, max(holds) as holds, max(breaks) as breaks
+records as (
+    select level_id, holds + breaks as touches, max(holds) as holds
     from features.levels
     where market = for_market and session_date <= (select session_date from known)
-    group by level_id, touches
+    group by all
 ),
 
+-- A zone that was not shown for a while may have decided several touches meanwhile: which of them held is not known.
 decided as (
     select
-        holds > lag(holds) over (partition by level_id order by touches) as held,
-        touches - 1 as touches_before,
-        lag(holds) over (partition by level_id order by touches) / (touches - 1) as record
-    from phases
-    qualify touches = lag(touches) over (partition by level_id order by touches) + 1
-        and (holds > lag(holds) over (partition by level_id order by touches)
-            or breaks > lag(breaks) over (partition by level_id order by touches))
+        next.holds > before.holds as held,
+        before.touches as touches_before,
+        before.holds / before.touches as record
+    from records as before
+    inner join records as next on before.level_id = next.level_id and before.touches + 1 = next.touches
 )
 
 select

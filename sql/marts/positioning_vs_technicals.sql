@@ -33,7 +33,11 @@ nearest as (
         any_value(distance_atr) filter (role = 'resistance' and nearness = 1) as resistance_distance_atr,
         any_value(born_date) filter (role = 'resistance' and nearness = 1) as resistance_born_date,
         any_value(price) filter (role = 'resistance' and nearness = 2) as resistance_2_price,
-        any_value(distance_atr) filter (role = 'resistance' and nearness = 2) as resistance_2_distance_atr
+        any_value(distance_atr) filter (role = 'resistance' and nearness = 2) as resistance_2_distance_atr,
+        any_value(price) filter (role = 'around') as around_price,
+        any_value(low) filter (role = 'around') as around_low,
+        any_value(high) filter (role = 'around') as around_high,
+        any_value(born_date) filter (role = 'around') as around_born_date
     from features.levels
     where nearness <= 2
     group by market, session_date
@@ -126,6 +130,10 @@ joined as (
         s.resistance_born_date,
         s.resistance_2_price,
         s.resistance_2_distance_atr,
+        s.around_price,
+        s.around_low,
+        s.around_high,
+        s.around_born_date,
         g.start_date as range_start_date,
         g.low as range_floor,
         g.high as range_ceiling,
@@ -220,6 +228,10 @@ select
     resistance_born_date,
     resistance_2_price,
     resistance_2_distance_atr,
+    around_price,
+    around_low,
+    around_high,
+    around_born_date,
     range_start_date,
     range_floor,
     range_ceiling,

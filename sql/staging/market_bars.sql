@@ -23,12 +23,15 @@ proxies as (
     select
         market,
         session_date,
-        if(is_withdrawn, known_at, volume_known_at) as known_at,
+        greatest(known_at, if(is_withdrawn, null, volume_known_at)) as known_at,
         if(is_withdrawn, null, volume) as volume,
         if(is_withdrawn, null, symbol) as volume_symbol
     from vintages
     where role = 'proxy' and (is_withdrawn or volume is not null)
-    qualify volume is distinct from lag(volume) over (partition by market, session_date order by revision)
+    qualify
+        if(is_withdrawn, null, vintages.volume)
+        is distinct from lag(if(is_withdrawn, null, vintages.volume))
+            over (partition by market, session_date order by revision)
 ),
 
 volumes as (

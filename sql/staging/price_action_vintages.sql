@@ -8,15 +8,16 @@ with closes as (
     group by m.symbol, d.session_date
 ),
 
--- The days that a symbol's fetches up to each moment could have shown.
-looks as (
-    select
-        item as symbol,
-        fetched_at,
-        shows_from,
-        max(shows_until) over (partition by item order by fetched_at) as shown_until
-    from raw.fetch_log
-    where table_name = 'raw.price_actions' and shows_until is not null
+-- Of each row the latest fetch before its own that could have shown its day.
+looked as (
+    select a.symbol, a.action_date, a.kind, a.recorded_at, max(l.fetched_at) as looked_at
+    from raw.price_actions as a
+    inner join raw.fetch_log as l
+        on a.symbol = l.item
+        and a.action_date between l.shows_from and l.shows_until
+        and a.recorded_at > l.fetched_at
+    where l.table_name = 'raw.price_actions'
+    group by a.symbol, a.action_date, a.kind, a.recorded_at
 ),
 
 accepted as (
@@ -29,19 +30,22 @@ numbered as (
         row_number() over (partition by a.symbol, a.action_date, a.kind order by a.recorded_at) - 1 as revision,
         -- Without a session on its day an action is known at the day's end, UTC.
         coalesce(c.close_at, ((a.action_date + 1)::varchar || ' 00:00:00+00')::timestamptz) as close_at,
-        l.fetched_at as looked_at,
-        coalesce(a.action_date between l.shows_from and l.shown_until, false) as was_looked_for,
+        l.looked_at,
         a.recorded_at in (from accepted) as was_held
     from raw.price_actions as a
     left join closes as c on a.symbol = c.symbol and a.action_date = c.session_date
-    asof left join looks as l on a.symbol = l.symbol and a.recorded_at > l.fetched_at
+    left join looked as l
+        on a.symbol = l.symbol
+        and a.action_date = l.action_date
+        and a.kind = l.kind
+        and a.recorded_at = l.recorded_at
 ),
 
 known as (
     select
         *,
         case
-            when revision = 0 and not was_held and not (was_looked_for and looked_at >= close_at) then close_at
+            when revision = 0 and not was_held and coalesce(looked_at < close_at, true) then close_at
             else greatest(recorded_at, close_at)
         end as known_at
     from numbered

@@ -9,15 +9,23 @@ with sessions as (
     inner join reference.sessions as d using (calendar)
 ),
 
--- The days that a symbol's fetches up to each moment could have shown.
+-- The days that each fetch of a symbol could have shown.
 looks as (
-    select
-        item as symbol,
-        fetched_at,
-        shows_from,
-        max(shows_until) over (partition by item order by fetched_at) as shown_until
+    select item as symbol, fetched_at, shows_from, shows_until
     from raw.fetch_log
     where table_name = 'raw.price_bars' and shows_until is not null
+),
+
+-- Of each row the latest fetch before its own that could have shown its day.
+looked as (
+    select b.symbol, b.session_date, b.recorded_at, max(l.fetched_at) as looked_at
+    from raw.price_bars as b
+    inner join looks as l
+        on b.symbol = l.symbol
+        and b.session_date between l.shows_from and l.shows_until
+        and b.recorded_at > l.fetched_at
+    where b.recorded_at > (select min(fetched_at) from looks)
+    group by b.symbol, b.session_date, b.recorded_at
 ),
 
 accepted as (
@@ -30,12 +38,11 @@ recorded as (
         s.close_at,
         s.settles_at,
         coalesce(b.is_settled, b.recorded_at >= s.settles_at) and not b.is_withdrawn as is_settled,
-        l.fetched_at as looked_at,
-        coalesce(b.session_date between l.shows_from and l.shown_until, false) as was_looked_for,
+        l.looked_at,
         b.recorded_at in (from accepted) as was_held
     from raw.price_bars as b
     inner join sessions as s using (symbol, session_date)
-    asof left join looks as l on b.symbol = l.symbol and b.recorded_at > l.fetched_at
+    left join looked as l using (symbol, session_date, recorded_at)
     where b.is_final
 ),
 
@@ -67,7 +74,7 @@ first_volumes as (
         session_date,
         volume as first_volume,
         case
-            when was_held or was_looked_for and looked_at >= settles_at then greatest(recorded_at, settles_at)
+            when was_held or looked_at >= settles_at then greatest(recorded_at, settles_at)
             else settles_at
         end as first_volume_known_at
     from compared
@@ -78,7 +85,7 @@ known as (
     select
         c.*,
         case
-            when is_first and not was_held and not (was_looked_for and looked_at >= close_at) then close_at
+            when is_first and not was_held and coalesce(looked_at < close_at, true) then close_at
             else greatest(recorded_at, close_at)
         end as known_at
     from compared as c

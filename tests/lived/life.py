@@ -13,8 +13,9 @@ from zoneinfo import ZoneInfo
 
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.markets import Market, read_markets
-from r2k_pipeline.orchestration.acceptance import accept_held
+from r2k_pipeline.orchestration.acceptance import accept_held, accept_restatement
 from r2k_pipeline.orchestration.run import Run
+from r2k_pipeline.restatement import ITEM as RESTATEMENT
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.sources.protocol import CotSource, PriceSource
 from tests.lived.refresh import build, fetch
@@ -22,8 +23,6 @@ from tests.lived.told import Generation, changes, copy_of_raw, differences, publ
 
 NEW_YORK: Final = ZoneInfo("America/New_York")
 AFTER_CLOSE, BEFORE_OPEN = "16:40", "09:00"
-RESTATEMENT: Final = "restatement"
-"""What `r2k accept` is given, and what the gate's message names."""
 
 
 def new_york(day: str, time: str = AFTER_CLOSE) -> datetime:
@@ -102,6 +101,7 @@ class Life:
         self.clock.moment = moment
         if item == RESTATEMENT:
             self.accepted.append(moment)
+            return accept_restatement(self.run())
         return accept_held(self.run(), item)
 
     def _compared(self) -> list[str]:
@@ -120,4 +120,4 @@ class Life:
         copy = copy_of_raw(self.lake, folder)
         run = replace(self.run(copy), settings=self.settings.model_copy(update={"lake": folder}))
         failed = build(run)
-        return [*failed, *differences(published_tables(self.lake.root), published_tables(copy.root))]
+        return [*failed, *differences(published_tables(self.lake), published_tables(copy))]

@@ -12,15 +12,18 @@ from typing import Final
 
 import polars as pl
 
-from r2k_pipeline.contracts.meta import Generation
+from r2k_pipeline.contracts.claims import Claims
+from r2k_pipeline.contracts.findings import Findings
+from r2k_pipeline.contracts.meta import ColumnDictionary
 from r2k_pipeline.contracts.reference import Sessions
+from r2k_pipeline.lake import LakeError
 from r2k_pipeline.orchestration.ingest import ingest_prices, ingest_reports
-from r2k_pipeline.orchestration.publication import describe_generation
+from r2k_pipeline.orchestration.publication import publish
 from r2k_pipeline.orchestration.run import Run
 from r2k_pipeline.orchestration.tables import DerivedTable, derived_tables
 
-LEFT_OUT: Final = frozenset({"marts.claims", "reference.sessions", "meta.column_dictionary"})
-"""Claims start a process of their own, sessions are built once a life, the dictionary is of the contracts."""
+LEFT_EMPTY: Final = (Claims, ColumnDictionary)
+"""Claims start a process of their own, the dictionary is of the contracts alone."""
 
 
 @cache
@@ -52,28 +55,31 @@ class Spent:
 
 
 def build(run: Run, spent: dict[str, Spent] | None = None) -> list[str]:
-    """Build every table from raw and publish; the message of the first that breaks its contract.
+    """Build every table from raw and publish; the message of the first that breaks its contract, or of the gate.
 
     `spent` is filled with what each table took, by its name.
     """
     _sessions(run)
-    for derived in (table for table in in_order() if table.table.dotted() not in LEFT_OUT):
+    for table in LEFT_EMPTY:
+        run.lake.write(table, table.create_empty())
+    for derived in (derived for derived in in_order() if derived.table not in (*LEFT_EMPTY, Sessions)):
         wall, cpu = time.perf_counter(), time.process_time()
-        frame = derived.build(run)
-        fitting = derived.table.fit(frame)
+        rows, kept = derived.rows_and_kept(run)
+        fitting = derived.table.fit(rows)
         if fitting is None:
-            _, failure = derived.table.filter(frame, cast=True)
+            _, failure = derived.table.filter(rows, cast=True)
             return [f"{derived.table.dotted()} contract: {failure.counts()}"]
-        run.lake.write(derived.table, fitting)
+        run.lake.write(derived.table, fitting, kept)
         if spent is not None:
             spent[derived.table.dotted()] = Spent(time.perf_counter() - wall, time.process_time() - cpu)
-    run.lake.write(Generation, describe_generation(run))
+    try:
+        publish(run)
+    except LakeError as error:
+        return [str(error), *_errors(run)]
     return [*_errors(run)]
 
 
 def _errors(run: Run) -> Iterator[str]:
     """Findings that make a run fail."""
-    from r2k_pipeline.contracts.findings import Findings
-
     for row in run.lake.read(Findings).filter(pl.col("severity") == "error").iter_rows(named=True):
         yield f"{row['check_name']} {row['row_key']}: {row['evidence']}"

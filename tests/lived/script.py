@@ -10,6 +10,7 @@ from datetime import date, datetime
 from typing import Final
 
 from r2k_pipeline.lake import LakeError
+from r2k_pipeline.restatement import ITEM as RESTATEMENT
 from tests.lived.events import (
     Broken,
     Dividend,
@@ -22,7 +23,7 @@ from tests.lived.events import (
     Split,
     Stopped,
 )
-from tests.lived.life import BEFORE_OPEN, RESTATEMENT, Day, Life, new_york
+from tests.lived.life import BEFORE_OPEN, Day, Life, new_york
 
 FIRST, LAST = date(2022, 6, 1), date(2025, 4, 30)
 """The days of history that the vendors have."""
@@ -56,12 +57,12 @@ EVENTS: Final[tuple[Event, ...]] = (
     Broken(_until("2025-03-05"), _until("2025-03-07"), day="2025-03-05", symbol="^RUT"),
     # The newest row twice.
     Doubled(_until("2025-03-06"), _until("2025-03-07"), day="2025-03-06", symbol="SPY"),
-    # A session that one symbol lacks over a weekend.
+    # A file that ends a session early until after the weekend: the session is news that comes late.
     Missing(_until("2025-03-07"), _until("2025-03-10"), day="2025-03-07", symbol="^GSPC"),
+    # A report that comes three days late, as a file.
+    MissingReport(_until("2025-03-07"), _until("2025-03-10"), day=date(2025, 3, 4)),
     # An old bar is revised.
     Revised(_until("2025-03-10"), day="2025-01-15", symbol="^RUT"),
-    # A report that comes four days late.
-    MissingReport(_until("2025-03-07"), _until("2025-03-11"), day=date(2025, 3, 4)),
     # A fund that stops for two sessions.
     Stopped(_until("2025-03-12"), _until("2025-03-14"), symbol="IWM", day="2025-03-12"),
     Dividend(_until("2025-03-13"), symbol="IWM", day="2025-03-13"),
@@ -73,19 +74,18 @@ EVENTS: Final[tuple[Event, ...]] = (
 )
 RUNS: Final = (
     RunOf(new_york("2025-03-03")),
-    RunOf(new_york("2025-03-04")),
-    RunOf(new_york("2025-03-05"), fails=()),
+    RunOf(new_york("2025-03-05")),
     RunOf(new_york("2025-03-06")),
     RunOf(new_york("2025-03-07")),
-    RunOf(new_york("2025-03-10", BEFORE_OPEN)),
-    RunOf(new_york("2025-03-10")),
-    RunOf(new_york("2025-03-11"), fails=(RESTATEMENT,)),
-    RunOf(new_york("2025-03-11", "16:50"), accept=RESTATEMENT),
-    # No run on the 12th and the 13th.
+    RunOf(
+        new_york("2025-03-10"),
+        fails=(rf"^{RESTATEMENT}: .*late row: raw.cot_reports .* of 2025-03-04 to 2025-03-04",),
+    ),
+    RunOf(new_york("2025-03-10", "16:50"), accept=RESTATEMENT),
+    # No run on the 11th, 12th and 13th.
     RunOf(new_york("2025-03-14")),
     RunOf(new_york("2025-03-17"), fails=("r2k accept SPY",)),
-    RunOf(new_york("2025-03-17", "16:50"), accept="SPY"),
-    RunOf(new_york("2025-03-18")),
+    RunOf(new_york("2025-03-18"), accept="SPY"),
     RunOf(new_york("2025-03-19")),
 )
 

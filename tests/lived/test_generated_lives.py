@@ -22,7 +22,7 @@ from r2k_pipeline.settings import Settings
 from tests.lived import events as of
 from tests.lived.life import BEFORE_OPEN, Clock, Life, LivedRun, markets_of, new_york
 from tests.lived.refresh import build
-from tests.lived.told import COMPARED_BUT, copy_of_raw, known_by, published_tables
+from tests.lived.told import copy_of_raw, dated, published_tables, told
 from tests.lived.vendor import Desk, Truth, Vendor, session_moments
 
 LIVES: Final = int(os.environ.get("LIVES", "0"))
@@ -142,9 +142,9 @@ def _known_too_early(life: Life, moment: datetime, folder: Path) -> Iterable[str
     cut = copy_of_raw(life.lake, folder)
     _drop_later(cut, moment)
     build(LivedRun(life.settings.model_copy(update={"lake": folder}), cut, life.markets, Clock(moment)))
-    whole, then = published_tables(life.lake.root), published_tables(cut.root)
-    for name in sorted(whole.keys() - COMPARED_BUT):
-        rows, rows_then = (known_by(tables[name], moment).sort(pl.all()) for tables in (whole, then))
+    whole, then = published_tables(life.lake), published_tables(cut)
+    for name in dated(whole):
+        rows, rows_then = (told(name, tables, moment).sort(pl.all()) for tables in (whole, then))
         if not rows.equals(rows_then):
             yield f"{name}: {rows.height} rows known by {moment}, {rows_then.height} without what came later"
 
@@ -153,7 +153,7 @@ def _drop_later(lake: Lake, moment: datetime) -> None:
     """Take the raw rows away that were recorded after `moment`."""
     for folder in sorted((lake.root / "raw").iterdir()):
         table = TABLES[f"raw.{folder.name}"]
-        stamp = "fetched_at" if folder.name == "fetch_log" else "recorded_at"
+        stamp = {"fetch_log": "fetched_at", "restatements": "restated_at"}.get(folder.name, "recorded_at")
         rows = lake.read(table).filter(pl.col(stamp) <= moment)
         shutil.rmtree(folder)
         lake.append(table, rows, moment)

@@ -12,29 +12,19 @@ from typing import Final
 
 import polars as pl
 
-from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, TABLES
+from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, TABLES, told_by
 from r2k_pipeline.lake import Lake
 
-AHEAD: Final = frozenset({"marts.sessions", "staging.cot_releases"})
-"""These hold what is still to come."""
 ABOUT_RUNS: Final = frozenset({"meta.generation", "meta.fetches", "meta.findings", "meta.restatements"})
-"""These say how the runs went and what is doubted now, not what the market did."""
-SUMMARIES: Final = frozenset({"features.level_outcomes", "marts.setup_outcomes"})
-"""These sum up all that is known: a row has no moment of its own."""
+"""These say how the runs went and what is doubted now, not what the market did; a rebuild has runs of its own."""
+AHEAD: Final = "marts.sessions"
+"""It holds what is still to come, by the clock."""
 STANDING: Final = {
     "staging.daily_prices": "staging.price_vintages",
     "staging.cot_positions": "staging.cot_position_vintages",
     "marts.weekly_positioning": "marts.positioning_vintages",
 }
 """These hold what stands, so that a revision replaces a row; all that was ever told is in the vintages."""
-COMPARED_BUT: Final = AHEAD | ABOUT_RUNS | SUMMARIES | STANDING.keys()
-"""All other tables are compared row by row, new ones too."""
-LATER: Final = {
-    "superseded_at": ("superseded_at",),
-    "withdrawn_at": ("withdrawn_at", "withdrawn_date"),
-    "volume_known_at": ("volume_known_at", "volume", "volume_symbol"),
-}
-"""Columns that become known after their row, by the column that says when."""
 EXAMPLES: Final = 3
 Tables = Mapping[str, pl.DataFrame]
 
@@ -49,32 +39,33 @@ class Generation:
     @classmethod
     def of(cls, lake: Lake) -> "Generation":
         """The published generation of a lake."""
-        tables = published_tables(lake.root)
+        tables = published_tables(lake)
         return cls(tables["meta.generation"]["as_of"].item(), tables)
 
 
-def published_tables(root: Path) -> dict[str, pl.DataFrame]:
+def published_tables(lake: Lake) -> dict[str, pl.DataFrame]:
     """Every published table, by its dotted name."""
-    folder = root / "published" if (root / "published").exists() else root
-    files = [file for layer in PUBLISHED_LAYERS for file in sorted((folder / layer).glob("*.parquet"))]
-    return {f"{file.parent.name}.{file.stem}": pl.read_parquet(file.read_bytes()) for file in files}
+    files = {n: lake.published_files(n) for n, table in TABLES.items() if table.layer in PUBLISHED_LAYERS}
+    return {name: pl.read_parquet([file.read_bytes() for file in parts]) for name, parts in files.items() if parts}
 
 
-def known_by(rows: pl.DataFrame, moment: datetime) -> pl.DataFrame:
-    """The rows known at `moment`, as they looked then; a row without a moment counts as known."""
-    if "known_at" in rows.columns:
-        rows = rows.filter(pl.col("known_at") <= moment)
-    for known_at, names in LATER.items():
-        if known_at in rows.columns:
-            by_then = pl.col(known_at) <= moment
-            rows = rows.with_columns(pl.when(by_then).then(name) for name in names if name in rows.columns)
+def told(name: str, tables: Tables, moment: datetime) -> pl.DataFrame:
+    """What one of `tables` told by `moment`: of a table with `told_with` only the rows that are there too."""
+    table = TABLES[name]
+    rows = told_by(table, tables[name], moment)
+    if table.told_with:
+        rows = rows.join(tables[table.told_with], on=table.primary_key(), how="semi")
     return rows
+
+
+def dated(tables: Tables) -> list[str]:
+    """The names of the tables whose rows tell something at a moment, so that they must stay."""
+    return sorted(name for name in tables if TABLES[name].known_by)
 
 
 def changes(before: Generation, after: Generation) -> list[str]:
     """One line a table of which `after` does not tell every row that `before` told, as it was told then."""
-    compared = sorted(before.tables.keys() - COMPARED_BUT)
-    return [line for name in compared for line in _changed(name, before, after)]
+    return [line for name in dated(before.tables) for line in _changed(name, before, after)]
 
 
 def _changed(name: str, before: Generation, after: Generation) -> Iterable[str]:
@@ -82,8 +73,9 @@ def _changed(name: str, before: Generation, after: Generation) -> Iterable[str]:
         yield f"{name}: the table is gone"
         return
     key = TABLES[name].primary_key()
-    was, now = (known_by(each.tables[name], before.as_of) for each in (before, after))
-    lost = was.join(now, on=was.columns, how="anti", nulls_equal=True)
+    was = told(name, before.tables, before.as_of)
+    now = told(name, after.tables, before.as_of)
+    lost = was.clear() if was.equals(now) else was.join(now, on=was.columns, how="anti", nulls_equal=True)
     if lost.is_empty():
         return
     paired = lost.join(now, on=key, how="left", suffix="_now", nulls_equal=True)
@@ -110,10 +102,10 @@ def standing_is_what_stands(generation: Generation) -> list[str]:
     return wrong
 
 
-def differences(life: Tables, rebuild: Tables, but: frozenset[str] = frozenset()) -> list[str]:
+def differences(life: Tables, rebuild: Tables) -> list[str]:
     """One line a table that a rebuild from raw has otherwise than the life, in any row, column or order."""
     found = []
-    for name in sorted((life.keys() | rebuild.keys()) - ABOUT_RUNS - {"marts.sessions"} - but):
+    for name in sorted((life.keys() | rebuild.keys()) - ABOUT_RUNS - {AHEAD}):
         if name not in life or name not in rebuild:
             found.append(f"{name}: only {'the life' if name in life else 'the rebuild'} has it")
         elif not life[name].equals(rebuild[name]):

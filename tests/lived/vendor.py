@@ -198,6 +198,7 @@ class Desk:
     vendor: Vendor
     clock: Callable[[], datetime]
     name: str = "desk"
+    asks_vendor: bool = True
 
     def fetch_prices(self, symbol: str) -> PriceAnswer:
         """What the vendor lists now."""

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from dataframely.exc import SchemaError
 
-from r2k_pipeline.contracts.levels import LEVEL_ROLES
+from r2k_pipeline.contracts.levels import LEVEL_SIDES
 from r2k_pipeline.contracts.table import TABLES, Table
 from r2k_pipeline.definitions import defs
 from r2k_pipeline.orchestration import tables
@@ -89,7 +89,7 @@ def test_a_table_built_in_parts_is_the_same(name: str, sample: Published, monkey
     assert sorted(market for part in parts for market in part) == rows["market"].unique().sort().to_list()
 
 
-@pytest.mark.parametrize("role", LEVEL_ROLES)
+@pytest.mark.parametrize("role", LEVEL_SIDES)
 def test_the_nearest_zone_of_each_session_is_a_row_of_the_levels(role: str, sample: Published) -> None:
     """Found as the columns' meaning says: by market, session, role and nearness."""
     found = sample.query(
@@ -101,6 +101,20 @@ def test_the_nearest_zone_of_each_session_is_a_row_of_the_levels(role: str, samp
     )
     ((sessions, zones, differing),) = found
     assert sessions / 2 < zones <= sessions, "a session at new highs has no resistance, most others do"
+    assert differing == 0
+
+
+def test_the_zone_around_the_close_is_a_row_of_the_levels_and_no_side_reaches_over_it(sample: Published) -> None:
+    found = sample.query(
+        """select count(*), count(l.price), count(*) filter (
+            where (m.around_price, m.around_low, m.around_high, m.around_born_date)
+                is distinct from (l.price, l.low, l.high, l.born_date)
+            or m.support_price >= coalesce(l.low, m.close) or m.resistance_price <= coalesce(l.high, m.close))
+        from marts.positioning_vs_technicals as m left join features.levels as l
+        on m.market = l.market and m.session_date = l.session_date and l.role = 'around'"""
+    )
+    ((sessions, zones, differing),) = found
+    assert 0 < zones < sessions
     assert differing == 0
 
 

@@ -86,9 +86,9 @@ def _plainest(name: str, column: dy.Column) -> Any:
 
 
 def bar(symbol: str, day: str, close: float, **more: Any) -> Row:
-    """A finished bar that traded at one price."""
+    """A finished bar that traded at one price, its volume settled."""
     at_one_price = dict.fromkeys(("open", "high", "low", "close"), close)
-    return {"symbol": symbol, "session_date": day, **at_one_price, "is_final": True, **more}
+    return {"symbol": symbol, "session_date": day, **at_one_price, "is_final": True, "is_settled": True, **more}
 
 
 def session(day: str, close_at: str = "21:00Z", **more: Any) -> Row:
@@ -106,6 +106,13 @@ def _weekdays(day: str) -> int:
 def symbol(name: str, role: str, market: str = "RUT") -> Row:
     """What a vendor symbol stands for."""
     return {"market": market, "symbol": name, "role": role, "calendar": "XNYS"}
+
+
+def fetch(item: str, at: str, shows: tuple[str, str] | None = None, **more: Any) -> Row:
+    """An attempt in the log of price bars, and the days whose rows it could have shown."""
+    first, last = shows or (None, None)
+    said = {"item": item, "table_name": "raw.price_bars", "fetched_at": at, "status": "ok"}
+    return {**said, "shows_from": first, "shows_until": last, **more}
 
 
 def contract(code: str, first: str = "1986-01-01", last: str = "9999-12-31", market: str = "RUT") -> Row:

@@ -2,15 +2,19 @@
 
 from collections.abc import Sequence
 
+import pytest
+
 from r2k_pipeline.contracts.cot import CotPositionVintages, CotReleases, CotReports
 from r2k_pipeline.contracts.meta import FetchLog
-from tests.sql.rows import Row, derive, release, report
+from tests.sql.rows import Row, derive, fetch, release, report
+
+YEAR, DAYS = "2025.zip", ("2025-01-01", "2025-12-31")
 
 
 def spans(*reports: Row, released: Row, log: Sequence[Row] = ()) -> list[tuple[object, ...]]:
     found = derive(CotPositionVintages, {CotReleases: [released], CotReports: reports, FetchLog: log})
     days = {name: found[name].dt.strftime("%Y-%m-%d") for name in ("known_at", "superseded_at")}
-    found = found.with_columns(**days).filter(trader_group="leveraged_funds")
+    found = found.with_columns(**days).filter(report_type="tff_futures", trader_group="leveraged_funds")
     return found.select("contract_code", "revision", "long_contracts", "known_at", "superseded_at").rows()
 
 
@@ -24,13 +28,36 @@ def test_a_republished_report_is_a_vintage_known_from_its_republication() -> Non
     ]
 
 
-def test_a_contract_that_joins_a_report_later_was_not_in_it_before() -> None:
-    first = report("239742", "2025-03-11", 300, 100)
-    late = report("239747", "2025-03-11", 30, 10, recorded_at="2025-03-18T20:00Z")
-    assert spans(first, late, released=release("2025-03-11")) == [
+@pytest.mark.parametrize(
+    ("fetched_at", "item", "shows", "known"),
+    [
+        pytest.param("2025-03-14T20:30Z", YEAR, DAYS, "2025-03-18", id="asked for after the release"),
+        pytest.param("2025-03-14T20:29Z", YEAR, DAYS, "2025-03-14", id="before the release nothing is to show"),
+        pytest.param("2025-03-17T20:30Z", YEAR, None, "2025-03-14", id="a file proves nothing about what it lacks"),
+        pytest.param("2025-03-17T20:30Z", "2024.zip", ("2024-01-01", "2024-12-31"), "2025-03-14", id="of other days"),
+        pytest.param("2025-03-17T20:30Z", "legacy.zip", DAYS, "2025-03-14", id="of another report"),
+        pytest.param("2025-03-18T20:00Z", YEAR, DAYS, "2025-03-14", id="the fetch that brought it"),
+    ],
+)
+def test_a_row_that_an_answer_after_the_release_did_not_have_is_known_from_its_recording(
+    fetched_at: str, item: str, shows: tuple[str, str] | None, known: str
+) -> None:
+    """A contract that joins a report later was not in it before: as the live vendor shows, and a file does not."""
+    first = report("239742", "2025-03-11", 300, 100, source=f"CFTC/{YEAR}")
+    late = {**first, "contract_code": "239747", "recorded_at": "2025-03-18T20:00Z"}
+    log = [fetch(item, fetched_at, shows, table_name="raw.cot_reports")]
+    other = report("239742", "2024-03-12", 300, 100, source="CFTC/2024.zip")
+    legacy = {**first, "report_type": "legacy_futures", "source": "CFTC/legacy.zip"}
+    assert spans(first, late, other, legacy, released=release("2025-03-11"), log=log) == [
         ("239742", 0, 300, "2025-03-14", None),
-        ("239747", 0, 30, "2025-03-18", None),
+        ("239747", 0, 300, known, None),
     ]
+
+
+def test_an_absent_archive_is_an_answer() -> None:
+    late = report("239742", "2025-03-11", 300, 100, source=f"CFTC/{YEAR}", recorded_at="2025-03-18T20:00Z")
+    log = [fetch(YEAR, "2025-03-17T20:30Z", DAYS, table_name="raw.cot_reports", status="absent")]
+    assert spans(late, released=release("2025-03-11"), log=log) == [("239742", 0, 300, "2025-03-18", None)]
 
 
 def test_a_report_that_was_held_is_known_from_its_acceptance() -> None:

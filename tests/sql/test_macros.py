@@ -58,10 +58,20 @@ def zone(level: str, day: int, touches: int, holds: int, breaks: int) -> Row:
         "touches": touches,
         "holds": holds,
         "breaks": breaks,
+        "undecided": touches - holds - breaks,
         "last_touch_date": "2024-11-01" if touches else None,
     }
     prices = dict.fromkeys(("price", "low", "high"), 2000.0)
-    return {"market": "RUT", "level_id": level, "kind": "swing_low", "role": "support", **days, **counts, **prices}
+    return {
+        "market": "RUT",
+        "level_id": level,
+        "kind": "swing_low",
+        "role": "around",
+        "nearness": 1,
+        **days,
+        **counts,
+        **prices,
+    }
 
 
 def walk() -> list[float]:
@@ -73,8 +83,14 @@ def walk() -> list[float]:
 
 WALK: Final = walk()
 DAYS: Final = [str(date(2020, 1, 1) + timedelta(days=i)) for i in range(len(WALK))]
-RECORD: Final = [(1, 0, 0, 0), *((i + 2, i + 1, min(i + 1, 9), max(0, i - 8)) for i in range(12)), (20, 12, 10, 3)]
-"""A zone's touches, holds and breaks: nine touches that held, two that broke, one that held, one more not seen."""
+DECIDED: Final = [(n, min(n, 9) + n // 12, min(max(0, n - 9), 2)) for n in range(13)]
+RECORD: Final = [
+    *((2 * n + 1, n + 1, holds, breaks) for n, holds, breaks in DECIDED),
+    (27, 13, 11, 2),
+    (28, 17, 13, 4),
+]
+"""A zone's touches, holds and breaks by day: nine touches held, two broke, two held; of the next four it is not seen
+which two did. What is left of the touches is undecided."""
 
 
 @pytest.fixture(scope="module")
@@ -228,6 +244,6 @@ def test_projected_crosses_are_of_all_kinds() -> None:
 
 def test_records_of_zones_are_told_beside_the_rate_of_all(warehouse: duckdb.DuckDBPyConnection) -> None:
     rows = warehouse.sql("from zone_records('RUT', '2024-11-29 18:00+00')").fetchall()
-    assert rows == [("RUT", 13, 11 / 13, 2, 0.5, 0, None)]
+    assert rows == [("RUT", 14, 12 / 14, 3, 2 / 3, 0, None)]
     ((*_, touches, held, _, _, _, _),) = warehouse.sql("from zone_records('SPX', '2024-11-29 18:00+00')").fetchall()
     assert (touches, held) == (0, None)

@@ -1,6 +1,6 @@
 """marts.positioning_vs_technicals: what was known at each close, and nothing that came after it."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import polars as pl
@@ -10,10 +10,11 @@ from r2k_pipeline.contracts.cot import CotReleases, CotReports
 from r2k_pipeline.contracts.indicators import DailyIndicators, MovingAverageCrosses
 from r2k_pipeline.contracts.levels import Levels, OpenRanges
 from r2k_pipeline.contracts.marts import PositioningVsTechnicals
+from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.prices import PriceBars
 from r2k_pipeline.contracts.profiles import VolumeProfiles
 from r2k_pipeline.contracts.reference import Sessions
-from tests.sql.rows import RUSSELL, Given, Row, bar, derive, release, report, session
+from tests.sql.rows import RUSSELL, Given, Row, bar, derive, fetch, release, report, session
 
 
 def market(*sessions: Row, **more: Any) -> Given:
@@ -109,6 +110,25 @@ def test_a_later_correction_leaves_what_was_known_before_it() -> None:
     assert [row[2] for row in reports(given)] == [200, 200, 170, 170, 899]
 
 
+def test_a_late_session_is_known_from_its_recording_and_has_the_positions_of_its_own_close() -> None:
+    """The bar of the 13th came on the 18th, when the report of the 11th had long been out; the 14th stays as told."""
+    bars = [
+        {**row, "recorded_at": "2025-03-18T09:00Z"} if row["session_date"] == "2025-03-13" else row
+        for row in TWO_REPORTS[PriceBars]
+    ]
+    log = [fetch("^RUT", "2025-03-14T21:00Z", ("1987-09-10", "2025-03-14"))]
+    given = {**TWO_REPORTS, PriceBars: bars, FetchLog: log}
+    assert reports(given) == reports(TWO_REPORTS)
+    found = derive(PositioningVsTechnicals, given)
+    assert found["known_at"].dt.strftime("%d %H:%M").to_list() == [
+        *("12 20:00", "18 09:00", "14 20:00", "17 20:00", "20 20:00")
+    ]
+    row = found.row(1, named=True)
+    assert (row["report_age_days"], f"{row['released_at']:%m-%d}") == (9, "03-07")
+    before = derive(PositioningVsTechnicals, given, "2025-03-18T08:59Z")
+    assert before.equals(found.filter(pl.col("known_at") < datetime(2025, 3, 18, tzinfo=UTC)))
+
+
 def test_a_correction_of_one_group_leaves_the_others_as_they_were() -> None:
     def row(day: str, long: int, **more: Any) -> Row:
         rest = {
@@ -135,6 +155,7 @@ def test_nearest_levels_last_cross_and_profile() -> None:
             "kind": "swing_low",
             "role": role,
             "nearness": nearness,
+            "distance_atr": (price - 2026) / 30,
             **dict.fromkeys(("born_date", "confirmed_date"), born),
             "evidence": f"swing_low {born} at {price}",
         }
@@ -150,6 +171,7 @@ def test_nearest_levels_last_cross_and_profile() -> None:
     given = {
         **TWO_REPORTS,
         Levels: [
+            level(2026.0, "around", "2024-11-04", 1),
             level(1990.0, "support", "2024-08-05", 1),
             level(1924.0, "support", "2024-07-01", 2),
             level(2114.0, "resistance", "2025-01-10", 1),
@@ -163,6 +185,8 @@ def test_nearest_levels_last_cross_and_profile() -> None:
     )
     assert (row["support_born_date"], row["support_price"]) == (date(2024, 8, 5), 1990.0)
     assert (row["resistance_born_date"], row["resistance_price"]) == (date(2025, 1, 10), 2114.0)
+    around = ("around_born_date", "around_price", "around_low", "around_high")
+    assert [row[name] for name in around] == [date(2024, 11, 4), 2026.0, 2026.0, 2026.0]
     assert (row["last_cross_date"], row["last_cross"]) == (date(2025, 2, 19), "50x100 down")
     assert (row["poc_250"], row["value_area_low_250"], row["volume_symbol"]) == (2064.0, 2014.0, "IWM")
 

@@ -1,9 +1,11 @@
 """staging.price_action_vintages: splits and dividends, each known from its day's close or from when it was revised."""
 
+import pytest
+
 from r2k_pipeline.contracts.meta import FetchLog
-from r2k_pipeline.contracts.prices import PriceActions, PriceActionVintages, PriceBars
+from r2k_pipeline.contracts.prices import PriceActions, PriceActionVintages
 from r2k_pipeline.contracts.reference import Sessions
-from tests.sql.rows import RUSSELL, bar, derive, session
+from tests.sql.rows import RUSSELL, derive, fetch, session
 
 DIVIDEND = {"symbol": "IWM", "action_date": "2025-03-18", "kind": "dividend", "amount": 0.55}
 
@@ -26,34 +28,38 @@ def test_each_vintage_stands_from_when_it_was_known_until_the_next() -> None:
     assert derive(PriceActionVintages, given, "2025-03-18T19:59Z").is_empty()
 
 
-def test_a_dividend_that_was_looked_for_in_vain_is_known_from_its_recording() -> None:
-    """The bar of its day and an older dividend were there before; an older one that comes as late is history."""
-    older, late = (
-        {**DIVIDEND, "recorded_at": "2025-03-25T21:00Z", "action_date": f"2025-03-{day}"} for day in (10, 20)
-    )
-    with_its_bar = {**DIVIDEND, "action_date": "2025-03-21", "recorded_at": "2025-03-21T21:00Z"}
+@pytest.mark.parametrize(
+    ("fetched_at", "shows", "moments"),
+    [
+        pytest.param("2025-03-21T20:30Z", ("2025-03-18", "2025-03-20"), ("10 20:00", "25 21:00"), id="a later file"),
+        pytest.param("2025-03-21T20:30Z", ("1900-01-01", "2025-03-21"), ("25 21:00", "25 21:00"), id="a live answer"),
+        pytest.param(
+            "2025-03-20T19:30Z", ("2025-03-18", "2025-03-20"), ("10 20:00", "20 20:00"), id="before the close"
+        ),
+        pytest.param("2025-03-21T20:30Z", None, ("10 20:00", "20 20:00"), id="a first file"),
+    ],
+)
+def test_a_dividend_that_a_fetch_could_have_shown_is_known_from_its_recording(
+    fetched_at: str, shows: tuple[str, str] | None, moments: tuple[str, str]
+) -> None:
+    """Of two that came late, one is older than the days that a file could have shown."""
+    stamp = {"recorded_at": "2025-03-25T21:00Z"}
     given = {
         **RUSSELL,
         Sessions: [session(f"2025-03-{day}", "20:00Z") for day in (10, 18, 20, 21)],
-        PriceBars: [
-            bar("IWM", "2025-03-18", 200.0),
-            bar("IWM", "2025-03-20", 201.0, recorded_at="2025-03-20T21:00Z"),
-            bar("IWM", "2025-03-21", 202.0, recorded_at="2025-03-21T21:00Z"),
-        ],
-        PriceActions: [DIVIDEND, older, late, with_its_bar],
+        PriceActions: [DIVIDEND, *({**DIVIDEND, **stamp, "action_date": f"2025-03-{day}"} for day in (10, 20))],
+        FetchLog: [fetch("IWM", fetched_at, shows, table_name="raw.price_actions")],
     }
     found = derive(PriceActionVintages, given).sort("action_date")
-    assert found["known_at"].dt.strftime("%d %H:%M").to_list() == ["10 20:00", "18 20:00", "25 21:00", "21 20:00"]
+    assert found["known_at"].dt.strftime("%d %H:%M").to_list() == [moments[0], "18 20:00", moments[1]]
 
 
 def test_an_action_that_was_held_is_known_from_its_acceptance() -> None:
-    """Its bar was held as long and there is no older action: as news it would be history."""
     stamp = "2025-03-25T21:00Z"
     log = {"item": "IWM", "table_name": "raw.price_actions", "fetched_at": stamp}
     given = {
         **RUSSELL,
         Sessions: [session("2025-03-18", "20:00Z")],
-        PriceBars: [bar("IWM", "2025-03-18", 200.0, recorded_at=stamp)],
         PriceActions: [{**DIVIDEND, "recorded_at": stamp}],
     }
     for status, known in (("ok", "18 20:00"), ("accepted", "25 21:00")):

@@ -32,6 +32,7 @@ NEW_SHORTS = {"asset_manager_dominant_flow": "new_shorts", "asset_manager_short_
 LIQUIDATION = {"asset_manager_dominant_flow": "long_liquidation", "asset_manager_long_contracts_change_1w": -4_000.0}
 CROWDED = {"leveraged_funds_net_percentile_156w": 10.0}
 RISING_TO_RESISTANCE = {"macd_histogram": 1.0, "resistance_distance_atr": 0.5}
+IN_ZONE = {"around_price": 2001.0, "around_low": 1999.0, "around_high": 2003.0, "around_born_date": "2024-06-17"}
 NO_LEVEL = {"support_distance_atr": None, "resistance_distance_atr": None}
 CAPITULATION = {
     **{**DOWN, "rsi_14": 30.0, "drawdown_ratio": -0.1},
@@ -59,9 +60,9 @@ def named(**values: object) -> dict[str, object]:
         ({**CAPITULATION, "asset_manager_net_contracts_change_1w": -7_999.0}, "none"),
         ({**CAPITULATION, "asset_manager_long_contracts_change_1w": 0.0}, "none"),
         ({**CROWDED, "support_distance_atr": -0.5}, "crowded_short_at_support"),
-        ({**CROWDED, "support_distance_atr": 0.5}, "crowded_short_at_support"),
+        ({**CROWDED, "support_distance_atr": -0.01}, "crowded_short_at_support"),
         ({**CROWDED, "support_distance_atr": -0.51}, "none"),
-        ({**CROWDED, "support_distance_atr": 0.51}, "none"),
+        ({**CROWDED, **IN_ZONE}, "none"),
         ({**CROWDED, "support_distance_atr": -0.5, "resistance_distance_atr": 0.1}, "crowded_short_at_support"),
         ({**CROWDED, "support_distance_atr": None}, "none"),
         ({**CROWDED, "support_distance_atr": -0.5, "leveraged_funds_net_contracts": 1.0}, "none"),
@@ -103,7 +104,7 @@ def test_a_setup_without_its_facts_breaks_the_contract(facts: dict[str, str]) ->
         ({}, "none"),
         (CAPITULATION, "capitulation"),
         ({**CAPITULATION, **LIQUIDATION}, "capitulation, long_liquidation"),
-        ({**CROWDED, **LIQUIDATION, "support_distance_atr": 0.0}, "crowded_short_at_support, long_liquidation"),
+        ({**CROWDED, **LIQUIDATION, "support_distance_atr": -0.1}, "crowded_short_at_support, long_liquidation"),
         ({**CAPITULATION, "report_age_days": 15}, None),
     ],
 )
@@ -127,14 +128,25 @@ def test_a_flow_is_told_in_contracts_and_of_open_interest_alike() -> None:
     assert found["alignment"] == "flow_with_trend"
 
 
-@pytest.mark.parametrize(
-    ("distance", "where"), [(-0.1449, "0.14 ATR below"), (0.1449, "0.14 ATR above"), (0.0, "0.00 ATR below")]
-)
-def test_a_support_is_on_the_side_of_the_close_that_it_is_said_to_be(distance: float, where: str) -> None:
-    """A zone that holds the close keeps its role, so a support's price may be above the close."""
-    found = named(**CROWDED, support_distance_atr=distance, support_price=2000 + 30 * distance)
+def test_a_support_is_told_below_the_close() -> None:
+    found = named(**CROWDED, support_distance_atr=-0.1449, support_price=1995.65)
     assert found["setup_fact_1"] == "leveraged funds net -10,000, percentile 10 of 145 weeks"
-    assert found["setup_fact_2"] == f"support {2000 + 30 * distance:.2f}, {where} the close 2000.00"
+    assert found["setup_fact_2"] == "support 1995.65, 0.14 ATR below the close 2000.00"
+
+
+@pytest.mark.parametrize(
+    "prices",
+    [
+        {"support_price": 2000.0},
+        {"resistance_price": 1999.0},
+        {**IN_ZONE, "around_high": 1999.5},
+        {"support_price": 2001},
+    ],
+)
+def test_no_support_above_the_close_and_no_resistance_below_it(prices: dict[str, object]) -> None:
+    row = {"market": "RUT", "session_date": "2025-03-14", "known_at": "2025-03-14T20:00Z", **CALM, **prices}
+    with pytest.raises(ValidationError, match="levels_on_their_side"):
+        rows_of(PositioningVsTechnicals, [row])
 
 
 @pytest.mark.parametrize(("age", "alignment"), [(14, "flow_with_trend"), (15, None), (None, None)])
@@ -149,7 +161,9 @@ def test_a_flow_is_not_held_against_a_trend_that_is_weeks_younger(age: int | Non
         ({}, ("up", "falling", "open_space", "uptrend_pullback")),
         (RISING_TO_RESISTANCE, ("up", "rising", "at_resistance", "uptrend_at_resistance")),
         ({"rsi_14": 70.0}, ("up", "overbought", "open_space", "overbought_uptrend")),
-        ({**DOWN, "support_distance_atr": 0.0}, ("down", "falling", "at_support", "downtrend_at_support")),
+        ({**DOWN, "support_distance_atr": -0.1}, ("down", "falling", "at_support", "downtrend_at_support")),
+        (IN_ZONE, ("up", "falling", "in_zone", "uptrend_pullback")),
+        ({**IN_ZONE, "support_distance_atr": -0.5}, ("up", "falling", "at_support", "uptrend_pullback")),
         ({**DOWN, "macd_histogram": 1.0}, ("down", "rising", "open_space", "downtrend_rally")),
         ({"sma_50": 2001.0}, ("mixed", "falling", "open_space", "no_trend")),
         ({"rsi_14": None}, ("up", None, "open_space", None)),

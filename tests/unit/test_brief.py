@@ -119,6 +119,8 @@ MORE: Given = {
             "touches": 9,
             "holds": 6,
             "breaks": 2,
+            "undecided": 1,
+            "breaks_untouched": 3,
             "born_date": "2024-02-05",
             "confirmed_date": "2024-02-12",
             "last_touch_date": "2025-03-12",
@@ -141,7 +143,7 @@ MORE: Given = {
             "low": 2026.46,
             "high": 2033.0,
             "kind": "swing_low",
-            "role": "support",
+            "role": "around",
             "touches": touches,
             "holds": touches,
             "last_touch_date": touched,
@@ -295,9 +297,12 @@ def test_a_side_is_told_as_its_figure_shows_it(lake: Lake) -> None:
     page = page_of(lake, "RUT", datetime(2025, 3, 12, 21, tzinfo=UTC))
     assert page.head.text.startswith("Closed at 2,026.46. Day 0.00 %.")
     assert section(page, "Trend")[1].startswith("At SMA 20 2,026.45 (0.00 %).")
+    assert section(page, "What would change the picture")[1] == (
+        "A close below 2,026.46 or above 2,033.00 is outside the zone around this one."
+    )
     assert section(page, "Levels")[0] == (
-        "Support 2,030.00, 0.1 ATR above, zone 2,026.46 to 2,033.00 around the close: 1 touch, 1 held (100.00 %;"
-        " of all zones' touches 100.00 %); 0 breaks. Made of e."
+        "Zone around the close 2,026.46 to 2,033.00, price 2,030.00, since 2024-02-05: 1 touch, 1 held, 0 broken,"
+        " 0 undecided; of those decided 100.00 % held, of all zones' 100.00 %; 0 breaks without a touch. Made of e."
     )
 
 
@@ -326,14 +331,14 @@ def test_technicals(lake: Lake) -> None:
 
 
 def test_levels_with_distances(lake: Lake) -> None:
+    record = (
+        "9 touches, 6 held, 2 broken, 1 undecided; of those decided 75.00 % held, of all zones' 100.00 %;"
+        " 3 breaks without a touch."
+    )
     assert section(page_of(lake, "RUT"), "Levels") == [
-        "Support 1,922.00, 1.6 ATR below, zone 1,912.00 to 1,932.00: 9 touches, 6 held"
-        " (66.67 %; of all zones' touches 100.00 %); 2 breaks."
-        " Made of swing low 2024-02-05 at 1922.0.",
-        "Support 1,900.00, 2.0 ATR below, zone 1,890.00 to 1,910.00: 9 touches, 6 held"
-        " (66.67 %; of all zones' touches 100.00 %); 2 breaks.",
-        "Resistance 2,035.50, 0.9 ATR above, zone 2,025.50 to 2,045.50: 9 touches, 6 held"
-        " (66.67 %; of all zones' touches 100.00 %); 2 breaks."
+        f"Support 1,922.00, 1.6 ATR below, zone 1,912.00 to 1,932.00: {record} Made of swing low 2024-02-05 at 1922.0.",
+        f"Support 1,900.00, 2.0 ATR below, zone 1,890.00 to 1,910.00: {record}",
+        f"Resistance 2,035.50, 0.9 ATR above, zone 2,025.50 to 2,045.50: {record}"
         " Made of swing high 2024-02-05 at 2035.5.",
         "Of 1 decided touch of this market's zones 100.00 % held.",
         "In a range since 2025-03-03: floor 1,980.00 (-0.69 %), ceiling 2,080.00 (+4.33 %);"

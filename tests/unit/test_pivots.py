@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from r2k_pipeline.contracts.profiles import SwingPivots
 from r2k_pipeline.transforms.pivots import build_swing_pivots
-
-NEVER_WITHDRAWN = pl.lit(None, pl.Date).alias("withdrawn_date")
+from tests.unit.told import assert_fits
 
 
 def bars(high: list[float], low: list[float], market: str = "RUT") -> pl.DataFrame:
@@ -52,7 +51,7 @@ def walk(frame: pl.DataFrame, k: int) -> list[tuple[object, ...]]:
 def test_pivots_are_those_of_the_definition(frame: pl.DataFrame, k: int) -> None:
     pivots = build_swing_pivots(frame, k)
     assert pivots.rows() == walk(frame, k)
-    SwingPivots.validate(pivots.with_columns(NEVER_WITHDRAWN))
+    assert_fits(SwingPivots, pivots, "confirmed_date")
 
 
 @settings(deadline=None)
@@ -104,7 +103,7 @@ def test_no_bars_no_pivots() -> None:
     none = build_swing_pivots(bars([2.0, 3.0, 2.0], [1.0, 1.0, 1.0]), 5)
     assert len(none) == 0
     assert len(build_swing_pivots(bars([1.0], [1.0]).clear())) == 0
-    SwingPivots.validate(none.with_columns(NEVER_WITHDRAWN))
+    assert_fits(SwingPivots, none, "confirmed_date")
 
 
 def test_pivots_of_the_russell_that_a_note_named(real: Path) -> None:

@@ -35,6 +35,8 @@ def sessions() -> pl.DataFrame:
                 "session_date": days,
                 "open_at": [datetime(day.year, day.month, day.day, 14, 30, tzinfo=UTC) for day in days],
                 "close_at": [datetime(day.year, day.month, day.day, 21, tzinfo=UTC) for day in days],
+                "session_number": range(len(days)),
+                "settles_at": [datetime(day.year, day.month, day.day, 21, tzinfo=UTC) + INDEX.volume for day in days],
                 "is_half_day": [False] * len(days),
             }
         )

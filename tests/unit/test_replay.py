@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
-from functools import partial
 
 import numpy as np
 import polars as pl
@@ -21,9 +20,10 @@ from r2k_pipeline.transforms.level_evidence import as_told, find_evidence
 from r2k_pipeline.transforms.levels import build_level_evidence, build_levels
 from r2k_pipeline.transforms.open_ranges import build_open_ranges
 from r2k_pipeline.transforms.pivots import build_swing_pivots
-from r2k_pipeline.transforms.replay import Told, as_first_known, in_order, replay, replay_facts, standing
+from r2k_pipeline.transforms.replay import BuildFacts, Told, as_first_known, in_order, replay, replay_facts, standing
 from r2k_pipeline.transforms.volume_profiles import build_volume_profiles
-from tests.unit.test_levels import assert_prices_are_their_evidence, plain_indicators, walk_bars
+from tests.unit.test_levels import assert_prices_are_their_evidence, filed_of, plain_indicators, walk_bars
+from tests.unit.told import told_at_close
 
 UTC_TIME = pl.Datetime("us", "UTC")
 LATER = {"superseded_at": ("superseded_at",), "withdrawn_at": ("withdrawn_at", "withdrawn_date"),
@@ -134,19 +134,22 @@ STATE = tuple(name for name in Consolidations.column_names() if name not in
               ("market", "confirmed_date", "known_date", "known_at", "end_confirmed_date", "withdrawn_date",
                "withdrawn_at"))  # fmt: skip
 Tables = dict[type[Table], pl.DataFrame]
+Identity = tuple[str, ...]
 
 
 def told_of(vintages: pl.DataFrame, before: Tables | None = None, until: datetime | None = None) -> Tables:
     """All tables of the vintages; of those that go on from `before`, with its rows."""
 
-    def told(table: type[Table]) -> Told | None:
-        return None if before is None or until is None else Told(before[table], until, frozenset({"M"}))
+    told = None if before is None or until is None else Told(until, frozenset({"M"}))
 
     def rows(table: type[Table], build: Callable[..., pl.DataFrame], reads_volume: bool = False) -> pl.DataFrame:
-        new = replay(vintages, build, table.create_empty(), reads_volume=reads_volume, told=told(table))
+        new = replay(vintages, build, table.create_empty(), reads_volume=reads_volume, told=told)
         return new if before is None else pl.concat([before[table], new], how="diagonal").sort("market", "session_date")
 
-    facts = partial(replay_facts, vintages)
+    def facts(table: type[Table], build: BuildFacts, dated: str, identity: Identity, **more: bool) -> pl.DataFrame:
+        rows = None if before is None else before[table]
+        return replay_facts(vintages, build, table.create_empty(), dated, identity, told=told, told_rows=rows, **more)
+
     found: Tables = {
         DailyIndicators: rows(DailyIndicators, lambda bars, since: build_daily_indicators(bars, since=since)),
         OpenRanges: rows(
@@ -155,13 +158,14 @@ def told_of(vintages: pl.DataFrame, before: Tables | None = None, until: datetim
         VolumeProfiles: rows(
             VolumeProfiles, lambda bars, since: build_volume_profiles(bars, ROLLING, since=since), reads_volume=True
         ),
-        SwingPivots: facts(lambda bars, _: build_swing_pivots(bars), SwingPivots.create_empty(), "confirmed_date",
-                           ("pivot_date", "kind", "price"), told=told(SwingPivots)),
-        Consolidations: facts(lambda bars, _: build_consolidations(bars), Consolidations.create_empty(), "known_date",
-                              STATE, told=told(Consolidations)),
-        LevelEvidence: facts(evidence_of, LevelEvidence.create_empty(), "filed_date",
-                             ("level_id", "kind", "born_date", "price"), reads_volume=True, told=told(LevelEvidence)),
-    }  # fmt: skip
+        SwingPivots: facts(
+            SwingPivots, lambda bars, _: build_swing_pivots(bars), "confirmed_date", ("pivot_date", "kind", "price")
+        ),
+        Consolidations: facts(Consolidations, lambda bars, _: build_consolidations(bars), "known_date", STATE),
+        LevelEvidence: facts(
+            LevelEvidence, evidence_of, "filed_date", ("level_id", "kind", "born_date", "price"), reads_volume=True
+        ),
+    }
     evidence = found[LevelEvidence]
     found[Levels] = rows(
         Levels,
@@ -279,6 +283,93 @@ def test_a_low_told_too_low_is_withdrawn_when_it_is_corrected() -> None:
     assert story["price"].to_list() == pytest.approx([low["price"] * 0.94, low["price"]])
     assert story["confirmed_date"].to_list() == [low["confirmed_date"], days[row + 9]]
     assert story["withdrawn_date"].to_list() == [days[row + 9], None]
+
+
+def corrected(bars: pl.DataFrame, corrections: list[tuple[int, int, float]]) -> pl.DataFrame:
+    """Vintages of bars of which some were told wrong: (row, sessions until it was corrected, factor meanwhile)."""
+    prices, day = ("high", "low", "close"), bars["session_date"]
+    factor = pl.lit(pl.Series([{row: by for row, _, by in corrections}.get(n, 1.0) for n in range(bars.height)]))
+    told = plain_vintages(bars).with_columns(pl.col(prices) * factor)
+    for row, after, _ in corrections:
+        told = revised(told, day[row], close_of(day[row] + timedelta(days=after), 22), 1.0)
+    is_right = pl.col("superseded_at").is_null()
+    right = bars.select("session_date", *(pl.col(name).alias(f"right_{name}") for name in prices))
+    return (
+        told.join(right, on="session_date", maintain_order="left")
+        .with_columns(pl.when(is_right).then(f"right_{name}").otherwise(name).alias(name) for name in prices)
+        .drop(pl.selectors.starts_with("right_"))
+        .sort("session_date", "known_at")
+    )
+
+
+@st.composite
+def corrections(draw: st.DrawFn) -> list[tuple[int, int, float]]:
+    """Up to three corrections of different bars of a hundred."""
+    rows = draw(st.lists(st.integers(5, 78), min_size=1, max_size=3, unique=True))
+    return [(row, draw(st.integers(0, 20)), draw(st.sampled_from([0.97, 0.99, 1.01, 1.03]))) for row in rows]
+
+
+def known_at_closes(life: pl.DataFrame) -> Iterator[tuple[date, pl.DataFrame]]:
+    """Every session and the plain bars known at its close."""
+    closes = life.group_by("session_date").agg(pl.col("known_at").min()).sort("session_date")
+    for day, close in closes.iter_rows():
+        known = life.filter(pl.col("known_at") <= close, (pl.col("superseded_at") > close).fill_null(True))
+        yield day, known.sort("session_date")
+
+
+def plain_evidence(life: pl.DataFrame) -> pl.DataFrame:
+    """Evidence through corrections, of pivots, ranges and years; no volume."""
+    identity = ("level_id", "kind", "born_date", "price")
+    return replay_facts(life, lambda bars, _: filed_of(bars), LevelEvidence.create_empty(), "filed_date", identity)
+
+
+def plain_pivots(life: pl.DataFrame) -> pl.DataFrame:
+    identity = ("pivot_date", "kind", "price")
+    empty = SwingPivots.create_empty()
+    return replay_facts(life, lambda bars, _: build_swing_pivots(bars), empty, "confirmed_date", identity)
+
+
+@given(seed=st.integers(0, 10_000), wrong=corrections())
+@settings(max_examples=4, deadline=None, phases=PHASES)
+def test_facts_that_stand_at_a_close_are_those_of_the_bars_known_then(
+    seed: int, wrong: list[tuple[int, int, float]]
+) -> None:
+    """Built anew at every close, the days on which they were told aside."""
+    life = corrected(walk_bars(seed, 100), wrong)
+    for build, facts, dated in (
+        (build_swing_pivots, plain_pivots(life), "confirmed_date"),
+        (filed_of, plain_evidence(life), "filed_date"),
+    ):
+        for _, known in known_at_closes(life):
+            expected = build(known).drop(dated, "confirmed_date", strict=False)
+            stood = standing(facts, known, dated).select(expected.columns)
+            assert_frame_equal(stood, expected, check_exact=True, check_row_order=False)
+
+
+@given(seed=st.integers(0, 10_000), wrong=corrections())
+@settings(max_examples=4, deadline=None, phases=PHASES)
+def test_levels_through_corrections_are_those_of_the_bars_known_at_each_close(
+    seed: int, wrong: list[tuple[int, int, float]]
+) -> None:
+    life = corrected(walk_bars(seed, 100), wrong)
+    evidence = plain_evidence(life)
+
+    def build(bars: pl.DataFrame, since: date | None) -> pl.DataFrame:
+        return build_levels(bars, plain_indicators(bars), standing(evidence, bars, "filed_date"), since=since)
+
+    levels = replay(life, build, Levels.create_empty())
+    assert_prices_are_their_evidence(levels, evidence)
+    for day, known in known_at_closes(life):
+        anew = build_levels(known, plain_indicators(known), filed_of(known), since=day)
+        told = levels.filter(session_date=day).select(anew.columns)
+        assert_frame_equal(told, anew, check_exact=True, check_row_order=False)
+
+
+def test_nothing_revised_nothing_withdrawn() -> None:
+    bars = walk_bars(5, 100)
+    expected = told_at_close(SwingPivots, build_swing_pivots(bars), "confirmed_date")
+    assert_frame_equal(plain_pivots(plain_vintages(bars)), expected, check_exact=True, check_row_order=False)
+    assert expected.height > 0
 
 
 def first_at_600(bars: pl.DataFrame, _: pl.DataFrame) -> pl.DataFrame:

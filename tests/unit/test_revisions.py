@@ -171,17 +171,20 @@ def test_sixteen_markets_of_one_report_are_republished_a_week_later(story: Story
     assert before.height == after.height
 
 
-def test_a_premature_partial_report_is_completed_later(story: Story, year: list[str]) -> None:
+@pytest.mark.parametrize(("asks_vendor", "at_once"), [(True, 2), (False, 5)], ids=["asked", "a file"])
+def test_a_partial_report_is_completed_later(story: Story, year: list[str], asks_vendor: bool, at_once: int) -> None:
+    """What the CFTC did not have when it was asked was not known; a file on disk proves nothing about what it lacks."""
+    story.desk.asks_vendor = asks_vendor
     story.desk.documents[YEAR] = zip_of([*_until(year, "2024-06-18"), *_report(year, "2024-06-25")[:2]])
-    story.fetch_reports("2024-06-28T19:00")
+    story.fetch_reports("2024-06-28T19:35")
     story.desk.documents[YEAR] = zip_of(_until(year, "2024-06-25"))
     fetched = story.fetch_reports("2024-07-01T19:00")
     assert fetched.log.select("status", "rows_written").row(0) == ("ok", 3)
     early, released, late = (
         story.known("cot_positions", moment).filter(pl.col("report_date") == date(2024, 6, 25))["contract_code"]
-        for moment in ("2024-06-28T18:59", "2024-06-28T19:00", "2024-07-01T19:00")
+        for moment in ("2024-06-28T19:29", "2024-06-28T19:35", "2024-07-01T19:00")
     )
-    assert (early.n_unique(), released.n_unique(), late.n_unique()) == (0, 2, 5)
+    assert (early.n_unique(), released.n_unique(), late.n_unique()) == (0, at_once, 5)
 
 
 def _report(year: list[str], day: str) -> list[str]:

@@ -17,7 +17,7 @@ DAYS = days_of(date(2024, 3, 11), 30)
 """New York closes at 20:00 UTC."""
 LAST = DAYS[20]
 EVENING, MORNING = f"{LAST}T20:35", f"{LAST + timedelta(days=1)}T11:30"
-CLOSES = {day: 2000.0 + 4 * n for n, day in enumerate(DAYS[:21])}
+CLOSES = {day: 2960.0 + 4 * n for n, day in enumerate(DAYS[:21])}
 
 
 @pytest.fixture

@@ -10,9 +10,11 @@ import talib
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from r2k_pipeline.contracts.indicators import DailyIndicators
 from r2k_pipeline.transforms.crosses import build_moving_average_crosses
 from r2k_pipeline.transforms.indicators import build_daily_indicators
 from r2k_pipeline.transforms.triggers import build_rsi_triggers
+from tests.unit.told import told_at_close
 
 FIRST = date(2000, 1, 1)
 
@@ -52,7 +54,8 @@ def test_just_beyond_the_trigger_the_averages_cross(real: Path) -> None:
     close = real_closes(real, date(2025, 3, 19))
     price = build_daily_indicators(bars_of(close))["sma_50_200_trigger_close"][-1]
     for distance, expected in ((0.01, []), (0.0, []), (-0.01, ["down"])):
-        crosses = build_moving_average_crosses(build_daily_indicators(bars_of([*close, price + distance])))
+        indicators = build_daily_indicators(bars_of([*close, price + distance]))
+        crosses = build_moving_average_crosses(told_at_close(DailyIndicators, indicators))
         last = crosses.filter(pl.col("session_date") == FIRST + timedelta(days=len(close)), fast=50, slow=200)
         assert last["direction"].to_list() == expected
 

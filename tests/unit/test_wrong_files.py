@@ -10,6 +10,7 @@ import pytest
 from r2k_pipeline.sources.factors import name_factor, name_pattern
 from r2k_pipeline.sources.prices import read_bars, screen_bars
 from r2k_pipeline.sources.protocol import PriceAnswer, SourceError
+from r2k_pipeline.sources.settlement import INDEX
 from r2k_pipeline.sources.wrong_files import refuse_wrong_file, unread_actions
 from tests.raw_story import Story, actions_of, bars_of, days_of, sessions
 
@@ -25,7 +26,7 @@ def answer_of(days: list[date], **columns: str) -> PriceAnswer:
 
 
 def refuse(answer: PriceAnswer) -> None:
-    refuse_wrong_file(answer, read_bars(answer, sessions(), NOW, NOW), sessions())
+    refuse_wrong_file(answer, read_bars(answer, sessions(), INDEX, NOW).rows, sessions())
 
 
 @pytest.mark.parametrize(
@@ -99,7 +100,9 @@ def test_a_number_beyond_all_prices_is_none(price: str, volume: str, rule: str |
         Volume=pl.lit(volume), **{n: pl.lit(price) for n in ("Open", "High", "Low", "Close")}
     )
     found = screen_bars(
-        [read_bars(PriceAnswer("IWM", "-", bars, actions_of()), sessions(), NOW, NOW)], sessions(), {"IWM": "XNYS"}
+        [read_bars(PriceAnswer("IWM", "-", bars, actions_of()), sessions(), INDEX, NOW).rows],
+        sessions(),
+        {"IWM": "XNYS"},
     )
     assert found.refused["rule"].to_list() == ([rule] if rule else [])
 

@@ -19,8 +19,8 @@ def close_at(day: str = "session_date") -> pl.Expr:
 
 
 def told_at_close(table: type[Table], rows: pl.DataFrame, dated: str = "session_date") -> pl.DataFrame:
-    """The rows of a builder (they have its columns in the contract's order), known at the close of their day."""
-    assert rows.columns == built_columns(table)
+    """The rows of a builder, which have all columns but those that the replay adds, known at the close of their day."""
+    assert set(rows.columns) == set(built_columns(table))
     never = {"withdrawn_date": pl.lit(None, pl.Date), "withdrawn_at": pl.lit(None, UTC_TIME)}
     return rows.with_columns(known_at=close_at(dated), **never).select(table.column_names())
 

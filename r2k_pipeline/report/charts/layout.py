@@ -11,7 +11,7 @@ import altair as alt
 
 from r2k_pipeline.report.charts.figure import Records
 from r2k_pipeline.report.charts.labels import Scale, spread_labels
-from r2k_pipeline.report.charts.theme import BLUE, GREEN, PURPLE, VERMILION
+from r2k_pipeline.report.charts.theme import BLUE, GREEN, GREY, PURPLE, VERMILION
 from r2k_pipeline.report.charts.tooltip import Line, moment, tooltip
 
 PANEL_WIDTH: Final = 600
@@ -25,7 +25,7 @@ NAMED_GAP: Final = 0.1
 
 Window = tuple[datetime, datetime]
 
-EDGE_COLORS: Final = {"support": GREEN, "resistance": PURPLE, "profile": BLUE, "close": VERMILION}
+EDGE_COLORS: Final = {"support": GREEN, "around": GREY, "resistance": PURPLE, "profile": BLUE, "close": VERMILION}
 ZOOM: Final = "zoom"
 HOVER: Final = "hover"
 _TICK: Final = (

@@ -34,16 +34,18 @@ _AVERAGE_COLORS: Final = (GREEN, PURPLE, GREY)
 _AVERAGE_DASHES: Final = (SOLID, (6, 2), (2, 2))
 _HALF_BODY_MS: Final = 8 * 3600 * 1000
 """Half a candle's body is eight hours wide, so that bodies grow with the zoom and leave a gap to the next day's."""
+ROLES: Final = {"support": "S{}", "around": "Around", "resistance": "R{}"}
+"""How zones are labelled: by nearness, or as the one around the close."""
 NEAREST: Final = 2
 """So many zones on each side of the close are always inside the panel."""
 
 
 def price_scale(known: Known) -> Scale:
-    """The axis of prices: the sessions, their averages and the nearest zones, with a margin."""
+    """The axis of prices: the sessions, their averages, the zone around the close and the nearest, with a margin."""
     columns = known.sessions.select("low", "high", *AVERAGES)
     seen = [value for column in columns for value in column.drop_nulls()]
     by_distance = known.levels.sort(pl.col("distance_atr").abs())
-    for role in ("support", "resistance"):
+    for role in ROLES:
         seen += (
             by_distance.filter(pl.col("role") == role).head(NEAREST).select("low", "high").to_numpy().ravel().tolist()
         )
@@ -94,9 +96,9 @@ def _marks(known: Known, scale: Scale) -> list[tuple[str, float, str]]:
     """What is labelled at the edge: zones, the profile's prices, the close; (text, price, series)."""
     close = known.sessions["close"][-1]
     marks = [(f"Close {close:,.2f}", close, "close")]
-    for role, letter in (("support", "S"), ("resistance", "R")):
+    for role, letter in ROLES.items():
         zones = known.levels.filter(pl.col("role") == role).sort(pl.col("distance_atr").abs())
-        marks += [(f"{letter}{i} {price:,.2f}", price, role) for i, price in enumerate(zones["price"], 1)]
+        marks += [(f"{letter.format(i)} {price:,.2f}", price, role) for i, price in enumerate(zones["price"], 1)]
     for row in known.profile.to_dicts():
         named_prices = {"POC": row["poc"], "VA low": row["value_area_low"], "VA high": row["value_area_high"]}
         marks += [(f"{name} {price:,.2f}", price, "profile") for name, price in named_prices.items()]

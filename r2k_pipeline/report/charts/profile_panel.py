@@ -25,6 +25,8 @@ from r2k_pipeline.report.charts.tooltip import Line, number, points, tooltip
 
 _ZONE: Final = (
     points("price"),
+    points("low"),
+    points("high"),
     Line("role"),
     Line("kind"),
     Line("touches"),

@@ -30,6 +30,8 @@ def _prices(known: Known) -> Iterator[str]:
 
 
 def _zones(known: Known) -> Iterator[str]:
+    for row in known.levels.filter(role="around").to_dicts():
+        yield f"Zone around the close: {row['low']:,.2f} to {row['high']:,.2f}."
     for role in ("support", "resistance"):
         zones = known.levels.filter(pl.col("role") == role).sort(pl.col("distance_atr").abs())["price"]
         yield f"{role.capitalize()}: {', '.join(f'{price:,.2f}' for price in zones) or 'none'}."

@@ -32,6 +32,8 @@ _OVERVIEW: Final = (
             "moving_average_order": "SMA order",
             "rsi_14": "RSI 14",
             "support_price": "support",
+            "around_low": "zone around the close, low",
+            "around_high": "its high",
             "resistance_price": "resistance",
             "report_date": "COT report",
             "report_age_days": "age",
@@ -45,7 +47,19 @@ _OVERVIEW: Final = (
 _LEVELS: Final = (
     *(Column(f"{LEVELS}.{name}") for name in ("role", "price", "low", "high")),
     Column(f"{LEVELS}.distance_atr", label="distance", signed=True),
-    *(Column(f"{LEVELS}.{name}") for name in ("strength", "touches", "holds", "breaks", "role_flips", "kind")),
+    *(
+        Column(f"{LEVELS}.{name}", label=label)
+        for name, label in {
+            "strength": "",
+            "touches": "",
+            "holds": "held",
+            "breaks": "broken",
+            "undecided": "",
+            "breaks_untouched": "breaks without a touch",
+            "role_flips": "",
+            "kind": "",
+        }.items()
+    ),
     *(Column(f"{LEVELS}.{name}_date", label=name.replace("_", " ")) for name in ("born", "confirmed", "last_touch")),
     Column(f"{LEVELS}.level_id", verbatim=True, link="#level-{level_id}"),
     Column(f"{LEVELS}.evidence", verbatim=True),

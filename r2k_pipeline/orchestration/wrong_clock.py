@@ -1,0 +1,111 @@
+"""A clock that cannot be right stops the run before anything is appended: its moment would stay in the lake for ever.
+
+Belongs here: the evidence about the clock, its bounds and the reason for each. Not here: one bar that is later than its
+file (sources/prices.py), small steps back (Run.stamp).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, datetime, timedelta
+from typing import Final
+
+import polars as pl
+
+from r2k_pipeline.contracts.meta import FetchLog
+from r2k_pipeline.generations import last_generation
+from r2k_pipeline.lake import LakeError
+from r2k_pipeline.orchestration.run import Run
+from r2k_pipeline.sources.protocol import ADDRESS, PriceAnswer, SourceError
+from r2k_pipeline.sources.release_calendar import newest_documented
+from r2k_pipeline.sources.screening import day_of
+
+STEP_BACK: Final = timedelta(hours=1)
+"""A time server moves a clock by less; a lake of the last hour goes on behind its last moment."""
+ZONES: Final = timedelta(days=1)
+"""A day begins in Asia, and a future's session the evening before, while UTC still has the day before."""
+LIVE_AHEAD: Final = timedelta(days=30)
+"""A vendor that is asked now has bars of the last days: no market was closed for longer since 1914."""
+AHEAD: Final = timedelta(days=5 * 366)
+"""Files and lakes may be opened years later, and nothing tells that from a clock that is ahead: so this is wide. Clocks
+without a battery, or that ran over, are off by more."""
+
+
+class ClockError(LakeError):
+    """The clock is wrong, or all evidence about it is; the message is one line."""
+
+
+def refuse_wrong_clock(run: Run) -> None:
+    """Hold the clock against the lake's last moment and, where they are files, the newest bars. Raises ClockError.
+
+    Vendors that are asked are held against it with their answers (refuse_answers).
+    """
+    moment, last = run.clock(), _last_moment(run)
+    if last is not None and moment < last - STEP_BACK:
+        told = f"before {_said(last)}, the last moment of {run.lake.root}"
+        raise ClockError(f"{_clock(moment)}, {told}; {_NEXT}, or restore the lake from backup if that moment is wrong")
+    if run.is_replay:
+        return
+    prices, _ = run.sources
+    newest = {} if prices.asks_vendor else newest_days(_answers(run))
+    _refuse_behind(moment, newest)
+    days = [newest_documented(), *newest.values(), *([last.date()] if last else [])]
+    if moment.date() - max(days) > AHEAD:
+        told = f"the newest data, the lake's last moment and the release ledger end on {max(days)}"
+        raise ClockError(f"{_clock(moment)}, years ahead: {told}; {_NEXT}, or take a newer version of r2k")
+
+
+def refuse_answers(moment: datetime, answers: Iterable[PriceAnswer]) -> None:
+    """Hold the clock against what vendors answered who were just asked. Raises ClockError."""
+    newest = newest_days(answer for answer in answers if ADDRESS in answer.origin)
+    _refuse_behind(moment, newest)
+    if newest and moment.date() - max(newest.values()) > LIVE_AHEAD:
+        told = f"the newest bar of {len(newest)} symbols is of {max(newest.values())}"
+        raise ClockError(f"{_clock(moment)}, ahead of the vendor: {told}; {_NEXT}; a vendor may be out of date as well")
+
+
+def newest_days(answers: Iterable[PriceAnswer]) -> dict[str, date]:
+    """The newest day of each answer that has one."""
+    days = {answer.symbol: _newest(answer.bars) for answer in answers}
+    return {symbol: day for symbol, day in days.items() if day is not None}
+
+
+def _refuse_behind(moment: datetime, newest: Mapping[str, date]) -> None:
+    """One file with a day that is to come is wrong itself; most of them show that the clock is."""
+    later = {symbol: day for symbol, day in newest.items() if day > (moment + ZONES).date()}
+    if len(later) * 2 > len(newest):
+        symbol = max(later, key=later.__getitem__)
+        told = f"{len(later)} of {len(newest)} symbols have later bars, {symbol} of {later[symbol]}"
+        raise ClockError(f"{_clock(moment)}: {told}; {_NEXT}, or mend these files")
+
+
+def _newest(bars: pl.DataFrame) -> date | None:
+    if "Date" not in bars.columns:
+        return None
+    newest = bars.select(day_of("Date"))["Date"].max()
+    return newest if isinstance(newest, date) else None
+
+
+def _answers(run: Run) -> Iterator[PriceAnswer]:
+    """What the price files hold; those that cannot be read fail by name when they are fetched."""
+    for symbol in {symbol for market in run.markets for symbol in market.symbols()}:
+        try:
+            yield run.sources[0].fetch_prices(symbol)
+        except SourceError:
+            continue
+
+
+def _last_moment(run: Run) -> datetime | None:
+    """The latest moment that this lake knows of, by its fetches and its published generation."""
+    fetched: datetime | None = run.lake.read(FetchLog, ("fetched_at",))["fetched_at"].max()  # type: ignore[assignment]
+    last = last_generation(run.lake)
+    return max(filter(None, (fetched, last.row["published_at"] if last else None)), default=None)
+
+
+def _said(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _clock(moment: datetime) -> str:
+    return f"the clock says {_said(moment)}"
+
+
+_NEXT: Final = "next: set the clock"

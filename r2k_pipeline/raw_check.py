@@ -1,0 +1,66 @@
+"""Raw held against its account: what is gone, foreign or damaged stops whoever would go on without it.
+
+Belongs here: the comparison as runs and acceptances need it, a lake that has no account yet. Not here: the account
+(account.py), its file and the files of raw (lake.py).
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import polars as pl
+
+from r2k_pipeline.account import RawFault
+from r2k_pipeline.contracts.cot import CotReports
+from r2k_pipeline.contracts.meta import FetchLog
+from r2k_pipeline.contracts.prices import PriceActions, PriceBars
+from r2k_pipeline.contracts.table import TABLES
+from r2k_pipeline.lake import Lake, LakeError
+
+EXAMPLES: Final = 3
+FED: Final = (PriceBars, PriceActions, CotReports)
+"""Raw tables whose every row is counted in the fetch log."""
+
+
+class RawError(LakeError):
+    """Raw is not as its account says: nothing is learned anew in its place; the message is one line."""
+
+
+def check_raw(lake: Lake) -> str | None:
+    """Compare raw with its account; raises RawError. The caller holds the lock.
+
+    A lake of a version without accounts is given one, which is said.
+    """
+    kept = lake.account()
+    if faults := lake.raw_faults():
+        raise RawError(f"{_told(faults)}; {lake.way_on(faults[0])}")
+    if kept is None and (lost := [*lost_rows(lake)]):
+        way_on = f"restore raw/ from backup, or r2k accept raw --source {lake.root.name}, which goes on without it"
+        raise RawError(f"{lake.root / 'raw'}: {'; '.join(lost)}; next: {way_on}")
+    if (account := lake.settled_account()) != kept:
+        lake.keep_account(account)
+    taken = sum(map(len, account.files.values()))
+    return f"{lake.account_file}: the account of raw begins with {taken} files" if kept is None and taken else None
+
+
+def lost_rows(lake: Lake) -> Iterator[str]:
+    """What can be known to be gone without an account: all of raw, the fetch log, rows that it counts."""
+    if lake.count(FetchLog) == 0:
+        if any(lake.count(table) for table in FED):
+            yield "fetch_log is gone"
+        elif lake.published.exists() or lake.warehouse.exists():
+            yield "all of it is gone, and a generation was published from it"
+    log = lake.read(FetchLog, ("table_name", "rows_written", "rows_withdrawn"))
+    appended = log.group_by("table_name").agg(pl.col("rows_written").sum() + pl.col("rows_withdrawn").sum())
+    for name, rows in appended.sort("table_name").iter_rows():
+        there = lake.count(TABLES[name])
+        if there < rows:
+            yield f"{name}: {rows:,} rows were appended, {there:,} are there: a file is gone"
+
+
+def _told(faults: Sequence[RawFault]) -> str:
+    """All of them in one line."""
+    if len(faults) == 1:
+        return str(faults[0])
+    files = ", ".join(f"{fault.name} ({fault.reason})" for fault in faults[:EXAMPLES])
+    more = f" and {len(faults) - EXAMPLES} more (r2k doctor names them)" if len(faults) > EXAMPLES else ""
+    return f"{faults[0].file.parent.parent}: {len(faults)} files are not as the account says: {files}{more}"

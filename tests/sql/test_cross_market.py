@@ -1,0 +1,84 @@
+"""marts.cross_market: two markets as both were known, strength by places in the calendar and not by rows."""
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+
+import pytest
+
+from r2k_pipeline.contracts.marts import CrossMarket, PositioningVsTechnicals
+from r2k_pipeline.contracts.reference import Markets, Sessions
+from tests.sql.rows import RUT, SPX, Row, derive, session
+
+DAYS = [day for n in range(100) if (day := date(2025, 1, 6) + timedelta(n)).weekday() < 5][:62]
+"""Sessions 0 to 61."""
+
+
+def close(market: str, number: int) -> float:
+    return {"RUT": 2000.0, "SPX": 5000.0}[market] + (number % 7 if market == "RUT" else number)
+
+
+def strengths(
+    told: Mapping[tuple[str, int], str] | None = None, missing: tuple[int, ...] = ()
+) -> dict[int, tuple[object, object, str]]:
+    """By session: the strength of RUT against SPX over 20 and 60 sessions, and when it was known.
+
+    `told`: when the rows of (market, session) were known that were not known at their close.
+    """
+    rows: list[Row] = [
+        {
+            "market": market,
+            "session_date": str(day),
+            "known_at": (told or {}).get((market, number), f"{day}T20:00Z"),
+            "close": close(market, number),
+        }
+        for market in ("RUT", "SPX")
+        for number, day in enumerate(DAYS)
+        if number not in missing
+    ]
+    given = {Markets: [RUT, SPX], Sessions: [session(str(day)) for day in DAYS], PositioningVsTechnicals: rows}
+    found = derive(CrossMarket, given).filter(market="RUT", other_market="SPX").sort("session_date")
+    columns = ("session_date", "relative_strength_20d_ratio", "relative_strength_60d_ratio", "known_at")
+    return {DAYS.index(day): (s20, s60, f"{at:%m-%d %H:%M}") for day, s20, s60, at in found.select(columns).rows()}
+
+
+def by_definition(number: int, back: int) -> object:
+    if number < back:
+        return None
+    now, then = (close("RUT", n) / close("SPX", n) for n in (number, number - back))
+    return pytest.approx(now / then - 1)
+
+
+def test_strength_is_against_the_session_20_or_60_places_back() -> None:
+    found = strengths()
+    assert {number: row[:2] for number, row in found.items()} == {
+        number: (by_definition(number, 20), by_definition(number, 60)) for number in range(62)
+    }
+
+
+def test_a_missing_session_moves_no_other_sessions_place() -> None:
+    found = strengths(missing=(15,))
+    assert 15 not in found
+    assert found.pop(35)[0] is None
+    assert {number: row[0] for number, row in found.items()} == {
+        number: by_definition(number, 20) for number in range(62) if number not in (15, 35)
+    }
+
+
+@pytest.mark.parametrize("market", ["RUT", "SPX"])
+def test_a_session_that_comes_late_changes_no_row_told_before_it(market: str) -> None:
+    """Session 15 of one market came on the evening of session 35: that day's close did not know it, the next ones do
+    not need it; of its own row both markets are known from then."""
+    late = f"{DAYS[35]}T21:00Z"
+    found = strengths({(market, 15): late})
+    assert found[35] == (None, None, f"{DAYS[35]:%m-%d} 20:00")
+    assert found[15] == (None, None, f"{DAYS[35]:%m-%d} 21:00")
+    expected = strengths()
+    assert {n: row for n, row in found.items() if n not in (15, 35)} == {
+        n: row for n, row in expected.items() if n not in (15, 35)
+    }
+
+
+def test_a_late_session_has_its_own_strength_and_the_ones_it_is_the_base_of_after_it() -> None:
+    found = strengths({("RUT", 25): f"{DAYS[44]}T21:00Z"})
+    assert found[25] == (by_definition(25, 20), None, f"{DAYS[44]:%m-%d} 21:00")
+    assert found[45] == (by_definition(45, 20), None, f"{DAYS[45]:%m-%d} 20:00")
