@@ -9,7 +9,8 @@ import pytest
 from r2k_pipeline.contracts.cot import CotReleases
 from r2k_pipeline.contracts.indicators import DailyIndicators
 from r2k_pipeline.contracts.levels import LevelOutcomes, Levels
-from r2k_pipeline.contracts.marts import CrossMarket, Markets, PositioningVintages
+from r2k_pipeline.contracts.marts import CrossMarket, Markets, PositioningVintages, Sessions
+from r2k_pipeline.contracts.prices import PriceVintages
 from r2k_pipeline.lake import Lake, LakeError
 from r2k_pipeline.report.brief import Page, read_brief
 from r2k_pipeline.report.brief_statements import Row, say

@@ -378,7 +378,9 @@ def test_a_lake_that_nobody_refreshed_is_not_well_unless_it_is_the_sample(tmp_pa
         assert result.exit_code == code, result.output
         said = "  HOLE          nothing was fetched since 2025-03-14 22:00 UTC: "
         assert (said in result.output) is bool(code)
-        assert ("sessions of XNYS have closed since, the first 2025-03-17; next: r2k run" in result.output) is bool(code)
+        assert ("sessions of XNYS have closed since, the first 2025-03-17; next: r2k run" in result.output) is bool(
+            code
+        )
 
 
 def test_what_is_missing_and_what_is_in_doubt_is_told_by_status_and_doctor(tmp_path: Path) -> None:
