@@ -64,6 +64,7 @@ def known_by(tables: dict[str, pl.DataFrame], name: str, moment: datetime) -> pl
     rows = tables[name].filter(pl.col("known_at") <= moment)
     for at, names in KNOWN_LATER.items():
         if at in rows.columns:
-            later = [pl.when(pl.col(at) <= moment).then(column).alias(column) for column in names]
+            dated = [column for column in names if column in rows.columns]
+            later = [pl.when(pl.col(at) <= moment).then(column).alias(column) for column in dated]
             rows = rows.with_columns(later)
     return rows.sort(rows.columns)

@@ -66,6 +66,7 @@ def test_real_history_as_of_a_moment_is_the_whole_history_known_by_then(
 FIRST = date(2023, 1, 3)
 LOADED = datetime(2023, 9, 1, 22, tzinfo=UTC)
 """The bulk load; what comes after is observed as it happens."""
+UTC_TIME = pl.Datetime("us", "UTC")
 
 
 @st.composite
@@ -77,11 +78,14 @@ def raw_logs(draw: st.DrawFn) -> tuple[pl.DataFrame, pl.DataFrame, list[datetime
     """
     days = build_sessions(["XNYS"], date(2024, 3, 1)).filter(pl.col("session_date") >= FIRST)
     steps = draw(st.lists(st.integers(-30, 30), min_size=days.height, max_size=days.height))
+    late = draw(st.dictionaries(st.sampled_from(days["session_date"].to_list()), st.integers(1, 6), max_size=9))
     rows, reports = [], []
     price = 2000.0
     for (day, close_at), step in zip(days.select("session_date", "close_at").rows(), steps, strict=True):
         price = max(100.0, price + step)
         recorded = max(LOADED, close_at + timedelta(minutes=5))
+        if recorded > LOADED and day in late:
+            recorded += timedelta(days=late[day], minutes=2)
         rows += [_bar("^RUT", day, price, recorded), _bar("IWM", day, price / 10, recorded)]
     for report_date in [d for d in report_dates(date(2024, 2, 20)) if d >= FIRST]:
         recorded = max(LOADED, scheduled_release(report_date) + timedelta(minutes=5))
@@ -124,10 +128,19 @@ def _write(folder: Path, bars: pl.DataFrame, reports: pl.DataFrame, until: datet
     lake = Lake.of(folder, "files")
     for table, rows in ((PriceBars, bars), (CotReports, reports)):
         lake.append(table, rows, LOADED)
-    log = {"item": ["generated"], "table_name": ["raw.price_bars"], "fetched_at": [until], "status": ["ok"]}
-    counts = [name for name in FetchLog.column_names() if name.startswith("rows_")]
-    frame = pl.DataFrame(log | {name: [0] for name in counts} | {"message": [None]})
-    lake.append(FetchLog, FetchLog.validate(frame.select(FetchLog.column_names()), cast=True), LOADED)
+    lake.append(FetchLog, _log(bars, reports, until), LOADED)
+
+
+def _log(bars: pl.DataFrame, reports: pl.DataFrame, until: datetime) -> pl.DataFrame:
+    """A fetch whenever something was recorded, of all days up to then, and one at the end that brought nothing."""
+    moments = pl.concat([bars["recorded_at"], reports["recorded_at"], pl.Series([until], dtype=UTC_TIME)]).unique()
+    told = [("^RUT", PriceBars), ("IWM", PriceBars), ("generated", CotReports)]
+    items = pl.DataFrame([(item, table.dotted()) for item, table in told], ["item", "table_name"], orient="row")
+    log = moments.alias("fetched_at").to_frame().join(items, how="cross")
+    days = {"shows_from": FIRST, "shows_until": pl.col("fetched_at").dt.date()}
+    counts = {name: 0 for name in FetchLog.column_names() if name.startswith("rows_")}
+    frame = log.with_columns(status=pl.lit("ok"), message=pl.lit(None, pl.String), **days, **counts)
+    return FetchLog.validate(frame.select(FetchLog.column_names()), cast=True)
 
 
 @settings(
