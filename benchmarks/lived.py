@@ -1,8 +1,8 @@
 """A year lived day by day against its day 2, a bulk build and a rebuild: `benchmarks/lived.py [REAL [DAYS [every]]]`.
 
 Belongs here: CPU and wall seconds of the features' steps, kernels loaded, and the peak memory of whole runs, each in a
-process of its own. By default ../shared/real and 250 sessions, of which only days 1, 2 and the last two build tables; `every` builds
-them on every day. Not here: what a vendor does (tests/lived), Dagster's own part of a run (run.py).
+process of its own. By default ../shared/real and 250 sessions, of which only days 1, 2 and the last two build tables;
+`every` builds them on every day. Not here: what a vendor does (tests/lived), Dagster's own part of a run (run.py).
 """
 
 import json
