@@ -130,7 +130,7 @@ class Levels(Table, layer="features", grows=True):
     )
     strength = number(
         "prices and holds",
-        "each price new in the zone and each hold adds 1, a break, touched or not, takes a quarter; halves in 252 sessions",
+        "a price new in the zone and a hold add 1 each, a break (touched or not) takes a quarter; it halves in 252",
     )
     touches = count("touches", "bars that came within 0.1 ATR after a close had stood more than 0.5 ATR clear")
     holds = count("touches", "touches after which the next clear close was on the side the price came from")
