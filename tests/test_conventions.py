@@ -33,6 +33,7 @@ LOCKS: Final = (PROJECT / "requirements.lock", PROJECT / "requirements-dev.lock"
 RANKS: Final = {
     "contracts": 0,
     "quoting": 0,
+    "account": 0,
     "locked": 1,
     "holes": 1,
     "mistakes": 0,
@@ -40,7 +41,7 @@ RANKS: Final = {
     "settings": 1,
     "markets": 1,
     **dict.fromkeys(("sources", "transforms", "lake", "records", "sql_models", "warehouse", "postgresql", "claims"), 2),
-    **dict.fromkeys(("generations", "restatement", "last_run"), 2),
+    **dict.fromkeys(("generations", "restatement", "last_run", "raw_check"), 2),
     **dict.fromkeys(("orchestration", "report"), 3),
     **dict.fromkeys(("definitions", "cli"), 4),
 }

@@ -231,8 +231,9 @@ def test_without_a_warehouse_the_next_command_is_run(tmp_path: Path, command: tu
 @pytest.fixture
 def of_another_version(tmp_path: Path) -> Path:
     """A folder with a lake whose warehouse has none of the tables of this version."""
-    warehouse = Lake.of(tmp_path, "sample").warehouse
-    warehouse.parent.mkdir(parents=True)
+    lake = Lake.of(tmp_path, "sample")
+    lake.keep_account(lake.present_account())
+    warehouse = lake.warehouse
     duckdb.connect(warehouse).close()
     return tmp_path
 
@@ -442,7 +443,7 @@ def test_doctor_counts_a_raw_file_that_is_gone(tmp_path: Path) -> None:
     file.unlink()
     result = r2k(tmp_path, "doctor", "--lake", tmp_path)
     assert result.exit_code == 1
-    assert "raw.price_bars: 2 rows were appended, 0 are there" in result.stdout
+    assert f"{file}: it is gone; next: restore this file from backup" in result.stdout
 
 
 def test_doctor_sees_a_published_table_that_no_longer_is_what_was_published(tmp_path: Path) -> None:
