@@ -5,8 +5,11 @@
 -- the ledger of releases. What was never there is no end: a history begins somewhere.
 create macro data_ends(ts) as table
 with symbols as (
-    select market, symbol, replace(column_of, '_symbol', '') as role
-    from (unpivot marts.markets on index_symbol, proxy_symbol, future_symbol into name column_of value symbol)
+    select
+        market,
+        unnest(['index', 'proxy', 'future']) as role,
+        unnest([index_symbol, proxy_symbol, future_symbol]) as symbol
+    from marts.markets
 ),
 
 held as (
