@@ -196,10 +196,11 @@ def sql(query: str, output: Any, file: Path | None, **options: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="As JSON, each figure with its table, key, column and query.")
 def brief(market: str | None, evidence: bool, as_json: bool, **options: Any) -> None:
     """The note that the data would write on each market, as Markdown."""
+    from r2k_pipeline.generations import known_at  # noqa: PLC0415
     from r2k_pipeline.report.brief import read_brief  # noqa: PLC0415
 
     settings = settings_of(**options)
-    lake = Lake.known_at(settings.lake, settings.source, settings.as_of)
+    lake = known_at(settings.lake, settings.source, settings.as_of)
     found = read_brief(lake, market, settings.as_of)
     click.echo(json.dumps(found.as_dict(), indent=2) if as_json else found.text(evidence=evidence))
 
@@ -275,4 +276,10 @@ def doctor(as_json: bool, online: bool, **options: Any) -> None:
 
 
 def _lake(settings: Settings) -> Lake:
-    return Lake.of(settings.lake, settings.source, settings.as_of)
+    """The lake to read; where it is a past moment that the lake has outgrown, that is said."""
+    from r2k_pipeline.generations import outgrown  # noqa: PLC0415
+
+    lake = Lake.of(settings.lake, settings.source, settings.as_of)
+    if settings.as_of and (said := outgrown(lake)):
+        click.echo(f"r2k: {said}", err=True)
+    return lake

@@ -14,11 +14,19 @@ from typing import Any, Final
 import duckdb
 import polars as pl
 
+from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.meta import Generation
+from r2k_pipeline.contracts.prices import PriceActions, PriceBars
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.lake import Lake, LakeError, fsync_folder, link_or_copy, point, remove, table_files
 from r2k_pipeline.warehouse import publish_warehouse
 
+_DATED: Final[Mapping[type[Table], str]] = {
+    PriceBars: "session_date",
+    PriceActions: "action_date",
+    CotReports: "report_date",
+}
+"""The raw tables, and which day a row is of."""
 WAREHOUSE: Final = "warehouse.duckdb"
 RESTATED_KEPT: Final = 10
 """Generations that a restatement replaced are kept beside the newest ones, this many."""
@@ -51,6 +59,39 @@ def last_generation(lake: Lake) -> Published | None:
         return Published(folder, pl.read_parquet(file).row(0, named=True))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise LakeError(f"{file}: cannot be read: {error}; {_without_comparing(lake.published)}") from error
+
+
+def known_at(folder: Path, source: str, as_of: datetime | None) -> Lake:
+    """The lake to read for `as_of`: what was rebuilt for that very moment, or, cut there, the newest generation.
+
+    The newest one also where the rebuilt one is outgrown: what was told of a moment stays, what was added comes to it.
+    """
+    rebuilt, newest = Lake.of(folder, source, as_of), Lake.of(folder, source)
+    is_all = rebuilt.warehouse.exists() and not outgrown(rebuilt)
+    return rebuilt if is_all or not newest.warehouse.exists() else newest
+
+
+def outgrown(lake: Lake) -> str | None:
+    """Why a rebuilt past moment is no longer all that the lake has of it: rows of its days that were added later.
+
+    None where it is, and for a lake that is not such a moment. Raises LakeError.
+    """
+    last = last_generation(lake) if lake.derived != lake.root else None
+    if last is None:
+        return None
+    as_of, built_at = last.row["as_of"], last.row["published_at"]
+    added = sum(_added(lake.read(table, table.primary_key()), day, as_of, built_at) for table, day in _DATED.items())
+    if not added:
+        return None
+    was = f"rebuilt at {built_at:%Y-%m-%d %H:%M} UTC; {added:,} raw rows of days to {as_of:%Y-%m-%d} were added since"
+    return f"{lake.derived}: {was}; next: r2k run --source {last.row['source']} --as-of {as_of:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _added(rows: pl.DataFrame, day: str, as_of: datetime, built_at: datetime) -> int:
+    """How many keys of days to `as_of` were first recorded after `built_at`; a later revision was not known then."""
+    key = [name for name in rows.columns if name != "recorded_at"]
+    firsts = rows.filter(pl.col(day) <= as_of.date()).group_by(key).agg(pl.col("recorded_at").min())
+    return firsts.filter(pl.col("recorded_at") > built_at).height
 
 
 def publish_generation(

@@ -98,13 +98,16 @@ def newest_that_should_be(connection: duckdb.DuckDBPyConnection, moment: datetim
     return min(moment, last) if is_sample and last else moment
 
 
-def read_holes(connection: duckdb.DuckDBPyConnection, moment: datetime, market: str | None = None) -> tuple[str, ...]:
-    """What should be known at `moment`, of one market or all, and is not there, in lines.
+def read_holes(
+    connection: duckdb.DuckDBPyConnection, moment: datetime, market: str | None = None, kind: str | None = None
+) -> tuple[str, ...]:
+    """What should be known at `moment`, of one market and kind or all, and is not there, in lines.
 
     A session is missed only GRACE after its close.
     """
     ends = read_ends(connection, newest_that_should_be(connection, moment))
-    return tuple(say_holes(end for end in ends if market in (None, end.market) and is_missed(end, moment)))
+    asked = (end for end in ends if market in (None, end.market) and kind in (None, end.kind))
+    return tuple(say_holes(end for end in asked if is_missed(end, moment)))
 
 
 def is_missed(end: End, moment: datetime) -> bool:

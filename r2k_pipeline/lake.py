@@ -54,12 +54,6 @@ class Lake:
         return cls(root, root if as_of is None else root / "as_of" / f"{as_of:%Y-%m-%dT%H%M%SZ}")
 
     @classmethod
-    def known_at(cls, folder: Path, source: str, as_of: datetime | None) -> "Lake":
-        """The lake to read for `as_of`: what was rebuilt for that very moment, which knows no more, or the newest."""
-        rebuilt = cls.of(folder, source, as_of)
-        return rebuilt if rebuilt.warehouse.exists() else cls.of(folder, source)
-
-    @classmethod
     def at(cls, root: Path) -> "Lake":
         """The lake in this very folder."""
         return cls(root, root)

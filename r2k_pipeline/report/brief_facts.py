@@ -109,9 +109,9 @@ def _skipped(connection: duckdb.DuckDBPyConnection, market: Row, session: Row) -
 
 
 def _holes(connection: duckdb.DuckDBPyConnection, session: Row, moment: datetime | None) -> tuple[str, ...]:
-    """What should be known of the market at `moment` (default: that whose knowledge is published) and is not here."""
+    """Prices that should be known at `moment` (default: that whose knowledge is published) and are not here."""
     ((known,),) = connection.sql("select as_of from meta.generation").fetchall()
-    return read_holes(connection, min(moment or known, known), session["market"])
+    return read_holes(connection, min(moment or known, known), session["market"], "prices")
 
 
 def _reports(connection: duckdb.DuckDBPyConnection, session: Row) -> tuple[dict[str, Row], dict[str, Row]]:

@@ -42,8 +42,8 @@ def trend(facts: Facts) -> Section:
 
 
 def _gaps(row: Row) -> Statement:
-    count = row.show("missing_sessions_252d")
-    return say("The last 252 sessions lack {}: windows of bars, averages and indicators too, span them.", count)
+    gaps = number_of(row, "missing_sessions_252d", "that gap", "those gaps")
+    return say(f"The last 252 sessions lack {{}}: windows of bars span {gaps}.", row.show("missing_sessions_252d"))
 
 
 def _averages(row: Row) -> Statement:

@@ -13,6 +13,7 @@ import duckdb
 import polars as pl
 
 from r2k_pipeline.contracts.table import TABLES
+from r2k_pipeline.generations import outgrown
 from r2k_pipeline.holes import GRACE, read_holes, say_doubts
 from r2k_pipeline.lake import Lake, LakeError
 from r2k_pipeline.last_run import read_last_run
@@ -148,8 +149,9 @@ def read_status(settings: Settings) -> Status:
         ((report,),) = connection.sql(_REPORT).fetchall()
         said = connection.sql(_SAID).fetchall()
         label, generation_id, published_at, as_of = generation
+        remedy = f"next: r2k run{' with newer files' * (settings.source == 'files')}"
         holes = (
-            *read_holes(connection, now),
+            *(f"{hole}; {remedy}" for hole in read_holes(connection, now)),
             *(() if settings.source == "sample" else _unasked(connection, as_of, now)),
         )
         doubts: dict[str, int] = dict(connection.sql(_DOUBTS).fetchall())
@@ -158,6 +160,7 @@ def read_status(settings: Settings) -> Status:
     failed = tuple(dict.fromkeys(message for outcome, _, message, is_asked in said if outcome == "failed" and is_asked))
     remarks = tuple(remark for outcome, remark, *_ in said if remark and outcome in ("ok", "accepted"))
     held = tuple(_held(lake, settings.source))
+    holes = (*holes, *filter(None, [outgrown(lake)]))
     restatement = read_restatement(lake)
     refused = restatement.model_copy(update={"accepted_at": None}).lines(settings.source) if restatement else ()
     last_run = _last_run(lake, (*failed, *held, *refused))

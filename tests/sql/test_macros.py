@@ -10,9 +10,15 @@ from typing import Any, Final
 import duckdb
 import pytest
 
-from r2k_pipeline.contracts.cot import CotPositionVintages
+from r2k_pipeline.contracts.cot import CotPositionVintages, CotReleases
 from r2k_pipeline.contracts.levels import Levels
-from r2k_pipeline.contracts.marts import PositioningVsTechnicals, WeeklyPositioning
+from r2k_pipeline.contracts.marts import (
+    Markets,
+    PositioningVintages,
+    PositioningVsTechnicals,
+    Sessions,
+    WeeklyPositioning,
+)
 from r2k_pipeline.contracts.prices import MarketBars, PriceActionVintages, PriceVintages
 from r2k_pipeline.settings import PROJECT
 from tests.sql.rows import Given, Row, rows_of
@@ -91,6 +97,7 @@ which two did. What is left of the touches is undecided."""
 def warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
     """What macros read: marts of two markets, vintages of a bar, of a dividend and of a position."""
     rows: Given = {
+        **dict.fromkeys((Markets, Sessions, CotReleases, PositioningVintages), ()),
         PositioningVsTechnicals: [
             mart_row("RUT", "2024-11-27", "21:00Z"),
             mart_row("RUT", "2024-11-29", "18:00Z"),

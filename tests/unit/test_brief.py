@@ -9,7 +9,8 @@ import pytest
 from r2k_pipeline.contracts.cot import CotReleases
 from r2k_pipeline.contracts.indicators import DailyIndicators
 from r2k_pipeline.contracts.levels import LevelOutcomes, Levels
-from r2k_pipeline.contracts.marts import CrossMarket, Markets, PositioningVintages
+from r2k_pipeline.contracts.marts import CrossMarket, Markets, PositioningVintages, Sessions
+from r2k_pipeline.contracts.prices import PriceVintages
 from r2k_pipeline.lake import Lake, LakeError
 from r2k_pipeline.report.brief import Page, read_brief
 from r2k_pipeline.report.brief_statements import Row, say
@@ -389,6 +390,36 @@ def test_what_is_not_known_is_said_and_never_a_zero(lake: Lake) -> None:
         "No COT release concerns this market.",
     ]
     assert all(figure.value is not None for figure in page.figures)
+
+
+def test_a_missing_session_is_seen_where_numbers_are_read(tmp_path: Path) -> None:
+    sessions = [
+        {
+            "calendar": "XNYS",
+            "session_date": f"2025-03-{day}",
+            "open_at": f"2025-03-{day}T13:30Z",
+            "close_at": f"2025-03-{day}T20:00Z",
+        }
+        for day in (10, 11, 12, 13)
+    ]
+    prices = dict.fromkeys(("open", "high", "low", "close"), 2000.0)
+    bars = [
+        {"symbol": "^RUT", "session_date": day, "known_at": f"{day}T20:00Z", **prices}
+        for day in ("2025-03-10", "2025-03-12")
+    ]
+    rows = [mart_row("RUT", "2025-03-10"), mart_row("RUT", "2025-03-12", missing_sessions_252d=1)]
+    lake = publish(tmp_path, rows, source="files", more={Sessions: sessions, PriceVintages: bars})
+    page = page_of(lake, "RUT")
+    due = "session 2025-03-13 was due 2025-03-13 20:00 UTC and is missing"
+    assert page.head.text == (
+        "Closed at 2,000.00. Day: none, session 2025-03-11 is missing. As known at 2025-03-12 20:00 UTC. "
+        f"Missing: the prices of ^RUT end at 2025-03-12: {due}."
+    )
+    assert section(page, "Trend")[-1] == "The last 252 sessions lack 1: windows of bars span that gap."
+    first = page_of(lake, "RUT", datetime(2025, 3, 10, 21, tzinfo=UTC))
+    assert "The first close: no change is known." in first.head.text
+    assert "Missing" not in first.head.text
+    assert not any("lack" in text for text in section(first, "Trend"))
 
 
 def test_every_query_returns_its_figure(lake: Lake) -> None:

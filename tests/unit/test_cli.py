@@ -17,13 +17,15 @@ import pytest
 from click.testing import Result
 
 from r2k_pipeline.contracts.cot import CotPositions
+from r2k_pipeline.contracts.findings import Findings
+from r2k_pipeline.contracts.marts import Sessions
 from r2k_pipeline.contracts.meta import FetchLog
-from r2k_pipeline.contracts.prices import PriceBars
+from r2k_pipeline.contracts.prices import PriceBars, PriceVintages
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.sources.release_calendar import release, report_dates
 from tests.pipeline.command_line import R2K, r2k
-from tests.sql.rows import bar, rows_of
+from tests.sql.rows import Given, bar, rows_of
 from tests.unit.published import SAMPLE, mart_row, publish
 
 COMMANDS = ("run", "ui", "status", "sql", "brief", "doctor", "accept")
@@ -362,11 +364,48 @@ def test_a_report_that_is_held_is_not_late_because_no_session_has_closed_on_it(t
     before = mart_row("RUT", "2025-03-13", report_date=str(newest - timedelta(days=7)))
     held = {"report_type": "tff_futures", "contract_code": "239742", "report_date": str(newest)}
     held |= dict.fromkeys(("released_at", "known_at"), release(newest).released_at)
-    for more, code in ({}, 1), ({CotPositions: [held]}, 0):
+    for more, is_late in ({}, True), ({CotPositions: [held]}, False):
         publish(tmp_path, [before], source="live", more=more)
         result = r2k(tmp_path, "status", "--lake", tmp_path, "--source", "live")
+        assert ("LATE" in result.output) is is_late
+
+
+def test_a_lake_that_nobody_refreshed_is_not_well_unless_it_is_the_sample(tmp_path: Path) -> None:
+    """Its calendar of sessions ends where its last run did; the sample is synthetic, and has no later news."""
+    for source, code in ("live", 1), ("files", 1), ("sample", 0):
+        publish(tmp_path, [mart_row("RUT", "2025-03-14")], source=source)
+        result = r2k(tmp_path, "status", "--lake", tmp_path, "--source", source)
         assert result.exit_code == code, result.output
-        assert ("LATE" in result.output) is bool(code)
+        said = "  HOLE          nothing was fetched since 2025-03-14 22:00 UTC: "
+        assert (said in result.output) is bool(code)
+        assert ("sessions of XNYS have closed since, the first 2025-03-17; next: r2k run" in result.output) is bool(
+            code
+        )
+
+
+def test_what_is_missing_and_what_is_in_doubt_is_told_by_status_and_doctor(tmp_path: Path) -> None:
+    closes = {day: f"2025-03-{day}T20:00Z" for day in ("12", "13", "14")}
+    sessions = [
+        {"calendar": "XNYS", "session_date": f"2025-03-{day}", "open_at": f"2025-03-{day}T13:30Z", "close_at": close}
+        for day, close in closes.items()
+    ]
+    prices = dict.fromkeys(("open", "high", "low", "close"), 2000.0)
+    bar_of_rut = {"symbol": "^RUT", "session_date": "2025-03-12", "known_at": closes["12"], **prices}
+    doubt = {"check_name": "missing_sessions", "table_name": "staging.daily_prices", "severity": "warn"}
+    given: Given = {
+        Sessions: sessions,
+        PriceVintages: [bar_of_rut],
+        Findings: [{**doubt, "row_key": key, "known_at": closes["14"]} for key in "ab"],
+    }
+    publish(tmp_path, [mart_row("RUT", "2025-03-12")], source="files", more=given)
+    missing = (
+        "the prices of ^RUT end at 2025-03-12: session 2025-03-13 was due 2025-03-13 20:00 UTC, 2 are missing since"
+    )
+    result = r2k(tmp_path, "status", "--lake", tmp_path, "--source", "files")
+    assert result.exit_code == 1
+    assert f"  HOLE          {missing}; next: r2k run with newer files\n" in result.output
+    assert "  in doubt      missing_sessions 2; next: r2k doctor\n" in result.output
+    assert f"FAIL  holes       {missing}" in r2k(tmp_path, "doctor", "--lake", tmp_path, "--source", "files").output
 
 
 def test_a_failure_of_what_is_no_longer_asked_for_is_over(tmp_path: Path) -> None:

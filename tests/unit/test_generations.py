@@ -16,10 +16,19 @@ import pytest
 
 from r2k_pipeline.contracts.marts import TraderGroups
 from r2k_pipeline.contracts.meta import Generation
-from r2k_pipeline.generations import folder_name, last_generation, prune, publish_generation, take_over
+from r2k_pipeline.contracts.prices import PriceBars
+from r2k_pipeline.generations import (
+    folder_name,
+    known_at,
+    last_generation,
+    outgrown,
+    prune,
+    publish_generation,
+    take_over,
+)
 from r2k_pipeline.lake import Lake, LakeError
 from r2k_pipeline.warehouse import open_warehouse, publish_warehouse
-from tests.sql.rows import rows_of
+from tests.sql.rows import bar, rows_of
 
 FIRST: Final = datetime(2025, 1, 7, 22, tzinfo=UTC)
 LABEL: Final = "select g.label, t.label from meta.generation as g cross join marts.trader_groups as t"
@@ -229,3 +238,31 @@ def test_readers_during_publications_see_whole_generations_and_no_error(lake: La
         reader.join()
     assert [wrong for _, wrong in counts] == [[], []]
     assert sum(times for times, _ in counts) > 5
+
+
+def test_a_rebuilt_moment_that_the_lake_has_outgrown_is_told_and_read_from_the_newest(tmp_path: Path) -> None:
+    """A row of its days that came later outgrows it; a later session, a revision and a merge of files do not."""
+    as_of, built = FIRST, FIRST + timedelta(days=3)
+    newest, rebuilt = Lake.of(tmp_path, "files"), Lake.of(tmp_path, "files", as_of)
+
+    def record(day: str, close: float, later: int) -> None:
+        stamp = built + timedelta(hours=later)
+        newest.append(PriceBars, rows_of(PriceBars, [bar("^RUT", day, close, recorded_at=stamp.isoformat())]), stamp)
+
+    record("2025-01-06", 2200.0, later=-1)
+    put(newest, 1)
+    row = {"generation_id": "then", "label": "files", "source": "files", "as_of": as_of.isoformat()}
+    tables = {Generation: [rebuilt.write(Generation, rows_of(Generation, [row | {"published_at": built.isoformat()}]))]}
+    publish_generation(rebuilt, tables, (), "1GB", folder_name(built, "then"))
+    record("2025-01-06", 2201.0, later=1)
+    record("2025-01-13", 2250.0, later=2)
+    newest.compact(PriceBars, 1)
+    assert outgrown(rebuilt) is None
+    assert outgrown(newest) is None
+    assert known_at(tmp_path, "files", as_of) == rebuilt
+    record("2025-01-03", 2190.0, later=3)
+    said = outgrown(rebuilt)
+    assert said is not None
+    assert "rebuilt at 2025-01-10 22:00 UTC; 1 raw rows of days to 2025-01-07 were added since" in said
+    assert "next: r2k run --source files --as-of 2025-01-07T22:00:00Z" in said
+    assert known_at(tmp_path, "files", as_of) == newest

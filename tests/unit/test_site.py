@@ -12,6 +12,7 @@ from typing import Final
 
 import pytest
 
+from r2k_pipeline.contracts.cot import CotReleases
 from r2k_pipeline.contracts.marts import Markets, PositioningVintages
 from r2k_pipeline.contracts.meta import Quarantine
 from r2k_pipeline.contracts.table import TABLES
@@ -20,7 +21,7 @@ from r2k_pipeline.report.brief_statements import DECIMALS, PERCENT
 from r2k_pipeline.report.site.publish import Site, publish_site
 from r2k_pipeline.report.site.swap import ABANDONED_SECONDS, swap_in
 from r2k_pipeline.report.site.tables import SHORT_UNITS, Asked, Column, build_table
-from r2k_pipeline.settings import Settings
+from r2k_pipeline.settings import Settings, SourceName
 from tests.site_pages import Site as Pages
 from tests.unit.published import mart_row, publish
 
@@ -46,10 +47,10 @@ def test_every_unit_of_the_site_and_the_brief_is_one_of_the_contracts() -> None:
     assert not {*SHORT_UNITS, *PERCENT, *DECIMALS} - units
 
 
-def write(folder: Path, *, market: str | None = None, as_of: str | None = None) -> Site:
-    """The site of the sample's lake in `folder`."""
+def write(folder: Path, *, market: str | None = None, as_of: str | None = None, source: SourceName = "sample") -> Site:
+    """The site of a lake in `folder`, the sample's unless another is said."""
     moment = None if as_of is None else datetime.fromisoformat(as_of)
-    return publish_site(Settings(source="sample", lake=folder, as_of=moment), market)
+    return publish_site(Settings(source=source, lake=folder, as_of=moment), market)
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +177,17 @@ def test_a_past_moment_knows_nothing_later(tmp_path: Path) -> None:
         assert unknown not in body, unknown
     assert "A past moment" in then.pages["index.html"].text
     assert "Not counted as of this moment" in then.pages["outcomes.html"].text
+
+
+def test_every_page_says_what_should_be_known_and_is_not_here(tmp_path: Path) -> None:
+    ledger = {"report_date": "2025-03-11", **dict.fromkeys(("released_at", "scheduled_at"), "2025-03-14T19:30Z")}
+    held = VINTAGE | {"report_date": "2025-03-04", "released_at": "2025-03-07T20:30Z", "known_at": "2025-03-07T20:30Z"}
+    publish(tmp_path, week(), source="files", more={PositioningVintages: [held], CotReleases: [ledger]})
+    due = "report 2025-03-11 was due 2025-03-14 19:30 UTC and is missing"
+    for page in Pages(write(tmp_path, source="files").folder).pages.values():
+        assert f"Missing: the reports of RUT (tff_futures) end at 2025-03-04: {due}." in page.text
+    past = write(tmp_path, source="files", as_of="2025-03-13T21:00+00:00")
+    assert "Missing:" not in Pages(past.folder).pages["index.html"].text
 
 
 def test_the_site_is_swapped_in_whole(tmp_path: Path) -> None:

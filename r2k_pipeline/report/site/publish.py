@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import duckdb
 
+from r2k_pipeline.generations import known_at
 from r2k_pipeline.lake import Lake, LakeError
 from r2k_pipeline.report.brief import Brief, Page, read_brief
 from r2k_pipeline.report.charts.figure import Figure
@@ -77,7 +78,7 @@ def publish_site(settings: Settings, market: str | None = None) -> Site:
 
     Raises LakeError where there is nothing to show or it cannot be written; what was there before stays.
     """
-    lake = Lake.known_at(settings.lake, settings.source, settings.as_of)
+    lake = known_at(settings.lake, settings.source, settings.as_of)
     content = read_content(lake, settings.as_of, market)
     pages = render(content)
     files = pages | shared_files()

@@ -1,0 +1,129 @@
+"""What should be known at a moment and is not there: by symbol and report type, as it was known then."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+
+import duckdb
+import pytest
+
+from r2k_pipeline.contracts.cot import CotReleases
+from r2k_pipeline.contracts.marts import Markets, PositioningVintages, Sessions
+from r2k_pipeline.contracts.prices import PriceVintages
+from r2k_pipeline.holes import GRACE, End, is_missed, read_ends, say_holes
+from r2k_pipeline.settings import PROJECT
+from tests.sql.rows import Given, Row, rows_of
+
+DAYS = ("05", "06", "07", "10", "11", "12", "13", "14")
+
+
+def bar(symbol: str, day: str, **more: object) -> Row:
+    prices = dict.fromkeys(("open", "high", "low", "close"), 2000.0)
+    key = {"symbol": symbol, "session_date": f"2025-03-{day}"}
+    return {**key, **prices, "known_at": f"2025-03-{day}T20:00Z", **more}
+
+
+def report(market: str, day: str, known_at: str, report_type: str = "tff_futures", **more: object) -> Row:
+    key = {"market": market, "report_type": report_type, "report_date": day, "trader_group": "dealer"}
+    return {**key, "released_at": known_at, "known_at": known_at, **more}
+
+
+ROWS: Given = {
+    Markets: [
+        {"market": "RUT", "name": "Russell", "index_symbol": "^RUT", "proxy_symbol": "IWM", "calendar": "XNYS"},
+        {"market": "SPX", "name": "S&P", "index_symbol": "^GSPC", "calendar": "XNYS"},
+    ],
+    Sessions: [
+        {
+            "calendar": "XNYS",
+            "session_date": f"2025-03-{day}",
+            "open_at": f"2025-03-{day}T13:30Z",
+            "close_at": f"2025-03-{day}T20:00Z",
+        }
+        for day in DAYS
+    ],
+    CotReleases: [
+        {"report_date": day, "released_at": at, "scheduled_at": at}
+        for day, at in (
+            ("2025-02-25", "2025-02-28T20:30Z"),
+            ("2025-03-04", "2025-03-07T20:30Z"),
+            ("2025-03-11", "2025-03-14T19:30Z"),
+        )
+    ],
+    PriceVintages: [
+        *(bar("^RUT", day) for day in DAYS if day != "07"),
+        bar("^RUT", "07", known_at="2025-03-13T09:00Z"),
+        *(bar("IWM", day) for day in DAYS[:-2]),
+        bar("IWM", "13", superseded_at="2025-03-14T09:00Z"),
+        bar("IWM", "13", known_at="2025-03-14T09:00Z", revision=1, is_withdrawn=True),
+        *(bar("^GSPC", day) for day in DAYS),
+    ],
+    PositioningVintages: [
+        report("RUT", "2025-02-25", "2025-02-28T20:30Z"),
+        report("RUT", "2025-03-04", "2025-03-10T12:00Z"),
+        report("RUT", "2025-03-11", "2025-03-14T19:30Z"),
+        report("RUT", "2025-02-25", "2025-02-28T20:30Z", "legacy_futures"),
+        report("RUT", "2025-03-11", "2025-03-14T19:30Z", "legacy_futures"),
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as connection:
+        connection.execute("set timezone = 'UTC'; create schema marts; create schema staging")
+        for table, given in ROWS.items():
+            connection.register("given", rows_of(table, given).to_arrow())
+            connection.execute(f"create table {table.dotted()} as from given")
+        connection.execute((PROJECT / "sql" / "macros" / "data_ends.sql").read_text("utf-8"))
+        yield connection
+
+
+def ends(warehouse: duckdb.DuckDBPyConnection, moment: str) -> dict[str, End]:
+    return {end.report_type or end.what: end for end in read_ends(warehouse, datetime.fromisoformat(moment))}
+
+
+@pytest.mark.parametrize(
+    ("moment", "missing"),
+    [
+        ("2025-03-06T20:00Z", {}),
+        ("2025-03-07T19:59Z", {}),
+        ("2025-03-07T20:00Z", {"^RUT": 1}),
+        ("2025-03-07T20:30Z", {"^RUT": 1, "tff_futures": 1, "legacy_futures": 1}),
+        ("2025-03-10T20:00Z", {"legacy_futures": 1}),
+        ("2025-03-13T20:00Z", {"legacy_futures": 1}),
+        ("2025-03-14T20:00Z", {"IWM": 2}),
+    ],
+)
+def test_the_newest_day_that_should_be_there(
+    warehouse: duckdb.DuckDBPyConnection, moment: str, missing: dict[str, int]
+) -> None:
+    found = ends(warehouse, moment)
+    assert {name: end.due_days for name, end in found.items() if end.due_days} == missing
+    assert all((end.due_at is None) == (name not in missing) for name, end in found.items())
+
+
+def test_windows_lack_what_is_missing_before_the_end(warehouse: duckdb.DuckDBPyConnection) -> None:
+    late = ends(warehouse, "2025-03-12T20:00Z")["^RUT"]
+    assert (late.window_days, late.window_date) == (1, date(2025, 3, 7))
+    assert late.window() == "the 52 weeks to 2025-03-12 lack 1 session of ^RUT, of 2025-03-07"
+    assert ends(warehouse, "2025-03-13T20:00Z")["^RUT"].window() is None
+    said = "the 156 weeks to 2025-03-11 lack 1 report of RUT (legacy_futures), of 2025-03-04"
+    assert ends(warehouse, "2025-03-14T20:00Z")["legacy_futures"].window() == said
+
+
+def test_ends_with_the_same_days_missing_are_one_line(warehouse: duckdb.DuckDBPyConnection) -> None:
+    said = list(say_holes(read_ends(warehouse, datetime(2025, 3, 7, 20, 30, tzinfo=UTC))))
+    due = "report 2025-03-04 was due 2025-03-07 20:30 UTC and is missing"
+    assert said == [
+        "the prices of ^RUT end at 2025-03-06: session 2025-03-07 was due 2025-03-07 20:00 UTC and is missing",
+        f"the reports of RUT (legacy_futures) end at 2025-02-25: {due}",
+        f"the reports of RUT (tff_futures) end at 2025-02-25: {due}",
+    ]
+
+
+def test_a_session_is_missed_once_it_has_settled_a_report_at_once(warehouse: duckdb.DuckDBPyConnection) -> None:
+    found = ends(warehouse, "2025-03-07T20:30Z")
+    close, out = datetime(2025, 3, 7, 20, tzinfo=UTC), datetime(2025, 3, 7, 20, 30, tzinfo=UTC)
+    assert is_missed(found["^RUT"], close + GRACE)
+    assert not is_missed(found["^RUT"], close + GRACE - timedelta(seconds=1))
+    assert is_missed(found["tff_futures"], out)
