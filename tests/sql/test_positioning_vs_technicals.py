@@ -155,7 +155,7 @@ def test_nearest_levels_last_cross_and_profile() -> None:
             "kind": "swing_low",
             "role": role,
             "nearness": nearness,
-            "distance_atr": (price - 2026) / 30,
+            "distance_atr": (price - 2000) / 30,
             **dict.fromkeys(("born_date", "confirmed_date"), born),
             "evidence": f"swing_low {born} at {price}",
         }
@@ -171,7 +171,7 @@ def test_nearest_levels_last_cross_and_profile() -> None:
     given = {
         **TWO_REPORTS,
         Levels: [
-            level(2026.0, "around", "2024-11-04", 1),
+            level(2000.0, "around", "2024-11-04", 1),
             level(1990.0, "support", "2024-08-05", 1),
             level(1924.0, "support", "2024-07-01", 2),
             level(2114.0, "resistance", "2025-01-10", 1),
@@ -186,7 +186,7 @@ def test_nearest_levels_last_cross_and_profile() -> None:
     assert (row["support_born_date"], row["support_price"]) == (date(2024, 8, 5), 1990.0)
     assert (row["resistance_born_date"], row["resistance_price"]) == (date(2025, 1, 10), 2114.0)
     around = ("around_born_date", "around_price", "around_low", "around_high")
-    assert [row[name] for name in around] == [date(2024, 11, 4), 2026.0, 2026.0, 2026.0]
+    assert [row[name] for name in around] == [date(2024, 11, 4), 2000.0, 2000.0, 2000.0]
     assert (row["last_cross_date"], row["last_cross"]) == (date(2025, 2, 19), "50x100 down")
     assert (row["poc_250"], row["value_area_low_250"], row["volume_symbol"]) == (2064.0, 2014.0, "IWM")
 
