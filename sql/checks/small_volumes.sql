@@ -5,6 +5,7 @@ with volumes as (
     select distinct
         p.*,
         median(p.volume) over before as usual,
+        max(p.volume_known_at) over before as usual_known_at,
         count(p.volume) over before as sessions
     from staging.daily_prices as p
     inner join reference.market_symbols as m using (symbol)
@@ -18,7 +19,7 @@ select
     symbol,
     session_date,
     'volume' as column_name,
-    known_at,
+    greatest(known_at, volume_known_at, usual_known_at) as known_at,
     format('volume {:.0f}, median of the {} sessions before {:.0f}', volume, sessions, usual) as evidence
 from volumes
 where volume < 0.01 * usual and sessions >= 20

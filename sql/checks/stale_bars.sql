@@ -9,7 +9,9 @@ with bars as (
         volume = lag(volume) over history
         and volume > 0
         and (volume % 10000 <> 0 or volume >= 100000000) as is_same_volume,
-        lag(session_date) over history as previous_date
+        lag(session_date) over history as previous_date,
+        greatest(known_at, lag(known_at) over history) as prices_known_at,
+        greatest(volume_known_at, lag(volume_known_at) over history) as volumes_known_at
     from staging.daily_prices
     window history as (partition by symbol order by session_date)
 )
@@ -18,7 +20,7 @@ select
     symbol,
     session_date,
     case when is_same_prices then 'close' else 'volume' end as column_name,
-    known_at,
+    if(is_same_prices, prices_known_at, greatest(prices_known_at, volumes_known_at)) as known_at,
     case
         when is_same_prices then format('open, high, low and close {} are those of {}', close, previous_date)
         else format('volume {:.0f} is that of {}', volume, previous_date)

@@ -5,19 +5,21 @@
 with volumes as (
     select distinct
         p.*,
-        max(p.volume) over (
-            partition by m.market, p.symbol order by p.session_date rows between 20 preceding and 1 preceding
-        ) as highest_before
+        max(p.volume) over before as highest_before,
+        max(p.volume_known_at) over before as before_known_at
     from staging.daily_prices as p
     inner join reference.market_symbols as m using (symbol)
     where m.role = 'index'
+    window before as (
+        partition by m.market, p.symbol order by p.session_date rows between 20 preceding and 1 preceding
+    )
 )
 
 select
     symbol,
     session_date,
     'close' as column_name,
-    known_at,
+    greatest(known_at, volume_known_at, before_known_at) as known_at,
     format(
         'volume 0, up to {:.0f} in the 20 sessions before: an intraday snapshot that was never settled? close {:.3f}{}',
         highest_before, close,

@@ -11,11 +11,11 @@ select
     c.symbol,
     c.session_date,
     'volume' as column_name,
-    greatest(c.known_at, max(o.known_at)) as known_at,
+    greatest(c.known_at, c.volume_known_at, max(greatest(o.known_at, o.volume_known_at))) as known_at,
     format('volume {:.0f} is that of {}', c.volume, string_agg(o.symbol, ', ' order by o.symbol)) as evidence
 from volumes as c
 inner join volumes as o
     on c.session_date = o.session_date
     and c.volume = o.volume
     and (c.first_date, c.symbol) > (o.first_date, o.symbol)
-group by c.symbol, c.session_date, c.volume, c.known_at
+group by c.symbol, c.session_date, c.volume, c.known_at, c.volume_known_at

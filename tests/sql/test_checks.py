@@ -189,6 +189,44 @@ def test_a_bar_or_a_volume_repeated_from_the_day_before_is_stale() -> None:
     assert "open, high, low and close" in evidence["SPY 2024-01-02"]
 
 
+def settled(bars: list[Row]) -> list[Row]:
+    """The bars with volumes that are known at 09:00 of the day after."""
+    return [
+        {**row, "volume_known_at": f"{date.fromisoformat(row['session_date']) + timedelta(days=1)}T09:00Z"}
+        for row in bars
+    ]
+
+
+USUAL = [17e6 + i for i in range(25)]
+COPIED = [*(None for _ in range(24)), USUAL[-1]]
+
+
+@pytest.mark.parametrize(
+    ("check", "bars"),
+    [
+        ("small_volumes", series("IWM", [{"volume": v} for v in (*USUAL, 1200.0)])),
+        ("unsettled_bars", series("^RUT", [{"volume": v} for v in (*USUAL, 0.0)])),
+        ("stale_bars", series("IWM", [{"volume": v} for v in (*USUAL, USUAL[-1])])),
+        (
+            "volume_copies",
+            [*series("^GSPC", [{"volume": v} for v in USUAL]), *series("^RUT", [{"volume": v} for v in COPIED])],
+        ),
+    ],
+)
+def test_what_a_volume_says_is_known_when_the_volume_is(check: str, bars: list[Row]) -> None:
+    (row,) = findings(check, {MarketSymbols: RUSSELL, DailyPrices: settled(bars)}).rows(named=True)
+    day = date.fromisoformat(str(bars[-1]["session_date"]))
+    assert f"{row['known_at']:%Y-%m-%d %H:%M}" == f"{day + timedelta(days=1)} 09:00"
+
+
+def test_a_volume_that_was_late_dates_what_is_said_of_the_next_one() -> None:
+    late = {"volume": 245291.0, "volume_known_at": "2024-01-20T09:00Z"}
+    bars = [*settled(series("IWM", [{"volume": 1.0}])), price("IWM", "2024-01-02", 102, **late)]
+    bars += settled([price("IWM", "2024-01-03", 101, volume=245291.0)])
+    (row,) = findings("stale_bars", {DailyPrices: bars}).rows(named=True)
+    assert f"{row['known_at']:%d %H:%M}" == "20 09:00"
+
+
 def test_cents_for_dollars_are_found_for_a_day_a_side_and_a_whole_history() -> None:
     bars = [*series("IWM", [{}, {"close": 10_000.0}, {}, {"low": 1.01}]), *series("^VIX", [{}, {"close": 200.0}])]
     days = found("values_off_by_100", {MarketSymbols: RUSSELL, DailyPrices: bars})
