@@ -5,6 +5,7 @@ where files are (files.py), what a row must hold (prices.py), files that are wro
 """
 
 import io
+import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections import Counter
 from typing import Final
