@@ -6,6 +6,7 @@ log and what staging knew at any moment. Not here: assertions about one story.
 
 import io
 import zipfile
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import cache
@@ -60,6 +61,10 @@ class Desk:
         if symbol not in self.prices:
             raise SourceError(self.name, symbol, "no answer", "try again")
         return self.prices[symbol]
+
+    def list_unread(self, symbols: Collection[str]) -> list[str]:
+        """Nothing: a desk has no folder."""
+        return []
 
     def list_reports(self) -> list[str]:
         return list(self.documents)

@@ -137,13 +137,14 @@ def derived_asset(derived: DerivedTable) -> dg.AssetsDefinition:
 def raw_result(table: type[Table], intake: Intake) -> dg.MaterializeResult[Any]:
     """What a fetch brought, by count and by item."""
     counts = [name for name in intake.log.columns if name.startswith("rows_")]
-    notes = intake.log.filter(pl.col("status") == "ok").drop_nulls("message").select("item", "message")
+    remarks = intake.log.filter(pl.col("status") == "ok").drop_nulls("message").select("item", "message")
+    notes = [*(f"{item}: {message}" for item, message in remarks.iter_rows()), *intake.notes]
     return dg.MaterializeResult(
         asset_key(table),
         metadata={
             **{name: intake.total(name) for name in counts},
             "items": preview(intake.log.select("item", "status", *counts)),
-            NOTES: dg.MetadataValue.md("\n".join(f"- {item}: {message}" for item, message in notes.iter_rows())),
+            NOTES: dg.MetadataValue.md("\n".join(f"- {note}" for note in notes)),
         },
         check_results=[
             dg.AssetCheckResult(

@@ -43,9 +43,10 @@ Rows = TypeVar("Rows")
 
 @dataclass(frozen=True)
 class Intake:
-    """What one raw table learned: the FetchLog rows of this run, and those that failed."""
+    """What one raw table learned: the FetchLog rows of this run, and those that failed; `notes` are of no item."""
 
     log: pl.DataFrame
+    notes: tuple[str, ...] = ()
 
     @property
     def failures(self) -> pl.DataFrame:
@@ -85,7 +86,7 @@ def ingest_prices(run: Run, sessions: pl.DataFrame) -> tuple[Intake, Intake]:
     covered = coverage(PriceBars, screened.rows).filter(pl.col("source").is_in(telling))
     told = [attempt if attempt.origin in telling else replace(attempt, shows=None) for attempt in attempts]
     return (
-        Intake(pl.concat([taken, corrected])),
+        Intake(pl.concat([taken, corrected]), tuple(prices.list_unread(wanted))),
         Intake(record(run, PriceActions, actions, _with_unread(told, readable), stamp, covered=covered, doubts=doubts)),
     )
 

@@ -1,11 +1,10 @@
 """The `files` source: a folder of downloaded vendor files.
 
 Belongs here: finding and reading files under `prices/` and `cot/`. Not here: their formats
-(prices.py, cot.py).
+(price_text.py, prices.py, cot.py).
 """
 
-import io
-from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,8 +12,10 @@ from typing import ClassVar
 
 import polars as pl
 
-from r2k_pipeline.sources.bounds import BoundsError, lines_of, read_bounded, refuse_beyond
+from r2k_pipeline.sources.bounds import BoundsError, read_bounded
+from r2k_pipeline.sources.price_text import read_price_table
 from r2k_pipeline.sources.protocol import CotDocument, NotThereError, PriceAnswer, SourceError
+from r2k_pipeline.sources.unread_prices import name_unread
 
 NO_ACTIONS = pl.DataFrame(schema={"Date": pl.String, "Dividends": pl.String, "Stock Splits": pl.String})
 SUFFIXES = (".zip", ".txt", ".csv")
@@ -44,29 +45,22 @@ class FilePrices:
         """One file's rows as text; raises NotThereError where it is missing, SourceError: unreadable, cut or empty."""
         origin, file = f"{self.name}:prices/{symbol}.csv", self.folder / "prices" / f"{symbol}.csv"
         try:
-            bars = _read_table(file.read_bytes())
+            body = read_bounded(file)
             saved_at = datetime.fromtimestamp(file.stat().st_mtime, UTC) if self.is_download else None
         except FileNotFoundError as error:
             raise NotThereError(origin, symbol, "no such file", f"put prices/{symbol}.csv into the folder") from error
-        except (OSError, ValueError, pl.exceptions.PolarsError) as error:
-            reason = f"not a readable CSV: {str(error).splitlines()[0]}"
-            raise SourceError(origin, symbol, reason, "download it again") from error
-        if bars.is_empty():
-            raise SourceError(origin, symbol, "an empty price answer", "download it again")
+        except OSError as error:
+            raise SourceError(origin, symbol, f"unreadable: {error.strerror}", "check the file") from error
+        except BoundsError as error:
+            raise SourceError(origin, symbol, str(error), "no price file is as large: take it out") from error
+        bars = read_price_table(origin, symbol, body)
         with_actions = {"Date", "Dividends", "Stock Splits"} <= set(bars.columns)
         actions = bars.select(NO_ACTIONS.columns) if with_actions else NO_ACTIONS
         return PriceAnswer(symbol, origin, bars, actions, saved_at)
 
-
-def _read_table(body: bytes) -> pl.DataFrame:
-    """A CSV with a header, all text. Raises ValueError for a repeated column (Polars renames it) or a cut last row."""
-    lines = refuse_beyond(pl.read_csv(io.BytesIO(b"\n".join(lines_of(body))), infer_schema=False, has_header=False))
-    header = [(name or "").strip() for name in lines.row(0)]
-    if repeated := sorted(name for name, count in Counter(header).items() if count > 1):
-        raise ValueError(f"column {', '.join(repeated)} is there twice")
-    if body.rstrip().rpartition(b"\n")[2].count(b",") < len(header) - 1:
-        raise ValueError("the last row is cut")
-    return lines.slice(1).rename(dict(zip(lines.columns, header, strict=True)))
+    def list_unread(self, symbols: Collection[str]) -> list[str]:
+        """A note for each entry of `prices/` that is none of these symbols' files; none for files made by ourselves."""
+        return name_unread(self.folder / "prices", symbols) if self.is_download else []
 
 
 @dataclass(frozen=True)

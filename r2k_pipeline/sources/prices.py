@@ -55,7 +55,7 @@ def read_bars(answer: PriceAnswer, sessions: pl.DataFrame, settlement: Settlemen
             answer.origin,
             answer.symbol,
             f"no column {', '.join(missing)}; found {', '.join(answer.bars.columns)}",
-            f"download it again in Yahoo's layout {','.join(BAR_COLUMNS)}",
+            f"a file has Yahoo's columns {','.join(BAR_COLUMNS)}: rename or add them",
         )
     written = answer.bars.select(
         pl.lit(answer.symbol).alias("symbol"),

@@ -4,6 +4,7 @@ Belongs here: the two protocols, the values they hand over and their errors. Not
 format (prices.py, cot.py parse) or transport (files.py, yahoo.py, cftc.py, sample.py).
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final, Protocol
@@ -87,6 +88,10 @@ class PriceSource(Protocol):
 
     def fetch_prices(self, symbol: str) -> PriceAnswer:
         """Its whole history. Raises NotThereError for an unknown symbol, SourceError, also for an empty answer."""
+        ...
+
+    def list_unread(self, symbols: Collection[str]) -> list[str]:
+        """A note for each thing that it has and that no look-up of one of `symbols` reads, with what to do."""
         ...
 
 

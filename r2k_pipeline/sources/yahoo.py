@@ -7,7 +7,7 @@ Imports yfinance (0.5 s and more): import this module only where the live source
 import re
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -104,6 +104,10 @@ class YahooPrices:
         yf.config.debug.hide_exceptions = False  # by default a failed look-up is an empty frame
         self._limits, self._now = limits, now
         self._session = session or YahooSession(limits.max_bytes)
+
+    def list_unread(self, symbols: Collection[str]) -> list[str]:  # noqa: ARG002  (the protocol's)
+        """Nothing: it is asked for symbols, and lists none."""
+        return []
 
     def fetch_prices(self, symbol: str) -> PriceAnswer:
         """Every daily bar and action that Yahoo lists, the live bar of an unfinished session included.

@@ -9,7 +9,7 @@ import io
 import os
 import zipfile
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cache, lru_cache
@@ -207,6 +207,10 @@ class Desk:
         now = self.clock()
         bars, actions = self.vendor.bars(symbol, now), self.vendor.actions(symbol, now)
         return PriceAnswer(symbol, f"{self.name}:prices/{symbol}.csv", bars, actions)
+
+    def list_unread(self, symbols: Collection[str]) -> list[str]:
+        """Nothing: a desk has no folder."""
+        return []
 
     def list_reports(self) -> list[str]:
         """The yearly zips that there are by now."""

@@ -1,6 +1,7 @@
 """Price files: `prices/SYMBOL.csv` in Yahoo's layout, from bytes to bars, refused rows and errors by file."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
@@ -8,13 +9,17 @@ from typing import Final
 import polars as pl
 import pytest
 
+from r2k_pipeline.contracts.prices import PriceBars
 from r2k_pipeline.contracts.reference import Sessions
-from r2k_pipeline.sources.files import FilePrices
+from r2k_pipeline.orchestration.assets import NOTES, raw_result
+from r2k_pipeline.sources.files import FilePrices, FileReports
 from r2k_pipeline.sources.prices import read_actions, read_bars, say_missing_opens, screen_actions, screen_bars
 from r2k_pipeline.sources.protocol import PriceAnswer, SourceError
 from r2k_pipeline.sources.screening import Screened
 from r2k_pipeline.sources.sessions import build_sessions
 from r2k_pipeline.sources.settlement import INDEX
+from r2k_pipeline.sources.wrong_files import refuse_wrong_file
+from tests.raw_story import Story, bars_of, days_of
 
 NOW: Final = datetime(2025, 1, 7, 12, tzinfo=UTC)
 HEADER: Final = "Date,Open,High,Low,Close,Adj Close,Volume"
@@ -59,6 +64,19 @@ def table(*rows: str, header: str = HEADER, newline: str = "\n") -> str:
     return newline.join([header, *rows, ""])
 
 
+def three_lines(*rows: str, ticker: str = "^RUT", is_by_ticker: bool = False) -> str:
+    """As `yf.download(..., auto_adjust=False).to_csv()` writes them; `group_by="ticker"` swaps two of the lines."""
+    names = HEADER.split(",")[1:]
+    heads = [",".join(["Price", *names]), ",".join(["Ticker", *[ticker] * len(names)])]
+    first, second = reversed(heads) if is_by_ticker else heads
+    return table(second, "Date" + "," * len(names), *rows, header=first)
+
+
+def timed(time: str) -> str:
+    """As `Ticker.history(auto_adjust=False).to_csv()` writes them."""
+    return table(*(f"{row[:10]}{time}{row[10:]}" for row in ROWS[:2]))
+
+
 def screened(answer: PriceAnswer, sessions: pl.DataFrame, now: datetime = NOW) -> Screened:
     """The account of one answer; holds that every row is in it."""
     found = screen_bars([read_bars(answer, sessions, INDEX, now).rows], sessions, {answer.symbol: "XNYS"})
@@ -99,6 +117,16 @@ def test_reads_bars_as_the_vendor_printed_them(folder: Path, sessions: pl.DataFr
         pytest.param(table(*(f" {row}" for row in ROWS[:2])).encode(), id="blanks before days"),
         pytest.param(table(*(row.replace("2025-01-0", "2025-1-") for row in ROWS[:2])).encode(), id="unpadded days"),
         pytest.param(table(*(f'"{row[:10]}"{row[10:]}' for row in ROWS[:2])).encode(), id="quoted days"),
+        pytest.param(table(*ROWS[:2]).encode("utf-16"), id="UTF-16"),
+        pytest.param(table(*ROWS[:2], newline="\r").encode(), id="CR"),
+        pytest.param(table(*ROWS[:2], "", " ", ",,,,,,", "").encode(), id="blank lines at the end"),
+        pytest.param(three_lines(*ROWS[:2]).encode(), id="three header lines"),
+        pytest.param(three_lines(*ROWS[:2]).replace("\n", "\r\n").encode("utf-8-sig"), id="three, saved again"),
+        pytest.param(three_lines(*ROWS[:2], is_by_ticker=True).encode(), id="three, by ticker"),
+        pytest.param(timed(" 00:00:00-05:00").encode(), id="instants of New York"),
+        pytest.param(timed("T16:00:01-05:00").encode(), id="instants of the close"),
+        pytest.param(timed(" 00:00:00+00:00").encode(), id="midnights in UTC"),
+        pytest.param(timed(" 00:00:00").encode(), id="midnights"),
     ],
 )
 def test_spelling_of_the_file_makes_no_difference(folder: Path, sessions: pl.DataFrame, body: bytes) -> None:
@@ -109,7 +137,7 @@ def test_spelling_of_the_file_makes_no_difference(folder: Path, sessions: pl.Dat
 @pytest.mark.parametrize(
     ("body", "rule"),
     [
-        pytest.param(b"", "not a readable CSV: empty CSV", id="zero bytes"),
+        pytest.param(b"", "an empty price answer", id="zero bytes"),
         pytest.param(table().encode(), "an empty price answer", id="header only"),
         pytest.param(
             table(*ROWS, header=HEADER.replace("Close,Adj", "Close,Open,Adj")), "Open is there twice", id="twice"
@@ -118,6 +146,9 @@ def test_spelling_of_the_file_makes_no_difference(folder: Path, sessions: pl.Dat
         pytest.param(table(*ROWS, "2025-01-07,1,2,3"), "the last row is cut", id="cut download"),
         pytest.param(table(*ROWS, ROWS[0] + ",1,2"), "more fields", id="row with too many cells"),
         pytest.param(bytes(range(256)) * 10, "not a readable CSV", id="binary"),
+        pytest.param(b"<html>\n<body>Too many requests</body>\n</html>\n", "an HTML page", id="HTML page"),
+        pytest.param(b"PK\x03\x04" + bytes(40), "an Excel file by another name", id="Excel"),
+        pytest.param(b"\x1f\x8b" + bytes(40), "a gzip file by another name", id="gzip"),
     ],
 )
 def test_a_file_that_is_no_price_file_is_named(folder: Path, body: bytes | str, rule: str) -> None:
@@ -127,6 +158,91 @@ def test_a_file_that_is_no_price_file_is_named(folder: Path, body: bytes | str, 
     assert rule in caught.value.rule
 
 
+@pytest.mark.parametrize(
+    ("body", "is_bad_download"),
+    [
+        (b"", True),
+        (table(), True),
+        (b"<!DOCTYPE html>\n<html>", True),
+        (table(*ROWS, "2025-01-07,1,2,3"), True),
+        (three_lines(*ROWS)[:-3], True),
+        (timed(" 00:00:00-05:00")[:-3], True),
+        (table(*ROWS, ROWS[0] + ",1,2"), False),
+        (table(*ROWS).replace(",", ";").replace(".", ","), False),
+        (table(*ROWS, header=HEADER.replace("Close,Adj", "Close,Open,Adj")), False),
+        (table(*ROWS).encode() + b"2025-01-07,caf\xe9", False),
+        (b"PK\x03\x04" + bytes(40), False),
+        (bytes(range(256)) * 10, False),
+        (table(*ROWS, header="<TICKER>,<PER>,<PER>,<TIME>,<OPEN>,<HIGH>,<LOW>"), False),
+    ],
+)
+def test_only_a_bad_download_is_to_be_downloaded_again(folder: Path, body: bytes | str, is_bad_download: bool) -> None:
+    with pytest.raises(SourceError) as caught:
+        put(folder, body)
+    assert ("download it again" in caught.value.remedy) == is_bad_download
+
+
+def test_a_number_cut_at_the_end_is_told_where_it_shows(folder: Path) -> None:
+    """yfinance ends each line; Yahoo's own files do not end their last one."""
+    with pytest.raises(SourceError, match=r"the last line has no end.*next: download it again"):
+        put(folder, three_lines(*ROWS)[:-3])
+    assert put(folder, table(*ROWS)[:-1]).bars.height == 3
+
+
+@pytest.mark.parametrize("tickers", ["IWM", "^rut", ",".join(["^RUT"] * 5 + ["^DJI"])])
+def test_a_file_of_another_ticker_fails(folder: Path, tickers: str) -> None:
+    body = three_lines(*ROWS, ticker=tickers) if "," not in tickers else three_lines(*ROWS).replace(
+        ",".join(["^RUT"] * 6), tickers
+    )  # fmt: skip
+    with pytest.raises(SourceError, match=r"its second header line names .*, not \^RUT alone; next: .*name it after"):
+        put(folder, body)
+
+
+def test_what_is_not_read_is_named_with_what_to_do(folder: Path) -> None:
+    put(folder, table(*ROWS))
+    put(folder, table(*ROWS), "IWM")
+    prices = folder / "prices"
+    (prices / "old").mkdir()
+    for name in ("^RUT (1).csv", "%5EDJI.csv", "^rut.csv", "IWM.csv.gz", "^NDX.xls", "notes.txt", "AAPL.csv", ".x.csv"):
+        (prices / name).write_bytes(b"")
+    said = dict(note.split(": ", 1) for note in FilePrices(folder).list_unread(["^RUT", "^NDX", "IWM", "^DJI"]))
+    right = (
+        "not read, a copy or another spelling: {0}'s file is prices/{0}.csv; next: keep the right one under that name"
+    )
+    unknown = "not read, the name is no symbol of a market; next: name it SYMBOL.csv, or take it out of prices/"
+    assert said == {
+        "prices/^RUT (1).csv": right.format("^RUT"),
+        "prices/^rut.csv": right.format("^RUT"),
+        "prices/%5EDJI.csv": right.format("^DJI"),
+        "prices/IWM.csv.gz": "not read; next: unpack it as prices/IWM.csv",
+        "prices/^NDX.xls": "not read; next: save it as CSV, prices/^NDX.csv",
+        "prices/notes.txt": "not read; next: save it as CSV, prices/SYMBOL.csv",
+        "prices/AAPL.csv": unknown,
+        "prices/old": "a folder, not looked into; next: move its files into prices/ itself",
+    }
+    assert FilePrices(folder, "sample", is_download=False).list_unread(["^RUT"]) == []
+
+
+def test_a_folder_of_many_unread_files_is_told_in_few_notes(folder: Path) -> None:
+    for n in range(40):
+        put(folder, table(*ROWS), f"S{n}")
+    notes = FilePrices(folder).list_unread(["^RUT"])
+    assert len(notes) == 11
+    assert notes[-1].startswith("prices/: 30 more are not read")
+
+
+def test_unread_files_are_notes_of_the_run_and_no_failures(folder: Path, tmp_path: Path) -> None:
+    bars = bars_of({day: 2000.0 + n for n, day in enumerate(days_of(date(2024, 1, 2), 40))})
+    bars.write_csv(folder / "prices" / "^RUT.csv")
+    bars.write_csv(folder / "prices" / "^RUT (1).csv")
+    story = replace(Story.begin(tmp_path / "lake"), desk=(FilePrices(folder), FileReports(folder)))
+    intake, actions = story.fetch_prices("2024-06-01T12:00")
+    assert (intake.failures.height, intake.total("rows_written"), len(intake.notes), actions.notes) == (0, 40, 1, ())
+    shown = raw_result(PriceBars, intake).metadata
+    assert shown is not None
+    assert shown[NOTES].value.endswith("- " + intake.notes[0])
+
+
 def test_a_missing_file_is_named_with_the_remedy(folder: Path) -> None:
     with pytest.raises(SourceError, match=r"files:prices/IWM\.csv: IWM: no such file; next: put prices/IWM\.csv"):
         FilePrices(folder).fetch_prices("IWM")
@@ -134,7 +250,7 @@ def test_a_missing_file_is_named_with_the_remedy(folder: Path) -> None:
 
 def test_an_unreadable_file_is_named(folder: Path) -> None:
     (folder / "prices" / "IWM.csv").mkdir()
-    with pytest.raises(SourceError, match=r"IWM: not a readable CSV: .*Is a directory"):
+    with pytest.raises(SourceError, match=r"IWM: unreadable: Is a directory; next: check the file"):
         FilePrices(folder).fetch_prices("IWM")
 
 
@@ -143,9 +259,9 @@ def test_an_unreadable_file_is_named(folder: Path) -> None:
     [
         (table(*ROWS, header=HEADER.replace("Low", "Lowest")), "no column Low; found Date, Open, High, Lowest"),
         (table("2025-01-02,1,2", header="Date,Open,High"), "no column Low, Close, Volume"),
-        ("<html>\n<body>Too many requests</body>\n</html>\n", "no column Date, Open, High, Low, Close, Volume"),
+        (table("2025-01-02,1", header="Date,^RUT"), "no column Open, High, Low, Close, Volume; found Date, ^RUT"),
     ],
-    ids=["renamed", "removed", "HTML page"],
+    ids=["renamed", "removed", "closes of one symbol"],
 )
 def test_a_file_without_yahoos_columns_is_named(folder: Path, sessions: pl.DataFrame, body: str, missing: str) -> None:
     with pytest.raises(SourceError) as caught:
@@ -153,6 +269,7 @@ def test_a_file_without_yahoos_columns_is_named(folder: Path, sessions: pl.DataF
     assert (caught.value.source, caught.value.key) == ("files:prices/^RUT.csv", "^RUT")
     assert missing in caught.value.rule
     assert "Date,Open,High,Low,Close,Volume" in caught.value.remedy
+    assert "download" not in caught.value.remedy
 
 
 @pytest.mark.parametrize(
@@ -175,7 +292,8 @@ def test_a_file_without_yahoos_columns_is_named(folder: Path, sessions: pl.DataF
         ("06.01.2025,100,103,99,101,101,1", "session_date is not a day"),
         ("2025-02-30,100,103,99,101,101,1", "session_date is not a day"),
         ("25-1-6,100,103,99,101,101,1", "session_date is not a day"),
-        ("2025-01-06 00:00:00,100,103,99,101,101,1", "session_date is not a day"),
+        ("2025-01-06 09:30:00,100,103,99,101,101,1", "session_date is not a day"),
+        ("2025-01-06 05:00:00+00:00,100,103,99,101,101,1", "session_date is not a day"),
         (",100,103,99,101,101,1", "session_date is not a day"),
     ],
 )
@@ -285,6 +403,52 @@ def test_an_amount_that_is_none_is_refused_not_dropped(folder: Path, amount: str
     found = screen_actions([read_actions(answer, NOW)])
     assert found.rows.is_empty()
     assert found.refused.select("row_key", "rule").rows() == [("^RUT 2025-01-02 dividend", rule)]
+
+
+@pytest.fixture(scope="module")
+def layouts(real: Path) -> Path:
+    """What people have: cuts of vendors' files."""
+    folder = real.parent / "faulty" / "prices" / "layouts"
+    if not folder.is_dir():
+        pytest.skip("the files in other layouts are not here")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "symbol", "rows"),
+    [
+        ("L00_yf3line_crlf", "^RUT", 125),
+        ("L01_yf3line_adj", "QQQ", 37),
+        ("L03_yf_tzaware_history", "^RUT", 39),
+        ("L29_dates_midnight", "^RUT", 39),
+        ("L35_utf16", "^RUT", 752),
+        ("L36_bom", "^RUT", 39),
+        ("L37_cr_only", "^RUT", 752),
+        ("yf17_download", "^RUT", 120),
+        ("yf17_history", "^RUT", 120),
+    ],
+)
+def test_real_files_in_other_spellings_are_read_whole(
+    layouts: Path, folder: Path, name: str, symbol: str, rows: int
+) -> None:
+    days = build_sessions(["XNYS"], date(2026, 12, 31))
+    answer = put(folder, (layouts / f"{name}.csv").read_bytes(), symbol)
+    refuse_wrong_file(answer, read_bars(answer, days, INDEX, datetime(2027, 1, 2, tzinfo=UTC)).rows, days)
+    found = screened(answer, days, datetime(2027, 1, 2, tzinfo=UTC))
+    assert (found.rows.height, found.refused.height) == (rows, 0)
+    assert found.rows["is_final"].all()
+
+
+def test_both_of_yfinances_own_files_hold_the_same_bars(layouts: Path, folder: Path) -> None:
+    days = build_sessions(["XNYS"], date(2025, 12, 31))
+    names = ("yf17_download_flat", "yf17_download", "yf17_history")
+    flat, *others = (screened(put(folder, (layouts / f"{n}.csv").read_bytes()), days).rows for n in names)
+    assert all(rows.equals(flat) for rows in others)
+
+
+def test_an_excel_file_by_another_name_is_named_as_such(layouts: Path, folder: Path) -> None:
+    with pytest.raises(SourceError, match=r"an Excel file by another name; next: .*save the table as CSV"):
+        put(folder, (layouts / "L18_excel_saved_as.csv").read_bytes())
 
 
 def test_real_files_are_read_to_the_last_row(real: Path) -> None:
