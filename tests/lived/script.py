@@ -63,14 +63,14 @@ EVENTS: Final[tuple[Event, ...]] = (
     MissingReport(_until("2025-03-07"), _until("2025-03-10"), day=date(2025, 3, 4)),
     # An old bar is revised.
     Revised(_until("2025-03-10"), day="2025-01-15", symbol="^RUT"),
-    # A fund that stops for two sessions.
-    Stopped(_until("2025-03-12"), _until("2025-03-14"), symbol="IWM", day="2025-03-12"),
+    # A fund that stops for two sessions, which come after the sessions of the index.
+    Stopped(_until("2025-03-12"), _until("2025-03-17", BEFORE_OPEN), symbol="IWM", day="2025-03-12"),
     Dividend(_until("2025-03-13"), symbol="IWM", day="2025-03-13"),
     # A fund's split: its whole history is another.
     Split(_until("2025-03-17", BEFORE_OPEN), symbol="SPY", day="2025-03-17"),
     # A report's row that goes and comes back, and one that is revised.
-    MissingReport(_until("2025-03-18"), _until("2025-03-19"), day=date(2025, 2, 25), code="239742"),
-    RevisedReport(_until("2025-03-19"), day=date(2025, 2, 18), code="13874A"),
+    MissingReport(_until("2025-03-17"), _until("2025-03-18"), day=date(2025, 2, 25), code="239742"),
+    RevisedReport(_until("2025-03-18"), day=date(2025, 2, 18), code="13874A"),
 )
 RUNS: Final = (
     RunOf(new_york("2025-03-03")),
@@ -82,11 +82,9 @@ RUNS: Final = (
         fails=(rf"^{RESTATEMENT}: .*late row: raw.cot_reports .* of 2025-03-04 to 2025-03-04",),
     ),
     RunOf(new_york("2025-03-10", "16:50"), accept=RESTATEMENT),
-    # No run on the 11th, 12th and 13th.
-    RunOf(new_york("2025-03-14")),
+    # No run on the days from the 11th to the 16th.
     RunOf(new_york("2025-03-17"), fails=("r2k accept SPY",)),
     RunOf(new_york("2025-03-18"), accept="SPY"),
-    RunOf(new_york("2025-03-19")),
 )
 
 

@@ -4,6 +4,7 @@ from functools import partial
 from pathlib import Path
 
 from r2k_pipeline.settings import Settings
+from tests.conftest import REAL
 from tests.lived.life import Clock, Life, markets_of
 from tests.lived.script import EVENTS, FIRST, LAST, RUNS, lived
 from tests.lived.vendor import Truth, Vendor
@@ -18,10 +19,7 @@ def _life(folder: Path, truth: Truth) -> Life:
 
 
 def test_a_month_of_bad_days(tmp_path: Path) -> None:
-    complaints = lived(_life(tmp_path, Truth.of_sample(TWO, FIRST, LAST)), RUNS)
-    assert not complaints, "\n".join(complaints)
-
-
-def test_the_first_of_them_on_real_bars(tmp_path: Path, real: Path) -> None:
-    complaints = lived(_life(tmp_path, Truth.of_folder(real, TWO, FIRST, LAST)), RUNS[:5])
+    """On real bars where they are, else on the sample's."""
+    truth = Truth.of_folder(REAL, TWO, FIRST, LAST) if REAL.is_dir() else Truth.of_sample(TWO, FIRST, LAST)
+    complaints = lived(_life(tmp_path, truth), RUNS)
     assert not complaints, "\n".join(complaints)

@@ -1,7 +1,8 @@
 """The command line itself on two days of a moved clock: a session that comes late, volumes that settle.
 
 Belongs here: `r2k run` as a process under `faketime` (Debian's package of that name), all markets, the files as they
-were saved on the day. Not here: what a month of such days does (test_life.py).
+were saved on the day; only a file of which there was an earlier version proves that a session was not out. Not here:
+what a month of such days does (test_life.py).
 """
 
 import json
@@ -17,8 +18,9 @@ import pytest
 
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.markets import read_markets
+from r2k_pipeline.settings import Settings
 from tests.lived.events import Missing
-from tests.lived.life import new_york
+from tests.lived.life import Clock, Life, new_york
 from tests.lived.told import Generation, changes
 from tests.lived.vendor import Truth, Vendor
 from tests.pipeline.command_line import R2K
@@ -47,7 +49,10 @@ def _run(folder: Path, moment: datetime) -> dict[str, Any]:
 @pytest.mark.skipif(shutil.which("faketime") is None, reason="faketime is not here: it moves the clock of a process")
 def test_a_session_that_comes_late_is_published_and_changes_nothing_that_was_told(tmp_path: Path) -> None:
     vendor = Vendor(Truth.of_sample(read_markets(), date(2024, 1, 2), date(2025, 3, 31)), (LATE,))
-    told = []
+    first, told = new_york("2025-03-03"), []
+    vendor.save(tmp_path / "files", first)
+    settings = Settings(source="files", files=tmp_path / "files", lake=tmp_path / "lake")
+    assert not Life(settings, read_markets(), Clock(first)).day(first).failed
     for day in DAYS:
         vendor.save(tmp_path / "files", new_york(day))
         summary = _run(tmp_path, new_york(day))
