@@ -19,7 +19,7 @@ LOCK   := $(BIN)/uv pip compile pyproject.toml - $(PINS)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run ui test test-bi lint bench lock clean chromium postgresql
+.PHONY: help run ui test chaos test-bi lint bench lock clean chromium postgresql
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name what; do printf '  make %-7s %s\n' "$$name" "$$what"; done
@@ -32,6 +32,9 @@ ui: $(VENV)/.runtime ## the Dagster UI on 127.0.0.1
 
 test: lint chromium postgresql ## lint, types and all tests; ARGS="-k name" for some
 	@$(BIN)/python -m pytest $(SHARE) $(ARGS)
+
+chaos: $(VENV)/.dev ## runs that are killed or whose disk fails, for ten minutes; SECONDS=60 SEED=1
+	@SECONDS=$(SECONDS) SEED=$(SEED) $(BIN)/python -m tests.chaos
 
 test-bi: $(VENV)/.dev $(BI)/.superset chromium postgresql ## the dashboard in Apache Superset, which it sets up in .venv-bi
 	@SUPERSET_BIN=$(BI)/bin $(BIN)/python -m pytest tests/bi $(ARGS)
