@@ -149,12 +149,16 @@ def read_settings(**given: Any) -> Settings:
         raise SettingsError("\n".join(_said(error, given))) from error
 
 
+OPTIONS: Final = {"query_seconds": "--seconds"}
+"""Settings whose option on the command line has a shorter name."""
+
+
 def _said(error: ValidationError, given: Mapping[str, Any]) -> Iterator[str]:
     variables = {name: variable for variable, name in _variables().items() if os.environ[variable]}
     for mistake in say_mistakes(error, Settings):
         name = re.split(r"[.: ]", mistake, maxsplit=1)[0]
         rest = mistake.removeprefix(name)
-        option = f"--{name.replace('_', '-')}"
+        option = OPTIONS.get(name, f"--{name.replace('_', '-')}")
         yield (option if name in given else variables.get(name, f"{FILE}: {name}")) + rest
 
 

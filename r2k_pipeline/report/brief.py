@@ -104,7 +104,13 @@ def _page(facts: Facts, others: Sequence[Facts]) -> Page:
 
 def _head(facts: Facts) -> Statement:
     session = facts.session
-    missing = [Statement(f"Missing: {hole}.") for hole in facts.holes]
+    missing = [
+        say(
+            f"Missing: the prices of {end['symbol']} end at {{}}: session {{}} was due {{}}, {{}} missing by now.",
+            *(end.show(name) for name in ("last_date", "due_date", "due_at", "due_days")),
+        )
+        for end in facts.holes
+    ]
     known = say("As known at {}.", session.show("known_at"))
     return join(say("Closed at {}.", session.show("close")), _day(facts), known, *missing)
 

@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 
 from r2k_pipeline.contracts.table import TABLES
-from r2k_pipeline.holes import read_holes
+from r2k_pipeline.holes import End, is_missed, newest_that_should_be, read_ends
 from r2k_pipeline.report.brief_statements import RATIO, Answer, Row, literal
 from r2k_pipeline.transforms.setups import read_setups
 
@@ -30,7 +30,7 @@ class Facts:
     market: Row
     session: Row
     skipped: Row | None
-    holes: tuple[str, ...]
+    holes: tuple[Answer, ...]
     indicators: Row | None
     around: Row | None
     supports: tuple[Row, ...]
@@ -108,10 +108,20 @@ def _skipped(connection: duckdb.DuckDBPyConnection, market: Row, session: Row) -
     return next(iter(found), None)
 
 
-def _holes(connection: duckdb.DuckDBPyConnection, session: Row, moment: datetime | None) -> tuple[str, ...]:
-    """Prices that should be known at `moment` (default: that whose knowledge is published) and are not here."""
+def _holes(connection: duckdb.DuckDBPyConnection, session: Row, moment: datetime | None) -> tuple[Answer, ...]:
+    """Where prices end that should go on at `moment` (default: that whose knowledge is published), by symbol."""
     ((known,),) = connection.sql("select as_of from meta.generation").fetchall()
-    return read_holes(connection, min(moment or known, known), session["market"], "prices")
+    asked = newest_that_should_be(connection, min(moment or known, known))
+    ends = (end for end in read_ends(connection, asked) if (end.kind, end.market) == ("prices", session["market"]))
+    return tuple(_end(end, asked) for end in ends if is_missed(end, asked))
+
+
+def _end(end: End, asked: datetime) -> Answer:
+    """Where the prices of a symbol end, as the macro data_ends says it."""
+    found = f"data_ends(timestamptz {literal(asked.isoformat())})"
+    row = f"(from {found} where kind = 'prices' and market = {literal(end.market)} and symbol = {literal(end.what)})"
+    units = {"last_date": "day", "due_date": "day", "due_at": "UTC instant", "due_days": "sessions"}
+    return Answer(row, {"symbol": end.what} | {name: getattr(end, name) for name in units}, units)
 
 
 def _reports(connection: duckdb.DuckDBPyConnection, session: Row) -> tuple[dict[str, Row], dict[str, Row]]:

@@ -51,6 +51,7 @@ READ: Final = ("picture", "text", "toml", "ini", "json", "yaml")
 REFUSED: Final = {
     "r2k accept ^RUT --source live": "none of its revisions are held",
     "r2k accept restatement --source live": "restatement: none waits",
+    "r2k accept raw --source live": "raw: its files are as the account says",
 }
 """Commands that have nothing to do on a lake that is well, and what they say then."""
 

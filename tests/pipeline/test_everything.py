@@ -28,9 +28,11 @@ EMPTY_ON_THE_SAMPLE = {
     "meta.quarantine",
     "meta.findings",
     "raw.price_actions",
+    "raw.restatements",
+    "meta.restatements",
     "staging.price_action_vintages",
 }
-"""The sample has no row to refuse or to doubt, and no dividend."""
+"""The sample has no row to refuse or to doubt, no dividend, and nothing was restated."""
 
 
 @pytest.fixture(scope="module")

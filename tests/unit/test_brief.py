@@ -410,7 +410,7 @@ def test_a_missing_session_is_seen_where_numbers_are_read(tmp_path: Path) -> Non
     rows = [mart_row("RUT", "2025-03-10"), mart_row("RUT", "2025-03-12", missing_sessions_252d=1)]
     lake = publish(tmp_path, rows, source="files", more={Sessions: sessions, PriceVintages: bars})
     page = page_of(lake, "RUT")
-    due = "session 2025-03-13 was due 2025-03-13 20:00 UTC and is missing"
+    due = "session 2025-03-13 was due 2025-03-13 20:00 UTC, 1 missing by now"
     assert page.head.text == (
         "Closed at 2,000.00. Day: none, session 2025-03-11 is missing. As known at 2025-03-12 20:00 UTC. "
         f"Missing: the prices of ^RUT end at 2025-03-12: {due}."

@@ -62,7 +62,7 @@ def times(factor: float, first: int = 0, last: int = len(DAYS), names: tuple[str
 
 @pytest.fixture
 def story(tmp_path: Path) -> Story:
-    story = replace(Story.begin(tmp_path), markets=MARKETS)
+    story = replace(Story.begin(tmp_path, refused_share=1.0), markets=MARKETS)
     for symbol in SERIES:
         story.desk.quote(bars(symbol), symbol=symbol)
     return story
@@ -190,14 +190,14 @@ def test_a_live_bar_is_not_judged(story: Story) -> None:
 
 def test_a_funds_adjusted_prices_are_seen_in_what_it_gains_on_its_index(tmp_path: Path) -> None:
     """Without adjusted closes beside them, and only while the log has nothing of it."""
-    story = replace(Story.begin(tmp_path), markets=MARKETS[:1])
+    story = replace(Story.begin(tmp_path, refused_share=1.0), markets=MARKETS[:1])
     days = days_of(date(2016, 1, 4), 1500)
     level = {day: 1000 + n % 7 for n, day in enumerate(days)}
     paid = {day: 0.1 * close * (1 - 0.012 * (1500 - n) / 252) for n, (day, close) in enumerate(level.items())}
     story.desk.quote(bars_of(level))
     story.desk.quote(bars_of({day: 0.1 * close for day, close in level.items()}).drop("Adj Close"), symbol="IWM")
     assert "IWM" not in story.fetch_prices("2023-01-03T22:00")[0].failures["item"]
-    other = replace(Story.begin(tmp_path / "other"), markets=MARKETS[:1])
+    other = replace(Story.begin(tmp_path / "other", refused_share=1.0), markets=MARKETS[:1])
     other.desk.quote(bars_of(level))
     other.desk.quote(bars_of(paid).drop("Adj Close"), symbol="IWM")
     (message,) = other.fetch_prices("2023-01-03T22:00")[0].failures.filter(item="IWM")["message"]
@@ -222,7 +222,7 @@ def _story_of(real: Path, tmp_path: Path, file: Path | None = None, symbol: str 
     if file is not None:
         (vendor / "prices" / f"{symbol}.csv").unlink()
         (vendor / "prices" / f"{symbol}.csv").symlink_to(file)
-    story = Story.begin(tmp_path / "lake")
+    story = Story.begin(tmp_path / "lake", refused_share=1.0)
     return replace(story, markets=read_markets(), desk=(FilePrices(vendor), FileReports(vendor)))
 
 
