@@ -11,15 +11,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from tests.chaos.days import DAYS, lake_of, save_vendor
+from tests.chaos.days import DAYS, KEPT, lake_of, save_vendor
 from tests.chaos.disk import KILLS, Strike
 from tests.chaos.judge import Expected, reader_complaints, settled_complaints
 from tests.chaos.server import End, Order, Server
 
 FAULTS = ("kill at a random moment", "kill at an operation", "failing operation")
-MOST_IN_A_ROW = 4
+MOST_IN_A_ROW = 8
 """Faults before a clean run: what one killed run left, the next one may be killed over."""
-KEPT = 2
+FETCHES_ONLY = 0.6
+"""Of the disturbed runs, those that end with the fetch: raw data is what a kill could lose."""
+UNDISTURBED = Strike()
 
 
 @dataclass
@@ -32,22 +34,29 @@ class Campaign:
     counts: Counter[str] = field(default_factory=Counter)
     found: list[str] = field(default_factory=list)
     expected: list[Expected] = field(default_factory=list)
-    usual: list[dict[str, int]] = field(default_factory=list)
-    seconds: float = 1.0
+    usual: dict[tuple[str, bool], End] = field(default_factory=dict)
+    seconds: dict[bool, float] = field(default_factory=dict)
 
     def prepare(self, days: tuple[str, ...] = DAYS) -> None:
         """Save the vendors' files and let the undisturbed lake live the days; the first is where every life begins."""
         save_vendor(self.folder / "vendor", days)
+        (self.folder / "begin").mkdir()
+        lakes = self.begin_again("undisturbed")
         for day in days:
-            began = time.monotonic()
-            end = self._run("undisturbed", day)
-            self.seconds = time.monotonic() - began
-            assert end.code == 0, "\n".join(end.lines)
-            assert end.counts is not None
-            self.expected.append(Expected.of(lake_of(self.folder / "undisturbed")))
-            self.usual.append(end.counts)
+            shutil.copytree(lakes, self.folder / "only", symlinks=True)
+            self._measure("only", day, builds=False)
+            shutil.rmtree(self.folder / "only")
+            self._measure("undisturbed", day, builds=True)
+            self.expected.append(Expected.of(lake_of(lakes)))
             if day == days[0]:
-                shutil.copytree(self.folder / "undisturbed", self.folder / "begin", symlinks=True)
+                shutil.copytree(lakes, self.folder / "begin", symlinks=True, dirs_exist_ok=True)
+
+    def _measure(self, lakes: str, day: str, *, builds: bool) -> None:
+        """How many operations a run does, and in which time."""
+        began = time.monotonic()
+        end = self._run(lakes, day, builds=builds)
+        assert end.code == 0, "\n".join(end.lines)
+        self.usual[day, builds], self.seconds[builds] = end, time.monotonic() - began
 
     def live(self, ends_at: float, days: tuple[str, ...] = DAYS) -> None:
         """One life of a copy: faults on every day after the first, until the time is up."""
@@ -74,21 +83,25 @@ class Campaign:
         """What a reader of `tables` may see: the id of a generation, and the rows of each in that one."""
         return {(day.generation_id, *(str(day.tables[name].height) for name in tables)) for day in self.expected}
 
-    def _run(self, lakes: str, day: str, strike: Strike | None = None, kill_after: float | None = None) -> End:
+    def _run(
+        self, lakes: str, day: str, strike: Strike = UNDISTURBED, after: float | None = None, *, builds: bool = True
+    ) -> End:
         files, into = self.folder / "vendor" / day, self.folder / lakes
-        return self.server.run(Order(day, str(files), str(into), strike or Strike()), kill_after)
+        return self.server.run(Order(day, str(files), str(into), strike, builds), after)
 
     def _disturb(self, place: int, day: str) -> None:
-        kind, strike, after = self.random.choices(FAULTS, (3, 5, 2))[0], Strike(), None
+        kind, strike, after = self.random.choices(FAULTS, (3, 5, 2))[0], UNDISTURBED, None
+        builds = self.random.random() > FETCHES_ONLY
+        usual = self.usual[day, builds].counts
         match kind:
             case "kill at a random moment":
-                after = self.random.uniform(0, self.seconds)
+                after = self.random.uniform(0, self.seconds[builds])
             case "kill at an operation":
-                strike = Strike.kill(self.random, self.usual[place])
+                strike = Strike.kill(self.random, usual)
             case _:
-                strike = Strike.fail(self.random, self.usual[place])
-        end = self._run("lived", day, strike, after)
-        said = f"{day}: {kind} ({strike if after is None else f'{after:.2f} s'})"
+                strike = Strike.fail(self.random, usual)
+        end = self._run("lived", day, strike, after, builds=builds)
+        said = f"{day}{'' if builds else ', fetch only'}: {kind} ({strike if after is None else f'{after:.2f} s'})"
         self.counts[kind if end.was_killed or (strike.mode not in KILLS and after is None) else "ended before"] += 1
         if end.code == 3:
             self._complain(said, [*end.lines[-1:], *end.lines])

@@ -21,6 +21,8 @@ from tests.lived.vendor import Truth, Vendor
 MARKETS: Final = markets_of("RUT")
 SINCE, LAST = date(2024, 1, 2), date(2025, 4, 30)
 DAYS: Final = ("2025-03-03", "2025-03-04", "2025-03-05", "2025-03-06", "2025-03-07", "2025-03-10", "2025-03-11")
+KEPT: Final = 2
+"""Generations: old ones are removed within the days."""
 EVENTS: Final = (
     # A row that is refused until it is repaired, one that comes twice, an old one that is revised, a dividend.
     Broken(new_york("2025-03-05"), new_york("2025-03-07", BEFORE_OPEN), day="2025-03-05", symbol="^RUT"),
@@ -38,8 +40,8 @@ def save_vendor(folder: Path, days: tuple[str, ...] = DAYS) -> None:
 
 
 def settings_of(files: Path, lakes: Path) -> Settings:
-    """Two old generations are removed and raw files merged within the days."""
-    return Settings(source="files", files=files, lake=lakes, raw_files_before_compaction=3, keep_generations=2)
+    """Raw files are merged within the days."""
+    return Settings(source="files", files=files, lake=lakes, raw_files_before_compaction=3, keep_generations=KEPT)
 
 
 def lake_of(lakes: Path) -> Lake:

@@ -12,7 +12,7 @@ import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from r2k_pipeline.lake import LakeError
@@ -40,7 +40,7 @@ class End:
 
     code: int
     lines: tuple[str, ...] = ()
-    counts: dict[str, int] | None = None
+    counts: dict[str, int] = field(default_factory=dict)
 
     @property
     def was_killed(self) -> bool:
@@ -67,7 +67,7 @@ class Server:
         code = int(self.process.stdout.readline())
         timer.cancel()
         said = json.loads(self.said.read_text()) if self.said.exists() and code >= 0 else {}
-        return End(code, tuple(said.get("lines", ())), said.get("counts"))
+        return End(code, tuple(said.get("lines", ())), said.get("counts", {}))
 
 
 def _kill(group: int) -> None:
