@@ -19,7 +19,7 @@ LOCK   := $(BIN)/uv pip compile pyproject.toml - $(PINS)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run ui test chaos test-bi lint bench lock clean chromium postgresql
+.PHONY: help run ui test chaos test-bi lint bench lock clean chromium postgresql faketime
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name what; do printf '  make %-7s %s\n' "$$name" "$$what"; done
@@ -30,7 +30,7 @@ run: $(VENV)/.runtime ## the main job on the sample; ARGS="--source live" for re
 ui: $(VENV)/.runtime ## the Dagster UI on 127.0.0.1
 	@$(BIN)/r2k ui $(ARGS)
 
-test: lint chromium postgresql ## lint, types and all tests; ARGS="-k name" for some
+test: lint chromium postgresql faketime ## lint, types and all tests; ARGS="-k name" for some
 	@$(BIN)/python -m pytest $(SHARE) $(ARGS)
 
 chaos: $(VENV)/.dev ## runs that are killed or whose disk fails, for ten minutes; SECONDS=60 SEED=1
@@ -97,6 +97,9 @@ $(BI)/.superset: bi/superset/requirements.lock
 chromium:
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \
 	{ $(call system_package,chromium,the browser test will be skipped,true); }
+
+faketime:
+	@command -v faketime >/dev/null || { $(call system_package,faketime,the test with a moved clock will be skipped,true); }
 
 # Debian would start a server of its own with it: the tests need the programs only, and start theirs themselves.
 CLUSTERS := /etc/postgresql-common/createcluster.conf
