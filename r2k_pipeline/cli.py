@@ -42,7 +42,8 @@ class Explained(click.Group):
         except KeyboardInterrupt:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # once is enough
             click.echo("r2k: stopped before its end: what was published last stays", err=True)
-            ctx.exit(1)
+            sys.stdout.flush()
+            os._exit(1)  # not by way of the interpreter's end, at which libraries report what they still hold
         except SettingsError as error:
             click.echo("\n".join(f"r2k: {mistake}" for mistake in str(error).splitlines()), err=True)
             ctx.exit(2)

@@ -187,7 +187,7 @@ def assert_same(tables: Tables, others: Tables, moment: datetime | None = None) 
 
 
 @given(life=lives(), sessions=st.integers(10, 88))
-@settings(max_examples=12, deadline=None, phases=PHASES)
+@settings(max_examples=7, deadline=None, phases=PHASES)
 def test_what_is_known_later_changes_no_row_told_before(life: pl.DataFrame, sessions: int) -> None:
     whole = told_of(life)
     for hours in (21, 22.5):
@@ -196,7 +196,7 @@ def test_what_is_known_later_changes_no_row_told_before(life: pl.DataFrame, sess
 
 
 @given(life=lives(), step=st.integers(1, 4))
-@settings(max_examples=6, deadline=None, phases=PHASES)
+@settings(max_examples=4, deadline=None, phases=PHASES)
 def test_a_life_day_by_day_equals_its_rebuild(life: pl.DataFrame, step: int) -> None:
     days = walk_bars(0, 90)["session_date"].to_list()[65::step]
     moments = [close_of(day, 22) for day in days]
@@ -208,7 +208,7 @@ def test_a_life_day_by_day_equals_its_rebuild(life: pl.DataFrame, step: int) -> 
 
 
 @given(life=lives())
-@settings(max_examples=8, deadline=None, phases=PHASES)
+@settings(max_examples=5, deadline=None, phases=PHASES)
 def test_contracts_hold_and_levels_are_traced_to_what_stood(life: pl.DataFrame) -> None:
     tables = told_of(life)
     for table in (SwingPivots, Consolidations, OpenRanges, LevelEvidence):
