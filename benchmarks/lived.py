@@ -20,6 +20,10 @@ from typing import Final
 PROJECT: Final = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))
 
+from r2k_pipeline.__main__ import use_one_polars_thread  # noqa: E402
+
+use_one_polars_thread()  # as the program does
+
 from run import REAL, Cost, measure  # noqa: E402
 
 from r2k_pipeline.lake import Lake  # noqa: E402

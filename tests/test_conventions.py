@@ -44,6 +44,7 @@ RANKS: Final = {
     **dict.fromkeys(("generations", "restatement", "last_run", "raw_check"), 2),
     **dict.fromkeys(("orchestration", "report"), 3),
     **dict.fromkeys(("definitions", "cli"), 4),
+    "__main__": 5,
 }
 """Which part may import which: one of its own rank or lower, and never in a circle. A new part gets its rank here."""
 OWNERS: Final = {

@@ -5,21 +5,26 @@ what a table is declared to read (tables.py).
 """
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any, Final
 
 import polars as pl
 
-from r2k_pipeline.contracts import indicators, levels, marts, prices, profiles
+from r2k_pipeline.contracts import indicators, levels, marts, profiles
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.orchestration.run import Run
 from r2k_pipeline.orchestration.told import Growth, grown, told_rows
+from r2k_pipeline.transforms.crosses import LINES
+from r2k_pipeline.transforms.level_evidence import ROLLING, as_told, from_news, latest_news
+from r2k_pipeline.transforms.open_ranges import RANGE
 from r2k_pipeline.transforms.replay import (
+    Build,
     BuildFacts,
     as_first_known,
     built_columns,
     in_order,
+    regrown,
     replay,
     replay_facts,
     standing,
@@ -58,21 +63,20 @@ def profiles_of(run: Run) -> pl.DataFrame | Growth:
     """Rolling profiles, those since the year's high and since days that a user named, and those of open ranges."""
     windows = tuple(f"since_{day}" for day in run.settings.profile_since)
 
-    def build(bars: pl.DataFrame, since: date | None) -> pl.DataFrame:
+    def build(bars: pl.DataFrame, since: date | None, ranges: pl.DataFrame) -> pl.DataFrame:
         named = [PROFILES(bars, windows, since=since)] if windows else []
-        ranges = RANGE_PROFILES(bars, _open_ranges(bars), since=since)
-        return pl.concat([PROFILES(bars, since=since), *named, ranges]).sort("market", "session_date", "profile_window")
+        of_ranges = RANGE_PROFILES(bars, ranges, since=since)
+        return pl.concat([PROFILES(bars, since=since), *named, of_ranges]).sort(
+            "market", "session_date", "profile_window"
+        )
 
-    return _replayed(run, profiles.VolumeProfiles, build, reads_volume=True)
+    ranges = run.lake.read(levels.OpenRanges, (*RANGE, "session_date"))
+    return _replayed(run, profiles.VolumeProfiles, build, reads_volume=True, reads=(ranges,))
 
 
 def open_ranges_of(run: Run) -> pl.DataFrame | Growth:
     """Consolidation ranges open at each close."""
-    return _replayed(run, levels.OpenRanges, _open_ranges)
-
-
-def _open_ranges(bars: pl.DataFrame, since: date | None = None) -> pl.DataFrame:
-    return OPEN_RANGES(bars, CONSOLIDATIONS(bars), since=since)
+    return _replayed(run, levels.OpenRanges, lambda bars, since: OPEN_RANGES(bars, CONSOLIDATIONS(bars), since=since))
 
 
 def levels_of(run: Run) -> pl.DataFrame | Growth:
@@ -87,49 +91,55 @@ def levels_of(run: Run) -> pl.DataFrame | Growth:
 
 
 def _replayed(
-    run: Run, table: type[Table], build: Callable[[pl.DataFrame, date | None], pl.DataFrame], reads_volume: bool = False
+    run: Run, table: type[Table], build: Build, reads_volume: bool = False, reads: Sequence[pl.DataFrame] = ()
 ) -> pl.DataFrame | Growth:
     """The rows of a table of bars: of markets that go on only the new ones, beside the parts that hold the others."""
-    bars, told = run.lake.read(prices.MarketBars), run.told
-    if told and not run.lake.published_files(table.dotted()):
-        told = None
-    return grown(run, table, replay(bars, build, table.create_empty(), reads_volume=reads_volume, told=told), told)
+    bars = run.known_bars
+    return grown(
+        run, table, replay(bars, build, table.create_empty(), reads_volume=reads_volume, reads=reads), bars.told
+    )
 
 
 def _replayed_facts(
     run: Run, table: type[Table], build: BuildFacts, dated: str, identity: tuple[str, ...], reads_volume: bool = False
 ) -> pl.DataFrame:
     """All facts of a table of bars; those of markets that go on as they were told."""
-    bars, told = run.lake.read(prices.MarketBars), run.told
-    rows = None if told is None else told_rows(run, table, told)
-    return replay_facts(
-        bars, build, table.create_empty(), dated, identity, reads_volume=reads_volume, told=told, told_rows=rows
-    )
+    bars = run.known_bars
+    rows = None if bars.told is None else told_rows(run, table, bars.told)
+    return replay_facts(bars, build, table.create_empty(), dated, identity, reads_volume=reads_volume, told_rows=rows)
 
 
 def pivots_of(run: Run) -> pl.DataFrame:
     """Swing pivots."""
     identity = ("pivot_date", "kind", "price")
-    return _replayed_facts(run, profiles.SwingPivots, lambda bars, _: PIVOTS(bars), "confirmed_date", identity)
+    return _replayed_facts(run, profiles.SwingPivots, lambda bars, *_: PIVOTS(bars), "confirmed_date", identity)
 
 
 def consolidations_of(run: Run) -> pl.DataFrame:
     """Consolidation ranges. When a state was confirmed and ended moves with a late session; the state is the same."""
     moves = ("market", "confirmed_date", "end_confirmed_date", "known_date")
     state = tuple(name for name in built_columns(levels.Consolidations) if name not in moves)
-    return _replayed_facts(run, levels.Consolidations, lambda bars, _: CONSOLIDATIONS(bars), "known_date", state)
+    return _replayed_facts(run, levels.Consolidations, lambda bars, *_: CONSOLIDATIONS(bars), "known_date", state)
 
 
 def level_evidence_of(run: Run) -> pl.DataFrame:
     """What levels are made of, each piece in its zone."""
     find, file = transform_of("level_evidence:find_evidence"), transform_of("levels:build_level_evidence")
-    as_told = transform_of("level_evidence:as_told")
 
-    def build(bars: pl.DataFrame, stood: pl.DataFrame) -> pl.DataFrame:
+    def rolling_since(bars: pl.DataFrame, since: date | None) -> pl.DataFrame:
+        return PROFILES(bars, ROLLING, since=since)
+
+    rolling = regrown(rolling_since)
+
+    def rolling_after(bars: pl.DataFrame, stood: pl.DataFrame) -> pl.DataFrame:
+        news, first = latest_news(stood, bars["market"].n_unique())
+        return from_news(rolling_since(bars, first), news)
+
+    def build(bars: pl.DataFrame, stood: pl.DataFrame, goes_on: bool) -> pl.DataFrame:
         indicator_rows = INDICATORS(bars)
-        rolling = PROFILES(bars, ("rolling_60", "rolling_250"))
-        found = find(bars, indicator_rows, PIVOTS(bars), rolling, CONSOLIDATIONS(bars))
-        return file(bars, indicator_rows, as_told(found, stood))
+        rolling_rows = rolling_after(bars, stood) if goes_on else rolling(bars)
+        found = find(bars, indicator_rows, PIVOTS(bars), rolling_rows, CONSOLIDATIONS(bars))
+        return file(bars, indicator_rows, as_told(found, stood, goes_on))
 
     identity = ("level_id", "kind", "born_date", "price")
     return _replayed_facts(run, levels.LevelEvidence, build, "filed_date", identity, reads_volume=True)
@@ -137,13 +147,13 @@ def level_evidence_of(run: Run) -> pl.DataFrame:
 
 def crosses_of(run: Run) -> pl.DataFrame:
     """Crosses of the averages as they were known: those of an epoch's own would miss what a correction turned over."""
-    rows = run.lake.read(indicators.DailyIndicators).sort("market", "session_date")
-    return transform_of("crosses:build_moving_average_crosses")(rows)
+    rows = run.lake.read(indicators.DailyIndicators, ("market", "session_date", "known_at", *LINES.values()))
+    return transform_of("crosses:build_moving_average_crosses")(rows.sort("market", "session_date"))
 
 
 def level_outcomes_of(run: Run) -> pl.DataFrame:
     """What became of the levels as they were shown, on the bars as they were first known."""
-    bars = as_first_known(run.lake.read(prices.MarketBars))
+    bars = as_first_known(run.known_bars.vintages)
     indicator_rows = of_sessions(run.lake.read(indicators.DailyIndicators, ("market", "session_date", "atr_14")), bars)
     shown = run.lake.read(levels.Levels, ("market", "session_date", "level_id", "kind", "role", "low", "high"))
     minimum = read_setups().outcomes.minimum_events

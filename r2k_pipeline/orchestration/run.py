@@ -10,11 +10,12 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
 from r2k_pipeline.contracts.meta import FetchLog
+from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.lake import Lake, LakeError
 from r2k_pipeline.markets import Market, read_markets
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.sources.protocol import CotSource, PriceSource
-from r2k_pipeline.transforms.replay import Told
+from r2k_pipeline.transforms.replay import KnownBars
 
 Clock = Callable[[], datetime]
 
@@ -61,11 +62,12 @@ class Run:
         return self.settings.as_of or fetched
 
     @cached_property
-    def told(self) -> Told | None:
-        """The markets whose features go on from the last generation; to be asked once staging.market_bars is built."""
+    def known_bars(self) -> KnownBars:
+        """The markets' bars as they became known; to be asked once staging.market_bars is built."""
         from r2k_pipeline.orchestration.told import told_of  # noqa: PLC0415  (it takes a run)
 
-        return told_of(self)
+        bars = self.lake.read(MarketBars)
+        return KnownBars(bars, told_of(self, bars))
 
     def stamp(self) -> datetime:
         """Now, but never at or before an earlier stamp of this lake: a clock that ran backwards adds no past."""

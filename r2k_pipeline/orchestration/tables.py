@@ -207,7 +207,7 @@ _FEATURES: Final = (
         indicators.MovingAverageCrosses, (indicators.DailyIndicators.dotted(),), "polars", features.crosses_of
     ),
     _of_bars(profiles.SwingPivots, features.pivots_of),
-    _of_bars(profiles.VolumeProfiles, features.profiles_of),
+    _of_bars(profiles.VolumeProfiles, features.profiles_of, levels.OpenRanges),
     _of_bars(levels.Consolidations, features.consolidations_of),
     _of_bars(levels.OpenRanges, features.open_ranges_of),
     _of_bars(levels.LevelEvidence, features.level_evidence_of),

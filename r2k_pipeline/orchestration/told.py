@@ -33,20 +33,22 @@ class Growth:
         parts = dict(parts_of(self.rows))
         frames, kept = [self.rows], []
         for file in self.told:
-            rows = pl.read_parquet(file.read_bytes())
-            stays = rows.filter(pl.col("market").is_in(self.markets))
-            if file.name in parts or stays.height < rows.height:
-                frames.append(stays.select(self.rows.columns))
-            else:
+            content = file.read_bytes()
+            if file.name not in parts and self.markets.issuperset(
+                pl.read_parquet(content, columns=["market"])["market"]
+            ):
                 kept.append(file)
+            else:
+                stays = pl.read_parquet(content).filter(pl.col("market").is_in(self.markets))
+                frames.append(stays.select(self.rows.columns))
         return pl.concat(frames).sort(KEY, maintain_order=True), kept
 
 
-def told_of(run: Run) -> Told | None:
-    """Which markets of `run` go on from the last generation; None where none does, as in a rebuild of a past moment.
+def told_of(run: Run, bars: pl.DataFrame) -> Told | None:
+    """Which markets of `run`, whose market bars are `bars`, go on from the last generation.
 
-    A market goes on where program, settings and its own entry are the same, and its bars as known at the generation's
-    moment are the bars that the generation has.
+    None where none does, as in a rebuild of a past moment. A market goes on where program, settings and its own entry
+    are the same, and its bars as known at the generation's moment are the bars that the generation has.
     """
     last = None if run.is_replay else last_generation(run.lake)
     if last is None or last.row["as_of"] > run.as_of or not _is_same_program(run, last):
@@ -54,7 +56,7 @@ def told_of(run: Run) -> Told | None:
     until: datetime = last.row["as_of"]
     ours = digests_of(run.settings, run.markets)["markets_digest"]
     changed = {part.split()[0] for part in changed_parts(last.row["markets_digest"], ours)}
-    now, before = (told_by(MarketBars, rows, until) for rows in (run.lake.read(MarketBars), _read(last, MarketBars)))
+    now, before = (told_by(MarketBars, rows, until) for rows in (bars, _read(last, MarketBars)))
     key = MarketBars.primary_key()
     own = now.partition_by("market", as_dict=True)
     known = before.partition_by("market", as_dict=True)

@@ -6,6 +6,7 @@ them into zones (levels.py). Evidence is a fact of one date; a reference that mo
 """
 
 from collections.abc import Iterable, Iterator
+from datetime import date
 
 import numpy as np
 import polars as pl
@@ -21,6 +22,8 @@ STAND_ATR = 0.25
 FAMILIES = ("swing", "range", "year", "high", "low", "poc", "value")
 """First words of the kinds, in the order in which evidence of one session is filed."""
 KINDS = (*(f"{of}_{edge}" for of in ("swing", "range", "year") for edge in ("high", "low")), "high_252d", "low_252d")
+ROLLING = ("rolling_60", "rolling_250")
+"""Windows of the profiles whose edges are evidence."""
 OF_PROFILES = ("poc", "value_area_low", "value_area_high")
 """Columns of profiles; a kind of evidence is one of these and the window."""
 
@@ -62,25 +65,72 @@ def find_evidence(
     ).collect()
 
 
-def as_told(found: pl.DataFrame, stood: pl.DataFrame) -> pl.DataFrame:
+def as_told(found: pl.DataFrame, stood: pl.DataFrame, goes_on: bool) -> pl.DataFrame:
     """Evidence of find_evidence, each piece with the confirmed_date that it was told with.
 
     `stood`: level evidence that stood so far, with `starts_on` of its market; pieces confirmed later are not in it. A
     late session moves the day of confirmation, and a zone is named after that of its founder: it would be another one.
+    If `goes_on`, `stood` is all of the evidence confirmed before starts_on.
     """
     if stood.is_empty():
         return found
     piece = ["market", "kind", "born_date", "price"]
-    nth = pl.int_range(pl.len()).over(piece).alias("nth")
     told = stood.cast({name: found.schema[name] for name in ("market", "kind")})
-    told = told.sort("confirmed_date", maintain_order=True).select(*piece, nth, told_date="confirmed_date")
-    starts = stood.select(pl.col("market").cast(found.schema["market"]), "starts_on").unique()
-    dated = found.join(starts, on="market", how="left", maintain_order="left")
-    is_early = (pl.col("confirmed_date") <= pl.col("starts_on")).fill_null(False)
-    early = dated.filter(is_early).sort("confirmed_date", maintain_order=True).with_columns(nth)
-    early = early.join(told, on=[*piece, "nth"], how="left", maintain_order="left")
-    early = early.with_columns(confirmed_date=pl.coalesce("told_date", "confirmed_date"))
-    return pl.concat([part.select(found.columns) for part in (early, dated.filter(~is_early))])
+    if goes_on:
+        new = found.join(told.select("market", "starts_on").unique(), on="market", maintain_order="left")
+        new = new.filter(pl.col("confirmed_date") >= pl.col("starts_on"))
+        return pl.concat([told.select(found.columns), new.select(found.columns)])
+    starts = told.select("market", "starts_on").unique()
+    dated = found.with_row_index("item").join(starts, on="market", how="left", maintain_order="left")
+    early = dated.filter((pl.col("confirmed_date") <= pl.col("starts_on")).fill_null(False))
+    # Nearly every piece is told as it is found: the others, and those of which there are several, are matched in order.
+    moved = told.join(early, on=[*piece, "confirmed_date"], how="anti")
+    several = early.filter(early.select(piece).is_duplicated())
+    pieces = pl.concat([moved.select(piece), several.select(piece)]).unique()
+    if pieces.is_empty():
+        return found
+    nth = pl.int_range(pl.len()).over(piece).alias("nth")
+    told, early = (
+        rows.join(pieces, on=piece, how="semi", maintain_order="left")
+        .sort("confirmed_date", maintain_order=True)
+        .with_columns(nth)
+        for rows in (told, early)
+    )
+    told_dates = told.select(*piece, "nth", told_date="confirmed_date")
+    dates = early.join(told_dates, on=[*piece, "nth"], maintain_order="left").select("item", "told_date")
+    return (
+        dated.join(dates, on="item", how="left", maintain_order="left")
+        .with_columns(confirmed_date=pl.coalesce("told_date", "confirmed_date"))
+        .select(found.columns)
+    )
+
+
+def latest_news(stood: pl.DataFrame, markets: int) -> tuple[pl.DataFrame, date | None]:
+    """When the latest evidence of each edge of rolling profiles was born (market, profile_window and a day for each of
+    OF_PROFILES), and the first of these days, None unless all edges of this number of markets have one.
+
+    To find what comes after evidence that stood, an edge need be followed from that day only: its value of that day is
+    what later values are compared with.
+    """
+    named = pl.col("kind").str.extract_groups(f"^(?<edge>{'|'.join(OF_PROFILES)})_(?<profile_window>rolling_.*)$")
+    edges = stood.select("market", "born_date", named.alias("of")).unnest("of").drop_nulls("edge")
+    news = edges.pivot("edge", index=["market", "profile_window"], values="born_date", aggregate_function="max")
+    missing = [pl.lit(None, pl.Date).alias(name) for name in OF_PROFILES if name not in news.columns]
+    news = news.with_columns(missing)
+    known = news.select(OF_PROFILES).to_dict(as_series=False).values()
+    days = [day for column in known for day in column if day is not None]
+    complete = len(days) == len(OF_PROFILES) * len(ROLLING) * markets
+    return news, min(days) if complete else None
+
+
+def from_news(profiles: pl.DataFrame, news: pl.DataFrame) -> pl.DataFrame:
+    """The profiles without what the edges were before their latest evidence of latest_news."""
+    is_before = {name: pl.col("session_date") < pl.col(f"{name}_news") for name in OF_PROFILES}
+    return (
+        profiles.join(news, on=["market", "profile_window"], how="left", suffix="_news", maintain_order="left")
+        .with_columns(pl.when(~before.fill_null(False)).then(name).alias(name) for name, before in is_before.items())
+        .select(profiles.columns)
+    )
 
 
 def market_enum(bars: pl.DataFrame, offsets: Integers) -> pl.Enum:

@@ -133,9 +133,9 @@ def _find_touches(bars: pl.DataFrame, indicators: pl.DataFrame, levels: pl.DataF
     is_support = pl.col("role") == "support"
     near = pl.when(is_support).then(pl.col("close") - pl.col("high")).otherwise(pl.col("low") - pl.col("close"))
     reached = pl.when(is_support).then("support").otherwise("resistance")
-    shown = levels.select("market", "session_date", "level_id", "kind", "role", "low", "high")
     return (
-        shown.join(_reaches(bars, indicators, horizon), on=["market", "session_date"])
+        levels.lazy()  # few of the levels are touched: of the others only what tells so is joined
+        .join(_reaches(bars, indicators, horizon).lazy(), on=["market", "session_date"])
         .with_columns(
             distance=near / pl.col("atr_14"),
             width=(pl.col("high") - pl.col("low")) / pl.col("atr_14"),
@@ -144,6 +144,7 @@ def _find_touches(bars: pl.DataFrame, indicators: pl.DataFrame, levels: pl.DataF
         .filter(pl.col("distance") > APPROACH_ATR, reached >= pl.col("distance") - TOUCH_ATR)
         .select("market", "session_date", "level_id", "kind", "role", "row", "block", "distance", "width", "sign")
         .sort("market", "session_date", "level_id")
+        .collect()
     )
 
 

@@ -4,23 +4,28 @@ Belongs here: cutting vintages into the plain series that were known, in the ord
 was told of each. Not here: any feature; a `build` sees plain series, one a market, and is as pure.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from itertools import groupby, pairwise
-from typing import Any, Final
+from functools import cached_property, partial
+from itertools import groupby
+from typing import Final
 
 import polars as pl
 
 from r2k_pipeline.contracts.table import Table
 
-Build = Callable[[pl.DataFrame, date | None], pl.DataFrame]
-"""Plain series and the first session that is wanted (None: all) to rows."""
-BuildFacts = Callable[[pl.DataFrame, pl.DataFrame], pl.DataFrame]
-"""Plain series and the facts that stood at them so far, with `starts_on`, to all facts of the series."""
+Build = Callable[..., pl.DataFrame]
+"""Plain series, the first session that is wanted (None: all) and, if replay is given them, told rows to rows."""
+BuildFacts = Callable[[pl.DataFrame, pl.DataFrame, bool], pl.DataFrame]
+"""Plain series and the facts that stood at them so far, with `starts_on`, to all facts of the series. If the flag is
+set, the series go on from those in which these facts were found, and only facts dated from starts_on on are wanted.
+"""
 PRICES: Final = ("high", "low", "close")
 """What features read of a bar's prices: news about the open is none to them."""
 VOLUME: Final = ("volume", "volume_symbol", "volume_known_at")
+OF_VINTAGES: Final = ("first_at", "known_at", "superseded_at", "open")
+"""Columns of vintages that no builder reads."""
 KEY: Final = ["market", "session_date"]
 NEVER, FOREVER = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
 """Before and after every moment."""
@@ -41,74 +46,100 @@ class Told:
 
 @dataclass(frozen=True)
 class _Epoch:
-    """One epoch of a market: its series, the sessions in it that are still to be told, and when facts are told.
+    """One epoch of a market: the sessions that are still to be told, when facts are told, and the series of bars.
 
     It begins with news about a session that others had followed: a revision, a withdrawal, a late bar, a late volume.
     Within it sessions are added at the end only. As no row depends on a later bar, its series gives the rows of all
     sessions first known in it; rows told before stay as they were told.
 
-    `wanted`: market, session_date, known_at. `starts_on`: the first of them after all sessions known before the epoch.
+    `wanted`: market, session_date, known_at. `since`: the first of them, None where that is the market's first.
+    `starts_on`: the first of them after all sessions known before the epoch. `goes_on`: facts of its first session in
+    order, and with them all that news had changed, were told. `series` is cut when it is asked for:
+    those of all epochs together would be many times the bars.
     """
 
     market: str
-    series: pl.DataFrame
     wanted: pl.DataFrame
+    since: date | None
     starts_on: date | None
+    goes_on: bool
+    series: Callable[[], pl.DataFrame]
 
-    @property
-    def since(self) -> date | None:
-        """The first session to tell; None where that is the first of the series."""
-        first: date = self.wanted["session_date"].min()  # type: ignore[assignment]
-        return first if first > self.series["session_date"][0] else None
+
+class KnownBars:
+    """Bars as they became known, cut into epochs once for all tables that are replayed on them.
+
+    `vintages` are MarketBars. Of the markets in `told` only sessions known later are still to be told.
+    """
+
+    def __init__(self, vintages: pl.DataFrame, told: Told | None = None) -> None:
+        self.vintages, self.told = vintages, told
+        self._epochs: dict[bool, list[_Epoch]] = {}
+
+    @cached_property
+    def first_known(self) -> pl.DataFrame:
+        """market, session_date, known_at of each session's first vintage, sorted."""
+        return _first_known(self.vintages)
+
+    def epochs(self, reads_volume: bool) -> list[_Epoch]:
+        """The epochs that have sessions to tell, market by market, each market's in their order."""
+        if reads_volume not in self._epochs:
+            self._epochs[reads_volume] = list(_epochs(self.vintages, reads_volume, self.told))
+        return self._epochs[reads_volume]
 
 
 def replay(
-    vintages: pl.DataFrame, build: Build, empty: pl.DataFrame, *, reads_volume: bool = False, told: Told | None = None
+    bars: KnownBars,
+    build: Build,
+    empty: pl.DataFrame,
+    *,
+    reads_volume: bool = False,
+    reads: Sequence[pl.DataFrame] = (),
 ) -> pl.DataFrame:
     """Rows of `build` for each session, from the bars as they stood when that session was first known.
 
-    `vintages` are MarketBars. Gives the rows with `known_at`, sorted by market and session_date; of the markets in
-    `told` only those of sessions known later, `empty` where there is none.
+    Gives the rows with `known_at`, sorted by market and session_date; of markets that were told only those of sessions
+    known later, `empty` where there is none. `reads` are other tables that were replayed on these bars: `build` gets
+    their rows of the sessions that are wanted.
     """
-    epochs = sorted(_epochs(vintages, reads_volume, told), key=lambda epoch: epoch.since or date.min)
-    parts = [
-        build(pl.concat(epoch.series for epoch in batch), since).join(
-            pl.concat(epoch.wanted for epoch in batch), on=KEY, maintain_order="left"
-        )
-        for since, of_day in groupby(epochs, key=lambda epoch: epoch.since)
-        for batch in _one_a_market(of_day)
-    ]
+    epochs = sorted(bars.epochs(reads_volume), key=lambda epoch: epoch.since or date.min)
+    parts = []
+    for since, of_day in groupby(epochs, key=lambda epoch: epoch.since):
+        for batch in _one_a_market(of_day):
+            series, wanted = (
+                pl.concat(frames) for frames in zip(*((e.series(), e.wanted) for e in batch), strict=True)
+            )
+            told = (rows.join(wanted, on=KEY, how="semi", maintain_order="left") for rows in reads)
+            parts.append(build(series, since, *told).join(wanted, on=KEY, maintain_order="left"))
     return pl.concat(parts).sort(KEY, maintain_order=True) if parts else empty
 
 
 def replay_facts(
-    vintages: pl.DataFrame,
+    bars: KnownBars,
     build: BuildFacts,
     empty: pl.DataFrame,
     dated: str,
     identity: tuple[str, ...],
     *,
     reads_volume: bool = False,
-    told: Told | None = None,
     told_rows: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Facts as they were told, and in `withdrawn_date` the session from which on one stood no more.
 
-    As `replay`, for rows that go on standing; all of them come out, `told_rows` of the markets in `told` too. `dated`
-    is the session at whose close a fact is told. At the first session in order of an epoch, facts that its series has
-    no more are withdrawn, and those that it has of earlier sessions are told: `dated` is that session then. `identity`
-    says which fact a row is. One that stays is not told again, whatever its other columns became. `empty` has all
-    columns.
+    As `replay`, for rows that go on standing; all of them come out, `told_rows` of markets that were told too.
+    `dated` is the session at whose close a fact is told. At the first session in order of an epoch, facts that its
+    series has no more are withdrawn, and those that it has of earlier sessions are told: `dated` is that session then.
+    `identity` says which fact a row is. One that stays is not told again, whatever its other columns became. `empty`
+    has all columns.
     """
     rows = empty if told_rows is None else told_rows
-    lasting = [epoch for epoch in _epochs(vintages, reads_volume, told) if epoch.starts_on is not None]
-    for batch in _one_a_market(lasting):
-        series = pl.concat(epoch.series for epoch in batch)
-        starts = pl.DataFrame(
-            [(epoch.market, epoch.starts_on) for epoch in batch], ["market", "starts_on"], orient="row"
-        )
-        rows = _met(rows, series, build, starts, dated, ["market", *identity])
-    known = _first_known(vintages)
+    lasting = [epoch for epoch in bars.epochs(reads_volume) if epoch.starts_on is not None]
+    following = [epoch for epoch in lasting if epoch.goes_on]
+    if following:
+        rows = _followed(rows, *_together(following), build, dated)
+    for batch in _one_a_market(epoch for epoch in lasting if not epoch.goes_on):
+        rows = _met(rows, *_together(batch), build, dated, ["market", *identity])
+    known = bars.first_known
     withdrawn = known.select("market", withdrawn_date="session_date", withdrawn_at="known_at")
     return (
         rows.drop("known_at", "withdrawn_at")
@@ -119,18 +150,34 @@ def replay_facts(
     )
 
 
+def _together(batch: list[_Epoch]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The series of a batch, and `starts_on` of each market."""
+    starts = [(epoch.market, epoch.starts_on) for epoch in batch]
+    return pl.concat(epoch.series() for epoch in batch), pl.DataFrame(starts, ["market", "starts_on"], orient="row")
+
+
+def _followed(
+    rows: pl.DataFrame, series: pl.DataFrame, starts: pl.DataFrame, build: BuildFacts, dated: str
+) -> pl.DataFrame:
+    """The facts told so far and those that the further sessions of some series bring, from `starts` on."""
+    stood = rows.join(starts, on="market", maintain_order="left").filter(pl.col("withdrawn_date").is_null())
+    found = build(series, stood, True).join(starts, on="market", maintain_order="left")
+    new = found.filter(pl.col(dated) >= pl.col("starts_on")).drop("starts_on")
+    return pl.concat([rows, new], how="diagonal")
+
+
 def _met(
     rows: pl.DataFrame,
     series: pl.DataFrame,
-    build: BuildFacts,
     starts: pl.DataFrame,
+    build: BuildFacts,
     dated: str,
     identity: list[str],
 ) -> pl.DataFrame:
     """The facts told so far and, from `starts` on, what `build` makes of the next `series` of some markets."""
     numbered = rows.with_row_index("row").join(starts, on="market", how="left", maintain_order="left")
     stood = numbered.filter(pl.col("starts_on").is_not_null(), pl.col("withdrawn_date").is_null())
-    found = build(series, stood.drop("row")).join(starts, on="market", maintain_order="left")
+    found = build(series, stood.drop("row"), False).join(starts, on="market", maintain_order="left")
     nth = pl.int_range(pl.len()).over(identity).alias("nth")  # of equal facts the first told is the first found
     before = stood.sort(dated, maintain_order=True).with_columns(nth)
     is_early = pl.col(dated) <= pl.col("starts_on")
@@ -141,6 +188,40 @@ def _met(
     is_gone = pl.col("row").is_in(gone["row"].implode())
     kept = numbered.with_columns(withdrawn_date=pl.when(is_gone).then("starts_on").otherwise("withdrawn_date"))
     return pl.concat([kept.select(rows.columns), told.drop("starts_on")], how="diagonal")
+
+
+def regrown(build: Build) -> Callable[[pl.DataFrame], pl.DataFrame]:
+    """`build` for one series after another of the same markets, which begin alike.
+
+    Rows before the first bar that is another one than in the series before are kept from that one. No row of `build`
+    may depend on a later bar.
+    """
+    last: dict[str, tuple[pl.DataFrame, pl.DataFrame]] = {}
+
+    def rows_of(market: str, bars: pl.DataFrame) -> pl.DataFrame:
+        before, kept = last.get(market, (bars.clear(), pl.DataFrame()))
+        place = _first_different(bars, before)
+        days = bars["session_date"]
+        known = [kept.filter(pl.col("session_date") <= days[place - 1])] if place else []
+        new = [build(bars, days[place] if place else None)] if place < bars.height else []
+        rows = pl.concat([*known, *new])
+        last[market] = bars, rows
+        return rows
+
+    def build_again(series: pl.DataFrame) -> pl.DataFrame:
+        of_markets = series.group_by("market", maintain_order=True)
+        return pl.concat(rows_of(str(market), bars) for (market,), bars in of_markets)
+
+    return build_again
+
+
+def _first_different(bars: pl.DataFrame, before: pl.DataFrame) -> int:
+    """The place of the first bar that is not the one at the same place of `before`."""
+    common = min(bars.height, before.height)
+    ours, theirs = bars.head(common), before.head(common)
+    differs = ours.select(pl.any_horizontal(pl.col(name).ne_missing(theirs[name]) for name in ours.columns))
+    places = differs.to_series().arg_true()
+    return int(places[0]) if len(places) else common
 
 
 def standing(facts: pl.DataFrame, bars: pl.DataFrame, dated: str) -> pl.DataFrame:
@@ -170,7 +251,7 @@ def _first_known(vintages: pl.DataFrame) -> pl.DataFrame:
     return vintages.group_by(KEY).agg(pl.col("known_at").min()).sort(KEY)
 
 
-def _one_a_market(epochs: Any) -> Iterator[list[_Epoch]]:
+def _one_a_market(epochs: Iterable[_Epoch]) -> Iterator[list[_Epoch]]:
     """Epochs in batches that hold each market once, in their order: the first of every market, the second, ..."""
     turns: dict[str, int] = {}
     batches: list[list[_Epoch]] = []
@@ -187,20 +268,34 @@ def _epochs(vintages: pl.DataFrame, reads_volume: bool, told: Told | None) -> It
     for (market,), bars in _read_as(vintages, reads_volume).group_by("market", maintain_order=True):
         marked = bars.with_columns(first_at=pl.col("known_at").min().over("session_date"))
         known = _first_known(bars)
+        begins = [NEVER, *_news(marked, known, reads_volume), FOREVER]
         until = told.until if told is not None and market in told.markets else NEVER
-        for starts_at, ends_at in pairwise([NEVER, *_news(marked, known, reads_volume), FOREVER]):
-            opened = known.filter(pl.col("known_at").is_between(starts_at, ends_at, closed="left"))
-            wanted = opened.filter(pl.col("known_at") > until)
-            if wanted.is_empty():
-                continue
-            after = wanted.filter(pl.col("session_date") > _last_session(known, starts_at))
-            starts_on: date | None = after["session_date"].min()  # type: ignore[assignment]
-            yield _Epoch(str(market), _series(marked, starts_at, ends_at, reads_volume), wanted, starts_on)
+        opened, last_told = known.filter(pl.col("known_at") > until), _last_session(known, pl.col("known_at") <= until)
+        for place, wanted in _by_epoch(opened, begins):
+            starts_at, ends_at = begins[place : place + 2]
+            last_before = _last_session(known, pl.col("known_at") < starts_at)
+            after = wanted.filter(pl.col("session_date") > last_before)
+            first: date = wanted["session_date"][0]
+            yield _Epoch(
+                market=str(market),
+                wanted=wanted,
+                since=first if first > known["session_date"][0] else None,
+                starts_on=after["session_date"].min(),  # type: ignore[arg-type]
+                goes_on=starts_at <= until and last_told > last_before,
+                series=partial(_series, marked, starts_at, ends_at, reads_volume),
+            )
 
 
-def _last_session(known: pl.DataFrame, before: datetime) -> date:
-    """The last of the sessions first known before a moment."""
-    last: date | None = known.filter(pl.col("known_at") < before)["session_date"].max()  # type: ignore[assignment]
+def _by_epoch(opened: pl.DataFrame, begins: list[datetime]) -> Iterator[tuple[int, pl.DataFrame]]:
+    """Places in `begins` and the sessions (market, session_date, known_at; sorted) first known from there on."""
+    places = pl.Series(begins, dtype=opened.schema["known_at"]).search_sorted(opened["known_at"], side="right") - 1
+    parts = opened.with_columns(place=places).partition_by("place", as_dict=True, include_key=False)
+    yield from sorted((place, wanted) for (place,), wanted in parts.items())
+
+
+def _last_session(known: pl.DataFrame, which: pl.Expr) -> date:
+    """The last of some of the sessions in `known`; the first of all days if there is none."""
+    last: date | None = known.filter(which)["session_date"].max()  # type: ignore[assignment]
     return last or date.min
 
 
@@ -246,4 +341,4 @@ def _series(marked: pl.DataFrame, starts_at: datetime, ends_at: datetime, reads_
     )
     is_settled = pl.col("volume_known_at") <= pl.max_horizontal(begun, pl.col("first_at").shift(-1))
     settled = [pl.when(is_settled).then(name).alias(name) for name in VOLUME if reads_volume]
-    return series.with_columns(settled).drop("first_at")
+    return series.with_columns(settled).drop(*OF_VINTAGES, *(() if reads_volume else VOLUME), strict=False)

@@ -15,7 +15,7 @@ from benchmarks.universe import build_universe
 from r2k_pipeline.contracts.indicators import DailyIndicators, MovingAverageCrosses
 from r2k_pipeline.transforms.crosses import LINES, build_moving_average_crosses
 from r2k_pipeline.transforms.indicators import build_daily_indicators
-from r2k_pipeline.transforms.replay import replay
+from r2k_pipeline.transforms.replay import KnownBars, replay
 from tests.unit.told import UTC_TIME, close_at, told_at_close
 
 FIRST = date(2000, 1, 1)
@@ -124,7 +124,7 @@ def corrected_bars(real: Path) -> pl.DataFrame:
 
 def test_after_a_correction_the_last_cross_agrees_with_the_averages(real: Path) -> None:
     """The right bars put 20 below 50 on a session that the wrong close had covered: it is told at the next one."""
-    indicators = replay(corrected_bars(real), indicators_since, DailyIndicators.create_empty())
+    indicators = replay(KnownBars(corrected_bars(real)), indicators_since, DailyIndicators.create_empty())
     last = indicators.join_asof(
         build_moving_average_crosses(indicators).filter(fast=20, slow=50), on="session_date"
     ).drop_nulls("direction")
@@ -140,7 +140,7 @@ def test_a_session_that_arrives_late_is_no_cross_and_hides_none() -> None:
     vintages = bars.with_columns(
         known_at=pl.when(is_late).then(late).otherwise(close_at()), superseded_at=pl.lit(None, UTC_TIME)
     )
-    indicators = replay(vintages, indicators_since, DailyIndicators.create_empty())
+    indicators = replay(KnownBars(vintages), indicators_since, DailyIndicators.create_empty())
     built = build_moving_average_crosses(indicators)
     assert built.select((pl.col("session_date") - FIRST).dt.total_days(), "direction").rows() == [
         (23, "up"),

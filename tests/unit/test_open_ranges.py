@@ -14,7 +14,7 @@ from r2k_pipeline.contracts.levels import Consolidations, OpenRanges
 from r2k_pipeline.transforms.consolidation_profiles import build_consolidation_profiles
 from r2k_pipeline.transforms.consolidations import build_consolidations
 from r2k_pipeline.transforms.open_ranges import build_open_ranges
-from r2k_pipeline.transforms.replay import replay, replay_facts
+from r2k_pipeline.transforms.replay import KnownBars, replay, replay_facts
 from tests.unit.test_consolidations import FIRST, bars_of, wandering
 from tests.unit.test_replay import STATE as VERSION
 from tests.unit.told import UTC_TIME, assert_fits, close_at, told_at_close
@@ -27,7 +27,7 @@ def ranges_of(bars: pl.DataFrame, since: date | None = None) -> pl.DataFrame:
     return build_open_ranges(bars, build_consolidations(bars), since=since)
 
 
-def consolidations_of(bars: pl.DataFrame, _: pl.DataFrame) -> pl.DataFrame:
+def consolidations_of(bars: pl.DataFrame, *_: Any) -> pl.DataFrame:
     return build_consolidations(bars)
 
 
@@ -103,7 +103,7 @@ def test_after_a_correction_the_ranges_are_those_of_the_right_bars(factor: float
     close = wandering(5, 700)
     plain = told_at_close(OpenRanges, ranges_of(bars_of(close)))
     for wrong in range(200, 660, 23):
-        known = replay(vintages(close, wrong, factor, 3), ranges_of, NO_RANGES)
+        known = replay(KnownBars(vintages(close, wrong, factor, 3)), ranges_of, NO_RANGES)
         day = bars_of(close)["session_date"][wrong]
         for part in (pl.col("session_date") < day, pl.col("session_date") > day + timedelta(days=3)):
             assert_frame_equal(known.select(plain.columns).filter(part), plain.filter(part), check_exact=True)
@@ -115,8 +115,10 @@ def test_after_a_correction_the_latest_versions_are_the_open_ranges(seed: int, f
     close, withdrawn = wandering(seed, 500), 0
     for wrong in range(150, 480, 29):
         told = vintages(close, wrong, factor, 7)
-        versions = replay_facts(told, consolidations_of, Consolidations.create_empty(), "known_date", VERSION)
-        known = replay(told, ranges_of, NO_RANGES)
+        versions = replay_facts(
+            KnownBars(told), consolidations_of, Consolidations.create_empty(), "known_date", VERSION
+        )
+        known = replay(KnownBars(told), ranges_of, NO_RANGES)
         assert Consolidations.filter(versions)[1].counts() == {}
         withdrawn += versions["withdrawn_date"].count()
         for day in told["session_date"].unique()[wrong - 1 :]:
