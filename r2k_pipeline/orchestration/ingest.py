@@ -85,7 +85,9 @@ def ingest_prices(run: Run, sessions: pl.DataFrame) -> tuple[Intake, Intake]:
     corrected = correct(run, corrections, unread, stamp + timedelta(microseconds=1))
     telling = [answer.origin for answer in readable if answer.actions is not NO_ACTIONS]
     covered = coverage(PriceBars, screened.rows).filter(pl.col("source").is_in(telling))
-    told = [attempt if attempt.origin in telling else replace(attempt, shows=None) for attempt in with_days(PriceActions)]
+    told = [
+        attempt if attempt.origin in telling else replace(attempt, shows=None) for attempt in with_days(PriceActions)
+    ]
     return (
         Intake(pl.concat([taken, corrected]), tuple(prices.list_unread(wanted))),
         Intake(record(run, PriceActions, actions, _with_unread(told, readable), stamp, covered=covered, doubts=doubts)),
