@@ -18,6 +18,7 @@ import sqlglot
 from sqlglot import exp
 
 from r2k_pipeline.contracts.table import LAYERS
+from r2k_pipeline.lake import LakeError
 from r2k_pipeline.quoting import literal, parquet
 
 BY_MARKET: Final = "-- by: market"
@@ -78,7 +79,8 @@ def run_model(
 
     An upstream without files stands in as the frame in `empty`. Given `markets`, only their rows are read, of the
     upstreams that have a market; the query sees an ENUM of their names, which hashes and sorts faster than text.
-    `threads`: all processors' unless given. Raises duckdb.Error with the model's name.
+    `threads`: all processors' unless given. Raises duckdb.Error with the model's name, LakeError where a file
+    cannot be read.
     """
     limits = {"memory_limit": memory_limit, "threads": str(threads or os.cpu_count())}
     with duckdb.connect(config={**limits, **TEXT_AS_POLARS}) as connection:
@@ -102,6 +104,8 @@ def run_model(
                     connection.execute(f"create table {upstream} as from absent")
             rows: pl.DataFrame = connection.sql(model.query).pl()
             return rows.cast({pl.Categorical: pl.String})
+        except duckdb.IOException as error:
+            raise LakeError(f"sql model {model.name}: {str(error).splitlines()[0]}") from error
         except duckdb.Error as error:
             raise type(error)(f"sql model {model.name}: {error}") from error
 

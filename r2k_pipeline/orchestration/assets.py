@@ -180,7 +180,8 @@ def raw_prices(pipeline: Pipeline) -> Step:
 
 @dg.multi_asset(
     name="raw__cot_reports",
-    specs=[table_spec(CotReports, (), "cftc")],
+    # After the prices: the newest bars show whether the clock can be right, before a report is appended by it.
+    specs=[table_spec(CotReports, (PriceBars.dotted(),), "cftc")],
     check_specs=[fetched_check(CotReports)],
 )
 def raw_cot_reports(pipeline: Pipeline) -> Step:

@@ -5,7 +5,6 @@ comparison with the account (raw_check.py), what shows that a clock is wrong (wr
 """
 
 from datetime import datetime
-from typing import Final
 
 import polars as pl
 
@@ -13,13 +12,11 @@ from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.lake import Lake
-from r2k_pipeline.orchestration.recording import Attempt, account_of
+from r2k_pipeline.orchestration.recording import MADE_UP, Attempt, account_of
 from r2k_pipeline.orchestration.run import Run
 from r2k_pipeline.orchestration.wrong_clock import refuse_wrong_clock
 from r2k_pipeline.raw_check import FED, check_raw
 from r2k_pipeline.sources.corrections import BY_CORRECTION, CORRECTIONS
-
-MADE_UP: Final = "the process died before it counted these rows: the next run did"
 
 
 def begin(run: Run) -> str | None:

@@ -76,15 +76,18 @@ def ingest_prices(run: Run, sessions: pl.DataFrame) -> tuple[Intake, Intake]:
     stamp = run.stamp()
     readable, bars, attempts = _read(answers, attempts, partial(_read_bars, run, sessions, stamp))
     screened = screen_bars([its.rows for its in bars], sessions, wanted)
-    attempts = with_days_of_prices(attempts, bars, run.lake.read(FetchLog), asks_vendor=prices.asks_vendor)
+    with_days = partial(with_days_of_prices, attempts, bars, run.lake.read(FetchLog), asks_vendor=prices.asks_vendor)
     actions = screen_actions([read_actions(answer, stamp) for answer in readable])
     doubts = _doubt(run, readable, screened.rows, actions.rows)
-    taken = record(run, PriceBars, screened, _with_remarks(attempts, bars, screened.rows), stamp, doubts=doubts)
+    asked = _with_remarks(with_days(PriceBars), bars, screened.rows)
+    taken = record(run, PriceBars, screened, asked, stamp, doubts=doubts)
     unread = set(taken.filter(pl.col("status") != "ok")["item"])
     corrected = correct(run, corrections, unread, stamp + timedelta(microseconds=1))
     telling = [answer.origin for answer in readable if answer.actions is not NO_ACTIONS]
     covered = coverage(PriceBars, screened.rows).filter(pl.col("source").is_in(telling))
-    told = [attempt if attempt.origin in telling else replace(attempt, shows=None) for attempt in attempts]
+    told = [
+        attempt if attempt.origin in telling else replace(attempt, shows=None) for attempt in with_days(PriceActions)
+    ]
     return (
         Intake(pl.concat([taken, corrected]), tuple(prices.list_unread(wanted))),
         Intake(record(run, PriceActions, actions, _with_unread(told, readable), stamp, covered=covered, doubts=doubts)),

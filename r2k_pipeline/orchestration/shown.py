@@ -11,22 +11,27 @@ from datetime import date
 
 import polars as pl
 
-from r2k_pipeline.contracts.prices import PriceBars
-from r2k_pipeline.orchestration.recording import Attempt
+from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.orchestration.recording import MADE_UP, Attempt
 from r2k_pipeline.sources.prices import Bars
 from r2k_pipeline.sources.protocol import Span
 from r2k_pipeline.sources.screening import day_of
 
 
 def with_days_of_prices(
-    attempts: Iterable[Attempt], bars: Iterable[Bars], log: pl.DataFrame, *, asks_vendor: bool
+    attempts: Iterable[Attempt], bars: Iterable[Bars], log: pl.DataFrame, table: type[Table], *, asks_vendor: bool
 ) -> list[Attempt]:
-    """`attempts` with the days whose bars their answers could have shown; `log` is the FetchLog before them.
+    """`attempts` with the days whose rows of `table` their answers could have shown; `log` is the FetchLog before them.
 
     A live answer is about all history. A file proves nothing about what it lacks; but one that was saved after the
     symbol's last fetch is a later version, and could have shown the sessions from its first to the one before its last.
+    A fetch whose process died has no such days; so the next one has them, although it may find the same file.
     """
-    read = log.filter(pl.col("table_name") == PriceBars.dotted(), pl.col("status").is_in(["ok", "held"]))
+    read = log.filter(
+        pl.col("table_name") == table.dotted(),
+        pl.col("status").is_in(["ok", "held"]),
+        pl.col("message").ne_missing(MADE_UP),
+    )
     fetched_at = dict(read.group_by("item").agg(pl.col("fetched_at").max()).iter_rows())
     by_origin = {its.origin: its for its in bars}
 

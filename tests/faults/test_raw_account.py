@@ -19,7 +19,8 @@ from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.prices import PriceBars
 from r2k_pipeline.lake import Lake, LakeError
 from r2k_pipeline.orchestration.acceptance import accept_held, accept_raw
-from r2k_pipeline.orchestration.beginning import MADE_UP, begin
+from r2k_pipeline.orchestration.beginning import begin
+from r2k_pipeline.orchestration.recording import MADE_UP
 from r2k_pipeline.raw_check import RawError
 from tests.pipeline.command_line import r2k
 from tests.raw_story import Story, at, bars_of, days_of
@@ -247,3 +248,31 @@ def test_files_that_were_merged_do_not_come_back(tmp_path: Path) -> None:
     for file, body in older.items():
         file.write_bytes(body)
     assert {fault.reason for fault in story.lake.raw_faults()} == {"no run wrote this file"}
+
+
+def test_the_fetch_after_a_killed_one_shows_what_its_file_lacked(tmp_path: Path) -> None:
+    """A day that the file of the 2nd lacked is known from the 3rd on, whether the fetch of the 2nd was killed once."""
+    story = story_of(tmp_path)
+    kept = [day for day in DAYS[:42] if day != DAYS[40]]
+    for days, moment in ((DAYS[:40], "2024-05-01T22:00"), (kept, "2024-05-02T22:00")):
+        _save(story, days, moment)
+        story.fetch_prices(moment)
+    for fetch in story.lake.files("raw.fetch_log"):
+        if fetch.name.startswith("20240502"):
+            fetch.unlink()
+    story.lake.keep_account(story.lake.present_account())
+    begin(story)
+    assert MADE_UP in story.raw("fetch_log")["message"].to_list()
+    bars, actions = story.fetch_prices("2024-05-02T22:01")
+    for log in (bars.log, actions.log):
+        assert log.filter(item="^RUT").select("shows_from", "shows_until").row(0) == (DAYS[0], DAYS[40])
+    _save(story, DAYS[:43], "2024-05-03T22:00")
+    story.fetch_prices("2024-05-03T22:00")
+    late = story.known("price_vintages", "2024-05-04T00:00").filter(session_date=DAYS[40])
+    assert late["known_at"].item() == at("2024-05-03T22:00")
+
+
+def _save(story: Story, days: list[date], moment: str) -> None:
+    story.desk.asks_vendor = False
+    story.desk.quote(bars_of(dict.fromkeys(days, 2000.0)))
+    story.desk.prices["^RUT"] = replace(story.desk.prices["^RUT"], saved_at=at(moment))

@@ -1,4 +1,4 @@
-"""What followed named setups: every independent event, the mean with its interval, against all sessions.
+"""What followed named setups: every independent event and their mean, against all sessions.
 
 Belongs here: the figure of outcomes. Not here: which events count (outcome_rows.py), statistics (transforms/).
 """
@@ -19,11 +19,12 @@ ROW_HEIGHT: Final = 13
 LABELS: Final = 62
 """Pixels for the names of rows: a market and a horizon."""
 _READING: Final = [
-    "Tick: return after one independent event. Dot and bar: their mean, 95 % interval.",
+    "Tick: return after one independent event. Dot: their mean; its tooltip has the test's reading.",
     "Diamond: mean of all sessions. n: independent events, of all events.",
     "Markets of the same weeks are one sample, not several; of many rows some stand apart by chance.",
 ]
-_STATISTICS: Final = ("mean_forward_return_ratio", "mean_low_ratio", "mean_high_ratio", "baseline_mean_return_ratio")
+_STATISTICS: Final = ("mean_forward_return_ratio", "baseline_mean_return_ratio")
+"""Without the interval of the mean: the test compares with other moments of the market, and may contradict it."""
 
 
 def build_outcomes(outcomes: Outcomes, is_sample: bool) -> Figure:
@@ -91,7 +92,6 @@ def _panel(setup: str, rows: int, extent: float, is_sample: bool) -> alt.LayerCh
     base = alt.Chart(named(setup)).encode(y=y)
     means = [number(name, "+.2f") for name in ("mean_forward_return", "baseline_mean_return")]
     said = tooltip(Line("row"), *means, Line("label"), Line("reading"))
-    interval = base.mark_rule(color=VERMILION, strokeWidth=2.5).encode(alt.X("mean_low:Q"), alt.X2("mean_high"))
     mean = base.mark_circle(color=VERMILION, size=55, opacity=1).encode(alt.X("mean_forward_return:Q"), tooltip=said)
     all_sessions = base.mark_point(style="baseline", shape="diamond", size=44, opacity=1).encode(
         alt.X("baseline_mean_return:Q")
@@ -99,7 +99,7 @@ def _panel(setup: str, rows: int, extent: float, is_sample: bool) -> alt.LayerCh
     text = base.mark_text(align="left", dx=8, style="label").encode(alt.Text("label:N"), x=alt.value("width"))
     zero = alt.Chart(alt.InlineData(values=[{"x": 0}])).mark_rule(style="reference").encode(alt.X("x:Q"))
     ticks = events.encode(x, y, tooltip=event)
-    layers = [*watermark(40, is_sample), zero, ticks, interval, mean, all_sessions, text]
+    layers = [*watermark(40, is_sample), zero, ticks, mean, all_sessions, text]
     return panel(layers, ROW_HEIGHT * rows, setup.replace("_", " ").capitalize())
 
 
