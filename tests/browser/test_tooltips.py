@@ -4,16 +4,17 @@ Belongs here: what tooltips say. Not here: how the pages look (test_site.py).
 """
 
 import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import DRAWN_MS
 
 ZONES: Final = ("America/New_York", "UTC")
-PLACES: Final = {"index": (220, 22, 0, 10_000), "RUT": (105, 26, 0, 10_000), "outcomes": (3, 5, 100, 116)}
+PLACES: Final = {"index": (220, 22, 0, 10_000), "RUT": (210, 60, 0, 10_000), "outcomes": (3, 5, 100, 116)}
 """Of a page's figures: pixels from one place of the pointer to the next, across and down, and from where to where."""
 DAYS: Final = {"session", "report of", "confirmed", "start", "first confirmed", "end"}
 MOMENTS: Final = {"released", "known", "no report from", "no report to"}
@@ -24,12 +25,23 @@ PANELS: Final = {
         {"session", "rsi 14"},
         {"session", "report of", "released", "Leveraged funds"},
         {"session", "report of"},
-        {"flow", "contracts", "report of", "known"},
-        {"role", "touches", "confirmed"},
     ],
     "outcomes": [{"session", "return, %"}],
 }
 """Lines that some tooltip of a page must have together."""
+MARKET_MARKS: Final = [
+    *PANELS["RUT"],
+    {"flow", "contracts", "report of", "known"},
+    {"role", "touches", "confirmed"},
+    {"no report from", "no report to"},
+    {"bin low", "bin high"},
+]
+MARKS: Final = {
+    "index": [*PANELS["index"], {"market", "now", "before", "report of"}],
+    **dict.fromkeys(("RUT", "SPX", "NDX", "DJI"), MARKET_MARKS),
+    "outcomes": [*PANELS["outcomes"], {"mean forward return", "baseline mean return", "reading"}],
+}
+"""Lines that some mark of a page must have together; small marks too, which the pointer may miss."""
 Tooltip = tuple[tuple[str, str], ...]
 
 
@@ -50,31 +62,82 @@ SWEEP: Final = """
 """
 """The pointer everywhere on a figure, in one call: moved from outside it would take a frame for each place."""
 
+COLLECT_VIEWS: Final = """
+    const views = [];
+    let embed;
+    Object.defineProperty(window, "vegaEmbed", {
+        set: (real) => {
+            embed = async (...given) => {
+                const made = await real(...given);
+                views.push(made.view);
+                return made;
+            };
+        },
+        get: () => embed,
+    });
+    window.tooltips = () => {
+        const found = new Map();
+        const walk = (item) => {
+            if (item.tooltip && typeof item.tooltip === "object") {
+                const lines = Object.entries(item.tooltip).map(([key, value]) => [key, String(value)]);
+                found.set(JSON.stringify(lines), lines);
+            }
+            for (const part of item.items ?? []) walk(part);
+        };
+        for (const view of views) walk(view.scenegraph().root);
+        return [...found.values()];
+    };
+"""
+"""Gives a page a function that returns what every mark of its figures would say, however small the mark is."""
 
-def hover(figure: Locator, places: tuple[int, ...]) -> set[Tooltip]:
-    """Every tooltip of a figure that the pointer meets on its way."""
-    shown = figure.evaluate(SWEEP, list(places))
+
+def tooltips_of(shown: list[list[list[str]]]) -> set[Tooltip]:
+    """Tooltips as a page gives them, each once."""
     return {tuple((key, value) for key, value in lines) for lines in shown} - {()}
 
 
-@pytest.mark.parametrize("name", PANELS)
-def test_every_tooltip_has_its_dates_in_every_zone(browser: Browser, site: Path, name: str) -> None:
-    of_zones = []
-    for zone in ZONES:
-        context = browser.new_context(viewport={"width": 1440, "height": 900}, timezone_id=zone)
-        page = context.new_page()
-        page.goto((site / f"{name}.html").as_uri())
-        expect(page.locator("figure.chart:not(.is-live)")).to_have_count(0, timeout=DRAWN_MS)
-        figures = page.locator("figure.chart canvas")
-        of_zones.append(set().union(*(hover(figures.nth(i), PLACES[name]) for i in range(figures.count()))))
-        context.close()
-    lines = {line for tooltips in of_zones for tooltip in tooltips for line in tooltip}
+def assert_told(lines: set[tuple[str, str]]) -> None:
+    """No line of a tooltip lacks its value, and days and moments are written as such."""
     assert not {line for line in lines if re.search("undefined|null|NaN|Invalid|1970", line[1])}
     assert not {line for line in lines if line[0] in DAYS and not re.fullmatch(r"\d{4}-\d\d-\d\d|—", line[1])}
     assert not {
         line for line in lines if line[0] in MOMENTS and not re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC|—", line[1])
     }
     assert not {line for line in lines if line[0].endswith("sma 200") and line[1] == "0.00"}, "null is not zero"
-    keys = [{key for key, _ in tooltip} for tooltip in of_zones[0]]
-    assert not [panel for panel in PANELS[name] if not any(panel <= shown for shown in keys)]
+
+
+@pytest.fixture
+def drawn(browser: Browser, site: Path) -> Iterator[Callable[[str, str], Page]]:
+    """Opens a page in a time zone and waits for its figures."""
+    contexts = []
+
+    def opened(name: str, zone: str) -> Page:
+        contexts.append(browser.new_context(viewport={"width": 1440, "height": 900}, timezone_id=zone))
+        page = contexts[-1].new_page()
+        page.add_init_script(COLLECT_VIEWS)
+        page.goto((site / f"{name}.html").as_uri())
+        expect(page.locator("figure.chart:not(.is-live)")).to_have_count(0, timeout=DRAWN_MS)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+@pytest.mark.parametrize("name", MARKS)
+def test_every_tooltip_has_its_dates_in_every_zone(drawn: Callable[[str, str], Page], name: str) -> None:
+    """What marks say, however small, on every page with figures; the pointer itself on a page of each kind."""
+    of_zones = []
+    for zone in ZONES:
+        page = drawn(name, zone)
+        told = [tooltips_of(page.evaluate("tooltips()"))]
+        if name in PLACES:
+            figures = page.locator("figure.chart canvas")
+            swept = (figures.nth(i).evaluate(SWEEP, list(PLACES[name])) for i in range(figures.count()))
+            told.append(set().union(*map(tooltips_of, swept)))
+        of_zones.append(told)
+    assert_told({line for tooltips in of_zones[0] + of_zones[1] for tooltip in tooltips for line in tooltip})
+    for tooltips, panels in zip(of_zones[0], (MARKS[name], PANELS.get(name, [])), strict=False):
+        keys = [{key for key, _ in tooltip} for tooltip in tooltips]
+        assert not [panel for panel in panels if not any(panel <= shown for shown in keys)]
     assert of_zones[0] == of_zones[1], "a day is the same day wherever the reader is"
