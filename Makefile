@@ -30,8 +30,9 @@ run: $(VENV)/.runtime ## the main job on the sample; ARGS="--source live" for re
 ui: $(VENV)/.runtime ## the Dagster UI on 127.0.0.1
 	@$(BIN)/r2k ui $(ARGS)
 
+# One thread of Polars in each, as the program has it.
 test: lint chromium postgresql faketime ## lint, types and all tests; ARGS="-k name" for some
-	@$(BIN)/python -m pytest $(SHARE) $(ARGS)
+	@POLARS_MAX_THREADS=1 $(BIN)/python -m pytest $(SHARE) $(ARGS)
 
 chaos: $(VENV)/.dev ## runs that are killed or whose disk fails, for ten minutes; SECONDS=60 SEED=1
 	@SECONDS=$(SECONDS) SEED=$(SEED) $(BIN)/python -m tests.chaos

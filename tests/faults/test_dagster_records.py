@@ -4,7 +4,9 @@ Belongs here: what a run and doctor say of them, and what becomes of runs. Not h
 """
 
 import os
+import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -322,3 +324,37 @@ def test_an_interrupt_is_one_line_however_often_it_comes(tmp_path: Path, gaps: l
         ]
     with Lake.of(tmp_path / "lake", "sample").lock():
         pass
+
+
+# Records that another process has locked
+
+
+def ended(folder: Path) -> "subprocess.CompletedProcess[str]":
+    """A `r2k run` on the sample that ended by itself."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("R2K_")}
+    return subprocess.run(
+        [sys.executable, "-c", "from r2k_pipeline.cli import main; main()", "run", "--lake", str(folder)],
+        env=environment,
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_records_that_another_process_has_locked_are_one_line(tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    assert ended(lake).returncode == 0
+    locked = [sqlite3.connect(file) for file in sorted((lake / "sample" / ".dagster").rglob("*.db"))]
+    assert locked
+    try:
+        for connection in locked:
+            connection.execute("begin exclusive")
+        told = ended(lake)
+    finally:
+        for connection in locked:
+            connection.close()
+    assert told.returncode == 1
+    assert "Traceback" not in told.stdout + told.stderr
+    assert re.search(r"^r2k: .*\.dagster.*locked.*; next: ", told.stderr, re.MULTILINE), told.stderr
