@@ -11,6 +11,7 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -21,7 +22,7 @@ import pytest
 from r2k_pipeline.orchestration.origins import code_digest
 from tests.documents import PROJECT
 
-BUILT_FROM: Final = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "r2k_pipeline", "sql")
+BUILT_FROM: Final = ("Makefile", "pyproject.toml", "setup.py", "README.md", "LICENSE", "r2k_pipeline", "sql")
 LOCATED: Final = """
 import json, platformdirs, r2k_pipeline
 from r2k_pipeline.orchestration.origins import code_digest
@@ -38,23 +39,7 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.copytree(PROJECT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy2(PROJECT / name, copy)
-    recipe = subprocess.run(
-        [
-            "make",
-            "-n",
-            "release",
-            f"BIN={Path(sys.executable).parent}",
-            "-o",
-            ".venv/.runtime",
-            "-f",
-            PROJECT / "Makefile",
-        ],
-        cwd=copy,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    _run(["sh", "-ec", recipe.stdout], cwd=copy)
+    _run(["make", "-o", ".venv/.runtime", "release", f"BIN={Path(sys.executable).parent}"], cwd=copy)
     return copy / "dist"
 
 
@@ -71,6 +56,7 @@ def installed(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Callab
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "--python", python]
     _run([*pip, "install", "--no-deps", "--no-index", wheel])
     (packages,) = environment.glob("lib/python*/site-packages")
+    _take_compiled(PROJECT / "r2k_pipeline" / "transforms", packages / "r2k_pipeline" / "transforms")
     (packages / "needed.pth").write_text(f"{sysconfig.get_path('purelib')}\n{sysconfig.get_path('platlib')}\n")
 
     def run(program: str, *arguments: str) -> str:
@@ -79,9 +65,18 @@ def installed(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Callab
     return run
 
 
+def _take_compiled(source: Path, installed: Path) -> None:
+    """Kernels that were compiled for the checkout, which takes half a minute; numba goes by their sources' times."""
+    if (source / "__pycache__").is_dir():
+        for file in source.glob("*.py"):
+            shutil.copystat(file, installed / file.name)
+        uncompiled = shutil.ignore_patterns("*.pyc")
+        shutil.copytree(source / "__pycache__", installed / "__pycache__", ignore=uncompiled, dirs_exist_ok=True)
+
+
 def _run(command: list[object], cwd: Path | None = None, **variables: str) -> str:
     """What it prints; nothing of this process's environment says where r2k or its data is."""
-    told = ("R2K_", "DAGSTER_HOME", "PYTHONPATH", "XDG_")
+    told = ("R2K_", "DAGSTER_HOME", "PYTHONPATH", "XDG_", "MAKE", "MFLAGS")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(told)}
     done = subprocess.run(
         [*map(str, command)], cwd=cwd, env=environment | variables, capture_output=True, text=True, check=False
@@ -111,6 +106,8 @@ def test_wheel_answers_from_any_folder_and_keeps_its_data_with_the_user(installe
     assert packages.name == "site-packages"
     assert not packages.is_relative_to(PROJECT)
     assert digest == code_digest(), "installed, it is the same program: no table is built anew for it"
+    version = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    assert installed("r2k", "--version").endswith(f" {version}\n")
     before = {*packages.iterdir()}
 
     assert json.loads(installed("r2k", "run", "--json"))["ok"]
