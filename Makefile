@@ -19,7 +19,7 @@ LOCK   := $(BIN)/uv pip compile pyproject.toml - $(PINS)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run ui test chaos test-bi lint bench lock clean chromium postgresql faketime
+.PHONY: help run ui test chaos test-bi lint bench release lock clean chromium postgresql faketime
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name what; do printf '  make %-7s %s\n' "$$name" "$$what"; done
@@ -48,6 +48,13 @@ lint: $(VENV)/.dev ## ruff and mypy
 bench: $(VENV)/.dev ## ours against peers, side by side
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python "$$file" $(ARGS) || exit 1; done
 
+# The wheel is built from the sdist, apart from the checkout: no leftover of an earlier build gets into it.
+release: $(VENV)/.runtime ## sdist and wheel, in dist/
+	@rm -rf dist *.egg-info
+	@$(BIN)/python -c 'from setuptools import build_meta; build_meta.build_sdist("dist")' >/dev/null
+	@$(PIP) wheel --no-deps --no-build-isolation --no-index --wheel-dir dist dist/*.tar.gz
+	@ls dist/*
+
 lock: | $(BIN)/pip ## pin pyproject.toml's dependencies anew; ARGS=--upgrade for the newest ones
 	@$(PIP) install 'uv>=0.13'
 	@echo 'setuptools>=77' | $(LOCK) --extra dev --output-file requirements-dev.lock $(ARGS)
@@ -55,7 +62,7 @@ lock: | $(BIN)/pip ## pin pyproject.toml's dependencies anew; ARGS=--upgrade for
 	@$(BIN)/uv pip compile bi/superset/requirements.in $(PINS) --output-file bi/superset/requirements.lock $(ARGS)
 
 clean: ## remove the environment and caches; the lake stays
-	rm -rf $(VENV) $(BI) .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info tests/artifacts
+	rm -rf $(VENV) $(BI) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info tests/artifacts
 	find r2k_pipeline tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 # Where the packages of the system are missing, root on Debian gets them; anybody else is told their names.

@@ -32,7 +32,7 @@ class Cost:
 def measure(command: list[str], home: Path, scratch: Path) -> Cost:
     """Run `command` with its own Dagster storage in `home`; a failure ends the benchmark with its output."""
     home.mkdir(exist_ok=True)
-    (home / "dagster.yaml").write_bytes((PROJECT / "dagster.yaml").read_bytes())
+    (home / "dagster.yaml").write_bytes((PROJECT / "r2k_pipeline" / "orchestration" / "dagster.yaml").read_bytes())
     # Byte code is kept for both sides, as after an installation, whatever this shell says about it.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     environment |= {"DAGSTER_HOME": str(home), "PYTHONPYCACHEPREFIX": str(scratch / "byte_code")}

@@ -268,7 +268,7 @@ def doctor(as_json: bool, online: bool, **options: Any) -> None:
     """Look for what is wrong: settings, lock, files, warehouse, fetches, rows in doubt; with the next command."""
     from r2k_pipeline.report.doctor import examine  # noqa: PLC0415
 
-    findings = examine(settings_of(**options), online=online)
+    findings = examine(settings_of(**options), lake_option=options["lake"], online=online)
     if as_json:
         click.echo(json.dumps([finding.as_dict() for finding in findings], indent=2))
     else:

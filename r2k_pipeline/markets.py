@@ -15,8 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from r2k_pipeline.contracts.cot import CONTRACT_CODE
 from r2k_pipeline.contracts.prices import SYMBOL
 from r2k_pipeline.mistakes import say_mistakes
+from r2k_pipeline.shipped import shipped
 
-SHIPPED: Final = Path(__file__).with_name("markets.toml")
+SHIPPED: Final = shipped("markets.toml")
 MarketId = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,15}$")]
 Symbol = Annotated[str, StringConstraints(pattern=SYMBOL)]
 

@@ -13,6 +13,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
+from platformdirs import user_data_path
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
@@ -26,9 +27,7 @@ from pydantic_settings import (
 from r2k_pipeline.contracts.cot import REPORT_TYPES
 from r2k_pipeline.mistakes import nearest, say_mistakes
 from r2k_pipeline.moments import read_moment
-
-PROJECT: Final = Path(__file__).resolve().parents[1]
-"""The checkout: sql/, workspace.yaml and dagster.yaml live beside the package."""
+from r2k_pipeline.shipped import CHECKOUT
 
 FILE: Final = "r2k.toml"
 SourceName = Literal["sample", "files", "live"]
@@ -53,6 +52,11 @@ def _listed(said: object) -> object:
     return json.loads(said) if said.lstrip().startswith("[") else [part.strip() for part in said.split(",")]
 
 
+def _usual_lake() -> Path:
+    """`data_lake` of the checkout, the user's data folder where r2k is installed."""
+    return CHECKOUT / "data_lake" if CHECKOUT else user_data_path("r2k", appauthor=False)
+
+
 ReportType = Annotated[str, AfterValidator(_is_report_type)]
 MemoryLimit = Annotated[str, AfterValidator(_is_size)]
 Listed = BeforeValidator(_listed)
@@ -69,7 +73,7 @@ class Settings(BaseSettings):
 
     source: SourceName = "sample"
     files: Path | None = Field(None, description="folder of downloaded files, for source `files`")
-    lake: Path = Field(PROJECT / "data_lake", description="where all data goes; one folder a source below it")
+    lake: Path = Field(default_factory=_usual_lake, description="where all data goes; one folder a source below it")
     markets: Path | None = Field(None, description="a markets.toml of your own, added to the shipped one")
     as_of: Moment | None = Field(None, description="rebuild as known at this moment; default: now")
     report_types: Annotated[tuple[ReportType, ...], NoDecode, Listed] = Field(
@@ -153,13 +157,28 @@ OPTIONS: Final = {"query_seconds": "--seconds"}
 """Settings whose option on the command line has a shorter name."""
 
 
+def why_this_lake(settings: Settings, option: Path | None) -> str:
+    """What decided where the lake is; `option`: what was said on the command line."""
+    if "lake" in settings.model_fields_set:
+        return f"as {_written('lake', {} if option is None else {'lake': option})} says"
+    if CHECKOUT:
+        return "in the checkout that r2k runs from, as nothing else was said"
+    return "in the user's data folder, as r2k is installed and nothing else was said"
+
+
 def _said(error: ValidationError, given: Mapping[str, Any]) -> Iterator[str]:
-    variables = {name: variable for variable, name in _variables().items() if os.environ[variable]}
     for mistake in say_mistakes(error, Settings):
         name = re.split(r"[.: ]", mistake, maxsplit=1)[0]
         rest = mistake.removeprefix(name)
-        option = OPTIONS.get(name, f"--{name.replace('_', '-')}")
-        yield (option if name in given else variables.get(name, f"{FILE}: {name}")) + rest
+        yield _written(name, given) + rest
+
+
+def _written(name: str, given: Mapping[str, Any]) -> str:
+    """The option, variable or line of the file that a setting's value is from."""
+    if name in given:
+        return OPTIONS.get(name, f"--{name.replace('_', '-')}")
+    variables = {setting: variable for variable, setting in _variables().items() if os.environ[variable]}
+    return variables.get(name, f"{FILE}: {name}")
 
 
 def _variables() -> dict[str, str]:

@@ -38,6 +38,7 @@ RANKS: Final = {
     "holes": 1,
     "mistakes": 0,
     "moments": 0,
+    "shipped": 0,
     "settings": 1,
     "markets": 1,
     **dict.fromkeys(("sources", "transforms", "lake", "records", "sql_models", "warehouse", "postgresql", "claims"), 2),

@@ -8,9 +8,8 @@ from typing import Final, NamedTuple
 
 import r2k_pipeline.contracts  # noqa: F401  (fills TABLES)
 from r2k_pipeline.contracts.table import TABLES
-from r2k_pipeline.settings import PROJECT
+from r2k_pipeline.shipped import shipped
 
-SQL: Final = PROJECT / "sql"
 _KNOWN: Final = "known_at <= getvariable('known')"
 _STANDING: Final = f"{_KNOWN} and (superseded_at is null or superseded_at > getvariable('known'))"
 _BARS: Final = "staging.market_bars"
@@ -68,7 +67,7 @@ def known_views(relations: Mapping[str, str]) -> Iterator[str]:
         yield f"create view {name} as select {columns} from {relations[view.source]} where {view.where}"
     for name in _BARE:
         yield f"create view {name} as from {relations[name]}"
-    yield (SQL / "macros" / "data_ends.sql").read_text("utf-8")
+    yield shipped("sql/macros/data_ends.sql").read_text("utf-8")
 
 
 def _as_it_was(columns: Sequence[str]) -> Iterator[str]:

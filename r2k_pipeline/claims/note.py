@@ -27,8 +27,9 @@ from pydantic import (
 from r2k_pipeline.claims.shown import printable, why_not_shown
 from r2k_pipeline.mistakes import say_mistakes
 from r2k_pipeline.moments import session_of
+from r2k_pipeline.shipped import shipped
 
-SHIPPED: Final = Path(__file__).parents[1] / "notes"
+SHIPPED: Final = shipped("notes")
 LARGEST_BYTES: Final = 1_000_000
 NEXT: Final = "next: columns are in docs/tables.md, keys in docs/claims.md"
 

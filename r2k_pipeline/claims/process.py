@@ -10,11 +10,11 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from multiprocessing.connection import Pipe
-from pathlib import Path
 from typing import Any, Final
 
 from r2k_pipeline.claims.bounds import GRACE_SECONDS, QueryError, ShortError
 from r2k_pipeline.claims.serving import REFUSED, ROWS, SHORT, Setup
+from r2k_pipeline.shipped import PACKAGE
 
 START_SECONDS: Final = 60.0
 """To import what it needs and to open the tables; some tenths of a second on a machine that is not busy."""
@@ -23,7 +23,6 @@ COMMAND: Final = (
     "import importlib; importlib.import_module(sys.argv[3]).serve()"
 )
 """What it runs: without numpy, which pyarrow would load where it finds it, and 0.1 s and buffers for its threads."""
-PACKAGES: Final = str(Path(__file__).parents[2])
 
 
 class StartError(RuntimeError):
@@ -95,7 +94,7 @@ class BoundedProcess:
         self._pipe, theirs = Pipe()
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603  (this Python, our own code)
-                [sys.executable, "-P", "-c", COMMAND, str(theirs.fileno()), PACKAGES, self._module],
+                [sys.executable, "-P", "-c", COMMAND, str(theirs.fileno()), str(PACKAGE.parent), self._module],
                 pass_fds=[theirs.fileno(), *self._streams],
                 env=os.environ | {"POLARS_MAX_THREADS": "1"},  # a thread's stack counts as memory
                 stdin=subprocess.DEVNULL,

@@ -19,7 +19,8 @@ from sqlalchemy.exc import DBAPIError
 from r2k_pipeline.lake import LakeError
 from r2k_pipeline.orchestration.event_log import KeptEventLog
 from r2k_pipeline.records import EVENTS, home_of, why_not_kept
-from r2k_pipeline.settings import PROJECT, Settings
+from r2k_pipeline.settings import Settings
+from r2k_pipeline.shipped import shipped
 
 CONFIG: Final = "dagster.yaml"
 
@@ -55,7 +56,7 @@ def _ref(home: Path, writes_one_run: bool) -> InstanceRef:
         "config": {"base_dir": str(home / EVENTS)},
     }
     overrides = {"event_log_storage": log} if writes_one_run else {}
-    return InstanceRef.from_dir(str(home), config_dir=str(PROJECT), overrides=overrides)
+    return InstanceRef.from_dir(str(home), config_dir=str(shipped("orchestration")), overrides=overrides)
 
 
 @contextmanager

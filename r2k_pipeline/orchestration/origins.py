@@ -6,16 +6,16 @@ Belongs here: the digests, and which of their parts differ. Not here: what a dif
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from pathlib import Path
 from typing import Final
 
+from r2k_pipeline.markets import SHIPPED as MARKETS
 from r2k_pipeline.markets import Market
-from r2k_pipeline.settings import PROJECT, Settings
+from r2k_pipeline.settings import Settings
+from r2k_pipeline.shipped import PACKAGE, shipped
+from r2k_pipeline.sources.corrections import SHIPPED as CORRECTIONS
+from r2k_pipeline.sources.release_calendar import LEDGER
 
-PACKAGE: Final = Path(__file__).parents[1]
-LEDGER: Final = PACKAGE / "sources" / "cot_releases.toml"
-CORRECTIONS: Final = PACKAGE / "corrections.toml"
-BESIDE: Final = (LEDGER, CORRECTIONS, PACKAGE / "markets.toml")
+BESIDE: Final = (LEDGER, CORRECTIONS, MARKETS)
 """Data that has a digest of its own: a new line in it is no change of the program."""
 SETTINGS: Final = ("first_year", "profile_since", "report_types")
 """Settings that tables depend on; beside them the contents of the corrections."""
@@ -43,11 +43,13 @@ def changed_parts(before: str, after: str) -> Iterator[str]:
 
 @cache
 def code_digest() -> str:
-    """Digest over the program's sources, its .toml files and its SQL; computed once a process."""
+    """Digest over the program's sources, its .toml files and its SQL, installed or not; computed once a process."""
     digest = hashlib.sha256()
-    files = {*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.toml"), *(PROJECT / "sql").rglob("*.sql")}
-    for file in sorted(files.difference(BESIDE)):
-        digest.update(str(file.relative_to(PROJECT)).encode() + b"\0" + file.read_bytes())
+    sql = shipped("sql")
+    code = {*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.toml")}.difference(BESIDE)
+    for file in [*sorted(code), *sorted(sql.rglob("*.sql"))]:
+        folder = sql if file.is_relative_to(sql) else PACKAGE
+        digest.update(str(file.relative_to(folder.parent)).encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()[:16]
 
 

@@ -26,12 +26,12 @@ from r2k_pipeline.orchestration.findings import findings_model, read_checks
 from r2k_pipeline.orchestration.observed_releases import observe_releases
 from r2k_pipeline.orchestration.run import Run
 from r2k_pipeline.orchestration.told import Growth
-from r2k_pipeline.settings import PROJECT
+from r2k_pipeline.shipped import shipped
 from r2k_pipeline.sources.release_calendar import build_cot_releases
 from r2k_pipeline.sql_models import SqlModel, read_models, run_model
 from r2k_pipeline.transforms.setups import read_setups
 
-SQL: Final = PROJECT / "sql"
+SQL: Final = shipped("sql")
 DAYS_AHEAD: Final = timedelta(days=400)
 """How far sessions look ahead."""
 MARKETS_AT_ONCE: Final = range(8, 41)

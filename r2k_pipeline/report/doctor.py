@@ -6,6 +6,7 @@ Belongs here: one finding per thing examined. Not here: repairs.
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import duckdb
@@ -19,7 +20,7 @@ from r2k_pipeline.raw_check import lost_rows
 from r2k_pipeline.records import examine_records, home_of
 from r2k_pipeline.report.status import read_status
 from r2k_pipeline.report.version import of_this_version
-from r2k_pipeline.settings import Settings
+from r2k_pipeline.settings import Settings, why_this_lake
 from r2k_pipeline.warehouse import differing_tables, open_warehouse
 
 EXAMPLES: Final = 3
@@ -55,11 +56,15 @@ class Finding:
         return f"{state if self.ok else 'FAIL':6}{self.what:12}{self.detail}"
 
 
-def examine(settings: Settings, *, online: bool = False) -> list[Finding]:
-    """All findings, the good ones too; with `online` also the newest report against the CFTC's API."""
+def examine(settings: Settings, *, lake_option: Path | None = None, online: bool = False) -> list[Finding]:
+    """All findings, the good ones too; with `online` also the newest report against the CFTC's API.
+
+    `lake_option`: the lake as it was said on the command line.
+    """
     lake = Lake.of(settings.lake, settings.source, settings.as_of)
     published = _warehouse(lake)
-    found = [*_markets(settings), _holder(lake), _records(settings), *_or_why("lake", _files(lake)), published]
+    place = Finding("place", True, f"{settings.lake}, {why_this_lake(settings, lake_option)}")
+    found = [place, *_markets(settings), _holder(lake), _records(settings), *_or_why("lake", _files(lake)), published]
     if published.ok:
         found += [*_or_why("tables", _tables(settings, lake)), *_fetches(settings), *examine_findings(lake)]
     return [*found, *(_or_why("online", _against_api(settings, lake)) if online else ())]

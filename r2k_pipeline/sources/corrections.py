@@ -17,9 +17,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from r2k_pipeline.contracts.prices import ROUNDING, SYMBOL, PriceBars
 from r2k_pipeline.mistakes import say_mistakes
+from r2k_pipeline.shipped import shipped
 from r2k_pipeline.sources.screening import Screened, screen
 
-SHIPPED: Final = Path(__file__).parents[1] / "corrections.toml"
+SHIPPED: Final = shipped("corrections.toml")
 CORRECTIONS: Final = "corrections"
 """What the fetch log and `r2k accept` call corrections.toml."""
 BY_CORRECTION: Final = f"{CORRECTIONS}: "

@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from itertools import count, takewhile
-from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -19,14 +18,16 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from r2k_pipeline.contracts.cot import CotReleases
+from r2k_pipeline.shipped import shipped
 
+LEDGER: Final = shipped("sources/cot_releases.toml")
+"""What is documented of releases: a line an exception."""
 FIRST_REPORT: Final = date(2006, 6, 13)
 """The first report of Traders in Financial Futures."""
 NEW_YORK: Final = ZoneInfo("America/New_York")
 RELEASE_TIME: Final = time(15, 30)
 """New York time of a release (CFTC release schedule)."""
 
-_FILE: Final = Path(__file__).with_name("cot_releases.toml")
 _MONDAY, _TUESDAY, _WEDNESDAY, _THURSDAY, _FRIDAY, _SATURDAY, _SUNDAY = range(7)
 _DAY: Final = timedelta(days=1)
 _WEEK: Final = timedelta(days=7)
@@ -77,7 +78,7 @@ def _instant(local: date) -> datetime:
 
 @cache
 def _ledger() -> _Ledger:
-    tables = tomllib.loads(_FILE.read_text("utf-8"))
+    tables = tomllib.loads(LEDGER.read_text("utf-8"))
     releases = [
         Release(report_date, _instant(released), group["basis"], group["reason"], group["provenance"])
         for group in tables["release"]

@@ -15,8 +15,9 @@ from sqlglot import exp
 
 from r2k_pipeline.contracts.marts import PositioningVsTechnicals
 from r2k_pipeline.mistakes import say_mistakes
+from r2k_pipeline.shipped import shipped
 
-SHIPPED: Final = Path(__file__).parents[1] / "setups.toml"
+SHIPPED: Final = shipped("setups.toml")
 SOURCE: Final = "joined"
 """The CTE whose rows are named; it has every column of the mart but those that are named here."""
 NAMED: Final = ("setup", "setup_fact_1", "setup_fact_2", "setup_fact_3", "setups_held")

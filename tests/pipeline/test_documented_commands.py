@@ -40,6 +40,7 @@ ELSEWHERE: Final = {
     r"duckdb(\.connect\(| -readonly ).*": ("tests/unit/test_warehouse.py",),
     SUPERSET: ("tests/bi/superset_server.py", "tests/bi/test_superset.py"),
     r"r2k report.*": ("tests/unit/test_site.py",),
+    r"pipx install dist/\*\.whl": ("tests/pipeline/test_wheel.py",),
     r"dagster dev -w workspace\.yaml": ("tests/browser/test_dagster_ui.py",),
     r"python benchmarks/\w+\.py": ("benchmarks",),
     r"marimo edit notebooks/explore\.py": ("tests/pipeline/test_notebook.py",),

@@ -13,14 +13,14 @@ import polars as pl
 
 from r2k_pipeline.contracts import reference
 from r2k_pipeline.contracts.table import TABLES, Table
-from r2k_pipeline.settings import PROJECT
+from r2k_pipeline.shipped import shipped
 from r2k_pipeline.sql_models import read_models, run_model
 from r2k_pipeline.transforms.setups import read_setups
 
 Row = Mapping[str, Any]
 Given = Mapping[type[Table], Sequence[Row]]
 
-MODELS: Final = {model.name: model for model in read_models(PROJECT / "sql")}
+MODELS: Final = {model.name: model for model in read_models(shipped("sql"))}
 LOADED: Final = "2010-01-01T00:00Z"
 """When a row was recorded unless a test says otherwise: one bulk load, before anything the tests are about."""
 RUT: Final = {"market": "RUT", "name": "Russell 2000", "calendar": "XNYS", "contract_multiplier_usd": 50.0}

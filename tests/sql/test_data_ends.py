@@ -10,7 +10,7 @@ from r2k_pipeline.contracts.cot import CotReleases
 from r2k_pipeline.contracts.marts import Markets, PositioningVintages, Sessions
 from r2k_pipeline.contracts.prices import PriceVintages
 from r2k_pipeline.holes import GRACE, End, is_missed, read_ends, say_holes
-from r2k_pipeline.settings import PROJECT
+from r2k_pipeline.shipped import shipped
 from tests.sql.rows import Given, Row, rows_of
 
 DAYS = ("05", "06", "07", "10", "11", "12", "13", "14")
@@ -74,7 +74,7 @@ def warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
         for table, given in ROWS.items():
             connection.register("given", rows_of(table, given).to_arrow())
             connection.execute(f"create table {table.dotted()} as from given")
-        connection.execute((PROJECT / "sql" / "macros" / "data_ends.sql").read_text("utf-8"))
+        connection.execute(shipped("sql/macros/data_ends.sql").read_text("utf-8"))
         yield connection
 
 

@@ -20,7 +20,7 @@ from r2k_pipeline.contracts.marts import (
     WeeklyPositioning,
 )
 from r2k_pipeline.contracts.prices import MarketBars, PriceActionVintages, PriceVintages
-from r2k_pipeline.settings import PROJECT
+from r2k_pipeline.shipped import shipped
 from tests.sql.rows import Given, Row, rows_of
 
 
@@ -142,7 +142,7 @@ def warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
         for table, given in rows.items():
             connection.register("given", rows_of(table, given).to_arrow())
             connection.execute(f"create table {table.dotted()} as from given")
-        for macro in sorted((PROJECT / "sql" / "macros").glob("*.sql")):
+        for macro in sorted(shipped("sql/macros").glob("*.sql")):
             connection.execute(macro.read_text("utf-8"))
         yield connection
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from pandas.tseries.holiday import USFederalHolidayCalendar
 
 from r2k_pipeline.contracts.cot import CotReleases
-from r2k_pipeline.sources import release_calendar
 from r2k_pipeline.sources.release_calendar import (
+    LEDGER,
     build_cot_releases,
     closure,
     federal_holidays,
@@ -197,7 +197,7 @@ def test_ledger_satisfies_its_contract_and_never_runs_backwards() -> None:
 
 
 def test_every_line_of_the_data_file_has_its_place_in_the_calendar() -> None:
-    tables = tomllib.loads(Path(release_calendar.__file__).with_name("cot_releases.toml").read_text("utf-8"))
+    tables = tomllib.loads(LEDGER.read_text("utf-8"))
     documented = [report_date for group in tables["release"] for report_date, _ in group["days"]]
     assert len(documented) == len(set(documented))
     assert set(documented) | {entry["report_date"] for entry in tables["as_of"]} <= set(report_dates(UNTIL))

@@ -8,7 +8,8 @@ import pytest
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
-from r2k_pipeline.settings import PROJECT, Settings, read_settings
+from r2k_pipeline.settings import Settings, read_settings, why_this_lake
+from tests.documents import PROJECT
 
 
 @pytest.fixture(autouse=True)
@@ -20,11 +21,21 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_without_anything_said_it_is_the_sample_in_the_checkout() -> None:
+def test_without_anything_said_it_is_the_sample_in_the_checkout() -> None:  # installed: pipeline/test_wheel.py
     settings = Settings()
+    assert why_this_lake(settings, None).startswith("in the checkout")
     assert settings.source == "sample"
     assert settings.lake == PROJECT / "data_lake"
     assert settings.as_of is None
+
+
+def test_what_decided_where_the_lake_is_can_be_told(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (elsewhere / "r2k.toml").write_text('lake = "from_file"\n')
+    assert why_this_lake(read_settings(), None) == "as r2k.toml: lake says"
+    monkeypatch.setenv("R2K_LAKE", "from_variable")
+    assert why_this_lake(read_settings(), None) == "as R2K_LAKE says"
+    option = Path("from_option")
+    assert why_this_lake(read_settings(lake=option), option) == "as --lake says"
 
 
 def test_arguments_win_over_environment_and_environment_over_file(

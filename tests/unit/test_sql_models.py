@@ -9,11 +9,11 @@ import pytest
 
 import r2k_pipeline.contracts  # noqa: F401  (fills TABLES)
 from r2k_pipeline.contracts.table import LAYERS, TABLES
-from r2k_pipeline.settings import PROJECT
+from r2k_pipeline.shipped import shipped
 from r2k_pipeline.sql_models import SqlModel, read_models, run_model
 from r2k_pipeline.transforms.setups import read_setups
 
-SHIPPED = [model for model in read_models(PROJECT / "sql") if model.name.split(".")[0] in LAYERS]
+SHIPPED = [model for model in read_models(shipped("sql")) if model.name.split(".")[0] in LAYERS]
 DOUBLES = SqlModel("marts.doubles", "-- why\nselect market, close * 2 as close\nfrom features.bars\norder by market\n")
 
 

@@ -6,7 +6,6 @@ disk (publish.py), pictures (pictures.py).
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 import jinja2
@@ -15,8 +14,9 @@ from r2k_pipeline.report.site.edition import Edition
 from r2k_pipeline.report.site.narrative import Told
 from r2k_pipeline.report.site.pictures import Picture
 from r2k_pipeline.report.site.tables import DataTable
+from r2k_pipeline.shipped import shipped
 
-TEMPLATES: Final = Path(__file__).parent / "templates"
+TEMPLATES: Final = shipped("report/site/templates")
 INDEX: Final = "index.html"
 
 

@@ -7,14 +7,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any, Final
 
 from r2k_pipeline.report.charts.figure import Figure
 from r2k_pipeline.report.charts.theme import DARK, LIGHT
 from r2k_pipeline.report.site.tables import slug
+from r2k_pipeline.shipped import shipped
 
-ASSETS: Final = Path(__file__).parent / "assets"
+ASSETS: Final = shipped("report/site/assets")
 SCALE: Final = 1.0
 """Pixels of a picture to a point: 120 to the inch on paper, and the site of four markets stays well below 3 MB."""
 
