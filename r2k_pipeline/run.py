@@ -14,6 +14,7 @@ from r2k_pipeline.lake import Lake, LakeError
 from r2k_pipeline.markets import Market, read_markets
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.sources.protocol import CotSource, PriceSource
+from r2k_pipeline.told import told_of
 from r2k_pipeline.transforms.replay import Told
 
 Clock = Callable[[], datetime]
@@ -63,9 +64,7 @@ class Run:
     @cached_property
     def told(self) -> Told | None:
         """The markets whose features go on from the last generation; to be asked once staging.market_bars is built."""
-        from r2k_pipeline.orchestration.told import told_of  # noqa: PLC0415  (it takes a run)
-
-        return told_of(self)
+        return told_of(self.lake, self.settings, self.markets, self.as_of)
 
     def stamp(self) -> datetime:
         """Now, but never at or before an earlier stamp of this lake: a clock that ran backwards adds no past."""

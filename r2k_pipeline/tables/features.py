@@ -13,8 +13,8 @@ import polars as pl
 
 from r2k_pipeline.contracts import indicators, levels, marts, prices, profiles
 from r2k_pipeline.contracts.table import Table
-from r2k_pipeline.orchestration.run import Run
-from r2k_pipeline.orchestration.told import Growth, grown, told_rows
+from r2k_pipeline.run import Run
+from r2k_pipeline.told import Growth, grown, told_rows
 from r2k_pipeline.transforms.replay import (
     BuildFacts,
     as_first_known,
@@ -93,7 +93,7 @@ def _replayed(
     bars, told = run.lake.read(prices.MarketBars), run.told
     if told and not run.lake.published_files(table.dotted()):
         told = None
-    return grown(run, table, replay(bars, build, table.create_empty(), reads_volume=reads_volume, told=told), told)
+    return grown(run.lake, table, replay(bars, build, table.create_empty(), reads_volume=reads_volume, told=told), told)
 
 
 def _replayed_facts(
@@ -101,7 +101,7 @@ def _replayed_facts(
 ) -> pl.DataFrame:
     """All facts of a table of bars; those of markets that go on as they were told."""
     bars, told = run.lake.read(prices.MarketBars), run.told
-    rows = None if told is None else told_rows(run, table, told)
+    rows = None if told is None else told_rows(run.lake, table, told)
     return replay_facts(
         bars, build, table.create_empty(), dated, identity, reads_volume=reads_volume, told=told, told_rows=rows
     )

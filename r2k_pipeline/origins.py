@@ -12,7 +12,7 @@ from typing import Final
 from r2k_pipeline.markets import Market
 from r2k_pipeline.settings import PROJECT, Settings
 
-PACKAGE: Final = Path(__file__).parents[1]
+PACKAGE: Final = Path(__file__).parent
 LEDGER: Final = PACKAGE / "sources" / "cot_releases.toml"
 CORRECTIONS: Final = PACKAGE / "corrections.toml"
 BESIDE: Final = (LEDGER, CORRECTIONS, PACKAGE / "markets.toml")
