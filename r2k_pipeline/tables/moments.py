@@ -63,8 +63,9 @@ def looks_of(run: Run, derived: DerivedTable) -> str:
         return _digest(log)
     found = []
     for name in (name for name in derived.upstreams if name.startswith("raw.") and name != meta.FetchLog.dotted()):
-        last = run.lake.read(TABLES[name], ["recorded_at"])["recorded_at"].max()
-        found.append(log.filter(pl.col("table_name") == name, pl.col("fetched_at") <= last))
+        rows = run.lake.read(TABLES[name], ["recorded_at"])
+        if rows.height:
+            found.append(log.filter(pl.col("table_name") == name, pl.col("fetched_at") <= rows["recorded_at"].max()))
     return _digest(pl.concat(found)) if found else ""
 
 
