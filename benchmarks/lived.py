@@ -26,12 +26,13 @@ use_one_polars_thread()  # as the program does
 
 from run import REAL, Cost, measure  # noqa: E402
 
+from r2k_pipeline.build import Outcome  # noqa: E402
 from r2k_pipeline.lake import Lake  # noqa: E402
 from r2k_pipeline.markets import read_markets  # noqa: E402
 from r2k_pipeline.settings import Settings  # noqa: E402
 from tests.lived.events import Event, Missing, Revised, Split  # noqa: E402
 from tests.lived.life import Clock, Life, new_york  # noqa: E402
-from tests.lived.refresh import Spent, build, fetch  # noqa: E402
+from tests.lived.refresh import build, fetch  # noqa: E402
 from tests.lived.told import copy_of_raw, differences, published_tables  # noqa: E402
 from tests.lived.vendor import Desk, Truth, Vendor, session_moments  # noqa: E402
 
@@ -158,11 +159,11 @@ def run_day(life: Life) -> None:
 
 def build_tables(life: Life) -> None:
     """All tables from what raw holds."""
-    spent: dict[str, Spent] = {}
+    spent: dict[str, Outcome] = {}
     if failed := build(life.run(), spent):
         sys.exit("\n".join(failed))
     features = [seconds for name, seconds in spent.items() if name.startswith("features.")]
-    Path(FEATURES).write_text(json.dumps([sum(s.wall for s in features), sum(s.cpu for s in features)]))
+    Path(FEATURES).write_text(json.dumps([sum(s.seconds for s in features), sum(s.cpu_seconds for s in features)]))
 
 
 def run_part(part: str, files: str, count: str, scratch: str, lake: str, first: str, last: str) -> None:

@@ -119,8 +119,12 @@ def table(rounds: list[dict[str, Cost]]) -> str:
             for unit in ("wall", "cpu")
         )
         lines.append(f"| {name} | {wall:.2f} | {cpu:.2f} | {peak:.0f} | {walls:.2f} | {cpus:.2f} |")
-    again = statistics.median(r["second run"].wall / r["first run"].wall for r in rounds)
-    return "\n".join([*lines, "", f"second run / first run: {again:.2f} (wall, median of {len(rounds)} pairs)"])
+    wall, cpu = (
+        statistics.median(getattr(r["second run"], unit) / getattr(r["first run"], unit) for r in rounds)
+        for unit in ("wall", "cpu")
+    )
+    said = f"second run / first run: {wall:.2f} wall, {cpu:.2f} CPU (medians of {len(rounds)} pairs)"
+    return "\n".join([*lines, "", said])
 
 
 def main(files: str = str(REAL), rounds: str = "3") -> None:

@@ -116,8 +116,8 @@ def run(as_json: bool, **options: Any) -> None:
 def ui(port: int, **options: Any) -> None:
     """The Dagster UI on 127.0.0.1, with the chosen source."""
     settings = settings_of(**options)
-    from r2k_pipeline.orchestration.run import Run  # noqa: PLC0415
     from r2k_pipeline.orchestration.ui import serve_ui  # noqa: PLC0415
+    from r2k_pipeline.run import Run  # noqa: PLC0415
 
     # All of them: the processes that run the steps know of no argument.
     chosen = settings.model_dump(mode="json", exclude_none=True)
@@ -153,8 +153,8 @@ def accept(item: str, **options: Any) -> None:
     """Take what `r2k status` lists as held: the rows of ITEM (a symbol, a report file), or the `restatement`; or go on
     with `raw` as it is, without files that are gone or damaged.
     """
-    from r2k_pipeline.orchestration.acceptance import accept_held, accept_raw, accept_restatement  # noqa: PLC0415
-    from r2k_pipeline.orchestration.run import Run  # noqa: PLC0415
+    from r2k_pipeline.log.acceptance import accept_held, accept_raw, accept_restatement  # noqa: PLC0415
+    from r2k_pipeline.run import Run  # noqa: PLC0415
 
     settings = settings_of(**options)
     run = Run(settings, Lake.of(settings.lake, settings.source), markets=())

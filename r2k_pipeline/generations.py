@@ -1,7 +1,7 @@
 """Published generations: a folder each, with the DuckDB file and the Parquet of all tables, behind one link.
 
 Belongs here: how a generation is put on disk, found, kept and removed. Not here: whether it may be published
-(orchestration/gate.py), how the DuckDB file is made and opened (warehouse.py).
+(gate.py), how the DuckDB file is made and opened (warehouse.py).
 """
 
 from collections.abc import Collection, Mapping, Sequence

@@ -121,6 +121,15 @@ class Lake:
             reason = str(error).splitlines()[0]
             raise LakeError(f"{table.dotted()}: cannot read {files[0].parent}: {reason}; next: {remedy}") from error
 
+    def version(self, table: type[Table]) -> str:
+        """A digest of the content of a table."""
+        return self.version_of(table.dotted())
+
+    def version_of(self, table: str) -> str:
+        """A digest of the content of `layer.name`: of its files' names and bytes; the same where it has none."""
+        named = "".join(f"{file.name} {_digest_of(file)}\n" for file in self.files(table))
+        return _digest(named.encode())
+
     def count(self, table: type[Table]) -> int:
         """Rows of a table, by the footers of its files."""
         return sum(pq.read_metadata(file).num_rows for file in self.files(table.dotted()))

@@ -1,7 +1,7 @@
 """Told rows of two generations held against each other, and the restatement that waits where they differ.
 
 Belongs here: the comparison of one table, the file of what waits. Not here: when it is compared and what made it
-differ (orchestration/gate.py, causes.py), the log of restatements that were accepted (contracts/restatements.py).
+differ (gate.py, causes.py), the log of restatements that were accepted (contracts/restatements.py).
 """
 
 import filecmp

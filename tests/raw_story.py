@@ -14,14 +14,14 @@ from pathlib import Path
 
 import polars as pl
 
+from r2k_pipeline import build
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.reference import Sessions
 from r2k_pipeline.contracts.table import TABLES
 from r2k_pipeline.lake import Lake
+from r2k_pipeline.log.ingest import Intake, ingest_prices, ingest_reports
 from r2k_pipeline.markets import CotContract, Market
-from r2k_pipeline.orchestration.ingest import Intake, ingest_prices, ingest_reports
-from r2k_pipeline.orchestration.run import Run
-from r2k_pipeline.orchestration.tables import DerivedTable, derived_tables
+from r2k_pipeline.run import Run
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.sources.protocol import CotDocument, CotSource, PriceAnswer, PriceSource, SourceError
 from r2k_pipeline.sources.sessions import build_sessions
@@ -142,18 +142,9 @@ class Story(Run):
         return built(replay, f"staging.{name}")
 
 
-@cache
-def _tables() -> dict[str, DerivedTable]:
-    return {derived.table.dotted(): derived for derived in derived_tables()}
-
-
 def built(run: Run, name: str) -> pl.DataFrame:
-    table, derived = TABLES[name], _tables()[name]
-    for upstream in derived.upstreams:
-        if not upstream.startswith("raw.") and upstream != Sessions.dotted():
-            built(run, upstream)
-    run.lake.write(table, table.validate(derived.build(run), cast=True))
-    return run.lake.read(table)
+    """A table of the story's lake and what it reads, on the story's own sessions."""
+    return build.built(run, TABLES[name], given=[Sessions])
 
 
 def bars_of(closes: dict[date, float], *, adjusted: float = 1.0) -> pl.DataFrame:

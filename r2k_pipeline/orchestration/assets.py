@@ -5,20 +5,21 @@ computed (tables.py, ingest.py, warehouse publication in publication.py).
 """
 
 from collections.abc import Iterable, Iterator
-from functools import partial
 from typing import Any, Final
 
 import dagster as dg
 import polars as pl
 
+from r2k_pipeline.build import Outcome, build_table
 from r2k_pipeline.contracts.columns import sql_type_of
 from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.prices import PriceActions, PriceBars
 from r2k_pipeline.contracts.reference import MarketSymbols, Sessions
 from r2k_pipeline.contracts.table import Table
-from r2k_pipeline.orchestration.ingest import Intake, ingest_prices, ingest_reports
+from r2k_pipeline.log.ingest import Intake, ingest_prices, ingest_reports
 from r2k_pipeline.orchestration.resources import Pipeline
-from r2k_pipeline.orchestration.tables import DerivedTable, derived_tables
+from r2k_pipeline.origins import code_digest
+from r2k_pipeline.tables.derived import DerivedTable, derived_tables
 
 OWNERS: Final = ["team:r2k"]
 RAW: Final = (PriceBars, PriceActions, CotReports)
@@ -41,6 +42,7 @@ def table_spec(table: type[Table], upstreams: Iterable[str], kind: str, why: str
         asset_key(table),
         deps=sorted(keys),
         group_name=table.layer,
+        code_version=code_digest(),
         kinds={kind, "parquet"},
         owners=OWNERS,
         description="\n\n".join(filter(None, (table.description(), why))),
@@ -93,15 +95,17 @@ def contract_check(table: type[Table]) -> dg.AssetCheckSpec:
     )
 
 
-def checked_against_contract(table: type[Table], frame: pl.DataFrame) -> tuple[pl.DataFrame, dg.AssetCheckResult]:
-    """Valid rows in contract order, and the check's result with failures by rule."""
-    check = partial(dg.AssetCheckResult, check_name="contract", asset_key=asset_key(table))
-    if (fitting := table.fit(frame)) is not None:
-        return fitting, check(passed=True)
-    good, failure = table.filter(frame, cast=True)
-    counts = failure.counts()
-    metadata = {"failed rows by rule": dg.MetadataValue.json(counts), "failed rows": preview(failure.invalid())}
-    return good, check(passed=not counts, metadata=metadata)
+def contract_result(outcome: Outcome) -> dg.AssetCheckResult:
+    """The check's result, with failures by rule."""
+    metadata: dict[str, Any] = {}
+    if outcome.examples is not None:
+        metadata = {
+            "failed rows by rule": dg.MetadataValue.json(dict(outcome.broken)),
+            "failed rows": preview(outcome.examples),
+        }
+    return dg.AssetCheckResult(
+        check_name="contract", asset_key=asset_key(outcome.table), passed=outcome.state != "failed", metadata=metadata
+    )
 
 
 def derived_asset(derived: DerivedTable) -> dg.AssetsDefinition:
@@ -114,21 +118,20 @@ def derived_asset(derived: DerivedTable) -> dg.AssetsDefinition:
         check_specs=[contract_check(table)],
     )
     def build(pipeline: Pipeline) -> Step:
-        run = pipeline.run
-        rows, kept = derived.rows_and_kept(run)
-        frame, check = checked_against_contract(table, rows)
-        yield check
-        if not check.passed:
-            broken = check.metadata["failed rows by rule"].value
-            raise dg.Failure(f"{table.dotted()}: rows break the contract, by rule: {broken}; the old table stays")
-        file = run.lake.write(table, frame, kept)
+        outcome = build_table(pipeline.run, derived)
+        yield contract_result(outcome)
+        if outcome.state == "failed":
+            raise dg.Failure(outcome.message())
+        files = pipeline.run.lake.files(table.dotted())
         yield dg.MaterializeResult(
             asset_key(table),
             metadata={
-                "dagster/row_count": run.lake.count(table),
-                "preview": preview(frame),
-                "path": dg.MetadataValue.path(file),
+                "dagster/row_count": outcome.rows,
+                "state": outcome.state,
+                "preview": preview(pl.scan_parquet(files[-1]).tail(PREVIEW_ROWS).collect()),
+                "path": dg.MetadataValue.path(files[-1] if len(files) == 1 else files[-1].parent),
             },
+            data_version=dg.DataVersion(outcome.version),
         )
 
     return build

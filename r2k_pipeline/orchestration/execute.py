@@ -19,13 +19,13 @@ from dagster._core.utils import make_new_run_id
 from r2k_pipeline.contracts.meta import Generation
 from r2k_pipeline.lake import Lake, LakeError
 from r2k_pipeline.last_run import begin_run, end_run, tell_failures, tell_refused
+from r2k_pipeline.log.beginning import begin
 from r2k_pipeline.orchestration.assets import NOTES
-from r2k_pipeline.orchestration.beginning import begin
 from r2k_pipeline.orchestration.instance import forget_old_runs, open_instance
 from r2k_pipeline.orchestration.launcher import LAKE, end_dead_runs
 from r2k_pipeline.orchestration.outcome import WAREHOUSE, failed_checks, notes_of, required
 from r2k_pipeline.orchestration.resources import Pipeline
-from r2k_pipeline.orchestration.run import Run, now
+from r2k_pipeline.run import Run, now
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.warehouse import open_warehouse
 

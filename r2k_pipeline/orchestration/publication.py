@@ -15,15 +15,15 @@ import polars as pl
 from r2k_pipeline.contracts.meta import Fetches, Generation, Restatements
 from r2k_pipeline.contracts.restatements import Restatements as RestatementLog
 from r2k_pipeline.contracts.table import PUBLISHED_LAYERS
+from r2k_pipeline.gate import RestatementError, pass_gate, published_restatements, record_published
 from r2k_pipeline.generations import folder_name, last_generation, prune, publish_generation, take_over
 from r2k_pipeline.last_run import mark_published
 from r2k_pipeline.orchestration.assets import OWNERS, RAW, asset_key, preview
-from r2k_pipeline.orchestration.gate import RestatementError, pass_gate, published_restatements, record_published
-from r2k_pipeline.orchestration.origins import digests_of
 from r2k_pipeline.orchestration.resources import Pipeline
-from r2k_pipeline.orchestration.run import Run
-from r2k_pipeline.orchestration.tables import SQL, derived_tables
+from r2k_pipeline.origins import digests_of
 from r2k_pipeline.restatement import write_restatement
+from r2k_pipeline.run import Run
+from r2k_pipeline.tables.derived import SQL, derived_tables
 
 PUBLISHED = tuple(d.table for d in derived_tables() if d.table.layer in PUBLISHED_LAYERS)
 BY_PUBLISHING: Final = (Generation, Restatements)

@@ -1,7 +1,7 @@
 """Documented corrections of vendors' bars: reads corrections.toml and applies it to the log.
 
 Belongs here: what one correction says, where it applies, messages for a mistake in the file. Not here: finding
-what needs one, recording the corrected rows (orchestration/ingest.py).
+what needs one, recording the corrected rows (log/ingest.py).
 """
 
 import math

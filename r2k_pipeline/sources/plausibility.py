@@ -2,7 +2,7 @@
 
 Belongs here: pure functions over what was said and what is known; what the log already holds the same way is no doubt
 any more. Not here: the limits (price_bounds.py), files that are wrong whatever they hold (wrong_files.py), holding
-(orchestration/recording.py).
+(log/recording.py).
 """
 
 import math

@@ -1,7 +1,7 @@
 """Screening: what a vendor wrote becomes typed rows of a contract, or refused rows with the rule they broke.
 
 Belongs here: casting, contract rules, duplicates within an answer, and the account of every row.
-Not here: vendor layouts (prices.py, cot.py), comparison with the log (orchestration/ingest.py).
+Not here: vendor layouts (prices.py, cot.py), comparison with the log (log/ingest.py).
 """
 
 from collections.abc import Sequence

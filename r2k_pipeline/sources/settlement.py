@@ -1,7 +1,7 @@
 """When a session's price and its volume have settled at the vendors, by kind of symbol; the schedule follows from it.
 
 Belongs here: the spans of time and the facts behind them. Not here: what is done with a value before it has settled
-(prices.py, orchestration/revisions.py).
+(prices.py, log/revisions.py).
 """
 
 from collections.abc import Iterable

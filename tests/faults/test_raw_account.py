@@ -18,9 +18,9 @@ from click.testing import Result
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.prices import PriceBars
 from r2k_pipeline.lake import Lake, LakeError
-from r2k_pipeline.orchestration.acceptance import accept_held, accept_raw
-from r2k_pipeline.orchestration.beginning import begin
-from r2k_pipeline.orchestration.recording import MADE_UP
+from r2k_pipeline.log.acceptance import accept_held, accept_raw
+from r2k_pipeline.log.beginning import begin
+from r2k_pipeline.log.recording import MADE_UP
 from r2k_pipeline.raw_check import RawError
 from tests.pipeline.command_line import r2k
 from tests.raw_story import Story, at, bars_of, days_of

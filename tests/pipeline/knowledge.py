@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 from datetime import datetime
-from graphlib import TopologicalSorter
 from pathlib import Path
 
 import polars as pl
 
-from r2k_pipeline.orchestration.run import Run
-from r2k_pipeline.orchestration.tables import derived_tables
+from r2k_pipeline import build
+from r2k_pipeline.contracts.table import TABLES
+from r2k_pipeline.run import Run
 from r2k_pipeline.settings import Settings
 
 FEATURES = (
@@ -44,19 +44,10 @@ def run_of(lake: Path, as_of: datetime | None, markets: tuple[str, ...] = (), **
 
 def build_tables(run: Run) -> dict[str, pl.DataFrame]:
     """Every table that the truncation property is about, as known at the run's moment; nothing is fetched."""
-    derived = {table.table.dotted(): table for table in derived_tables()}
-    wanted, order = set(HISTORIES) | set(STANDING) | set(SUMMARIES), TopologicalSorter[str]()
-    while wanted:
-        name = wanted.pop()
-        upstreams = [upstream for upstream in derived[name].upstreams if upstream in derived]
-        order.add(name, *upstreams)
-        wanted |= set(upstreams)
-    built = {}
-    for name in order.static_order():
-        table = derived[name].table
-        built[name] = pl.DataFrame(table.validate(derived[name].build(run), cast=True))
-        run.lake.write(table, built[name])
-    return built
+    wanted = [TABLES[name] for name in (*HISTORIES, *STANDING, *SUMMARIES)]
+    outcomes = list(build.build_tables(run, wanted))
+    assert [outcome.message() for outcome in outcomes if outcome.state == "failed"] == []
+    return {outcome.table.dotted(): run.lake.read(outcome.table) for outcome in outcomes}
 
 
 def known_by(tables: dict[str, pl.DataFrame], name: str, moment: datetime) -> pl.DataFrame:

@@ -15,11 +15,11 @@ from dataframely.exc import SchemaError
 from r2k_pipeline.contracts.levels import LEVEL_SIDES
 from r2k_pipeline.contracts.table import TABLES, Table
 from r2k_pipeline.definitions import defs
-from r2k_pipeline.orchestration import tables
-from r2k_pipeline.orchestration.run import Run
-from r2k_pipeline.orchestration.tables import PUBLISHED_LAYERS, derived_tables
+from r2k_pipeline.run import Run
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.sql_models import read_models, run_model
+from r2k_pipeline.tables import derived as tables
+from r2k_pipeline.tables.derived import PUBLISHED_LAYERS, derived_tables
 from tests.lakes import Published
 from tests.pipeline.command_line import start_r2k
 

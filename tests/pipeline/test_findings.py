@@ -7,18 +7,18 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from r2k_pipeline.build import built
 from r2k_pipeline.contracts.findings import Findings
 from r2k_pipeline.lake import Lake
+from r2k_pipeline.log.ingest import ingest_prices, ingest_reports
 from r2k_pipeline.orchestration.checks import check_result, reconciliation_checks
-from r2k_pipeline.orchestration.findings import read_checks
-from r2k_pipeline.orchestration.ingest import ingest_prices, ingest_reports
-from r2k_pipeline.orchestration.run import Run
-from r2k_pipeline.orchestration.tables import SQL
 from r2k_pipeline.report.doctor import examine_findings
+from r2k_pipeline.run import Run
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.sources.sessions import build_sessions
+from r2k_pipeline.tables.derived import SQL
+from r2k_pipeline.tables.findings import read_checks
 from r2k_pipeline.warehouse import publish_warehouse
-from tests.pipeline.lineage import build_with_upstreams
 
 CHECKS = {check.name: check for check in read_checks(SQL / "checks")}
 
@@ -33,7 +33,7 @@ def run(real: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture(scope="module")
 def findings(run: Run) -> pl.DataFrame:
-    return build_with_upstreams(run, Findings)
+    return built(run, Findings)
 
 
 def keys(findings: pl.DataFrame, check: str) -> list[str]:
@@ -102,7 +102,7 @@ def test_nothing_is_an_error_and_nothing_was_known_before_its_row(run: Run, find
 def test_a_finding_known_then_is_the_same_without_what_came_later(
     run: Run, findings: pl.DataFrame, moment: datetime
 ) -> None:
-    then = build_with_upstreams(Run.of(run.settings.model_copy(update={"as_of": moment})), Findings)
+    then = built(Run.of(run.settings.model_copy(update={"as_of": moment})), Findings)
     known = findings.filter(pl.col("known_at") <= moment)
     assert then.sort(Findings.primary_key()).equals(known.sort(Findings.primary_key()))
 

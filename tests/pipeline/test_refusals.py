@@ -19,9 +19,9 @@ from r2k_pipeline.lake import Lake, LakeError
 from r2k_pipeline.orchestration.assets import asset_key, derived_asset
 from r2k_pipeline.orchestration.publication import warehouse
 from r2k_pipeline.orchestration.resources import Pipeline
-from r2k_pipeline.orchestration.run import Run
-from r2k_pipeline.orchestration.tables import DerivedTable
+from r2k_pipeline.run import Run
 from r2k_pipeline.settings import Settings
+from r2k_pipeline.tables.derived import DerivedTable
 from tests.lakes import Published
 from tests.pipeline.command_line import r2k, start_r2k, summary_of
 

@@ -14,7 +14,7 @@ from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.prices import PriceBars
 from r2k_pipeline.lake import Lake
-from r2k_pipeline.orchestration.ingest import ingest_prices, ingest_reports
+from r2k_pipeline.log.ingest import ingest_prices, ingest_reports
 from r2k_pipeline.sources.release_calendar import report_dates, scheduled_release
 from r2k_pipeline.sources.sessions import build_sessions
 from tests.pipeline.knowledge import HISTORIES, STANDING, SUMMARIES, build_tables, known_by, run_of

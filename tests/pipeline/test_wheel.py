@@ -18,14 +18,14 @@ from typing import Final
 from zipfile import ZipFile
 
 import pytest
+from r2k_pipeline.origins import code_digest
 
-from r2k_pipeline.orchestration.origins import code_digest
 from tests.documents import PROJECT
 
 BUILT_FROM: Final = ("Makefile", "pyproject.toml", "setup.py", "README.md", "LICENSE", "r2k_pipeline", "sql")
 LOCATED: Final = """
 import json, platformdirs, r2k_pipeline
-from r2k_pipeline.orchestration.origins import code_digest
+from r2k_pipeline.origins import code_digest
 print(json.dumps([r2k_pipeline.__file__, str(platformdirs.user_data_path("r2k", appauthor=False)), code_digest()]))
 """
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from r2k_pipeline.orchestration.acceptance import accept_held
-from r2k_pipeline.orchestration.ingest import Intake
+from r2k_pipeline.log.acceptance import accept_held
+from r2k_pipeline.log.ingest import Intake
 from r2k_pipeline.sources.corrections import SHIPPED, CorrectionsError, read_corrections
 from r2k_pipeline.sources.files import FilePrices, FileReports
 from tests.raw_story import Story, at, bars_of, days_of

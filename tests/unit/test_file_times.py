@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from r2k_pipeline.orchestration.ingest import Intake
+from r2k_pipeline.log.ingest import Intake
 from r2k_pipeline.sources.files import FilePrices, FileReports
 from tests.raw_story import Story, at, bars_of, days_of
 

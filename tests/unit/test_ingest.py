@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from r2k_pipeline.contracts.reference import Sessions
-from r2k_pipeline.orchestration.ingest import ingest_prices
+from r2k_pipeline.log.ingest import ingest_prices
 from r2k_pipeline.sources.files import NO_ACTIONS, FilePrices, FileReports
 from r2k_pipeline.sources.protocol import PriceAnswer
 from r2k_pipeline.sources.sessions import build_sessions

@@ -9,12 +9,12 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from r2k_pipeline.build import built
 from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.marts import WeeklyPositioning
-from r2k_pipeline.orchestration.ingest import ingest_reports
-from r2k_pipeline.orchestration.run import Run
+from r2k_pipeline.log.ingest import ingest_reports
+from r2k_pipeline.run import Run
 from r2k_pipeline.settings import Settings
-from tests.pipeline.lineage import build_with_upstreams
 
 ICE, CME = "23977A", "239742"
 OWN_MARKET = """
@@ -55,7 +55,7 @@ def yearly(real: Path, *years: int) -> dict[str, bytes]:
 def move(real: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, pl.DataFrame]:
     """The reports of 2017 and 2018, in which the Russell 2000 moved from ICE to CME, and positioning from them."""
     run = ingested(tmp_path_factory.mktemp("move"), yearly(real, 2017, 2018))
-    return run, build_with_upstreams(run, WeeklyPositioning)
+    return run, built(run, WeeklyPositioning)
 
 
 def test_the_russell_is_one_series_through_its_move_to_cme(move: tuple[Run, pl.DataFrame]) -> None:
@@ -97,7 +97,7 @@ def test_names_are_no_keys(real: Path, move: tuple[Run, pl.DataFrame], tmp_path:
     run = ingested(tmp_path / "lake", renamed)
     names = run.lake.read(CotReports).filter(contract_code=CME)["market_name"]
     assert names.str.contains("NASDAQ").all()
-    assert_frame_equal(build_with_upstreams(run, WeeklyPositioning), move[1])
+    assert_frame_equal(built(run, WeeklyPositioning), move[1])
 
 
 def swap_names(file: Path, content: bytes, *codes: bytes) -> bytes:
@@ -120,7 +120,7 @@ def test_a_consolidated_row_is_one_series_across_its_change_of_unit(real: Path, 
     markets = tmp_path / "markets.toml"
     markets.write_text(OWN_MARKET)
     run = ingested(tmp_path / "lake", yearly(real, 2023))
-    total = open_interest(build_with_upstreams(own_run(run, markets), WeeklyPositioning), "SPX")
+    total = open_interest(built(own_run(run, markets), WeeklyPositioning), "SPX")
     assert total[date(2023, 4, 25)] == pytest.approx(2_265_795, abs=0.5)
     assert total[date(2023, 5, 2)] == pytest.approx(2_304_633, abs=0.5)
     assert reported(run, "13874+")[date(2023, 4, 25)] == 453_159

@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from r2k_pipeline.log.acceptance import accept_held
 from r2k_pipeline.markets import read_markets
-from r2k_pipeline.orchestration.acceptance import accept_held
 from r2k_pipeline.sources.files import FilePrices, FileReports
 from tests.raw_story import RUT, Story, actions_of, at, bars_of, days_of
 

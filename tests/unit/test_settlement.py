@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from r2k_pipeline.contracts.prices import PriceBars
-from r2k_pipeline.orchestration.ingest import Intake
+from r2k_pipeline.log.ingest import Intake
 from r2k_pipeline.orchestration.schedules import refresh_after_close
 from r2k_pipeline.sources.settlement import SETTLEMENTS, settlement_of
 from tests.raw_story import Story, bars_of, days_of

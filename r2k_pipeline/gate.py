@@ -9,13 +9,12 @@ from datetime import datetime
 
 import polars as pl
 
+from r2k_pipeline.causes import find_causes
 from r2k_pipeline.contracts.meta import Restatements as PublishedRestatements
 from r2k_pipeline.contracts.restatements import Restatements
 from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, TABLES
 from r2k_pipeline.generations import Published, last_generation
 from r2k_pipeline.lake import LakeError
-from r2k_pipeline.orchestration.causes import find_causes
-from r2k_pipeline.orchestration.run import Run
 from r2k_pipeline.restatement import (
     Difference,
     Restatement,
@@ -23,6 +22,7 @@ from r2k_pipeline.restatement import (
     read_restatement,
     write_restatement,
 )
+from r2k_pipeline.run import Run
 
 
 class RestatementError(LakeError):

@@ -12,7 +12,7 @@ from datetime import date
 import polars as pl
 
 from r2k_pipeline.contracts.table import Table
-from r2k_pipeline.orchestration.recording import MADE_UP, Attempt
+from r2k_pipeline.log.recording import MADE_UP, Attempt
 from r2k_pipeline.sources.prices import Bars
 from r2k_pipeline.sources.protocol import Span
 from r2k_pipeline.sources.screening import day_of

@@ -13,8 +13,8 @@ import polars as pl
 
 from r2k_pipeline.contracts import indicators, levels, marts, profiles
 from r2k_pipeline.contracts.table import Table
-from r2k_pipeline.orchestration.run import Run
-from r2k_pipeline.orchestration.told import Growth, grown, told_rows
+from r2k_pipeline.run import Run
+from r2k_pipeline.told import Growth, grown, told_rows
 from r2k_pipeline.transforms.crosses import LINES
 from r2k_pipeline.transforms.level_evidence import ROLLING, as_told, from_news, latest_news
 from r2k_pipeline.transforms.open_ranges import RANGE
@@ -95,9 +95,8 @@ def _replayed(
 ) -> pl.DataFrame | Growth:
     """The rows of a table of bars: of markets that go on only the new ones, beside the parts that hold the others."""
     bars = run.known_bars
-    return grown(
-        run, table, replay(bars, build, table.create_empty(), reads_volume=reads_volume, reads=reads), bars.told
-    )
+    rows = replay(bars, build, table.create_empty(), reads_volume=reads_volume, reads=reads)
+    return grown(run.lake, table, rows, bars.told)
 
 
 def _replayed_facts(
@@ -105,7 +104,7 @@ def _replayed_facts(
 ) -> pl.DataFrame:
     """All facts of a table of bars; those of markets that go on as they were told."""
     bars = run.known_bars
-    rows = None if bars.told is None else told_rows(run, table, bars.told)
+    rows = None if bars.told is None else told_rows(run.lake, table, bars.told)
     return replay_facts(bars, build, table.create_empty(), dated, identity, reads_volume=reads_volume, told_rows=rows)
 
 

@@ -4,7 +4,7 @@ Belongs here: which markets go on, the rows and parts that are taken. Not here: 
 (transforms/replay.py), whether told rows may change (gate.py).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,8 +14,10 @@ import polars as pl
 from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.contracts.table import Table, parts_of, told_by
 from r2k_pipeline.generations import Published, last_generation
-from r2k_pipeline.orchestration.origins import changed_parts, digests_of
-from r2k_pipeline.orchestration.run import Run
+from r2k_pipeline.lake import Lake
+from r2k_pipeline.markets import Market
+from r2k_pipeline.origins import changed_parts, digests_of
+from r2k_pipeline.settings import Settings
 from r2k_pipeline.transforms.replay import KEY, Told
 
 
@@ -44,17 +46,19 @@ class Growth:
         return pl.concat(frames).sort(KEY, maintain_order=True), kept
 
 
-def told_of(run: Run, bars: pl.DataFrame) -> Told | None:
-    """Which markets of `run`, whose market bars are `bars`, go on from the last generation.
+def told_of(
+    lake: Lake, settings: Settings, markets: Sequence[Market], as_of: datetime, bars: pl.DataFrame
+) -> Told | None:
+    """Which of `markets`, whose market bars are `bars`, go on from the last generation.
 
     None where none does, as in a rebuild of a past moment. A market goes on where program, settings and its own entry
     are the same, and its bars as known at the generation's moment are the bars that the generation has.
     """
-    last = None if run.is_replay else last_generation(run.lake)
-    if last is None or last.row["as_of"] > run.as_of or not _is_same_program(run, last):
+    last = None if settings.as_of is not None else last_generation(lake)
+    if last is None or last.row["as_of"] > as_of or not _is_same_program(settings, markets, last):
         return None
     until: datetime = last.row["as_of"]
-    ours = digests_of(run.settings, run.markets)["markets_digest"]
+    ours = digests_of(settings, markets)["markets_digest"]
     changed = {part.split()[0] for part in changed_parts(last.row["markets_digest"], ours)}
     now, before = (told_by(MarketBars, rows, until) for rows in (bars, _read(last, MarketBars)))
     key = MarketBars.primary_key()
@@ -68,16 +72,16 @@ def told_of(run: Run, bars: pl.DataFrame) -> Told | None:
     return Told(until, frozenset(map(str, same))) if same else None
 
 
-def told_rows(run: Run, table: type[Table], told: Told) -> pl.DataFrame:
+def told_rows(lake: Lake, table: type[Table], told: Told) -> pl.DataFrame:
     """The rows that the last generation told of the markets that go on."""
-    last = last_generation(run.lake)
+    last = last_generation(lake)
     assert last is not None
     return _read(last, table).filter(pl.col("market").is_in(told.markets))
 
 
-def grown(run: Run, table: type[Table], rows: pl.DataFrame, told: Told | None) -> pl.DataFrame | Growth:
+def grown(lake: Lake, table: type[Table], rows: pl.DataFrame, told: Told | None) -> pl.DataFrame | Growth:
     """The new `rows` of a table that grows, with the parts of the last generation that they are added to."""
-    files = run.lake.published_files(table.dotted())
+    files = lake.published_files(table.dotted())
     if told is None or not _are_parts(files, table):
         return rows
     return Growth(table, table.cast(rows), tuple(files), told.markets)
@@ -87,9 +91,9 @@ def _are_parts(files: Iterable[Path], table: type[Table]) -> bool:
     return all(file.parent.name == table.table for file in files)
 
 
-def _is_same_program(run: Run, last: Published) -> bool:
+def _is_same_program(settings: Settings, markets: Sequence[Market], last: Published) -> bool:
     """Whether tables of bars are made in the same way. A generation of a version before digests says nothing."""
-    ours = digests_of(run.settings, run.markets)
+    ours = digests_of(settings, markets)
     return all(last.row.get(name) == ours[name] for name in ("code_digest", "settings_digest"))
 
 

@@ -13,9 +13,9 @@ import polars as pl
 from r2k_pipeline.contracts.cot import CotPositionVintages, CotReports
 from r2k_pipeline.contracts.prices import PriceActions, PriceActionVintages, PriceBars, PriceVintages
 from r2k_pipeline.contracts.table import Table
-from r2k_pipeline.orchestration.origins import changed_parts
-from r2k_pipeline.orchestration.revisions import day_of, key_of
-from r2k_pipeline.orchestration.run import Run
+from r2k_pipeline.log.revisions import day_of, key_of
+from r2k_pipeline.origins import changed_parts
+from r2k_pipeline.run import Run
 
 UNKNOWN: Final = "unknown: no new raw row, setting, market or code explains it"
 VINTAGES: Final[dict[type[Table], type[Table]]] = {

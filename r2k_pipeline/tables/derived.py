@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
@@ -17,18 +17,18 @@ from typing import Any, Final
 import polars as pl
 
 from r2k_pipeline.claims.known import SOURCES
-from r2k_pipeline.claims.note import SHIPPED, NoteError, read_note
+from r2k_pipeline.claims.note import SHIPPED, Note, NoteError, read_note
 from r2k_pipeline.contracts import claims, cot, indicators, levels, marts, meta, outcomes, prices, profiles, reference
 from r2k_pipeline.contracts.columns import measure_of, sql_type_of
 from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, TABLES, Table
-from r2k_pipeline.orchestration import features
-from r2k_pipeline.orchestration.findings import findings_model, read_checks
-from r2k_pipeline.orchestration.observed_releases import observe_releases
-from r2k_pipeline.orchestration.run import Run
-from r2k_pipeline.orchestration.told import Growth
+from r2k_pipeline.run import Run
 from r2k_pipeline.shipped import shipped
 from r2k_pipeline.sources.release_calendar import build_cot_releases
 from r2k_pipeline.sql_models import SqlModel, read_models, run_model
+from r2k_pipeline.tables import features
+from r2k_pipeline.tables.findings import findings_model, read_checks
+from r2k_pipeline.tables.observed_releases import observe_releases
+from r2k_pipeline.told import Growth
 from r2k_pipeline.transforms.setups import read_setups
 
 SQL: Final = shipped("sql")
@@ -45,7 +45,8 @@ REPORTS_AHEAD: Final = timedelta(days=14)
 class DerivedTable:
     """One table: its contract, the tables it reads, what it is made with, and `build(run)` -> its rows.
 
-    Of a table that grows a build may give only what is new (told.py).
+    `reads_as_of`: its rows depend on the moment whose knowledge they are. Of a table that grows a build may give only
+    what is new (told.py).
     """
 
     table: type[Table]
@@ -53,6 +54,7 @@ class DerivedTable:
     kind: str
     build: Callable[[Run], pl.DataFrame | Growth]
     why: str = ""
+    reads_as_of: bool = False
 
     def rows_and_kept(self, run: Run) -> tuple[pl.DataFrame, list[Path]]:
         """The rows that are to be written, and the parts of the last generation that stay as they are beside them."""
@@ -85,7 +87,7 @@ def _of_sql(model: SqlModel) -> DerivedTable:
             return pl.concat(pool.map(lambda batch: rows_of(markets=batch, threads=threads), batches))
 
     upstreams = {*model.upstreams, *([meta.FetchLog.dotted()] if model.reads_as_of else [])}
-    return DerivedTable(TABLES[model.name], tuple(sorted(upstreams)), "duckdb", build, model.comment)
+    return DerivedTable(TABLES[model.name], tuple(sorted(upstreams)), "duckdb", build, model.comment, model.reads_as_of)
 
 
 def _batches(markets: Sequence[str]) -> list[Sequence[str]]:
@@ -96,12 +98,23 @@ def _batches(markets: Sequence[str]) -> list[Sequence[str]]:
     return [markets[start : start + size] for start in range(0, len(markets), size)]
 
 
+def _notes() -> list[Note]:
+    return [read_note(file) for file in sorted(SHIPPED.glob("*.toml"))]
+
+
+def moments_of_claims() -> list[datetime]:
+    """The moments at which readings of the shipped notes are judged, in their order."""
+    definitions = [definition for note in _notes() for claim in note.claims for definition in claim.definitions]
+    moments = [definition.judged_until or definition.as_of for definition in definitions]
+    return sorted({moment for moment in moments if isinstance(moment, datetime)})
+
+
 def _claims(run: Run) -> pl.DataFrame:
     """Verdicts on the shipped notes, on the tables that are about to be published."""
     from r2k_pipeline.claims.box import Box  # noqa: PLC0415  (checks import numba)
     from r2k_pipeline.claims.verdicts import build_claims  # noqa: PLC0415
 
-    notes = [read_note(file) for file in sorted(SHIPPED.glob("*.toml"))]
+    notes = _notes()
     if mistakes := [mistake for note in notes for mistake in note.mistakes]:
         raise NoteError("; ".join(mistakes))
     with Box.over_files({name: run.lake.files(name) for name in SOURCES}) as box:
@@ -190,7 +203,9 @@ _REFERENCE: Final = (
     DerivedTable(reference.MarketSymbols, (), "python", _market_symbols),
     DerivedTable(reference.MarketContracts, (), "python", _market_contracts),
     DerivedTable(reference.Sessions, (), "python", _sessions),
-    DerivedTable(cot.CotReleases, (cot.CotReports.dotted(), meta.FetchLog.dotted()), "python", _cot_releases),
+    DerivedTable(
+        cot.CotReleases, (cot.CotReports.dotted(), meta.FetchLog.dotted()), "python", _cot_releases, reads_as_of=True
+    ),
     DerivedTable(meta.ColumnDictionary, (), "python", _column_dictionary),
 )
 
@@ -217,4 +232,4 @@ _FEATURES: Final = (
         outcomes.SetupOutcomes, (marts.PositioningVsTechnicals.dotted(),), "polars", features.setup_outcomes_of
     ),
 )
-_CLAIMS: Final = DerivedTable(claims.Claims, SOURCES, "python", _claims)
+_CLAIMS: Final = DerivedTable(claims.Claims, SOURCES, "python", _claims, reads_as_of=True)

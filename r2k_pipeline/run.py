@@ -15,6 +15,7 @@ from r2k_pipeline.lake import Lake, LakeError
 from r2k_pipeline.markets import Market, read_markets
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.sources.protocol import CotSource, PriceSource
+from r2k_pipeline.told import told_of
 from r2k_pipeline.transforms.replay import KnownBars
 
 Clock = Callable[[], datetime]
@@ -64,10 +65,8 @@ class Run:
     @cached_property
     def known_bars(self) -> KnownBars:
         """The markets' bars as they became known; to be asked once staging.market_bars is built."""
-        from r2k_pipeline.orchestration.told import told_of  # noqa: PLC0415  (it takes a run)
-
         bars = self.lake.read(MarketBars)
-        return KnownBars(bars, told_of(self, bars))
+        return KnownBars(bars, told_of(self.lake, self.settings, self.markets, self.as_of, bars))
 
     def stamp(self) -> datetime:
         """Now, but never at or before an earlier stamp of this lake: a clock that ran backwards adds no past."""

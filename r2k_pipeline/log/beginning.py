@@ -12,10 +12,10 @@ from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.lake import Lake
-from r2k_pipeline.orchestration.recording import MADE_UP, Attempt, account_of
-from r2k_pipeline.orchestration.run import Run
-from r2k_pipeline.orchestration.wrong_clock import refuse_wrong_clock
+from r2k_pipeline.log.recording import MADE_UP, Attempt, account_of
+from r2k_pipeline.log.wrong_clock import refuse_wrong_clock
 from r2k_pipeline.raw_check import FED, check_raw
+from r2k_pipeline.run import Run
 from r2k_pipeline.sources.corrections import BY_CORRECTION, CORRECTIONS
 
 

@@ -1,0 +1,168 @@
+"""The builder: each derived table in its order, validated, written, or left as it is where it would come out the same.
+
+Belongs here: what a table's content depends on (its key), the record of versions, how one table went. Not here: how a
+table is made (tables/), files (lake.py), who asks for it (orchestration/, tests, benchmarks).
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from graphlib import TopologicalSorter
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import polars as pl
+
+from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.lake import Lake, LakeError, write_atomically
+from r2k_pipeline.origins import digests_of
+from r2k_pipeline.run import Run
+from r2k_pipeline.tables.derived import DerivedTable, derived_tables
+from r2k_pipeline.tables.moments import dated_by, looks_of
+
+State = Literal["built", "unchanged", "failed"]
+LIBRARIES: Final = ("duckdb", "exchange-calendars", "numba", "numpy", "polars")
+"""Libraries that compute values: another version may give other ones."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one table went: `version` is the digest of its content; of a table that failed, the old one stays.
+
+    `broken` counts rows by the rule that they break, `examples` are some of them. Seconds are wall and CPU (all
+    threads).
+    """
+
+    table: type[Table]
+    state: State
+    rows: int
+    version: str
+    seconds: float
+    cpu_seconds: float
+    broken: Mapping[str, int]
+    examples: pl.DataFrame | None = None
+
+    def message(self) -> str:
+        """Why it failed."""
+        broken = dict(self.broken)
+        return f"{self.table.dotted()}: rows break the contract, by rule: {broken}; the old table stays"
+
+
+class BuildError(LakeError):
+    """A table's rows break its contract; the message names the table and the rules."""
+
+
+def build_tables(
+    run: Run, wanted: Iterable[type[Table]] | None = None, given: Iterable[type[Table]] = ()
+) -> Iterator[Outcome]:
+    """Build `wanted` tables (default: all) and what they read, upstreams first; one outcome each, as they are done.
+
+    Tables that are `given` stand as the lake has them. Stops after the first table that failed.
+    """
+    for derived in in_order(wanted, given):
+        outcome = build_table(run, derived)
+        yield outcome
+        if outcome.state == "failed":
+            return
+
+
+def built(run: Run, table: type[Table], given: Iterable[type[Table]] = ()) -> pl.DataFrame:
+    """The rows of `table`, built with all that it reads. Raises BuildError."""
+    for outcome in build_tables(run, [table], given):
+        if outcome.state == "failed":
+            raise BuildError(outcome.message())
+    return run.lake.read(table)
+
+
+def in_order(
+    wanted: Iterable[type[Table]] | None = None, given: Iterable[type[Table]] = ()
+) -> tuple[DerivedTable, ...]:
+    """`wanted` tables (default: all) and those that they read but for the `given` ones, each after what it reads."""
+    skipped = {table.dotted() for table in given}
+    derived = {name: entry for name, entry in _by_name().items() if name not in skipped}
+    names = list(derived) if wanted is None else [table.dotted() for table in wanted]
+    graph: dict[str, list[str]] = {}
+    while names:
+        name = names.pop()
+        graph[name] = [upstream for upstream in derived[name].upstreams if upstream in derived]
+        names += [upstream for upstream in graph[name] if upstream not in graph]
+    return tuple(derived[name] for name in TopologicalSorter(graph).static_order())
+
+
+@cache
+def _by_name() -> dict[str, DerivedTable]:
+    return {entry.table.dotted(): entry for entry in derived_tables()}
+
+
+def build_table(run: Run, derived: DerivedTable) -> Outcome:
+    """Build one table whose upstreams are there, or leave it where its key and its own content are as recorded."""
+    table, record, began, cpu = derived.table, Record(run.lake), time.perf_counter(), time.process_time()
+
+    def outcome(state: State, broken: Mapping[str, int], examples: pl.DataFrame | None = None) -> Outcome:
+        spent = time.perf_counter() - began, time.process_time() - cpu
+        return Outcome(table, state, run.lake.count(table), run.lake.version(table), *spent, broken, examples)
+
+    key = key_of(run, derived)
+    if record.has(table, key):
+        return outcome("unchanged", {})
+    rows, kept = derived.rows_and_kept(run)
+    if (fitting := table.fit(rows)) is None:
+        _, failure = table.filter(rows, cast=True)
+        return outcome("failed", failure.counts(), failure.invalid())
+    run.lake.write(table, fitting, kept)
+    record.put(table, key)
+    return outcome("built", {})
+
+
+def key_of(run: Run, derived: DerivedTable) -> str:
+    """A digest over all that the rows of a table depend on: code, settings, markets, moment, content of what it reads.
+
+    Of the fetch log, which grows at every run, only what bears on rows that are there counts; of the moment, which
+    dated facts it has reached.
+    """
+    parts: dict[str, Any] = {
+        "table": derived.table.dotted(),
+        **digests_of(run.settings, run.markets),
+        **{library: version(library) for library in LIBRARIES},
+        "moment": dated_by(run, derived),
+        "reads": {
+            name: looks_of(run, derived) if name == "raw.fetch_log" else run.lake.version_of(name)
+            for name in derived.upstreams
+        },
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Record:
+    """Which key each table of a lake was built from, and the version that came out; lost or damaged, it costs time."""
+
+    lake: Lake
+
+    @property
+    def file(self) -> Path:
+        """Beside the tables."""
+        return self.lake.derived / "versions.json"
+
+    def has(self, table: type[Table], key: str) -> bool:
+        """Whether the table at hand is the one that was built from `key`."""
+        return bool(self.lake.files(table.dotted())) and self._read().get(table.dotted()) == [
+            key,
+            self.lake.version(table),
+        ]
+
+    def put(self, table: type[Table], key: str) -> None:
+        """The table at hand was built from `key`."""
+        said = {**self._read(), table.dotted(): [key, self.lake.version(table)]}
+        write_atomically(self.file, json.dumps(said, indent=1, sort_keys=True).encode(), lambda _: None)
+
+    def _read(self) -> dict[str, Any]:
+        with suppress(OSError, ValueError):
+            said = json.loads(self.file.read_bytes())
+            return said if isinstance(said, dict) else {}
+        return {}

@@ -1,0 +1,1 @@
+"""The append-only log: fetch, screen, compare, record, accept."""

@@ -1,0 +1,1 @@
+"""Every derived table: what it reads and how it is made."""
