@@ -9,6 +9,7 @@ import duckdb
 import polars as pl
 
 from r2k_pipeline.lake import LakeError
+from r2k_pipeline.transforms.replay import in_order
 from r2k_pipeline.transforms.setup_outcomes import build_independent_events
 
 
@@ -27,12 +28,12 @@ def read_outcomes(connection: duckdb.DuckDBPyConnection) -> Outcomes:
     """
     statistics = connection.sql("select * from marts.setup_outcomes order by setup, market, horizon_sessions").pl()
     sessions = connection.sql(
-        "select market, session_date, close, setups_held from marts.positioning_vs_technicals"
+        "select market, session_date, known_at, close, setups_held from marts.positioning_vs_technicals order by all"
     ).pl()
     setups, horizons = (statistics[name].unique().to_list() for name in ("setup", "horizon_sessions"))
     if not setups:
         return Outcomes(statistics, pl.DataFrame())
-    events = build_independent_events(sessions, setups, horizons)
+    events = build_independent_events(in_order(sessions), setups, horizons)
     key = ["setup", "market", "horizon_sessions"]
     counted = statistics.select(*key, "independent_events").join(events.group_by(key).len("found"), on=key, how="left")
     wrong = counted.filter(pl.col("independent_events") != pl.col("found").fill_null(0))
