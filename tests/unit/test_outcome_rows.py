@@ -29,10 +29,12 @@ def test_a_session_that_arrived_late_is_no_event_of_the_figure_either() -> None:
             "setups_held": [SETUP if n in (10, 20, 30) else "none" for n in range(60)],
         }
     )
-    rules = OutcomeRules(minimum_events=1, draws=200, false_discovery_rate=0.05, seed=7)
+    rules = OutcomeRules(minimum_events=2, draws=200, false_discovery_rate=0.05, seed=7)
     told = build_setup_outcomes(in_order(mart), [SETUP], rules, [5])
     with duckdb.connect() as connection:
         connection.sql("create schema marts")
+        connection.register("mart", mart)
+        connection.register("told", told)
         connection.sql("create table marts.positioning_vs_technicals as from mart")
         connection.sql("create table marts.setup_outcomes as from told")
         events = read_outcomes(connection).events
