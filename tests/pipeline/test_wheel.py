@@ -18,8 +18,8 @@ from typing import Final
 from zipfile import ZipFile
 
 import pytest
-from r2k_pipeline.origins import code_digest
 
+from r2k_pipeline.origins import code_digest
 from tests.documents import PROJECT
 
 BUILT_FROM: Final = ("Makefile", "pyproject.toml", "setup.py", "README.md", "LICENSE", "r2k_pipeline", "sql")
