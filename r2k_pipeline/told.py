@@ -8,17 +8,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 import polars as pl
 
 from r2k_pipeline.contracts.prices import MarketBars
-from r2k_pipeline.contracts.table import Table, parts_of, told_by
+from r2k_pipeline.contracts.table import TABLES, Table, parts_of, told_by
 from r2k_pipeline.generations import Published, last_generation
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.markets import Market
 from r2k_pipeline.origins import changed_parts, digests_of
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.transforms.replay import KEY, Told
+
+TAKEN: Final[tuple[type[Table], ...]] = (MarketBars, *(table for table in TABLES.values() if table.layer == "features"))
+"""Tables of the last generation that are compared or taken."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +40,8 @@ class Growth:
         frames, kept = [self.rows], []
         for file in self.told:
             content = file.read_bytes()
-            if file.name not in parts and self.markets.issuperset(
-                pl.read_parquet(content, columns=["market"])["market"]
-            ):
+            markets = pl.read_parquet(content, columns=["market"])["market"].unique()
+            if file.name not in parts and self.markets.issuperset(markets):
                 kept.append(file)
             else:
                 stays = pl.read_parquet(content).filter(pl.col("market").is_in(self.markets))
@@ -51,11 +54,14 @@ def told_of(
 ) -> Told | None:
     """Which of `markets`, whose market bars are `bars`, go on from the last generation.
 
-    None where none does, as in a rebuild of a past moment. A market goes on where program, settings and its own entry
-    are the same, and its bars as known at the generation's moment are the bars that the generation has.
+    None where none does, as in a rebuild of a past moment, or where a table of the generation is gone. A market goes on
+    where program, settings and its own entry are the same, and its bars as known at the generation's moment are the
+    bars that the generation has.
     """
     last = None if settings.as_of is not None else last_generation(lake)
     if last is None or last.row["as_of"] > as_of or not _is_same_program(settings, markets, last):
+        return None
+    if not all(last.files(table) for table in TAKEN):
         return None
     until: datetime = last.row["as_of"]
     ours = digests_of(settings, markets)["markets_digest"]

@@ -76,11 +76,11 @@ def as_told(found: pl.DataFrame, stood: pl.DataFrame, goes_on: bool) -> pl.DataF
         return found
     piece = ["market", "kind", "born_date", "price"]
     told = stood.cast({name: found.schema[name] for name in ("market", "kind")})
+    starts = told.select("market", "starts_on").unique()
     if goes_on:
-        new = found.join(told.select("market", "starts_on").unique(), on="market", maintain_order="left")
+        new = found.join(starts, on="market", maintain_order="left")
         new = new.filter(pl.col("confirmed_date") >= pl.col("starts_on"))
         return pl.concat([told.select(found.columns), new.select(found.columns)])
-    starts = told.select("market", "starts_on").unique()
     dated = found.with_row_index("item").join(starts, on="market", how="left", maintain_order="left")
     early = dated.filter((pl.col("confirmed_date") <= pl.col("starts_on")).fill_null(False))
     # Nearly every piece is told as it is found: the others, and those of which there are several, are matched in order.
@@ -117,10 +117,9 @@ def latest_news(stood: pl.DataFrame, markets: int) -> tuple[pl.DataFrame, date |
     news = edges.pivot("edge", index=["market", "profile_window"], values="born_date", aggregate_function="max")
     missing = [pl.lit(None, pl.Date).alias(name) for name in OF_PROFILES if name not in news.columns]
     news = news.with_columns(missing)
-    known = news.select(OF_PROFILES).to_dict(as_series=False).values()
-    days = [day for column in known for day in column if day is not None]
-    complete = len(days) == len(OF_PROFILES) * len(ROLLING) * markets
-    return news, min(days) if complete else None
+    days = news.select(OF_PROFILES).unpivot()["value"].drop_nulls()
+    first: date | None = days.min()  # type: ignore[assignment]
+    return news, first if len(days) == len(OF_PROFILES) * len(ROLLING) * markets else None
 
 
 def from_news(profiles: pl.DataFrame, news: pl.DataFrame) -> pl.DataFrame:

@@ -54,8 +54,8 @@ class _Epoch:
 
     `wanted`: market, session_date, known_at. `since`: the first of them, None where that is the market's first.
     `starts_on`: the first of them after all sessions known before the epoch. `goes_on`: facts of its first session in
-    order, and with them all that news had changed, were told. `series` is cut when it is asked for:
-    those of all epochs together would be many times the bars.
+    order, and with them all that news had changed, were told. `series` is cut when it is asked for: those of all epochs
+    together would be many times the bars.
     """
 
     market: str
