@@ -9,12 +9,12 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from r2k_pipeline.contracts.table import Table, told_by
+from r2k_pipeline.contracts.table import SETTLES, Table, told_by
 from r2k_pipeline.lake import Lake, LakeError, write_atomically
 
 ITEM: Final = "restatement"
@@ -128,9 +128,11 @@ def _difference(
     if len(key) < len(table.primary_key()):  # rows are told apart by what the older generation lacks: none is the same
         changed, missing, added = gone.clear().join(come.clear(), on=key, suffix=AFTER), gone, come
     else:
-        changed = gone.join(come, on=key, suffix=AFTER, nulls_equal=True)
+        changed = _altered(table, told, gone.join(come, on=key, suffix=AFTER, nulls_equal=True))
         missing, added = (a.join(b, on=key, how="anti", nulls_equal=True) for a, b in ((gone, come), (come, gone)))
         added = _amid(table, told, added)
+    if not (columns or changed.height or missing.height or added.height):
+        return None
     return Difference(
         table_name=table.dotted(),
         rows_changed=changed.height,
@@ -143,14 +145,40 @@ def _difference(
 
 
 def _amid(table: type[Table], told: pl.DataFrame, added: pl.DataFrame) -> pl.DataFrame:
-    """The added rows that were known by when the last one of their market, symbol or type was told.
+    """The added rows that were known by when the last one of their market (pair of markets), symbol or type was told.
 
-    Later ones are news that comes late: a file that ended a day before, a market that is new. They change nothing told.
+    Later ones are news that comes late: a file that ended a day before, a symbol that failed for a day, a market that
+    is new. They change nothing told.
     """
-    by, of = str(table.known_by), table.primary_key()[:-1][:1]
-    last = told.group_by(of).agg(told_until=pl.col(by).max()) if of else told.select(told_until=pl.col(by).max())
-    amid = added.join(last, on=of) if of else added.join(last, how="cross")
-    return amid.filter(pl.col(by) <= pl.col("told_until")).drop("told_until")
+    last = _with_last_told(table, told, added, "inner")
+    return last.filter(pl.col(str(table.known_by)) <= pl.col("told_until")).drop("told_until")
+
+
+def _altered(table: type[Table], told: pl.DataFrame, changed: pl.DataFrame) -> pl.DataFrame:
+    """The changed rows, without last ones of a market or symbol that got nothing but their first volume.
+
+    A volume settles after its session. Where the symbol's next fetch failed, it comes with a later one: late news too.
+    """
+    settles = [name for name, instant in table.known_later.items() if instant == SETTLES and name in told.columns]
+    if not settles:
+        return changed
+    others = [name for name in told.columns if f"{name}{AFTER}" in changed.columns and name not in settles]
+    stays = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"{name}{AFTER}")) for name in others)
+    is_first = pl.all_horizontal(pl.col(settles).is_null())
+    is_last = pl.col(str(table.known_by)) == pl.col("told_until")
+    dated = _with_last_told(table, told, changed, "left")
+    return dated.filter(~(stays & is_first & is_last)).drop("told_until")
+
+
+def _with_last_told(
+    table: type[Table], told: pl.DataFrame, rows: pl.DataFrame, how: Literal["inner", "left"]
+) -> pl.DataFrame:
+    """The rows, with `told_until`: when the last row of their market, pair of markets, symbol or type was known."""
+    key, until = table.primary_key()[:-1], pl.col(str(table.known_by)).max().alias("told_until")
+    of = [name for name in key if name in ("market", "other_market")] or key[:1]
+    if not of:
+        return rows.join(told.select(until), how="cross")
+    return rows.join(told.group_by(of).agg(until), on=of, how=how, maintain_order="left")
 
 
 AFTER: Final = " after"

@@ -20,10 +20,12 @@ PUBLISHED_LAYERS = LAYERS[2:]
 """Those that the warehouse has."""
 DATED_LAYERS: Final = ("staging", "features", "marts")
 """Those whose rows are dated by `known_at` where they have it: raw is a log, reference and meta describe."""
+SETTLES: Final = "volume_known_at"
+"""The instant at which a volume settled: it is null until then."""
 LATER: Final = {
     "superseded_at": ("superseded_at",),
     "withdrawn_at": ("withdrawn_at", "withdrawn_date"),
-    "volume_known_at": ("volume_known_at", "volume", "volume_symbol"),
+    SETTLES: (SETTLES, "volume", "volume_symbol"),
 }
 """Instants that date columns which become known later than their row, and the columns that each of them dates."""
 BY_NAME: Final = ""

@@ -1,0 +1,84 @@
+"""The comparison of one table: what is late news, and what restates a told row."""
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from r2k_pipeline.contracts.marts import CrossMarket
+from r2k_pipeline.contracts.prices import PriceVintages
+from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.restatement import Difference, compare_told
+
+FIRST = date(2024, 5, 27)
+TOLD = datetime(2024, 5, 30, 20, 40, tzinfo=UTC)
+
+
+def closes(count: int) -> pl.DataFrame:
+    """Revisions of ^NDX's sessions, each with a volume that settled half a day after the close."""
+    days = [FIRST + timedelta(days=n) for n in range(count)]
+    known = [datetime(day.year, day.month, day.day, 20, tzinfo=UTC) for day in days]
+    settled = [moment + timedelta(hours=12) for moment in known]
+    rows = {"session_date": days, "known_at": known, "volume_known_at": settled, "volume": [1e6] * count}
+    return (
+        PriceVintages.create_empty()
+        .clear(count)
+        .with_columns(pl.Series(name, values) for name, values in rows.items())
+        .with_columns(symbol=pl.lit("^NDX"), revision=pl.lit(0, pl.Int64), close=pl.lit(100.0))
+    )
+
+
+def unsettled(rows: pl.DataFrame, day: int) -> pl.DataFrame:
+    is_it = pl.col("session_date") == FIRST + timedelta(days=day)
+    return rows.with_columns(pl.when(~is_it).then(name).alias(name) for name in ("volume", "volume_known_at"))
+
+
+def compared(table: type[Table], folder: Path, before: pl.DataFrame, after: pl.DataFrame) -> Difference | None:
+    files = []
+    for name, rows in (("before", before), ("after", after)):
+        (folder / name).mkdir()
+        files.append(folder / name / "rows.parquet")
+        rows.write_parquet(files[-1])
+    return compare_told(table, files[:1], files[1:], TOLD)
+
+
+def test_the_first_volume_of_the_last_told_session_is_late_news(tmp_path: Path) -> None:
+    assert compared(PriceVintages, tmp_path, unsettled(closes(3), 2), closes(3)) is None
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "rows"),
+    [
+        (unsettled(closes(3), 1), closes(3), 1),
+        (closes(3), closes(3).with_columns(volume=pl.lit(2e6)), 3),
+        (unsettled(closes(3), 2), closes(3).with_columns(close=pl.lit(101.0)), 3),
+        (closes(3), unsettled(closes(3), 2), 1),
+    ],
+    ids=["of an earlier session", "another volume", "and another close", "a volume that is gone"],
+)
+def test_any_other_change_restates(tmp_path: Path, before: pl.DataFrame, after: pl.DataFrame, rows: int) -> None:
+    found = compared(PriceVintages, tmp_path, before, after)
+    assert found is not None
+    assert found.rows_changed == rows
+
+
+def pairs(*rows: tuple[str, str, int]) -> pl.DataFrame:
+    """Rows of two markets at a session, by how many days after the first."""
+    days = [FIRST + timedelta(days=day) for *_, day in rows]
+    known = [datetime(day.year, day.month, day.day, 20, tzinfo=UTC) for day in days]
+    return CrossMarket.create_empty().clear(len(rows)).with_columns(
+        pl.Series("market", [market for market, *_ in rows]),
+        pl.Series("other_market", [other for _, other, _ in rows]),
+        pl.Series("session_date", days),
+        pl.Series("known_at", known),
+    )  # fmt: skip
+
+
+def test_a_pair_of_which_one_failed_for_a_day_is_late_news_and_a_pair_that_was_told_is_not(tmp_path: Path) -> None:
+    told = [("RUT", "NDX", 0), ("RUT", "SPX", 0), ("RUT", "SPX", 2)]
+    assert compared(CrossMarket, tmp_path, pairs(*told), pairs(*told, ("RUT", "NDX", 2))) is None
+    (tmp_path / "again").mkdir()
+    found = compared(CrossMarket, tmp_path / "again", pairs(*told), pairs(*told, ("RUT", "SPX", 1)))
+    assert found is not None
+    assert found.rows_added == 1
