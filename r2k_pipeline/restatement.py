@@ -150,12 +150,12 @@ def _amid(table: type[Table], told: pl.DataFrame, added: pl.DataFrame) -> pl.Dat
     Later ones are news that comes late: a file that ended a day before, a symbol that failed for a day, a market that
     is new. They change nothing told.
     """
-    last = _with_last_told(table, told, added, "inner")
-    return last.filter(pl.col(str(table.known_by)) <= pl.col("told_until")).drop("told_until")
+    by = str(table.known_by)
+    return _with_last_told(table, told, by, added, "inner").filter(pl.col(by) <= pl.col("last_told")).drop("last_told")
 
 
 def _altered(table: type[Table], told: pl.DataFrame, changed: pl.DataFrame) -> pl.DataFrame:
-    """The changed rows, without last ones of a market or symbol that got nothing but their first volume.
+    """The changed rows, without the last sessions of a market or symbol that got nothing but their first volume.
 
     A volume settles after its session. Where the symbol's next fetch failed, it comes with a later one: late news too.
     """
@@ -165,20 +165,20 @@ def _altered(table: type[Table], told: pl.DataFrame, changed: pl.DataFrame) -> p
     others = [name for name in told.columns if f"{name}{AFTER}" in changed.columns and name not in settles]
     stays = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"{name}{AFTER}")) for name in others)
     is_first = pl.all_horizontal(pl.col(settles).is_null())
-    is_last = pl.col(str(table.known_by)) == pl.col("told_until")
-    dated = _with_last_told(table, told, changed, "left")
-    return dated.filter(~(stays & is_first & is_last)).drop("told_until")
+    is_last = pl.col("session_date") == pl.col("last_told")
+    dated = _with_last_told(table, told, "session_date", changed, "left")
+    return dated.filter(~(stays & is_first & is_last)).drop("last_told")
 
 
 def _with_last_told(
-    table: type[Table], told: pl.DataFrame, rows: pl.DataFrame, how: Literal["inner", "left"]
+    table: type[Table], told: pl.DataFrame, name: str, rows: pl.DataFrame, how: Literal["inner", "left"]
 ) -> pl.DataFrame:
-    """The rows, with `told_until`: when the last row of their market, pair of markets, symbol or type was known."""
-    key, until = table.primary_key()[:-1], pl.col(str(table.known_by)).max().alias("told_until")
+    """The rows, with `last_told`: the last `name` that was told of their market, pair of markets, symbol or type."""
+    key, last = table.primary_key()[:-1], pl.col(name).max().alias("last_told")
     of = [name for name in key if name in ("market", "other_market")] or key[:1]
     if not of:
-        return rows.join(told.select(until), how="cross")
-    return rows.join(told.group_by(of).agg(until), on=of, how=how, maintain_order="left")
+        return rows.join(told.select(last), how="cross")
+    return rows.join(told.group_by(of).agg(last), on=of, how=how, maintain_order="left")
 
 
 AFTER: Final = " after"

@@ -47,6 +47,12 @@ def test_the_first_volume_of_the_last_told_session_is_late_news(tmp_path: Path) 
     assert compared(PriceVintages, tmp_path, unsettled(closes(3), 2), closes(3)) is None
 
 
+def test_it_is_late_news_also_where_an_earlier_session_was_known_last(tmp_path: Path) -> None:
+    is_late = pl.col("session_date") == FIRST + timedelta(days=1)
+    rows = closes(3).with_columns(known_at=pl.when(is_late).then(TOLD).otherwise("known_at"))
+    assert compared(PriceVintages, tmp_path, unsettled(rows, 2), rows) is None
+
+
 @pytest.mark.parametrize(
     ("before", "after", "rows"),
     [
