@@ -175,7 +175,7 @@ def _with_last_told(
 ) -> pl.DataFrame:
     """The rows, with `last_told`: the last `name` that was told of their market, pair of markets, symbol or type."""
     key, last = table.primary_key()[:-1], pl.col(name).max().alias("last_told")
-    of = [name for name in key if name in ("market", "other_market")] or key[:1]
+    of = [column for column in key if column in ("market", "other_market")] or key[:1]
     if not of:
         return rows.join(told.select(last), how="cross")
     return rows.join(told.group_by(of).agg(last), on=of, how=how, maintain_order="left")
