@@ -1,7 +1,7 @@
 """Dagster assets: one per table, made from its contract and how it is built.
 
 Belongs here: keys, groups, metadata, the blocking contract check. Not here: what a table holds or how it is
-computed (tables.py, ingest.py, warehouse publication in publication.py).
+computed (tables/, log/, warehouse publication in publication.py).
 """
 
 from collections.abc import Iterable, Iterator

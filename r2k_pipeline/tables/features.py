@@ -1,7 +1,7 @@
 """Features as functions of a run: what each reads of the lake, and how it is replayed where bars came late or changed.
 
 Belongs here: which transform is given which frames. Not here: the transforms, what a replay is (transforms/replay.py),
-what a table is declared to read (tables.py).
+what a table is declared to read (derived.py).
 """
 
 import importlib
