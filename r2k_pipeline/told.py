@@ -13,12 +13,13 @@ from typing import Final
 import polars as pl
 
 from r2k_pipeline.contracts.prices import MarketBars
-from r2k_pipeline.contracts.table import TABLES, Table, parts_of, told_by
+from r2k_pipeline.contracts.table import Table, parts_of, told_by
 from r2k_pipeline.generations import Published, last_generation
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.markets import Market
 from r2k_pipeline.origins import changed_parts, digests_of
 from r2k_pipeline.settings import Settings
+from r2k_pipeline.tables import TABLES
 from r2k_pipeline.transforms.replay import KEY, Told
 
 TAKEN: Final[tuple[type[Table], ...]] = (MarketBars, *(table for table in TABLES.values() if table.layer == "features"))

@@ -19,8 +19,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from sqlglot import TokenType, exp
 
-import r2k_pipeline.contracts  # noqa: F401  (fills TABLES)
-from r2k_pipeline.contracts.table import LAYERS, TABLES, Table
+from r2k_pipeline.contracts.table import LAYERS, Table
+from r2k_pipeline.tables import TABLES
 
 PROJECT: Final = Path(__file__).resolve().parents[1]
 PACKAGE: Final = PROJECT / "r2k_pipeline"
@@ -43,7 +43,7 @@ RANKS: Final = {
     "markets": 1,
     **dict.fromkeys(("sources", "transforms", "lake", "records", "sql_models", "warehouse", "postgresql", "claims"), 2),
     **dict.fromkeys(("generations", "restatement", "last_run", "raw_check"), 2),
-    **dict.fromkeys(("origins", "told", "run", "log", "tables", "build", "causes", "gate"), 2),
+    **dict.fromkeys(("origins", "told", "run", "log", "tables", "inputs", "keys", "build", "causes", "gate"), 2),
     **dict.fromkeys(("orchestration", "report"), 3),
     **dict.fromkeys(("definitions", "cli"), 4),
     "__main__": 5,

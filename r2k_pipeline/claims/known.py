@@ -6,9 +6,9 @@ Belongs here: which rows of a published table were known when. Not here: who ask
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-import r2k_pipeline.contracts  # noqa: F401  (fills TABLES)
-from r2k_pipeline.contracts.table import TABLES
 from r2k_pipeline.shipped import shipped
+from r2k_pipeline.tables import TABLES
+from r2k_pipeline.tables.claims import SOURCES as TABLES_READ
 
 _KNOWN: Final = "known_at <= getvariable('known')"
 _STANDING: Final = f"{_KNOWN} and (superseded_at is null or superseded_at > getvariable('known'))"
@@ -49,7 +49,7 @@ READABLE: Final = tuple(_VIEWS)
 _RELEASES: Final = "staging.cot_releases"
 _BARE: Final = ("staging.price_vintages", "marts.positioning_vintages", _RELEASES)
 """What data_ends reads beside them; it cuts them itself."""
-SOURCES: Final = tuple(sorted({view.source for view in _VIEWS.values()} | set(_BARE)))
+SOURCES: Final = tuple(table.dotted() for table in TABLES_READ)
 """The tables that those are made from."""
 
 

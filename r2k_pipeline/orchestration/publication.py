@@ -23,7 +23,7 @@ from r2k_pipeline.orchestration.resources import Pipeline
 from r2k_pipeline.origins import digests_of
 from r2k_pipeline.restatement import write_restatement
 from r2k_pipeline.run import Run
-from r2k_pipeline.tables.derived import SQL, derived_tables
+from r2k_pipeline.tables.registry import SQL, derived_tables
 
 PUBLISHED = tuple(d.table for d in derived_tables() if d.table.layer in PUBLISHED_LAYERS)
 BY_PUBLISHING: Final = (Generation, Restatements)
@@ -103,6 +103,7 @@ def publish(run: Run) -> tuple[pl.DataFrame, int]:
 
     Raises RestatementError where told rows would differ, LakeError where it cannot be written: the old one stays.
     """
+    run = run.known()
     take_over(run.lake)
     record_published(run)
     generation = describe_generation(run)

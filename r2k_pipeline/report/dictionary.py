@@ -7,9 +7,9 @@ anew. Not here: what tables hold (contracts/), comments in the warehouse (wareho
 from collections.abc import Iterator
 from typing import Final
 
-import r2k_pipeline.contracts  # noqa: F401  (fills TABLES)
 from r2k_pipeline.contracts.columns import measure_of, sql_type_of
-from r2k_pipeline.contracts.table import LAYERS, TABLES, Table
+from r2k_pipeline.contracts.table import LAYERS, Table
+from r2k_pipeline.tables import TABLES
 
 LAYER_NOTES: Final = {
     "reference": "What configuration and calendars say, upstream of everything. In the lake only.",

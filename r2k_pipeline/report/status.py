@@ -12,7 +12,6 @@ from typing import Any, Final
 import duckdb
 import polars as pl
 
-from r2k_pipeline.contracts.table import TABLES
 from r2k_pipeline.generations import outgrown
 from r2k_pipeline.holes import GRACE, read_holes, say_doubts
 from r2k_pipeline.lake import Lake, LakeError
@@ -21,6 +20,7 @@ from r2k_pipeline.report.version import of_this_version
 from r2k_pipeline.restatement import read_restatement
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.sources.release_calendar import NextRelease, next_release
+from r2k_pipeline.tables import TABLES
 from r2k_pipeline.warehouse import open_warehouse
 
 _SESSIONS: Final = """

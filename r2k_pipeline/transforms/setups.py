@@ -9,9 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
-import sqlglot
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from sqlglot import exp
 
 from r2k_pipeline.contracts.marts import PositioningVsTechnicals
 from r2k_pipeline.mistakes import say_mistakes
@@ -189,6 +187,9 @@ def _names(key: str, column: str, given: set[str]) -> list[str]:
 
 def _columns(key: str, texts: list[str], known: set[str]) -> list[str]:
     """Mistakes of SQL expressions: not an expression, a query inside, a column that is not known."""
+    import sqlglot  # noqa: PLC0415  (the registry of tables knows Setups, and needs no parser)
+    from sqlglot import exp  # noqa: PLC0415
+
     found = []
     for text in texts:
         try:

@@ -7,9 +7,9 @@ from pathlib import Path
 import polars as pl
 
 from r2k_pipeline import build
-from r2k_pipeline.contracts.table import TABLES
 from r2k_pipeline.run import Run
 from r2k_pipeline.settings import Settings
+from r2k_pipeline.tables import TABLES
 
 FEATURES = (
     "features.daily_indicators",

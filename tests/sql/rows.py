@@ -11,10 +11,10 @@ import dataframely as dy
 import numpy as np
 import polars as pl
 
-from r2k_pipeline.contracts import reference
-from r2k_pipeline.contracts.table import TABLES, Table
+from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.shipped import shipped
 from r2k_pipeline.sql_models import read_models, run_model
+from r2k_pipeline.tables import TABLES, reference
 from r2k_pipeline.transforms.setups import read_setups
 
 Row = Mapping[str, Any]

@@ -9,15 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from r2k_pipeline.contracts.cot import CotPositions, CotReleases, CotReports
+from r2k_pipeline.contracts.cot import CotPositions, CotReports
 from r2k_pipeline.contracts.findings import Findings
 from r2k_pipeline.contracts.meta import Quarantine
 from r2k_pipeline.contracts.prices import DailyPrices, PriceActions, PriceBars
-from r2k_pipeline.contracts.reference import MarketContracts, MarketSymbols, Sessions
-from r2k_pipeline.contracts.table import TABLES
 from r2k_pipeline.shipped import shipped
 from r2k_pipeline.sql_models import run_model
+from r2k_pipeline.tables import TABLES
+from r2k_pipeline.tables.cot_releases import CotReleases
 from r2k_pipeline.tables.findings import findings_model, read_checks
+from r2k_pipeline.tables.reference import MarketContracts, MarketSymbols, Sessions
 from tests.sql.rows import Given, Row, bar, contract, derive, release, report, session, symbol
 
 CHECKS = {check.name: check for check in read_checks(shipped("sql/checks"))}

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from r2k_pipeline.contracts.cot import CotPositionVintages, CotReleases, CotReports
+from r2k_pipeline.contracts.cot import CotPositionVintages, CotReports
 from r2k_pipeline.contracts.meta import FetchLog
+from r2k_pipeline.tables.cot_releases import CotReleases
 from tests.sql.rows import Row, derive, fetch, release, report
 
 YEAR, DAYS = "2025.zip", ("2025-01-01", "2025-12-31")

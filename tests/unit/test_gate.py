@@ -11,7 +11,6 @@ import pytest
 
 from r2k_pipeline.contracts.meta import Generation, Restatements
 from r2k_pipeline.contracts.prices import MarketBars
-from r2k_pipeline.contracts.reference import Sessions
 from r2k_pipeline.contracts.restatements import Restatements as RestatementLog
 from r2k_pipeline.gate import RestatementError, record_published
 from r2k_pipeline.generations import last_generation
@@ -20,6 +19,7 @@ from r2k_pipeline.log.acceptance import accept_restatement
 from r2k_pipeline.markets import Market
 from r2k_pipeline.orchestration.publication import PUBLISHED, publish
 from r2k_pipeline.restatement import read_restatement
+from r2k_pipeline.tables.reference import Sessions
 from r2k_pipeline.warehouse import open_warehouse
 from tests.raw_story import RUT, Story, bars_of, built, days_of, sessions
 

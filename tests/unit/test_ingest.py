@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from r2k_pipeline.contracts.reference import Sessions
 from r2k_pipeline.log.ingest import ingest_prices
 from r2k_pipeline.sources.files import NO_ACTIONS, FilePrices, FileReports
 from r2k_pipeline.sources.protocol import PriceAnswer
 from r2k_pipeline.sources.sessions import build_sessions
+from r2k_pipeline.tables.reference import Sessions
 from tests.raw_story import RUT, Clock, Desk, Story, actions_of, at, bars_of, days_of, zip_of
 
 

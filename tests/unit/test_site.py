@@ -12,16 +12,16 @@ from typing import Final
 
 import pytest
 
-from r2k_pipeline.contracts.cot import CotReleases
 from r2k_pipeline.contracts.marts import Markets, PositioningVintages
 from r2k_pipeline.contracts.meta import Quarantine
-from r2k_pipeline.contracts.table import TABLES
 from r2k_pipeline.lake import Lake, LakeError
 from r2k_pipeline.report.brief_statements import DECIMALS, PERCENT
 from r2k_pipeline.report.site.publish import Site, publish_site
 from r2k_pipeline.report.site.swap import ABANDONED_SECONDS, swap_in
 from r2k_pipeline.report.site.tables import SHORT_UNITS, Asked, Column, build_table
 from r2k_pipeline.settings import Settings, SourceName
+from r2k_pipeline.tables import TABLES
+from r2k_pipeline.tables.cot_releases import CotReleases
 from tests.site_pages import Site as Pages
 from tests.unit.published import mart_row, publish
 

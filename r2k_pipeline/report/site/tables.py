@@ -13,9 +13,8 @@ from typing import Any, Final
 
 import duckdb
 
-import r2k_pipeline.contracts  # noqa: F401  (fills TABLES)
-from r2k_pipeline.contracts.table import TABLES
 from r2k_pipeline.report.brief_statements import Row, Value
+from r2k_pipeline.tables import TABLES
 
 NOT_KNOWN: Final = "—"
 SHORT_UNITS: Final = {

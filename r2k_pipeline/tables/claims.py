@@ -1,17 +1,49 @@
-"""Contract of judged claims: what notes say, how it was read, and whether the data bears it out.
+"""Judged claims: what notes say, how it was read, and whether the data bears it out.
 
-Belongs here: what a verdict is. Not here: notes (notes/*.toml), how they are judged (claims/).
+Belongs here: what a verdict is, which tables claims are about. Not here: notes (notes/*.toml), how they are judged
+(claims/).
 """
 
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Annotated, Any, Final
 
 import dataframely as dy
 import polars as pl
 
+from r2k_pipeline.contracts import cot, marts, prices
 from r2k_pipeline.contracts.columns import choice, instant, number, text
 from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.tables import consolidations, indicators, levels, profiles
+from r2k_pipeline.tables.builders import builds
+from r2k_pipeline.tables.cot_releases import CotReleases
+from r2k_pipeline.tables.forms import Over
 
 VERDICTS: Final = ("holds", "fails", "undetermined")
+SOURCES: Final = Over(
+    (
+        consolidations.Consolidations,
+        consolidations.OpenRanges,
+        cot.CotPositionVintages,
+        CotReleases,
+        indicators.DailyIndicators,
+        indicators.MovingAverageCrosses,
+        levels.LevelEvidence,
+        levels.Levels,
+        marts.Markets,
+        marts.PositioningVintages,
+        marts.PositioningVsTechnicals,
+        marts.Sessions,
+        marts.TraderGroups,
+        prices.MarketBars,
+        prices.PriceVintages,
+        profiles.SwingPivots,
+        profiles.VolumeProfiles,
+    )
+)
+"""The tables that the views are made from which a claim may read (claims/known.py)."""
+Judge = Callable[[datetime], Iterable[Mapping[str, Any]]]
+"""The verdicts on the notes at hand, given what was known at a moment, as rows of Claims."""
 
 
 class Claims(Table, layer="marts", known_by=None):
@@ -42,3 +74,11 @@ class Claims(Table, layer="marts", known_by=None):
     @dy.rule()
     def known_when_judged(cls) -> pl.Expr:  # noqa: N805
         return pl.col("known_at") == pl.coalesce("judged_until_at", "as_of")
+
+
+@builds(Claims)
+def claims(judge: Annotated[Judge, SOURCES], as_of: datetime) -> pl.DataFrame:
+    """The verdicts that could be given by `as_of`, in the notes' order."""
+    rows = [verdict for verdict in judge(as_of) if verdict["known_at"] <= as_of]
+    schema = Claims.create_empty().schema
+    return pl.DataFrame([{name: row[name] for name in schema} for row in rows], schema=schema)
