@@ -11,8 +11,9 @@ from pathlib import Path
 
 import polars as pl
 
+from r2k_pipeline.contracts.clock import told_by
 from r2k_pipeline.contracts.prices import MarketBars
-from r2k_pipeline.contracts.table import Table, parts_of, told_by
+from r2k_pipeline.contracts.table import Table, parts_of
 from r2k_pipeline.generations import Published, last_generation
 from r2k_pipeline.orchestration.origins import changed_parts, digests_of
 from r2k_pipeline.orchestration.run import Run
