@@ -7,7 +7,7 @@ has (contracts/clock.py), how the file is opened (warehouse.py), what readers sa
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from types import TracebackType
@@ -35,6 +35,8 @@ from r2k_pipeline.warehouse import open_warehouse
 
 TIMELESS: Final[tuple[type[Table], ...]] = (Markets, TraderGroups, ColumnDictionary)
 """Configuration and dictionaries: the same at every moment."""
+WHOLE: Final = Cut(datetime.max.replace(tzinfo=UTC), ())
+"""No cut. The file is attached all the same: whoever opens it by itself in this process is free to."""
 NOT_KEPT: Final[Mapping[type[Table], str]] = {
     Fetches: "meta.fetches has the latest attempts alone and is empty at a past moment; next: r2k run --as-of MOMENT"
 }
@@ -161,11 +163,10 @@ def open_snapshot(lake: Lake, as_of: datetime | None = None, memory_limit: str =
     """
     file = lake.warehouse.resolve()
     with of_this_version(lake.warehouse):
-        connection = open_warehouse(lake.warehouse, memory_limit, cut_at(as_of) if as_of else None)
+        connection = open_warehouse(lake.warehouse, memory_limit, cut_at(as_of) if as_of else WHOLE)
         try:
             (shown,) = connection.sql(f"from {Generation.dotted()}").pl().to_dicts()
-            full = f"{PUBLISHED}.{Generation.dotted()}" if as_of else Generation.dotted()
-            (published,) = connection.sql(f"from {full}").pl().to_dicts()
+            (published,) = connection.sql(f"from {PUBLISHED}.{Generation.dotted()}").pl().to_dicts()
         except (duckdb.Error, ValueError):
             connection.close()
             raise

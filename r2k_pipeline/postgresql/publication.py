@@ -91,7 +91,7 @@ def publish_to_postgresql(
     started = time.perf_counter()
     for option, name in (("--schema", schema), ("--reader", reader)):
         refuse_name(option, name)
-    for summary in SUMMARIES:
+    for summary in SUMMARIES if snapshot.is_past else ():
         snapshot.read(summary)
     arriving = _read_generation(snapshot.connection, snapshot.file)
     with transaction(address) as target:
