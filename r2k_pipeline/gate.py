@@ -61,7 +61,7 @@ def told_otherwise(run: Run, last: Published) -> tuple[Difference, ...]:
     found = []
     for table in TABLES.values():
         before, after = last.files(table), run.lake.files(table.dotted())
-        if table.layer in PUBLISHED_LAYERS and table.known_by and before and after:
+        if table.layer in PUBLISHED_LAYERS and table.known_by and not table.may_change and before and after:
             beside = last.files(TABLES[table.told_with]) if table.told_with else ()
             found.append(compare_told(table, before, after, last.row["as_of"], beside))
     return tuple(difference for difference in found if difference)

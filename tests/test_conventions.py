@@ -42,10 +42,10 @@ RANKS: Final = {
     "settings": 1,
     "markets": 1,
     **dict.fromkeys(("sources", "transforms", "lake", "records", "sql_models", "warehouse", "postgresql", "claims"), 2),
-    **dict.fromkeys(("generations", "restatement", "last_run", "raw_check"), 2),
+    **dict.fromkeys(("generations", "restatement", "last_run", "raw_check", "snapshot"), 2),
     **dict.fromkeys(("origins", "told", "run", "log", "tables", "build", "causes", "gate"), 2),
     **dict.fromkeys(("orchestration", "report"), 3),
-    **dict.fromkeys(("definitions", "cli"), 4),
+    **dict.fromkeys(("definitions", "cli", "api"), 4),
     "__main__": 5,
 }
 """Which part may import which: one of its own rank or lower, and never in a circle. A new part gets its rank here."""

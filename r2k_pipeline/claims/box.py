@@ -71,11 +71,6 @@ class Box:
         finally:
             process.close()
 
-    def generation(self) -> tuple[str, bool, datetime]:
-        """Of a box over a warehouse: the data's label, whether it is the sample, and as of when it was known."""
-        row = self._ask(Request("select label, is_sample, as_of from published.meta.generation", {}, None)).row(0)
-        return str(row[0]), bool(row[1]), row[2]
-
     def rows(self, query: str, parameters: Mapping[str, Any], known: datetime) -> pl.DataFrame:
         """The rows of one SELECT over READABLE as they were known at `known`, worker.MOST_ROWS at most."""
         return self._ask(Request(query, parameters, known, READABLE))

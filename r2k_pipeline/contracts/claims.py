@@ -14,7 +14,7 @@ from r2k_pipeline.contracts.table import Table
 VERDICTS: Final = ("holds", "fails", "undetermined")
 
 
-class Claims(Table, layer="marts", known_by=None):
+class Claims(Table, layer="marts", may_change=True):
     """One reading of one claim of a note, judged on what was known at `known_at`; readings stand side by side."""
 
     note_id = text("the note: name of its file", key=True)

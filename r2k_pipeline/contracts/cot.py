@@ -111,7 +111,9 @@ class CotReports(Table, layer="raw"):
         return _sums_to_open_interest("short")
 
 
-class CotReleases(Table, layer="staging", known_by="released_at", told_with="staging.cot_position_vintages"):
+class CotReleases(
+    Table, layer="staging", known_by="released_at", told_with="staging.cot_position_vintages", looks_ahead="report_date"
+):
     """When one COT report became public, and how we know."""
 
     report_date = day("as-of day of the report", key=True)
@@ -160,7 +162,7 @@ class CotPositionVintages(_GroupPositions, Table, layer="staging"):
     source = text("source of the raw row this is")
 
 
-class CotPositions(_GroupPositions, Table, layer="staging", known_by=None):
+class CotPositions(_GroupPositions, Table, layer="staging", stands_of="staging.cot_position_vintages"):
     """One trader group's positions in one contract and report, as known at `as_of`, in contracts as reported."""
 
     report_type = choice(REPORT_TYPES, "which report", key=True)

@@ -23,6 +23,7 @@ from r2k_pipeline.orchestration.resources import Pipeline
 from r2k_pipeline.origins import digests_of
 from r2k_pipeline.restatement import write_restatement
 from r2k_pipeline.run import Run
+from r2k_pipeline.sql_models import read_macros
 from r2k_pipeline.tables.derived import SQL, derived_tables
 
 PUBLISHED = tuple(d.table for d in derived_tables() if d.table.layer in PUBLISHED_LAYERS)
@@ -110,7 +111,7 @@ def publish(run: Run) -> tuple[pl.DataFrame, int]:
     by_publishing = {Generation: generation, Restatements: published_restatements(run, restated)}
     written = {table: [run.lake.write(table, rows)] for table, rows in by_publishing.items()}
     tables = {table: run.lake.files(table.dotted()) for table in PUBLISHED} | written
-    macros = [macro.read_text("utf-8") for macro in sorted((SQL / "macros").glob("*.sql"))]
+    macros = read_macros(SQL / "macros", [table.dotted() for table in tables])
     row = generation.row(0, named=True)
     name = folder_name(row["published_at"], row["generation_id"])
     size = publish_generation(run.lake, tables, macros, run.settings.memory_limit, name)

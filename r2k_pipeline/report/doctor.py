@@ -19,8 +19,8 @@ from r2k_pipeline.markets import MarketsError, read_markets
 from r2k_pipeline.raw_check import lost_rows
 from r2k_pipeline.records import examine_records, home_of
 from r2k_pipeline.report.status import read_status
-from r2k_pipeline.report.version import of_this_version
 from r2k_pipeline.settings import Settings, why_this_lake
+from r2k_pipeline.snapshot import of_this_version
 from r2k_pipeline.warehouse import differing_tables, open_warehouse
 
 EXAMPLES: Final = 3

@@ -13,15 +13,14 @@ import duckdb
 import polars as pl
 
 from r2k_pipeline.contracts.table import TABLES
-from r2k_pipeline.generations import outgrown
+from r2k_pipeline.generations import known_at, outgrown
 from r2k_pipeline.holes import GRACE, read_holes, say_doubts
 from r2k_pipeline.lake import Lake, LakeError
 from r2k_pipeline.last_run import read_last_run
-from r2k_pipeline.report.version import of_this_version
 from r2k_pipeline.restatement import read_restatement
 from r2k_pipeline.settings import Settings
+from r2k_pipeline.snapshot import reading
 from r2k_pipeline.sources.release_calendar import NextRelease, next_release
-from r2k_pipeline.warehouse import open_warehouse
 
 _SESSIONS: Final = """
 select market, max(session_date)
@@ -139,9 +138,10 @@ def read_status(settings: Settings) -> Status:
 
     Raises LakeError without a warehouse, or where another version of r2k published it.
     """
-    lake = Lake.of(settings.lake, settings.source, settings.as_of)
+    lake = known_at(settings.lake, settings.source, settings.as_of)
     now = settings.as_of or datetime.now(UTC)
-    with open_warehouse(lake.warehouse) as connection, of_this_version(lake.warehouse):
+    with reading(lake, settings.as_of, settings.memory_limit) as snapshot:
+        connection = snapshot.connection
         (generation,) = connection.sql(
             "select label, generation_id, published_at, as_of from meta.generation"
         ).fetchall()

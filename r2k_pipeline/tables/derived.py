@@ -20,7 +20,7 @@ from r2k_pipeline.claims.known import SOURCES
 from r2k_pipeline.claims.note import SHIPPED, Note, NoteError, read_note
 from r2k_pipeline.contracts import claims, cot, indicators, levels, marts, meta, outcomes, prices, profiles, reference
 from r2k_pipeline.contracts.columns import measure_of, sql_type_of
-from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, TABLES, Table
+from r2k_pipeline.contracts.table import AHEAD, PUBLISHED_LAYERS, TABLES, Table
 from r2k_pipeline.run import Run
 from r2k_pipeline.shipped import shipped
 from r2k_pipeline.sources.release_calendar import build_cot_releases
@@ -37,8 +37,6 @@ DAYS_AHEAD: Final = timedelta(days=400)
 MARKETS_AT_ONCE: Final = range(8, 41)
 """Markets of one task where a model runs market by market. A century of the most fits in the memory limit; fewer than
 the least are not worth planning the query anew. DuckDB itself shares out work by row groups, of dozens of markets."""
-REPORTS_AHEAD: Final = timedelta(days=14)
-"""How far the release ledger looks ahead: the next report is always in it, holidays and all."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +169,8 @@ def _sessions(run: Run) -> pl.DataFrame:
 
 def _cot_releases(run: Run) -> pl.DataFrame:
     reports = run.lake.read(cot.CotReports)
-    ledger = build_cot_releases(reports["report_date"].unique(), (run.as_of + REPORTS_AHEAD).date())
+    until, seen = (run.as_of + AHEAD).date(), reports["report_date"].unique()
+    ledger = build_cot_releases(seen.filter(seen <= until), until)
     return observe_releases(ledger, reports, run.lake.read(meta.FetchLog))
 
 

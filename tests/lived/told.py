@@ -12,7 +12,8 @@ from typing import Final
 
 import polars as pl
 
-from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, TABLES, told_by
+from r2k_pipeline.contracts.clock import told_by
+from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, TABLES
 from r2k_pipeline.lake import Lake
 
 ABOUT_RUNS: Final = frozenset({"meta.generation", "meta.fetches", "meta.findings", "meta.restatements"})
@@ -60,7 +61,7 @@ def told(name: str, tables: Tables, moment: datetime) -> pl.DataFrame:
 
 def dated(tables: Tables) -> list[str]:
     """The names of the tables whose rows tell something at a moment, so that they must stay."""
-    return sorted(name for name in tables if TABLES[name].known_by)
+    return sorted(name for name in tables if TABLES[name].known_by and not TABLES[name].may_change)
 
 
 def changes(before: Generation, after: Generation) -> list[str]:

@@ -176,7 +176,7 @@ def test_a_past_moment_knows_nothing_later(tmp_path: Path) -> None:
         body = text.replace("published 2025-03-14", "")
         assert unknown not in body, unknown
     assert "A past moment" in then.pages["index.html"].text
-    assert "Not counted as of this moment" in then.pages["outcomes.html"].text
+    assert "What followed each setup" in then.pages["outcomes.html"].text
 
 
 def test_every_page_says_what_should_be_known_and_is_not_here(tmp_path: Path) -> None:
