@@ -24,6 +24,8 @@ NOTHING_ELSE: Final[dict[str, str | bool | int | float | list[str]]] = {
 
 PUBLISHED: Final = "published"
 """The name of the attached file, where what is read of it is cut."""
+CUT_FIRST: Final = f"set search_path = 'memory.main,{PUBLISHED}.main'"
+"""The macros of the file, and within them the tables of the cut: to bind them anew took longer than all else."""
 
 
 @dataclass(frozen=True)
@@ -58,5 +60,7 @@ def connect_locked(
 def _attach(connection: duckdb.DuckDBPyConnection, warehouse: Path, cut: Cut) -> None:
     connection.execute(f"attach {literal(warehouse)} as {PUBLISHED} (read_only)")
     (known,) = connection.execute(f"select max(as_of) from {PUBLISHED}.meta.generation").fetchone() or (None,)
-    statements = cut.statements if known and cut.moment < known else (f"use {PUBLISHED}",)
-    connection.execute("; ".join(statement.strip() for statement in ("begin", *statements, "commit")))
+    if known and cut.moment < known:
+        connection.execute("; ".join(("begin", *cut.statements, "commit", CUT_FIRST)))
+    else:
+        connection.execute(f"use {PUBLISHED}")

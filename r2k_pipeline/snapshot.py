@@ -30,8 +30,6 @@ from r2k_pipeline.lake import Lake, LakeError
 from r2k_pipeline.locked import PUBLISHED, Cut
 from r2k_pipeline.quoting import literal
 from r2k_pipeline.settings import Settings
-from r2k_pipeline.shipped import shipped
-from r2k_pipeline.sql_models import read_macros
 from r2k_pipeline.warehouse import open_warehouse
 
 TIMELESS: Final[tuple[type[Table], ...]] = (Markets, TraderGroups, ColumnDictionary)
@@ -136,9 +134,7 @@ def cut_at(moment: datetime) -> Cut:
     tables = [table for table in TABLES.values() if table.layer in PUBLISHED_LAYERS]
     at = f"timestamptz {literal(moment.isoformat())}"
     schemas = (f"create schema {layer}" for layer in PUBLISHED_LAYERS)
-    views = (_cut(table, at) for table in tables)
-    macros = read_macros(shipped("sql/macros"), [table.dotted() for table in tables])
-    return Cut(moment, (*schemas, *views, *macros))
+    return Cut(moment, (*schemas, *(_cut(table, at) for table in tables)))
 
 
 def _cut(table: type[Table], moment: str) -> str:
@@ -166,12 +162,11 @@ def open_snapshot(lake: Lake, as_of: datetime | None = None, memory_limit: str =
     with of_this_version(lake.warehouse):
         connection = open_warehouse(lake.warehouse, memory_limit, cut_at(as_of) if as_of else WHOLE)
         try:
-            (shown,) = connection.sql(f"from {Generation.dotted()}").pl().to_dicts()
             (published,) = connection.sql(f"from {PUBLISHED}.{Generation.dotted()}").pl().to_dicts()
         except (duckdb.Error, ValueError):
             connection.close()
             raise
-    moment: datetime = shown["as_of"]
+    moment: datetime = min(as_of or published["as_of"], published["as_of"])
     return Snapshot(file, connection, published, moment, moment < published["as_of"])
 
 

@@ -48,11 +48,10 @@ def select_told(table: type[Table], relation: str, moment: str) -> str:
 
     Of a calendar also what it tells ahead.
     """
-    columns = ", ".join(_as_it_was(table, name, moment) for name in table.column_names())
     known = f" where {table.known_by} <= {moment}" if table.known_by else ""
     if table.looks_ahead:
         known = f" where {table.looks_ahead} <= ({moment} + interval {AHEAD.days} days)::date"
-    return f"select {columns} from {relation}{known}"
+    return f"select {_as_they_were(table, moment)} from {relation}{known}"
 
 
 def select_standing(table: type[Table], relation: str, moment: str) -> str:
@@ -61,7 +60,7 @@ def select_standing(table: type[Table], relation: str, moment: str) -> str:
     names = vintages.column_names()
     stands = [f"({name} is null or {name} > {moment})" for name in ENDS if name in names]
     stands += [f"not {TOMBSTONE}"] if TOMBSTONE in names else []
-    columns = ", ".join(_as_it_was(vintages, name, moment) for name in table.column_names())
+    columns = _as_they_were(vintages, moment, table.column_names() if table is not vintages else ())
     return f"select {columns} from {relation} where {' and '.join([f'{vintages.known_by} <= {moment}', *stands])}"
 
 
@@ -77,7 +76,12 @@ def as_of_macros(names: Collection[str]) -> Iterator[str]:
             yield f"create macro {table.table}_as_of(ts) as table {rows}"
 
 
-def _as_it_was(table: type[Table], name: str, moment: str) -> str:
-    """A column, null where it was known later than at `moment`."""
-    instant = table.known_later.get(name)
-    return name if instant is None else f"case when {instant} <= {moment} then {name} end as {name}"
+def _as_they_were(table: type[Table], moment: str, names: Collection[str] = ()) -> str:
+    """The columns `names` or all of a table's rows, null where they were known later than at `moment`."""
+    later = {
+        name: f"case when {instant} <= {moment} then {name} end as {name}"
+        for name, instant in table.known_later.items()
+    }
+    if names:
+        return ", ".join(later.get(name, name) for name in names)
+    return f"* replace ({', '.join(later.values())})" if later else "*"
