@@ -176,7 +176,7 @@ def test_without_a_script_and_on_paper_the_picture_stands(open_page: Open) -> No
     assert not tab.locator("figure.chart canvas").is_visible()
 
 
-def test_only_what_may_change_has_a_dot(open_page: Open) -> None:
+def test_only_what_is_judged_has_a_dot(open_page: Open) -> None:
     tab = open_page("RUT")
     dots = "cells => cells.map(cell => getComputedStyle(cell, '::before').content)"
     for width, media in ((WIDE, "screen"), (NARROW, "screen"), (SHEET, "print")):

@@ -15,7 +15,6 @@ from click.testing import CliRunner
 
 from r2k_pipeline.cli import main
 from r2k_pipeline.contracts.marts import Markets
-from r2k_pipeline.lake import Lake, LakeError
 from r2k_pipeline.postgresql.address import Address, PublishError
 from tests.publish.server import Database, publish
 from tests.publish.warehouses import MOMENT, build_lake, rows_of_every_kind
@@ -187,9 +186,11 @@ def test_a_name_that_postgresql_would_cut_or_keeps_for_itself(
         publish(build_lake(tmp_path), database, **{option: name})
 
 
-def test_without_a_warehouse_nothing_is_connected(tmp_path: Path, database: Database) -> None:
-    with pytest.raises(LakeError, match="no warehouse yet; next: r2k run"):
-        publish(Lake.of(tmp_path, "sample"), database)
+def test_without_a_warehouse_nothing_is_connected(tmp_path: Path) -> None:
+    asked = ["publish", "--lake", str(tmp_path), "--to", "postgresql://127.0.0.1:1/x"]
+    done = CliRunner().invoke(main, asked)
+    assert done.exit_code == 1
+    assert "no warehouse yet; next: r2k run" in done.output
 
 
 @pytest.mark.parametrize(

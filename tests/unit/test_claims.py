@@ -171,7 +171,7 @@ def test_rows_and_a_condition_become_a_verdict(
     Claims.validate(build_claims([read_note(tmp_path / "note.toml")], box, LATER))
 
 
-def test_every_column_that_may_change_is_shown_of_the_row_that_decides(box: Box, tmp_path: Path) -> None:
+def test_every_column_that_is_judged_is_shown_of_the_row_that_decides(box: Box, tmp_path: Path) -> None:
     sql = "select value, -value as other, 'other' as third from (values (5), (3), (9)) as given (value)"
     judged = _judged(box, tmp_path, sql=sql, holds_when="other < -8 and third <> 'value'", rows="any").finding
     assert (judged.verdict, judged.computed_value, judged.judged) == ("holds", 9.0, "other = -9, third = other")

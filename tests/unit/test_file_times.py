@@ -89,7 +89,7 @@ def test_a_file_saved_on_the_morning_of_its_last_bar_is_disproved_too(story: Sto
     assert "judged by the clock of this run" in bars.log["message"].item()
 
 
-def test_a_file_of_the_future_may_change_by_the_clock(story: Story, folder: Path) -> None:
+def test_a_file_of_the_future_is_judged_by_the_clock(story: Story, folder: Path) -> None:
     _save(folder, DAYS[:14], "2031-01-01T00:00")
     bars, _ = story.fetch_prices(f"{DAYS[13]}T18:00")
     assert (bars.log["message"].item(), _flags(story, DAYS[13])[0][1:]) == (None, (False, False))
