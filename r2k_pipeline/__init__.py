@@ -1,10 +1,9 @@
 """r2k: point-in-time positioning against technicals of US equity indices.
 
 >>> import r2k_pipeline as r2k
->>> with r2k.open("sample", as_of="2025-03-14T20:00Z") as data:
-...     closes = data.sql("select market, close from latest()")
-...     bars = data.prices("RUT")
-...     momentum = r2k.daily_indicators(bars)["rsi_14"]
+>>> data = r2k.open("sample", as_of="2025-03-14T20:00Z")
+>>> closes = data.sql("select market, close from latest()")
+>>> momentum = r2k.daily_indicators(data.prices("RUT"))["rsi_14"]
 """
 
 import importlib
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from r2k_pipeline.transforms.pivots import build_swing_pivots as swing_pivots
     from r2k_pipeline.transforms.volume_profiles import build_volume_profiles as volume_profiles
 
+# Where each name comes from; it is imported when it is first used, so that the package itself costs nothing.
 _EXPORTS: Final = {
     "Data": "api:Data",
     "R2kError": "lake:LakeError",
@@ -32,7 +32,6 @@ _EXPORTS: Final = {
     "swing_pivots": "transforms.pivots:build_swing_pivots",
     "volume_profiles": "transforms.volume_profiles:build_volume_profiles",
 }
-"""Where each name comes from; it is imported when it is first used, so that the package itself costs nothing."""
 __all__ = [
     "Data",
     "R2kError",

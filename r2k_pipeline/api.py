@@ -20,9 +20,8 @@ from r2k_pipeline.settings import Settings, read_settings
 from r2k_pipeline.snapshot import Snapshot, of_this_version, snapshot_of
 
 if TYPE_CHECKING:
-    import altair as alt
-
     from r2k_pipeline.orchestration.execute import Summary
+    from r2k_pipeline.report.charts.figure import Figure
 
 Path_ = str | Path
 Moment = str | date | datetime
@@ -102,19 +101,15 @@ class Data:
         with of_this_version(self._snapshot.file):
             return read_brief(self._snapshot, market).text()
 
-    def figure(self, market: str) -> "alt.TopLevelMixin":
-        """The weekly review of one market as an Altair chart, which a notebook renders."""
-        import altair as alt  # noqa: PLC0415  (a second's import)
-
-        from r2k_pipeline.report.charts.figures import read_figures  # noqa: PLC0415
-        from r2k_pipeline.report.charts.theme import LIGHT  # noqa: PLC0415
+    def figure(self, market: str) -> "Figure":
+        """The weekly review of one market, which a notebook renders; `png()` is the picture, `spec()` the Vega-Lite."""
+        from r2k_pipeline.report.charts.figures import read_figures  # noqa: PLC0415  (altair is a second's import)
 
         with of_this_version(self._snapshot.file):
             found = read_figures(self._snapshot, [market])
         if not found.reviews:
             raise LakeError(f"{market}: nothing to draw: {'; '.join(found.notes)}")
-        chart: alt.TopLevelMixin = alt.Chart.from_dict(found.reviews[0].spec() | {"config": dict(LIGHT.config)})
-        return chart
+        return found.reviews[0]
 
     def _rows(self, query: str, table: type[Table], parameters: Mapping[str, Any]) -> pl.DataFrame:
         try:

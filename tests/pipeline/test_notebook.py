@@ -51,7 +51,8 @@ def test_the_notebook_shows_the_newest_session_of_the_first_market(sample: Publi
     assert defined["mart_row"].select("known_at", "close").row(0) == (known_at, close)
     assert f"{close:,.2f}" in defined["brief"]
     assert defined["brief"].startswith(f"> {SAMPLE}")
-    assert "RUT weekly review" in defined["figure"].to_dict()["title"]["text"]
+    assert defined["figure"].market == "RUT"
+    assert any("application/vnd.vegalite.v6+json" in output and "RUT weekly review" in output for output in outputs)
     assert defined["found"].data.height == 20
 
 

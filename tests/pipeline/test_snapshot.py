@@ -94,7 +94,9 @@ def test_the_api_answers_in_a_line(sample: Published) -> None:
         assert_frame_equal(ours[columns], data.table("features.daily_indicators", market="RUT")[columns])
         assert data.sql("select close from latest() where market = 'RUT'").item() == bars["close"][-1]
         assert data.brief("RUT").count("# RUT") == 1
-        assert "RUT weekly review, 2025-03-14" in data.figure("RUT").to_dict()["title"]["text"]
+        shown = data.figure("RUT")._repr_mimebundle_(include=None, exclude=None)
+        assert "RUT weekly review, 2025-03-14" in shown["application/vnd.vegalite.v6+json"]["title"]["text"]  # type: ignore[index]
+        assert shown["image/png"].startswith(b"\x89PNG")  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
