@@ -61,7 +61,7 @@ def test_the_summary_of_a_run_that_did_not_publish_names_what_is_published(
     def full(*_: object) -> int:
         raise LakeError("not published, the old one stays: No space left on device; next: r2k doctor")
 
-    monkeypatch.setattr("r2k_pipeline.orchestration.publication.publish_generation", full)
+    monkeypatch.setattr("r2k_pipeline.publication.publish_generation", full)
     lake = copy_of(sample.folder, "lake")
     before = Lake.of(lake, "sample").read(Generation).row(0, named=True)
     summary = summary_of(r2k(home, "run", "--json", "--lake", lake))
