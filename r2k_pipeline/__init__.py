@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from r2k_pipeline.api import Data as Data
     from r2k_pipeline.api import open_data as open
     from r2k_pipeline.api import run as run
-    from r2k_pipeline.lake import LakeError as R2kError
+    from r2k_pipeline.errors import LakeError as R2kError
     from r2k_pipeline.transforms.consolidations import build_consolidations as consolidations
     from r2k_pipeline.transforms.crosses import build_moving_average_crosses as moving_average_crosses
     from r2k_pipeline.transforms.indicators import build_daily_indicators as daily_indicators

@@ -14,7 +14,7 @@ import polars as pl
 
 from r2k_pipeline.claims.bounds import QueryError, one_select, stopped_after
 from r2k_pipeline.contracts.table import TABLES, Table
-from r2k_pipeline.lake import LakeError
+from r2k_pipeline.errors import LakeError
 from r2k_pipeline.report.brief import read_brief
 from r2k_pipeline.settings import Settings, read_settings
 from r2k_pipeline.snapshot import Snapshot, of_this_version, snapshot_of

@@ -20,7 +20,8 @@ from pydantic_settings import SettingsError
 
 from r2k_pipeline.account import ITEM as RAW
 from r2k_pipeline.claims.note import NoteError
-from r2k_pipeline.lake import Lake, LakeError
+from r2k_pipeline.errors import LakeError
+from r2k_pipeline.lake import Lake
 from r2k_pipeline.markets import MarketsError
 from r2k_pipeline.restatement import ITEM
 from r2k_pipeline.settings import Settings, read_settings

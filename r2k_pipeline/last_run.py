@@ -11,7 +11,9 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from r2k_pipeline.lake import HeldError, Lake, LakeError, write_atomically
+from r2k_pipeline.errors import HeldError, LakeError
+from r2k_pipeline.files import write_atomically
+from r2k_pipeline.lake import Lake
 
 UNPUBLISHED: Final = "it ended before it published"
 

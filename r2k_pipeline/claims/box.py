@@ -18,8 +18,8 @@ from r2k_pipeline.claims.bounds import QueryError
 from r2k_pipeline.claims.known import READABLE, SOURCES, known_views
 from r2k_pipeline.claims.process import BoundedProcess, StartError
 from r2k_pipeline.claims.worker import Request, Setup
+from r2k_pipeline.errors import LakeError
 from r2k_pipeline.holes import QUERY, End, ends_of
-from r2k_pipeline.lake import LakeError
 from r2k_pipeline.quoting import literal, parquet, pattern
 
 SECONDS: Final = 10.0

@@ -17,7 +17,8 @@ from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.utils import make_new_run_id
 
 from r2k_pipeline.contracts.meta import Generation
-from r2k_pipeline.lake import Lake, LakeError
+from r2k_pipeline.errors import LakeError
+from r2k_pipeline.lake import Lake
 from r2k_pipeline.last_run import begin_run, end_run, read_last_run, tell_failures, tell_refused
 from r2k_pipeline.log.beginning import begin
 from r2k_pipeline.orchestration.assets import NOTES

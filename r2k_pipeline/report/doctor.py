@@ -14,7 +14,8 @@ import duckdb
 from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.findings import Findings
 from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, TABLES
-from r2k_pipeline.lake import Lake, LakeError
+from r2k_pipeline.errors import LakeError
+from r2k_pipeline.lake import Lake
 from r2k_pipeline.markets import MarketsError, read_markets
 from r2k_pipeline.raw_check import lost_rows
 from r2k_pipeline.records import examine_records, home_of

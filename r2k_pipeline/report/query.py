@@ -17,7 +17,8 @@ from typing import BinaryIO, Final
 
 from r2k_pipeline.claims.bounds import QueryError, ShortError
 from r2k_pipeline.claims.process import BoundedProcess, StartError
-from r2k_pipeline.lake import LakeError, fsync_folder
+from r2k_pipeline.errors import LakeError
+from r2k_pipeline.files import fsync_folder
 from r2k_pipeline.locked import Cut
 from r2k_pipeline.report import query_worker
 from r2k_pipeline.report.cells import Format

@@ -13,9 +13,10 @@ import duckdb
 import polars as pl
 
 from r2k_pipeline.contracts.table import TABLES
+from r2k_pipeline.errors import LakeError
 from r2k_pipeline.generations import known_at, outgrown
 from r2k_pipeline.holes import GRACE, read_holes, say_doubts
-from r2k_pipeline.lake import Lake, LakeError
+from r2k_pipeline.lake import Lake
 from r2k_pipeline.last_run import LastRun, read_last_run
 from r2k_pipeline.restatement import read_restatement
 from r2k_pipeline.settings import Settings

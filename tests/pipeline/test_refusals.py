@@ -15,7 +15,8 @@ import pytest
 
 from r2k_pipeline.contracts.indicators import DailyIndicators
 from r2k_pipeline.contracts.meta import Generation
-from r2k_pipeline.lake import Lake, LakeError
+from r2k_pipeline.errors import LakeError
+from r2k_pipeline.lake import Lake
 from r2k_pipeline.orchestration.assets import asset_key, derived_asset
 from r2k_pipeline.orchestration.publication import warehouse
 from r2k_pipeline.orchestration.resources import Pipeline

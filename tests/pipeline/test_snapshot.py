@@ -13,7 +13,8 @@ from polars.testing import assert_frame_equal
 import r2k_pipeline
 from r2k_pipeline.contracts.meta import Fetches, Generation
 from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, TABLES, Table
-from r2k_pipeline.lake import Lake, LakeError
+from r2k_pipeline.errors import LakeError
+from r2k_pipeline.lake import Lake
 from r2k_pipeline.snapshot import NOT_KEPT, open_snapshot
 from tests.lakes import Published
 from tests.pipeline.command_line import r2k

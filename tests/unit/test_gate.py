@@ -13,9 +13,9 @@ from r2k_pipeline.contracts.meta import Generation, Restatements
 from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.contracts.reference import Sessions
 from r2k_pipeline.contracts.restatements import Restatements as RestatementLog
+from r2k_pipeline.errors import LakeError
 from r2k_pipeline.gate import RestatementError, record_published
 from r2k_pipeline.generations import last_generation
-from r2k_pipeline.lake import LakeError
 from r2k_pipeline.log.acceptance import accept_restatement
 from r2k_pipeline.markets import Market
 from r2k_pipeline.publication import PUBLISHED, publish
