@@ -19,9 +19,11 @@ import polars.testing
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))
 
+from r2k_pipeline.lake import Lake  # noqa: E402
 from r2k_pipeline.postgresql.address import Address  # noqa: E402
 from r2k_pipeline.postgresql.publication import publish_to_postgresql  # noqa: E402
 from r2k_pipeline.postgresql.tables import LAYERS, PublishedTable, published_tables  # noqa: E402
+from r2k_pipeline.snapshot import reading  # noqa: E402
 from r2k_pipeline.warehouse import open_warehouse  # noqa: E402
 from tests.publish.server import Database, find_binaries, running_server  # noqa: E402
 
@@ -60,7 +62,8 @@ def changing_column(table: PublishedTable) -> str:
 def publish(database: Database, warehouse: Path) -> None:
     """As the command does it."""
     address = Address.parse(database.url())
-    publish_to_postgresql(warehouse, address, schema="r2k", reader="r2k_reader", force=True, memory_limit="1GB")
+    with reading(Lake.at(warehouse.parent)) as snapshot:
+        publish_to_postgresql(snapshot, address, schema="r2k", reader="r2k_reader", force=True)
 
 
 def ingest_bare(database: Database, warehouse: Path) -> None:

@@ -11,10 +11,11 @@ from pathlib import Path
 from timing import ratio, time_in_turn
 
 from r2k_pipeline.lake import Lake
-from r2k_pipeline.report.charts.figures import Figures, read_figures
+from r2k_pipeline.report.charts.figures import Figures
 from r2k_pipeline.report.site.pictures import picture_of
 from r2k_pipeline.report.site.publish import publish_site
 from r2k_pipeline.settings import Settings
+from tests.snapshots import read_figures
 
 
 def render(figures: Figures) -> int:

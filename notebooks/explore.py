@@ -10,43 +10,28 @@ app = marimo.App(width="medium", app_title="r2k: a first look")
 
 
 with app.setup:
-    import altair as alt
     import marimo as mo
     import polars as pl
 
-    from r2k_pipeline.lake import Lake, LakeError
-    from r2k_pipeline.report.brief import read_brief
-    from r2k_pipeline.report.charts.figures import read_figures
-    from r2k_pipeline.report.charts.theme import LIGHT
-    from r2k_pipeline.report.query import run_query
-    from r2k_pipeline.settings import Settings
-
-    theme = alt.theme.register("r2k", enable=True)(lambda: {"config": dict(LIGHT.config)})
+    import r2k_pipeline as r2k
 
 
 @app.cell
 def _():
-    settings = Settings()
-    lake = Lake.of(settings.lake, settings.source, settings.as_of)
-
-    def ask(query):
-        """The rows of one SELECT: read-only, bounded in memory and time. Raises LakeError with the reason."""
-        bounds = {"memory_limit": settings.memory_limit, "seconds": settings.query_seconds}
-        with run_query(lake.warehouse, query, "parquet", **bounds) as answer:
-            return pl.read_parquet(answer.body)
-
-    generation = ask("select label, is_sample, generation_id, as_of, published_at from meta.generation")
-    return ask, generation, lake
+    data = r2k.open()
+    return (data,)
 
 
 @app.cell
-def _(generation):
-    label, is_sample, generation_id, as_of, published_at = generation.row(0)
+def _(data):
+    label, is_sample, generation_id, published_at = (
+        data.generation[name] for name in ("label", "is_sample", "generation_id", "published_at")
+    )
     mo.md(
         f"""
     # A first look
 
-    **{label}**. Generation `{generation_id}`, as known at {as_of:%Y-%m-%d %H:%M} UTC,
+    **{label}**. Generation `{generation_id}`, as known at {data.moment:%Y-%m-%d %H:%M} UTC,
     published {published_at:%Y-%m-%d %H:%M} UTC.
     `R2K_SOURCE=live` or `r2k.toml` chooses another source.
     """
@@ -55,16 +40,16 @@ def _(generation):
 
 
 @app.cell
-def _(ask):
-    markets = ask("select market, name from marts.markets order by market = 'RUT' desc, market")
+def _(data):
+    markets = data.sql("select market, name from marts.markets order by market = 'RUT' desc, market")
     names = {f"{market}, {name}": market for market, name in markets.rows()}
     market = mo.ui.dropdown(names, value=next(iter(names)), label="Market")
     return (market,)
 
 
 @app.cell
-def _(ask, market):
-    closes = ask(
+def _(data, market):
+    closes = data.sql(
         f"""
         select session_date::varchar as session_date, known_at
         from marts.positioning_vs_technicals
@@ -79,33 +64,32 @@ def _(ask, market):
 
 
 @app.cell
-def _(label, lake, market, session):
-    (figure,) = read_figures(lake, session.value, [market.value]).reviews
-    mo.vstack([mo.md(f"## {figure.title}\n\n{label}"), figure.chart, mo.md(figure.description)])
-    return (figure,)
+def _(label, market, session):
+    with r2k.open(as_of=session.value) as then:
+        figure, brief = then.figure(market.value), then.brief(market.value)
+    mo.vstack([mo.md(label), figure])
+    return brief, figure
 
 
 @app.cell
-def _(lake, market, session):
-    brief = read_brief(lake, market.value, session.value).text()
+def _(brief):
     mo.md(brief)
-    return (brief,)
 
 
 @app.cell
-def _(ask, market, session):
-    mart_row = ask(
+def _(data, market, session):
+    mart_row = data.sql(
         f"""
         from marts.positioning_vs_technicals
         where market = '{market.value}' and known_at = timestamptz '{session.value.isoformat()}'
         """
     )
-    comments = ask(
+    comments = data.sql(
         """
-        select column_name as "column", comment as meaning
-        from duckdb_columns()
-        where schema_name = 'marts' and table_name = 'positioning_vs_technicals'
-        order by column_index
+        select column_name as "column", meaning
+        from meta.column_dictionary
+        where layer_name = 'marts' and table_name = 'positioning_vs_technicals'
+        order by position
         """
     )
     values = pl.Series("value", ["" if value is None else str(value) for value in mart_row.row(0)])
@@ -135,10 +119,10 @@ limit 20"""
 
 
 @app.cell
-def _(ask, editor, start):
+def _(data, editor, start):
     try:
-        found = mo.ui.table(ask(editor.value or start), selection=None)
-    except LakeError as error:
+        found = mo.ui.table(data.sql(editor.value or start), selection=None)
+    except r2k.R2kError as error:
         found = mo.callout(str(error), kind="danger")
     mo.output.append(found)
     return (found,)

@@ -17,9 +17,11 @@ from typing import Any, Literal
 import polars as pl
 
 from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.errors import LakeError
+from r2k_pipeline.files import write_atomically
 from r2k_pipeline.inputs import rows_and_kept
 from r2k_pipeline.keys import key_of
-from r2k_pipeline.lake import Lake, LakeError, write_atomically
+from r2k_pipeline.lake import Lake
 from r2k_pipeline.run import Run
 from r2k_pipeline.tables.registry import DerivedTable, derived_tables
 
@@ -61,7 +63,7 @@ def build_tables(
     Tables that are `given` stand as the lake has them. Stops after the first table that failed.
     """
     for derived in in_order(wanted, given):
-        run = run.known() if derived.needs_moment else run
+        run = run.fixed() if derived.needs_moment else run
         outcome = build_table(run, derived)
         yield outcome
         if outcome.state == "failed":

@@ -20,7 +20,8 @@ from pydantic_settings import SettingsError
 
 from r2k_pipeline.account import ITEM as RAW
 from r2k_pipeline.claims.note import NoteError
-from r2k_pipeline.lake import Lake, LakeError
+from r2k_pipeline.errors import LakeError
+from r2k_pipeline.lake import Lake
 from r2k_pipeline.markets import MarketsError
 from r2k_pipeline.restatement import ITEM
 from r2k_pipeline.settings import Settings, read_settings
@@ -181,7 +182,11 @@ def sql(query: str, output: Any, file: Path | None, **options: Any) -> None:
         raise click.UsageError("--format parquet needs --output FILE")
     text = sys.stdin.read() if query == "-" else query
     bounds: Any = {"memory_limit": settings.memory_limit, "seconds": settings.query_seconds}
-    with run_query(_lake(settings).warehouse, text, output, **bounds) as answer:
+    if settings.as_of:
+        lake, bounds = _past_query(settings, text, bounds)
+    else:
+        lake = Lake.of(settings.lake, settings.source)
+    with run_query(lake.warehouse, text, output, **bounds) as answer:
         if answer.is_sample:
             click.echo(answer.label, err=True)
         if file:
@@ -197,12 +202,12 @@ def sql(query: str, output: Any, file: Path | None, **options: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="As JSON, each figure with its table, key, column and query.")
 def brief(market: str | None, evidence: bool, as_json: bool, **options: Any) -> None:
     """The note that the data would write on each market, as Markdown."""
-    from r2k_pipeline.generations import known_at  # noqa: PLC0415
     from r2k_pipeline.report.brief import read_brief  # noqa: PLC0415
+    from r2k_pipeline.snapshot import reading  # noqa: PLC0415
 
     settings = settings_of(**options)
-    lake = known_at(settings.lake, settings.source, settings.as_of)
-    found = read_brief(lake, market, settings.as_of)
+    with reading(_lake(settings), settings.as_of, settings.memory_limit) as snapshot:
+        found = read_brief(snapshot, market)
     click.echo(json.dumps(found.as_dict(), indent=2) if as_json else found.text(evidence=evidence))
 
 
@@ -230,8 +235,11 @@ def report(market: str | None, show: bool, as_json: bool, **options: Any) -> Non
 def check_note(file: Path, as_json: bool, **options: Any) -> None:
     """Hold the claims of the note FILE (TOML, see docs/claims.md) against the data: holds, fails or undetermined."""
     from r2k_pipeline.report.check_note import check_note as check  # noqa: PLC0415
+    from r2k_pipeline.snapshot import reading  # noqa: PLC0415
 
-    found = check(file, _lake(settings_of(**options)).warehouse)
+    settings = settings_of(**options)
+    with reading(_lake(settings), settings.as_of, settings.memory_limit) as snapshot:
+        found = check(file, snapshot)
     click.echo(json.dumps(found.as_dict(), indent=2) if as_json else found.text())
     sys.exit(1 if found.errors else 0)
 
@@ -247,16 +255,11 @@ def publish(url: str, schema: str, reader: str, force: bool, as_json: bool, **op
     """Publish marts and meta to PostgreSQL in one transaction."""
     from r2k_pipeline.postgresql.address import Address  # noqa: PLC0415
     from r2k_pipeline.postgresql.publication import publish_to_postgresql  # noqa: PLC0415
+    from r2k_pipeline.snapshot import reading  # noqa: PLC0415
 
     settings = settings_of(**options)
-    done = publish_to_postgresql(
-        _lake(settings).warehouse,
-        Address.parse(url),
-        schema=schema,
-        reader=reader,
-        force=force,
-        memory_limit=settings.memory_limit,
-    )
+    with reading(_lake(settings), settings.as_of, settings.memory_limit) as snapshot:
+        done = publish_to_postgresql(snapshot, Address.parse(url), schema=schema, reader=reader, force=force)
     click.echo(json.dumps(done.as_dict(), indent=2) if as_json else done.text())
 
 
@@ -277,10 +280,26 @@ def doctor(as_json: bool, online: bool, **options: Any) -> None:
 
 
 def _lake(settings: Settings) -> Lake:
-    """The lake to read; where it is a past moment that the lake has outgrown, that is said."""
-    from r2k_pipeline.generations import outgrown  # noqa: PLC0415
+    """The lake to read: that of a rebuilt moment where it has all of it, else the newest, which is cut there."""
+    from r2k_pipeline.generations import known_at  # noqa: PLC0415
 
-    lake = Lake.of(settings.lake, settings.source, settings.as_of)
-    if settings.as_of and (said := outgrown(lake)):
-        click.echo(f"r2k: {said}", err=True)
-    return lake
+    return known_at(settings.lake, settings.source, settings.as_of)
+
+
+def _past_query(settings: Settings, query: str, bounds: dict[str, Any]) -> tuple[Lake, dict[str, Any]]:
+    """The lake of a query at a past moment, and how it is to be run; what it cannot tell of that moment is said."""
+    from r2k_pipeline.snapshot import NOT_KEPT, as_stream, cut_at, reading, summaries_in  # noqa: PLC0415
+
+    assert settings.as_of
+    lake = _lake(settings)
+    cut = {"cut": cut_at(settings.as_of)}
+    summed, lost = summaries_in(query), [said for table, said in NOT_KEPT.items() if table.table in query]
+    if not (summed or lost):
+        return lake, bounds | cut
+    with reading(lake, settings.as_of, settings.memory_limit) as snapshot:
+        if not snapshot.is_past:
+            return lake, bounds | cut
+        for said in lost:
+            click.echo(f"r2k: {said}", err=True)
+        streams = {table.dotted(): as_stream(snapshot.read(table)) for table in summed}
+    return lake, bounds | cut | {"summaries": streams}

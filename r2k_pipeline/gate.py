@@ -13,8 +13,8 @@ from r2k_pipeline.causes import find_causes
 from r2k_pipeline.contracts.meta import Restatements as PublishedRestatements
 from r2k_pipeline.contracts.restatements import Restatements
 from r2k_pipeline.contracts.table import PUBLISHED_LAYERS
+from r2k_pipeline.errors import LakeError
 from r2k_pipeline.generations import Published, last_generation
-from r2k_pipeline.lake import LakeError
 from r2k_pipeline.restatement import (
     Difference,
     Restatement,
@@ -62,7 +62,7 @@ def told_otherwise(run: Run, last: Published) -> tuple[Difference, ...]:
     found = []
     for table in TABLES.values():
         before, after = last.files(table), run.lake.files(table.dotted())
-        if table.layer in PUBLISHED_LAYERS and table.known_by and before and after:
+        if table.layer in PUBLISHED_LAYERS and table.known_by and not table.may_change and before and after:
             beside = last.files(TABLES[table.told_with]) if table.told_with else ()
             found.append(compare_told(table, before, after, last.row["as_of"], beside))
     return tuple(difference for difference in found if difference)

@@ -6,6 +6,7 @@ table. Not here: the tables, the record of keys (build.py).
 
 import hashlib
 import json
+from collections.abc import Collection
 from datetime import datetime
 from importlib.metadata import version
 from typing import Any, Final
@@ -14,9 +15,10 @@ import polars as pl
 
 from r2k_pipeline.claims.note import moments_of, read_shipped_notes
 from r2k_pipeline.contracts.meta import Fetches, FetchLog
-from r2k_pipeline.contracts.table import TABLES
+from r2k_pipeline.lake import Lake
 from r2k_pipeline.origins import digests_of
 from r2k_pipeline.run import Run
+from r2k_pipeline.tables import TABLES
 from r2k_pipeline.tables.claims import Claims
 from r2k_pipeline.tables.cot_releases import CotReleases
 from r2k_pipeline.tables.reference import Sessions
@@ -62,20 +64,19 @@ def dated_by(run: Run, derived: DerivedTable) -> str:
         return run.as_of.isoformat()
     if derived.table is Claims:
         return " ".join(moment.isoformat() for moment in moments_of(read_shipped_notes()) if moment <= run.as_of)
-    reached = [_last_reached(run, derived), run.as_of.replace(hour=0, minute=0, second=0, microsecond=0)]
-    return max(moment for moment in reached if moment).isoformat()
+    return last_reached(run.lake, run.as_of, derived.upstreams).isoformat()
 
 
-def _last_reached(run: Run, derived: DerivedTable) -> datetime | None:
+def last_reached(lake: Lake, moment: datetime, upstreams: Collection[str] | None = None) -> datetime:
+    """The last instant up to `moment` at which a day began or a dated fact of `upstreams` (default: of any) counts."""
     instants = [
-        run.lake.read(table, columns).unpivot(columns)["value"]
+        lake.read(table, columns).unpivot(columns)["value"]
         for table, columns in DATED.items()
-        if table.dotted() in derived.upstreams
+        if upstreams is None or table.dotted() in upstreams
     ]
-    if not instants:
-        return None
-    moments = pl.concat(instants).drop_nulls()
-    last: datetime | None = moments.filter(moments <= run.as_of).max()  # type: ignore[assignment]
+    day = pl.Series([moment.replace(hour=0, minute=0, second=0, microsecond=0)], dtype=pl.Datetime("us", "UTC"))
+    moments = pl.concat([day, *instants])
+    last: datetime = moments.filter(moments <= moment).max()  # type: ignore[assignment]
     return last
 
 

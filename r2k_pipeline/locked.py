@@ -5,10 +5,14 @@ process that answers one query starts with it.
 """
 
 import os
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 import duckdb
+
+from r2k_pipeline.quoting import literal
 
 NOTHING_ELSE: Final[dict[str, str | bool | int | float | list[str]]] = {
     "temp_directory": "",
@@ -18,13 +22,45 @@ NOTHING_ELSE: Final[dict[str, str | bool | int | float | list[str]]] = {
 """No extension, and no spill to disk: DuckDB would put its temporary files beside the warehouse, into the lake."""
 
 
-def connect_locked(warehouse: Path, memory_limit: str, threads: int | None = None) -> duckdb.DuckDBPyConnection:
-    """No other files, no settings, bounded memory; instants in UTC. Raises duckdb.Error."""
+PUBLISHED: Final = "published"
+"""The name of the attached file, where what is read of it is cut."""
+CUT_FIRST: Final = f"set search_path = 'memory.main,{PUBLISHED}.main'"
+"""The macros of the file, and within them the tables of the cut: to bind them anew took longer than all else."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A moment, and the statements that make views of the file attached as PUBLISHED which tell nothing later."""
+
+    moment: datetime
+    statements: tuple[str, ...]
+
+
+def connect_locked(
+    warehouse: Path, memory_limit: str, threads: int | None = None, cut: Cut | None = None
+) -> duckdb.DuckDBPyConnection:
+    """No other files, no settings, bounded memory; instants in UTC. Raises duckdb.Error.
+
+    A `cut` that is not before the file's own moment leaves it whole.
+    """
     bounds = {"memory_limit": memory_limit, "threads": str(threads or os.cpu_count())}
-    connection = duckdb.connect(warehouse, read_only=True, config=NOTHING_ELSE | bounds)
+    if cut is None:
+        connection = duckdb.connect(warehouse, read_only=True, config=NOTHING_ELSE | bounds)
+    else:
+        connection = duckdb.connect(config=NOTHING_ELSE | bounds)
+        _attach(connection, warehouse, cut)
     # A second connection of this process finds all of it set for good.
     if connection.sql("select current_setting('lock_configuration')").fetchall() == [(False,)]:
         # The zone is no option of a connection: instants would be shown in that of whoever reads them.
         connection.execute("set global timezone = 'UTC'; set enable_external_access = false")
         connection.execute("set lock_configuration = true")
     return connection
+
+
+def _attach(connection: duckdb.DuckDBPyConnection, warehouse: Path, cut: Cut) -> None:
+    connection.execute(f"attach {literal(warehouse)} as {PUBLISHED} (read_only)")
+    (known,) = connection.execute(f"select max(as_of) from {PUBLISHED}.meta.generation").fetchone() or (None,)
+    if known and cut.moment < known:
+        connection.execute("; ".join(("begin", *cut.statements, "commit", CUT_FIRST)))
+    else:
+        connection.execute(f"use {PUBLISHED}")

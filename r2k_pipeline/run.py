@@ -12,7 +12,8 @@ from typing import Self
 
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.prices import MarketBars
-from r2k_pipeline.lake import Lake, LakeError
+from r2k_pipeline.errors import LakeError
+from r2k_pipeline.lake import Lake
 from r2k_pipeline.markets import Market, read_markets
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.sources.protocol import CotSource, PriceSource
@@ -31,7 +32,7 @@ def now() -> datetime:
 class Run:
     """What a run works on; `clock` is the only source of time.
 
-    `moment` is that whose knowledge the derived tables hold. It is fixed by `known`, once nothing more is fetched.
+    `moment` is that whose knowledge the derived tables hold. It is fixed by `fixed`, once nothing more is fetched.
     """
 
     settings: Settings
@@ -56,7 +57,7 @@ class Run:
         """A time machine's run: nothing is fetched, raw stays as it is."""
         return self.settings.as_of is not None
 
-    def known(self) -> Self:
+    def fixed(self) -> Self:
         """This run with its moment fixed: as asked, else that of the latest fetch.
 
         Raises LakeError where nothing was fetched yet.
@@ -72,7 +73,7 @@ class Run:
     def as_of(self) -> datetime:
         """Its moment, of a run that has one."""
         if self.moment is None:
-            raise RuntimeError("a run has no moment before all is fetched: ask its `known()`")
+            raise RuntimeError("a run has no moment before all is fetched: ask `fixed()` for one")
         return self.moment
 
     @cached_property

@@ -5,7 +5,7 @@ Not here: where Parquet lives (lake.py), publishing (warehouse.py).
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,8 +17,9 @@ import pyarrow.parquet as pq
 import sqlglot
 from sqlglot import exp
 
+from r2k_pipeline.contracts.clock import as_of_macros
 from r2k_pipeline.contracts.table import LAYERS
-from r2k_pipeline.lake import LakeError
+from r2k_pipeline.errors import LakeError
 from r2k_pipeline.quoting import literal, parquet
 
 BY_MARKET: Final = "-- by: market"
@@ -69,6 +70,11 @@ def read_models(folder: Path) -> tuple[SqlModel, ...]:
     return tuple(
         SqlModel(f"{file.parent.name}.{file.stem}", file.read_text("utf-8")) for file in sorted(folder.glob("*/*.sql"))
     )
+
+
+def read_macros(folder: Path, tables: Collection[str]) -> tuple[str, ...]:
+    """Statements that create the macros over `tables`: those made from their contracts, then those in `folder`."""
+    return (*as_of_macros(tables), *(file.read_text("utf-8") for file in sorted(folder.glob("*.sql"))))
 
 
 def run_model(

@@ -12,8 +12,9 @@ from typing import Final
 
 import polars as pl
 
+from r2k_pipeline.contracts.clock import told_by
 from r2k_pipeline.contracts.prices import MarketBars
-from r2k_pipeline.contracts.table import Table, parts_of, told_by
+from r2k_pipeline.contracts.table import Table, parts_of
 from r2k_pipeline.generations import Published, last_generation
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.markets import Market

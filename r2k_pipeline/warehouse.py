@@ -13,8 +13,9 @@ from typing import Final
 import duckdb
 
 from r2k_pipeline.contracts.table import Table
-from r2k_pipeline.lake import LakeError, fsync_folder
-from r2k_pipeline.locked import connect_locked
+from r2k_pipeline.errors import LakeError
+from r2k_pipeline.files import fsync_folder
+from r2k_pipeline.locked import Cut, connect_locked
 from r2k_pipeline.quoting import literal, parquet
 
 STORAGE_VERSION: Final = "v1.0.0"
@@ -113,7 +114,7 @@ def differing_tables(warehouse: Path, tables: Mapping[type[Table], Sequence[Path
     return found
 
 
-def open_warehouse(warehouse: Path, memory_limit: str = "1GB") -> duckdb.DuckDBPyConnection:
+def open_warehouse(warehouse: Path, memory_limit: str = "1GB", cut: Cut | None = None) -> duckdb.DuckDBPyConnection:
     """A read-only connection, locked down: no other files, no extensions, no settings, bounded memory; clock in UTC.
 
     Nothing spills to disk: DuckDB would put its folder of temporary files beside the warehouse, into the lake. Links
@@ -124,10 +125,12 @@ def open_warehouse(warehouse: Path, memory_limit: str = "1GB") -> duckdb.DuckDBP
         file = warehouse.resolve()
         try:
             was = file.stat()
-            return connect_locked(file, memory_limit)
+            return connect_locked(file, memory_limit, cut=cut)
         except FileNotFoundError as error:
             if warehouse.resolve() == file:
                 raise LakeError(f"{warehouse}: no warehouse yet; next: r2k run") from error
+        except (duckdb.CatalogException, duckdb.BinderException):
+            raise
         except duckdb.Error as error:
             if warehouse.exists() and os.path.samestat(was, warehouse.stat()):
                 said = str(error).splitlines()[0]

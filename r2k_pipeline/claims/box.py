@@ -18,8 +18,8 @@ from r2k_pipeline.claims.bounds import QueryError
 from r2k_pipeline.claims.known import READABLE, SOURCES, known_views
 from r2k_pipeline.claims.process import BoundedProcess, StartError
 from r2k_pipeline.claims.worker import Request, Setup
+from r2k_pipeline.errors import LakeError
 from r2k_pipeline.holes import QUERY, End, ends_of
-from r2k_pipeline.lake import LakeError
 from r2k_pipeline.quoting import literal, parquet, pattern
 
 SECONDS: Final = 10.0
@@ -70,11 +70,6 @@ class Box:
             yield cls(process)
         finally:
             process.close()
-
-    def generation(self) -> tuple[str, bool, datetime]:
-        """Of a box over a warehouse: the data's label, whether it is the sample, and as of when it was known."""
-        row = self._ask(Request("select label, is_sample, as_of from published.meta.generation", {}, None)).row(0)
-        return str(row[0]), bool(row[1]), row[2]
 
     def rows(self, query: str, parameters: Mapping[str, Any], known: datetime) -> pl.DataFrame:
         """The rows of one SELECT over READABLE as they were known at `known`, worker.MOST_ROWS at most."""

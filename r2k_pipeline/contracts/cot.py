@@ -149,7 +149,7 @@ class CotPositionVintages(_GroupPositions, Table, layer="staging"):
     source = text("source of the raw row this is")
 
 
-class CotPositions(_GroupPositions, Table, layer="staging", known_by=None):
+class CotPositions(_GroupPositions, Table, layer="staging", stands_of="staging.cot_position_vintages"):
     """One trader group's positions in one contract and report, as known at `as_of`, in contracts as reported."""
 
     report_type = choice(REPORT_TYPES, "which report", key=True)

@@ -14,7 +14,7 @@ from r2k_pipeline.contracts.table import Table
 SEVERITIES: Final = ("error", "warn")
 
 
-class Findings(Table, layer="meta"):
+class Findings(Table, layer="meta", known_by="known_at", may_change=True):
     """One row that one check doubts, with its evidence; nothing is repaired. Joins by symbol and session_date (bars)
     or report_type, contract_code and report_date (positions; without a code it is about the whole report).
     """

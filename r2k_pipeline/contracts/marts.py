@@ -118,7 +118,7 @@ class _WeeklyPositions(dy.Schema):
         return are_longs & (pl.col("short_contracts_change_1w").is_not_null() | ~shorts)
 
 
-class WeeklyPositioning(_WeeklyPositions, Table, layer="marts", known_by=None):
+class WeeklyPositioning(_WeeklyPositions, Table, layer="marts", stands_of="marts.positioning_vintages"):
     """One trader group's positions in one market and report, in today's contract equivalents, and their week."""
 
     known_at = instant("when these values were known: released_at, or later where a revision changed them")
@@ -144,7 +144,7 @@ class Markets(Table, layer="marts"):
     contract_codes = text("COT contracts of the market, comma-separated", nullable=True)
 
 
-class Sessions(Table, layer="marts"):
+class Sessions(Table, layer="marts", known_by="open_at", may_change=True):
     """One trading session, with calendar attributes for BI."""
 
     calendar = text("exchange calendar", key=True)

@@ -26,7 +26,7 @@ class RefusedRows(_Refused, Table, layer="raw"):
     """One row that a source delivered and a rule refused, as the vendor wrote it."""
 
 
-class Quarantine(_Refused, Table, layer="meta"):
+class Quarantine(_Refused, Table, layer="meta", known_by="recorded_at", may_change=True):
     """Every row refused and why: the row as the vendor wrote it, its source and the rule it broke."""
 
 
@@ -97,7 +97,7 @@ class Generation(Table, layer="meta"):
     ledger_digest = text("digest over the release ledger")
 
 
-class Restatements(Restated, Table, layer="meta"):
+class Restatements(Restated, Table, layer="meta", known_by="restated_at", may_change=True):
     """One table of one accepted restatement: how many rows that were told differ, and why. The generation that told
     otherwise stays readable below `generations/` for a while.
     """

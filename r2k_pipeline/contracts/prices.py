@@ -74,7 +74,7 @@ class PriceActions(Table, layer="raw"):
     is_withdrawn = flag("the vendor no longer lists this action: a tombstone")
 
 
-class DailyPrices(_Bar, Table, layer="staging", known_by=None):
+class DailyPrices(_Bar, Table, layer="staging", stands_of="staging.price_vintages"):
     """One bar per symbol and session as known at `as_of`: finished sessions, latest vintage known by then."""
 
     symbol = text("vendor symbol", key=True, regex=SYMBOL)

@@ -6,9 +6,9 @@ register of all tables. Not here: columns (columns.py) or tables (prices.py, cot
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import timedelta
 from functools import cache
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, ClassVar, Final
 
 import dataframely as dy
 import polars as pl
@@ -28,9 +28,10 @@ LATER: Final = {
     SETTLES: (SETTLES, "volume", "volume_symbol"),
 }
 """Instants that date columns which become known later than their row, and the columns that each of them dates."""
+AHEAD: Final = timedelta(days=14)
+"""How far a calendar is told ahead: the next report is always in the ledger, holidays and all."""
 BY_NAME: Final = ""
 """Stands for `known_by` where a contract leaves it to the names of its columns."""
-Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 
 TABLES: "dict[str, type[Table]]" = {}
 """Every table by its dotted name, filled as the contract modules are imported."""
@@ -39,9 +40,12 @@ TABLES: "dict[str, type[Table]]" = {}
 class Table(dy.Schema):
     """A table of the lake: its columns, key and rules; the docstring says what one row is.
 
-    `known_by`: the column with the instant at which a row became known; None where the table tells nothing dated, as a
-    view of what stands at `as_of` or an aggregate over all of history. `told_with`: the table that must have a row of
-    the same key before a row tells anything. `known_later`: the instant that dates a column known later than its row.
+    `known_by`: the column with the instant at which a row became known; None where the table tells nothing dated, as an
+    aggregate over all of history, or what stands at `as_of`. `stands_of`: the table of vintages of which it
+    has those that stand. `told_with`: the table that must have a row of the same key before a row tells anything.
+    `known_later`: the instant that dates a column known later than its row. `looks_ahead`: the day of a row of a
+    calendar, which is told AHEAD of that day. `may_change`: its rows are judgements, book-keeping or a calendar, which
+    another version may tell otherwise: the gate does not compare them.
     `grows`: rows once told stay, so it is kept in parts (files), by when rows were known: new rows touch the last one.
     """
 
@@ -50,6 +54,9 @@ class Table(dy.Schema):
     known_by: ClassVar[str | None]
     told_with: ClassVar[str | None]
     known_later: ClassVar[Mapping[str, str]]
+    stands_of: ClassVar[str | None]
+    looks_ahead: ClassVar[str | None]
+    may_change: ClassVar[bool]
     grows: ClassVar[bool]
 
     def __init_subclass__(
@@ -57,6 +64,9 @@ class Table(dy.Schema):
         layer: str,
         known_by: str | None = BY_NAME,
         told_with: str | None = None,
+        stands_of: str | None = None,
+        looks_ahead: str | None = None,
+        may_change: bool = False,
         grows: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -68,9 +78,11 @@ class Table(dy.Schema):
         columns: dict[str, dy.Column] = cls.__dict__[COLUMNS]
         keys_first = sorted(columns, key=lambda name: not columns[name].primary_key)
         setattr(cls, COLUMNS, {name: columns[name] for name in keys_first})
-        by_name = "known_at" if "known_at" in columns and layer in DATED_LAYERS else None
+        is_dated = "known_at" in columns and layer in DATED_LAYERS and stands_of is None
+        by_name = "known_at" if is_dated else None
         cls.known_by = by_name if known_by == BY_NAME else known_by
-        cls.told_with, cls.grows = told_with, grows
+        cls.told_with, cls.stands_of, cls.grows = told_with, stands_of, grows
+        cls.looks_ahead, cls.may_change = looks_ahead, may_change
         later = {column: instant for instant, dated in LATER.items() if instant in columns for column in dated}
         cls.known_later = {column: instant for column, instant in later.items() if column in columns}
         TABLES[cls.dotted()] = cls
@@ -116,21 +128,6 @@ def parts_of(rows: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
     first_year = (pl.col("known_at").dt.year() // PART_YEARS * PART_YEARS).alias("first_year")
     for (year,), part in rows.group_by(first_year, maintain_order=True):
         yield f"{year}.parquet", part
-
-
-def told_by(table: type[Table], rows: Frame, moment: datetime) -> Frame:
-    """What `rows` of `table` told by `moment`: those known by then, columns that became known after it null.
-
-    A column that `rows` lack (they are of an older version) dates nothing.
-    """
-    names = rows.collect_schema().names()
-    later = [
-        pl.when(pl.col(instant).is_null() | (pl.col(instant) <= moment)).then(column).alias(column)
-        for column, instant in table.known_later.items()
-        if column in names and instant in names
-    ]
-    is_known = pl.col(table.known_by) <= moment if table.known_by in names else pl.lit(True)
-    return rows.filter(is_known).with_columns(later)
 
 
 def _is_unique(keys: pl.DataFrame) -> bool:

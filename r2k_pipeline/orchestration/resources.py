@@ -27,7 +27,7 @@ class Pipeline(dg.ConfigurableResource):  # type: ignore[type-arg]
     """
 
     _run: Run = PrivateAttr()
-    _known: Run | None = PrivateAttr(default=None)
+    _fixed: Run | None = PrivateAttr(default=None)
 
     @classmethod
     def of(cls, run: Run) -> dg.ResourceDefinition:
@@ -42,15 +42,15 @@ class Pipeline(dg.ConfigurableResource):  # type: ignore[type-arg]
         return self._run
 
     @property
-    def known(self) -> Run:
+    def fixed(self) -> Run:
         """The same for the steps after all is fetched: the first of them fixes the run's moment."""
-        self._known = self._known or self._run.known()
-        return self._known
+        self._fixed = self._fixed or self._run.fixed()
+        return self._fixed
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Pipeline"]:
         """Hold the lake for the run; raises LakeError where another run holds it, or a run must not begin."""
-        self._run, self._known = Run.of(read_settings()), None
+        self._run, self._fixed = Run.of(read_settings()), None
         run, lake = self._run, self._run.lake
         with lake.lock(run.settings.lock_wait_seconds, context.run_id or ""):
             begin_run(lake, run.clock()) if _is_whole(context) else None

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import duckdb
 
-from r2k_pipeline.lake import LakeError
+from r2k_pipeline.errors import LakeError
 from r2k_pipeline.postgresql.address import Address, PublishError
 from r2k_pipeline.postgresql.present import (
     GENERATION,
@@ -29,7 +29,7 @@ from r2k_pipeline.postgresql.present import (
 from r2k_pipeline.postgresql.session import Transaction, on_one_line, transaction
 from r2k_pipeline.postgresql.tables import PublishedTable, Shape, published_tables
 from r2k_pipeline.quoting import identifier, literal
-from r2k_pipeline.warehouse import open_warehouse
+from r2k_pipeline.snapshot import SUMMARIES, Snapshot
 
 SCHEMA: Final = "r2k"
 READER: Final = "r2k_reader"
@@ -81,9 +81,9 @@ class Publication:
 
 
 def publish_to_postgresql(
-    warehouse: Path, address: Address, *, schema: str, reader: str, force: bool, memory_limit: str
+    snapshot: Snapshot, address: Address, *, schema: str, reader: str, force: bool
 ) -> Publication:
-    """Publish marts and meta of `warehouse` into `schema`, readable by the role `reader`; nothing else is touched.
+    """Publish marts and meta of `snapshot` into `schema`, readable by the role `reader`; nothing else is touched.
 
     The same generation is not published again, another source or an older moment not in place of what is there,
     but with `force`. Raises LakeError for the warehouse, PublishError for the database: then it is as it was.
@@ -91,10 +91,11 @@ def publish_to_postgresql(
     started = time.perf_counter()
     for option, name in (("--schema", schema), ("--reader", reader)):
         refuse_name(option, name)
-    with open_warehouse(warehouse, memory_limit) as source:
-        arriving = _read_generation(source, warehouse)
-        with transaction(address) as target:
-            changes = _publish(source, target, arriving, schema, reader, force)
+    for summary in SUMMARIES if snapshot.is_past else ():
+        snapshot.read(summary)
+    arriving = _read_generation(snapshot.connection, snapshot.file)
+    with transaction(address) as target:
+        changes = _publish(snapshot.connection, target, arriving, schema, reader, force)
     return Publication(address.shown, schema, reader, arriving, changes, time.perf_counter() - started)
 
 

@@ -6,18 +6,16 @@ brief_contrast.py, brief_technicals.py, brief_outlook.py), which rows are known 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from r2k_pipeline.lake import Lake, LakeError
+from r2k_pipeline.errors import LakeError
 from r2k_pipeline.report.brief_contrast import contrast
 from r2k_pipeline.report.brief_facts import Facts, read_facts
 from r2k_pipeline.report.brief_outlook import changes, setup
 from r2k_pipeline.report.brief_positioning import positioning
 from r2k_pipeline.report.brief_statements import Figure, Row, Section, Statement, join, say
 from r2k_pipeline.report.brief_technicals import levels, momentum, trend
-from r2k_pipeline.report.version import of_this_version
-from r2k_pipeline.warehouse import open_warehouse
+from r2k_pipeline.snapshot import Snapshot
 
 
 @dataclass(frozen=True)
@@ -77,18 +75,17 @@ class Brief:
         return "\n\n".join("\n".join([*head, *page.lines(evidence), *foot]) for page in self.pages)
 
 
-def read_brief(lake: Lake, market: str | None, as_of: datetime | None) -> Brief:
-    """The brief of one market or all at their last finished sessions known at `as_of` (default: the newest).
+def read_brief(snapshot: Snapshot, market: str | None) -> Brief:
+    """The brief of one market or all at their last finished sessions.
 
-    Raises LakeError where there is no such market or session, or the warehouse is of another version of r2k.
+    Raises LakeError where there is no such market or session.
     """
-    with open_warehouse(lake.warehouse) as connection, of_this_version(lake.warehouse):
-        facts = read_facts(connection, as_of)
-        ((label, is_sample),) = connection.sql("select label, is_sample from meta.generation").fetchall()
-        known = [name for (name,) in connection.sql("select market from marts.markets order by market").fetchall()]
+    facts = read_facts(snapshot)
+    label, is_sample = snapshot.generation["label"], snapshot.generation["is_sample"]
+    known = [name for (name,) in snapshot.ask("select market from marts.markets order by market").fetchall()]
     asked = [one for one in facts if market in (None, one.market["market"])]
     if not asked:
-        missing = f"market {market!r}" if market and market not in known else f"a session known by {as_of}"
+        missing = f"market {market!r}" if market and market not in known else f"a session known by {snapshot.moment}"
         raise LakeError(f"no mart row for {missing}; next: one of {', '.join(known)}, or a later moment")
     return Brief(label, is_sample, tuple(_page(one, [other for other in facts if other is not one]) for one in asked))
 

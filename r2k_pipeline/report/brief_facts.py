@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import duckdb
-
 from r2k_pipeline.holes import End, is_missed, newest_that_should_be, read_ends
 from r2k_pipeline.report.brief_statements import RATIO, Answer, Row, literal
+from r2k_pipeline.snapshot import Snapshot
 from r2k_pipeline.tables import TABLES
 from r2k_pipeline.transforms.setups import read_setups
 
@@ -44,7 +43,6 @@ class Facts:
     level_outcomes: tuple[Row, ...]
     records: Answer
     cross: Answer
-    is_newest: bool
 
 
 def has_old_report(session: Row) -> bool:
@@ -52,67 +50,59 @@ def has_old_report(session: Row) -> bool:
     return "report_age_days" in session and session["report_age_days"] > read_setups().thresholds["oldest_report_days"]
 
 
-def read_facts(connection: duckdb.DuckDBPyConnection, moment: datetime | None) -> list[Facts]:
-    """The facts of every market that had a finished session known at `moment` (default: the newest), by market."""
-    sessions = _rows(
-        connection,
-        MART,
-        "where known_at <= coalesce($moment::timestamptz, 'infinity'::timestamptz) "
-        "qualify row_number() over (partition by market order by session_date desc) = 1 order by market",
-        moment=moment,
-    )
-    return [_facts(connection, session, moment) for session in sessions]
+def read_facts(snapshot: Snapshot) -> list[Facts]:
+    """The facts of every market that has a finished session, by market."""
+    return [_facts(snapshot, session) for session in _rows(snapshot, MART, "", source="latest()")]
 
 
-def _facts(connection: duckdb.DuckDBPyConnection, session: Row, moment: datetime | None) -> Facts:
+def _facts(snapshot: Snapshot, session: Row) -> Facts:
     of_session = {"market": session["market"], "day": session["session_date"]}
     of_day = "where market = $market and session_date = $day"
-    levels = _rows(connection, "features.levels", f"{of_day} order by abs(distance_atr), level_id", **of_session)
-    now, before = _reports(connection, session)
+    levels = _rows(snapshot, "features.levels", f"{of_day} order by abs(distance_atr), level_id", **of_session)
+    now, before = _reports(snapshot, session)
     around, supports, resistances = (
         tuple(level for level in levels if level["role"] == role) for role in ("around", "support", "resistance")
     )
-    late, release = _releases(connection, session)
-    (market,) = _rows(connection, "marts.markets", "where market = $market", market=session["market"])
-    newest = _rows(connection, MART, "where market = $market and session_date > $day limit 1", **of_session)
+    late, release = _releases(snapshot, session)
+    (market,) = _rows(snapshot, "marts.markets", "where market = $market", market=session["market"])
     return Facts(
         market,
         session,
-        _skipped(connection, market, session),
-        _holes(connection, session, moment),
-        next(iter(_rows(connection, "features.daily_indicators", of_day, **of_session)), None),
+        _skipped(snapshot, market, session),
+        _holes(snapshot, session),
+        next(iter(_rows(snapshot, "features.daily_indicators", of_day, **of_session)), None),
         next(iter(around), None),
         supports,
         resistances,
         now,
         before,
-        _compared(connection, session, moment),
+        _compared(snapshot, session),
         late,
         release,
-        _outcomes(connection, session),
-        tuple(row for zone in (*supports[:1], *resistances[:1]) for row in _level_outcomes(connection, zone)),
-        read_records(connection, session),
-        _answer(connection, "projected_cross", session, {"sessions_to_cross": "sessions", "direction": "text"}),
-        is_newest=not newest,
+        _outcomes(snapshot, session),
+        tuple(row for zone in (*supports[:1], *resistances[:1]) for row in _level_outcomes(snapshot, zone)),
+        read_records(snapshot, session),
+        _answer(snapshot, "projected_cross", session, {"sessions_to_cross": "sessions", "direction": "text"}),
     )
 
 
-def _skipped(connection: duckdb.DuckDBPyConnection, market: Row, session: Row) -> Row | None:
+def _skipped(snapshot: Snapshot, market: Row, session: Row) -> Row | None:
     """The session before, where it is missing and so the day's return; none before a market's first close."""
     of_day = {"market": session["market"], "day": session["session_date"]}
     earlier = "where market = $market and session_date < $day limit 1"
-    if "return_1d" in session or not _rows(connection, MART, earlier, **of_day):
+    if "return_1d" in session or not _rows(snapshot, MART, earlier, **of_day):
         return None
     before = "where calendar = $calendar and session_date < $day order by session_date desc limit 1"
-    found = _rows(connection, "marts.sessions", before, calendar=market["calendar"], day=session["session_date"])
+    found = _rows(snapshot, "marts.sessions", before, calendar=market["calendar"], day=session["session_date"])
     return next(iter(found), None)
 
 
-def _holes(connection: duckdb.DuckDBPyConnection, session: Row, moment: datetime | None) -> tuple[Answer, ...]:
-    """Where prices end that should go on at `moment` (default: that whose knowledge is published), by symbol."""
-    ((known,),) = connection.sql("select as_of from meta.generation").fetchall()
-    asked = newest_that_should_be(connection, min(moment or known, known))
-    ends = (end for end in read_ends(connection, asked) if (end.kind, end.market) == ("prices", session["market"]))
+def _holes(snapshot: Snapshot, session: Row) -> tuple[Answer, ...]:
+    """Where prices end that should go on at the snapshot's moment, by symbol."""
+    asked = newest_that_should_be(snapshot.connection, snapshot.moment)
+    ends = (
+        end for end in read_ends(snapshot.connection, asked) if (end.kind, end.market) == ("prices", session["market"])
+    )
     return tuple(_end(end, asked) for end in ends if is_missed(end, asked))
 
 
@@ -124,16 +114,16 @@ def _end(end: End, asked: datetime) -> Answer:
     return Answer(row, {"symbol": end.what} | {name: getattr(end, name) for name in units}, units)
 
 
-def _reports(connection: duckdb.DuckDBPyConnection, session: Row) -> tuple[dict[str, Row], dict[str, Row]]:
+def _reports(snapshot: Snapshot, session: Row) -> tuple[dict[str, Row], dict[str, Row]]:
     """The positions of the report that the session's row names and of the one before it, as known at its close."""
     rows = _rows(
-        connection,
+        snapshot,
         REPORTS,
-        "where market = $market and report_type = 'tff_futures' and report_date <= $report and known_at <= $moment "
-        "and coalesce(superseded_at, 'infinity'::timestamptz) > $moment "
+        "where market = $market and report_type = 'tff_futures' and report_date <= $report "
         "qualify dense_rank() over (order by report_date desc) <= 2",
         market=session["market"],
         report=session["report_date"],
+        source="positioning_vintages_as_of($moment)",
         moment=session["known_at"],
     )
     this_week = {row["trader_group"]: row for row in rows if row["report_date"] == session["report_date"]}
@@ -141,37 +131,34 @@ def _reports(connection: duckdb.DuckDBPyConnection, session: Row) -> tuple[dict[
     return this_week, before
 
 
-def _releases(connection: duckdb.DuckDBPyConnection, session: Row) -> tuple[Row | None, Row | None]:
+def _releases(snapshot: Snapshot, session: Row) -> tuple[Row | None, Row | None]:
     """The newest report that was out at the close and is not here, if any, and the one to come out next."""
     ledger, at = "staging.cot_releases", {"moment": session["known_at"]}
-    out = _rows(connection, ledger, "where released_at <= $moment order by report_date desc limit 1", **at)
+    out = _rows(snapshot, ledger, "where released_at <= $moment order by report_date desc limit 1", **at)
     # A week has one report: as-of days further on are not the next one's, before the first of all there is none.
     soon = "where released_at > $moment and report_date <= $moment::date + 8 order by report_date limit 1"
-    due = _rows(connection, ledger, soon, **at)
+    due = _rows(snapshot, ledger, soon, **at)
     here = session["report_date"]
     late = [row for row in out if here is None or row["report_date"] > here]
     return next(iter(late), None), next(iter(due), None)
 
 
-def _compared(connection: duckdb.DuckDBPyConnection, session: Row, moment: datetime | None) -> tuple[Row, ...]:
+def _compared(snapshot: Snapshot, session: Row) -> tuple[Row, ...]:
     """The session against the same session of every other market, as far as both were known."""
-    known = "known_at <= coalesce($moment::timestamptz, 'infinity'::timestamptz)"
-    where = f"where market = $market and session_date = $day and {known} order by other_market"
-    return tuple(
-        _rows(connection, COMPARED, where, market=session["market"], day=session["session_date"], moment=moment)
-    )
+    where = "where market = $market and session_date = $day order by other_market"
+    return tuple(_rows(snapshot, COMPARED, where, market=session["market"], day=session["session_date"]))
 
 
-def _outcomes(connection: duckdb.DuckDBPyConnection, session: Row) -> tuple[Row, ...]:
+def _outcomes(snapshot: Snapshot, session: Row) -> tuple[Row, ...]:
     """What followed the session's setup in its market, by horizon; nothing where no setup is named or known."""
     where = "where market = $market and setup = $setup order by horizon_sessions"
-    return tuple(_rows(connection, OUTCOMES, where, market=session["market"], setup=session["setup"]))
+    return tuple(_rows(snapshot, OUTCOMES, where, market=session["market"], setup=session["setup"]))
 
 
-def _level_outcomes(connection: duckdb.DuckDBPyConnection, zone: Row) -> list[Row]:
+def _level_outcomes(snapshot: Snapshot, zone: Row) -> list[Row]:
     """How often zones founded like this one held within HORIZON sessions of a touch."""
     return _rows(
-        connection,
+        snapshot,
         "features.level_outcomes",
         "where market = $market and kind = $kind and role = $role and horizon_sessions = $horizon",
         market=zone["market"],
@@ -181,21 +168,22 @@ def _level_outcomes(connection: duckdb.DuckDBPyConnection, zone: Row) -> list[Ro
     )
 
 
-def read_records(connection: duckdb.DuckDBPyConnection, session: Row) -> Answer:
+def read_records(snapshot: Snapshot, session: Row) -> Answer:
     """How often touches of the market's zones held by the session's close, and what zones' records predicted."""
     units = {f"{record}touches": "touches" for record in ("", "strong_", "weak_")}
     units |= {f"{record}held_share_ratio": RATIO for record in ("", "strong_", "weak_")}
-    return _answer(connection, "zone_records", session, units)
+    return _answer(snapshot, "zone_records", session, units)
 
 
-def _answer(connection: duckdb.DuckDBPyConnection, macro: str, session: Row, units: Mapping[str, str]) -> Answer:
+def _answer(snapshot: Snapshot, macro: str, session: Row, units: Mapping[str, str]) -> Answer:
     """The row that a macro gives for the session's market and close."""
     call = f"{macro}({literal(session['market'])}, {literal(session['known_at'])})"
-    (values,) = connection.sql(f"from {call}").pl().to_dicts()
+    (values,) = snapshot.ask(f"from {call}").pl().to_dicts()
     return Answer(call, values, units)
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, table: str, clauses: str, **parameters: Any) -> list[Row]:
+def _rows(snapshot: Snapshot, table: str, clauses: str, source: str | None = None, **parameters: Any) -> list[Row]:
+    """Rows of `table`, or those of a macro that has its columns."""
     columns = ", ".join(TABLES[table].column_names())
-    found = connection.sql(f"select {columns} from {table} {clauses}", params=parameters).pl().to_dicts()
+    found = snapshot.ask(f"select {columns} from {source or table} {clauses}", **parameters).pl().to_dicts()
     return [Row(table, values) for values in found]

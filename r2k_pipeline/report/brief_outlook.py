@@ -4,7 +4,6 @@ Belongs here: the wording of setups, outcomes, trigger closes and the next relea
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Final
 
 from r2k_pipeline.report.brief_facts import Facts, has_old_report
@@ -44,15 +43,6 @@ def _has_setup(row: Row) -> bool:
 
 
 def _followed(facts: Facts) -> Iterator[Statement]:
-    """Outcomes count the whole history: as of an earlier moment they would tell what nobody knew then."""
-    if not facts.is_newest:
-        at = facts.session.show("known_at")
-        then = replace(at, text=f"{at.value:%Y-%m-%dT%H:%MZ}")
-        yield say(
-            "What followed such moments is not counted as of this close; next: r2k run --as-of {}, then this brief.",
-            then,
-        )
-        return
     if _has_setup(facts.session) and not facts.outcomes:
         yield Statement("What followed such setups is not known.")
     if facts.outcomes:

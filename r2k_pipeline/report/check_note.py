@@ -14,6 +14,7 @@ from typing import Any
 from r2k_pipeline.claims.box import Box
 from r2k_pipeline.claims.note import NEXT, Note, read_note
 from r2k_pipeline.claims.verdicts import Verdict, judge
+from r2k_pipeline.snapshot import Snapshot
 
 WIDTH = 110
 
@@ -61,18 +62,18 @@ class CheckedNote:
         return "\n".join([*lines, *errors])
 
 
-def check_note(file: Path, warehouse: Path) -> CheckedNote:
-    """The verdicts on a note's claims, from the published file. Raises NoteError, LakeError."""
+def check_note(file: Path, snapshot: Snapshot) -> CheckedNote:
+    """The verdicts on a note's claims that could be given at the snapshot's moment. Raises NoteError, LakeError."""
     note = read_note(file)
-    with Box.over_warehouse(warehouse) as box:
-        label, is_sample, data_known_at = box.generation()
-        verdicts = tuple(judge(note, box, data_known_at))
+    label, is_sample = snapshot.generation["label"], snapshot.generation["is_sample"]
+    with Box.over_warehouse(snapshot.file) as box:
+        verdicts = tuple(judge(note, box, snapshot.moment))
     failed = (
         f"{file}: claim {verdict.claim.id!r}, {verdict.definition.alternative}: {verdict.error}"
         for verdict in verdicts
         if verdict.error is not None
     )
-    return CheckedNote(note, label, is_sample, data_known_at, verdicts, (*note.mistakes, *failed))
+    return CheckedNote(note, label, is_sample, snapshot.moment, verdicts, (*note.mistakes, *failed))
 
 
 def _tally(verdicts: tuple[Verdict, ...]) -> str:

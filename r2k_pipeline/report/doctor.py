@@ -14,13 +14,14 @@ import duckdb
 from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.findings import Findings
 from r2k_pipeline.contracts.table import PUBLISHED_LAYERS
-from r2k_pipeline.lake import Lake, LakeError
+from r2k_pipeline.errors import LakeError
+from r2k_pipeline.lake import Lake
 from r2k_pipeline.markets import MarketsError, read_markets
 from r2k_pipeline.raw_check import lost_rows
 from r2k_pipeline.records import examine_records, home_of
 from r2k_pipeline.report.status import read_status
-from r2k_pipeline.report.version import of_this_version
 from r2k_pipeline.settings import Settings, why_this_lake
+from r2k_pipeline.snapshot import of_this_version
 from r2k_pipeline.tables import TABLES
 from r2k_pipeline.warehouse import differing_tables, open_warehouse
 

@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,9 @@ from typing import BinaryIO, Final
 
 from r2k_pipeline.claims.bounds import QueryError, ShortError
 from r2k_pipeline.claims.process import BoundedProcess, StartError
-from r2k_pipeline.lake import LakeError, fsync_folder
+from r2k_pipeline.errors import LakeError
+from r2k_pipeline.files import fsync_folder
+from r2k_pipeline.locked import Cut
 from r2k_pipeline.report import query_worker
 from r2k_pipeline.report.cells import Format
 from r2k_pipeline.report.query_worker import Query, QuerySetup
@@ -39,14 +41,24 @@ class Answer:
 
 
 @contextmanager
-def run_query(warehouse: Path, query: str, output: Format, *, memory_limit: str, seconds: float) -> Iterator[Answer]:
+def run_query(
+    warehouse: Path,
+    query: str,
+    output: Format,
+    *,
+    memory_limit: str,
+    seconds: float,
+    cut: Cut | None = None,
+    summaries: Mapping[str, bytes] | None = None,
+) -> Iterator[Answer]:
     """The answer to one SELECT, whole or not at all. Raises LakeError with the reason and the next command.
 
-    It runs in a process of its own, which is killed where it does not heed being stopped.
+    It reads the published file, or a `cut` of it with rows in the `summaries` there, in a process of its own, which is
+    killed where it does not heed being stopped.
     """
     if not warehouse.exists():
         raise LakeError(f"{warehouse}: no warehouse yet; next: r2k run")
-    setup = QuerySetup(warehouse, memory_limit, seconds, _bytes(memory_limit) + OWN_BYTES)
+    setup = QuerySetup(warehouse, memory_limit, seconds, _bytes(memory_limit) + OWN_BYTES, cut, summaries or {})
     try:
         body = tempfile.TemporaryFile()  # noqa: SIM115  (closed below; its errors here are not those of a reader)
     except OSError as error:

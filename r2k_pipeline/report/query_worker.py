@@ -7,8 +7,8 @@ imports little, as a user waits for it to start.
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from r2k_pipeline.claims.bounds import QueryError, RefusedError, first_line, one_select, stopped_after
 from r2k_pipeline.claims.serving import answer_requests
-from r2k_pipeline.locked import connect_locked
+from r2k_pipeline.locked import Cut, connect_locked
 from r2k_pipeline.report.cells import Format, projection
 from r2k_pipeline.report.row_formats import write_rows
 
@@ -29,12 +29,17 @@ THREADS: Final = min(4, os.cpu_count() or 1)
 
 @dataclass(frozen=True)
 class QuerySetup:
-    """The warehouse, DuckDB's limit of memory and that of the process, and how long the query may take."""
+    """The warehouse, DuckDB's limit of memory and that of the process, how long the query may take, where it is cut.
+
+    `summaries`: rows of tables, as Arrow streams, that are empty in the cut.
+    """
 
     warehouse: Path
     memory_limit: str
     seconds: float
     process_bytes: int
+    cut: Cut | None = None
+    summaries: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -62,9 +67,13 @@ def serve() -> None:
 
 def _open(setup: QuerySetup) -> Opened:
     try:
-        connection = connect_locked(setup.warehouse, setup.memory_limit, THREADS)
+        connection = connect_locked(setup.warehouse, setup.memory_limit, THREADS, setup.cut)
     except duckdb.Error as error:
         raise QueryError(f"cannot be opened: {first_line(error)}") from error
+    for table, rows in setup.summaries.items():
+        connection.register("summary", pa.ipc.open_stream(rows).read_all())
+        connection.execute(f"insert into {table} by name from summary")
+        connection.unregister("summary")
     try:
         (told,) = connection.execute("select label, is_sample from meta.generation").fetchall()
     except (duckdb.CatalogException, duckdb.BinderException) as error:

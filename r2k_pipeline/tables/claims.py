@@ -13,40 +13,41 @@ import polars as pl
 
 from r2k_pipeline.contracts import cot, marts, prices
 from r2k_pipeline.contracts.columns import choice, instant, number, text
-from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.contracts.table import TABLES, Table
 from r2k_pipeline.tables import consolidations, indicators, levels, profiles
 from r2k_pipeline.tables.builders import builds
 from r2k_pipeline.tables.cot_releases import CotReleases
 from r2k_pipeline.tables.forms import Over
 
 VERDICTS: Final = ("holds", "fails", "undetermined")
-SOURCES: Final = Over(
-    (
-        consolidations.Consolidations,
-        consolidations.OpenRanges,
-        cot.CotPositionVintages,
-        CotReleases,
-        indicators.DailyIndicators,
-        indicators.MovingAverageCrosses,
-        levels.LevelEvidence,
-        levels.Levels,
-        marts.Markets,
-        marts.PositioningVintages,
-        marts.PositioningVsTechnicals,
-        marts.Sessions,
-        marts.TraderGroups,
-        prices.MarketBars,
-        prices.PriceVintages,
-        profiles.SwingPivots,
-        profiles.VolumeProfiles,
-    )
+READABLE: Final[tuple[type[Table], ...]] = (
+    prices.DailyPrices,
+    cot.CotPositions,
+    prices.MarketBars,
+    indicators.DailyIndicators,
+    indicators.MovingAverageCrosses,
+    profiles.SwingPivots,
+    profiles.VolumeProfiles,
+    consolidations.Consolidations,
+    consolidations.OpenRanges,
+    levels.LevelEvidence,
+    levels.Levels,
+    marts.WeeklyPositioning,
+    marts.PositioningVsTechnicals,
+    marts.Markets,
+    marts.Sessions,
+    marts.TraderGroups,
 )
-"""The tables that the views are made from which a claim may read (claims/known.py)."""
+"""The tables that a claim may read, as they were known at its moment."""
+BARE: Final[tuple[type[Table], ...]] = (prices.PriceVintages, marts.PositioningVintages, CotReleases)
+"""What data_ends reads beside them; it cuts them itself."""
+SOURCES: Final = Over(dict.fromkeys([*(TABLES[each.stands_of or each.dotted()] for each in READABLE), *BARE]))
+"""The tables that those are made from."""
 Judge = Callable[[datetime], Iterable[Mapping[str, Any]]]
 """The verdicts on the notes at hand, given what was known at a moment, as rows of Claims."""
 
 
-class Claims(Table, layer="marts", known_by=None):
+class Claims(Table, layer="marts", may_change=True):
     """One reading of one claim of a note, judged on what was known at `known_at`; readings stand side by side."""
 
     note_id = text("the note: name of its file", key=True)

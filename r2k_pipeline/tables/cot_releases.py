@@ -3,21 +3,17 @@
 Belongs here: what raw and the fetch log prove about a release. Not here: the ledger (sources/release_calendar.py).
 """
 
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 
 import polars as pl
 
 from r2k_pipeline.contracts.columns import choice, day, instant, text
 from r2k_pipeline.contracts.cot import RELEASE_BASES, CotReports
 from r2k_pipeline.contracts.meta import FetchLog
-from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.contracts.table import AHEAD, Table
 from r2k_pipeline.sources.protocol import came_live
 from r2k_pipeline.tables.builders import builds
 from r2k_pipeline.tables.forms import Calendar, Told
-
-AHEAD: Final = timedelta(days=14)
-"""How far the ledger looks ahead: the next report is always in it, holidays and all."""
 
 READ = ("ok", "held", "absent")
 """Statuses of attempts that would have shown a report: the file was read, or was not there yet."""
@@ -25,7 +21,9 @@ AS_OF_DAY = pl.duration(days=1)
 """Positions are those of a day's close: a report that was recorded before that day had ended shows a wrong clock."""
 
 
-class CotReleases(Table, layer="staging", known_by="released_at", told_with="staging.cot_position_vintages"):
+class CotReleases(
+    Table, layer="staging", known_by="released_at", told_with="staging.cot_position_vintages", looks_ahead="report_date"
+):
     """When one COT report became public, and how we know."""
 
     report_date = day("as-of day of the report", key=True)
@@ -39,7 +37,8 @@ class CotReleases(Table, layer="staging", known_by="released_at", told_with="sta
 @builds(CotReleases)
 def cot_releases(reports: Told[CotReports], log: Told[FetchLog], as_of: datetime, calendar: Calendar) -> pl.DataFrame:
     """The ledger of all reports that are there or due soon, as far as nothing that was seen contradicts it."""
-    ledger = calendar.releases(reports["report_date"].unique(), (as_of + AHEAD).date())
+    until, seen = (as_of + AHEAD).date(), reports["report_date"].unique()
+    ledger = calendar.releases(seen.filter(seen <= until), until)
     return observe_releases(ledger, reports, log)
 
 

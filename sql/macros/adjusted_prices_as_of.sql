@@ -1,21 +1,8 @@
 -- Closes as known at `ts`, adjusted for the dividends known then (vendors apply splits themselves): derived, never
 -- stored, because every dividend rebases the whole history before it.
 create macro adjusted_prices_as_of(ts) as table
-with bars as (
-    select symbol, session_date, close
-    from staging.price_vintages
-    where known_at <= ts::timestamptz
-        and coalesce(superseded_at, 'infinity'::timestamptz) > ts::timestamptz
-        and not is_withdrawn
-),
-
-dividends as (
-    select symbol, action_date, amount
-    from staging.price_action_vintages
-    where kind = 'dividend'
-        and known_at <= ts::timestamptz
-        and coalesce(superseded_at, 'infinity'::timestamptz) > ts::timestamptz
-        and not is_withdrawn
+with dividends as (
+    select symbol, action_date, amount from price_action_vintages_as_of(ts) where kind = 'dividend'
 ),
 
 factors as (
@@ -24,7 +11,7 @@ factors as (
         b.session_date,
         b.close,
         ln(1 - d.amount / lag(b.close) over (partition by b.symbol order by b.session_date)) as log_factor
-    from bars as b
+    from daily_prices_as_of(ts) as b
     left join dividends as d on b.symbol = d.symbol and b.session_date = d.action_date
 )
 

@@ -15,14 +15,10 @@ with symbols as (
 held as (
     select 'prices' as kind, s.market, s.symbol, s.role, null::varchar as report_type, p.session_date as held_date
     from symbols as s
-    inner join staging.price_vintages as p using (symbol)
-    where p.known_at <= ts::timestamptz
-        and coalesce(p.superseded_at, 'infinity'::timestamptz) > ts::timestamptz
-        and not p.is_withdrawn
+    inner join daily_prices_as_of(ts) as p using (symbol)
     union
     select 'reports', market, null, null, report_type, report_date
-    from marts.positioning_vintages
-    where known_at <= ts::timestamptz and coalesce(superseded_at, 'infinity'::timestamptz) > ts::timestamptz
+    from weekly_positioning_as_of(ts)
 ),
 
 series as (

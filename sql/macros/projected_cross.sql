@@ -6,10 +6,8 @@ with closes as (
         session_date,
         close::decimal(24, 8) as close,
         row_number() over (order by session_date desc) as age
-    from staging.market_bars
+    from market_bars_as_of(ts)
     where market = for_market
-        and known_at <= ts::timestamptz
-        and coalesce(superseded_at, 'infinity'::timestamptz) > ts::timestamptz
     qualify age <= 200
 ),
 

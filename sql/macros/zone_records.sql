@@ -5,8 +5,8 @@
 create macro zone_records(for_market, ts) as table
 with known as (
     select max(session_date) as session_date
-    from marts.positioning_vs_technicals
-    where market = for_market and known_at <= ts::timestamptz
+    from positioning_vs_technicals_as_of(ts)
+    where market = for_market
 ),
 
 records as (

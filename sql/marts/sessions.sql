@@ -1,4 +1,5 @@
--- Sessions as a BI dimension: trading days with the calendar attributes that reports group by.
+-- Sessions as a BI dimension: trading days with the calendar attributes that reports group by. The calendar is known
+-- ahead: the last session of a month is its end before the next one opens.
 select
     calendar,
     session_date,
@@ -13,5 +14,5 @@ select
         month(lead(session_date) over (partition by calendar order by session_date)) <> month(session_date), false
     ) as is_month_end
 from reference.sessions
-where open_at <= getvariable('as_of')
+qualify open_at <= getvariable('as_of')
 order by calendar, session_date

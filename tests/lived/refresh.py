@@ -10,9 +10,9 @@ import polars as pl
 
 from r2k_pipeline.build import Outcome, build_tables, built
 from r2k_pipeline.contracts.findings import Findings
-from r2k_pipeline.lake import LakeError
+from r2k_pipeline.errors import LakeError
 from r2k_pipeline.log.ingest import ingest_prices, ingest_reports
-from r2k_pipeline.orchestration.publication import publish
+from r2k_pipeline.publication import publish
 from r2k_pipeline.run import Run
 from r2k_pipeline.tables.claims import Claims
 from r2k_pipeline.tables.column_dictionary import ColumnDictionary

@@ -12,7 +12,8 @@ from typing import Final
 
 import polars as pl
 
-from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, told_by
+from r2k_pipeline.contracts.clock import told_by
+from r2k_pipeline.contracts.table import PUBLISHED_LAYERS
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.tables import TABLES
 
@@ -61,7 +62,7 @@ def told(name: str, tables: Tables, moment: datetime) -> pl.DataFrame:
 
 def dated(tables: Tables) -> list[str]:
     """The names of the tables whose rows tell something at a moment, so that they must stay."""
-    return sorted(name for name in tables if TABLES[name].known_by)
+    return sorted(name for name in tables if TABLES[name].known_by and not TABLES[name].may_change)
 
 
 def changes(before: Generation, after: Generation) -> list[str]:

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from r2k_pipeline.report.brief import Page, read_brief
+from r2k_pipeline.report.brief import Page
 from r2k_pipeline.report.brief_statements import Figure, Section, Statement
-from r2k_pipeline.warehouse import open_warehouse
+from r2k_pipeline.snapshot import reading
 from tests.lakes import Published
+from tests.snapshots import read_brief
 
 NEWEST = None
 SAMPLE_MOMENTS = (NEWEST, datetime(2024, 3, 15, 18, tzinfo=UTC))
@@ -42,20 +43,22 @@ def unsourced(statement: Statement) -> str:
     return "".join(re.findall(r"\d", CONSTANTS.sub("", text)))
 
 
-def check_queries(published: Published, figures: Sequence[Figure]) -> None:
-    with open_warehouse(published.lake.warehouse) as connection:
+def check_queries(published: Published, moment: datetime | None, figures: Sequence[Figure]) -> None:
+    with reading(published.lake, moment) as snapshot:
         for query, figure in {figure.query: figure for figure in figures}.items():
-            ((value,),) = connection.sql(query).fetchall()
+            ((value,),) = snapshot.ask(query).fetchall()
             assert value == figure.value, query
 
 
 def check(published: Published, moments: Sequence[datetime | None]) -> None:
-    pages = [page for moment in moments for page in read_brief(published.lake, None, moment).pages]
+    by_moment = {moment: read_brief(published.lake, None, moment).pages for moment in moments}
+    pages = [page for found in by_moment.values() for page in found]
     assert {page.market["market"] for page in pages} == {"RUT", "SPX", "NDX", "DJI"}
     said = statements(pages)
     assert all(statement.text.strip() for statement in said)
     assert not [statement.text for statement in said if unsourced(statement)]
-    check_queries(published, [figure for page in pages for figure in page.figures])
+    for moment, found in by_moment.items():
+        check_queries(published, moment, [figure for page in found for figure in page.figures])
 
 
 def test_every_number_of_the_sample_has_a_query_that_returns_it(sample: Published) -> None:

@@ -10,12 +10,13 @@ import pytest
 
 from r2k_pipeline.orchestration.report import THUMBNAIL_BYTES, thumbnail_of
 from r2k_pipeline.report.charts.figure import VEGA_LITE
-from r2k_pipeline.report.charts.figures import Figures, read_figures
+from r2k_pipeline.report.charts.figures import Figures
 from r2k_pipeline.report.charts.known_rows import SESSIONS, read_known, read_moments
 from r2k_pipeline.report.charts.theme import DARK
 from r2k_pipeline.report.site.pictures import picture_of
 from r2k_pipeline.warehouse import open_warehouse
 from tests.lakes import Published
+from tests.snapshots import read_figures
 
 LIMIT = 250_000
 """Bytes of one market's spec, and of its picture at one and a half pixels to a point."""
@@ -153,10 +154,13 @@ def test_outcomes_show_every_independent_event(sample: Published, newest: Figure
     assert shown > 0
 
 
-def test_outcomes_are_not_shown_at_an_earlier_moment(sample: Published) -> None:
+def test_outcomes_at_an_earlier_moment_have_no_later_event(sample: Published) -> None:
     found = read_figures(sample.lake, datetime(2025, 3, 14, 21, tzinfo=UTC))
-    assert found.outcomes is None
-    assert any("next: r2k run --as-of" in note for note in found.notes)
+    assert found.outcomes is not None
+    data = found.outcomes.spec()["datasets"]
+    days = [row["session_date"] for name, rows in data.items() if name.endswith("_events") for row in rows]
+    assert days
+    assert max(days) < "2025-03-14"
     assert found.cross_market is not None
 
 

@@ -81,7 +81,7 @@ def test_every_table_has_rows_that_fit_its_contract(table: type[Table], sample: 
 @pytest.mark.parametrize("model", [m for m in read_models(SQL) if m.is_by_market], ids=lambda model: model.name)
 def test_a_table_built_in_parts_is_the_same(model: SqlModel, sample: Published) -> None:
     """As with dozens of markets, where each task has some of them."""
-    run, table = Run.of(Settings(lake=sample.folder, source="sample")).known(), TABLES[model.name]
+    run, table = Run.of(Settings(lake=sample.folder, source="sample")).fixed(), TABLES[model.name]
     markets = [market.market for market in run.markets]
     parts = batches(markets, MOST_AT_ONCE)
     assert len(parts) > 1

@@ -52,6 +52,7 @@ def test_the_notebook_shows_the_newest_session_of_the_first_market(sample: Publi
     assert f"{close:,.2f}" in defined["brief"]
     assert defined["brief"].startswith(f"> {SAMPLE}")
     assert defined["figure"].market == "RUT"
+    assert any("application/vnd.vegalite.v6+json" in output and "RUT weekly review" in output for output in outputs)
     assert defined["found"].data.height == 20
 
 

@@ -23,6 +23,7 @@ import psycopg
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.postgresql.address import Address
 from r2k_pipeline.postgresql.publication import Publication, publish_to_postgresql
+from r2k_pipeline.snapshot import reading
 
 PASSWORD = "correct horse"
 START_SECONDS = 30
@@ -77,7 +78,8 @@ def publish(
 ) -> Publication:
     """What `r2k publish` does."""
     address = Address.parse(database.url(user))
-    return publish_to_postgresql(lake.warehouse, address, schema=schema, reader=reader, force=force, memory_limit="1GB")
+    with reading(lake) as snapshot:
+        return publish_to_postgresql(snapshot, address, schema=schema, reader=reader, force=force)
 
 
 def find_binaries() -> Path | None:

@@ -15,9 +15,7 @@ from click.testing import CliRunner
 
 from r2k_pipeline.cli import main
 from r2k_pipeline.contracts.marts import Markets
-from r2k_pipeline.lake import LakeError
 from r2k_pipeline.postgresql.address import Address, PublishError
-from r2k_pipeline.postgresql.publication import publish_to_postgresql
 from tests.publish.server import Database, publish
 from tests.publish.warehouses import MOMENT, build_lake, rows_of_every_kind
 
@@ -189,15 +187,10 @@ def test_a_name_that_postgresql_would_cut_or_keeps_for_itself(
 
 
 def test_without_a_warehouse_nothing_is_connected(tmp_path: Path) -> None:
-    with pytest.raises(LakeError, match="no warehouse yet; next: r2k run"):
-        publish_to_postgresql(
-            tmp_path / "warehouse.duckdb",
-            Address.parse("postgresql://127.0.0.1:1/x"),
-            schema="r2k",
-            reader="r2k_reader",
-            force=False,
-            memory_limit="1GB",
-        )
+    asked = ["publish", "--lake", str(tmp_path), "--to", "postgresql://127.0.0.1:1/x"]
+    done = CliRunner().invoke(main, asked)
+    assert done.exit_code == 1
+    assert "no warehouse yet; next: r2k run" in done.output
 
 
 @pytest.mark.parametrize(

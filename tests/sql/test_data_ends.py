@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from typing import Final
 
 import duckdb
 import pytest
 
+from r2k_pipeline.contracts.clock import as_of_macros
 from r2k_pipeline.contracts.marts import Markets, PositioningVintages, Sessions
 from r2k_pipeline.contracts.prices import PriceVintages
 from r2k_pipeline.holes import GRACE, End, is_missed, read_ends, say_holes
@@ -67,6 +69,9 @@ ROWS: Given = {
 }
 
 
+DATA_ENDS: Final = shipped("sql/macros/data_ends.sql").read_text("utf-8")
+
+
 @pytest.fixture(scope="module")
 def warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as connection:
@@ -74,7 +79,8 @@ def warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
         for table, given in ROWS.items():
             connection.register("given", rows_of(table, given).to_arrow())
             connection.execute(f"create table {table.dotted()} as from given")
-        connection.execute(shipped("sql/macros/data_ends.sql").read_text("utf-8"))
+        for macro in (*as_of_macros([table.dotted() for table in ROWS]), DATA_ENDS):
+            connection.execute(macro)
         yield connection
 
 

@@ -20,6 +20,7 @@ from r2k_pipeline.contracts.marts import (
 )
 from r2k_pipeline.contracts.prices import MarketBars, PriceActionVintages, PriceVintages
 from r2k_pipeline.shipped import shipped
+from r2k_pipeline.sql_models import read_macros
 from r2k_pipeline.tables.cot_releases import CotReleases
 from r2k_pipeline.tables.levels import Levels
 from tests.sql.rows import Given, Row, rows_of
@@ -143,8 +144,8 @@ def warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
         for table, given in rows.items():
             connection.register("given", rows_of(table, given).to_arrow())
             connection.execute(f"create table {table.dotted()} as from given")
-        for macro in sorted(shipped("sql/macros").glob("*.sql")):
-            connection.execute(macro.read_text("utf-8"))
+        for macro in read_macros(shipped("sql/macros"), [table.dotted() for table in rows]):
+            connection.execute(macro)
         yield connection
 
 

@@ -8,8 +8,9 @@ from r2k_pipeline.contracts.marts import Markets, PositioningVsTechnicals
 from r2k_pipeline.contracts.meta import Fetches, Generation
 from r2k_pipeline.generations import publish_generation
 from r2k_pipeline.lake import Lake
-from r2k_pipeline.orchestration.publication import BY_PUBLISHING, PUBLISHED
+from r2k_pipeline.publication import BY_PUBLISHING, PUBLISHED
 from r2k_pipeline.shipped import shipped
+from r2k_pipeline.sql_models import read_macros
 from tests.sql.rows import Given, Row, rows_of
 
 SAMPLE: Final = "SAMPLE: synthetic data, not a market"
@@ -50,7 +51,7 @@ def publish(
     for table in tables:
         lake.write(table, rows_of(table, given.get(table, [])))
     files = {table: lake.files(table.dotted()) for table in tables}
-    macros = [macro.read_text("utf-8") for macro in sorted(shipped("sql/macros").glob("*.sql"))]
+    macros = read_macros(shipped("sql/macros"), [table.dotted() for table in tables])
     count = len(list(lake.generations.glob("*")))
     publish_generation(lake, files, macros, "1GB", f"{count:03}-0123456789abcdef")
     return lake

@@ -15,12 +15,14 @@ from hypothesis import strategies as st
 
 from r2k_pipeline.contracts.marts import PositioningVintages
 from r2k_pipeline.contracts.prices import MarketBars
-from r2k_pipeline.lake import Lake, LakeError
+from r2k_pipeline.errors import LakeError
+from r2k_pipeline.lake import Lake
 from r2k_pipeline.report.charts import figures
 from r2k_pipeline.report.charts.labels import Scale, spread_labels, spread_pixels
 from r2k_pipeline.report.charts.picture import repack
 from r2k_pipeline.report.charts.release_steps import build_gaps, build_path, build_steps, standing_at
 from r2k_pipeline.report.charts.theme import DARK, LIGHT, PALETTE, Theme
+from tests import snapshots
 from tests.unit.published import mart_row, publish
 
 END = datetime(2025, 3, 14, 20, tzinfo=UTC)
@@ -29,7 +31,7 @@ WEEK = ("2025-03-10", "2025-03-11", "2025-03-12", "2025-03-13", "2025-03-14")
 
 def read_figures(*given: Any, **more: Any) -> figures.Figures:
     """The figures, each held against the schema of Vega-Lite, which they are not when they are drawn."""
-    found = figures.read_figures(*given, **more)
+    found = snapshots.read_figures(*given, **more)
     for figure in (*found.reviews, found.cross_market, found.outcomes):
         assert figure is None or figure.chart.to_dict(validate=True), figure
         assert figure is None or all("expr" in said.get("value", {}) for said in tooltips(figure.spec())), figure

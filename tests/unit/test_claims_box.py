@@ -15,7 +15,7 @@ from r2k_pipeline.claims.bounds import GRACE_SECONDS
 from r2k_pipeline.claims.box import Box, BoxError
 from r2k_pipeline.claims.worker import PROCESS_BYTES
 from r2k_pipeline.contracts.prices import MarketBars
-from r2k_pipeline.lake import LakeError
+from r2k_pipeline.errors import LakeError
 from tests.sql.rows import Given
 from tests.unit.boxed import boxed
 
@@ -163,7 +163,7 @@ def test_a_file_that_is_no_warehouse_is_named_with_the_next_command(tmp_path: Pa
     file = tmp_path / "warehouse.duckdb"
     file.write_bytes(b"no database" * 1000)
     with Box.over_warehouse(file) as box, pytest.raises(LakeError, match=r"cannot read .*next: r2k run"):
-        box.generation()
+        box.rows("select 1 as value", {}, datetime(2025, 1, 1, tzinfo=UTC))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")

@@ -19,7 +19,9 @@ import pytest
 
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.prices import PriceActions
-from r2k_pipeline.lake import Lake, LakeError, write_atomically
+from r2k_pipeline.errors import LakeError
+from r2k_pipeline.files import write_atomically
+from r2k_pipeline.lake import Lake
 from r2k_pipeline.tables.cot_releases import CotReleases
 from tests.sql.rows import rows_of
 

@@ -1,12 +1,14 @@
 """The events behind marts.setup_outcomes, as the figure of outcomes counts them from the mart."""
 
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import duckdb
 import numpy as np
 import polars as pl
 
 from r2k_pipeline.report.charts.outcome_rows import read_outcomes
+from r2k_pipeline.snapshot import Snapshot
 from r2k_pipeline.transforms.replay import in_order
 from r2k_pipeline.transforms.setup_outcomes import build_setup_outcomes
 from r2k_pipeline.transforms.setups import OutcomeRules
@@ -37,5 +39,6 @@ def test_a_session_that_arrived_late_is_no_event_of_the_figure_either() -> None:
         connection.register("told", told)
         connection.sql("create table marts.positioning_vs_technicals as from mart")
         connection.sql("create table marts.setup_outcomes as from told")
-        events = read_outcomes(connection).events
+        snapshot = Snapshot(Path(), connection, {}, max(closes), is_past=False)
+        events = read_outcomes(snapshot).events
     assert events["session_date"].to_list() == [days[10], days[30]]

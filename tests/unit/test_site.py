@@ -6,7 +6,7 @@ the browser (tests/browser/test_site.py).
 
 import os
 import time
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +14,8 @@ import pytest
 
 from r2k_pipeline.contracts.marts import Markets, PositioningVintages
 from r2k_pipeline.contracts.meta import Quarantine
-from r2k_pipeline.lake import Lake, LakeError
+from r2k_pipeline.errors import LakeError
+from r2k_pipeline.lake import Lake
 from r2k_pipeline.report.brief_statements import DECIMALS, PERCENT
 from r2k_pipeline.report.site.publish import Site, publish_site
 from r2k_pipeline.report.site.swap import ABANDONED_SECONDS, swap_in
@@ -22,6 +23,7 @@ from r2k_pipeline.report.site.tables import SHORT_UNITS, Asked, Column, build_ta
 from r2k_pipeline.settings import Settings, SourceName
 from r2k_pipeline.tables import TABLES
 from r2k_pipeline.tables.cot_releases import CotReleases
+from r2k_pipeline.tables.setup_outcomes import SetupOutcomes
 from tests.site_pages import Site as Pages
 from tests.unit.published import mart_row, publish
 
@@ -176,7 +178,23 @@ def test_a_past_moment_knows_nothing_later(tmp_path: Path) -> None:
         body = text.replace("published 2025-03-14", "")
         assert unknown not in body, unknown
     assert "A past moment" in then.pages["index.html"].text
-    assert "Not counted as of this moment" in then.pages["outcomes.html"].text
+
+
+def test_outcomes_at_a_past_moment_count_what_had_happened_by_then(tmp_path: Path) -> None:
+    days = [date(2025, 1, 1) + timedelta(days=n) for n in range(60)]
+    setups = {10: "capitulation", 20: "capitulation", 28: "capitulation", 40: "capitulation"}
+    held = [setups.get(n, "none") for n in range(60)]
+    rows = [mart_row("RUT", str(day), close=2000.0, setups_held=held[n]) for n, day in enumerate(days)]
+    counted = {"setup": "capitulation", "market": "RUT", "horizon_sessions": 5, "events": 4, "pending_events": 0}
+    counted |= {"independent_events": 4, "last_event_date": days[40], "reading": "four events"}
+    publish(tmp_path, rows, more={SetupOutcomes: [counted]})
+    now = Pages(write(tmp_path).folder).pages["outcomes.html"].text
+    assert f"capitulation RUT 5 4 4 0 — — — — — — — — {days[40]} four events" in now
+    past = write(tmp_path, as_of=f"{days[30]}T21:00+00:00")
+    then = Pages(past.folder).pages["outcomes.html"].text
+    reading = "not enough events: 2 independent, 10 wanted"
+    assert f"capitulation RUT 5 2 2 1 — 0.00 — — — 0.00 — {days[10]} {days[20]} {reading}" in then
+    assert str(days[40]) not in then
 
 
 def test_every_page_says_what_should_be_known_and_is_not_here(tmp_path: Path) -> None:

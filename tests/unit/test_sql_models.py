@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from r2k_pipeline.contracts.table import LAYERS
-from r2k_pipeline.lake import LakeError
+from r2k_pipeline.errors import LakeError
 from r2k_pipeline.shipped import shipped
 from r2k_pipeline.sql_models import SqlModel, read_models, run_model
 from r2k_pipeline.tables import TABLES

@@ -7,10 +7,11 @@ from typing import Final
 import polars as pl
 import pytest
 
+from r2k_pipeline.contracts.clock import told_by
 from r2k_pipeline.contracts.columns import day, instant, number
 from r2k_pipeline.contracts.cot import CotPositionVintages
 from r2k_pipeline.contracts.prices import MarketBars
-from r2k_pipeline.contracts.table import DATED_LAYERS, Table, told_by
+from r2k_pipeline.contracts.table import DATED_LAYERS, Table
 from r2k_pipeline.restatement import compare_told
 from r2k_pipeline.tables import TABLES
 from r2k_pipeline.tables.cot_releases import CotReleases
@@ -23,9 +24,7 @@ UNDATED: Final = {
     "marts.weekly_positioning": "what stands of positioning_vintages",
     "features.level_outcomes": "aggregates over all of history",
     "marts.setup_outcomes": "aggregates over all of history",
-    "marts.claims": "judged anew on what is known",
     "marts.markets": "configuration",
-    "marts.sessions": "the calendar",
     "marts.trader_groups": "a dictionary",
 }
 """Why rows of a table of a dated layer have no moment; the gate does not look at these."""

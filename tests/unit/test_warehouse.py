@@ -14,13 +14,14 @@ import pytest
 from r2k_pipeline.contracts.marts import PositioningVsTechnicals, WeeklyPositioning
 from r2k_pipeline.contracts.meta import Generation
 from r2k_pipeline.contracts.table import Table
-from r2k_pipeline.lake import LakeError
+from r2k_pipeline.errors import LakeError
 from r2k_pipeline.shipped import shipped
+from r2k_pipeline.sql_models import read_macros
 from r2k_pipeline.tables import TABLES
 from r2k_pipeline.warehouse import open_warehouse, publish_warehouse
 
 PUBLISHED: Final = [table for table in TABLES.values() if table.layer in ("staging", "features", "marts", "meta")]
-MACROS: Final = [file.read_text("utf-8") for file in sorted(shipped("sql/macros").glob("*.sql"))]
+MACROS: Final = read_macros(shipped("sql/macros"), [table.dotted() for table in PUBLISHED])
 STORAGE_64: Final = b"DUCK" + (64).to_bytes(8, "little")
 """Bytes 8-20 of the file header: magic and storage version; 64 is what DuckDB 1.0 reads (duckdb.org, storage)."""
 

@@ -59,6 +59,12 @@ class Figure:
             self._drawings[theme.name] = vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE)
         return repack(vl_convert.svg_to_png(self._drawings[theme.name], scale=scale))
 
+    def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
+        """What a notebook shows: the chart that answers a pointer or, where none is drawn, the picture."""
+        drawn = f"application/vnd.vegalite.v{VEGA_LITE.partition('.')[0]}+json"
+        spec = self.spec() | {"config": dict(LIGHT.config)}
+        return {drawn: spec, "image/png": self.png(), "text/plain": self.description}
+
     @cached_property
     def _drawings(self) -> dict[str, str]:
         """SVG by the name of its theme: pictures of several sizes are drawn once."""

@@ -5,19 +5,15 @@ Belongs here: which figures there are, and why one is missing. Not here: what is
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
-import duckdb
-
-from r2k_pipeline.lake import Lake, LakeError
+from r2k_pipeline.errors import LakeError
 from r2k_pipeline.report.charts.cross_market import build_cross_market
 from r2k_pipeline.report.charts.figure import Figure
-from r2k_pipeline.report.charts.known_rows import SESSIONS, Known, Moment, read_known, read_moments
+from r2k_pipeline.report.charts.known_rows import SESSIONS, Known, read_known, read_moments
 from r2k_pipeline.report.charts.outcome_rows import read_outcomes
 from r2k_pipeline.report.charts.outcomes import build_outcomes
 from r2k_pipeline.report.charts.review import build_review
-from r2k_pipeline.report.version import of_this_version
-from r2k_pipeline.warehouse import open_warehouse
+from r2k_pipeline.snapshot import Snapshot
 
 
 @dataclass(frozen=True)
@@ -30,29 +26,21 @@ class Figures:
     notes: tuple[str, ...]
 
 
-def read_figures(lake: Lake, as_of: datetime | None = None, markets: Sequence[str] | None = None) -> Figures:
-    """The figures of all markets, or of `markets`, as known at `as_of` (default: the newest).
-
-    Raises LakeError where a market is not known, or the warehouse is missing or of another version of r2k.
-    """
-    with open_warehouse(lake.warehouse) as connection, of_this_version(lake.warehouse):
-        return _figures(connection, as_of, markets)
-
-
-def _figures(connection: duckdb.DuckDBPyConnection, as_of: datetime | None, markets: Sequence[str] | None) -> Figures:
-    listed = [name for (name,) in connection.sql("select market from marts.markets order by market").fetchall()]
+def read_figures(snapshot: Snapshot, markets: Sequence[str] | None = None) -> Figures:
+    """The figures of all markets, or of `markets`. Raises LakeError where a market is not known."""
+    listed = [name for (name,) in snapshot.ask("select market from marts.markets order by market").fetchall()]
     if unknown := sorted(set(markets or ()) - set(listed)):
         raise LakeError(f"no market {', '.join(unknown)}; next: one of {', '.join(listed)}")
-    ((is_sample,),) = connection.sql("select is_sample from meta.generation").fetchall()
-    moments = {moment.market: moment for moment in read_moments(connection, as_of)}
+    is_sample = snapshot.generation["is_sample"]
+    moments = {moment.market: moment for moment in read_moments(snapshot)}
     asked = [market for market in listed if markets is None or market in markets]
-    known = [read_known(connection, moments[market]) for market in asked if market in moments]
+    known = [read_known(snapshot, moments[market]) for market in asked if market in moments]
     unseen = "no finished session is known at this moment, so nothing is shown of it; next: r2k status"
     notes = [f"{market}: {unseen}" for market in asked if market not in moments]
     notes += [note for one in known for note in _missing(one)]
     drawn = [one for one in known if len(one.sessions)]
     cross_market = _cross_market(drawn, is_sample, notes)
-    outcomes = _outcomes(connection, list(moments.values()), is_sample, notes)
+    outcomes = _outcomes(snapshot, is_sample, notes)
     return Figures(tuple(build_review(one, is_sample) for one in drawn), cross_market, outcomes, tuple(notes))
 
 
@@ -76,14 +64,8 @@ def _cross_market(drawn: Sequence[Known], is_sample: bool, notes: list[str]) -> 
     return None
 
 
-def _outcomes(
-    connection: duckdb.DuckDBPyConnection, moments: Sequence[Moment], is_sample: bool, notes: list[str]
-) -> Figure | None:
-    """What followed is known of the newest session alone: statistics of a generation hold all that it knows."""
-    if any(not moment.is_newest for moment in moments):
-        notes.append("outcomes: this generation knows what came later; next: r2k run --as-of for that moment")
-        return None
-    found = read_outcomes(connection)
+def _outcomes(snapshot: Snapshot, is_sample: bool, notes: list[str]) -> Figure | None:
+    found = read_outcomes(snapshot)
     if len(found.events):
         return build_outcomes(found, is_sample)
     notes.append("outcomes: no setup has an event whose horizon has passed")

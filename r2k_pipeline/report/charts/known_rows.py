@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
 
-import duckdb
 import polars as pl
 
+from r2k_pipeline.contracts.clock import told_by
+from r2k_pipeline.contracts.marts import PositioningVintages
+from r2k_pipeline.snapshot import Snapshot
 from r2k_pipeline.transforms.volume_profiles import BIN_RATIO
 
 SESSIONS: Final = 260
@@ -27,7 +29,6 @@ class Moment:
     name: str
     session_date: date
     known_at: datetime
-    is_newest: bool
 
 
 @dataclass(frozen=True)
@@ -43,32 +44,26 @@ class Known:
     vintages: pl.DataFrame
 
 
-def read_moments(connection: duckdb.DuckDBPyConnection, as_of: datetime | None) -> list[Moment]:
-    """Of each market that had a finished session known at `as_of` (default: the newest), that session; by market."""
-    rows = connection.sql(
+def read_moments(snapshot: Snapshot) -> list[Moment]:
+    """Of each market that has a finished session, the last one; by market."""
+    rows = snapshot.ask(
         """
-        select market, coalesce(name, market), session_date, known_at, session_date = newest
-        from (
-            select *, max(session_date) over (partition by market) as newest
-            from marts.positioning_vs_technicals
-        )
+        select market, coalesce(name, market), session_date, known_at
+        from latest()
         left join (select market, name from marts.markets) using (market)
-        where known_at <= coalesce($as_of::timestamptz, 'infinity'::timestamptz)
-        qualify row_number() over (partition by market order by session_date desc) = 1
         order by market
-        """,
-        params={"as_of": as_of},
+        """
     ).fetchall()
     return [Moment(*row) for row in rows]
 
 
-def read_known(connection: duckdb.DuckDBPyConnection, moment: Moment) -> Known:
+def read_known(snapshot: Snapshot, moment: Moment) -> Known:
     """Everything that a review of one market shows."""
 
     def read(query: str) -> pl.DataFrame:
         parameters: dict[str, Any] = {"market": moment.market, "day": moment.session_date, "at": moment.known_at}
         named = {name: value for name, value in parameters.items() if f"${name}" in query}
-        rows: pl.DataFrame = connection.sql(query, params=named).pl()
+        rows: pl.DataFrame = snapshot.ask(query, **named).pl()
         return rows
 
     profile = read(_PROFILE)
@@ -80,14 +75,12 @@ def read_known(connection: duckdb.DuckDBPyConnection, moment: Moment) -> Known:
         read(_LEVELS),
         profile,
         read(_BINS) if len(profile) else pl.DataFrame(),
-        read(_VINTAGES),
+        told_by(PositioningVintages, read(_VINTAGES), moment.known_at),
     )
 
 
 _BARS: Final = """
-    select * from staging.market_bars
-    where market = $market and session_date <= $day and known_at <= $at
-        and coalesce(superseded_at, 'infinity'::timestamptz) > $at
+    select * from market_bars_as_of($at) where market = $market and session_date <= $day
 """
 """Bars as known at the moment."""
 
@@ -97,7 +90,7 @@ select session_date, coalesce(calendar.close_at, bars.known_at) as at, open, hig
 from ({_BARS} order by session_date desc limit {SESSIONS}) as bars
 left join (
     select market, session_date, sma_50, sma_100, sma_200, rsi_14
-    from marts.positioning_vs_technicals where known_at <= $at
+    from positioning_vs_technicals_as_of($at)
 ) using (market, session_date)
 left join marts.markets as markets using (market)
 left join marts.sessions as calendar using (calendar, session_date)
@@ -106,8 +99,8 @@ order by session_date
 
 _BOXES: Final = """
 select start_date, first_confirmed_date, confirmed_date, end_date, low, high, sessions, parent_start_date
-from features.consolidations
-where market = $market and known_date <= $day and (withdrawn_date is null or withdrawn_date > $day)
+from consolidations_as_of($at)
+where market = $market
 qualify row_number() over (partition by start_date, first_confirmed_date order by confirmed_date desc) = 1
 order by start_date, first_confirmed_date
 """
@@ -153,6 +146,6 @@ _VINTAGES: Final = f"""
 select trader_group, report_date, known_at, superseded_at, released_at, net_share_oi, net_percentile_156w, change_basis,
     {", ".join(f"{flow}_contracts" for flow in FLOWS)}
 from marts.positioning_vintages
-where market = $market and report_type = '{REPORT}' and known_at <= $at
+where market = $market and report_type = '{REPORT}'
 order by known_at, report_date, trader_group
 """

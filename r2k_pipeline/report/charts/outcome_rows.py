@@ -5,10 +5,10 @@ Belongs here: the events behind marts.setup_outcomes, one by one. Not here: stat
 
 from dataclasses import dataclass
 
-import duckdb
 import polars as pl
 
-from r2k_pipeline.lake import LakeError
+from r2k_pipeline.errors import LakeError
+from r2k_pipeline.snapshot import Snapshot
 from r2k_pipeline.transforms.replay import in_order
 from r2k_pipeline.transforms.setup_outcomes import build_independent_events
 
@@ -21,13 +21,13 @@ class Outcomes:
     events: pl.DataFrame
 
 
-def read_outcomes(connection: duckdb.DuckDBPyConnection) -> Outcomes:
-    """All setups of all markets in this generation.
+def read_outcomes(snapshot: Snapshot) -> Outcomes:
+    """All setups of all markets at the snapshot's moment.
 
     Raises LakeError where the events are not as many as the statistics were made of.
     """
-    statistics = connection.sql("select * from marts.setup_outcomes order by setup, market, horizon_sessions").pl()
-    sessions = connection.sql(
+    statistics = snapshot.ask("select * from marts.setup_outcomes order by setup, market, horizon_sessions").pl()
+    sessions = snapshot.ask(
         "select market, session_date, known_at, close, setups_held from marts.positioning_vs_technicals order by all"
     ).pl()
     setups, horizons = (statistics[name].unique().to_list() for name in ("setup", "horizon_sessions"))

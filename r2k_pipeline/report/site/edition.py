@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from r2k_pipeline.holes import read_holes
-from r2k_pipeline.lake import Lake
-from r2k_pipeline.report.version import of_this_version
-from r2k_pipeline.warehouse import open_warehouse
+from r2k_pipeline.snapshot import Snapshot
 
 
 @dataclass(frozen=True)
@@ -24,22 +22,15 @@ class Edition:
     source: str
     generation_id: str
     published_at: datetime
-    as_of: datetime
     r2k_version: str
     moment: datetime
     is_past: bool
     holes: tuple[str, ...]
 
 
-def read_edition(lake: Lake, as_of: datetime | None) -> Edition:
-    """The edition of the lake's warehouse at `as_of` (default: all that it knows).
-
-    Raises LakeError without a warehouse, or where another version of r2k published it.
-    """
-    with open_warehouse(lake.warehouse) as connection, of_this_version(lake.warehouse):
-        ((label, is_sample, source, generation, published, known, version),) = connection.sql(
-            "select label, is_sample, source, generation_id, published_at, as_of, r2k_version from meta.generation"
-        ).fetchall()
-        moment = known if as_of is None else min(as_of, known)
-        holes = read_holes(connection, moment)
-    return Edition(label, is_sample, source, generation, published, known, version, moment, moment < known, holes)
+def edition_of(snapshot: Snapshot) -> Edition:
+    """The edition of a snapshot."""
+    names = ("label", "is_sample", "source", "generation_id", "published_at", "r2k_version")
+    published = {name: snapshot.generation[name] for name in names}
+    holes = read_holes(snapshot.connection, snapshot.moment)
+    return Edition(**published, moment=snapshot.moment, is_past=snapshot.is_past, holes=holes)

@@ -6,16 +6,13 @@ Belongs here: which rows and columns each table shows. Not here: how a table is 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import Any, Final
-
-import duckdb
 
 from r2k_pipeline.report.brief import Page
 from r2k_pipeline.report.brief_facts import MART, OUTCOMES, REPORTS, read_records
 from r2k_pipeline.report.brief_technicals import records
-from r2k_pipeline.report.site.edition import Edition
 from r2k_pipeline.report.site.tables import Asked, Column, DataTable, Folded, ask, build_table, slug
+from r2k_pipeline.snapshot import Snapshot
 
 LEVELS: Final = "features.levels"
 CLAIMS: Final = "marts.claims"
@@ -113,24 +110,22 @@ _OUTCOME: Final = (
 )
 
 
-def overview(connection: duckdb.DuckDBPyConnection, pages: Sequence[Page], moment: datetime) -> DataTable:
+def overview(snapshot: Snapshot, pages: Sequence[Page]) -> DataTable:
     """One line for each market that has a page, at its last session known."""
     query = f"""
-        select {", ".join(c.key for c in _OVERVIEW)} from {MART}
-        where known_at <= $moment::timestamptz
-        qualify row_number() over (partition by market order by session_date desc) = 1 order by market"""
-    asked = ask(connection, query, moment=moment)
+        select {", ".join(c.key for c in _OVERVIEW)} from latest() order by market"""
+    asked = ask(snapshot, query)
     shown = {page.market["market"] for page in pages}
     kept = Asked(tuple(row for row in asked.rows if row["market"] in shown), asked.query)
     return build_table("markets", "Markets at their last finished session", _OVERVIEW, kept, row_id="market-{market}")
 
 
-def levels(connection: duckdb.DuckDBPyConnection, page: Page) -> DataTable:
+def levels(snapshot: Snapshot, page: Page) -> DataTable:
     """The zones of the session shown, nearest first."""
     query = f"""
         select {", ".join(c.key for c in _LEVELS)}
         from {LEVELS} where market = $market and session_date = $session::date order by abs(distance_atr), level_id"""
-    asked = ask(connection, query, market=page.market["market"], session=page.session["session_date"])
+    asked = ask(snapshot, query, market=page.market["market"], session=page.session["session_date"])
     return build_table(
         "levels",
         f"Levels at the close of {page.session['session_date']}, nearest first",
@@ -138,42 +133,42 @@ def levels(connection: duckdb.DuckDBPyConnection, page: Page) -> DataTable:
         asked,
         row_id="level-{level_id}",
         empty="No level is known at this close: there are none before the first confirmed pivot.",
-        note=records(read_records(connection, page.session)).text,
+        note=records(read_records(snapshot, page.session)).text,
     )
 
 
-def positions(connection: duckdb.DuckDBPyConnection, market: str, moment: datetime) -> DataTable:
+def positions(snapshot: Snapshot, market: str) -> DataTable:
     """The last reports of every group as they stood at the moment; a later revision is not in it."""
     query = f"""
-        select {", ".join(c.key for c in _POSITIONS)} from {REPORTS} left join marts.trader_groups using (trader_group)
-        where market = $market and report_type = 'tff_futures' and known_at <= $moment::timestamptz
-        and coalesce(superseded_at, 'infinity'::timestamptz) > $moment::timestamptz
+        select {", ".join(c.key for c in _POSITIONS)} from weekly_positioning_as_of($moment::timestamptz)
+        left join marts.trader_groups using (trader_group)
+        where market = $market and report_type = 'tff_futures'
         qualify dense_rank() over (order by report_date desc) <= {REPORTS_SHOWN}
         order by report_date desc, sort_order"""
+    known = f"{snapshot.moment:%Y-%m-%d %H:%M} UTC"
     return build_table(
         "positions",
-        f"Positions in futures (TFF), the last {REPORTS_SHOWN} reports as known at {moment:%Y-%m-%d %H:%M} UTC",
+        f"Positions in futures (TFF), the last {REPORTS_SHOWN} reports as known at {known}",
         _POSITIONS,
-        ask(connection, query, market=market, moment=moment),
+        ask(snapshot, query, market=market, moment=snapshot.moment),
         row_id="position-{report_date}-{trader_group}",
         empty="No COT report of this market is known at this moment.",
     )
 
 
-def claims(connection: duckdb.DuckDBPyConnection, moment: datetime, market: str | None = None) -> DataTable:
+def claims(snapshot: Snapshot, market: str | None = None) -> DataTable:
     """Every reading of every claim that could be judged by the moment; of one market: those that name it.
 
     Definitions and evidence are folded below the table of all; a market's table links there.
     """
     query = f"""
         select note_id, {", ".join(c.key for c in _CLAIM)}, definition, evidence, reason from {CLAIMS}
-        where known_at <= $moment::timestamptz
-        and regexp_matches(definition, '(^|\\n)parameters: (.*, )?market = ' || $market::varchar || '(,|\\n|$)')
+        where regexp_matches(definition, '(^|\\n)parameters: (.*, )?market = ' || $market::varchar || '(,|\\n|$)')
         order by note_id, regexp_extract(claim_id, '^\\D*'), length(claim_id), claim_id, alternative"""
     named = market or "[A-Z][A-Z0-9_]*"
     if market is None:
         query = "\n".join(line for line in query.splitlines() if "$market" not in line)
-    asked = ask(connection, query, moment=moment, **({"market": named} if market else {}))
+    asked = ask(snapshot, query, **({"market": named} if market else {}))
     page = "" if market is None else "claims.html"
     linked = Column(_CLAIM[0].of, label="claim", verbatim=True, link=page + "#" + _CLAIM_ID)
     table = build_table(
@@ -193,20 +188,16 @@ def _folded(row: Mapping[str, Any]) -> Folded:
     return Folded(slug(_CLAIM_ID.format_map(row)), title, parts)
 
 
-def outcomes(connection: duckdb.DuckDBPyConnection, edition: Edition, market: str | None) -> DataTable:
-    """What followed each setup; nothing as of an earlier moment: the table counts the whole history."""
+def outcomes(snapshot: Snapshot, market: str | None) -> DataTable:
+    """What followed each setup, counted at the moment shown."""
     query = f"select {', '.join(c.key for c in _OUTCOME)} from {OUTCOMES} order by market, setup, horizon_sessions"
     if market is not None:
         query = query.replace("order by", "where market = $market order by")
-    asked = Asked((), "") if edition.is_past else ask(connection, query, **({"market": market} if market else {}))
-    then = f"r2k run --source {edition.source} --as-of {edition.moment:%Y-%m-%dT%H:%M:%SZ}"
     return build_table(
         "outcomes",
         "What followed each setup",
         _OUTCOME,
-        asked,
+        ask(snapshot, query, **({"market": market} if market else {})),
         row_id="{market}-{setup}-{horizon_sessions}",
-        empty=f"Not counted as of this moment; next: {then}, then this report."
-        if edition.is_past
-        else "No setup has an outcome yet.",
+        empty="No setup has an outcome yet.",
     )

@@ -5,28 +5,24 @@ Belongs here: the order of the work and what it came to. Not here: what pages sh
 
 import logging
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-import duckdb
-
 from r2k_pipeline.generations import known_at
-from r2k_pipeline.lake import Lake, LakeError
-from r2k_pipeline.report.brief import Brief, Page, read_brief
+from r2k_pipeline.lake import Lake
+from r2k_pipeline.report.brief import Page, read_brief
 from r2k_pipeline.report.charts.figure import Figure
-from r2k_pipeline.report.charts.figures import Figures, read_figures
+from r2k_pipeline.report.charts.figures import read_figures
 from r2k_pipeline.report.site.dictionary_tables import dictionary
-from r2k_pipeline.report.site.edition import Edition, read_edition
+from r2k_pipeline.report.site.edition import Edition, edition_of
 from r2k_pipeline.report.site.market_tables import claims, levels, outcomes, overview, positions
 from r2k_pipeline.report.site.narrative import tell
 from r2k_pipeline.report.site.pages import INDEX, Content, MarketPage, render
 from r2k_pipeline.report.site.pictures import Picture, picture_of, shared_files
 from r2k_pipeline.report.site.quality_tables import quality
 from r2k_pipeline.report.site.swap import swap_in
-from r2k_pipeline.report.version import of_this_version
 from r2k_pipeline.settings import Settings
-from r2k_pipeline.warehouse import open_warehouse
+from r2k_pipeline.snapshot import Snapshot, reading
 
 PROGRESS: Final = logging.getLogger("r2k.progress")
 
@@ -79,7 +75,8 @@ def publish_site(settings: Settings, market: str | None = None) -> Site:
     Raises LakeError where there is nothing to show or it cannot be written; what was there before stays.
     """
     lake = known_at(settings.lake, settings.source, settings.as_of)
-    content = read_content(lake, settings.as_of, market)
+    with reading(lake, settings.as_of, settings.memory_limit) as snapshot:
+        content = read_content(snapshot, market)
     pages = render(content)
     files = pages | shared_files()
     for picture in content.pictures:
@@ -90,33 +87,21 @@ def publish_site(settings: Settings, market: str | None = None) -> Site:
     return Site(folder, content.edition, tuple(pages), content.pictures, size, content.notes)
 
 
-def read_content(lake: Lake, as_of: datetime | None, market: str | None) -> Content:
-    """Everything the pages show, from one generation. Raises LakeError, also where a run publishes meanwhile."""
-    edition = read_edition(lake, as_of)
-    brief = read_brief(lake, market, as_of)
-    figures = read_figures(lake, as_of, None if market is None else [market])
-    with open_warehouse(lake.warehouse) as connection, of_this_version(lake.warehouse):
-        content = _content(connection, edition, brief, figures, market)
-    if read_edition(lake, as_of) != edition:
-        raise LakeError(f"{lake.warehouse}: a run published while the site was written; next: r2k report")
-    return content
-
-
-def _content(
-    connection: duckdb.DuckDBPyConnection, edition: Edition, brief: Brief, figures: Figures, market: str | None
-) -> Content:
+def read_content(snapshot: Snapshot, market: str | None) -> Content:
+    """Everything the pages show. Raises LakeError."""
+    edition = edition_of(snapshot)
+    brief = read_brief(snapshot, market)
+    figures = read_figures(snapshot, None if market is None else [market])
     pictures = {figure.market: _draw(figure) for figure in figures.reviews}
     return Content(
         edition=edition,
-        overview=overview(connection, brief.pages, edition.moment),
-        markets=tuple(
-            _market_page(connection, page, edition, pictures.get(page.market["market"])) for page in brief.pages
-        ),
+        overview=overview(snapshot, brief.pages),
+        markets=tuple(_market_page(snapshot, page, pictures.get(page.market["market"])) for page in brief.pages),
         cross_market=_draw(figures.cross_market),
-        outcomes=outcomes(connection, edition, market),
+        outcomes=outcomes(snapshot, market),
         outcomes_picture=_draw(figures.outcomes),
-        claims=claims(connection, edition.moment),
-        quality=quality(connection, edition.moment),
+        claims=claims(snapshot),
+        quality=quality(snapshot),
         dictionary=dictionary(),
         notes=figures.notes,
     )
@@ -130,9 +115,7 @@ def _draw(figure: Figure | None) -> Picture | None:
     return picture_of(figure)
 
 
-def _market_page(
-    connection: duckdb.DuckDBPyConnection, page: Page, edition: Edition, picture: Picture | None
-) -> MarketPage:
+def _market_page(snapshot: Snapshot, page: Page, picture: Picture | None) -> MarketPage:
     market = page.market["market"]
     return MarketPage(
         market,
@@ -140,7 +123,7 @@ def _market_page(
         str(page.session["session_date"]),
         picture,
         tell(page),
-        levels(connection, page),
-        positions(connection, market, edition.moment),
-        claims(connection, edition.moment, market),
+        levels(snapshot, page),
+        positions(snapshot, market),
+        claims(snapshot, market),
     )

@@ -3,12 +3,11 @@
 Belongs here: what a person must see to trust the numbers. Not here: how rows are doubted (sql/checks), repairs.
 """
 
-from datetime import datetime
 from typing import Final
 
-import duckdb
-
+from r2k_pipeline.contracts.meta import Fetches
 from r2k_pipeline.report.site.tables import Column, DataTable, ask, build_table
+from r2k_pipeline.snapshot import NOT_KEPT, Snapshot
 
 SHOWN_PER_CHECK: Final = 20
 """The newest findings of each check that are on the page; a check of thousands of rows is counted in full."""
@@ -21,17 +20,17 @@ _BARS: Final = "staging.price_vintages"
 _REPORTS: Final = "staging.cot_position_vintages"
 
 
-def quality(connection: duckdb.DuckDBPyConnection, moment: datetime) -> tuple[DataTable, ...]:
+def quality(snapshot: Snapshot) -> tuple[DataTable, ...]:
     """All tables of the page, as known at the moment."""
     parts = (_checks, _coverage, _reports, _freshness, _refused, _vintages, _findings)
-    return tuple(part(connection, moment) for part in parts)
+    return tuple(part(snapshot) for part in parts)
 
 
-def _checks(connection: duckdb.DuckDBPyConnection, moment: datetime) -> DataTable:
+def _checks(snapshot: Snapshot) -> DataTable:
     query = f"""
         select check_name, severity, table_name, count(*) as findings,
             max(coalesce(session_date, report_date)) as newest
-        from {_FINDINGS} where known_at <= $moment::timestamptz group by all order by severity, check_name"""
+        from {_FINDINGS} group by all order by severity, check_name"""
     columns = (
         Column(f"{_FINDINGS}.check_name", label="check", verbatim=True, link="#findings"),
         Column(f"{_FINDINGS}.severity"),
@@ -43,23 +42,22 @@ def _checks(connection: duckdb.DuckDBPyConnection, moment: datetime) -> DataTabl
         "checks",
         "Reconciliation checks with rows in doubt",
         columns,
-        ask(connection, query, moment=moment),
+        ask(snapshot, query),
         empty="No check doubts a row that was known at this moment.",
         note="A check that is not listed found nothing. Nothing is repaired: the rows stay as they were delivered.",
     )
 
 
-def _coverage(connection: duckdb.DuckDBPyConnection, moment: datetime) -> DataTable:
+def _coverage(snapshot: Snapshot) -> DataTable:
     query = """
         with bars as (
             select market, min(session_date) as first_date, max(session_date) as last_date, count(*) as sessions
-            from marts.positioning_vs_technicals where known_at <= $moment::timestamptz group by market
+            from marts.positioning_vs_technicals group by market
         )
         select b.market, b.first_date, b.last_date, b.sessions,
             count(*) filter (s.session_date between greatest(b.first_date, date '1970-01-01') and b.last_date
                 and not exists (from marts.positioning_vs_technicals as m
-                    where m.market = b.market and m.session_date = s.session_date
-                    and m.known_at <= $moment::timestamptz)) as missing,
+                    where m.market = b.market and m.session_date = s.session_date)) as missing,
             count(*) filter (s.session_date > b.last_date) as behind
         from bars as b inner join marts.markets as k using (market)
         inner join marts.sessions as s on s.calendar = k.calendar and s.close_at <= $moment::timestamptz
@@ -77,19 +75,18 @@ def _coverage(connection: duckdb.DuckDBPyConnection, moment: datetime) -> DataTa
         "sessions",
         "Sessions of each market against the exchange calendar",
         columns,
-        ask(connection, query, moment=moment),
+        ask(snapshot, query, moment=snapshot.moment),
         note="From 1970: the exchange calendar knows no regular holidays before.",
         empty="No session is known at this moment.",
     )
 
 
-def _reports(connection: duckdb.DuckDBPyConnection, moment: datetime) -> DataTable:
+def _reports(snapshot: Snapshot) -> DataTable:
     query = """
         with held as (
             select market, report_type, min(report_date) as first_date, max(report_date) as last_date,
                 count(distinct report_date) as reports
-            from marts.positioning_vintages where known_at <= $moment::timestamptz
-            and coalesce(superseded_at, 'infinity'::timestamptz) > $moment::timestamptz group by all
+            from weekly_positioning_as_of($moment::timestamptz) group by all
         )
         select h.market, h.report_type, h.first_date, h.last_date, h.reports,
             count(*) filter (r.report_date between h.first_date and h.last_date) - any_value(h.reports) as missing,
@@ -110,12 +107,12 @@ def _reports(connection: duckdb.DuckDBPyConnection, moment: datetime) -> DataTab
         "reports",
         "COT reports of each market against the release ledger",
         columns,
-        ask(connection, query, moment=moment),
+        ask(snapshot, query, moment=snapshot.moment),
         empty="No COT report is known at this moment.",
     )
 
 
-def _freshness(connection: duckdb.DuckDBPyConnection, moment: datetime) -> DataTable:
+def _freshness(snapshot: Snapshot) -> DataTable:
     names = ("rows_read", "rows_written", "rows_identical", "rows_quarantined", "rows_held", "rows_withdrawn")
     columns = (
         Column(f"{_FETCHES}.item", verbatim=True),
@@ -127,39 +124,39 @@ def _freshness(connection: duckdb.DuckDBPyConnection, moment: datetime) -> DataT
         Column(f"{_FETCHES}.message", verbatim=True),
     )
     query = f"""
-        select {", ".join(c.key for c in columns)} from {_FETCHES} where fetched_at <= $moment::timestamptz
+        select {", ".join(c.key for c in columns)} from {_FETCHES}
         order by status = 'ok', item, table_name"""
     return build_table(
         "freshness",
         "The latest fetch of each symbol and report file",
         columns,
-        ask(connection, query, moment=moment),
+        ask(snapshot, query),
         row_id="fetch-{item}-{table_name}",
-        empty="The latest fetches are later than this moment.",
+        empty=NOT_KEPT[Fetches],
     )
 
 
-def _refused(connection: duckdb.DuckDBPyConnection, moment: datetime) -> DataTable:
+def _refused(snapshot: Snapshot) -> DataTable:
     columns = (
         *(Column(f"{_QUARANTINE}.{name}", verbatim=True) for name in ("row_key", "rule", "source")),
         Column(f"{_QUARANTINE}.recorded_at", label="first refused"),
         Column(f"{_QUARANTINE}.row_values", verbatim=True, label="as delivered"),
     )
     query = f"""
-        select {", ".join(c.key for c in columns)} from {_QUARANTINE} where recorded_at <= $moment::timestamptz
+        select {", ".join(c.key for c in columns)} from {_QUARANTINE}
         order by recorded_at desc, row_key, rule limit {SHOWN_REFUSED}"""
-    refused = f"select count(*) from {_QUARANTINE} where recorded_at <= $moment::timestamptz"
-    ((count,),) = connection.sql(refused, params={"moment": moment}).fetchall()
+    refused = f"select count(*) from {_QUARANTINE}"
+    ((count,),) = snapshot.ask(refused).fetchall()
     return build_table(
         "quarantine",
         f"Rows refused, the newest {SHOWN_REFUSED} of {count:,}" if count > SHOWN_REFUSED else "Rows refused",
         columns,
-        ask(connection, query, moment=moment),
+        ask(snapshot, query),
         empty="No row was refused by this moment.",
     )
 
 
-def _vintages(connection: duckdb.DuckDBPyConnection, moment: datetime) -> DataTable:
+def _vintages(snapshot: Snapshot) -> DataTable:
     query = f"""
         with vintages as (
             select '{_BARS}' as table_name, symbol as item, session_date as day, revision, known_at, is_withdrawn
@@ -169,7 +166,7 @@ def _vintages(connection: duckdb.DuckDBPyConnection, moment: datetime) -> DataTa
         )
         select table_name, item, count(*) as vintages, count(*) filter (revision > 0 and not is_withdrawn) as revised,
             count(*) filter (is_withdrawn) as withdrawn, max(day) filter (revision > 0) as newest
-        from vintages where known_at <= $moment::timestamptz group by all order by table_name, item"""
+        from vintages group by all order by table_name, item"""
     of = f"{_BARS}.revision"
     columns = (
         Column("meta.fetches.table_name", label="table", verbatim=True, link="dictionary.html#{table_name}"),
@@ -183,13 +180,13 @@ def _vintages(connection: duckdb.DuckDBPyConnection, moment: datetime) -> DataTa
         "vintages",
         "Vintages: what was first said, revised and withdrawn",
         columns,
-        ask(connection, query, moment=moment),
+        ask(snapshot, query),
         note="A revised value is a row of its own, known from its own moment; the old one stays.",
         empty="No row is known at this moment.",
     )
 
 
-def _findings(connection: duckdb.DuckDBPyConnection, moment: datetime) -> DataTable:
+def _findings(snapshot: Snapshot) -> DataTable:
     columns = (
         Column(f"{_FINDINGS}.check_name", label="check", verbatim=True),
         Column(f"{_FINDINGS}.severity"),
@@ -199,7 +196,7 @@ def _findings(connection: duckdb.DuckDBPyConnection, moment: datetime) -> DataTa
         Column(f"{_FINDINGS}.evidence", verbatim=True),
     )
     query = f"""
-        select {", ".join(c.key for c in columns)} from {_FINDINGS} where known_at <= $moment::timestamptz
+        select {", ".join(c.key for c in columns)} from {_FINDINGS}
         qualify row_number() over (partition by check_name
             order by coalesce(session_date, report_date) desc, row_key desc) <= {SHOWN_PER_CHECK}
         order by severity, check_name, coalesce(session_date, report_date) desc, row_key desc"""
@@ -207,7 +204,7 @@ def _findings(connection: duckdb.DuckDBPyConnection, moment: datetime) -> DataTa
         "findings",
         f"Rows in doubt, the newest {SHOWN_PER_CHECK} of each check",
         columns,
-        ask(connection, query, moment=moment),
+        ask(snapshot, query),
         empty="No row is in doubt at this moment.",
         note="The table of checks above counts all of them.",
     )

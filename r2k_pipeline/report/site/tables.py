@@ -11,9 +11,8 @@ from datetime import date, datetime
 from functools import cached_property
 from typing import Any, Final
 
-import duckdb
-
 from r2k_pipeline.report.brief_statements import Row, Value
+from r2k_pipeline.snapshot import Snapshot
 from r2k_pipeline.tables import TABLES
 
 NOT_KNOWN: Final = "—"
@@ -135,9 +134,9 @@ class Asked:
     query: str
 
 
-def ask(connection: duckdb.DuckDBPyConnection, query: str, **parameters: Value) -> Asked:
+def ask(snapshot: Snapshot, query: str, **parameters: Value) -> Asked:
     """Run `query`, whose parameters are `$name::type`; nothing is spliced into what runs."""
-    rows = connection.sql(query, params=parameters or None).pl().to_dicts()
+    rows = snapshot.ask(query, **parameters).pl().to_dicts()
     told = re.sub(r"\$(\w+)", lambda name: literal(parameters[name[1]]), query)
     return Asked(tuple(rows), " ".join(told.split()))
 

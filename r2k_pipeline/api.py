@@ -1,0 +1,144 @@
+"""The Python API behind `import r2k_pipeline`: run a source, open what it published at a moment, ask.
+
+Belongs here: what a user calls from Python. Not here: anything computed. Names are exported by the package (__init__).
+"""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import polars as pl
+
+from r2k_pipeline.claims.bounds import QueryError, one_select, stopped_after
+from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.errors import LakeError
+from r2k_pipeline.report.brief import read_brief
+from r2k_pipeline.settings import Settings, read_settings
+from r2k_pipeline.snapshot import Snapshot, of_this_version, snapshot_of
+from r2k_pipeline.tables import TABLES
+
+if TYPE_CHECKING:
+    from r2k_pipeline.orchestration.execute import Summary
+    from r2k_pipeline.report.charts.figure import Figure
+
+Path_ = str | Path
+Moment = str | date | datetime
+
+
+class Data:
+    """What one source published, as known at one moment: read-only, one generation whatever is published meanwhile.
+
+    Every method raises LakeError with the reason and the next command. Close it, or use it in `with`.
+    """
+
+    def __init__(self, snapshot: Snapshot, seconds: float) -> None:
+        self._snapshot, self._seconds = snapshot, seconds
+
+    def __enter__(self) -> "Data":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._snapshot.connection.close()
+
+    @property
+    def generation(self) -> Mapping[str, Any]:
+        """The row of meta.generation, by column."""
+        return self._snapshot.generation
+
+    @property
+    def moment(self) -> datetime:
+        """The UTC instant after which nothing in it was known."""
+        return self._snapshot.moment
+
+    @property
+    def markets(self) -> tuple[str, ...]:
+        """The ids of the markets, sorted."""
+        return tuple(self.table("marts.markets")["market"].sort())
+
+    def sql(self, query: str) -> pl.DataFrame:
+        """The rows of one SELECT, stopped after the setting `query_seconds`."""
+        connection = self._snapshot.connection
+        try:
+            one_select(connection, query)
+            with stopped_after(connection, self._seconds):
+                rows: pl.DataFrame = self._snapshot.ask(query).pl()
+        except QueryError as error:
+            raise LakeError(f"query: {error}; next: one SELECT, e.g. from latest()") from error
+        return rows
+
+    def table(self, table: type[Table] | str, market: str | None = None) -> pl.DataFrame:
+        """The rows of a table, by contract or as `layer.name`, of one market or all, sorted by its key."""
+        contract = TABLES.get(table) if isinstance(table, str) else table
+        if contract is None:
+            raise LakeError(f"{table}: no such table; next: one of {', '.join(sorted(TABLES))}")
+        if market is not None and "market" not in contract.column_names():
+            raise LakeError(f"{contract.dotted()}: has no market; next: leave it out")
+        of_market = "" if market is None else " where market = $market"
+        query = f"select {', '.join(contract.column_names())} from {contract.dotted()}{of_market}"
+        return self._rows(query, contract, {} if market is None else {"market": market})
+
+    def prices(self, market: str) -> pl.DataFrame:
+        """One market's bars as they stood at the moment, oldest first: what the transforms take."""
+        query = "from market_bars_as_of($moment) where market = $market"
+        return self._rows(query, TABLES["staging.market_bars"], {"market": market, "moment": self.moment})
+
+    def positions(self, market: str, report_type: str = "tff_futures") -> pl.DataFrame:
+        """One market's weekly positions by trader group as they stood at the moment, oldest first."""
+        asked = {"market": market, "report_type": report_type, "moment": self.moment}
+        query = "from weekly_positioning_as_of($moment) where market = $market and report_type = $report_type"
+        return self._rows(query, TABLES["marts.weekly_positioning"], asked)
+
+    def brief(self, market: str | None = None) -> str:
+        """The note that the data would write on one market or all, as Markdown."""
+        with of_this_version(self._snapshot.file):
+            return read_brief(self._snapshot, market).text()
+
+    def figure(self, market: str) -> "Figure":
+        """The weekly review of one market, which a notebook renders; `png()` is the picture, `spec()` the Vega-Lite."""
+        from r2k_pipeline.report.charts.figures import read_figures  # noqa: PLC0415  (altair is a second's import)
+
+        with of_this_version(self._snapshot.file):
+            found = read_figures(self._snapshot, [market])
+        if not found.reviews:
+            raise LakeError(f"{market}: nothing to draw: {'; '.join(found.notes)}")
+        return found.reviews[0]
+
+    def _rows(self, query: str, table: type[Table], parameters: Mapping[str, Any]) -> pl.DataFrame:
+        try:
+            rows: pl.DataFrame = self._snapshot.ask(f"{query} order by all", **parameters).pl()
+        except duckdb.Error as error:
+            raise LakeError(f"{table.dotted()}: {str(error).splitlines()[0]}; next: r2k run") from error
+        return rows.sort(table.primary_key())
+
+
+def _settings(source: str | None, lake: Path_ | None, as_of: Moment | None, **more: Any) -> Settings:
+    given = {"source": source, "lake": lake and Path(lake), "as_of": as_of and str(as_of), **more}
+    return read_settings(**{name: value for name, value in given.items() if value is not None})
+
+
+def run(
+    source: str | None = None, *, lake: Path_ | None = None, files: Path_ | None = None, as_of: Moment | None = None
+) -> "Summary":
+    """Fetch, build, check and publish, as `r2k run`; what is not given is as set by R2K_* and r2k.toml.
+
+    Raises LakeError, MarketsError; a run that went wrong says so in its summary (`ok`).
+    """
+    from r2k_pipeline.definitions import defs  # noqa: PLC0415  (Dagster is two seconds' import)
+    from r2k_pipeline.orchestration.execute import execute_refresh  # noqa: PLC0415
+
+    return execute_refresh(defs, _settings(source, lake, as_of, files=files and Path(files).absolute()))
+
+
+def open_data(source: str | None = None, *, lake: Path_ | None = None, as_of: Moment | None = None) -> Data:
+    """What `source` published, as known at `as_of` (default: all of it). Raises LakeError."""
+    settings = _settings(source, lake, as_of)
+    return Data(snapshot_of(settings), settings.query_seconds)

@@ -1,0 +1,87 @@
+"""The one clock: what of a table was known at a moment, of frames and as SQL, both made from its contract.
+
+Belongs here: which rows and which of their values. Not here: which column dates a row (each contract says that), who
+asks. *Told* by a moment are the rows known by then; of these *stand* those not superseded or withdrawn by then.
+"""
+
+from collections.abc import Collection, Iterator
+from datetime import datetime
+from typing import Final, TypeVar
+
+import polars as pl
+
+from r2k_pipeline.contracts.table import AHEAD, DATED_LAYERS, TABLES, Table
+
+ENDS: Final = ("superseded_at", "withdrawn_at")
+"""Instants from which a row does not stand any more."""
+TOMBSTONE: Final = "is_withdrawn"
+"""Flag of a vintage that says: from now on there is no such row."""
+Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
+
+
+def told_by(table: type[Table], rows: Frame, moment: datetime) -> Frame:
+    """What `rows` of `table` told by `moment`: those known by then, columns that became known after it null.
+
+    A column that `rows` lack (they are of an older version) dates nothing.
+    """
+    names = rows.collect_schema().names()
+    later = [
+        pl.when(pl.col(instant).is_null() | (pl.col(instant) <= moment)).then(column).alias(column)
+        for column, instant in table.known_later.items()
+        if column in names and instant in names
+    ]
+    is_known = pl.col(table.known_by) <= moment if table.known_by in names else pl.lit(True)
+    return rows.filter(is_known).with_columns(later)
+
+
+def standing_at(table: type[Table], rows: Frame, moment: datetime) -> Frame:
+    """What of `rows` of `table` stood at `moment`: told by then, and neither superseded nor withdrawn by then."""
+    told = told_by(table, rows, moment)
+    names = told.collect_schema().names()
+    ended = [pl.col(name).is_not_null() for name in ENDS if name in names]
+    gone = [pl.col(TOMBSTONE)] if TOMBSTONE in names else []
+    return told.filter(~pl.any_horizontal(pl.lit(False), *ended, *gone))
+
+
+def select_told(table: type[Table], relation: str, moment: str) -> str:
+    """`told_by` as SQL: `relation` has rows of `table`, `moment` is an expression of type timestamptz.
+
+    Of a calendar also what it tells ahead.
+    """
+    known = f" where {table.known_by} <= {moment}" if table.known_by else ""
+    if table.looks_ahead:
+        known = f" where {table.looks_ahead} <= ({moment} + interval {AHEAD.days} days)::date"
+    return f"select {_as_they_were(table, moment)} from {relation}{known}"
+
+
+def select_standing(table: type[Table], relation: str, moment: str) -> str:
+    """`standing_at` as SQL; where `table` has what stands of another one, `relation` has that one's rows."""
+    vintages = TABLES[table.stands_of] if table.stands_of else table
+    names = vintages.column_names()
+    stands = [f"({name} is null or {name} > {moment})" for name in ENDS if name in names]
+    stands += [f"not {TOMBSTONE}"] if TOMBSTONE in names else []
+    columns = _as_they_were(vintages, moment, table.column_names() if table is not vintages else ())
+    return f"select {columns} from {relation} where {' and '.join([f'{vintages.known_by} <= {moment}', *stands])}"
+
+
+def as_of_macros(names: Collection[str]) -> Iterator[str]:
+    """Statements that create, for every dated table, the macro `NAME_as_of(ts)`: the rows that stood at `ts`.
+
+    `names`: the tables that are there, as `layer.name`.
+    """
+    for name, table in TABLES.items():
+        is_dated = table.layer in DATED_LAYERS and (table.known_by or table.stands_of) and not table.looks_ahead
+        if is_dated and (table.stands_of or name) in names:
+            rows = select_standing(table, table.stands_of or name, "ts::timestamptz")
+            yield f"create macro {table.table}_as_of(ts) as table {rows}"
+
+
+def _as_they_were(table: type[Table], moment: str, names: Collection[str] = ()) -> str:
+    """The columns `names` or all of a table's rows, null where they were known later than at `moment`."""
+    later = {
+        name: f"case when {instant} <= {moment} then {name} end as {name}"
+        for name, instant in table.known_later.items()
+    }
+    if names:
+        return ", ".join(later.get(name, name) for name in names)
+    return f"* replace ({', '.join(later.values())})" if later else "*"

@@ -1,0 +1,179 @@
+"""A snapshot: one published generation as it was known at one moment, on one locked connection; no rebuild.
+
+Belongs here: how a generation is cut, by views, and what sums up its rows at the moment. Not here: which rows a moment
+has (contracts/clock.py), how the file is opened (warehouse.py), what readers say (report/, claims/).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+
+import duckdb
+import polars as pl
+
+from r2k_pipeline.contracts.clock import select_standing, select_told
+from r2k_pipeline.contracts.marts import Markets, TraderGroups
+from r2k_pipeline.contracts.meta import Fetches, Generation
+from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, Table
+from r2k_pipeline.errors import LakeError
+from r2k_pipeline.generations import known_at
+from r2k_pipeline.lake import Lake
+from r2k_pipeline.locked import PUBLISHED, Cut
+from r2k_pipeline.quoting import literal
+from r2k_pipeline.settings import Settings
+from r2k_pipeline.tables import TABLES
+from r2k_pipeline.tables.builders import BUILDERS, Input
+from r2k_pipeline.tables.column_dictionary import ColumnDictionary
+from r2k_pipeline.tables.forms import Form
+from r2k_pipeline.tables.level_outcomes import LevelOutcomes
+from r2k_pipeline.tables.setup_outcomes import SetupOutcomes
+from r2k_pipeline.transforms.replay import as_first_known
+from r2k_pipeline.transforms.setups import read_setups
+from r2k_pipeline.warehouse import open_warehouse
+
+TIMELESS: Final[tuple[type[Table], ...]] = (Markets, TraderGroups, ColumnDictionary)
+"""Configuration and dictionaries: the same at every moment."""
+WHOLE: Final = Cut(datetime.max.replace(tzinfo=UTC), ())
+"""No cut. The file is attached all the same: whoever opens it by itself in this process is free to."""
+NOT_KEPT: Final[Mapping[type[Table], str]] = {
+    Fetches: "meta.fetches has the latest attempts alone and is empty at a past moment; next: r2k run --as-of MOMENT"
+}
+"""What a generation cannot tell of a past moment, and why: such a table is empty there."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """`file` is the DuckDB file that is open; `generation` its row of meta.generation, as it was published.
+
+    `moment`: nothing in it was known later. `is_past`: the generation knows more.
+    """
+
+    file: Path
+    connection: duckdb.DuckDBPyConnection
+    generation: Mapping[str, Any]
+    moment: datetime
+    is_past: bool
+    _summed: set[type[Table]] = field(default_factory=set)
+
+    def __enter__(self) -> "Snapshot":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.connection.close()
+
+    def ask(self, query: str, **parameters: Any) -> duckdb.DuckDBPyRelation:
+        """The rows of one SELECT; a summary that it names is made first. Raises duckdb.Error."""
+        for table in summaries_in(query) if self.is_past else ():
+            self._sum_up(table)
+        return self.connection.sql(query, params=parameters or None)
+
+    def read(self, table: type[Table], columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """All rows of a table, `columns` or all of the contract in its order."""
+        rows: pl.DataFrame = self.ask(f"select {', '.join(columns or table.column_names())} from {table.dotted()}").pl()
+        return rows
+
+    def _sum_up(self, table: type[Table]) -> None:
+        """Make the rows of a table that sums up others at a past moment, once."""
+        if table in self._summed:
+            return
+        builder = BUILDERS[table]
+        given = {each.name: _given(self, each) for each in builder.given}
+        rows = table.validate(builder.rows(given | {"setups": read_setups()}), cast=True)
+        self.connection.register("summary", rows.to_arrow())
+        self.connection.execute(f"insert into {table.dotted()} by name from summary")
+        self.connection.unregister("summary")
+        self._summed.add(table)
+
+
+def as_stream(rows: pl.DataFrame) -> bytes:
+    """Rows as an Arrow stream, for another process."""
+    sink = BytesIO()
+    rows.write_ipc_stream(sink, compat_level=pl.CompatLevel.oldest())
+    return sink.getvalue()
+
+
+def _given(snapshot: Snapshot, wanted: Input) -> pl.DataFrame:
+    """An input of a summary, in its form, as it was at the moment."""
+    assert wanted.table is not None
+    rows = snapshot.read(wanted.table, wanted.columns)
+    return as_first_known(rows) if wanted.form is Form.FIRST_KNOWN else rows
+
+
+SUMMARIES: Final[tuple[type[Table], ...]] = (LevelOutcomes, SetupOutcomes)
+"""Tables that sum up all of history, made of the rows of the moment when they are asked for."""
+
+
+def summaries_in(query: str) -> list[type[Table]]:
+    """The summaries that a query names."""
+    return [table for table in SUMMARIES if table.table in query.lower()]
+
+
+def cut_at(moment: datetime) -> Cut:
+    """What makes a published generation one that tells nothing known after `moment`."""
+    tables = [table for table in TABLES.values() if table.layer in PUBLISHED_LAYERS]
+    at = f"timestamptz {literal(moment.isoformat())}"
+    schemas = (f"create schema {layer}" for layer in PUBLISHED_LAYERS)
+    return Cut(moment, (*schemas, *(_cut(table, at) for table in tables)))
+
+
+def _cut(table: type[Table], moment: str) -> str:
+    """The statement that makes a table of the generation one of the moment. Raises TypeError for one with no rule."""
+    name, published = table.dotted(), f"{PUBLISHED}.{table.stands_of or table.dotted()}"
+    if table is Generation:
+        return f"create view {name} as select * replace ({moment} as as_of) from {published}"
+    if table in SUMMARIES:
+        return f"create table {name} as from {published} limit 0"
+    if table in NOT_KEPT:
+        return f"create view {name} as from {published} where false"
+    if table.stands_of:
+        return f"create view {name} as {select_standing(table, published, moment)}"
+    if table.known_by or table in TIMELESS:
+        return f"create view {name} as {select_told(table, published, moment)}"
+    raise TypeError(f"{name}: nothing says what it is at a past moment; next: known_by, or a list of snapshot.py")
+
+
+def open_snapshot(lake: Lake, as_of: datetime | None = None, memory_limit: str = "1GB") -> Snapshot:
+    """The published generation of `lake` at `as_of` (default: all that it knows). Whoever opens it closes it.
+
+    Raises LakeError where nothing was published yet, or by another version.
+    """
+    file = lake.warehouse.resolve()
+    with of_this_version(lake.warehouse):
+        connection = open_warehouse(lake.warehouse, memory_limit, cut_at(as_of) if as_of else WHOLE)
+        try:
+            (published,) = connection.sql(f"from {PUBLISHED}.{Generation.dotted()}").pl().to_dicts()
+        except (duckdb.Error, ValueError):
+            connection.close()
+            raise
+    moment: datetime = min(as_of or published["as_of"], published["as_of"])
+    return Snapshot(file, connection, published, moment, moment < published["as_of"])
+
+
+def snapshot_of(settings: Settings) -> Snapshot:
+    """The snapshot that the settings ask for. Raises LakeError."""
+    lake = known_at(settings.lake, settings.source, settings.as_of)
+    return open_snapshot(lake, settings.as_of, settings.memory_limit)
+
+
+@contextmanager
+def of_this_version(warehouse: Path) -> Iterator[None]:
+    """Around our own queries on `warehouse`. Raises LakeError where it lacks a table or a column that they name."""
+    try:
+        yield
+    except (duckdb.CatalogException, duckdb.BinderException) as error:
+        said = str(error).splitlines()[0]
+        raise LakeError(f"{warehouse}: published by another version: {said}; next: r2k run") from error
+
+
+@contextmanager
+def reading(lake: Lake, as_of: datetime | None = None, memory_limit: str = "1GB") -> Iterator[Snapshot]:
+    """A snapshot for our own queries, closed at the end. Raises LakeError, also for what another version published."""
+    with of_this_version(lake.warehouse), open_snapshot(lake, as_of, memory_limit) as snapshot:
+        yield snapshot
