@@ -18,7 +18,7 @@ from r2k_pipeline.contracts.table import Table, parts_of
 from r2k_pipeline.generations import Published, last_generation
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.markets import Market
-from r2k_pipeline.origins import changed_parts, digests_of
+from r2k_pipeline.origins import differing, digests_of
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.tables import TABLES
 from r2k_pipeline.transforms.replay import KEY, Told
@@ -67,7 +67,7 @@ def told_of(
         return None
     until: datetime = last.row["as_of"]
     ours = digests_of(settings, markets)["markets_digest"]
-    changed = {part.split()[0] for part in changed_parts(last.row["markets_digest"], ours)}
+    changed = differing(last.row["markets_digest"], ours)
     now, before = (told_by(MarketBars, rows, until) for rows in (bars, _read(last, MarketBars)))
     key = MarketBars.primary_key()
     own = now.partition_by("market", as_dict=True)

@@ -147,8 +147,8 @@ def _with_starts(sessions: pl.DataFrame, setups: Sequence[str]) -> pl.DataFrame:
 
     It begins where the setup holds and did not at the session before at which that was known; so not at the first one.
     """
-    held = pl.concat_str(pl.lit(SEPARATOR), "setups_held", pl.lit(SEPARATOR))
-    holds = [held.str.contains(f"{SEPARATOR}{name}{SEPARATOR}", literal=True).alias(name) for name in setups]
+    held = pl.col("setups_held").str.split(SEPARATOR)
+    holds = [held.list.contains(name).alias(name) for name in setups]
     each = pl.col(*setups)
     before = each.forward_fill().shift(1).over("market")
     return (

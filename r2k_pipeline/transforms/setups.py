@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from r2k_pipeline.contracts.columns import choices_of
 from r2k_pipeline.contracts.marts import PositioningVsTechnicals
 from r2k_pipeline.mistakes import say_mistakes
 from r2k_pipeline.shipped import shipped
@@ -180,8 +181,7 @@ def _mistakes(setups: Setups) -> list[str]:
 def _names(key: str, column: str, given: set[str]) -> list[str]:
     if column not in PositioningVsTechnicals.column_names():
         return [f"{key}: {PositioningVsTechnicals.dotted()} has no such column"]
-    unit = PositioningVsTechnicals.units()[column]
-    allowed = unit.removeprefix("one of ").split(", ")
+    allowed = choices_of(PositioningVsTechnicals.columns()[column])
     return [f"{key}: {name!r} is not one of {', '.join(allowed)}" for name in sorted(given - set(allowed))]
 
 

@@ -62,7 +62,7 @@ def test_an_absent_archive_is_an_answer() -> None:
 
 
 def test_a_report_that_was_held_is_known_from_its_acceptance() -> None:
-    held = report("239742", "2025-03-11", 300, 100, recorded_at="2025-03-18T20:00Z")
+    held = report("239742", "2025-03-11", 300, 100, recorded_at="2025-03-18T20:00Z", source="files:cot/2025.zip")
     accepted = {"item": "2025.zip", "table_name": "raw.cot_reports", "fetched_at": "2025-03-18T20:00Z"}
     for status, known in (("ok", "2025-03-14"), ("accepted", "2025-03-18")):
         log = [{**accepted, "status": status}]
