@@ -3,6 +3,7 @@
 import base64
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -13,6 +14,7 @@ from r2k_pipeline.report.charts.figure import VEGA_LITE
 from r2k_pipeline.report.charts.figures import Figures
 from r2k_pipeline.report.charts.known_rows import SESSIONS, read_known, read_moments
 from r2k_pipeline.report.charts.theme import DARK
+from r2k_pipeline.report.site.drawn import Drawn
 from r2k_pipeline.report.site.pictures import picture_of
 from r2k_pipeline.warehouse import open_warehouse
 from tests.lakes import Published
@@ -62,10 +64,11 @@ def test_figures_are_small(newest: Figures) -> None:
         assert len(png) < LIMIT, figure.name
 
 
-def test_thumbnails_fit_the_event_log(newest: Figures) -> None:
+def test_thumbnails_fit_the_event_log(newest: Figures, tmp_path: Path) -> None:
+    nothing = Drawn(tmp_path)
     for figure in (*newest.reviews, newest.cross_market, newest.outcomes):
         assert figure is not None
-        encoded = thumbnail_of(picture_of(figure)).removeprefix("data:image/png;base64,")
+        encoded = thumbnail_of(picture_of(figure, nothing)).removeprefix("data:image/png;base64,")
         assert 10_000 < len(base64.b64decode(encoded)) <= THUMBNAIL_BYTES, figure.name
 
 
