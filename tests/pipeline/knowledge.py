@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from r2k_pipeline import build
+from r2k_pipeline.contracts.clock import standing_at, told_by
 from r2k_pipeline.contracts.table import TABLES
 from r2k_pipeline.run import Run
 from r2k_pipeline.settings import Settings
@@ -21,14 +22,8 @@ FEATURES = (
     "features.level_evidence",
     "features.levels",
 )
-KNOWN_LATER = {
-    "superseded_at": ("superseded_at",),
-    "withdrawn_at": ("withdrawn_at", "withdrawn_date"),
-    "volume_known_at": ("volume_known_at", "volume", "volume_symbol"),
-}
-"""Columns that become known later than their row, by the column that says when."""
 STANDING = ("staging.daily_prices", "staging.cot_positions", "marts.weekly_positioning")
-"""Tables of what stands: a row that was revised later is not there any more, the others must not change."""
+"""Tables of what stands of their vintages."""
 SUMMARIES = ("features.level_outcomes", "marts.setup_outcomes")
 """Tables that sum up all that was known at `as_of`: a row has no moment of its own."""
 HISTORIES = ("staging.price_vintages", "staging.cot_position_vintages", "staging.price_action_vintages",
@@ -51,11 +46,10 @@ def build_tables(run: Run) -> dict[str, pl.DataFrame]:
 
 
 def known_by(tables: dict[str, pl.DataFrame], name: str, moment: datetime) -> pl.DataFrame:
-    """The rows of one table known at or before `moment`, as they looked then, sorted by every column."""
-    rows = tables[name].filter(pl.col("known_at") <= moment)
-    for at, names in KNOWN_LATER.items():
-        if at in rows.columns:
-            dated = [column for column in names if column in rows.columns]
-            later = [pl.when(pl.col(at) <= moment).then(column).alias(column) for column in dated]
-            rows = rows.with_columns(later)
+    """What one table told by `moment` or, of what stands, what stood of its vintages then; sorted by every column."""
+    table = TABLES[name]
+    if table.stands_of:
+        rows = standing_at(TABLES[table.stands_of], tables[table.stands_of], moment).select(table.column_names())
+    else:
+        rows = told_by(table, tables[name], moment)
     return rows.sort(rows.columns)
