@@ -20,7 +20,8 @@ import psycopg
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from r2k_pipeline.lake import Lake, LakeError
+from r2k_pipeline.errors import LakeError
+from r2k_pipeline.lake import Lake
 from r2k_pipeline.warehouse import open_warehouse, publish_warehouse
 from tests.publish.server import Database, find_binaries, publish, running_server
 from tests.publish.warehouses import HEIGHTS, ONE_STATEMENT, PUBLISHED, build_lake, is_whole

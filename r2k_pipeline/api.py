@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import polars as pl
 
-from r2k_pipeline.claims.bounds import QueryError, one_select, stopped_after
+from r2k_pipeline.claims.bounds import one_select, stopped_after
 from r2k_pipeline.contracts.table import TABLES, Table
-from r2k_pipeline.lake import LakeError
+from r2k_pipeline.errors import LakeError, QueryError
 from r2k_pipeline.report.brief import read_brief
 from r2k_pipeline.settings import Settings, read_settings
 from r2k_pipeline.snapshot import Snapshot, of_this_version, snapshot_of
@@ -129,7 +129,7 @@ def run(
 ) -> "Summary":
     """Fetch, build, check and publish, as `r2k run`; what is not given is as set by R2K_* and r2k.toml.
 
-    Raises LakeError, MarketsError; a run that went wrong says so in its summary (`ok`).
+    Raises LakeError, MistakesError; a run that went wrong says so in its summary (`ok`).
     """
     from r2k_pipeline.definitions import defs  # noqa: PLC0415  (Dagster is two seconds' import)
     from r2k_pipeline.orchestration.execute import execute_refresh  # noqa: PLC0415

@@ -19,7 +19,9 @@ from typing import Any, Final, Literal
 import polars as pl
 
 from r2k_pipeline.contracts.table import Table
-from r2k_pipeline.lake import Lake, LakeError, write_atomically
+from r2k_pipeline.errors import LakeError
+from r2k_pipeline.files import write_atomically
+from r2k_pipeline.lake import Lake
 from r2k_pipeline.origins import digests_of
 from r2k_pipeline.run import Run
 from r2k_pipeline.tables.derived import DerivedTable, derived_tables

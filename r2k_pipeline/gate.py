@@ -13,8 +13,8 @@ from r2k_pipeline.causes import find_causes
 from r2k_pipeline.contracts.meta import Restatements as PublishedRestatements
 from r2k_pipeline.contracts.restatements import Restatements
 from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, TABLES
+from r2k_pipeline.errors import LakeError
 from r2k_pipeline.generations import Published, last_generation
-from r2k_pipeline.lake import LakeError
 from r2k_pipeline.restatement import (
     Difference,
     Restatement,

@@ -18,7 +18,9 @@ from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.meta import Generation
 from r2k_pipeline.contracts.prices import PriceActions, PriceBars
 from r2k_pipeline.contracts.table import Table
-from r2k_pipeline.lake import Lake, LakeError, fsync_folder, link_or_copy, point, remove, table_files
+from r2k_pipeline.errors import LakeError
+from r2k_pipeline.files import fsync_folder, link_or_copy, point, remove
+from r2k_pipeline.lake import Lake, table_files
 from r2k_pipeline.warehouse import publish_warehouse
 
 _DATED: Final[Mapping[type[Table], str]] = {

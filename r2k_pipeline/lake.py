@@ -8,10 +8,9 @@ import fcntl
 import hashlib
 import io
 import os
-import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -20,11 +19,13 @@ from typing import Final
 from urllib.parse import quote, unquote
 
 import polars as pl
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from r2k_pipeline.account import Account, RawFault, digest_in
 from r2k_pipeline.contracts.table import LAYERS, TABLES, Table, parts_of
+from r2k_pipeline.errors import HeldError, LakeError
+from r2k_pipeline.files import fsync_folder, link_or_copy, remove, write_atomically
+from r2k_pipeline.folders import Folders
 
 LOOK_SECONDS: Final = 0.3
 """Whoever looks whether a lake is held, has it for an instant: a run must not take that for another run."""
@@ -32,60 +33,13 @@ JOURNAL: Final = ".merged"
 """In a raw table's folder while its files are merged: the merged file's name, then the names it stands for."""
 
 
-class LakeError(Exception):
-    """The lake cannot be used as asked; the message names the file, the reason and the next command."""
-
-
-class HeldError(LakeError):
-    """Another process holds the lake's lock."""
-
-
 @dataclass(frozen=True)
-class Lake:
-    """One source's lake: raw facts under `root`, derived tables under `derived` (a time machine has its own)."""
-
-    root: Path
-    derived: Path
-
-    @classmethod
-    def of(cls, folder: Path, source: str, as_of: datetime | None = None) -> "Lake":
-        """The lake of one source; `as_of` puts the derived tables into a folder of that moment."""
-        root = folder / source
-        return cls(root, root if as_of is None else root / "as_of" / f"{as_of:%Y-%m-%dT%H%M%SZ}")
-
-    @classmethod
-    def at(cls, root: Path) -> "Lake":
-        """The lake in this very folder."""
-        return cls(root, root)
-
-    @property
-    def warehouse(self) -> Path:
-        """The published DuckDB file: a link to that of `published`."""
-        return self.derived / "warehouse.duckdb"
-
-    @property
-    def published(self) -> Path:
-        """The link to the folder of the published generation, one of `generations`."""
-        return self.derived / "published"
-
-    @property
-    def generations(self) -> Path:
-        """The folders of the generations that are kept, each with a DuckDB file and its Parquet; none ever changes."""
-        return self.derived / "generations"
+class Lake(Folders):
+    """The tables of one source's lake."""
 
     def published_files(self, table: str) -> list[Path]:
         """The Parquet of `layer.name` in the published generation; none before the first one."""
         return table_files(self.published.resolve(), table)
-
-    def report(self, market: str | None = None) -> Path:
-        """The folder of the published site; a site of one market is beside that of all."""
-        return self.derived / ("report" if market is None else f"report-{market}")
-
-    def cache(self, name: str) -> Path:
-        """A folder for what a source keeps between runs (downloaded bodies, time zones): never data of record."""
-        folder = self.root / "cache" / name
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        return folder
 
     def files(self, table: str) -> list[Path]:
         """The Parquet files of `layer.name`, oldest first; raises LakeError for a file that cannot be one.
@@ -453,26 +407,6 @@ def _same_rows(file: Path, rows: int) -> None:
         raise LakeError(f"{file}: {rows} rows were to be written, {written} are there; next: check the disk")
 
 
-def write_atomically(file: Path, body: bytes, verify: Callable[[Path], None]) -> None:
-    """temp file in the same folder -> write -> fsync -> verify -> rename -> fsync folder; no trace on failure."""
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as stream:
-            stream.write(body)
-            stream.flush()
-            os.fsync(stream.fileno())
-        verify(temporary)
-        temporary.replace(file)
-        fsync_folder(file.parent)
-    except (OSError, pa.ArrowException) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise LakeError(f"{file}: not written, the old one stays: {reason}; next: check the disk") from error
-    finally:
-        with suppress(NotADirectoryError):  # a parent that is a file: nothing was begun
-            temporary.unlink(missing_ok=True)
-
-
 def table_files(folder: Path, table: str) -> list[Path]:
     """The Parquet of `layer.name` below `folder`: one file, or the parts of a table that grows in their order."""
     file = folder / table.replace(".", "/")
@@ -486,41 +420,3 @@ def _write_table(file: Path, frame: pl.DataFrame) -> None:
     body = _parquet(frame)
     if not (file.is_file() and file.read_bytes() == body):
         write_atomically(file, body, lambda temporary: _same_rows(temporary, frame.height))
-
-
-def link_or_copy(file: Path, target: Path) -> None:
-    """The same file under a second name, as a copy where the disk has no hard links: files of tables never change."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(file, target)
-    except OSError:
-        shutil.copyfile(file, target)
-        with target.open("rb") as stream:
-            os.fsync(stream.fileno())
-
-
-def point(link: Path, target: str) -> None:
-    """Make `link` a symbolic link to `target`, in one rename over the link or file that was there."""
-    temporary = link.with_name(f".{link.name}.{os.getpid()}.tmp")
-    temporary.unlink(missing_ok=True)
-    temporary.symlink_to(target)
-    temporary.replace(link)
-    fsync_folder(link.parent)
-
-
-def remove(path: Path) -> None:
-    """Take away a file, a link or a folder with all that is in it; a folder is hidden first, so that none is half."""
-    if path.is_symlink() or not path.is_dir():
-        path.unlink(missing_ok=True)
-        return
-    hidden = path if path.name.startswith(".") else path.rename(path.with_name(f".{path.name}.tmp"))
-    shutil.rmtree(hidden)
-
-
-def fsync_folder(folder: Path) -> None:
-    """Make a rename durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -11,13 +11,18 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from r2k_pipeline.lake import HeldError, Lake, LakeError, write_atomically
+from r2k_pipeline.errors import HeldError, LakeError
+from r2k_pipeline.files import write_atomically
+from r2k_pipeline.lake import Lake
 
 UNPUBLISHED: Final = "it ended before it published"
 
 
 class LastRun(BaseModel):
-    """One run: `ended_at` is null while it goes on, and for ever if it died; `generation_id` is what it published."""
+    """One run: `ended_at` is null while it goes on, and for ever if it died; `generation_id` is what it published.
+
+    If it found nothing new, that is the generation before, and `checked_at` the moment of which that is true.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -25,6 +30,7 @@ class LastRun(BaseModel):
     started_at: datetime
     ended_at: datetime | None = None
     generation_id: str | None = None
+    checked_at: datetime | None = None
     failures: tuple[str, ...] = ()
 
     def problem(self, *, is_on: bool) -> str | None:
@@ -62,6 +68,12 @@ def mark_published(lake: Lake, generation_id: str) -> None:
     """The run that goes on published this generation."""
     if (run := read_last_run(lake)) and run.ended_at is None:
         _write(lake, run.model_copy(update={"generation_id": generation_id}))
+
+
+def mark_checked(lake: Lake, generation_id: str, moment: datetime) -> None:
+    """The run that goes on found at `moment` that this generation has all there is."""
+    if (run := read_last_run(lake)) and run.ended_at is None:
+        _write(lake, run.model_copy(update={"generation_id": generation_id, "checked_at": moment}))
 
 
 def end_run(lake: Lake, moment: datetime) -> None:

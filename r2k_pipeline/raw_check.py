@@ -14,7 +14,8 @@ from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.prices import PriceActions, PriceBars
 from r2k_pipeline.contracts.table import TABLES
-from r2k_pipeline.lake import Lake, LakeError
+from r2k_pipeline.errors import LakeError
+from r2k_pipeline.lake import Lake
 
 EXAMPLES: Final = 3
 FED: Final = (PriceBars, PriceActions, CotReports)

@@ -16,7 +16,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from r2k_pipeline.contracts.clock import told_by
 from r2k_pipeline.contracts.table import SETTLES, Table
-from r2k_pipeline.lake import Lake, LakeError, write_atomically
+from r2k_pipeline.errors import LakeError
+from r2k_pipeline.files import write_atomically
+from r2k_pipeline.lake import Lake
 
 ITEM: Final = "restatement"
 """What `r2k accept` calls it."""

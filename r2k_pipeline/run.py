@@ -11,7 +11,8 @@ from functools import cached_property
 
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.prices import MarketBars
-from r2k_pipeline.lake import Lake, LakeError
+from r2k_pipeline.errors import LakeError
+from r2k_pipeline.lake import Lake
 from r2k_pipeline.markets import Market, read_markets
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.sources.protocol import CotSource, PriceSource
@@ -37,7 +38,7 @@ class Run:
 
     @classmethod
     def of(cls, settings: Settings, clock: Clock = now) -> "Run":
-        """The run that `settings` ask for. Raises MarketsError, LakeError."""
+        """The run that `settings` ask for. Raises MistakesError, LakeError."""
         if settings.source == "files" and settings.files is None and settings.as_of is None:
             raise LakeError("source files needs a folder; next: r2k run --source files --files DIR")
         if settings.source == "files" and settings.files is not None and not settings.files.is_dir():

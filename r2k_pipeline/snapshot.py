@@ -25,8 +25,9 @@ from r2k_pipeline.contracts.meta import ColumnDictionary, Fetches, Generation
 from r2k_pipeline.contracts.outcomes import SetupOutcomes
 from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, TABLES, Table
+from r2k_pipeline.errors import LakeError
 from r2k_pipeline.generations import known_at
-from r2k_pipeline.lake import Lake, LakeError
+from r2k_pipeline.lake import Lake
 from r2k_pipeline.locked import PUBLISHED, Cut
 from r2k_pipeline.quoting import literal
 from r2k_pipeline.settings import Settings

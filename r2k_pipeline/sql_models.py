@@ -19,7 +19,7 @@ from sqlglot import exp
 
 from r2k_pipeline.contracts.clock import as_of_macros
 from r2k_pipeline.contracts.table import LAYERS
-from r2k_pipeline.lake import LakeError
+from r2k_pipeline.errors import LakeError
 from r2k_pipeline.quoting import literal, parquet
 
 BY_MARKET: Final = "-- by: market"

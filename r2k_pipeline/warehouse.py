@@ -13,7 +13,8 @@ from typing import Final
 import duckdb
 
 from r2k_pipeline.contracts.table import Table
-from r2k_pipeline.lake import LakeError, fsync_folder
+from r2k_pipeline.errors import LakeError
+from r2k_pipeline.files import fsync_folder
 from r2k_pipeline.locked import Cut, connect_locked
 from r2k_pipeline.quoting import literal, parquet
 

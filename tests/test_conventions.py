@@ -31,9 +31,7 @@ MODELS: Final = [file for file in SQL if file.parent.name in LAYERS]
 LOCKS: Final = (PROJECT / "requirements.lock", PROJECT / "requirements-dev.lock")
 
 RANKS: Final = {
-    "contracts": 0,
-    "quoting": 0,
-    "account": 0,
+    **dict.fromkeys(("errors", "files", "folders", "report_types", "contracts", "quoting", "account"), 0),
     "locked": 1,
     "holes": 1,
     "mistakes": 0,
@@ -43,7 +41,7 @@ RANKS: Final = {
     "markets": 1,
     **dict.fromkeys(("sources", "transforms", "lake", "records", "sql_models", "warehouse", "postgresql", "claims"), 2),
     **dict.fromkeys(("generations", "restatement", "last_run", "raw_check", "snapshot"), 2),
-    **dict.fromkeys(("origins", "told", "run", "log", "tables", "build", "causes", "gate"), 2),
+    **dict.fromkeys(("origins", "told", "run", "log", "tables", "build", "causes", "gate", "publication"), 2),
     **dict.fromkeys(("orchestration", "report"), 3),
     **dict.fromkeys(("definitions", "cli", "api"), 4),
     "__main__": 5,

@@ -13,7 +13,8 @@ from r2k_pipeline.account import ITEM as RAW
 from r2k_pipeline.account import Accepted, Account, RawFault
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.table import TABLES, Table
-from r2k_pipeline.lake import Lake, LakeError
+from r2k_pipeline.errors import LakeError
+from r2k_pipeline.lake import Lake
 from r2k_pipeline.log.revisions import changed, key_of, latest, vendor_rows
 from r2k_pipeline.raw_check import check_raw, lost_rows
 from r2k_pipeline.restatement import ITEM, read_restatement, write_restatement

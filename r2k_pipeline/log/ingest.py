@@ -63,7 +63,7 @@ def ingest_prices(run: Run, sessions: pl.DataFrame) -> tuple[Intake, Intake]:
 
     `sessions` is reference.sessions. A symbol that no market has as index or proxy, that the source does not have and
     never had, is `absent`; one that was there, or whose answer is broken, failed.
-    Documented corrections are applied to what the log then holds. Raises CorrectionsError before anything is fetched,
+    Documented corrections are applied to what the log then holds. Raises MistakesError before anything is fetched,
     ClockError before anything is recorded.
     """
     corrections = read_corrections(run.settings.corrections)

@@ -11,8 +11,8 @@ from typing import Final
 import polars as pl
 
 from r2k_pipeline.contracts.meta import FetchLog
+from r2k_pipeline.errors import LakeError
 from r2k_pipeline.generations import last_generation
-from r2k_pipeline.lake import LakeError
 from r2k_pipeline.run import Run
 from r2k_pipeline.sources.protocol import ADDRESS, PriceAnswer, SourceError
 from r2k_pipeline.sources.release_calendar import newest_documented

@@ -19,10 +19,10 @@ from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.log.ingest import Intake, ingest_prices, ingest_reports
 from r2k_pipeline.orchestration.resources import Pipeline
 from r2k_pipeline.origins import code_digest
+from r2k_pipeline.publication import RAW
 from r2k_pipeline.tables.derived import DerivedTable, derived_tables
 
 OWNERS: Final = ["team:r2k"]
-RAW: Final = (PriceBars, PriceActions, CotReports)
 PREVIEW_ROWS: Final = 5
 NOTES: Final = "notes"
 """What a reader should know of items that went well."""

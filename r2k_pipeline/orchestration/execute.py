@@ -17,8 +17,9 @@ from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.utils import make_new_run_id
 
 from r2k_pipeline.contracts.meta import Generation
-from r2k_pipeline.lake import Lake, LakeError
-from r2k_pipeline.last_run import begin_run, end_run, tell_failures, tell_refused
+from r2k_pipeline.errors import LakeError
+from r2k_pipeline.lake import Lake
+from r2k_pipeline.last_run import begin_run, end_run, read_last_run, tell_failures, tell_refused
 from r2k_pipeline.log.beginning import begin
 from r2k_pipeline.orchestration.assets import NOTES
 from r2k_pipeline.orchestration.instance import forget_old_runs, open_instance
@@ -32,10 +33,14 @@ from r2k_pipeline.warehouse import open_warehouse
 
 @dataclass(frozen=True)
 class Summary:
-    """How a run went. `failures` are required things that failed; not published: the last generation stays."""
+    """How a run went. `failures` are required things that failed; not published: the last generation stays.
+
+    `checked_at`: the moment at which a run found that the last generation has all there is, else None.
+    """
 
     ok: bool
     published: bool
+    checked_at: datetime | None
     seconds: float
     label: str
     as_of: datetime | None
@@ -54,7 +59,11 @@ class Summary:
 
     def text(self) -> str:
         """The end of a run on a terminal: what happened, what failed, where to look next."""
-        state = f"published in {self.seconds:.1f} s" if self.published else "NOT published: the last generation stays"
+        state = "NOT published: the last generation stays"
+        if self.published:
+            state = f"published in {self.seconds:.1f} s"
+        elif self.checked_at:
+            state = f"stays: nothing new, checked at {self.checked_at:%Y-%m-%d %H:%M:%S} UTC in {self.seconds:.1f} s"
         known = f"{self.as_of:%Y-%m-%d %H:%M:%S} UTC" if self.as_of else "nothing yet"
         lines = [
             f"{self.label}: generation {self.generation_id or '-'} {state}",
@@ -125,12 +134,15 @@ def _summarise(settings: Settings, result: dg.ExecuteInProcessResult, seconds: f
         row, unreadable = _published(lake), []
     except (LakeError, duckdb.Error) as error:  # damaged, or another version's: that must not hide how the run went
         row, unreadable = {}, [str(error)]
+    run = read_last_run(lake)
+    checked_at = run.checked_at if run else None
     checks = result.get_asset_check_evaluations()
     materialized = result.get_asset_materialization_events()
     fetched = [event.materialization.metadata for event in materialized]
     return Summary(
         ok=result.success and not unreadable,
-        published=any(event.asset_key == WAREHOUSE for event in materialized),
+        published=checked_at is None and any(event.asset_key == WAREHOUSE for event in materialized),
+        checked_at=checked_at,
         seconds=seconds,
         label=row.get("label", settings.source),
         as_of=row.get("as_of"),

@@ -16,7 +16,7 @@ from dagster._core.storage.dagster_run import FINISHED_STATUSES
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from sqlalchemy.exc import DBAPIError
 
-from r2k_pipeline.lake import LakeError
+from r2k_pipeline.errors import LakeError
 from r2k_pipeline.orchestration.event_log import KeptEventLog
 from r2k_pipeline.records import EVENTS, home_of, why_not_kept
 from r2k_pipeline.settings import Settings

@@ -22,7 +22,7 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from r2k_pipeline.lake import LakeError
+from r2k_pipeline.errors import LakeError
 from r2k_pipeline.orchestration.instance import open_instance
 from r2k_pipeline.orchestration.launcher import end_dead_runs
 from r2k_pipeline.run import Run

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import parse_qsl, unquote
 
-from r2k_pipeline.lake import LakeError
+from r2k_pipeline.errors import LakeError
 
 CONNECT_TIMEOUT_SECONDS: Final = 10
 """Unless the address says otherwise: libpq by itself waits for minutes on a host that does not answer."""

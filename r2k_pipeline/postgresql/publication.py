@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import duckdb
 
-from r2k_pipeline.lake import LakeError
+from r2k_pipeline.errors import LakeError
 from r2k_pipeline.postgresql.address import Address, PublishError
 from r2k_pipeline.postgresql.present import (
     GENERATION,

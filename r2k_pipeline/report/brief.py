@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from r2k_pipeline.lake import LakeError
+from r2k_pipeline.errors import LakeError
 from r2k_pipeline.report.brief_contrast import contrast
 from r2k_pipeline.report.brief_facts import Facts, read_facts
 from r2k_pipeline.report.brief_outlook import changes, setup

@@ -14,8 +14,9 @@ import duckdb
 from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.findings import Findings
 from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, TABLES
-from r2k_pipeline.lake import Lake, LakeError
-from r2k_pipeline.markets import MarketsError, read_markets
+from r2k_pipeline.errors import LakeError, MistakesError
+from r2k_pipeline.lake import Lake
+from r2k_pipeline.markets import read_markets
 from r2k_pipeline.raw_check import lost_rows
 from r2k_pipeline.records import examine_records, home_of
 from r2k_pipeline.report.status import read_status
@@ -81,7 +82,7 @@ def _or_why(what: str, findings: Iterator[Finding]) -> Iterator[Finding]:
 def _markets(settings: Settings) -> Iterator[Finding]:
     try:
         yield Finding("markets", True, ", ".join(market.market for market in read_markets(settings.markets)))
-    except MarketsError as error:
+    except MistakesError as error:
         yield Finding("markets", False, str(error))
 
 

@@ -13,10 +13,11 @@ import duckdb
 import polars as pl
 
 from r2k_pipeline.contracts.table import TABLES
+from r2k_pipeline.errors import LakeError
 from r2k_pipeline.generations import known_at, outgrown
 from r2k_pipeline.holes import GRACE, read_holes, say_doubts
-from r2k_pipeline.lake import Lake, LakeError
-from r2k_pipeline.last_run import read_last_run
+from r2k_pipeline.lake import Lake
+from r2k_pipeline.last_run import LastRun, read_last_run
 from r2k_pipeline.restatement import read_restatement
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.snapshot import reading
@@ -61,6 +62,7 @@ class Status:
     generation_id: str
     published_at: datetime
     as_of: datetime
+    checked_at: datetime | None
     last_sessions: dict[str, date | None]
     last_report: date | None
     failed: tuple[str, ...]
@@ -90,6 +92,7 @@ class Status:
             "generation_id": self.generation_id,
             "published_at": self.published_at.isoformat(),
             "as_of": self.as_of.isoformat(),
+            "checked_at": self.checked_at and self.checked_at.isoformat(),
             "last_session": str(self.last_session),
             "last_sessions": {market: day and str(day) for market, day in self.last_sessions.items()},
             "last_report": str(self.last_report),
@@ -106,9 +109,10 @@ class Status:
 
     def text(self) -> str:
         """A few lines for a terminal."""
+        checked = f"; nothing new since, checked at {self.checked_at:%Y-%m-%d %H:%M:%S} UTC" if self.checked_at else ""
         lines = [
             f"{self.label}: generation {self.generation_id}, published {self.published_at:%Y-%m-%d %H:%M:%S} UTC",
-            f"  known as of   {self.as_of:%Y-%m-%d %H:%M:%S} UTC",
+            f"  known as of   {self.as_of:%Y-%m-%d %H:%M:%S} UTC{checked}",
             f"  last session  {self._sessions_by_day()}",
             f"  last report   {self.last_report}",
         ]
@@ -163,12 +167,14 @@ def read_status(settings: Settings) -> Status:
     holes = (*holes, *filter(None, [outgrown(lake)]))
     restatement = read_restatement(lake)
     refused = restatement.model_copy(update={"accepted_at": None}).lines(settings.source) if restatement else ()
-    last_run = _last_run(lake, (*failed, *held, *refused))
+    run = read_last_run(lake)
+    last_run = _last_run(lake, run, (*failed, *held, *refused)) if run else None
     return Status(
         label=label,
         generation_id=generation_id,
         published_at=published_at,
         as_of=as_of,
+        checked_at=run.checked_at if run else None,
         last_sessions=sessions,
         last_report=report,
         failed=failed,
@@ -196,11 +202,8 @@ def _unasked(connection: duckdb.DuckDBPyConnection, as_of: datetime, now: dateti
             yield f"nothing was fetched since {as_of:%Y-%m-%d %H:%M} UTC: {since}; next: r2k run"
 
 
-def _last_run(lake: Lake, told: tuple[str, ...]) -> str | None:
+def _last_run(lake: Lake, run: LastRun, told: tuple[str, ...]) -> str | None:
     """How the last run failed, if it did; its failures that are `told` elsewhere are not told again."""
-    run = read_last_run(lake)
-    if run is None:
-        return None
     other = tuple(line for line in run.failures if not any(message in line for message in told))
     is_told = bool(run.failures) and not other
     return None if is_told else run.model_copy(update={"failures": other}).problem(is_on=lake.holder() is not None)

@@ -17,10 +17,11 @@ from typing import Any, Final
 import polars as pl
 
 from r2k_pipeline.claims.known import SOURCES
-from r2k_pipeline.claims.note import SHIPPED, Note, NoteError, read_note
+from r2k_pipeline.claims.note import SHIPPED, Note, read_note
 from r2k_pipeline.contracts import claims, cot, indicators, levels, marts, meta, outcomes, prices, profiles, reference
 from r2k_pipeline.contracts.columns import measure_of, sql_type_of
 from r2k_pipeline.contracts.table import AHEAD, PUBLISHED_LAYERS, TABLES, Table
+from r2k_pipeline.errors import MistakesError
 from r2k_pipeline.run import Run
 from r2k_pipeline.shipped import shipped
 from r2k_pipeline.sources.release_calendar import build_cot_releases
@@ -114,7 +115,7 @@ def _claims(run: Run) -> pl.DataFrame:
 
     notes = _notes()
     if mistakes := [mistake for note in notes for mistake in note.mistakes]:
-        raise NoteError("; ".join(mistakes))
+        raise MistakesError("; ".join(mistakes))
     with Box.over_files({name: run.lake.files(name) for name in SOURCES}) as box:
         return build_claims(notes, box, run.as_of)
 

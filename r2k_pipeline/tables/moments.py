@@ -4,6 +4,7 @@ Belongs here: which moments and which fetches bear on a table. Not here: the tab
 """
 
 import hashlib
+from collections.abc import Collection
 from datetime import datetime
 from typing import Final
 
@@ -11,6 +12,7 @@ import polars as pl
 
 from r2k_pipeline.contracts import claims, cot, meta, reference
 from r2k_pipeline.contracts.table import TABLES
+from r2k_pipeline.lake import Lake
 from r2k_pipeline.run import Run
 from r2k_pipeline.tables.derived import DerivedTable, moments_of_claims
 
@@ -36,20 +38,19 @@ def dated_by(run: Run, derived: DerivedTable) -> str:
         return run.as_of.isoformat()
     if derived.table is claims.Claims:
         return " ".join(moment.isoformat() for moment in moments_of_claims() if moment <= run.as_of)
-    reached = [_last_reached(run, derived), run.as_of.replace(hour=0, minute=0, second=0, microsecond=0)]
-    return max(moment for moment in reached if moment).isoformat()
+    return last_reached(run.lake, run.as_of, derived.upstreams).isoformat()
 
 
-def _last_reached(run: Run, derived: DerivedTable) -> datetime | None:
+def last_reached(lake: Lake, moment: datetime, upstreams: Collection[str] | None = None) -> datetime:
+    """The last instant up to `moment` at which a day began or a dated fact of `upstreams` (default: of any) counts."""
     instants = [
-        run.lake.read(table, columns).unpivot(columns)["value"]
+        lake.read(table, columns).unpivot(columns)["value"]
         for table, columns in DATED.items()
-        if table.dotted() in derived.upstreams
+        if upstreams is None or table.dotted() in upstreams
     ]
-    if not instants:
-        return None
-    moments = pl.concat(instants).drop_nulls()
-    last: datetime | None = moments.filter(moments <= run.as_of).max()  # type: ignore[assignment]
+    day = pl.Series([moment.replace(hour=0, minute=0, second=0, microsecond=0)], dtype=pl.Datetime("us", "UTC"))
+    moments = pl.concat([day, *instants])
+    last: datetime = moments.filter(moments <= moment).max()  # type: ignore[assignment]
     return last
 
 

@@ -10,7 +10,8 @@ import duckdb
 import polars as pl
 
 from r2k_pipeline.contracts.meta import FetchLog, RefusedRows
-from r2k_pipeline.lake import JOURNAL, Lake, LakeError
+from r2k_pipeline.errors import LakeError
+from r2k_pipeline.lake import JOURNAL, Lake
 from r2k_pipeline.raw_check import FED
 from r2k_pipeline.warehouse import open_warehouse
 from tests.lived.told import Tables, differences, published_tables

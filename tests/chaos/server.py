@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from r2k_pipeline.lake import LakeError
+from r2k_pipeline.errors import LakeError
 from tests.chaos.days import lake_of, run_day, settings_of
 from tests.chaos.disk import Kind, Mode, Strike, arm, compile_disk, counted
 from tests.lived.life import new_york

@@ -21,7 +21,8 @@ import dagster as dg
 import pytest
 from dagster._core.launcher import WorkerStatus
 
-from r2k_pipeline.lake import Lake, LakeError
+from r2k_pipeline.errors import LakeError
+from r2k_pipeline.lake import Lake
 from r2k_pipeline.orchestration.execute import execute_refresh
 from r2k_pipeline.orchestration.instance import open_instance
 from r2k_pipeline.orchestration.launcher import LAKE, TO_LOCK, LockedRunLauncher, end_dead_runs
@@ -35,7 +36,7 @@ SMALL_RUN: Final = """
 import resource, signal, sys
 from pathlib import Path
 from r2k_pipeline.orchestration.execute import execute_refresh
-from r2k_pipeline.lake import LakeError
+from r2k_pipeline.errors import LakeError
 from r2k_pipeline.settings import Settings
 from tests.faults.test_dagster_records import definitions
 most = int(sys.argv[2])

@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 from r2k_pipeline.contracts.prices import PriceBars
-from r2k_pipeline.lake import Lake, LakeError
+from r2k_pipeline.errors import LakeError
+from r2k_pipeline.lake import Lake
 from tests.pipeline.command_line import r2k
 from tests.sql.rows import bar, rows_of
 from tests.unit.published import mart_row, publish

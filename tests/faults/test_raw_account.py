@@ -17,7 +17,8 @@ from click.testing import Result
 
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.prices import PriceBars
-from r2k_pipeline.lake import Lake, LakeError
+from r2k_pipeline.errors import LakeError
+from r2k_pipeline.lake import Lake
 from r2k_pipeline.log.acceptance import accept_held, accept_raw
 from r2k_pipeline.log.beginning import begin
 from r2k_pipeline.log.recording import MADE_UP

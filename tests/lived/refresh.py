@@ -13,9 +13,9 @@ from r2k_pipeline.contracts.claims import Claims
 from r2k_pipeline.contracts.findings import Findings
 from r2k_pipeline.contracts.meta import ColumnDictionary
 from r2k_pipeline.contracts.reference import Sessions
-from r2k_pipeline.lake import LakeError
+from r2k_pipeline.errors import LakeError
 from r2k_pipeline.log.ingest import ingest_prices, ingest_reports
-from r2k_pipeline.orchestration.publication import publish
+from r2k_pipeline.publication import publish
 from r2k_pipeline.run import Run
 
 LEFT_EMPTY: Final = (Claims, ColumnDictionary)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
 
-from r2k_pipeline.lake import LakeError
+from r2k_pipeline.errors import LakeError
 from r2k_pipeline.restatement import ITEM as RESTATEMENT
 from tests.lived.events import (
     Broken,

@@ -15,7 +15,8 @@ import pytest
 
 from r2k_pipeline.contracts.indicators import DailyIndicators
 from r2k_pipeline.contracts.meta import Generation
-from r2k_pipeline.lake import Lake, LakeError
+from r2k_pipeline.errors import LakeError
+from r2k_pipeline.lake import Lake
 from r2k_pipeline.orchestration.assets import asset_key, derived_asset
 from r2k_pipeline.orchestration.publication import warehouse
 from r2k_pipeline.orchestration.resources import Pipeline
@@ -61,7 +62,7 @@ def test_the_summary_of_a_run_that_did_not_publish_names_what_is_published(
     def full(*_: object) -> int:
         raise LakeError("not published, the old one stays: No space left on device; next: r2k doctor")
 
-    monkeypatch.setattr("r2k_pipeline.orchestration.publication.publish_generation", full)
+    monkeypatch.setattr("r2k_pipeline.publication.publish_generation", full)
     lake = copy_of(sample.folder, "lake")
     before = Lake.of(lake, "sample").read(Generation).row(0, named=True)
     summary = summary_of(r2k(home, "run", "--json", "--lake", lake))

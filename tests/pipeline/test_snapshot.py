@@ -17,7 +17,8 @@ from r2k_pipeline import build
 from r2k_pipeline.contracts.clock import standing_at
 from r2k_pipeline.contracts.meta import Fetches, Generation, Restatements
 from r2k_pipeline.contracts.table import DATED_LAYERS, PUBLISHED_LAYERS, TABLES, Table
-from r2k_pipeline.lake import Lake, LakeError
+from r2k_pipeline.errors import LakeError
+from r2k_pipeline.lake import Lake
 from r2k_pipeline.locked import PUBLISHED
 from r2k_pipeline.run import Run
 from r2k_pipeline.settings import Settings

@@ -8,7 +8,7 @@ from r2k_pipeline.contracts.marts import Markets, PositioningVsTechnicals
 from r2k_pipeline.contracts.meta import Fetches, Generation
 from r2k_pipeline.generations import publish_generation
 from r2k_pipeline.lake import Lake
-from r2k_pipeline.orchestration.publication import BY_PUBLISHING, PUBLISHED
+from r2k_pipeline.publication import BY_PUBLISHING, PUBLISHED
 from r2k_pipeline.shipped import shipped
 from r2k_pipeline.sql_models import read_macros
 from tests.sql.rows import Given, Row, rows_of

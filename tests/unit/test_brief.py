@@ -11,7 +11,8 @@ from r2k_pipeline.contracts.indicators import DailyIndicators
 from r2k_pipeline.contracts.levels import LevelOutcomes, Levels
 from r2k_pipeline.contracts.marts import CrossMarket, Markets, PositioningVintages, Sessions
 from r2k_pipeline.contracts.prices import PriceVintages
-from r2k_pipeline.lake import Lake, LakeError
+from r2k_pipeline.errors import LakeError
+from r2k_pipeline.lake import Lake
 from r2k_pipeline.report.brief import Page
 from r2k_pipeline.report.brief_statements import Row, say
 from r2k_pipeline.warehouse import open_warehouse

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from r2k_pipeline.contracts.marts import PositioningVintages
 from r2k_pipeline.contracts.prices import MarketBars
-from r2k_pipeline.lake import Lake, LakeError
+from r2k_pipeline.errors import LakeError
+from r2k_pipeline.lake import Lake
 from r2k_pipeline.report.charts import figures
 from r2k_pipeline.report.charts.labels import Scale, spread_labels, spread_pixels
 from r2k_pipeline.report.charts.picture import repack

@@ -17,6 +17,7 @@ import pytest
 from r2k_pipeline.contracts.marts import TraderGroups
 from r2k_pipeline.contracts.meta import Generation
 from r2k_pipeline.contracts.prices import PriceBars
+from r2k_pipeline.errors import LakeError
 from r2k_pipeline.generations import (
     folder_name,
     known_at,
@@ -26,7 +27,7 @@ from r2k_pipeline.generations import (
     publish_generation,
     take_over,
 )
-from r2k_pipeline.lake import Lake, LakeError
+from r2k_pipeline.lake import Lake
 from r2k_pipeline.warehouse import open_warehouse, publish_warehouse
 from tests.sql.rows import bar, rows_of
 

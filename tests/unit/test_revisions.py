@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from r2k_pipeline.cli import main
-from r2k_pipeline.lake import LakeError
+from r2k_pipeline.errors import LakeError
 from r2k_pipeline.log.acceptance import accept_held
 from r2k_pipeline.sources.sample_cot_files import build_sample_cot
 from tests.raw_story import Story, actions_of, at, bars_of, days_of, lines_of, zip_of

@@ -17,7 +17,8 @@ from r2k_pipeline.contracts.marts import Markets, PositioningVintages
 from r2k_pipeline.contracts.meta import Quarantine
 from r2k_pipeline.contracts.outcomes import SetupOutcomes
 from r2k_pipeline.contracts.table import TABLES
-from r2k_pipeline.lake import Lake, LakeError
+from r2k_pipeline.errors import LakeError
+from r2k_pipeline.lake import Lake
 from r2k_pipeline.report.brief_statements import DECIMALS, PERCENT
 from r2k_pipeline.report.site.publish import Site, publish_site
 from r2k_pipeline.report.site.swap import ABANDONED_SECONDS, swap_in

@@ -9,7 +9,7 @@ import pytest
 
 import r2k_pipeline.contracts  # noqa: F401  (fills TABLES)
 from r2k_pipeline.contracts.table import LAYERS, TABLES
-from r2k_pipeline.lake import LakeError
+from r2k_pipeline.errors import LakeError
 from r2k_pipeline.shipped import shipped
 from r2k_pipeline.sql_models import SqlModel, read_models, run_model
 from r2k_pipeline.transforms.setups import read_setups

@@ -6,7 +6,7 @@ Belongs here: which figures there are, and why one is missing. Not here: what is
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from r2k_pipeline.lake import LakeError
+from r2k_pipeline.errors import LakeError
 from r2k_pipeline.report.charts.cross_market import build_cross_market
 from r2k_pipeline.report.charts.figure import Figure
 from r2k_pipeline.report.charts.known_rows import SESSIONS, Known, read_known, read_moments

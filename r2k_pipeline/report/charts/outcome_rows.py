@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from r2k_pipeline.lake import LakeError
+from r2k_pipeline.errors import LakeError
 from r2k_pipeline.snapshot import Snapshot
 from r2k_pipeline.transforms.replay import in_order
 from r2k_pipeline.transforms.setup_outcomes import build_independent_events

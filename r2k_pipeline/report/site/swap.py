@@ -12,7 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from r2k_pipeline.lake import LakeError, fsync_folder
+from r2k_pipeline.errors import LakeError
+from r2k_pipeline.files import fsync_folder
 
 ABANDONED_SECONDS: Final = 3600
 """A folder that was never swapped in is swept after this long: its writer is gone."""

@@ -1,0 +1,70 @@
+"""Files on disk, whatever is in them: written whole or not at all, linked, pointed to, taken away.
+
+Belongs here: renames and fsyncs, each once. Not here: which files there are (lake.py, generations.py).
+"""
+
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from r2k_pipeline.errors import LakeError
+
+
+def write_atomically(file: Path, body: bytes, verify: Callable[[Path], None]) -> None:
+    """temp file in the same folder -> write -> fsync -> verify -> rename -> fsync folder; no trace on failure."""
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as stream:
+            stream.write(body)
+            stream.flush()
+            os.fsync(stream.fileno())
+        verify(temporary)
+        temporary.replace(file)
+        fsync_folder(file.parent)
+    except (OSError, ValueError) as error:  # Arrow's errors are ValueErrors
+        reason = getattr(error, "strerror", None) or error
+        raise LakeError(f"{file}: not written, the old one stays: {reason}; next: check the disk") from error
+    finally:
+        with suppress(NotADirectoryError):  # a parent that is a file: nothing was begun
+            temporary.unlink(missing_ok=True)
+
+
+def link_or_copy(file: Path, target: Path) -> None:
+    """The same file under a second name, as a copy where the disk has no hard links: files of tables never change."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(file, target)
+    except OSError:
+        shutil.copyfile(file, target)
+        with target.open("rb") as stream:
+            os.fsync(stream.fileno())
+
+
+def point(link: Path, target: str) -> None:
+    """Make `link` a symbolic link to `target`, in one rename over the link or file that was there."""
+    temporary = link.with_name(f".{link.name}.{os.getpid()}.tmp")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(target)
+    temporary.replace(link)
+    fsync_folder(link.parent)
+
+
+def remove(path: Path) -> None:
+    """Take away a file, a link or a folder with all that is in it; a folder is hidden first, so that none is half."""
+    if path.is_symlink() or not path.is_dir():
+        path.unlink(missing_ok=True)
+        return
+    hidden = path if path.name.startswith(".") else path.rename(path.with_name(f".{path.name}.tmp"))
+    shutil.rmtree(hidden)
+
+
+def fsync_folder(folder: Path) -> None:
+    """Make a rename durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,142 @@
+"""Publication: all derived tables become one generation, unless readers would find in it what the last one has.
+
+Belongs here: what a generation is, when it is new. Not here: whether told rows may change (gate.py), folders and the
+swap (generations.py), the file format (warehouse.py), Dagster's asset (orchestration/publication.py).
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from importlib.metadata import version
+from typing import Final
+
+import polars as pl
+
+from r2k_pipeline.contracts.cot import CotReports
+from r2k_pipeline.contracts.meta import Fetches, Generation, Restatements
+from r2k_pipeline.contracts.prices import PriceActions, PriceBars
+from r2k_pipeline.contracts.restatements import Restatements as RestatementLog
+from r2k_pipeline.contracts.table import PUBLISHED_LAYERS
+from r2k_pipeline.gate import pass_gate, published_restatements, record_published
+from r2k_pipeline.generations import (
+    Published,
+    folder_name,
+    last_generation,
+    prune,
+    publish_generation,
+    take_over,
+)
+from r2k_pipeline.last_run import mark_checked, mark_published
+from r2k_pipeline.origins import digests_of
+from r2k_pipeline.restatement import write_restatement
+from r2k_pipeline.run import Run
+from r2k_pipeline.sql_models import read_macros
+from r2k_pipeline.tables.derived import SQL, derived_tables
+from r2k_pipeline.tables.moments import last_reached
+
+RAW: Final = (PriceBars, PriceActions, CotReports)
+PUBLISHED: Final = tuple(d.table for d in derived_tables() if d.table.layer in PUBLISHED_LAYERS)
+BY_PUBLISHING: Final = (Generation, Restatements)
+"""Tables that publishing itself writes."""
+OF_THE_RUN: Final = ("published_at", "as_of")
+"""Columns of meta.generation that differ from run to run."""
+ANSWER: Final = ("item", "table_name", "status", "message")
+"""What meta.fetches says of an attempt, apart from when it was and how many of its rows were known before."""
+
+
+@dataclass(frozen=True)
+class Publication:
+    """The row of meta.generation that readers find, its DuckDB file's size in bytes, and whether it was published now.
+
+    One that is not new was checked and stays: nothing new was learned since its `as_of`.
+    """
+
+    generation: pl.DataFrame
+    size: int
+    is_new: bool
+
+
+def publish(run: Run) -> Publication:
+    """Publish the tables at hand if the gate lets them, or leave the last generation if it says the same.
+
+    Raises RestatementError where told rows would differ, LakeError where it cannot be written: the old one stays.
+    """
+    take_over(run.lake)
+    record_published(run)
+    generation = describe_generation(run)
+    last = None if run.is_replay else last_generation(run.lake)
+    if last and says_the_same(run, generation, last):
+        mark_checked(run.lake, last.row["generation_id"], run.as_of)
+        write_restatement(run.lake, None)
+        published = Generation.validate(pl.DataFrame([last.row], schema=Generation.create_empty().schema))
+        return Publication(published, run.lake.warehouse.stat().st_size, is_new=False)
+    restated = pass_gate(run, generation)
+    by_publishing = {Generation: generation, Restatements: published_restatements(run, restated)}
+    written = {table: [run.lake.write(table, rows)] for table, rows in by_publishing.items()}
+    tables = {table: run.lake.files(table.dotted()) for table in PUBLISHED} | written
+    macros = read_macros(SQL / "macros", [table.dotted() for table in tables])
+    row = generation.row(0, named=True)
+    name = folder_name(row["published_at"], row["generation_id"])
+    size = publish_generation(run.lake, tables, macros, run.settings.memory_limit, name)
+    if not run.is_replay:
+        record_published(run)
+        write_restatement(run.lake, None)
+    mark_published(run.lake, row["generation_id"])
+    replaced = run.lake.read(RestatementLog).select("generation_before", "restated_at").unique().rows()
+    prune(run.lake, 1 if run.is_replay else run.settings.keep_generations, replaced)
+    return Publication(generation, size, is_new=True)
+
+
+def describe_generation(run: Run) -> pl.DataFrame:
+    """The one row of meta.generation: a digest over the content of every table, and where it came from.
+
+    When a fetch was tried is no content: a run that learns nothing new publishes the same generation.
+    """
+    digest = hashlib.sha256()
+    for table in PUBLISHED:
+        if table is Fetches:
+            continue
+        for file in run.lake.files(table.dotted()):
+            digest.update(table.dotted().encode() + file.read_bytes())
+    stamps = [run.lake.read(table, ["recorded_at"])["recorded_at"].max() for table in RAW]
+    is_sample = run.settings.source == "sample"
+    return Generation.validate(
+        pl.DataFrame(
+            [
+                {
+                    "generation_id": digest.hexdigest()[:16],
+                    "published_at": _published_at(run),
+                    "as_of": run.as_of,
+                    "source": run.settings.source,
+                    "is_sample": is_sample,
+                    "label": "SAMPLE: synthetic data, not a market" if is_sample else run.settings.source,
+                    "r2k_version": version("r2k-pipeline"),
+                    "raw_files": sum(len(run.lake.files(table.dotted())) for table in RAW),
+                    "last_recorded_at": max((stamp for stamp in stamps if stamp is not None), default=None),
+                    **digests_of(run.settings, run.markets),
+                }
+            ],
+            schema=Generation.create_empty().schema,
+        )
+    )
+
+
+def _published_at(run: Run) -> datetime:
+    """Now, but never at or before the last publication: folders of generations are in the order of their moments."""
+    last = last_generation(run.lake)
+    return max(run.clock(), last.row["published_at"] + timedelta(microseconds=1)) if last else run.clock()
+
+
+def says_the_same(run: Run, generation: pl.DataFrame, last: Published) -> bool:
+    """Whether `last` has what would be published: equal tables and origins, equal answers of the sources.
+
+    If a session closed, a report was due or a day ended since its moment, it has not: what a reader should find by now
+    is reckoned from the moment of the generation.
+    """
+    row = generation.row(0, named=True)
+    if any(last.row.get(name) != value for name, value in row.items() if name not in OF_THE_RUN):
+        return False
+    if last_reached(run.lake, last.row["as_of"]) != last_reached(run.lake, run.as_of):
+        return False
+    before = pl.concat(pl.read_parquet(file.read_bytes()) for file in last.files(Fetches))
+    return before.select(ANSWER).equals(run.lake.read(Fetches, ANSWER))
