@@ -17,7 +17,7 @@ from r2k_pipeline import build
 from r2k_pipeline.contracts.clock import standing_at
 from r2k_pipeline.contracts.meta import Fetches, Generation, Restatements
 from r2k_pipeline.contracts.table import DATED_LAYERS, PUBLISHED_LAYERS, TABLES, Table
-from r2k_pipeline.errors import LakeError
+from r2k_pipeline.errors import R2kError
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.locked import PUBLISHED
 from r2k_pipeline.run import Run
@@ -184,21 +184,26 @@ def test_the_api_answers_in_a_line(sample: Published) -> None:
     ],
 )
 def test_the_api_only_reads(sample: Published, query: str, message: str) -> None:
-    with r2k_pipeline.open("sample", lake=sample.folder) as data, pytest.raises(LakeError, match=f"{message}.*; next:"):
+    with r2k_pipeline.open("sample", lake=sample.folder) as data, pytest.raises(R2kError, match=f"{message}.*; next:"):
         data.sql(query)
 
 
 def test_what_is_not_there_is_named(sample: Published, tmp_path: Path) -> None:
-    with pytest.raises(r2k_pipeline.R2kError, match="no warehouse yet; next: r2k run"):
+    with pytest.raises(R2kError, match="no warehouse yet; next: r2k run"):
         r2k_pipeline.open("sample", lake=tmp_path)
     with r2k_pipeline.open("sample", lake=sample.folder) as data:
-        with pytest.raises(r2k_pipeline.R2kError, match="no such table; next: one of"):
-            data.table("marts.nothing")
-        with pytest.raises(r2k_pipeline.R2kError, match="has no market"):
+        for name in ("marts.nothing", "raw.price_bars"):
+            with pytest.raises(R2kError, match="no such table is published; next: one of"):
+                data.table(name)
+        for asked in (data.prices, data.positions, data.figure, data.brief):
+            with pytest.raises(R2kError, match=r"market.*; next: one of DJI, NDX, RUT, SPX"):
+                asked("XXX")
+        with pytest.raises(R2kError, match="has no market"):
             data.table("marts.sessions", market="RUT")
 
 
 def test_the_package_exports_what_it_says_and_costs_nothing() -> None:
+    assert r2k_pipeline.R2kError is R2kError
     assert all(getattr(r2k_pipeline, name) for name in r2k_pipeline.__all__)
     assert set(r2k_pipeline.__all__) == set(r2k_pipeline._EXPORTS)
     heavy = "import sys, r2k_pipeline; print({'polars', 'duckdb', 'dagster', 'pydantic'} & set(sys.modules))"
