@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 import r2k_pipeline.contracts  # noqa: F401  (fills TABLES)
-from r2k_pipeline.contracts.clock import as_of_macros, select_standing, select_told
+from r2k_pipeline.contracts.clock import as_of_macros, select_cut, select_standing
 from r2k_pipeline.contracts.table import TABLES
 from r2k_pipeline.shipped import shipped
 
@@ -31,8 +31,8 @@ READABLE: Final = (
     "marts.trader_groups",
 )
 """The tables that a claim may read, by the names they have in the warehouse."""
-_STANDING: Final = ("staging.daily_prices", "staging.cot_positions", "staging.market_bars", "marts.weekly_positioning")
-"""Those of which a claim sees only rows that stood: one bar for each session."""
+_BARS: Final = "staging.market_bars"
+"""Of these a claim sees only rows that stood, one bar for each session; the others are as in a snapshot."""
 _BARE: Final = ("staging.price_vintages", "marts.positioning_vintages", "staging.cot_releases")
 """What data_ends reads beside them; it cuts them itself."""
 SOURCES: Final = tuple(sorted({TABLES[name].stands_of or name for name in READABLE} | set(_BARE)))
@@ -48,7 +48,7 @@ def known_views(relations: Mapping[str, str]) -> Iterator[str]:
         yield f"create schema {layer}"
     for name in READABLE:
         table = TABLES[name]
-        select = select_standing if name in _STANDING else select_told
+        select = select_standing if name == _BARS else select_cut
         yield f"create view {name} as {select(table, relations[table.stands_of or name], _KNOWN)}"
     for name in _BARE:
         yield f"create view {name} as from {relations[name]}"
