@@ -1,16 +1,20 @@
-"""A vendor does not answer for a symbol on one day and does on the next: nobody has to accept anything."""
+"""What failed for a day leaves the last good data in place, all of it, and nobody has to accept anything afterwards."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+import pytest
+
+from r2k_pipeline.log.acceptance import accept_held
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.sources.protocol import PriceAnswer, SourceError
 from tests.lived.life import Clock, Life, markets_of, new_york
 from tests.lived.refresh import build, fetch
 from tests.lived.told import copy_of_raw, differences, published_tables
 from tests.lived.vendor import Desk, Truth, Vendor
+from tests.raw_story import Story, actions_of, bars_of, days_of
 
 DAYS = ("2024-05-29", "2024-05-30", "2024-05-31")
 
@@ -41,3 +45,28 @@ def test_a_symbol_that_failed_for_a_day_is_published_with_the_next_one(tmp_path:
     rebuilt = copy_of_raw(life.lake, tmp_path / "rebuilt")
     assert build(life.run(rebuilt)) == []
     assert not differences(published_tables(life.lake), published_tables(rebuilt))
+
+
+@pytest.mark.parametrize(("broken", "status"), [(lambda _: -5.0, "failed"), (lambda close: close + 7, "held")])
+def test_of_a_symbol_whose_bars_are_not_taken_no_action_is_taken_either(
+    tmp_path: Path, broken: Callable[[float], float], status: str
+) -> None:
+    story = Story.begin(tmp_path)
+    sessions = days_of(date(2024, 1, 2), 60)
+    closes = {day: 2000.0 + 4 * n for n, day in enumerate(sessions)}
+    story.desk.quote(bars_of(closes), actions_of((str(sessions[10]), "1.5", "0")))
+    story.fetch_prices("2024-04-01T22:00")
+    told = story.raw("price_actions")
+    wrong = {day: broken(close) if n > 5 else close for n, (day, close) in enumerate(closes.items())}
+    story.desk.quote(bars_of(wrong), actions_of((str(sessions[40]), "9.5", "0")))
+    bars, actions = story.fetch_prices("2024-04-02T22:00")
+    assert bars.log["status"].to_list() == actions.log["status"].to_list() == [status]
+    assert story.raw("price_actions").equals(told), "neither a new one nor the withdrawal of the old one"
+    assert actions.log["shows_until"].to_list() == ([None] if status == "failed" else bars.log["shows_until"].to_list())
+    if status == "held":
+        accept_held(story, "^RUT")
+        assert story.raw("price_actions").height == told.height + 2
+        return
+    story.desk.quote(bars_of(closes), actions_of((str(sessions[10]), "1.5", "0"), (str(sessions[40]), "9.5", "0")))
+    _, actions = story.fetch_prices("2024-04-03T22:00")
+    assert actions.log.select("status", "rows_written", "rows_withdrawn").row(0) == ("ok", 1, 0)
