@@ -160,8 +160,9 @@ def ingest_reports(run: Run) -> Intake:
     stamp = run.stamp()
     _, rows, attempts = _read(documents, attempts, lambda document: read_report(document, stamp))
     screened = screen_reports(rows)
-    attempts = with_days_of_reports(attempts, rows, asks_vendor=reports.asks_vendor)
-    seen = [frame.select("contract_code", "report_date") for frame in (screened.rows, run.lake.read(CotReports))]
+    log = run.lake.read(CotReports)
+    attempts = with_days_of_reports(attempts, rows, log, asks_vendor=reports.asks_vendor)
+    seen = [frame.select("contract_code", "report_date") for frame in (screened.rows, log)]
     attempts += _missing_contracts(run.markets, pl.concat(seen))
     return Intake(record(run, CotReports, screened, attempts, stamp))
 

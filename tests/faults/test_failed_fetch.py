@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from r2k_pipeline.log.acceptance import accept_held
 from r2k_pipeline.settings import Settings
-from r2k_pipeline.sources.protocol import PriceAnswer, SourceError
+from r2k_pipeline.sources.protocol import CotDocument, PriceAnswer, SourceError
 from tests.lived.life import Clock, Life, markets_of, new_york
 from tests.lived.refresh import build, fetch
 from tests.lived.told import copy_of_raw, differences, published_tables
@@ -21,9 +22,15 @@ DAYS = ("2024-05-29", "2024-05-30", "2024-05-31")
 
 @dataclass(frozen=True)
 class Silent(Desk):
-    """A desk that has no answer for some symbols on the second of DAYS."""
+    """A desk that has no answer for some symbols on the second of DAYS, and for reports at a moment."""
 
     symbols: Collection[str] = ()
+    silent_about_reports: datetime | None = None
+
+    def fetch_report(self, name: str) -> CotDocument:
+        if self.clock() == self.silent_about_reports:
+            raise SourceError("live", name, "403", "run again")
+        return super().fetch_report(name)
 
     def fetch_prices(self, symbol: str) -> PriceAnswer:
         if symbol in self.symbols and self.clock() == new_york(DAYS[1]):
@@ -45,6 +52,27 @@ def test_a_symbol_that_failed_for_a_day_is_published_with_the_next_one(tmp_path:
     rebuilt = copy_of_raw(life.lake, tmp_path / "rebuilt")
     assert build(life.run(rebuilt)) == []
     assert not differences(published_tables(life.lake), published_tables(rebuilt))
+
+
+def test_a_report_that_failed_on_the_day_of_its_release_is_in_the_row_of_the_next_session(tmp_path: Path) -> None:
+    markets, clock = markets_of("RUT"), Clock(new_york("2024-05-30"))
+    vendor = Vendor(Truth.of_sample(markets, date(2023, 1, 3), date(2024, 6, 5)), ())
+    desk = Silent(vendor, clock, silent_about_reports=new_york("2024-05-31"))
+    life = Life(Settings(source="live", lake=tmp_path / "life"), markets, clock, desk=(desk, desk))
+    for day in ("2024-05-30", "2024-05-31", "2024-06-01", "2024-06-03"):
+        clock.moment = new_york(day)
+        assert bool(fetch(life.run())) == (day == "2024-05-31")
+        assert build(life.run()) == []
+    tables = published_tables(life.lake)
+    mart = tables["marts.positioning_vs_technicals"].sort("session_date").tail(2)
+    assert mart.select("session_date", "report_date").rows() == [
+        (date(2024, 5, 31), date(2024, 5, 21)),
+        (date(2024, 6, 3), date(2024, 5, 28)),
+    ]
+    (release,) = tables["staging.cot_releases"].filter(report_date=date(2024, 5, 28)).to_dicts()
+    assert release["released_at"] == new_york("2024-05-31", "15:30"), "a failure shows nothing of the release itself"
+    history = tables["staging.cot_position_vintages"].filter(pl.col("report_date") < date(2024, 5, 28))
+    assert (history["known_at"] == history["released_at"]).all()
 
 
 @pytest.mark.parametrize(("broken", "status"), [(lambda _: -5.0, "failed"), (lambda close: close + 7, "held")])
