@@ -40,7 +40,7 @@ RANKS: Final = {
     "settings": 1,
     "markets": 1,
     **dict.fromkeys(("sources", "transforms", "lake", "records", "sql_models", "warehouse", "postgresql", "claims"), 2),
-    **dict.fromkeys(("generations", "restatement", "last_run", "raw_check", "snapshot"), 2),
+    **dict.fromkeys(("generations", "restatement", "last_run", "raw_check", "snapshot", "sums"), 2),
     **dict.fromkeys(("origins", "told", "run", "log", "tables", "build", "causes", "gate", "publication"), 2),
     **dict.fromkeys(("orchestration", "report"), 3),
     **dict.fromkeys(("definitions", "cli", "api"), 4),

@@ -39,7 +39,7 @@ EMPTY_ON_THE_SAMPLE = {
 def events(sample: Published) -> list[dg.DagsterEvent]:
     """What Dagster recorded of the sample's run, from its own storage."""
     assert sample.result.exit_code == 0, sample.result.output
-    with mock.patch.dict(os.environ, DAGSTER_HOME=str(sample.home)), dg.DagsterInstance.get() as instance:
+    with mock.patch.dict(os.environ, DAGSTER_HOME=str(sample.home / "sample")), dg.DagsterInstance.get() as instance:
         first = instance.get_runs(ascending=True, limit=1)[0]
         return [entry.dagster_event for entry in instance.all_logs(first.run_id) if entry.dagster_event]
 
