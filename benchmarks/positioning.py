@@ -72,7 +72,7 @@ def run(files: Path, scratch: Path, name: str, markets: Path | None = None) -> C
     wall = time.monotonic() - started
     if done.returncode:
         sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
-    return Cost(wall, step_seconds(home))
+    return Cost(wall, step_seconds(home / "files"))
 
 
 def step_seconds(home: Path) -> dict[str, float]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from r2k_pipeline.api import Data as Data
     from r2k_pipeline.api import open_data as open
     from r2k_pipeline.api import run as run
-    from r2k_pipeline.errors import LakeError as R2kError
+    from r2k_pipeline.errors import R2kError as R2kError
     from r2k_pipeline.transforms.consolidations import build_consolidations as consolidations
     from r2k_pipeline.transforms.crosses import build_moving_average_crosses as moving_average_crosses
     from r2k_pipeline.transforms.indicators import build_daily_indicators as daily_indicators
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # Where each name comes from; it is imported when it is first used, so that the package itself costs nothing.
 _EXPORTS: Final = {
     "Data": "api:Data",
-    "R2kError": "lake:LakeError",
+    "R2kError": "errors:R2kError",
     "consolidations": "transforms.consolidations:build_consolidations",
     "daily_indicators": "transforms.indicators:build_daily_indicators",
     "moving_average_crosses": "transforms.crosses:build_moving_average_crosses",

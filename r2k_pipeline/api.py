@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import polars as pl
 
-from r2k_pipeline.claims.bounds import QueryError, one_select, stopped_after
-from r2k_pipeline.contracts.table import Table
-from r2k_pipeline.errors import LakeError
+from r2k_pipeline.claims.bounds import one_select, stopped_after
+from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, Table
+from r2k_pipeline.errors import QueryError, R2kError
 from r2k_pipeline.report.brief import read_brief
 from r2k_pipeline.settings import Settings, read_settings
 from r2k_pipeline.snapshot import Snapshot, of_this_version, snapshot_of
@@ -31,7 +31,7 @@ Moment = str | date | datetime
 class Data:
     """What one source published, as known at one moment: read-only, one generation whatever is published meanwhile.
 
-    Every method raises LakeError with the reason and the next command. Close it, or use it in `with`.
+    Every method raises R2kError with the reason and the next command. Close it, or use it in `with`.
     """
 
     def __init__(self, snapshot: Snapshot, seconds: float) -> None:
@@ -72,16 +72,17 @@ class Data:
             with stopped_after(connection, self._seconds):
                 rows: pl.DataFrame = self._snapshot.ask(query).pl()
         except QueryError as error:
-            raise LakeError(f"query: {error}; next: one SELECT, e.g. from latest()") from error
+            raise R2kError("query", error, "one SELECT, e.g. from latest()") from error
         return rows
 
     def table(self, table: type[Table] | str, market: str | None = None) -> pl.DataFrame:
         """The rows of a table, by contract or as `layer.name`, of one market or all, sorted by its key."""
-        contract = TABLES.get(table) if isinstance(table, str) else table
+        published = {name: found for name, found in TABLES.items() if found.layer in PUBLISHED_LAYERS}
+        contract = published.get(table if isinstance(table, str) else table.dotted())
         if contract is None:
-            raise LakeError(f"{table}: no such table; next: one of {', '.join(sorted(TABLES))}")
+            raise R2kError(table, "no such table is published", f"one of {', '.join(sorted(published))}")
         if market is not None and "market" not in contract.column_names():
-            raise LakeError(f"{contract.dotted()}: has no market; next: leave it out")
+            raise R2kError(contract.dotted(), "has no market", "leave it out")
         of_market = "" if market is None else " where market = $market"
         query = f"select {', '.join(contract.column_names())} from {contract.dotted()}{of_market}"
         return self._rows(query, contract, {} if market is None else {"market": market})
@@ -109,14 +110,17 @@ class Data:
         with of_this_version(self._snapshot.file):
             found = read_figures(self._snapshot, [market])
         if not found.reviews:
-            raise LakeError(f"{market}: nothing to draw: {'; '.join(found.notes)}")
+            raise R2kError(market, f"nothing to draw: {'; '.join(found.notes)}")
         return found.reviews[0]
 
     def _rows(self, query: str, table: type[Table], parameters: Mapping[str, Any]) -> pl.DataFrame:
         try:
             rows: pl.DataFrame = self._snapshot.ask(f"{query} order by all", **parameters).pl()
         except duckdb.Error as error:
-            raise LakeError(f"{table.dotted()}: {str(error).splitlines()[0]}; next: r2k run") from error
+            raise R2kError(table.dotted(), str(error).splitlines()[0], "r2k run") from error
+        market = parameters.get("market")
+        if market is not None and rows.is_empty() and market not in self.markets:
+            raise R2kError(market, "no such market", f"one of {', '.join(self.markets)}")
         return rows.sort(table.primary_key())
 
 
@@ -130,7 +134,7 @@ def run(
 ) -> "Summary":
     """Fetch, build, check and publish, as `r2k run`; what is not given is as set by R2K_* and r2k.toml.
 
-    Raises LakeError, MarketsError; a run that went wrong says so in its summary (`ok`).
+    Raises R2kError; a run that went wrong says so in its summary (`ok`).
     """
     from r2k_pipeline.definitions import defs  # noqa: PLC0415  (Dagster is two seconds' import)
     from r2k_pipeline.orchestration.execute import execute_refresh  # noqa: PLC0415
@@ -139,6 +143,6 @@ def run(
 
 
 def open_data(source: str | None = None, *, lake: Path_ | None = None, as_of: Moment | None = None) -> Data:
-    """What `source` published, as known at `as_of` (default: all of it). Raises LakeError."""
+    """What `source` published, as known at `as_of` (default: all of it). Raises R2kError."""
     settings = _settings(source, lake, as_of)
     return Data(snapshot_of(settings), settings.query_seconds)

@@ -1,7 +1,7 @@
 """The command line `r2k`: parses arguments, calls, prints, exits with a code that means something.
 
 Belongs here: options, output, exit codes (0 good, 1 something required failed, 2 wrong use). Not here: what
-is computed. Heavy imports wait until a command needs them.
+is computed. Each command imports what it needs, so that `--help` and queries start at once.
 """
 
 import gc
@@ -13,22 +13,15 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from pydantic_settings import SettingsError
 
-from r2k_pipeline.account import ITEM as RAW
-from r2k_pipeline.claims.note import NoteError
-from r2k_pipeline.errors import LakeError
-from r2k_pipeline.lake import Lake
-from r2k_pipeline.markets import MarketsError
-from r2k_pipeline.restatement import ITEM
-from r2k_pipeline.settings import Settings, read_settings
-from r2k_pipeline.transforms.setups import SetupsError
+from r2k_pipeline.errors import R2kError, SettingsError
 
-EXPECTED = (LakeError, MarketsError, NoteError, SetupsError)
-"""Errors that explain themselves: shown as one message, without a traceback."""
+if TYPE_CHECKING:
+    from r2k_pipeline.lake import Lake
+    from r2k_pipeline.settings import Settings
 
 
 class Explained(click.Group):
@@ -37,7 +30,10 @@ class Explained(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except EXPECTED as error:
+        except SettingsError as error:
+            click.echo("\n".join(f"r2k: {mistake}" for mistake in str(error).splitlines()), err=True)
+            ctx.exit(2)
+        except R2kError as error:
             click.echo(f"r2k: {error}", err=True)
             ctx.exit(1)
         except KeyboardInterrupt:
@@ -45,9 +41,6 @@ class Explained(click.Group):
             click.echo("r2k: stopped before its end: what was published last stays", err=True)
             sys.stdout.flush()
             os._exit(1)  # not by way of the interpreter's end, at which libraries report what they still hold
-        except SettingsError as error:
-            click.echo("\n".join(f"r2k: {mistake}" for mistake in str(error).splitlines()), err=True)
-            ctx.exit(2)
 
 
 _lake_option = click.option("--lake", type=click.Path(path_type=Path), help="Folder of all data.")
@@ -71,8 +64,10 @@ def market_option(text: str) -> Callable[[Any], Any]:
     return click.option("--market", callback=lambda _context, _option, said: said and said.upper(), help=text)
 
 
-def settings_of(**options: Any) -> Settings:
+def settings_of(**options: Any) -> "Settings":
     """Settings with the options that were given; giving a folder of files means source files."""
+    from r2k_pipeline.settings import read_settings  # noqa: PLC0415
+
     given = {name: value for name, value in options.items() if value is not None}
     if "files" in given:
         given.setdefault("source", "files")
@@ -102,7 +97,7 @@ def run(as_json: bool, **options: Any) -> None:
         _show_progress()
     try:
         summary = execute_refresh(defs, settings)
-    except EXPECTED as error:
+    except R2kError as error:
         if not as_json:
             raise
         click.echo(json.dumps({"ok": False, "published": False, "failures": [str(error)]}, indent=2))
@@ -154,7 +149,10 @@ def accept(item: str, **options: Any) -> None:
     """Take what `r2k status` lists as held: the rows of ITEM (a symbol, a report file), or the `restatement`; or go on
     with `raw` as it is, without files that are gone or damaged.
     """
+    from r2k_pipeline.account import ITEM as RAW  # noqa: PLC0415
+    from r2k_pipeline.lake import Lake  # noqa: PLC0415
     from r2k_pipeline.log.acceptance import accept_held, accept_raw, accept_restatement  # noqa: PLC0415
+    from r2k_pipeline.restatement import ITEM  # noqa: PLC0415
     from r2k_pipeline.run import Run  # noqa: PLC0415
 
     settings = settings_of(**options)
@@ -173,20 +171,20 @@ def accept(item: str, **options: Any) -> None:
 @click.argument("query")
 def sql(query: str, output: Any, file: Path | None, **options: Any) -> None:
     """Run QUERY, one SELECT, on the warehouse, e.g. "select market, close from latest()"; - reads it from a pipe."""
-    from r2k_pipeline.report.query import check_destination, run_query, save_answer  # noqa: PLC0415
+    from r2k_pipeline.folders import Folders  # noqa: PLC0415
+    from r2k_pipeline.report.query import QueryProcess, check_destination, save_answer, setup_of  # noqa: PLC0415
 
-    settings = settings_of(**options)
-    if file:
-        check_destination(file, settings.lake)
-    elif output == "parquet":
-        raise click.UsageError("--format parquet needs --output FILE")
-    text = sys.stdin.read() if query == "-" else query
-    bounds: Any = {"memory_limit": settings.memory_limit, "seconds": settings.query_seconds}
-    if settings.as_of:
-        lake, bounds = _past_query(settings, text, bounds)
-    else:
-        lake = Lake.of(settings.lake, settings.source)
-    with run_query(lake.warehouse, text, output, **bounds) as answer:
+    with QueryProcess() as process:
+        settings = settings_of(**options)
+        if file:
+            check_destination(file, settings.lake)
+        elif output == "parquet":
+            raise click.UsageError("--format parquet needs --output FILE")
+        text = sys.stdin.read() if query == "-" else query
+        newest = Folders.of(settings.lake, settings.source).warehouse
+        warehouse, past = _past_query(settings, text) if settings.as_of else (newest, {})
+        setup = setup_of(warehouse, settings.memory_limit, settings.query_seconds, **past)
+        answer = process.answer(text, output, setup)
         if answer.is_sample:
             click.echo(answer.label, err=True)
         if file:
@@ -279,27 +277,27 @@ def doctor(as_json: bool, online: bool, **options: Any) -> None:
     sys.exit(0 if all(finding.ok for finding in findings) else 1)
 
 
-def _lake(settings: Settings) -> Lake:
+def _lake(settings: "Settings") -> "Lake":
     """The lake to read: that of a rebuilt moment where it has all of it, else the newest, which is cut there."""
     from r2k_pipeline.generations import known_at  # noqa: PLC0415
 
     return known_at(settings.lake, settings.source, settings.as_of)
 
 
-def _past_query(settings: Settings, query: str, bounds: dict[str, Any]) -> tuple[Lake, dict[str, Any]]:
-    """The lake of a query at a past moment, and how it is to be run; what it cannot tell of that moment is said."""
+def _past_query(settings: "Settings", query: str) -> tuple[Path, dict[str, Any]]:
+    """The warehouse of a query at a past moment, and how it is cut; what it cannot tell of that moment is said."""
     from r2k_pipeline.snapshot import NOT_KEPT, as_stream, cut_at, reading, summaries_in  # noqa: PLC0415
 
     assert settings.as_of
     lake = _lake(settings)
-    cut = {"cut": cut_at(settings.as_of)}
+    cut: dict[str, Any] = {"cut": cut_at(settings.as_of)}
     summed, lost = summaries_in(query), [said for table, said in NOT_KEPT.items() if table.table in query]
     if not (summed or lost):
-        return lake, bounds | cut
+        return lake.warehouse, cut
     with reading(lake, settings.as_of, settings.memory_limit) as snapshot:
         if not snapshot.is_past:
-            return lake, bounds | cut
+            return lake.warehouse, cut
         for said in lost:
             click.echo(f"r2k: {said}", err=True)
         streams = {table.dotted(): as_stream(snapshot.read(table)) for table in summed}
-    return lake, bounds | cut | {"summaries": streams}
+    return lake.warehouse, cut | {"summaries": streams}

@@ -1,13 +1,42 @@
 """Errors that explain themselves: what failed, why, and the next command.
 
-Belongs here: the one error that every command and the Python API raise for what a user can mend. It imports nothing, so
-that a program which starts knows it. Not here: Dagster's failures, what a source answers (sources/).
+Belongs here: the errors that commands and the Python API raise for what a user can mend. It imports nothing, so that a
+program which starts knows them. Not here: what a source answers (sources/), Dagster's failures.
 """
 
 
-class LakeError(Exception):
+class R2kError(Exception):
+    """What failed, why, and the next command: `what: why; next: command` as one message; each is text or a path."""
+
+    def __init__(self, what: object, why: object = "", next: object = "") -> None:
+        self.what, self.why, self.next = str(what), str(why), str(next)
+        reason = ": ".join(filter(None, (self.what, self.why)))
+        super().__init__(f"{reason}; next: {self.next}" if self.next else reason)
+
+
+class LakeError(R2kError):
     """The lake cannot be used as asked; the message names the file, the reason and the next command."""
 
 
 class HeldError(LakeError):
     """Another process holds the lake's lock."""
+
+
+class SettingsError(R2kError):
+    """Settings that are not allowed, a line each: the option, variable or line of the file, the rule, what to do."""
+
+
+class MistakesError(R2kError):
+    """What is wrong with a file that a user wrote, a line each."""
+
+
+class QueryError(R2kError):
+    """SQL that may not run, cannot, or was stopped; the message says why, in one line."""
+
+
+class RefusedError(QueryError):
+    """SQL that is not one SELECT; the message is what it is."""
+
+
+class ShortError(QueryError):
+    """SQL for which the memory did not suffice; the message says so."""

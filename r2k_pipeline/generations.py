@@ -21,6 +21,7 @@ from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.errors import LakeError
 from r2k_pipeline.files import fsync_folder, link_or_copy, point, remove
 from r2k_pipeline.lake import Lake, table_files
+from r2k_pipeline.sums import changed_files, read_sums, write_sums
 from r2k_pipeline.warehouse import publish_warehouse
 
 _DATED: Final[Mapping[type[Table], str]] = {
@@ -44,6 +45,10 @@ class Published:
     def files(self, table: type[Table]) -> list[Path]:
         """Its Parquet of `table`; none if it has no such table."""
         return table_files(self.folder, table.dotted())
+
+    def is_whole(self) -> bool:
+        """Whether every file is there and is what was published. One of a version without digests cannot show it."""
+        return read_sums(self.folder) is not None and not [*changed_files(self.folder)]
 
 
 def folder_name(published_at: datetime, generation_id: str) -> str:
@@ -113,6 +118,7 @@ def publish_generation(
             for file in files:
                 inner = f"{table.table}/{file.name}" if table.grows else f"{table.table}.parquet"
                 link_or_copy(file, building / table.layer / inner)
+        write_sums(building)
         _finish(building, folder)
         _swap_in(lake, name)
     except OSError as error:
@@ -124,23 +130,24 @@ def publish_generation(
 
 
 def take_over(lake: Lake) -> None:
-    """Make a generation of a DuckDB file that stands alone: of a version before generations, or of a copied lake.
+    """Have the Parquet of what was told, to compare with, where it is only in a DuckDB file.
 
-    Raises LakeError where it cannot be read: what it told could not be compared with.
+    That stands alone where it is of a version before generations, or of a copied lake. Of the published generation a
+    table may be lost or damaged. Raises LakeError where the file cannot be read.
     """
     file = lake.warehouse
+    if lake.published.is_symlink():
+        _restore(lake.published.resolve())
     if file.is_symlink() or not file.is_file():
         return
     try:
         with duckdb.connect(file, read_only=True) as connection:
-            connection.execute("set enable_progress_bar = false")
             query = "select published_at, generation_id from meta.generation"
             name = folder_name(*connection.sql(query).pl().row(0))
             if not (lake.generations / name).exists():
                 _export(connection, file, lake.generations / name)
     except (duckdb.Error, pl.exceptions.PolarsError) as error:
-        said = str(error).splitlines()[0]
-        raise LakeError(f"{file}: what it told cannot be read: {said}; {_without_comparing(file)}") from error
+        raise LakeError(f"{file}: {_unread(error)}; {_without_comparing(file)}") from error
     if lake.published.is_dir() and not lake.published.is_symlink():  # a copy that followed the links
         remove(lake.published)
     _swap_in(lake, name)
@@ -192,8 +199,36 @@ def _export(connection: duckdb.DuckDBPyConnection, file: Path, folder: Path) -> 
     for layer, table in connection.sql("select schema_name, table_name from duckdb_tables()").fetchall():
         target = building / layer / f"{table}.parquet"
         target.parent.mkdir(exist_ok=True)
-        connection.sql(f'from "{layer}"."{table}"').write_parquet(str(target), compression="zstd")
+        _copy_table(connection, layer, table, target)
     _finish(building, folder)
+
+
+def _restore(folder: Path) -> None:
+    """Tables of a generation with a lost or damaged file are written anew, each as one file, from its DuckDB file."""
+    changed = {file: f"{file}: {why}" for file, why in changed_files(folder)}
+    tables = {file.relative_to(folder).parts[:2] for file in changed if file.suffix == ".parquet"}
+    warehouse = folder / WAREHOUSE
+    if tables and warehouse in changed:
+        raise LakeError(f"{'; '.join(changed.values())}; {_without_comparing(folder)}")
+    try:
+        for layer, name in sorted(tables):
+            table = name.removesuffix(".parquet")
+            target = folder / layer / f"{table}.parquet"
+            with duckdb.connect(warehouse, read_only=True) as connection:
+                _copy_table(connection, layer, table, target.with_name(f".{target.name}.tmp"))
+            remove(target.with_name(table))
+            target.with_name(f".{target.name}.tmp").replace(target)
+    except (duckdb.Error, OSError) as error:
+        raise LakeError(f"{warehouse}: {_unread(error)}; {_without_comparing(folder)}") from error
+
+
+def _copy_table(connection: duckdb.DuckDBPyConnection, layer: str, table: str, target: Path) -> None:
+    connection.execute("set enable_progress_bar = false")
+    connection.sql(f'from "{layer}"."{table}"').write_parquet(str(target), compression="zstd")
+
+
+def _unread(error: Exception) -> str:
+    return f"what it told cannot be read: {str(error).splitlines()[0]}"
 
 
 def _without_comparing(path: Path) -> str:

@@ -141,7 +141,7 @@ def _given(run: Run, wanted: Input) -> Any:
 
 
 def _judge(run: Run, tables: Over, known_at: datetime) -> list[Mapping[str, object]]:
-    """The verdicts on the shipped notes, from tables that are about to be published. Raises NoteError."""
+    """The verdicts on the shipped notes, from tables that are about to be published. Raises MistakesError."""
     from r2k_pipeline.claims.box import Box  # noqa: PLC0415  (checks import numba)
     from r2k_pipeline.claims.verdicts import judge_notes  # noqa: PLC0415
 

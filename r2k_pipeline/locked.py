@@ -59,8 +59,8 @@ def connect_locked(
 
 def _attach(connection: duckdb.DuckDBPyConnection, warehouse: Path, cut: Cut) -> None:
     connection.execute(f"attach {literal(warehouse)} as {PUBLISHED} (read_only)")
-    (known,) = connection.execute(f"select max(as_of) from {PUBLISHED}.meta.generation").fetchone() or (None,)
-    if known and cut.moment < known:
+    is_past = f"select max(as_of) > ? from {PUBLISHED}.meta.generation"
+    if connection.execute(is_past, [cut.moment]).fetchone() == (True,):
         connection.execute("; ".join(("begin", *cut.statements, "commit", CUT_FIRST)))
     else:
         connection.execute(f"use {PUBLISHED}")

@@ -14,16 +14,13 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from r2k_pipeline.contracts.cot import CONTRACT_CODE
 from r2k_pipeline.contracts.prices import SYMBOL
+from r2k_pipeline.errors import MistakesError
 from r2k_pipeline.mistakes import say_mistakes
 from r2k_pipeline.shipped import shipped
 
 SHIPPED: Final = shipped("markets.toml")
 MarketId = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,15}$")]
 Symbol = Annotated[str, StringConstraints(pattern=SYMBOL)]
-
-
-class MarketsError(ValueError):
-    """A mistake in a markets file; the message names file, key, what is wrong and what is allowed."""
 
 
 class _Strict(BaseModel):
@@ -86,24 +83,24 @@ def _parse(file: Path) -> dict[str, Market]:
     try:
         tables: dict[str, Any] = tomllib.loads(file.read_text("utf-8-sig"))
     except FileNotFoundError as error:
-        raise MarketsError(f"{file}: no such file; set R2K_MARKETS to an existing markets.toml") from error
+        raise MistakesError(f"{file}: no such file; set R2K_MARKETS to an existing markets.toml") from error
     except OSError as error:
-        raise MarketsError(f"{file}: unreadable: {error.strerror}; set R2K_MARKETS to a markets.toml") from error
+        raise MistakesError(f"{file}: unreadable: {error.strerror}; set R2K_MARKETS to a markets.toml") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise MarketsError(f"{file}: not TOML: {error}") from error
+        raise MistakesError(f"{file}: not TOML: {error}") from error
     return {key: _parse_market(file, key, table) for key, table in tables.items()}
 
 
 def _parse_market(file: Path, key: str, table: object) -> Market:
     if not isinstance(table, dict):
-        raise MarketsError(f"{file}: {key}: a market is a table, [{key}], with keys {_allowed()}")
+        raise MistakesError(f"{file}: {key}: a market is a table, [{key}], with keys {_allowed()}")
     if "market" in table:
-        raise MarketsError(f"{file}: [{key}] market: the table's name is the market's id; allowed keys: {_allowed()}")
+        raise MistakesError(f"{file}: [{key}] market: the table's name is the market's id; allowed keys: {_allowed()}")
     try:
         return Market.model_validate({"market": key, **table})
     except ValidationError as error:
         mistakes = [f"  [{key}] {mistake}" for mistake in say_mistakes(error, Market)]
-        raise MarketsError("\n".join([f"{file}: fix and run again:", *mistakes])) from error
+        raise MistakesError("\n".join([f"{file}: fix and run again:", *mistakes])) from error
 
 
 def _allowed() -> str:
@@ -114,7 +111,7 @@ def _allowed() -> str:
 def read_markets(own: Path | None = None) -> tuple[Market, ...]:
     """The shipped markets and a user's own, by id; a user's market replaces a shipped one of the same id.
 
-    Raises MarketsError, also where two markets say different calendars of one symbol.
+    Raises MistakesError, also where two markets say different calendars of one symbol.
     """
     markets = tuple((_parse(SHIPPED) | (_parse(own) if own else {})).values())
     users: dict[str, Market] = {}
@@ -122,7 +119,7 @@ def read_markets(own: Path | None = None) -> tuple[Market, ...]:
         for symbol in market.symbols():
             other = users.setdefault(symbol, market)
             if other.calendar != market.calendar:  # a bar has one close: when it is final and when it was known
-                raise MarketsError(
+                raise MistakesError(
                     f"{own or SHIPPED}: [{market.market}] calendar = {market.calendar!r}: symbol {symbol} trades on "
                     f"{other.calendar!r} in [{other.market}]; allowed: one calendar a symbol"
                 )

@@ -66,7 +66,7 @@ def publish(run: Run) -> Publication:
     record_published(run)
     generation = describe_generation(run)
     last = None if run.is_replay else last_generation(run.lake)
-    if last and says_the_same(run, generation, last):
+    if last and last.is_whole() and says_the_same(run, generation, last):
         mark_checked(run.lake, last.row["generation_id"], run.as_of)
         write_restatement(run.lake, None)
         published = Generation.validate(pl.DataFrame([last.row], schema=Generation.create_empty().schema))

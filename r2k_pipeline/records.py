@@ -24,14 +24,25 @@ _NEXT: Final = {
 
 
 def home_of(settings: Settings) -> Path:
-    """Dagster's home: DAGSTER_HOME where a user set it, else a folder of the source's lake.
+    """Dagster's home: the source's own folder in DAGSTER_HOME where a user set it, else a folder of the source's lake.
 
-    A replay's is in its own folder whatever is set: Dagster must not take its tables for the newest ones.
+    The same assets are made of each source: in one home Dagster would take those of the sample for the newest live
+    ones. A replay's is in its own folder whatever is set, for the same reason.
     """
-    brought = os.environ.get("DAGSTER_HOME")
-    if brought and settings.as_of is None:
-        return Path(brought).absolute()
+    if brought := _brought(settings):
+        return brought / settings.source
     return Lake.of(settings.lake, settings.source, settings.as_of).derived / ".dagster"
+
+
+def config_folders(settings: Settings) -> tuple[Path, ...]:
+    """Where a user's dagster.yaml may be, the nearest first: one beside the homes of all sources is read for each."""
+    return tuple(filter(None, (home_of(settings), _brought(settings))))
+
+
+def _brought(settings: Settings) -> Path | None:
+    """DAGSTER_HOME, where it is set and counts."""
+    brought = os.environ.get("DAGSTER_HOME")
+    return Path(brought).absolute() if brought and settings.as_of is None else None
 
 
 def why_not_kept(home: Path, error: BaseException | None) -> str:

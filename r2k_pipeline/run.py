@@ -43,7 +43,7 @@ class Run:
 
     @classmethod
     def of(cls, settings: Settings, clock: Clock = now) -> "Run":
-        """The run that `settings` ask for. Raises MarketsError, LakeError."""
+        """The run that `settings` ask for. Raises MistakesError, LakeError."""
         if settings.source == "files" and settings.files is None and settings.as_of is None:
             raise LakeError("source files needs a folder; next: r2k run --source files --files DIR")
         if settings.source == "files" and settings.files is not None and not settings.files.is_dir():

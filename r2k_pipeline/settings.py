@@ -13,6 +13,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
+import pydantic_settings
 from platformdirs import user_data_path
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, field_validator
 from pydantic_settings import (
@@ -20,13 +21,13 @@ from pydantic_settings import (
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    SettingsError,
     TomlConfigSettingsSource,
 )
 
-from r2k_pipeline.contracts.cot import REPORT_TYPES
+from r2k_pipeline.errors import SettingsError
 from r2k_pipeline.mistakes import nearest, say_mistakes
 from r2k_pipeline.moments import read_moment
+from r2k_pipeline.report_types import REPORT_TYPES
 from r2k_pipeline.shipped import CHECKOUT
 
 FILE: Final = "r2k.toml"
@@ -151,6 +152,8 @@ def read_settings(**given: Any) -> Settings:
         return Settings(**given)
     except ValidationError as error:
         raise SettingsError("\n".join(_said(error, given))) from error
+    except pydantic_settings.SettingsError as error:
+        raise SettingsError(error) from error
 
 
 OPTIONS: Final = {"query_seconds": "--seconds"}

@@ -16,7 +16,7 @@ from typing import Any, Final
 import duckdb
 import polars as pl
 
-from r2k_pipeline.contracts.clock import select_standing, select_told
+from r2k_pipeline.contracts.clock import select_cut
 from r2k_pipeline.contracts.marts import Markets, TraderGroups
 from r2k_pipeline.contracts.meta import Fetches, Generation
 from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, Table
@@ -132,10 +132,8 @@ def _cut(table: type[Table], moment: str) -> str:
         return f"create table {name} as from {published} limit 0"
     if table in NOT_KEPT:
         return f"create view {name} as from {published} where false"
-    if table.stands_of:
-        return f"create view {name} as {select_standing(table, published, moment)}"
-    if table.known_by or table in TIMELESS:
-        return f"create view {name} as {select_told(table, published, moment)}"
+    if table.stands_of or table.known_by or table in TIMELESS:
+        return f"create view {name} as {select_cut(table, published, moment)}"
     raise TypeError(f"{name}: nothing says what it is at a past moment; next: known_by, or a list of snapshot.py")
 
 

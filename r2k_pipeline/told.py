@@ -56,14 +56,14 @@ def told_of(
 ) -> Told | None:
     """Which of `markets`, whose market bars are `bars`, go on from the last generation.
 
-    None where none does, as in a rebuild of a past moment, or where a table of the generation is gone. A market goes on
-    where program, settings and its own entry are the same, and its bars as known at the generation's moment are the
-    bars that the generation has.
+    None where none does, as in a rebuild of a past moment, or where a file of the generation is lost or damaged. A
+    market goes on where program, settings and its own entry are the same, and its bars as known at the generation's
+    moment are the bars that the generation has.
     """
     last = None if settings.as_of is not None else last_generation(lake)
     if last is None or last.row["as_of"] > as_of or not _is_same_program(settings, markets, last):
         return None
-    if not all(last.files(table) for table in TAKEN):
+    if not (last.is_whole() and all(last.files(table) for table in TAKEN)):
         return None
     until: datetime = last.row["as_of"]
     ours = digests_of(settings, markets)["markets_digest"]

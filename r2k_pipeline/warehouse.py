@@ -95,25 +95,6 @@ def _check(file: Path, tables: Mapping[type[Table], Sequence[Path]]) -> None:
                 raise LakeError(f"{file}: {table.dotted()} lost rows on the way; next: run again")
 
 
-def differing_tables(warehouse: Path, tables: Mapping[type[Table], Sequence[Path]], memory_limit: str) -> list[str]:
-    """The `tables`, as `layer.name`, whose Parquet does not hold the published rows; why, where it cannot be read.
-
-    A flipped bit does not stop a Parquet reader, it changes values. Raises duckdb.Error where the warehouse is damaged.
-    """
-    found = []
-    with duckdb.connect(config={"memory_limit": memory_limit, "temp_directory": ""}) as connection:
-        connection.execute(f"attach {literal(warehouse)} as published (read_only)")
-        for table, files in tables.items():
-            rows = f"select count(*), bit_xor(hash(r)) from (select {', '.join(table.column_names())} from {{}}) as r"
-            published = connection.execute(rows.format(f"published.{table.dotted()}")).fetchone()
-            try:
-                if connection.execute(rows.format(parquet(files))).fetchone() != published:
-                    found.append(f"{table.dotted()}: other rows than were published")
-            except duckdb.Error as error:
-                found.append(f"{table.dotted()}: {str(error).splitlines()[0]}")
-    return found
-
-
 def open_warehouse(warehouse: Path, memory_limit: str = "1GB", cut: Cut | None = None) -> duckdb.DuckDBPyConnection:
     """A read-only connection, locked down: no other files, no extensions, no settings, bounded memory; clock in UTC.
 

@@ -32,7 +32,7 @@ MODELS: Final = [file for file in SQL if file.parent.name in LAYERS]
 LOCKS: Final = (PROJECT / "requirements.lock", PROJECT / "requirements-dev.lock")
 
 RANKS: Final = {
-    **dict.fromkeys(("errors", "files", "folders", "contracts", "quoting", "account"), 0),
+    **dict.fromkeys(("errors", "files", "folders", "report_types", "contracts", "quoting", "account"), 0),
     "locked": 1,
     "holes": 1,
     "mistakes": 0,
@@ -41,7 +41,7 @@ RANKS: Final = {
     "settings": 1,
     "markets": 1,
     **dict.fromkeys(("sources", "transforms", "lake", "records", "sql_models", "warehouse", "postgresql", "claims"), 2),
-    **dict.fromkeys(("generations", "restatement", "last_run", "raw_check", "snapshot"), 2),
+    **dict.fromkeys(("generations", "restatement", "last_run", "raw_check", "snapshot", "sums"), 2),
     **dict.fromkeys(("origins", "told", "run", "log", "tables", "inputs", "keys", "build"), 2),
     **dict.fromkeys(("causes", "gate", "publication"), 2),
     **dict.fromkeys(("orchestration", "report"), 3),

@@ -12,23 +12,10 @@ from typing import Final
 import duckdb
 
 from r2k_pipeline.claims.shown import printable
+from r2k_pipeline.errors import QueryError, RefusedError
 
-GRACE_SECONDS: Final = 2.0
-"""How long a query may take to notice that it was stopped; a single call of a function notices only at its end."""
 AGAIN_SECONDS: Final = 0.1
 """An interrupt that falls between two steps is lost, so it is said again."""
-
-
-class QueryError(ValueError):
-    """SQL that may not run, cannot, or was stopped; the message says why, in one line."""
-
-
-class RefusedError(QueryError):
-    """SQL that is not one SELECT; the message is what it is."""
-
-
-class ShortError(QueryError):
-    """SQL for which the memory did not suffice; the message says so."""
 
 
 def one_select(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.Statement:

@@ -14,11 +14,10 @@ from typing import Any, Final
 import polars as pl
 
 from r2k_pipeline.claims import worker
-from r2k_pipeline.claims.bounds import QueryError
 from r2k_pipeline.claims.known import READABLE, SOURCES, known_views
 from r2k_pipeline.claims.process import BoundedProcess, StartError
 from r2k_pipeline.claims.worker import Request, Setup
-from r2k_pipeline.errors import LakeError
+from r2k_pipeline.errors import LakeError, QueryError
 from r2k_pipeline.holes import QUERY, End, ends_of
 from r2k_pipeline.quoting import literal, parquet, pattern
 
@@ -65,7 +64,8 @@ class Box:
     @contextmanager
     def _open(cls, setup: Sequence[str], relations: Mapping[str, str], seconds: float) -> Iterator["Box"]:
         statements = (*setup, "set variable known = null::timestamptz", *known_views(relations))
-        process = BoundedProcess(worker.__name__, Setup(statements, seconds))
+        process = BoundedProcess(worker.__name__)
+        process.setup = Setup(statements, seconds)
         try:
             yield cls(process)
         finally:

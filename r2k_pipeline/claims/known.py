@@ -7,15 +7,15 @@ asks (box.py).
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from r2k_pipeline.contracts.clock import as_of_macros, select_standing, select_told
+from r2k_pipeline.contracts.clock import as_of_macros, select_cut, select_standing
 from r2k_pipeline.shipped import shipped
 from r2k_pipeline.tables import TABLES, claims
 
 _KNOWN: Final = "getvariable('known')"
 READABLE: Final = tuple(table.dotted() for table in claims.READABLE)
 """The tables that a claim may read, by the names they have in the warehouse."""
-_STANDING: Final = ("staging.daily_prices", "staging.cot_positions", "staging.market_bars", "marts.weekly_positioning")
-"""Those of which a claim sees only rows that stood: one bar for each session."""
+_BARS: Final = "staging.market_bars"
+"""Of these a claim sees only rows that stood, one bar for each session; the others are as in a snapshot."""
 _BARE: Final = tuple(table.dotted() for table in claims.BARE)
 SOURCES: Final = tuple(table.dotted() for table in claims.SOURCES)
 """The tables that those are made from."""
@@ -30,7 +30,7 @@ def known_views(relations: Mapping[str, str]) -> Iterator[str]:
         yield f"create schema {layer}"
     for name in READABLE:
         table = TABLES[name]
-        select = select_standing if name in _STANDING else select_told
+        select = select_standing if name == _BARS else select_cut
         yield f"create view {name} as {select(table, relations[table.stands_of or name], _KNOWN)}"
     for name in _BARE:
         yield f"create view {name} as from {relations[name]}"

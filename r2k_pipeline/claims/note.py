@@ -25,6 +25,7 @@ from pydantic import (
 )
 
 from r2k_pipeline.claims.shown import printable, why_not_shown
+from r2k_pipeline.errors import MistakesError
 from r2k_pipeline.mistakes import say_mistakes
 from r2k_pipeline.moments import session_of
 from r2k_pipeline.shipped import shipped
@@ -32,10 +33,6 @@ from r2k_pipeline.shipped import shipped
 SHIPPED: Final = shipped("notes")
 LARGEST_BYTES: Final = 1_000_000
 NEXT: Final = "next: columns are in docs/tables.md, keys in docs/claims.md"
-
-
-class NoteError(ValueError):
-    """A note that cannot be read at all; the message names the file and the reason."""
 
 
 def _is_shown_as_it_is(words: str) -> str:
@@ -132,10 +129,10 @@ class Note:
 
 
 def read_shipped_notes() -> list[Note]:
-    """The notes of the package, by name. Raises NoteError, for a mistake in one claim too."""
+    """The notes of the package, by name. Raises MistakesError, for a mistake in one claim too."""
     notes = [read_note(file) for file in sorted(SHIPPED.glob("*.toml"))]
     if mistakes := [mistake for note in notes for mistake in note.mistakes]:
-        raise NoteError("; ".join(mistakes))
+        raise MistakesError("; ".join(mistakes))
     return notes
 
 
@@ -147,15 +144,15 @@ def moments_of(notes: Iterable[Note]) -> list[datetime]:
 
 
 def read_note(file: Path) -> Note:
-    """The note in a TOML file. Raises NoteError where it is no note; a claim that is none is among its mistakes."""
+    """The note in a TOML file. Raises MistakesError where it is no note; a claim that is none is among its mistakes."""
     content = _content(file)
     entries = content.pop("claims", None)
     if not isinstance(entries, list) or not entries:
-        raise NoteError(f"{file}: no [[claims]]; {NEXT}")
+        raise MistakesError(f"{file}: no [[claims]]; {NEXT}")
     try:
         head = _Head.model_validate(content)
     except ValidationError as error:
-        raise NoteError(f"{file}: {_reasons(error, _Head)}; {NEXT}") from error
+        raise MistakesError(f"{file}: {_reasons(error, _Head)}; {NEXT}") from error
     claims: list[Claim] = []
     mistakes: list[str] = []
     for place, entry in enumerate(entries, 1):
@@ -166,7 +163,7 @@ def read_note(file: Path) -> Note:
             claims.append(_with_queries(claim, head.queries))
         except ValidationError as error:
             mistakes.append(f"{file}: claim {name!r}: {_reasons(error, Claim)}")
-        except NoteError as error:
+        except MistakesError as error:
             mistakes.append(f"{file}: claim {name!r}: {error}")
     as_of, *_ = _moments(head.as_of, f"{file}: ")
     return Note(file.stem, head.title, as_of, tuple(claims), tuple(mistakes))
@@ -185,13 +182,13 @@ def _at_moments(claim: Claim, as_of: date) -> Claim:
 
 
 def _moments(moment: date, where: str) -> list[datetime]:
-    """The instant, or the close and the open of a day. Raises NoteError for a day without a session."""
+    """The instant, or the close and the open of a day. Raises MistakesError for a day without a session."""
     if isinstance(moment, datetime):
         return [moment]
     try:
         return list(reversed(session_of(moment)))
     except ValueError as error:
-        raise NoteError(f"{where}as_of: {error}") from error
+        raise MistakesError(f"{where}as_of: {error}") from error
 
 
 def _content(file: Path) -> dict[str, Any]:
@@ -199,31 +196,31 @@ def _content(file: Path) -> dict[str, Any]:
         with file.open("rb") as stream:
             body = stream.read(LARGEST_BYTES + 1)
         if len(body) > LARGEST_BYTES:
-            raise NoteError(f"{file}: larger than {LARGEST_BYTES:,} bytes: not a note")
+            raise MistakesError(f"{file}: larger than {LARGEST_BYTES:,} bytes: not a note")
         return tomllib.loads(body.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise NoteError(f"{file}: not TOML: {error}; {NEXT}") from error
+        raise MistakesError(f"{file}: not TOML: {error}; {NEXT}") from error
     except OSError as error:
-        raise NoteError(f"{file}: cannot be read: {error.strerror}; {NEXT}") from error
+        raise MistakesError(f"{file}: cannot be read: {error.strerror}; {NEXT}") from error
 
 
 def _accept(claim: Claim, others: list[Claim]) -> None:
-    """Raise NoteError for what only shows beside other claims and the note's own moment."""
+    """Raise MistakesError for what only shows beside other claims and the note's own moment."""
     if claim.id in {other.id for other in others}:
-        raise NoteError("this id is given twice; the first one counts")
+        raise MistakesError("this id is given twice; the first one counts")
     for definition in claim.definitions:
         assert isinstance(definition.as_of, datetime)
         if definition.judged_until is not None and definition.judged_until <= definition.as_of:
-            raise NoteError(f"{definition.alternative}: judged_until must come after as_of")
+            raise MistakesError(f"{definition.alternative}: judged_until must come after as_of")
 
 
 def _with_queries(claim: Claim, queries: dict[str, str]) -> Claim:
-    """The claim with the text of each query that a definition names. Raises NoteError where there is none."""
+    """The claim with the text of each query that a definition names. Raises MistakesError where there is none."""
     definitions = []
     for definition in claim.definitions:
         if definition.query is not None and definition.query not in queries:
             there_are = ", ".join(sorted(queries)) or "none"
-            raise NoteError(
+            raise MistakesError(
                 f"{definition.alternative}: no query {definition.query!r} in [queries]; there are: {there_are}"
             )
         found = {} if definition.query is None else {"sql": queries[definition.query]}

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 import duckdb
 
-from r2k_pipeline.claims.bounds import QueryError, RefusedError, one_select
+from r2k_pipeline.claims.bounds import one_select
+from r2k_pipeline.errors import QueryError, RefusedError
 
 QUERIES: Final = {"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"}
 ROW_FUNCTIONS: Final = {"unnest", "range", "generate_series"}

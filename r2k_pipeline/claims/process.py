@@ -10,12 +10,28 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from multiprocessing.connection import Pipe
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from r2k_pipeline.claims.bounds import GRACE_SECONDS, QueryError, ShortError
-from r2k_pipeline.claims.serving import REFUSED, ROWS, SHORT, Setup
+from r2k_pipeline.errors import QueryError, ShortError
 from r2k_pipeline.shipped import PACKAGE
 
+ROWS: Final = b"+"
+REFUSED: Final = b"-"
+SHORT: Final = b"!"
+"""How an answer begins: with what was asked for, with the reason why there is none, with how memory fell short."""
+
+
+class Setup(Protocol):
+    """What a process starts with: how long one request may take, and the most data that the process may hold."""
+
+    @property
+    def seconds(self) -> float: ...
+    @property
+    def process_bytes(self) -> int: ...
+
+
+GRACE_SECONDS: Final = 2.0
+"""How long a query may take to notice that it was stopped; a single call of a function notices only at its end."""
 START_SECONDS: Final = 60.0
 """To import what it needs and to open the tables; some tenths of a second on a machine that is not busy."""
 COMMAND: Final = (
@@ -32,11 +48,13 @@ class StartError(RuntimeError):
 class BoundedProcess:
     """A process that serves as `module` does. It ends with `close`, and by itself when its parent is gone.
 
-    `streams`: numbers of open files that it is handed.
+    `streams`: numbers of open files that it is handed. It starts at once, and imports what it needs while its parent
+    goes on; `setup` is what it opens before it answers.
     """
 
-    def __init__(self, module: str, setup: Setup, streams: Sequence[int] = ()) -> None:
-        self._module, self._setup, self._streams = module, setup, streams
+    def __init__(self, module: str, streams: Sequence[int] = ()) -> None:
+        self._module, self._streams = module, streams
+        self.setup: Setup | None = None
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  (as long as the process)
         self._start()
 
@@ -66,16 +84,16 @@ class BoundedProcess:
 
     def _rows(self, request: Any) -> bytes:
         """As `ask`, once. A process that was stopped, fell short of memory or is gone is started anew."""
-        self._await_start()
+        seconds = self._await_start().seconds
         self._was_asked = True
         try:
             self._pipe.send(request)
-            answer = self._answer(self._setup.seconds + GRACE_SECONDS)
+            answer = self._answer(seconds + GRACE_SECONDS)
         except (EOFError, OSError) as error:
             raise ShortError(f"ended its process ({self._renew()}), as where memory runs out") from error
         if answer is None:
             self._renew()
-            raise QueryError(f"stopped after {self._setup.seconds:g} seconds")
+            raise QueryError(f"stopped after {seconds:g} seconds")
         if answer.startswith(SHORT):
             self._renew()
             raise ShortError(answer[1:].decode())
@@ -103,12 +121,13 @@ class BoundedProcess:
                 start_new_session=True,  # Ctrl-C is for the parent
             )
 
-    def _await_start(self) -> None:
+    def _await_start(self) -> Setup:
         """Raise StartError unless it has opened what it was told to."""
+        assert self.setup is not None
         if self._is_ready:
-            return
+            return self.setup
         try:
-            self._pipe.send(self._setup)
+            self._pipe.send(self.setup)
             answer = self._answer(START_SECONDS)
         except (EOFError, OSError) as error:
             raise StartError(f"its process ended ({self._end()}): {self._last_words()}") from error
@@ -117,6 +136,7 @@ class BoundedProcess:
         if answer != ROWS:
             raise StartError(answer[1:].decode())
         self._is_ready = True
+        return self.setup
 
     def _answer(self, seconds: float) -> bytes | None:
         """What comes within `seconds`. Raises EOFError, OSError where the process has ended."""

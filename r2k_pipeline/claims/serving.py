@@ -11,27 +11,14 @@ from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import duckdb
 
-from r2k_pipeline.claims.bounds import QueryError, first_line
+from r2k_pipeline.claims.bounds import first_line
+from r2k_pipeline.claims.process import REFUSED, ROWS, SHORT, Setup
 from r2k_pipeline.claims.shown import printable
-
-ROWS: Final = b"+"
-REFUSED: Final = b"-"
-SHORT: Final = b"!"
-"""How an answer begins: with what was asked for, with the reason why there is none, with how memory fell short."""
-
-
-class Setup(Protocol):
-    """What a process starts with: how long one request may take, and the most data that the process may hold."""
-
-    @property
-    def seconds(self) -> float: ...
-    @property
-    def process_bytes(self) -> int: ...
-
+from r2k_pipeline.errors import QueryError
 
 Started = TypeVar("Started", bound=Setup)
 Opened = TypeVar("Opened")

@@ -64,6 +64,11 @@ def select_standing(table: type[Table], relation: str, moment: str) -> str:
     return f"select {columns} from {relation} where {' and '.join([f'{vintages.known_by} <= {moment}', *stands])}"
 
 
+def select_cut(table: type[Table], relation: str, moment: str) -> str:
+    """What a published table has at a moment, as SQL: what stood where it has only that, else what it told."""
+    return (select_standing if table.stands_of else select_told)(table, relation, moment)
+
+
 def as_of_macros(names: Collection[str]) -> Iterator[str]:
     """Statements that create, for every dated table, the macro `NAME_as_of(ts)`: the rows that stood at `ts`.
 

@@ -24,8 +24,8 @@ from r2k_pipeline.contracts.columns import (
     usd,
 )
 from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.report_types import REPORT_TYPES
 
-REPORT_TYPES: Final = ("tff_futures", "tff_combined", "legacy_futures", "legacy_combined")
 RELEASE_BASES: Final = ("actual", "scheduled", "estimated")
 CONTRACT_CODE: Final = r"^[0-9A-Z]{6}$|^[0-9]{5}\+$"
 """Six characters, or five digits and a `+` (consolidated): a code that lost its leading zero does not pass."""

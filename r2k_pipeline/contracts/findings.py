@@ -7,9 +7,10 @@ at intake (meta.py).
 from typing import Final
 
 from r2k_pipeline.contracts.columns import choice, day, instant, text
-from r2k_pipeline.contracts.cot import CONTRACT_CODE, REPORT_TYPES
+from r2k_pipeline.contracts.cot import CONTRACT_CODE
 from r2k_pipeline.contracts.prices import SYMBOL
 from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.report_types import REPORT_TYPES
 
 SEVERITIES: Final = ("error", "warn")
 

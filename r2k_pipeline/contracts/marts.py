@@ -27,8 +27,9 @@ from r2k_pipeline.contracts.columns import (
     text,
     usd,
 )
-from r2k_pipeline.contracts.cot import RELEASE_BASES, REPORT_TYPES, TRADER_GROUPS
+from r2k_pipeline.contracts.cot import RELEASE_BASES, TRADER_GROUPS
 from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.report_types import REPORT_TYPES
 
 FLOWS: Final = ("new_longs", "long_liquidation", "new_shorts", "short_covering")
 CHANGE_OF_SHARE: Final = "share of open interest, -2..2"

@@ -33,6 +33,7 @@ from r2k_pipeline.sources.prices import (
     screen_bars,
 )
 from r2k_pipeline.sources.protocol import CotDocument, NotThereError, PriceAnswer, PriceSource, SourceError
+from r2k_pipeline.sources.screening import Screened, refuse_rest
 from r2k_pipeline.sources.settlement import settlement_of
 from r2k_pipeline.sources.wrong_files import refuse_wrong_file, unread_actions
 
@@ -62,7 +63,7 @@ def ingest_prices(run: Run, sessions: pl.DataFrame) -> tuple[Intake, Intake]:
 
     `sessions` is reference.sessions. A symbol that no market has as index or proxy, that the source does not have and
     never had, is `absent`; one that was there, or whose answer is broken, failed.
-    Documented corrections are applied to what the log then holds. Raises CorrectionsError before anything is fetched,
+    Documented corrections are applied to what the log then holds. Raises MistakesError before anything is fetched,
     ClockError before anything is recorded.
     """
     corrections = read_corrections(run.settings.corrections)
@@ -87,10 +88,28 @@ def ingest_prices(run: Run, sessions: pl.DataFrame) -> tuple[Intake, Intake]:
     told = [
         attempt if attempt.origin in telling else replace(attempt, shows=None) for attempt in with_days(PriceActions)
     ]
-    return (
-        Intake(pl.concat([taken, corrected]), tuple(prices.list_unread(wanted))),
-        Intake(record(run, PriceActions, actions, _with_unread(told, readable), stamp, covered=covered, doubts=doubts)),
-    )
+    actions, told, held = _as_its_bars(actions, _with_unread(told, readable), taken)
+    acted = record(run, PriceActions, actions, told, stamp, covered=covered, doubts=held | doubts)
+    return Intake(pl.concat([taken, corrected]), tuple(prices.list_unread(wanted))), Intake(acted)
+
+
+def _as_its_bars(
+    actions: Screened, attempts: list[Attempt], bars: pl.DataFrame
+) -> tuple[Screened, list[Attempt], dict[str, str]]:
+    """Actions of symbols, with why those of some are held; `bars` are the FetchLog rows of their bars.
+
+    A symbol's answer is one: where its bars failed its actions have, and where they are held they are.
+    """
+    failed = dict(bars.filter(status="failed").select("item", "message").iter_rows())
+    held = dict.fromkeys(bars.filter(status="held")["item"], "its bars are held")
+    of_failed = [attempt.origin for attempt in attempts if attempt.origin and attempt.item in failed]
+    attempts = [
+        replace(attempt, status="failed", message=failed[attempt.item], shows=None)
+        if attempt.item in failed
+        else attempt
+        for attempt in attempts
+    ]
+    return refuse_rest(PriceActions, actions, of_failed), attempts, held
 
 
 def _ask(run: Run, prices: PriceSource, symbol: str) -> PriceAnswer:
@@ -140,8 +159,9 @@ def ingest_reports(run: Run) -> Intake:
     stamp = run.stamp()
     _, rows, attempts = _read(documents, attempts, lambda document: read_report(document, stamp))
     screened = screen_reports(rows)
-    attempts = with_days_of_reports(attempts, rows, asks_vendor=reports.asks_vendor)
-    seen = [frame.select("contract_code", "report_date") for frame in (screened.rows, run.lake.read(CotReports))]
+    log = run.lake.read(CotReports)
+    attempts = with_days_of_reports(attempts, rows, log, asks_vendor=reports.asks_vendor)
+    seen = [frame.select("contract_code", "report_date") for frame in (screened.rows, log)]
     attempts += _missing_contracts(run.markets, pl.concat(seen))
     return Intake(record(run, CotReports, screened, attempts, stamp))
 

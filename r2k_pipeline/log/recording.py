@@ -31,7 +31,8 @@ NO_DOUBTS: Final[Mapping[str, str]] = MappingProxyType({})
 class Attempt:
     """One item asked of a source: what came of it. `origin` ties its rows to it.
 
-    `remarks`: what a reader should know of an answer that was taken. `shows`: the days that it could have shown.
+    `remarks`: what a reader should know of an answer that was taken. `shows`: the days that it could have shown;
+    `awaits`: those that stand for them where it fails.
     """
 
     item: str
@@ -40,6 +41,7 @@ class Attempt:
     origin: str = ""
     remarks: tuple[str, ...] = ()
     shows: Span | None = None
+    awaits: Span | None = None
 
 
 def record(
@@ -91,7 +93,7 @@ def _with_refusals(attempt: Attempt, judged: Judged) -> Attempt:
     """An attempt that went well, failed by what was refused of it or with what was settled between files."""
     if attempt.status == "ok" and attempt.origin in judged.failures:
         said = f"{attempt.item}: {judged.failures[attempt.origin]}"
-        return replace(attempt, status="failed", message=said, shows=None)
+        return replace(attempt, status="failed", message=said, shows=attempt.awaits)
     return replace(attempt, remarks=(*attempt.remarks, *judged.remarks.get(attempt.origin, ())))
 
 

@@ -7,7 +7,7 @@ a row is known (sql/staging).
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 import polars as pl
 
@@ -48,21 +48,45 @@ def with_days_of_prices(
 
 
 def with_days_of_reports(
-    attempts: Iterable[Attempt], reports: Iterable[pl.DataFrame], *, asks_vendor: bool
+    attempts: Iterable[Attempt], reports: Iterable[pl.DataFrame], log: pl.DataFrame, *, asks_vendor: bool
 ) -> list[Attempt]:
     """`attempts` with the days whose reports the CFTC's answers could have shown: the years of an archive, whether it
     is there yet or not; the days of its own rows for the current week. `reports`: CotReports, days still text.
+
+    An archive that was asked for and failed was awaited for the days after the last one in hand of such archives:
+    nobody had these reports then, whatever was published. `log` is CotReports before this fetch. Of the history of a
+    first load nothing is in hand, so that it is dated by no failure.
     """
     days = pl.concat([pl.DataFrame(schema={"source": pl.String, "report_date": pl.Date}), *map(_days, reports)])
     spans = days.group_by("source").agg(pl.col("report_date").min(), pl.col("report_date").max().alias("last"))
     own = {source: (first, last) for source, first, last in spans.iter_rows()}
+
+    last_in_hand = _last_by_archive(log)
 
     def shown(attempt: Attempt) -> Span | None:
         if not asks_vendor or attempt.status not in ("ok", "absent"):
             return None
         return _years_named(attempt.item) or own.get(attempt.origin)
 
-    return [replace(attempt, shows=shown(attempt)) for attempt in attempts]
+    def awaited(attempt: Attempt) -> Span | None:
+        years, last = _years_named(attempt.item), last_in_hand.get(_archive(attempt.item))
+        if not asks_vendor or years is None or last is None or last >= years[1]:
+            return None
+        return max(years[0], last + timedelta(days=1)), years[1]
+
+    dated = (replace(attempt, shows=shown(attempt), awaits=awaited(attempt)) for attempt in attempts)
+    return [replace(attempt, shows=attempt.awaits) if attempt.status == "failed" else attempt for attempt in dated]
+
+
+def _archive(file: str) -> str:
+    """The name of a CFTC file without its years."""
+    return re.sub(r"\d", "", file)
+
+
+def _last_by_archive(log: pl.DataFrame) -> dict[str, date]:
+    """The last report date that each kind of archive brought."""
+    archive = pl.col("source").str.split("/").list.last().str.replace_all(r"\d", "")
+    return dict(log.group_by(archive).agg(pl.col("report_date").max()).iter_rows())
 
 
 def _days(report: pl.DataFrame) -> pl.DataFrame:

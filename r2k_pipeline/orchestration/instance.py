@@ -5,7 +5,7 @@ Belongs here: the instance. Not here: its folder (records.py), runs (execute.py)
 
 import fcntl
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from r2k_pipeline.errors import LakeError
 from r2k_pipeline.orchestration.event_log import KeptEventLog
-from r2k_pipeline.records import EVENTS, home_of, why_not_kept
+from r2k_pipeline.records import EVENTS, config_folders, home_of, why_not_kept
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.shipped import shipped
 
@@ -32,24 +32,25 @@ def open_instance(settings: Settings, *, writes_one_run: bool = True) -> Iterato
     A dagster.yaml in the home is a user's: it is read and never written. Without one, that of r2k holds.
     """
     home = home_of(settings)
-    with _kept_in(home), _opened(home, writes_one_run) as instance:
+    with _kept_in(home), _opened(home, config_folders(settings), writes_one_run) as instance:
         yield instance
 
 
 @contextmanager
-def _opened(home: Path, writes_one_run: bool) -> Iterator[dg.DagsterInstance]:
+def _opened(home: Path, configs: Iterable[Path], writes_one_run: bool) -> Iterator[dg.DagsterInstance]:
     """The instance; those that open it for the first time take turns, as they make its tables."""
     home.mkdir(parents=True, exist_ok=True)
     with (home / ".opening").open("w") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
-        instance = dg.DagsterInstance.from_ref(_ref(home, writes_one_run))
+        instance = dg.DagsterInstance.from_ref(_ref(home, configs, writes_one_run))
     with instance:
         yield instance
 
 
-def _ref(home: Path, writes_one_run: bool) -> InstanceRef:
-    if (home / CONFIG).exists():
-        return InstanceRef.from_dir(str(home))
+def _ref(home: Path, configs: Iterable[Path], writes_one_run: bool) -> InstanceRef:
+    brought = next((folder for folder in configs if (folder / CONFIG).exists()), None)
+    if brought:
+        return InstanceRef.from_dir(str(home), config_dir=str(brought))
     log = {
         "module": KeptEventLog.__module__,
         "class": KeptEventLog.__name__,

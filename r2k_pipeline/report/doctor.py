@@ -9,21 +9,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import duckdb
-
 from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.findings import Findings
-from r2k_pipeline.contracts.table import PUBLISHED_LAYERS
-from r2k_pipeline.errors import LakeError
+from r2k_pipeline.errors import LakeError, MistakesError
 from r2k_pipeline.lake import Lake
-from r2k_pipeline.markets import MarketsError, read_markets
+from r2k_pipeline.markets import read_markets
 from r2k_pipeline.raw_check import lost_rows
 from r2k_pipeline.records import examine_records, home_of
 from r2k_pipeline.report.status import read_status
 from r2k_pipeline.settings import Settings, why_this_lake
 from r2k_pipeline.snapshot import of_this_version
+from r2k_pipeline.sums import SUMS, changed_files, read_sums
 from r2k_pipeline.tables import TABLES
-from r2k_pipeline.warehouse import differing_tables, open_warehouse
+from r2k_pipeline.warehouse import open_warehouse
 
 EXAMPLES: Final = 3
 """How many findings of one check are shown, the newest ones."""
@@ -68,7 +66,7 @@ def examine(settings: Settings, *, lake_option: Path | None = None, online: bool
     place = Finding("place", True, f"{settings.lake}, {why_this_lake(settings, lake_option)}")
     found = [place, *_markets(settings), _holder(lake), _records(settings), *_or_why("lake", _files(lake)), published]
     if published.ok:
-        found += [*_or_why("tables", _tables(settings, lake)), *_fetches(settings), *examine_findings(lake)]
+        found += [*_or_why("tables", _tables(lake)), *_fetches(settings), *examine_findings(lake)]
     return [*found, *(_or_why("online", _against_api(settings, lake)) if online else ())]
 
 
@@ -83,7 +81,7 @@ def _or_why(what: str, findings: Iterator[Finding]) -> Iterator[Finding]:
 def _markets(settings: Settings) -> Iterator[Finding]:
     try:
         yield Finding("markets", True, ", ".join(market.market for market in read_markets(settings.markets)))
-    except MarketsError as error:
+    except MistakesError as error:
         yield Finding("markets", False, str(error))
 
 
@@ -138,18 +136,18 @@ def _gone_on_without(lake: Lake) -> Iterator[Finding]:
             yield Finding("lake", True, said, is_doubt=True)
 
 
-def _tables(settings: Settings, lake: Lake) -> Iterator[Finding]:
-    """Published Parquet that does not hold what the DuckDB file beside it does: one of them is damaged."""
-    published = [t for t in TABLES.values() if t.layer in PUBLISHED_LAYERS]
-    files = {table: found for table in published if (found := lake.published_files(table.dotted()))}
-    try:
-        problems = differing_tables(lake.warehouse.resolve(), files, settings.memory_limit)
-    except duckdb.Error as error:
-        problems = [f"{lake.warehouse}: {str(error).splitlines()[0]}"]
+def _tables(lake: Lake) -> Iterator[Finding]:
+    """Files of the published generation that are lost or damaged since."""
+    folder = lake.published.resolve()
+    problems = [f"{file}: {why}" for file, why in changed_files(folder)]
     for problem in problems:
-        yield Finding("tables", False, f"{problem}; next: r2k run")
-    if not problems:
-        yield Finding("tables", True, f"{len(files)} tables have the rows that were published")
+        yield Finding("tables", False, f"{problem}; next: r2k run, which publishes anew")
+    listed = read_sums(folder)
+    if listed is None:
+        told = f"{folder}: no {SUMS}: of an earlier version, or taken away; `r2k run` writes one"
+        yield Finding("tables", True, told, is_doubt=True)
+    elif not problems:
+        yield Finding("tables", True, f"{len(listed)} files are what was published")
 
 
 def _warehouse(lake: Lake) -> Finding:

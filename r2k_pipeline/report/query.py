@@ -1,7 +1,7 @@
 """Queries on the published warehouse: one SELECT, read-only, bounded in memory and time, its rows to a file or a pipe.
 
 Belongs here: asking, and where the rows go. Not here: the process that answers (query_worker.py), formats
-(row_formats.py), the bounds that hold for claims as well (claims/).
+(row_formats.py), the bounds that hold for claims as well (claims/). It imports little: a user waits for it to start.
 """
 
 import json
@@ -9,21 +9,21 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
-from r2k_pipeline.claims.bounds import QueryError, ShortError
 from r2k_pipeline.claims.process import BoundedProcess, StartError
-from r2k_pipeline.errors import LakeError
+from r2k_pipeline.errors import LakeError, QueryError, ShortError
 from r2k_pipeline.files import fsync_folder
-from r2k_pipeline.locked import Cut
-from r2k_pipeline.report import query_worker
 from r2k_pipeline.report.cells import Format
-from r2k_pipeline.report.query_worker import Query, QuerySetup
 
+if TYPE_CHECKING:
+    from r2k_pipeline.locked import Cut
+
+WORKER: Final = "r2k_pipeline.report.query_worker"
+"""What answers. It is not imported here: DuckDB and Arrow are for the process that asks them."""
 LONGER: Final = "; next: ask for less, or for longer with --seconds"
 OWN_BYTES: Final = 512 << 20
 """What the process needs besides the query: a quarter of it to start, the rest for rows on their way out."""
@@ -40,39 +40,75 @@ class Answer:
     is_sample: bool
 
 
-@contextmanager
-def run_query(
+@dataclass(frozen=True)
+class QuerySetup:
+    """The warehouse, DuckDB's limit of memory and that of the process, how long the query may take, where it is cut.
+
+    `summaries`: rows of tables, as Arrow streams, that are empty in the cut.
+    """
+
+    warehouse: Path
+    memory_limit: str
+    seconds: float
+    process_bytes: int
+    cut: "Cut | None" = None
+    summaries: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Query:
+    """One SELECT, and the number of the open file that takes its rows."""
+
+    text: str
+    output: Format
+    stream: int
+
+
+class QueryProcess:
+    """A process of its own for one query, which is killed if it does not heed being stopped.
+
+    It starts when it is made, and imports what it needs while its caller reads settings. Raises LakeError.
+    """
+
+    def __init__(self) -> None:
+        try:
+            self._body = tempfile.TemporaryFile()  # noqa: SIM115  (closed below; its errors are not those of a reader)
+        except OSError as error:
+            raise LakeError(f"query: its rows cannot be kept: {error}; next: free space in TMPDIR") from error
+        self._process = BoundedProcess(WORKER, [self._body.fileno()])
+
+    def __enter__(self) -> "QueryProcess":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.close()
+        self._body.close()
+
+    def answer(self, query: str, output: Format, setup: QuerySetup) -> Answer:
+        """The answer to one SELECT, whole or not at all. Raises LakeError with the reason and the next command."""
+        if not setup.warehouse.exists():
+            raise LakeError(f"{setup.warehouse}: no warehouse yet; next: r2k run")
+        self._process.setup = setup
+        try:
+            said = self._process.ask(Query(query, output, self._body.fileno()))
+        except StartError as error:
+            raise LakeError(f"{setup.warehouse}: {error}; next: r2k run") from error
+        except QueryError as error:
+            raise LakeError(f"query: {error}{_next(error, setup.memory_limit)}") from error
+        self._body.seek(0)
+        return Answer(self._body, *json.loads(said))
+
+
+def setup_of(
     warehouse: Path,
-    query: str,
-    output: Format,
-    *,
     memory_limit: str,
     seconds: float,
-    cut: Cut | None = None,
+    cut: "Cut | None" = None,
     summaries: Mapping[str, bytes] | None = None,
-) -> Iterator[Answer]:
-    """The answer to one SELECT, whole or not at all. Raises LakeError with the reason and the next command.
-
-    It reads the published file, or a `cut` of it with rows in the `summaries` there, in a process of its own, which is
-    killed where it does not heed being stopped.
-    """
-    if not warehouse.exists():
-        raise LakeError(f"{warehouse}: no warehouse yet; next: r2k run")
-    setup = QuerySetup(warehouse, memory_limit, seconds, _bytes(memory_limit) + OWN_BYTES, cut, summaries or {})
-    try:
-        body = tempfile.TemporaryFile()  # noqa: SIM115  (closed below; its errors here are not those of a reader)
-    except OSError as error:
-        raise LakeError(f"query: its rows cannot be kept: {error}; next: free space in TMPDIR") from error
-    with body:
-        try:
-            with closing(BoundedProcess(query_worker.__name__, setup, [body.fileno()])) as process:
-                rows, label, is_sample = json.loads(process.ask(Query(query, output, body.fileno())))
-        except StartError as error:
-            raise LakeError(f"{warehouse}: {error}; next: r2k run") from error
-        except QueryError as error:
-            raise LakeError(f"query: {error}{_next(error, memory_limit)}") from error
-        body.seek(0)
-        yield Answer(body, rows, label, is_sample)
+) -> QuerySetup:
+    """What a query needs: the published file, or a `cut` of it with rows in the `summaries` there, and its bounds."""
+    process_bytes = _bytes(memory_limit) + OWN_BYTES
+    return QuerySetup(warehouse, memory_limit, seconds, process_bytes, cut, summaries or {})
 
 
 def _bytes(limit: str) -> int:

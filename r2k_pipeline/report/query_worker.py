@@ -7,48 +7,25 @@ imports little, as a user waits for it to start.
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
 import duckdb
 import pyarrow as pa
 
-from r2k_pipeline.claims.bounds import QueryError, RefusedError, first_line, one_select, stopped_after
+from r2k_pipeline.claims.bounds import first_line, one_select, stopped_after
 from r2k_pipeline.claims.serving import answer_requests
-from r2k_pipeline.locked import Cut, connect_locked
-from r2k_pipeline.report.cells import Format, projection
+from r2k_pipeline.errors import QueryError, RefusedError
+from r2k_pipeline.locked import connect_locked
+from r2k_pipeline.report.cells import projection
+from r2k_pipeline.report.query import Query, QuerySetup
 from r2k_pipeline.report.row_formats import write_rows
 
 BATCH_ROWS: Final = 10_000
 READS: Final = "one SELECT (or from, values, with, describe, show, summarize)"
 THREADS: Final = min(4, os.cpu_count() or 1)
 """A thread's stack counts as memory."""
-
-
-@dataclass(frozen=True)
-class QuerySetup:
-    """The warehouse, DuckDB's limit of memory and that of the process, how long the query may take, where it is cut.
-
-    `summaries`: rows of tables, as Arrow streams, that are empty in the cut.
-    """
-
-    warehouse: Path
-    memory_limit: str
-    seconds: float
-    process_bytes: int
-    cut: Cut | None = None
-    summaries: Mapping[str, bytes] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Query:
-    """One SELECT, and the number of the open file that takes its rows."""
-
-    text: str
-    output: Format
-    stream: int
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from r2k_pipeline.contracts.prices import ROUNDING, SYMBOL, PriceBars
+from r2k_pipeline.errors import MistakesError
 from r2k_pipeline.mistakes import say_mistakes
 from r2k_pipeline.shipped import shipped
 from r2k_pipeline.sources.screening import Screened, screen
@@ -31,10 +32,6 @@ Key = tuple[str, date]
 Priced = Literal["open", "high", "low", "close", "volume"]
 FIELDS: Final[tuple[Priced, ...]] = get_args(Priced)
 Said = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-
-
-class CorrectionsError(ValueError):
-    """A mistake in a corrections file; the message names file, entry, what is wrong and what is allowed."""
 
 
 class Correction(BaseModel):
@@ -138,16 +135,16 @@ def _parse(file: Path) -> list[Correction]:
     try:
         tables = tomllib.loads(file.read_text("utf-8-sig"))
     except FileNotFoundError as error:
-        raise CorrectionsError(f"{file}: no such file; set R2K_CORRECTIONS to an existing corrections.toml") from error
+        raise MistakesError(f"{file}: no such file; set R2K_CORRECTIONS to an existing corrections.toml") from error
     except OSError as error:
-        raise CorrectionsError(
+        raise MistakesError(
             f"{file}: unreadable: {error.strerror}; set R2K_CORRECTIONS to a corrections.toml"
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CorrectionsError(f"{file}: not TOML: {error}") from error
+        raise MistakesError(f"{file}: not TOML: {error}") from error
     bars = tables.pop("bar", [])
     if tables or not isinstance(bars, list):
-        raise CorrectionsError(f"{file}: only entries [[bar]] are allowed, found {', '.join(tables) or repr(bars)}")
+        raise MistakesError(f"{file}: only entries [[bar]] are allowed, found {', '.join(tables) or repr(bars)}")
     return [_parse_entry(file, number, entry) for number, entry in enumerate(bars, 1)]
 
 
@@ -157,4 +154,4 @@ def _parse_entry(file: Path, number: int, entry: object) -> Correction:
     except ValidationError as error:
         mistakes = [f"  [[bar]] {number} {mistake}" for mistake in say_mistakes(error, Correction)]
         allowed = f"  allowed: {', '.join(Correction.model_fields)}; field: {', '.join(FIELDS)}"
-        raise CorrectionsError("\n".join([f"{file}: fix and run again:", *mistakes, allowed])) from error
+        raise MistakesError("\n".join([f"{file}: fix and run again:", *mistakes, allowed])) from error

@@ -13,6 +13,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,6 +30,8 @@ REMEDY = "r2k run --source live (later), or r2k run --source files --files DIR"
 _LOG = logging.getLogger(__name__)
 T = TypeVar("T")
 
+_GRACE_S = 1.0
+"""How long after its deadline an attempt that ends by itself may take to end, seconds."""
 _STALL_S = 10.0
 """Longest silence of a server before one attempt is given up, seconds; the deadline bounds all attempts."""
 _SECRET_PLACES = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)(?:[^/\s]*@)?([^\s?#'\"<>]*)([?#][^\s'\"<>]*)?")
@@ -144,7 +147,30 @@ def fetch(url: str, headers: Mapping[str, str], limits: Limits) -> Answer:
     not what the path's suffix claims (.zip: a whole archive; anything else: not markup, not empty).
     """
     logging.getLogger("httpx2").addFilter(_without_secrets)
-    return patiently(lambda end: _attempt(url, headers, end, limits.max_bytes), redact(url), limits)
+    return patiently(
+        lambda end: within(end, lambda: _attempt(url, headers, end, limits.max_bytes)), redact(url), limits
+    )
+
+
+def within(deadline_at: float, act: Callable[[], T]) -> T:
+    """What `act` gives; FetchError a moment after the deadline, whatever `act` waits for.
+
+    The look-up of a name is a call that nothing can interrupt. So it is made in a thread that may be left behind, and
+    does not keep the process from ending.
+    """
+    answer: Future[T] = Future()
+
+    def answering() -> None:
+        try:
+            answer.set_result(act())
+        except BaseException as error:  # noqa: BLE001  (the caller raises it)
+            answer.set_exception(error)
+
+    threading.Thread(target=answering, name="fetch", daemon=True).start()
+    wait([answer], max(0.0, deadline_at - time.monotonic()) + _GRACE_S)
+    if not answer.done():
+        raise FetchError("no answer before the deadline and no connection to cut: does the name server hang?")
+    return answer.result()
 
 
 def _attempt(url: str, headers: Mapping[str, str], deadline_at: float, max_bytes: int) -> Answer:

@@ -16,6 +16,7 @@ from urllib.parse import quote, urlsplit
 import polars as pl
 import polars.selectors as cs
 import yfinance as yf
+from curl_cffi import CurlOpt
 from curl_cffi.requests import Response, Session
 from curl_cffi.requests.exceptions import RequestException
 from yfinance.data import YfData
@@ -61,7 +62,8 @@ class YahooSession(Session[Response]):
     """HTTP status of the newest chart answer: yfinance reads the body of a 401 like any other."""
 
     def __init__(self, max_bytes: int = Limits.max_bytes) -> None:
-        super().__init__(impersonate="chrome")
+        # QUICK_EXIT: else curl, when it is closed, waits for the look-up of a name that its time limit gave up.
+        super().__init__(impersonate="chrome", curl_options={CurlOpt.QUICK_EXIT: 1})
         self._max_bytes = max_bytes
 
     def request(self, method: Any, url: str, *args: Any, **kwargs: Any) -> Response:

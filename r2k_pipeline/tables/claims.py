@@ -13,8 +13,8 @@ import polars as pl
 
 from r2k_pipeline.contracts import cot, marts, prices
 from r2k_pipeline.contracts.columns import choice, instant, number, text
-from r2k_pipeline.contracts.table import TABLES, Table
-from r2k_pipeline.tables import consolidations, indicators, levels, profiles
+from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.tables import TABLES, consolidations, indicators, levels, profiles
 from r2k_pipeline.tables.builders import builds
 from r2k_pipeline.tables.cot_releases import CotReleases
 from r2k_pipeline.tables.forms import Over

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from r2k_pipeline.contracts.columns import choices_of
 from r2k_pipeline.contracts.marts import PositioningVsTechnicals
+from r2k_pipeline.errors import MistakesError
 from r2k_pipeline.mistakes import say_mistakes
 from r2k_pipeline.shipped import shipped
 
@@ -26,10 +27,6 @@ SEPARATOR: Final = ", "
 ALWAYS: Final = "true"
 """The predicate of a state that needs nothing but its columns."""
 Facts = tuple[str, str, str]
-
-
-class SetupsError(ValueError):
-    """A mistake in setups.toml; the message names file, key, what is wrong and what is allowed."""
 
 
 class _Strict(BaseModel):
@@ -149,16 +146,16 @@ def _case(state: State) -> str:
 
 @cache
 def read_setups(file: Path = SHIPPED) -> Setups:
-    """The rules in `file`. Raises SetupsError."""
+    """The rules in `file`. Raises MistakesError."""
     try:
         setups = Setups.model_validate(tomllib.loads(file.read_text("utf-8")))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SetupsError(f"{file}: not readable as TOML: {error}") from error
+        raise MistakesError(f"{file}: not readable as TOML: {error}") from error
     except ValidationError as error:
         mistakes = [f"  {mistake}" for mistake in say_mistakes(error, Setups)]
-        raise SetupsError("\n".join([f"{file.name}: fix and run again:", *mistakes])) from error
+        raise MistakesError("\n".join([f"{file.name}: fix and run again:", *mistakes])) from error
     if mistakes := [f"  {mistake}" for mistake in _mistakes(setups)]:
-        raise SetupsError("\n".join([f"{file.name}: fix and run again:", *mistakes]))
+        raise MistakesError("\n".join([f"{file.name}: fix and run again:", *mistakes]))
     return setups
 
 

@@ -1,10 +1,10 @@
 -- Every vintage of every trader group's positions, with the span of time in which it was what was known. A report
 -- is known from its release, never from its as-of day, unless an earlier fetch that asked for it was made after that and
--- had no such row: then from its recording. A changed row is known from its recording. The TFF report
+-- had no such row, or failed: then from its recording. A changed row is known from its recording. The TFF report
 -- began on 2010-07-22 with four years of history: none of it was known before. The multiplier is read from each
 -- row's own contract_units: ICE halved its Russell contract, the CFTC rescaled its consolidated rows.
 with looks as (
-    -- The days that each fetch of a report type could have shown.
+    -- The days that each fetch of a report type could have shown, or would have where it failed.
     select distinct i.report_type, f.fetched_at, f.shows_from, f.shows_until
     from raw.fetch_log as f
     inner join (select distinct report_type, split_part(source, '/', -1) as item from raw.cot_reports) as i using (item)

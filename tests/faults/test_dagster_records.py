@@ -116,20 +116,39 @@ def test_a_replay_is_none_either_where_a_user_named_the_home(
     assert last_lake(settings) == str(settings.lake / "sample")
 
 
+def test_each_source_has_its_own_in_a_home_that_a_user_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "home"
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    sample, live = (Settings(lake=tmp_path, source=source) for source in ("sample", "live"))
+    refresh(sample)
+    assert last_lake(live) is None
+    assert last_lake(sample) == str(tmp_path / "sample")
+    assert {entry.name for entry in home.iterdir()} == {"live", "sample"}
+
+
 def test_a_users_dagster_yaml_holds_and_is_not_written_to(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("DAGSTER_HOME", str(home))
-    for text, most in (("concurrency:\n  runs:\n    max_concurrent_runs: 7\n", 7), (None, 1)):
-        if text:
-            (home / "dagster.yaml").write_text(text)
+    file, of_source = home / "dagster.yaml", home / "sample" / "dagster.yaml"
+    text = "concurrency:\n  runs:\n    max_concurrent_runs: {}\n"
+
+    def most_at_once() -> int:
         refresh(settings)
         with open_instance(settings) as instance:
-            assert instance.get_concurrency_config().run_queue_config.max_concurrent_runs == most  # type: ignore[union-attr]
-        assert (home / "dagster.yaml").read_text() == text if text else not (home / "dagster.yaml").exists()
-        (home / "dagster.yaml").unlink(missing_ok=True)
+            queue = instance.get_concurrency_config().run_queue_config
+        assert queue is not None
+        return queue.max_concurrent_runs
+
+    assert most_at_once() == 1
+    assert not file.exists()
+    file.write_text(text.format(7))
+    assert most_at_once() == 7
+    of_source.write_text(text.format(5))
+    assert most_at_once() == 5, "the nearer one"
+    assert (file.read_text(), of_source.read_text()) == (text.format(7), text.format(5))
 
 
 # Damage
@@ -346,7 +365,8 @@ def ended(folder: Path) -> "subprocess.CompletedProcess[str]":
 
 def test_records_that_another_process_has_locked_are_one_line(tmp_path: Path) -> None:
     lake = tmp_path / "lake"
-    assert ended(lake).returncode == 0
+    with open_instance(Settings(lake=lake)):
+        pass
     locked = [sqlite3.connect(file) for file in sorted((lake / "sample" / ".dagster").rglob("*.db"))]
     assert locked
     try:

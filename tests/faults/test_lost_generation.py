@@ -1,9 +1,15 @@
-"""A table of the published generation is gone from the disk: the next run makes it anew from raw and misses no row."""
+"""Files of the published generation are gone or damaged: the next run makes their tables anew from raw, misses no row
+and asks for no restatement; doctor names the files.
+"""
 
 import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Final
 
+import polars as pl
 import pytest
 
 from r2k_pipeline.settings import Settings
@@ -11,21 +17,98 @@ from tests.lived.life import Clock, Life, markets_of, new_york
 from tests.lived.refresh import build, fetch
 from tests.lived.told import copy_of_raw, differences, published_tables
 from tests.lived.vendor import Desk, Truth, Vendor
+from tests.pipeline.command_line import r2k
+
+DAYS: Final = ("2025-05-29", "2025-05-30")
+"""The first year of a part (PART_YEARS): the run of the second day writes no row of the part before."""
 
 
-@pytest.mark.parametrize("table", ["levels", "swing_pivots"])
-def test_rows_told_that_are_gone_are_made_anew(tmp_path: Path, table: str) -> None:
-    markets, clock = markets_of("RUT"), Clock(new_york("2024-05-30"))
-    desk = Desk(Vendor(Truth.of_sample(markets, date(2022, 1, 3), date(2024, 6, 3)), ()), clock)
-    life = Life(Settings(source="live", lake=tmp_path / "life"), markets, clock, desk=(desk, desk))
-    for day in ("2024-05-30", "2024-05-31"):
-        clock.moment = new_york(day)
-        fetch(life.run())
-        assert build(life.run()) == []
-        features = life.lake.published / "features"
-        if day == "2024-05-30":
-            for part in features.glob(f"{table}*"):
-                shutil.rmtree(part) if part.is_dir() else part.unlink()
-    rebuilt = copy_of_raw(life.lake, tmp_path / "rebuilt")
+def _live(folder: Path, day: str) -> Life:
+    """A life of which `day` was fetched."""
+    markets, clock = markets_of("RUT"), Clock(new_york(day))
+    desk = Desk(Vendor(Truth.of_sample(markets, date(2023, 6, 1), date(2025, 6, 3)), ()), clock)
+    life = Life(Settings(source="live", lake=folder), markets, clock, desk=(desk, desk))
+    fetch(life.run())
+    return life
+
+
+@pytest.fixture(scope="module")
+def first_day(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake that was published on the first day."""
+    folder = tmp_path_factory.mktemp("first") / "lake"
+    assert build(_live(folder, DAYS[0]).run()) == []
+    return folder
+
+
+@pytest.fixture(scope="module")
+def second_day(first_day: Path, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, pl.DataFrame]:
+    """What the second day publishes where nothing goes on from the first."""
+    folder = tmp_path_factory.mktemp("second")
+    life = _live(shutil.copytree(first_day, folder / "lake", symlinks=True), DAYS[1])
+    rebuilt = copy_of_raw(life.lake, folder / "rebuilt")
     assert build(life.run(rebuilt)) == []
-    assert not differences(published_tables(life.lake), published_tables(rebuilt))
+    return published_tables(rebuilt)
+
+
+def is_gone(table: Path) -> None:
+    table.unlink()
+
+
+def first_part_is_gone(table: Path) -> None:
+    (table / "2020.parquet").unlink()
+
+
+def a_bit_has_flipped(table: Path) -> None:
+    part = table / "2020.parquet"
+    body = bytearray(part.read_bytes())
+    body[len(body) // 3] ^= 1
+    part.unlink()  # the lake's own table is the same file
+    part.write_bytes(body)
+
+
+LOST: Final = [
+    ("features/swing_pivots.parquet", is_gone),
+    ("marts/positioning_vs_technicals.parquet", is_gone),
+    ("features/levels", first_part_is_gone),
+    ("features/levels", a_bit_has_flipped),
+]
+
+
+@pytest.mark.parametrize(("table", "happens"), LOST)
+def test_rows_told_that_are_gone_are_made_anew(
+    first_day: Path,
+    second_day: Mapping[str, pl.DataFrame],
+    tmp_path: Path,
+    table: str,
+    happens: Callable[[Path], None],
+) -> None:
+    life = _live(shutil.copytree(first_day, tmp_path / "lake", symlinks=True), DAYS[1])
+    happens(life.lake.published / table)
+    assert build(life.run()) == []
+    assert not differences(published_tables(life.lake), second_day)
+
+
+@pytest.mark.parametrize(("table", "happens"), LOST)
+def test_doctor_names_the_file(first_day: Path, tmp_path: Path, table: str, happens: Callable[[Path], None]) -> None:
+    folder = shutil.copytree(first_day, tmp_path / "lake", symlinks=True)
+    happens(folder / "live" / "published" / table)
+    (line,) = (
+        line
+        for line in r2k(tmp_path, "doctor", "--source", "live", "--lake", folder).stdout.splitlines()
+        if line.startswith("FAIL  tables")
+    )
+    file = table if table.endswith(".parquet") else f"{table}/2020.parquet"
+    assert f"{file}: its content is" in line if happens is a_bit_has_flipped else f"{file}: it is gone" in line
+    assert line.endswith("; next: r2k run, which publishes anew")
+
+
+def test_what_was_told_is_compared_with_although_a_table_of_it_is_gone(first_day: Path, tmp_path: Path) -> None:
+    life = _live(shutil.copytree(first_day, tmp_path / "lake", symlinks=True), DAYS[1])
+    first_part_is_gone(life.lake.published / "features/levels")
+    other = replace(life, settings=life.settings.model_copy(update={"profile_since": (date(2025, 2, 3),)}))
+    assert any("restatement: " in said for said in build(other.run()))
+    (life.lake.published / "warehouse.duckdb").unlink()
+    is_gone(life.lake.published / "features/swing_pivots.parquet")
+    (said,) = build(life.run())
+    assert "warehouse.duckdb: it is gone" in said
+    assert "next: restore it, or take" in said

@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 
 from r2k_pipeline.contracts.marts import PositioningVsTechnicals
+from r2k_pipeline.generations import take_over
 from r2k_pipeline.quoting import parquet
 from r2k_pipeline.sql_models import SqlModel, run_model
-from r2k_pipeline.warehouse import differing_tables
 from tests.pipeline.command_line import r2k
 from tests.unit.boxed import boxed
 from tests.unit.published import mart_row, publish
@@ -36,7 +36,7 @@ def test_sql_reads_the_file_that_is_named_and_no_column_of_its_path(folders: tup
     assert rows.rows() == [(odd.name,)]
 
 
-def test_a_lake_there_is_published_compared_and_read(folders: tuple[Path, Path]) -> None:
+def test_a_lake_there_is_published_restored_and_read(folders: tuple[Path, Path]) -> None:
     odd, neighbour = folders
     if {"?", "\\"} & {*odd.name}:
         result = r2k(odd, "status", "--lake", odd)
@@ -47,8 +47,10 @@ def test_a_lake_there_is_published_compared_and_read(folders: tuple[Path, Path])
     lake = publish(odd, [mart_row("RUT", "2025-03-13", close=2.0)])
     result = r2k(odd, "sql", "--lake", odd, "--format", "csv", "select close from latest()")
     assert (result.exit_code, result.stdout_bytes) == (0, b"close\r\n2.0\r\n")
-    files = {PositioningVsTechnicals: lake.files(PositioningVsTechnicals.dotted())}
-    assert differing_tables(lake.warehouse, files, "256MB") == []
+    (lake.published / "marts" / "positioning_vs_technicals.parquet").unlink()
+    take_over(lake)
+    (file,) = lake.published_files("marts.positioning_vs_technicals")
+    assert pl.read_parquet(file.read_bytes())["close"].to_list() == [2.0]
 
 
 def test_claims_read_their_own_tables(folders: tuple[Path, Path]) -> None:

@@ -1,4 +1,4 @@
-"""Builds every derived table of a lake without Dagster, and cuts tables to what was known at a moment."""
+"""Builds and publishes every derived table of a lake without Dagster, and cuts tables to what was known at a moment."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -7,9 +7,16 @@ from pathlib import Path
 import polars as pl
 
 from r2k_pipeline import build
+from r2k_pipeline.contracts.clock import standing_at, told_by
+from r2k_pipeline.contracts.meta import Generation
+from r2k_pipeline.contracts.table import PUBLISHED_LAYERS
+from r2k_pipeline.generations import publish_generation
 from r2k_pipeline.run import Run
 from r2k_pipeline.settings import Settings
+from r2k_pipeline.shipped import shipped
+from r2k_pipeline.sql_models import read_macros
 from r2k_pipeline.tables import TABLES
+from tests.sql.rows import rows_of
 
 FEATURES = (
     "features.daily_indicators",
@@ -21,14 +28,8 @@ FEATURES = (
     "features.level_evidence",
     "features.levels",
 )
-KNOWN_LATER = {
-    "superseded_at": ("superseded_at",),
-    "withdrawn_at": ("withdrawn_at", "withdrawn_date"),
-    "volume_known_at": ("volume_known_at", "volume", "volume_symbol"),
-}
-"""Columns that become known later than their row, by the column that says when."""
 STANDING = ("staging.daily_prices", "staging.cot_positions", "marts.weekly_positioning")
-"""Tables of what stands: a row that was revised later is not there any more, the others must not change."""
+"""Tables of what stands of their vintages."""
 SUMMARIES = ("features.level_outcomes", "marts.setup_outcomes")
 """Tables that sum up all that was known at `as_of`: a row has no moment of its own."""
 HISTORIES = ("staging.price_vintages", "staging.cot_position_vintages", "staging.price_action_vintages",
@@ -50,12 +51,24 @@ def build_tables(run: Run) -> dict[str, pl.DataFrame]:
     return {outcome.table.dotted(): run.lake.read(outcome.table) for outcome in outcomes}
 
 
+def publish_as_built(run: Run) -> None:
+    """Publish the tables of the run's lake as they are: no gate, no checks; one that was not built is empty."""
+    generation = {"generation_id": "0" * 16, "published_at": run.as_of, "as_of": run.as_of, "source": "generated"}
+    run.lake.write(Generation, rows_of(Generation, [generation]))
+    tables = [table for table in TABLES.values() if table.layer in PUBLISHED_LAYERS]
+    for table in tables:
+        if not run.lake.files(table.dotted()):
+            run.lake.write(table, table.create_empty())
+    files = {table: run.lake.files(table.dotted()) for table in tables}
+    macros = read_macros(shipped("sql/macros"), [table.dotted() for table in tables])
+    publish_generation(run.lake, files, macros, run.settings.memory_limit, "generated")
+
+
 def known_by(tables: dict[str, pl.DataFrame], name: str, moment: datetime) -> pl.DataFrame:
-    """The rows of one table known at or before `moment`, as they looked then, sorted by every column."""
-    rows = tables[name].filter(pl.col("known_at") <= moment)
-    for at, names in KNOWN_LATER.items():
-        if at in rows.columns:
-            dated = [column for column in names if column in rows.columns]
-            later = [pl.when(pl.col(at) <= moment).then(column).alias(column) for column in dated]
-            rows = rows.with_columns(later)
+    """What one table told by `moment` or, of what stands, what stood of its vintages then; sorted by every column."""
+    table = TABLES[name]
+    if table.stands_of:
+        rows = standing_at(TABLES[table.stands_of], tables[table.stands_of], moment).select(table.column_names())
+    else:
+        rows = told_by(table, tables[name], moment)
     return rows.sort(rows.columns)

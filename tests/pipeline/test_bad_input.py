@@ -99,7 +99,7 @@ def broken(
 
 def test_dagster_shows_a_run_in_which_something_required_failed_as_failed(broken: Published) -> None:
     """Red, with what failed by name in its last step; the warehouse was published before."""
-    with mock.patch.dict(os.environ, DAGSTER_HOME=str(broken.home)), dg.DagsterInstance.get() as instance:
+    with mock.patch.dict(os.environ, DAGSTER_HOME=str(broken.home / "files")), dg.DagsterInstance.get() as instance:
         (run,) = instance.get_runs(dg.RunsFilter(tags={LAKE: str(broken.lake.root)}))
         events = [entry.dagster_event for entry in instance.all_logs(run.run_id) if entry.dagster_event]
     assert run.status is dg.DagsterRunStatus.FAILURE

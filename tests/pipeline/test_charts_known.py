@@ -3,6 +3,7 @@
 import base64
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -13,8 +14,9 @@ from r2k_pipeline.report.charts.figure import VEGA_LITE
 from r2k_pipeline.report.charts.figures import Figures
 from r2k_pipeline.report.charts.known_rows import SESSIONS, read_known, read_moments
 from r2k_pipeline.report.charts.theme import DARK
+from r2k_pipeline.report.site.drawn import Drawn
 from r2k_pipeline.report.site.pictures import picture_of
-from r2k_pipeline.warehouse import open_warehouse
+from r2k_pipeline.snapshot import reading
 from tests.lakes import Published
 from tests.snapshots import read_figures
 
@@ -62,10 +64,11 @@ def test_figures_are_small(newest: Figures) -> None:
         assert len(png) < LIMIT, figure.name
 
 
-def test_thumbnails_fit_the_event_log(newest: Figures) -> None:
+def test_thumbnails_fit_the_event_log(newest: Figures, tmp_path: Path) -> None:
+    nothing = Drawn(tmp_path)
     for figure in (*newest.reviews, newest.cross_market, newest.outcomes):
         assert figure is not None
-        encoded = thumbnail_of(picture_of(figure)).removeprefix("data:image/png;base64,")
+        encoded = thumbnail_of(picture_of(figure, nothing)).removeprefix("data:image/png;base64,")
         assert 10_000 < len(base64.b64decode(encoded)) <= THUMBNAIL_BYTES, figure.name
 
 
@@ -120,9 +123,9 @@ def test_nothing_is_drawn_before_it_was_known(sample: Published, as_of: str) -> 
 @pytest.mark.parametrize("market", ["RUT", "SPX"])
 def test_bins_are_those_of_the_published_profile(sample: Published, market: str, as_of: str | None) -> None:
     moment = None if as_of is None else datetime.fromisoformat(as_of)
-    with open_warehouse(sample.lake.warehouse) as connection:
-        (asked,) = (one for one in read_moments(connection, moment) if one.market == market)
-        known = read_known(connection, asked)
+    with reading(sample.lake, moment) as snapshot:
+        (asked,) = (one for one in read_moments(snapshot) if one.market == market)
+        known = read_known(snapshot, asked)
     (profile,) = known.profile.to_dicts()
     fullest = known.bins.sort("volume").tail(1)
     assert (fullest["bin_low"] + fullest["bin_high"]).item() / 2 == pytest.approx(profile["poc"], rel=1e-9)

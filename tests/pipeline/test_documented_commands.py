@@ -9,6 +9,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,7 +121,8 @@ def test_the_documents_have_commands_and_every_language_is_known() -> None:
     assert len(COMMANDS) > 15
     assert len(RUN_HERE) > 10
     assert QUERIES
-    strange = {str(block): block.language for block in BLOCKS if block.language not in {*SHELLS, *READ, "sql"}}
+    tried = {*SHELLS, *READ, "sql", "python"}
+    strange = {str(block): block.language for block in BLOCKS if block.language not in tried}
     assert not strange, f"nothing runs these: {strange}"
 
 
@@ -142,6 +144,16 @@ def test_a_command_of_the_documents_works(command: Command, shell: Callable[[Com
         return
     assert answer.exit_code == 0, answer.output
     assert answer.stdout.strip() or "--output" in command.text, f"answered with nothing: {answer.output}"
+
+
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block.language == "python"], ids=str)
+def test_python_of_the_documents_works(block: Block, sample: Published, tmp_path: Path, home: Path) -> None:
+    shutil.copytree(sample.folder, tmp_path / "lakes", symlinks=True)
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("R2K_")}
+    environment = {**clean, "R2K_LAKE": str(tmp_path / "lakes"), "DAGSTER_HOME": str(home), "PYTHONPATH": str(PROJECT)}
+    command = [sys.executable, "-c", block.text]
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("block", QUERIES, ids=str)

@@ -42,7 +42,7 @@ MOST_AT_ONCE = range(1, 4)
 def events(sample: Published) -> list[dg.DagsterEvent]:
     """What Dagster recorded of the sample's run, from its own storage."""
     assert sample.result.exit_code == 0, sample.result.output
-    with mock.patch.dict(os.environ, DAGSTER_HOME=str(sample.home)), dg.DagsterInstance.get() as instance:
+    with mock.patch.dict(os.environ, DAGSTER_HOME=str(sample.home / "sample")), dg.DagsterInstance.get() as instance:
         first = instance.get_runs(ascending=True, limit=1)[0]
         return [entry.dagster_event for entry in instance.all_logs(first.run_id) if entry.dagster_event]
 

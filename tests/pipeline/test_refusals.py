@@ -95,7 +95,7 @@ def test_a_second_run_is_told_who_holds_the_lake(sample: Published, home: Path, 
 def in_progress(home: Path) -> list[dg.DagsterRun]:
     """Runs that Dagster takes to be going on."""
     statuses = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING]
-    with mock.patch.dict(os.environ, DAGSTER_HOME=str(home)), dg.DagsterInstance.get() as instance:
+    with mock.patch.dict(os.environ, DAGSTER_HOME=str(home / "sample")), dg.DagsterInstance.get() as instance:
         return list(instance.get_runs(dg.RunsFilter(statuses=statuses)))
 
 

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 
 from r2k_pipeline.claims.box import Box, BoxError
 from r2k_pipeline.claims.known import READABLE
-from r2k_pipeline.claims.note import SHIPPED, NoteError, read_note
+from r2k_pipeline.claims.note import SHIPPED, read_note
 from r2k_pipeline.claims.verdicts import Verdict, judge, judge_notes
 from r2k_pipeline.contracts.marts import Markets, PositioningVintages, Sessions
 from r2k_pipeline.contracts.prices import MarketBars, PriceVintages
+from r2k_pipeline.errors import MistakesError
 from r2k_pipeline.tables import TABLES
 from r2k_pipeline.tables.claims import Claims, claims
 from r2k_pipeline.tables.cot_releases import CotReleases
@@ -542,10 +543,10 @@ def test_ids_and_alternatives_are_given_once(tmp_path: Path) -> None:
 def test_what_is_no_note_says_so(tmp_path: Path, body: bytes, reason: str) -> None:
     file = tmp_path / "note.toml"
     file.write_bytes(body)
-    with pytest.raises(NoteError, match=reason) as error:
+    with pytest.raises(MistakesError, match=reason) as error:
         read_note(file)
     assert str(error.value).startswith(f"{file}: ")
-    with pytest.raises(NoteError, match=r"cannot be read: Is a directory; next: .*docs/claims\.md"):
+    with pytest.raises(MistakesError, match=r"cannot be read: Is a directory; next: .*docs/claims\.md"):
         read_note(tmp_path)
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from r2k_pipeline.claims.bounds import GRACE_SECONDS
 from r2k_pipeline.claims.box import Box, BoxError
+from r2k_pipeline.claims.process import GRACE_SECONDS
 from r2k_pipeline.claims.worker import PROCESS_BYTES
 from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.errors import LakeError

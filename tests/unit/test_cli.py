@@ -446,16 +446,23 @@ def test_doctor_counts_a_raw_file_that_is_gone(tmp_path: Path) -> None:
     assert f"{file}: it is gone; next: restore this file from backup" in result.stdout
 
 
-def test_doctor_sees_a_published_table_that_no_longer_is_what_was_published(tmp_path: Path) -> None:
+def test_doctor_sees_that_a_published_file_was_changed_and_that_it_is_right_again(tmp_path: Path) -> None:
     lake = publish(tmp_path, [mart_row("RUT", "2025-03-13", close=2000.0)])
     (file,) = lake.published_files("marts.positioning_vs_technicals")
-    sound = pl.read_parquet(file)
-    sound.with_columns(close=2000.0000000000005).write_parquet(file)
+    body = file.read_bytes()
+    pl.read_parquet(file).with_columns(close=2000.0000000000005).write_parquet(file)
+    (file.parent / "brought.parquet").write_bytes(body)
     result = r2k(tmp_path, "doctor", "--lake", tmp_path)
     assert result.exit_code == 1
-    assert "marts.positioning_vs_technicals: other rows than were published; next: r2k run" in result.stdout
-    sound.write_parquet(file)
+    assert f"{file}: its content is not what was published; next: r2k run" in result.stdout
+    assert f"{file.parent / 'brought.parquet'}: it was not published; next: r2k run" in result.stdout
+    (file.parent / "brought.parquet").unlink()
+    file.write_bytes(body)
     assert r2k(tmp_path, "doctor", "--lake", tmp_path).exit_code == 0
+    (lake.published / "SHA256SUMS").unlink()
+    result = r2k(tmp_path, "doctor", "--lake", tmp_path)
+    assert result.exit_code == 0
+    assert "no SHA256SUMS: of an earlier version, or taken away; `r2k run` writes one" in result.stdout
 
 
 def test_a_market_may_be_named_in_small_letters_and_a_moment_by_its_day(ask: Ask) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from r2k_pipeline.errors import MistakesError
 from r2k_pipeline.log.acceptance import accept_held
 from r2k_pipeline.log.ingest import Intake
-from r2k_pipeline.sources.corrections import SHIPPED, CorrectionsError, read_corrections
+from r2k_pipeline.sources.corrections import SHIPPED, read_corrections
 from r2k_pipeline.sources.files import FilePrices, FileReports
 from tests.raw_story import Story, at, bars_of, days_of
 
@@ -176,7 +177,7 @@ def test_an_entry_for_a_symbol_that_failed_to_load_is_no_mistake(story: Story) -
 def test_mistakes_are_named_with_file_entry_and_what_is_allowed(tmp_path: Path, text: str, said: str) -> None:
     own = tmp_path / "mine.toml"
     own.write_text(text)
-    with pytest.raises(CorrectionsError, match=rf"(?s)mine\.toml.*{said}"):
+    with pytest.raises(MistakesError, match=rf"(?s)mine\.toml.*{said}"):
         read_corrections(own)
 
 
@@ -187,7 +188,7 @@ def test_the_shipped_file_has_no_entries_but_an_example_that_is_sound(tmp_path: 
     own.write_text("[[bar]]" + example.replace("\n# ", "\n"))
     (entry,) = read_corrections(own)
     assert str(entry) == "^RUT 2025-09-08 close"
-    with pytest.raises(CorrectionsError, match="set R2K_CORRECTIONS"):
+    with pytest.raises(MistakesError, match="set R2K_CORRECTIONS"):
         read_corrections(tmp_path / "none.toml")
 
 
@@ -207,5 +208,5 @@ def test_the_bad_bar_of_2024_07_19(story: Story, real: Path) -> None:
 
 
 def test_a_folder_is_no_corrections_file(tmp_path: Path) -> None:
-    with pytest.raises(CorrectionsError, match="unreadable: Is a directory; set R2K_CORRECTIONS"):
+    with pytest.raises(MistakesError, match="unreadable: Is a directory; set R2K_CORRECTIONS"):
         read_corrections(tmp_path)

@@ -3,13 +3,16 @@
 from datetime import date
 from pathlib import Path
 
+import polars as pl
 import pytest
 
+from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.log.recording import Attempt
 from r2k_pipeline.log.shown import with_days_of_reports
 from r2k_pipeline.sources.sample_cot_files import build_sample_cot
 from tests.raw_story import Story, lines_of
 
+NOTHING = CotReports.create_empty()
 YEAR = "fut_fin_txt_2024.zip"
 NAMED = {
     YEAR: (date(2024, 1, 1), date(2024, 12, 31)),
@@ -23,13 +26,32 @@ NAMED = {
 @pytest.mark.parametrize(("name", "days"), NAMED.items(), ids=NAMED)
 @pytest.mark.parametrize("status", ["ok", "absent"])
 def test_an_archive_shows_the_years_of_its_name_there_or_not_yet(name: str, days: object, status: str) -> None:
-    (attempt,) = with_days_of_reports([Attempt(name, status)], [], asks_vendor=True)
+    (attempt,) = with_days_of_reports([Attempt(name, status)], [], NOTHING, asks_vendor=True)
     assert attempt.shows == days
 
 
-def test_a_failed_attempt_and_a_file_show_nothing() -> None:
-    assert with_days_of_reports([Attempt(YEAR, "failed")], [], asks_vendor=True)[0].shows is None
-    assert with_days_of_reports([Attempt(YEAR)], [], asks_vendor=False)[0].shows is None
+@pytest.mark.parametrize(
+    ("name", "last", "days"),
+    [
+        (YEAR, "2024-05-21", (date(2024, 5, 22), date(2024, 12, 31))),
+        (YEAR, "2023-12-26", (date(2024, 1, 1), date(2024, 12, 31))),
+        (YEAR, "2025-01-07", None),
+        ("fin_fut_txt_2006_2016.zip", "2015-05-19", None),
+        ("FinFutWk.txt", "2024-05-21", None),
+    ],
+)
+def test_an_archive_that_failed_was_awaited_for_what_comes_after_the_last_report_in_hand(
+    name: str, last: str, days: object
+) -> None:
+    brought = f"https://www.cftc.gov/files/dea/history/fut_fin_txt_{last[:4]}.zip"
+    log = pl.DataFrame({"source": [brought], "report_date": [date.fromisoformat(last)]})
+    (attempt,) = with_days_of_reports([Attempt(name, "failed")], [], log, asks_vendor=True)
+    assert attempt.shows == days
+
+
+def test_a_first_attempt_that_failed_and_a_file_show_nothing() -> None:
+    assert with_days_of_reports([Attempt(YEAR, "failed")], [], NOTHING, asks_vendor=True)[0].shows is None
+    assert with_days_of_reports([Attempt(YEAR)], [], NOTHING, asks_vendor=False)[0].shows is None
 
 
 @pytest.mark.parametrize("asks_vendor", [True, False])

@@ -18,7 +18,7 @@ def recorded() -> None:
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
+    return tmp_path / "home" / "sample"
 
 
 def test_the_ui_sees_every_event_while_the_run_still_holds_its_files(tmp_path: Path, home: Path) -> None:

@@ -19,6 +19,7 @@ from r2k_pipeline.log.acceptance import accept_restatement
 from r2k_pipeline.markets import Market
 from r2k_pipeline.publication import PUBLISHED, publish
 from r2k_pipeline.restatement import read_restatement
+from r2k_pipeline.sums import SUMS
 from r2k_pipeline.tables.reference import Sessions
 from r2k_pipeline.warehouse import open_warehouse
 from tests.raw_story import RUT, Story, bars_of, built, days_of, sessions
@@ -118,6 +119,7 @@ def as_by_other_code(story: Story) -> None:
     """Make the published generation one that another program made: its first close is another."""
     last = last_generation(story.lake)
     assert last is not None
+    (last.folder / SUMS).unlink()
     bars, row = *last.files(MarketBars), *last.files(Generation)
     frame = pl.read_parquet(bars)
     first = pl.int_range(pl.len()) == 0
@@ -146,6 +148,7 @@ def test_what_nothing_explains_is_said_to_be_unknown(story: Story) -> None:
 
 
 def test_a_new_column_alone_is_no_restatement(story: Story) -> None:
+    (story.lake.published / SUMS).unlink()
     (file,) = story.lake.published_files("staging.market_bars")
     frame = pl.read_parquet(file).drop("volume_symbol")
     file.unlink()
@@ -154,6 +157,7 @@ def test_a_new_column_alone_is_no_restatement(story: Story) -> None:
 
 
 def test_rows_of_a_generation_that_lacks_a_key_column_are_compared_whole(story: Story) -> None:
+    (story.lake.published / SUMS).unlink()
     (file,) = story.lake.published_files("staging.market_bars")
     first = pl.int_range(pl.len()) == 0
     frame = pl.read_parquet(file).with_columns(low=pl.when(first).then(pl.col("low") - 0.5).otherwise("low"))

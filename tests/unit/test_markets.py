@@ -6,7 +6,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from r2k_pipeline.markets import MarketsError, read_markets
+from r2k_pipeline.errors import MistakesError
+from r2k_pipeline.markets import read_markets
 from r2k_pipeline.sources.sessions import build_sessions
 
 OWN = """
@@ -99,14 +100,14 @@ def test_own_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
 def test_a_mistake_names_file_key_and_what_is_allowed(tmp_path: Path, right: str, wrong: str, said: list[str]) -> None:
     assert right in OWN
     file = own(tmp_path, OWN.replace(right, wrong, 1))
-    with pytest.raises(MarketsError) as caught:
+    with pytest.raises(MistakesError) as caught:
         read_markets(file)
     for part in [str(file), *said]:
         assert part in str(caught.value)
 
 
 def test_every_mistake_is_said_at_once(tmp_path: Path) -> None:
-    with pytest.raises(MarketsError) as caught:
+    with pytest.raises(MistakesError) as caught:
         read_markets(own(tmp_path, OWN.replace("multiplier = 10", "multiplier = -1").replace("^SOX", "s o x")))
     assert "[SOX] multiplier" in str(caught.value)
     assert "[SOX] index" in str(caught.value)
@@ -114,7 +115,7 @@ def test_every_mistake_is_said_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["absent.toml", "."])
 def test_a_file_that_cannot_be_read_names_the_setting(tmp_path: Path, name: str) -> None:
-    with pytest.raises(MarketsError, match=r"R2K_MARKETS") as caught:
+    with pytest.raises(MistakesError, match=r"R2K_MARKETS") as caught:
         read_markets(tmp_path / name)
     assert str(tmp_path) in str(caught.value)
 
@@ -137,7 +138,7 @@ def test_a_calendar_that_is_known_for_fewer_years_starts_later() -> None:
 def test_a_symbol_of_two_markets_has_one_calendar(tmp_path: Path) -> None:
     own = tmp_path / "own.toml"
     own.write_text('[OWN]\nname = "Own"\nindex = "OWN"\ncontext = ["^GSPC"]\ncalendar = "XHKG"\nmultiplier = 50\n')
-    with pytest.raises(MarketsError, match=r"\[OWN\] calendar = 'XHKG': symbol \^GSPC trades on 'XNYS' in \[SPX\]"):
+    with pytest.raises(MistakesError, match=r"\[OWN\] calendar = 'XHKG': symbol \^GSPC trades on 'XNYS' in \[SPX\]"):
         read_markets(own)
     own.write_text(own.read_text().replace("XHKG", "XNYS"))
     assert [market.market for market in read_markets(own)][-1] == "OWN"

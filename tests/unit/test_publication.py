@@ -86,3 +86,9 @@ def test_a_changed_bar_is_news(story: Story) -> None:
 def test_another_setting_is_news(story: Story) -> None:
     settings = story.settings.model_copy(update={"profile_since": (DAYS[0],)})
     assert live(replace(story, settings=settings), "2024-01-05T13:30").is_new
+
+
+def test_a_generation_that_is_damaged_is_published_anew(story: Story) -> None:
+    file = story.lake.warehouse.resolve()
+    file.write_bytes(file.read_bytes()[:-1])
+    assert live(story, "2024-01-05T13:30").is_new

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
-from pydantic_settings import SettingsError
 
+from r2k_pipeline.errors import SettingsError
 from r2k_pipeline.settings import Settings, read_settings, why_this_lake
 from tests.documents import PROJECT
 

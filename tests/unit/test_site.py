@@ -14,6 +14,7 @@ import pytest
 
 from r2k_pipeline.contracts.marts import Markets, PositioningVintages
 from r2k_pipeline.contracts.meta import Quarantine
+from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.errors import LakeError
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.report.brief_statements import DECIMALS, PERCENT
@@ -206,6 +207,38 @@ def test_every_page_says_what_should_be_known_and_is_not_here(tmp_path: Path) ->
         assert f"Missing: the reports of RUT (tff_futures) end at 2025-03-04: {due}." in page.text
     past = write(tmp_path, source="files", as_of="2025-03-13T21:00+00:00")
     assert "Missing:" not in Pages(past.folder).pages["index.html"].text
+
+
+def test_only_figures_whose_data_changed_are_drawn_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A file of the site that is not as it was drawn is drawn again, too."""
+
+    def drawn() -> list[str]:
+        caplog.clear()
+        with caplog.at_level("INFO", logger="r2k.progress"):
+            write(tmp_path)
+        return [message.partition(",")[0] for message in caplog.messages]
+
+    listed = [
+        {"market": "RUT", "name": "Russell 2000", "index_symbol": "^RUT", "calendar": "XNYS"},
+        {"market": "SPX", "name": "S&P 500", "index_symbol": "^GSPC", "calendar": "XNYS"},
+    ]
+    bar = {"open": 1990.0, "high": 2010.0, "low": 1980.0}
+
+    def show(rut: list[dict[str, object]]) -> None:
+        rows = [*rut, *week("SPX")]
+        publish(tmp_path, rows, more={Markets: listed, MarketBars: [{**row, **bar} for row in rows]})
+
+    show(week())
+    assert {"drawing RUT weekly review", "drawing SPX weekly review"} <= set(drawn())
+    before = {file.name: file.read_bytes() for file in (tmp_path / "sample/report/figures").iterdir()}
+    assert drawn() == []
+    assert {file.name: file.read_bytes() for file in (tmp_path / "sample/report/figures").iterdir()} == before
+    (tmp_path / "sample/report/figures/SPX-weekly-review.png").write_bytes(b"damaged")
+    assert drawn() == ["drawing SPX weekly review"]
+    changed = [row | {"close": 2001.5} if row["session_date"] == DAYS[-1] else row for row in week()]
+    show(changed)
+    assert "drawing RUT weekly review" in (again := drawn())
+    assert "drawing SPX weekly review" not in again
 
 
 def test_the_site_is_swapped_in_whole(tmp_path: Path) -> None:

@@ -1,16 +1,18 @@
-"""What a table told by a moment: which column dates its rows, and columns that become known later than their row."""
+"""What a table told by a moment, and what of it stood: what dates its rows, what is known later than they are."""
 
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+import duckdb
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
-from r2k_pipeline.contracts.clock import told_by
+from r2k_pipeline.contracts.clock import as_of_macros, standing_at, told_by
 from r2k_pipeline.contracts.columns import day, instant, number
 from r2k_pipeline.contracts.cot import CotPositionVintages
-from r2k_pipeline.contracts.prices import MarketBars
+from r2k_pipeline.contracts.prices import MarketBars, PriceVintages
 from r2k_pipeline.contracts.table import DATED_LAYERS, Table
 from r2k_pipeline.restatement import compare_told
 from r2k_pipeline.tables import TABLES
@@ -73,6 +75,34 @@ def test_a_volume_is_told_from_when_it_is_known() -> None:
     told = told_by(Settled, rows, MOMENT)
     assert told["volume"].to_list() == [1.0, None]
     assert told["volume_known_at"].null_count() == 1
+
+
+def test_of_what_was_told_stands_what_was_neither_superseded_nor_withdrawn() -> None:
+    """In frames, and in the macros of the table and of the one that has what stands of it."""
+    days = {
+        "2024-12-30": {"superseded_at": "2025-01-03T21:01Z"},
+        "2024-12-31": {"superseded_at": "2025-01-03T21:00Z"},
+        "2025-01-02": {"is_withdrawn": True},
+        "2025-01-03": {"volume": 3.0, "volume_known_at": "2025-01-03T21:00Z"},
+        "2025-01-06": {},
+    }
+    rows = [{"symbol": "IWM", "session_date": day, "known_at": f"{day}T21:00Z", **more} for day, more in days.items()]
+    revised = {"revision": 1, "known_at": "2025-01-03T21:00Z", "volume": 4.0, "volume_known_at": "2025-01-03T21:01Z"}
+    vintages = rows_of(PriceVintages, [*rows, rows[1] | revised | {"superseded_at": None}])
+    stood = standing_at(PriceVintages, vintages, MOMENT).sort("session_date")
+    shown = stood.select(pl.col("session_date").cast(pl.String), "revision", "volume", "superseded_at").rows()
+    assert shown == [("2024-12-30", 0, None, None), ("2024-12-31", 1, None, None), ("2025-01-03", 0, 3.0, None)]
+    assert standing_at(PriceVintages, vintages.lazy(), MOMENT).collect().sort("session_date").equals(stood)
+    with duckdb.connect() as connection:
+        connection.register("vintages", vintages.to_arrow())
+        connection.execute("create schema staging; create table staging.price_vintages as from vintages")
+        for macro in as_of_macros(["staging.price_vintages"]):
+            connection.execute(macro)
+        for name in ("price_vintages", "daily_prices"):
+            asked = connection.sql(f"from {name}_as_of($at) order by session_date", params={"at": MOMENT}).pl()
+            table = TABLES[f"staging.{name}"]
+            assert asked.columns == table.column_names()
+            assert_frame_equal(table.cast(asked), stood.select(asked.columns))
 
 
 def test_a_release_tells_nothing_before_its_report_is_there(tmp_path: Path) -> None:

@@ -4,16 +4,20 @@ Belongs here: names, formats, the renderer's bundle. Not here: what a figure sho
 """
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from importlib.metadata import version
 from typing import Any, Final
 
 from r2k_pipeline.report.charts.figure import Figure
 from r2k_pipeline.report.charts.theme import DARK, LIGHT
+from r2k_pipeline.report.site.drawn import Drawn
 from r2k_pipeline.report.site.tables import slug
 from r2k_pipeline.shipped import shipped
 
+PROGRESS: Final = logging.getLogger("r2k.progress")
+RENDERER: Final = "vl-convert-python"
 ASSETS: Final = shipped("report/site/assets")
 SCALE: Final = 1.0
 """Pixels of a picture to a point: 120 to the inch on paper, and the site of four markets stays well below 3 MB."""
@@ -49,23 +53,28 @@ class Picture:
         return {f"figures/{self.name}.png": self.png, f"figures/{self.name}.js": script.encode()}
 
 
-def picture_of(figure: Figure) -> Picture:
-    """The picture of a figure, light, as it is printed."""
-    return Picture(figure, figure.png(LIGHT, SCALE))
+def picture_of(figure: Figure, drawn: Drawn) -> Picture:
+    """The picture of a figure, light, as it is printed. Drawing takes seconds, so each is said."""
+
+    def draw() -> bytes:
+        PROGRESS.info("drawing %s", figure.title)
+        return figure.png(LIGHT, SCALE)
+
+    source = [figure.spec(), dict(LIGHT.config), SCALE, version(RENDERER)]
+    return Picture(figure, drawn.file(f"figures/{slug(figure.name)}.png", source, draw))
 
 
-def shared_files() -> dict[str, bytes]:
+def shared_files(drawn: Drawn) -> dict[str, bytes]:
     """Style, script, chart themes and the renderer: the same for every page."""
     themes = {theme.name: dict(theme.config) for theme in (LIGHT, DARK)}
     return {
         "assets/site.css": (ASSETS / "site.css").read_bytes(),
         "assets/site.js": (ASSETS / "site.js").read_bytes(),
         "assets/themes.js": f"window.r2kThemes = {_script(themes)};\n".encode(),
-        "assets/vega.js": _renderer(),
+        "assets/vega.js": drawn.file("assets/vega.js", version(RENDERER), _renderer),
     }
 
 
-@cache
 def _renderer() -> bytes:
     """Vega-Lite, Vega and vega-embed in one script, out of the installed vl-convert: no network."""
     import vl_convert  # noqa: PLC0415  (starts an engine)

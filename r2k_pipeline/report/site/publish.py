@@ -3,17 +3,16 @@
 Belongs here: the order of the work and what it came to. Not here: what pages show (pages.py), the swap (swap.py).
 """
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from r2k_pipeline.generations import known_at
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.report.brief import Page, read_brief
-from r2k_pipeline.report.charts.figure import Figure
 from r2k_pipeline.report.charts.figures import read_figures
 from r2k_pipeline.report.site.dictionary_tables import dictionary
+from r2k_pipeline.report.site.drawn import Drawn
 from r2k_pipeline.report.site.edition import Edition, edition_of
 from r2k_pipeline.report.site.market_tables import claims, levels, outcomes, overview, positions
 from r2k_pipeline.report.site.narrative import tell
@@ -23,8 +22,6 @@ from r2k_pipeline.report.site.quality_tables import quality
 from r2k_pipeline.report.site.swap import swap_in
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.snapshot import Snapshot, reading
-
-PROGRESS: Final = logging.getLogger("r2k.progress")
 
 
 @dataclass(frozen=True)
@@ -75,44 +72,38 @@ def publish_site(settings: Settings, market: str | None = None) -> Site:
     Raises LakeError where there is nothing to show or it cannot be written; what was there before stays.
     """
     lake = known_at(settings.lake, settings.source, settings.as_of)
+    folder = Lake.of(settings.lake, settings.source, settings.as_of).report(market)
+    drawn = Drawn(folder)
     with reading(lake, settings.as_of, settings.memory_limit) as snapshot:
-        content = read_content(snapshot, market)
+        content = read_content(snapshot, market, drawn)
     pages = render(content)
-    files = pages | shared_files()
+    files = pages | shared_files(drawn)
     for picture in content.pictures:
         files |= picture.files()
-    folder = Lake.of(settings.lake, settings.source, settings.as_of).report(market)
+    files |= drawn.record()
     swap_in(folder, files)
     size = sum(map(len, files.values()))
     return Site(folder, content.edition, tuple(pages), content.pictures, size, content.notes)
 
 
-def read_content(snapshot: Snapshot, market: str | None) -> Content:
+def read_content(snapshot: Snapshot, market: str | None, drawn: Drawn) -> Content:
     """Everything the pages show. Raises LakeError."""
     edition = edition_of(snapshot)
     brief = read_brief(snapshot, market)
     figures = read_figures(snapshot, None if market is None else [market])
-    pictures = {figure.market: _draw(figure) for figure in figures.reviews}
+    pictures = {figure.market: picture_of(figure, drawn) for figure in figures.reviews}
     return Content(
         edition=edition,
         overview=overview(snapshot, brief.pages),
         markets=tuple(_market_page(snapshot, page, pictures.get(page.market["market"])) for page in brief.pages),
-        cross_market=_draw(figures.cross_market),
+        cross_market=picture_of(figures.cross_market, drawn) if figures.cross_market else None,
         outcomes=outcomes(snapshot, market),
-        outcomes_picture=_draw(figures.outcomes),
+        outcomes_picture=picture_of(figures.outcomes, drawn) if figures.outcomes else None,
         claims=claims(snapshot),
         quality=quality(snapshot),
         dictionary=dictionary(),
         notes=figures.notes,
     )
-
-
-def _draw(figure: Figure | None) -> Picture | None:
-    """Seconds each: said one by one."""
-    if figure is None:
-        return None
-    PROGRESS.info("drawing %s", figure.title)
-    return picture_of(figure)
 
 
 def _market_page(snapshot: Snapshot, page: Page, picture: Picture | None) -> MarketPage:

@@ -1,0 +1,54 @@
+"""Files of a site that cost seconds to draw: one that would come out the same is taken from the site before.
+
+Belongs here: what was drawn from what, and taking it. Not here: drawing (pictures.py), the swap (swap.py).
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from r2k_pipeline.origins import code_digest
+
+NAME: Final = "drawn.json"
+"""In the site: of each drawn file the digest of what it was drawn from, and of its own bytes."""
+
+
+class Drawn:
+    """The drawn files of the site in `before`, and, as they are asked for, those of the site that is made.
+
+    If the record is lost or damaged, or a file is not as it says, the file is drawn anew.
+    """
+
+    def __init__(self, before: Path) -> None:
+        self._before, self._digests = before, _read(before / NAME)
+        self._now: dict[str, tuple[str, str]] = {}
+
+    def file(self, name: str, source: object, draw: Callable[[], bytes]) -> bytes:
+        """The bytes of a file: those from before if they were drawn by this program from an equal `source` (JSON)."""
+        key = _digest(json.dumps([code_digest(), source], sort_keys=True).encode())
+        body = b""
+        if self._digests.get(name, ("", ""))[0] == key:
+            with suppress(OSError):
+                body = (self._before / name).read_bytes()
+        if not body or _digest(body) != self._digests[name][1]:
+            body = draw()
+        self._now[name] = key, _digest(body)
+        return body
+
+    def record(self) -> dict[str, bytes]:
+        """The record of what was asked for, as a file of the site."""
+        return {NAME: json.dumps(self._now, indent=1).encode()}
+
+
+def _read(file: Path) -> dict[str, Any]:
+    with suppress(OSError, ValueError):
+        said = json.loads(file.read_bytes())
+        return said if isinstance(said, dict) else {}
+    return {}
+
+
+def _digest(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()

@@ -1,0 +1,64 @@
+"""The digests of a folder's files, beside them as `sha256sum` writes them: what was lost or changed since shows.
+
+Belongs here: writing them, and what is no longer as they say. Not here: what follows from it (told.py, generations.py,
+report/doctor.py).
+"""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from r2k_pipeline.errors import LakeError
+
+SUMS: Final = "SHA256SUMS"
+"""`sha256sum --check` reads it too."""
+
+
+def write_sums(folder: Path) -> None:
+    """Write the digests of all files below a folder that is being made."""
+    listed = "".join(f"{digest}  {name}\n" for name, digest in _digests(folder).items())
+    (folder / SUMS).write_text(listed, "utf-8")
+
+
+def read_sums(folder: Path) -> dict[str, str] | None:
+    """The digest of each file by its name, as they were written; None of a folder without them.
+
+    A line that is damaged is an entry of no file.
+    """
+    try:
+        lines = (folder / SUMS).read_text("utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return None
+    return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+
+
+def changed_files(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Each file of a folder that is not as its digests say, with what is wrong; none of a folder without them.
+
+    Raises LakeError where one cannot be read.
+    """
+    listed = read_sums(folder)
+    if listed is None:
+        return
+    try:
+        there = _digests(folder)
+    except OSError as error:
+        raise LakeError(f"{error.filename}: cannot be read: {error.strerror}; next: check the disk") from error
+    for name in sorted({*listed, *there}):
+        if name not in there:
+            yield folder / name, "it is gone"
+        elif name not in listed:
+            yield folder / name, "it was not published"
+        elif there[name] != listed[name]:
+            yield folder / name, "its content is not what was published"
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    files = sorted(file for file in folder.rglob("*") if file.is_file() and file != folder / SUMS)
+    return {str(file.relative_to(folder)): _digest(file) for file in files}
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
