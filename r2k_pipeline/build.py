@@ -109,11 +109,13 @@ def build_table(run: Run, derived: DerivedTable) -> Outcome:
     key = key_of(run, derived)
     if record.has(table, key):
         return outcome("unchanged", {})
-    rows, kept = rows_and_kept(run, derived)
-    if (fitting := table.fit(rows)) is None:
-        _, failure = table.filter(rows, cast=True)
-        return outcome("failed", failure.counts(), failure.invalid())
-    run.lake.write(table, fitting, kept)
+    with run.lake.replacing(table) as replaced:
+        for bucket, (rows, kept) in enumerate(rows_and_kept(run, derived)):
+            if (fitting := table.fit(rows)) is None:
+                _, failure = table.filter(rows, cast=True)
+                return outcome("failed", failure.counts(), failure.invalid())
+            replaced.add(fitting, bucket, kept)
+        replaced.finish()
     record.put(table, key)
     return outcome("built", {})
 

@@ -6,7 +6,7 @@ validation (build.py), what forms are (tables/forms.py), the replay (transforms/
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -25,13 +25,13 @@ from r2k_pipeline.sources.sessions import build_sessions
 from r2k_pipeline.sql_models import SqlModel, run_model
 from r2k_pipeline.tables import TABLES
 from r2k_pipeline.tables.builders import Builder, Input
-from r2k_pipeline.tables.forms import BySession, Calendar, Form, Over, Regrown
+from r2k_pipeline.tables.forms import BySession, Calendar, Facts, Form, Over, Regrown
 from r2k_pipeline.tables.registry import DerivedTable
-from r2k_pipeline.told import Growth, grown, told_rows
-from r2k_pipeline.transforms.replay import as_first_known, regrown
+from r2k_pipeline.told import grown, told_rows
+from r2k_pipeline.transforms.replay import KnownBars, as_first_known, regrown
 from r2k_pipeline.transforms.setups import Setups, read_setups
 
-MARKETS_AT_ONCE: Final = range(8, 41)
+MARKETS_AT_ONCE: Final = range(8, 17)
 """Markets of one task where a model runs market by market. A century of the most fits in the memory limit; fewer than
 the least are not worth planning the query anew. DuckDB itself shares out work by row groups, of dozens of markets."""
 
@@ -78,12 +78,18 @@ class Values:
         return tuple(table for _, table in sorted(TABLES.items()) if table.layer in PUBLISHED_LAYERS)
 
 
-def rows_and_kept(run: Run, derived: DerivedTable) -> tuple[pl.DataFrame, list[Path]]:
-    """The rows of a table that are to be written, and the parts of the last generation that stay as they are beside
-    them: of a table that grows only what is new is made."""
+def rows_and_kept(run: Run, derived: DerivedTable) -> Iterator[tuple[pl.DataFrame, list[Path]]]:
+    """The rows of a table that are to be written, and the parts of the last generation that stay as they are beside.
+
+    A table that grows comes bucket by bucket, and only what is new of it is made; any other comes whole.
+    """
     made = derived.made
-    rows = rows_of_model(run, made) if isinstance(made, SqlModel) else _of_builder(run, made)
-    return rows.changed() if isinstance(rows, Growth) else (rows, [])
+    if isinstance(made, Builder) and isinstance(made.replayed, BySession):
+        given = _given_to(run, made)
+        for bucket, bars in enumerate(run.known_by_bucket):
+            yield grown(run.lake, made.table, bucket, made.rows(given, bars), bars)
+    else:
+        yield rows_of_model(run, made) if isinstance(made, SqlModel) else _of_builder(run, made), []
 
 
 def rows_of_model(run: Run, model: SqlModel, at_once: range = MARKETS_AT_ONCE) -> pl.DataFrame:
@@ -117,15 +123,25 @@ def batches(markets: Sequence[str], at_once: range) -> list[Sequence[str]]:
     return [markets[start : start + size] for start in range(0, len(markets), size)]
 
 
-def _of_builder(run: Run, builder: Builder) -> pl.DataFrame | Growth:
+def _given_to(run: Run, builder: Builder) -> dict[str, Any]:
     given = {each.name: _given(run, each) for each in builder.given}
-    given |= {name: getattr(Values(run), name) for name in builder.values}
+    return given | {name: getattr(Values(run), name) for name in builder.values}
+
+
+def _of_builder(run: Run, builder: Builder) -> pl.DataFrame:
+    """All rows of a table that does not grow; of facts also those that the last generation told."""
+    given = _given_to(run, builder)
     if builder.replayed is None:
         return builder.rows(given)
-    bars, table = run.known_bars, builder.table
-    if isinstance(builder.replayed, BySession):
-        return grown(run.lake, table, builder.rows(given, bars), bars.told)
-    return builder.rows(given, bars, None if bars.told is None else told_rows(run.lake, table, bars.told))
+    told = run.known_bars.told
+    before = None if told is None else told_rows(run.lake, builder.table, told)
+    facts = [builder.rows(given, bars, _of_markets(before, bars)) for bars in run.known_by_bucket]
+    key = ["market", builder.replayed.dated] if isinstance(builder.replayed, Facts) else []
+    return facts[0] if len(facts) == 1 else pl.concat(facts).sort(key, maintain_order=True)
+
+
+def _of_markets(rows: pl.DataFrame | None, bars: KnownBars) -> pl.DataFrame | None:
+    return None if rows is None else rows.join(bars.first_known, on="market", how="semi", maintain_order="left")
 
 
 def _given(run: Run, wanted: Input) -> Any:
@@ -137,6 +153,8 @@ def _given(run: Run, wanted: Input) -> Any:
         case Form.FIRST_KNOWN:
             return as_first_known(run.known_bars.vintages)
     assert wanted.table is not None
+    if wanted.form is Form.SCANNED:
+        return run.lake.scan(wanted.table, wanted.columns)
     return run.lake.read(wanted.table, wanted.columns)
 
 

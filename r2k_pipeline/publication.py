@@ -16,7 +16,7 @@ from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.meta import Fetches, Generation, Restatements
 from r2k_pipeline.contracts.prices import PriceActions, PriceBars
 from r2k_pipeline.contracts.restatements import Restatements as RestatementLog
-from r2k_pipeline.contracts.table import PUBLISHED_LAYERS
+from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, Table
 from r2k_pipeline.gate import pass_gate, published_restatements, record_published
 from r2k_pipeline.generations import (
     Published,
@@ -73,8 +73,10 @@ def publish(run: Run) -> Publication:
         return Publication(published, run.lake.warehouse.stat().st_size, is_new=False)
     restated = pass_gate(run, generation)
     by_publishing = {Generation: generation, Restatements: published_restatements(run, restated)}
-    written = {table: [run.lake.write(table, rows)] for table, rows in by_publishing.items()}
-    tables = {table: run.lake.files(table.dotted()) for table in PUBLISHED} | written
+    for written, rows in by_publishing.items():
+        run.lake.write(written, rows)
+    published: tuple[type[Table], ...] = (*PUBLISHED, *BY_PUBLISHING)
+    tables = {table: run.lake.files(table.dotted()) for table in published}
     macros = read_macros(SQL / "macros", [table.dotted() for table in tables])
     row = generation.row(0, named=True)
     name = folder_name(row["published_at"], row["generation_id"])

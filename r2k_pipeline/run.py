@@ -12,6 +12,7 @@ from typing import Self
 
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.prices import MarketBars
+from r2k_pipeline.contracts.table import buckets_of
 from r2k_pipeline.errors import LakeError
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.markets import Market, read_markets
@@ -81,6 +82,12 @@ class Run:
         """The markets' bars as they became known; to be asked once staging.market_bars is built."""
         bars = self.lake.read(MarketBars)
         return KnownBars(bars, told_of(self.lake, self.settings, self.markets, self.as_of, bars))
+
+    @cached_property
+    def known_by_bucket(self) -> tuple[KnownBars, ...]:
+        """The same, a bucket of markets each: as many as are made at a time."""
+        buckets = buckets_of([market.market for market in self.markets])
+        return tuple(map(self.known_bars.of, buckets)) if len(buckets) > 1 else (self.known_bars,)
 
     def stamp(self) -> datetime:
         """Now, but never at or before an earlier stamp of this lake: a clock that ran backwards adds no past."""

@@ -20,6 +20,7 @@ class Form(Enum):
     """In which form a builder wants a table. The last four are those of tables that are replayed."""
 
     TOLD = "as it is"
+    SCANNED = "as it is, lazily: only the rows and columns that are asked for are read"
     FIRST_KNOWN = "one plain series a market, each bar as it was first known, without late ones"
     SERIES = "one plain series a market, as it was known at some session"
     REBUILT = "as its own builder makes it of the same series, all of it"
@@ -29,6 +30,7 @@ class Form(Enum):
 
 T = TypeVar("T", bound=Table)
 Told: TypeAlias = Annotated[dy.DataFrame[T], Form.TOLD]
+Scanned: TypeAlias = Annotated[dy.LazyFrame[T], Form.SCANNED]
 FirstKnown: TypeAlias = Annotated[dy.DataFrame[T], Form.FIRST_KNOWN]
 Series: TypeAlias = Annotated[dy.DataFrame[T], Form.SERIES]
 Rebuilt: TypeAlias = Annotated[dy.DataFrame[T], Form.REBUILT]

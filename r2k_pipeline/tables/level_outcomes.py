@@ -13,7 +13,7 @@ from r2k_pipeline.contracts.columns import choice, count, day, number, ratio, te
 from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.tables.builders import builds
-from r2k_pipeline.tables.forms import Columns, FirstKnown, Told
+from r2k_pipeline.tables.forms import Columns, FirstKnown, Scanned, Told
 from r2k_pipeline.tables.indicators import DailyIndicators
 from r2k_pipeline.tables.levels import LEVEL_KIND, Levels
 from r2k_pipeline.transforms.setups import Setups
@@ -76,7 +76,7 @@ class LevelOutcomes(Table, layer="features"):
 def level_outcomes(
     bars: FirstKnown[MarketBars],
     indicators: Annotated[Told[DailyIndicators], Columns(*KEY, "atr_14")],
-    shown: Annotated[Told[Levels], Columns(*KEY, "level_id", "kind", "role", "low", "high")],
+    shown: Annotated[Scanned[Levels], Columns(*KEY, "level_id", "kind", "role", "low", "high")],
     setups: Setups,
 ) -> pl.DataFrame:
     """What became of the levels as they were shown, on the bars as they were first known."""
