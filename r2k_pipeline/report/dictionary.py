@@ -1,7 +1,7 @@
 """The data dictionary as Markdown: every table of the contracts with key, rules, columns, units and meanings.
 
 Belongs here: the layout of docs/tables.md, which `python -m r2k_pipeline.report.dictionary > docs/tables.md` writes
-anew. Not here: what tables hold (contracts/), comments in the warehouse (warehouse.py).
+anew. Not here: what tables hold (contracts/, tables/), comments in the warehouse (warehouse.py).
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ LAYER_NOTES: Final = {
 """What each layer is."""
 INTRODUCTION: Final = """# Tables
 
-Generated from `r2k_pipeline/contracts/` by `python -m r2k_pipeline.report.dictionary > docs/tables.md`: edit the
+Generated from the contracts by `python -m r2k_pipeline.report.dictionary > docs/tables.md`: edit the
 contracts, not this. The same texts are comments in the warehouse (`select * from duckdb_columns()`) and rows of
 `meta.column_dictionary`. Keys are **bold**. Null means not known or not defined, never 0; a column that may be
 null says so. Instants are UTC. An additive measure may be summed over the keys of one market and report type, a

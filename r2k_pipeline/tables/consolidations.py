@@ -15,6 +15,8 @@ from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.tables.builders import builds
 from r2k_pipeline.tables.forms import BySession, Facts, Rebuilt, Series
 from r2k_pipeline.tables.indicators import KNOWN_AT, WITHDRAWN_AT
+from r2k_pipeline.transforms.consolidations import build_consolidations
+from r2k_pipeline.transforms.open_ranges import build_open_ranges
 from r2k_pipeline.transforms.replay import built_columns
 
 
@@ -86,8 +88,6 @@ STATE = tuple(name for name in built_columns(Consolidations) if name not in MOVE
 @builds(Consolidations, Facts("known_date", STATE))
 def consolidations(bars: Series[MarketBars]) -> pl.DataFrame:
     """Every state of every range that the bars have."""
-    from r2k_pipeline.transforms.consolidations import build_consolidations  # noqa: PLC0415
-
     return build_consolidations(bars)
 
 
@@ -123,6 +123,4 @@ class OpenRanges(Table, layer="features", grows=True):
 @builds(OpenRanges, BySession())
 def open_ranges(bars: Series[MarketBars], ranges: Rebuilt[Consolidations], since: date | None = None) -> pl.DataFrame:
     """Consolidation ranges open at each close."""
-    from r2k_pipeline.transforms.open_ranges import build_open_ranges  # noqa: PLC0415
-
     return build_open_ranges(bars, ranges, since=since)

@@ -16,6 +16,8 @@ from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.tables.builders import builds
 from r2k_pipeline.tables.forms import BySession, Columns, Series, Told
+from r2k_pipeline.transforms.crosses import build_moving_average_crosses
+from r2k_pipeline.transforms.indicators import build_daily_indicators
 
 AVERAGES = "(50|100|200)"
 CLOSE_AND_AVERAGES = (1, 20, 50, 100, 200)
@@ -96,8 +98,6 @@ class DailyIndicators(Table, layer="features", grows=True):
 @builds(DailyIndicators, BySession())
 def daily_indicators(bars: Series[MarketBars], since: date | None = None) -> pl.DataFrame:
     """Indicators at every close, from the bars so far."""
-    from r2k_pipeline.transforms.indicators import build_daily_indicators  # noqa: PLC0415
-
     return build_daily_indicators(bars, since=since)
 
 
@@ -126,6 +126,4 @@ def moving_average_crosses(
     indicators: Annotated[Told[DailyIndicators], Columns("market", "session_date", "known_at", *LINES)],
 ) -> pl.DataFrame:
     """Crosses of the averages as they were known: those of a later series would miss what a correction turned over."""
-    from r2k_pipeline.transforms.crosses import build_moving_average_crosses  # noqa: PLC0415
-
     return build_moving_average_crosses(indicators.sort("market", "session_date"))

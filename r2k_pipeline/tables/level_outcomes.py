@@ -16,6 +16,7 @@ from r2k_pipeline.tables.builders import builds
 from r2k_pipeline.tables.forms import Columns, FirstKnown, Scanned, Told
 from r2k_pipeline.tables.indicators import DailyIndicators
 from r2k_pipeline.tables.levels import LEVEL_KIND, Levels
+from r2k_pipeline.transforms.level_outcomes import build_level_outcomes
 from r2k_pipeline.transforms.setups import Setups
 
 LEVEL_SIDES = ("support", "resistance")
@@ -80,7 +81,5 @@ def level_outcomes(
     setups: Setups,
 ) -> pl.DataFrame:
     """What became of the levels as they were shown, on the bars as they were first known."""
-    from r2k_pipeline.transforms.level_outcomes import build_level_outcomes  # noqa: PLC0415
-
     of_bars = indicators.join(bars, on=KEY, how="semi").sort(KEY, maintain_order=True)
     return build_level_outcomes(bars, of_bars, shown, minimum_sessions=setups.outcomes.minimum_events)

@@ -18,7 +18,8 @@ from r2k_pipeline.tables.consolidations import Consolidations
 from r2k_pipeline.tables.forms import BySession, Facts, OfSeries, Rebuilt, Regrown, Series, Standing
 from r2k_pipeline.tables.indicators import KNOWN_AT, WITHDRAWN_AT, DailyIndicators
 from r2k_pipeline.tables.profiles import SwingPivots, rolling_profiles
-from r2k_pipeline.transforms.levels import ROLES
+from r2k_pipeline.transforms.level_evidence import as_told, find_evidence, from_news, latest_news
+from r2k_pipeline.transforms.levels import ROLES, build_level_evidence, build_levels
 
 LEVEL_KIND = (
     r"^(swing_high|swing_low|range_high|range_low|year_high|year_low|high_252d|low_252d"
@@ -63,9 +64,6 @@ def level_evidence(
     goes_on: bool,
 ) -> pl.DataFrame:
     """Every piece in its zone. Where the series go on, profiles are made from the latest news about their edges on."""
-    from r2k_pipeline.transforms.level_evidence import as_told, find_evidence, from_news, latest_news  # noqa: PLC0415
-    from r2k_pipeline.transforms.levels import build_level_evidence  # noqa: PLC0415
-
     if goes_on:
         news, first = latest_news(stood, bars["market"].n_unique())
         profiles = from_news(rolling_profiles(bars, first), news)
@@ -149,6 +147,4 @@ def levels(
     since: date | None = None,
 ) -> pl.DataFrame:
     """The zones around and nearest to each close, from the evidence that stood."""
-    from r2k_pipeline.transforms.levels import build_levels  # noqa: PLC0415
-
     return build_levels(bars, indicators, evidence, since=since)

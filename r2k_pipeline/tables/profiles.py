@@ -17,6 +17,10 @@ from r2k_pipeline.tables.builders import builds
 from r2k_pipeline.tables.consolidations import OpenRanges
 from r2k_pipeline.tables.forms import Alongside, BySession, Columns, Facts, Series
 from r2k_pipeline.tables.indicators import KNOWN_AT, WITHDRAWN_AT
+from r2k_pipeline.transforms.consolidation_profiles import build_consolidation_profiles
+from r2k_pipeline.transforms.level_evidence import ROLLING
+from r2k_pipeline.transforms.pivots import build_swing_pivots
+from r2k_pipeline.transforms.volume_profiles import build_volume_profiles
 
 PIVOT_KINDS = ("high", "low")
 PROFILE_METHODS = ("proxy_volume", "time_at_price")
@@ -51,8 +55,6 @@ class SwingPivots(Table, layer="features"):
 @builds(SwingPivots, Facts("confirmed_date", ("pivot_date", "kind", "price")))
 def swing_pivots(bars: Series[MarketBars]) -> pl.DataFrame:
     """Every pivot that the bars confirm."""
-    from r2k_pipeline.transforms.pivots import build_swing_pivots  # noqa: PLC0415
-
     return build_swing_pivots(bars)
 
 
@@ -104,9 +106,6 @@ def volume_profiles(
     since: date | None = None,
 ) -> pl.DataFrame:
     """Rolling profiles, those since the year's high and since days that a user named, and those of open ranges."""
-    from r2k_pipeline.transforms.consolidation_profiles import build_consolidation_profiles  # noqa: PLC0415
-    from r2k_pipeline.transforms.volume_profiles import build_volume_profiles  # noqa: PLC0415
-
     windows = tuple(f"since_{day}" for day in profile_since)
     named = [build_volume_profiles(bars, windows, since=since)] if windows else []
     of_ranges = build_consolidation_profiles(bars, ranges, since=since)
@@ -116,7 +115,4 @@ def volume_profiles(
 
 def rolling_profiles(bars: Series[MarketBars], since: date | None = None) -> pl.DataFrame:
     """The profiles whose edges are evidence of levels."""
-    from r2k_pipeline.transforms.level_evidence import ROLLING  # noqa: PLC0415
-    from r2k_pipeline.transforms.volume_profiles import build_volume_profiles  # noqa: PLC0415
-
     return build_volume_profiles(bars, ROLLING, since=since)
