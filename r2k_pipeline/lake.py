@@ -107,7 +107,7 @@ class Lake(Folders):
         try:
             yield replaced
         finally:
-            remove(replaced.building)
+            replaced.abandon()
 
     def append(self, table: type[Table], frame: pl.DataFrame, recorded_at: datetime) -> Path | None:
         """Add one immutable file to a raw log, named by moment and content; nothing for no rows.
@@ -320,29 +320,30 @@ class Replaced:
 
     def __init__(self, table: type[Table], layer: Path) -> None:
         self._table, self._folder = table, layer / table.table
-        self.building = layer / f".{table.table}.tmp"
+        self._building = layer / f".{table.table}.tmp"
+        self._rows: pl.DataFrame = table.create_empty()
         self._same: set[str] = set()
         self._kept: list[Path] = []
 
     def add(self, frame: pl.DataFrame, bucket: int = 0, kept: Sequence[Path] = ()) -> None:
         """Validated rows: all of a table, or those of one bucket beside parts that are `kept` of a generation."""
-        name = f"{self._table.table}.parquet"
-        for part_name, part in parts_of(frame, bucket) if self._table.grows else [(name, frame)]:
-            self._write(part_name, part)
+        if not self._table.grows:
+            self._rows = frame
+            return
         self._kept += kept
+        for name, part in parts_of(frame, bucket):
+            self._write(name, part)
 
     def finish(self) -> None:
         """Put the files in place."""
         whole = self._folder.with_name(f"{self._table.table}.parquet")
         if not self._table.grows:
-            for file in self.building.glob("*"):
-                file.replace(whole)
-            fsync_folder(whole.parent)
+            _write_unless_same(whole, whole, self._rows)
             return
-        if not (self._same or self._kept or self.building.exists()):
-            self._write("0.parquet", self._table.create_empty())
+        if not (self._same or self._kept or self._building.exists()):
+            self._write("0.parquet", self._rows)
         self._folder.mkdir(parents=True, exist_ok=True)
-        written = {file.name: file for file in self.building.glob("*")}
+        written = {file.name: file for file in self._building.glob("*")}
         for name, file in written.items():
             file.replace(self._folder / name)
         for file in self._kept:
@@ -355,13 +356,14 @@ class Replaced:
         whole.unlink(missing_ok=True)  # of a version without parts
         fsync_folder(self._folder)
 
+    def abandon(self) -> None:
+        """Remove what was not put in place."""
+        if self._table.grows:
+            remove(self._building)
+
     def _write(self, name: str, frame: pl.DataFrame) -> None:
-        body = _parquet(frame)
-        before = (self._folder if self._table.grows else self._folder.parent) / name
-        if before.is_file() and before.read_bytes() == body:
+        if not _write_unless_same(self._folder / name, self._building / name, frame):
             self._same.add(name)
-        else:
-            write_atomically(self.building / name, body, lambda file: _same_rows(file, frame.height))
 
 
 def _acquire(descriptor: int, wait_seconds: float, root: Path) -> None:
@@ -460,3 +462,12 @@ def table_files(folder: Path, table: str) -> list[Path]:
     if (whole := file.with_name(f"{file.name}.parquet")).exists():
         return [whole]
     return sorted(file.glob("[!.]*"))
+
+
+def _write_unless_same(before: Path, file: Path, frame: pl.DataFrame) -> bool:
+    """Write `file`, unless the one from before is the same; whether it was written."""
+    body = _parquet(frame)
+    if before.is_file() and before.read_bytes() == body:
+        return False
+    write_atomically(file, body, lambda written: _same_rows(written, frame.height))
+    return True

@@ -5,9 +5,11 @@ swap (generations.py), the file format (warehouse.py), Dagster's asset (orchestr
 """
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.metadata import version
+from pathlib import Path
 from typing import Final
 
 import polars as pl
@@ -75,8 +77,7 @@ def publish(run: Run) -> Publication:
     by_publishing = {Generation: generation, Restatements: published_restatements(run, restated)}
     for written, rows in by_publishing.items():
         run.lake.write(written, rows)
-    published: tuple[type[Table], ...] = (*PUBLISHED, *BY_PUBLISHING)
-    tables = {table: run.lake.files(table.dotted()) for table in published}
+    tables = _files(run, (*PUBLISHED, *BY_PUBLISHING))
     macros = read_macros(SQL / "macros", [table.dotted() for table in tables])
     row = generation.row(0, named=True)
     name = folder_name(row["published_at"], row["generation_id"])
@@ -88,6 +89,10 @@ def publish(run: Run) -> Publication:
     replaced = run.lake.read(RestatementLog).select("generation_before", "restated_at").unique().rows()
     prune(run.lake, 1 if run.is_replay else run.settings.keep_generations, replaced)
     return Publication(generation, size, is_new=True)
+
+
+def _files(run: Run, tables: Iterable[type[Table]]) -> dict[type[Table], list[Path]]:
+    return {table: run.lake.files(table.dotted()) for table in tables}
 
 
 def describe_generation(run: Run) -> pl.DataFrame:

@@ -258,7 +258,7 @@ def test_what_is_read_of_the_lake_is_what_is_declared(table: type[Table], there:
     settings = Settings(source="files", lake=folder, profile_since=GIVEN.profile_since)
     run = Run(settings, read, GIVEN.markets, lambda: AS_OF).fixed()
     read.read_tables.clear()
-    rows, kept = rows_and_kept(run, DERIVED[table])
+    ((rows, kept),) = rows_and_kept(run, DERIVED[table])
     moment = {FetchLog.dotted()} if "as_of" in DERIVED[table].values else set()
     assert read.read_tables | moment == {*DERIVED[table].upstreams} | moment
     assert kept == []
