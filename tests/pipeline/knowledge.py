@@ -53,7 +53,8 @@ def build_tables(run: Run) -> dict[str, pl.DataFrame]:
 
 def publish_as_built(run: Run) -> None:
     """Publish the tables of the run's lake as they are: no gate, no checks; one that was not built is empty."""
-    generation = {"generation_id": "0" * 16, "published_at": run.as_of, "as_of": run.as_of, "source": "generated"}
+    as_of = run.fixed().as_of
+    generation = {"generation_id": "0" * 16, "published_at": as_of, "as_of": as_of, "source": "generated"}
     run.lake.write(Generation, rows_of(Generation, [generation]))
     tables = [table for table in TABLES.values() if table.layer in PUBLISHED_LAYERS]
     for table in tables:
