@@ -18,7 +18,7 @@ from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.meta import Fetches, Generation, Restatements
 from r2k_pipeline.contracts.prices import PriceActions, PriceBars
 from r2k_pipeline.contracts.restatements import Restatements as RestatementLog
-from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, Table
+from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, SCHEMA_VERSION, Table
 from r2k_pipeline.gate import pass_gate, published_restatements, record_published
 from r2k_pipeline.generations import (
     Published,
@@ -119,6 +119,7 @@ def describe_generation(run: Run) -> pl.DataFrame:
                     "is_sample": is_sample,
                     "label": "SAMPLE: synthetic data, not a market" if is_sample else run.settings.source,
                     "r2k_version": version("r2k-pipeline"),
+                    "schema_version": SCHEMA_VERSION,
                     "raw_files": sum(len(run.lake.files(table.dotted())) for table in RAW),
                     "last_recorded_at": max((stamp for stamp in stamps if stamp is not None), default=None),
                     **digests_of(run.settings, run.markets),

@@ -89,6 +89,7 @@ class Generation(Table, layer="meta"):
     is_sample = flag("true: synthetic data, not a market")
     label = text("SAMPLE where the data is synthetic, else the source")
     r2k_version = text("version of the program")
+    schema_version = count("version", "of the published tables and their columns: docs/schema/ lists each")
     raw_files = count("files", "raw log files it was built from")
     last_recorded_at = instant("latest recorded_at in the raw logs", nullable=True)
     settings_digest = text("what was set that tables depend on: name=digest, separated by blanks")

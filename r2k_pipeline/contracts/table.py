@@ -119,6 +119,9 @@ class Table(dy.Schema):
         return " ".join((cls.__doc__ or "").split("\n\n")[0].split())
 
 
+SCHEMA_VERSION: Final = 1
+"""Of the published tables and their columns, as BI tools read them. Each change has a new one: docs/schema/ keeps every
+version, and the CHANGELOG says what changed."""
 PART_YEARS: Final = 5
 """Years of a part of a table that grows: a day's rows touch one part, and a century has twenty files."""
 BUCKET_MARKETS: Final = 8
