@@ -16,7 +16,7 @@ from r2k_pipeline.report.charts.known_rows import SESSIONS, read_known, read_mom
 from r2k_pipeline.report.charts.theme import DARK
 from r2k_pipeline.report.site.drawn import Drawn
 from r2k_pipeline.report.site.pictures import picture_of
-from r2k_pipeline.warehouse import open_warehouse
+from r2k_pipeline.snapshot import reading
 from tests.lakes import Published
 from tests.snapshots import read_figures
 
@@ -123,9 +123,9 @@ def test_nothing_is_drawn_before_it_was_known(sample: Published, as_of: str) -> 
 @pytest.mark.parametrize("market", ["RUT", "SPX"])
 def test_bins_are_those_of_the_published_profile(sample: Published, market: str, as_of: str | None) -> None:
     moment = None if as_of is None else datetime.fromisoformat(as_of)
-    with open_warehouse(sample.lake.warehouse) as connection:
-        (asked,) = (one for one in read_moments(connection, moment) if one.market == market)
-        known = read_known(connection, asked)
+    with reading(sample.lake, moment) as snapshot:
+        (asked,) = (one for one in read_moments(snapshot) if one.market == market)
+        known = read_known(snapshot, asked)
     (profile,) = known.profile.to_dicts()
     fullest = known.bins.sort("volume").tail(1)
     assert (fullest["bin_low"] + fullest["bin_high"]).item() / 2 == pytest.approx(profile["poc"], rel=1e-9)
