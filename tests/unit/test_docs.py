@@ -94,3 +94,16 @@ def test_market_of_the_readme_is_one(tmp_path: Path) -> None:
     own.write_text(re.sub("^    ", "", block.group(), flags=re.MULTILINE), "utf-8")
     (market,) = (market for market in read_markets(own) if market.market == "MID")
     assert market.multiplier == 100
+
+
+@pytest.mark.parametrize("walk", ["one price bar", "one COT row"])
+def test_a_walk_visits_functions_that_are_there_and_each_once(walk: str) -> None:
+    text = (PROJECT / "docs" / "architecture.md").read_text("utf-8").split(f"## A walk: {walk}\n")[1].split("\n## ")[0]
+    stays = re.findall(r"^\| `([\w./]+)` \| ([^|]*) \|", text, re.MULTILINE)
+    visited = [(file, name) for file, names in stays for name in re.findall(r"`(\w+)`", names) or [""]]
+    assert len(visited) > 20
+    assert len(set(visited)) == len(visited), "each function once"
+    for file, name in visited:
+        source = PROJECT / file if file.startswith("sql/") else PROJECT / "r2k_pipeline" / file
+        assert source.is_file(), f"{file} is not there"
+        assert not name or re.search(rf"^ *def {name}\b", source.read_text("utf-8"), re.MULTILINE), f"{file}: no {name}"
