@@ -34,9 +34,9 @@ READABLE: Final = (
 _BARS: Final = "staging.market_bars"
 """Of these a claim sees only rows that stood, one bar for each session; the others are as in a snapshot."""
 _BARE: Final = ("staging.price_vintages", "marts.positioning_vintages", "staging.cot_releases")
-"""What data_ends reads beside them; it cuts them itself."""
+"""Further tables that data_ends reads; it cuts them itself."""
 SOURCES: Final = tuple(sorted({TABLES[name].stands_of or name for name in READABLE} | set(_BARE)))
-"""The tables that those are made from."""
+"""The tables that all of these are made from."""
 
 
 def known_views(relations: Mapping[str, str]) -> Iterator[str]:

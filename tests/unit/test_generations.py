@@ -111,7 +111,7 @@ def test_a_generation_that_is_open_is_read_on_after_it_was_removed(lake: Lake) -
 
 def test_a_link_to_a_folder_that_is_gone_is_an_error_and_not_a_first_load(lake: Lake) -> None:
     shutil.rmtree(put(lake, 1))
-    with pytest.raises(LakeError, match=r"cannot be read: .*; next: restore it, or take .*published away"):
+    with pytest.raises(LakeError, match=r"cannot be read: .*; next: restore it, or remove .*published"):
         last_generation(lake)
 
 
@@ -153,11 +153,11 @@ def test_a_lake_that_was_copied_without_its_links_is_taken_over(lake: Lake, tmp_
 def test_a_file_that_cannot_be_read_is_named_with_the_way_out(lake: Lake) -> None:
     lake.derived.mkdir(parents=True)
     lake.warehouse.write_bytes(b"no database" * 1000)
-    with pytest.raises(LakeError, match=r"what it told cannot be read.*take .*warehouse\.duckdb away"):
+    with pytest.raises(LakeError, match=r"its tables cannot be read.*remove .*warehouse\.duckdb"):
         take_over(lake)
     lake.warehouse.unlink()
     duckdb.connect(lake.warehouse).close()
-    with pytest.raises(LakeError, match="what it told cannot be read: Catalog Error"):
+    with pytest.raises(LakeError, match="its tables cannot be read: Catalog Error"):
         take_over(lake)
 
 
