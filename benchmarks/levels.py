@@ -12,7 +12,7 @@ from polars.testing import assert_frame_equal
 from timing import ratio, show_per_bar, time_in_turn
 from universe import BARS, SYMBOLS, build_universe
 
-from r2k_pipeline.contracts.profiles import VolumeProfiles
+from r2k_pipeline.tables.profiles import VolumeProfiles
 from r2k_pipeline.transforms.consolidations import build_consolidations
 from r2k_pipeline.transforms.indicators import build_daily_indicators
 from r2k_pipeline.transforms.level_evidence import find_evidence

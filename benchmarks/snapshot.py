@@ -19,11 +19,11 @@ sys.path.insert(0, str(PROJECT))
 
 from timing import ratio, time_in_turn  # noqa: E402
 
-from r2k_pipeline.contracts.levels import LevelOutcomes  # noqa: E402
-from r2k_pipeline.contracts.outcomes import SetupOutcomes  # noqa: E402
 from r2k_pipeline.lake import Lake  # noqa: E402
 from r2k_pipeline.settings import Settings  # noqa: E402
 from r2k_pipeline.snapshot import open_snapshot  # noqa: E402
+from r2k_pipeline.tables.level_outcomes import LevelOutcomes  # noqa: E402
+from r2k_pipeline.tables.setup_outcomes import SetupOutcomes  # noqa: E402
 
 ROUNDS = 15
 MOMENTS = [datetime(year, 3, 14, 21, tzinfo=UTC) for year in (2007, 2013, 2021, 2025)]

@@ -13,11 +13,12 @@ import duckdb
 import polars as pl
 
 from r2k_pipeline.claims.bounds import one_select, stopped_after
-from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, TABLES, Table
+from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, Table
 from r2k_pipeline.errors import QueryError, R2kError
 from r2k_pipeline.report.brief import read_brief
 from r2k_pipeline.settings import Settings, read_settings
 from r2k_pipeline.snapshot import Snapshot, of_this_version, snapshot_of
+from r2k_pipeline.tables import TABLES
 
 if TYPE_CHECKING:
     from r2k_pipeline.orchestration.execute import Summary

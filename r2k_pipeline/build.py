@@ -1,10 +1,9 @@
 """The builder: each derived table in its order, validated, written, or left as it is where it would come out the same.
 
-Belongs here: what a table's content depends on (its key), the record of versions, how one table went. Not here: how a
-table is made (tables/), files (lake.py), who asks for it (orchestration/, tests, benchmarks).
+Belongs here: order, the record of versions, how one table went. Not here: how a table is made (tables/), what it is
+given (inputs.py), what its content depends on (keys.py), files (lake.py), who asks for it.
 """
 
-import hashlib
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,24 +11,21 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from graphlib import TopologicalSorter
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import polars as pl
 
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.errors import LakeError
 from r2k_pipeline.files import write_atomically
+from r2k_pipeline.inputs import rows_and_kept
+from r2k_pipeline.keys import key_of
 from r2k_pipeline.lake import Lake
-from r2k_pipeline.origins import digests_of
 from r2k_pipeline.run import Run
-from r2k_pipeline.tables.derived import DerivedTable, derived_tables
-from r2k_pipeline.tables.moments import dated_by, looks_of
+from r2k_pipeline.tables.registry import DerivedTable, derived_tables
 
 State = Literal["built", "unchanged", "failed"]
-LIBRARIES: Final = ("duckdb", "exchange-calendars", "numba", "numpy", "polars")
-"""Libraries that compute values: another version may give other ones."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +63,7 @@ def build_tables(
     Tables that are `given` stand as the lake has them. Stops after the first table that failed.
     """
     for derived in in_order(wanted, given):
+        run = run.fixed() if derived.needs_moment else run
         outcome = build_table(run, derived)
         yield outcome
         if outcome.state == "failed":
@@ -112,32 +109,15 @@ def build_table(run: Run, derived: DerivedTable) -> Outcome:
     key = key_of(run, derived)
     if record.has(table, key):
         return outcome("unchanged", {})
-    rows, kept = derived.rows_and_kept(run)
-    if (fitting := table.fit(rows)) is None:
-        _, failure = table.filter(rows, cast=True)
-        return outcome("failed", failure.counts(), failure.invalid())
-    run.lake.write(table, fitting, kept)
+    with run.lake.replacing(table) as replaced:
+        for bucket, (rows, kept) in enumerate(rows_and_kept(run, derived)):
+            if (fitting := table.fit(rows)) is None:
+                _, failure = table.filter(rows, cast=True)
+                return outcome("failed", failure.counts(), failure.invalid())
+            replaced.add(fitting, bucket, kept)
+        replaced.finish()
     record.put(table, key)
     return outcome("built", {})
-
-
-def key_of(run: Run, derived: DerivedTable) -> str:
-    """A digest over all that the rows of a table depend on: code, settings, markets, moment, content of what it reads.
-
-    Of the fetch log, which grows at every run, only what bears on rows that are there counts; of the moment, which
-    dated facts it has reached.
-    """
-    parts: dict[str, Any] = {
-        "table": derived.table.dotted(),
-        **digests_of(run.settings, run.markets),
-        **{library: version(library) for library in LIBRARIES},
-        "moment": dated_by(run, derived),
-        "reads": {
-            name: looks_of(run, derived) if name == "raw.fetch_log" else run.lake.version_of(name)
-            for name in derived.upstreams
-        },
-    }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import polars as pl
 from r2k_pipeline.causes import find_causes
 from r2k_pipeline.contracts.meta import Restatements as PublishedRestatements
 from r2k_pipeline.contracts.restatements import Restatements
-from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, TABLES
+from r2k_pipeline.contracts.table import PUBLISHED_LAYERS
 from r2k_pipeline.errors import LakeError
 from r2k_pipeline.generations import Published, last_generation
 from r2k_pipeline.restatement import (
@@ -23,6 +23,7 @@ from r2k_pipeline.restatement import (
     write_restatement,
 )
 from r2k_pipeline.run import Run
+from r2k_pipeline.tables import TABLES
 
 
 class RestatementError(LakeError):

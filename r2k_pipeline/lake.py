@@ -75,6 +75,12 @@ class Lake(Folders):
             reason = str(error).splitlines()[0]
             raise LakeError(f"{table.dotted()}: cannot read {files[0].parent}: {reason}; next: {remedy}") from error
 
+    def scan(self, table: type[Table], columns: Sequence[str] | None = None) -> pl.LazyFrame:
+        """A derived table, all columns or `columns`, of which is read what is asked for; empty if it was not built."""
+        files = self.files(table.dotted())
+        rows = pl.scan_parquet(files) if files else table.create_empty(lazy=True)
+        return rows.select(columns or table.column_names())
+
     def version(self, table: type[Table]) -> str:
         """A digest of the content of a table."""
         return self.version_of(table.dotted())
@@ -88,31 +94,20 @@ class Lake(Folders):
         """Rows of a table, by the footers of its files."""
         return sum(pq.read_metadata(file).num_rows for file in self.files(table.dotted()))
 
-    def write(self, table: type[Table], frame: pl.DataFrame, kept: Sequence[Path] = ()) -> Path:
-        """Replace a derived table in one rename, unless it is the same; the caller has validated the frame.
+    def write(self, table: type[Table], frame: pl.DataFrame) -> None:
+        """Replace a derived table by a frame that the caller has validated."""
+        with self.replacing(table) as replaced:
+            replaced.add(frame)
+            replaced.finish()
 
-        Of a table that grows `frame` may lack the rows of the parts that are `kept` of the published generation.
-        """
-        folder = self.derived / table.layer
-        if table.grows:
-            return self._write_parts(table, frame, kept)
-        _write_table(folder / f"{table.table}.parquet", frame)
-        return folder / f"{table.table}.parquet"
-
-    def _write_parts(self, table: type[Table], frame: pl.DataFrame, kept: Sequence[Path]) -> Path:
-        folder = self.derived / table.layer / table.table
-        folder.with_name(f"{table.table}.parquet").unlink(missing_ok=True)  # of a version without parts
-        parts = dict(parts_of(frame)) if kept or frame.height else {"0.parquet": frame}
-        for name, part in parts.items():
-            _write_table(folder / name, part)
-        for file in kept:
-            if not ((target := folder / file.name).exists() and target.samefile(file)):
-                target.unlink(missing_ok=True)
-                link_or_copy(file, target)
-        for stale in {file.name for file in folder.glob("*.parquet")} - {*parts, *(file.name for file in kept)}:
-            (folder / stale).unlink()
-        fsync_folder(folder)
-        return folder
+    @contextmanager
+    def replacing(self, table: type[Table]) -> Iterator["Replaced"]:
+        """A derived table that is to be replaced; without `finish` it stays as it is."""
+        replaced = Replaced(table, self.derived / table.layer)
+        try:
+            yield replaced
+        finally:
+            replaced.abandon()
 
     def append(self, table: type[Table], frame: pl.DataFrame, recorded_at: datetime) -> Path | None:
         """Add one immutable file to a raw log, named by moment and content; nothing for no rows.
@@ -317,6 +312,60 @@ class Lake(Folders):
         return None
 
 
+class Replaced:
+    """A derived table on its way to the disk: its file, or the parts of one that grows, put in place together.
+
+    A file that would be the same stays: the published generation has it under a second name.
+    """
+
+    def __init__(self, table: type[Table], layer: Path) -> None:
+        self._table, self._folder = table, layer / table.table
+        self._building = layer / f".{table.table}.tmp"
+        self._rows: pl.DataFrame = table.create_empty()
+        self._same: set[str] = set()
+        self._kept: list[Path] = []
+
+    def add(self, frame: pl.DataFrame, bucket: int = 0, kept: Sequence[Path] = ()) -> None:
+        """Validated rows: all of a table, or those of one bucket beside parts that are `kept` of a generation."""
+        if not self._table.grows:
+            self._rows = frame
+            return
+        self._kept += kept
+        for name, part in parts_of(frame, bucket):
+            self._write(name, part)
+
+    def finish(self) -> None:
+        """Put the files in place."""
+        whole = self._folder.with_name(f"{self._table.table}.parquet")
+        if not self._table.grows:
+            _write_unless_same(whole, whole, self._rows)
+            return
+        if not (self._same or self._kept or self._building.exists()):
+            self._write("0.parquet", self._rows)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        written = {file.name: file for file in self._building.glob("*")}
+        for name, file in written.items():
+            file.replace(self._folder / name)
+        for file in self._kept:
+            if not ((target := self._folder / file.name).exists() and target.samefile(file)):
+                target.unlink(missing_ok=True)
+                link_or_copy(file, target)
+        stays = {*written, *self._same, *(file.name for file in self._kept)}
+        for stale in {file.name for file in self._folder.glob("*.parquet")} - stays:
+            (self._folder / stale).unlink()
+        whole.unlink(missing_ok=True)  # of a version without parts
+        fsync_folder(self._folder)
+
+    def abandon(self) -> None:
+        """Remove what was not put in place."""
+        if self._table.grows:
+            remove(self._building)
+
+    def _write(self, name: str, frame: pl.DataFrame) -> None:
+        if not _write_unless_same(self._folder / name, self._building / name, frame):
+            self._same.add(name)
+
+
 def _acquire(descriptor: int, wait_seconds: float, root: Path) -> None:
     deadline = time.monotonic() + max(wait_seconds, LOOK_SECONDS)
     while True:
@@ -415,8 +464,10 @@ def table_files(folder: Path, table: str) -> list[Path]:
     return sorted(file.glob("[!.]*"))
 
 
-def _write_table(file: Path, frame: pl.DataFrame) -> None:
-    """Replace a file, unless it is the same."""
+def _write_unless_same(before: Path, file: Path, frame: pl.DataFrame) -> bool:
+    """Write `file`, unless the one from before is the same; whether it was written."""
     body = _parquet(frame)
-    if not (file.is_file() and file.read_bytes() == body):
-        write_atomically(file, body, lambda temporary: _same_rows(temporary, frame.height))
+    if before.is_file() and before.read_bytes() == body:
+        return False
+    write_atomically(file, body, lambda written: _same_rows(written, frame.height))
+    return True

@@ -31,14 +31,21 @@ def digests_of(settings: Settings, markets: Iterable[Market]) -> dict[str, str]:
     }
 
 
+def differing(before: str, after: str) -> frozenset[str]:
+    """The names whose digests differ between two values of `name=digest`."""
+    old, new = _parts(before), _parts(after)
+    return frozenset(name for name in {*old, *new} if old.get(name) != new.get(name))
+
+
 def changed_parts(before: str, after: str) -> Iterator[str]:
-    """The names whose digests differ between two values of `name=digest`: changed, gone or new."""
-    old, new = (dict(part.split("=") for part in text.split()) for text in (before, after))
-    for name in sorted({*old, *new}):
-        if name not in new:
-            yield f"{name} is gone"
-        elif old.get(name) != new[name]:
-            yield f"{name} {'changed' if name in old else 'is new'}"
+    """The names whose digests differ, in words: changed, gone or new."""
+    old, new = _parts(before), _parts(after)
+    for name in sorted(differing(before, after)):
+        yield f"{name} is gone" if name not in new else f"{name} {'changed' if name in old else 'is new'}"
+
+
+def _parts(digests: str) -> dict[str, str]:
+    return dict(part.split("=") for part in digests.split())
 
 
 @cache

@@ -5,9 +5,11 @@ swap (generations.py), the file format (warehouse.py), Dagster's asset (orchestr
 """
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.metadata import version
+from pathlib import Path
 from typing import Final
 
 import polars as pl
@@ -16,7 +18,7 @@ from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.meta import Fetches, Generation, Restatements
 from r2k_pipeline.contracts.prices import PriceActions, PriceBars
 from r2k_pipeline.contracts.restatements import Restatements as RestatementLog
-from r2k_pipeline.contracts.table import PUBLISHED_LAYERS
+from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, SCHEMA_VERSION, Table
 from r2k_pipeline.gate import pass_gate, published_restatements, record_published
 from r2k_pipeline.generations import (
     Published,
@@ -26,13 +28,13 @@ from r2k_pipeline.generations import (
     publish_generation,
     take_over,
 )
+from r2k_pipeline.keys import last_reached
 from r2k_pipeline.last_run import mark_checked, mark_published
 from r2k_pipeline.origins import digests_of
 from r2k_pipeline.restatement import write_restatement
 from r2k_pipeline.run import Run
 from r2k_pipeline.sql_models import read_macros
-from r2k_pipeline.tables.derived import SQL, derived_tables
-from r2k_pipeline.tables.moments import last_reached
+from r2k_pipeline.tables.registry import SQL, derived_tables
 
 RAW: Final = (PriceBars, PriceActions, CotReports)
 PUBLISHED: Final = tuple(d.table for d in derived_tables() if d.table.layer in PUBLISHED_LAYERS)
@@ -61,6 +63,7 @@ def publish(run: Run) -> Publication:
 
     Raises RestatementError where told rows would differ, LakeError where it cannot be written: the old one stays.
     """
+    run = run.fixed()
     take_over(run.lake)
     record_published(run)
     generation = describe_generation(run)
@@ -72,8 +75,9 @@ def publish(run: Run) -> Publication:
         return Publication(published, run.lake.warehouse.stat().st_size, is_new=False)
     restated = pass_gate(run, generation)
     by_publishing = {Generation: generation, Restatements: published_restatements(run, restated)}
-    written = {table: [run.lake.write(table, rows)] for table, rows in by_publishing.items()}
-    tables = {table: run.lake.files(table.dotted()) for table in PUBLISHED} | written
+    for written, rows in by_publishing.items():
+        run.lake.write(written, rows)
+    tables = _files(run, (*PUBLISHED, *BY_PUBLISHING))
     macros = read_macros(SQL / "macros", [table.dotted() for table in tables])
     row = generation.row(0, named=True)
     name = folder_name(row["published_at"], row["generation_id"])
@@ -85,6 +89,10 @@ def publish(run: Run) -> Publication:
     replaced = run.lake.read(RestatementLog).select("generation_before", "restated_at").unique().rows()
     prune(run.lake, 1 if run.is_replay else run.settings.keep_generations, replaced)
     return Publication(generation, size, is_new=True)
+
+
+def _files(run: Run, tables: Iterable[type[Table]]) -> dict[type[Table], list[Path]]:
+    return {table: run.lake.files(table.dotted()) for table in tables}
 
 
 def describe_generation(run: Run) -> pl.DataFrame:
@@ -111,6 +119,7 @@ def describe_generation(run: Run) -> pl.DataFrame:
                     "is_sample": is_sample,
                     "label": "SAMPLE: synthetic data, not a market" if is_sample else run.settings.source,
                     "r2k_version": version("r2k-pipeline"),
+                    "schema_version": SCHEMA_VERSION,
                     "raw_files": sum(len(run.lake.files(table.dotted())) for table in RAW),
                     "last_recorded_at": max((stamp for stamp in stamps if stamp is not None), default=None),
                     **digests_of(run.settings, run.markets),

@@ -5,12 +5,14 @@ Belongs here: turning settings into the values that every step is given. Not her
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from typing import Self
 
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.prices import MarketBars
+from r2k_pipeline.contracts.table import buckets_of
 from r2k_pipeline.errors import LakeError
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.markets import Market, read_markets
@@ -29,12 +31,16 @@ def now() -> datetime:
 
 @dataclass(frozen=True)
 class Run:
-    """What a run works on; `clock` is the only source of time."""
+    """What a run works on; `clock` is the only source of time.
+
+    `moment` is that whose knowledge the derived tables hold. It is fixed by `fixed`, once nothing more is fetched.
+    """
 
     settings: Settings
     lake: Lake
     markets: tuple[Market, ...]
     clock: Clock = now
+    moment: datetime | None = None
 
     @classmethod
     def of(cls, settings: Settings, clock: Clock = now) -> "Run":
@@ -52,22 +58,36 @@ class Run:
         """A time machine's run: nothing is fetched, raw stays as it is."""
         return self.settings.as_of is not None
 
-    @cached_property
-    def as_of(self) -> datetime:
-        """The moment whose knowledge the derived tables hold: as asked, else that of the latest fetch.
+    def fixed(self) -> Self:
+        """This run with its moment fixed: as asked, else that of the latest fetch.
 
-        Raises LakeError where a replay finds no raw log.
+        Raises LakeError where nothing was fetched yet.
         """
+        if self.moment is not None:
+            return self
         fetched: datetime | None = self.lake.read(FetchLog)["fetched_at"].max()  # type: ignore[assignment]
         if fetched is None:
             raise LakeError(f"{self.lake.root}: nothing was fetched yet; next: r2k run --source {self.settings.source}")
-        return self.settings.as_of or fetched
+        return replace(self, moment=self.settings.as_of or fetched)
+
+    @property
+    def as_of(self) -> datetime:
+        """Its moment, of a run that has one."""
+        if self.moment is None:
+            raise RuntimeError("a run has no moment before all is fetched: ask `fixed()` for one")
+        return self.moment
 
     @cached_property
     def known_bars(self) -> KnownBars:
         """The markets' bars as they became known; to be asked once staging.market_bars is built."""
         bars = self.lake.read(MarketBars)
         return KnownBars(bars, told_of(self.lake, self.settings, self.markets, self.as_of, bars))
+
+    @cached_property
+    def known_by_bucket(self) -> tuple[KnownBars, ...]:
+        """The same, a bucket of markets each: as many as are made at a time."""
+        buckets = buckets_of([market.market for market in self.markets])
+        return tuple(map(self.known_bars.of, buckets)) if len(buckets) > 1 else (self.known_bars,)
 
     def stamp(self) -> datetime:
         """Now, but never at or before an earlier stamp of this lake: a clock that ran backwards adds no past."""

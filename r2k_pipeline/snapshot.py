@@ -4,7 +4,7 @@ Belongs here: how a generation is cut, by views, and what sums up its rows at th
 has (contracts/clock.py), how the file is opened (warehouse.py), what readers say (report/, claims/).
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,21 +16,24 @@ from typing import Any, Final
 import duckdb
 import polars as pl
 
-import r2k_pipeline.contracts  # noqa: F401  (fills TABLES)
 from r2k_pipeline.contracts.clock import select_cut
-from r2k_pipeline.contracts.indicators import DailyIndicators
-from r2k_pipeline.contracts.levels import LevelOutcomes, Levels
-from r2k_pipeline.contracts.marts import Markets, PositioningVsTechnicals, TraderGroups
-from r2k_pipeline.contracts.meta import ColumnDictionary, Fetches, Generation
-from r2k_pipeline.contracts.outcomes import SetupOutcomes
-from r2k_pipeline.contracts.prices import MarketBars
-from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, TABLES, Table
+from r2k_pipeline.contracts.marts import Markets, TraderGroups
+from r2k_pipeline.contracts.meta import Fetches, Generation
+from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, Table
 from r2k_pipeline.errors import LakeError
 from r2k_pipeline.generations import known_at
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.locked import PUBLISHED, Cut
 from r2k_pipeline.quoting import literal
 from r2k_pipeline.settings import Settings
+from r2k_pipeline.tables import TABLES
+from r2k_pipeline.tables.builders import BUILDERS, Input
+from r2k_pipeline.tables.column_dictionary import ColumnDictionary
+from r2k_pipeline.tables.forms import Form
+from r2k_pipeline.tables.level_outcomes import LevelOutcomes
+from r2k_pipeline.tables.setup_outcomes import SetupOutcomes
+from r2k_pipeline.transforms.replay import as_first_known
+from r2k_pipeline.transforms.setups import read_setups
 from r2k_pipeline.warehouse import open_warehouse
 
 TIMELESS: Final[tuple[type[Table], ...]] = (Markets, TraderGroups, ColumnDictionary)
@@ -80,7 +83,9 @@ class Snapshot:
         """Make the rows of a table that sums up others at a past moment, once."""
         if table in self._summed:
             return
-        rows = table.validate(SUMMARIES[table](self), cast=True)
+        builder = BUILDERS[table]
+        given = {each.name: _given(self, each) for each in builder.given}
+        rows = table.validate(builder.rows(given | {"setups": read_setups()}), cast=True)
         self.connection.register("summary", rows.to_arrow())
         self.connection.execute(f"insert into {table.dotted()} by name from summary")
         self.connection.unregister("summary")
@@ -94,34 +99,14 @@ def as_stream(rows: pl.DataFrame) -> bytes:
     return sink.getvalue()
 
 
-def _setup_outcomes(snapshot: Snapshot) -> pl.DataFrame:
-    from r2k_pipeline.transforms.replay import in_order  # noqa: PLC0415  (as below)
-    from r2k_pipeline.transforms.setup_outcomes import build_setup_outcomes  # noqa: PLC0415  (imports numba)
-    from r2k_pipeline.transforms.setups import read_setups  # noqa: PLC0415
-
-    rules = read_setups()
-    columns = ("market", "session_date", "known_at", "close", "setups_held")
-    sessions = in_order(snapshot.read(PositioningVsTechnicals, columns).sort("market", "session_date"))
-    return build_setup_outcomes(sessions, rules.names(), rules.outcomes)
+def _given(snapshot: Snapshot, wanted: Input) -> pl.DataFrame:
+    """An input of a summary, in its form, as it was at the moment."""
+    assert wanted.table is not None
+    rows = snapshot.read(wanted.table, wanted.columns)
+    return as_first_known(rows) if wanted.form is Form.FIRST_KNOWN else rows
 
 
-def _level_outcomes(snapshot: Snapshot) -> pl.DataFrame:
-    from r2k_pipeline.transforms.level_outcomes import build_level_outcomes  # noqa: PLC0415  (imports numba)
-    from r2k_pipeline.transforms.replay import as_first_known  # noqa: PLC0415  (as above)
-    from r2k_pipeline.transforms.setups import read_setups  # noqa: PLC0415
-
-    key = ["market", "session_date"]
-    bars = as_first_known(snapshot.read(MarketBars))
-    indicators = snapshot.read(DailyIndicators, (*key, "atr_14")).join(bars, on=key, how="semi").sort(key)
-    shown = snapshot.read(Levels, (*key, "level_id", "kind", "role", "low", "high"))
-    minimum = read_setups().outcomes.minimum_events
-    return build_level_outcomes(bars, indicators, shown, minimum_sessions=minimum)
-
-
-SUMMARIES: Final[Mapping[type[Table], Callable[[Snapshot], pl.DataFrame]]] = {
-    LevelOutcomes: _level_outcomes,
-    SetupOutcomes: _setup_outcomes,
-}
+SUMMARIES: Final[tuple[type[Table], ...]] = (LevelOutcomes, SetupOutcomes)
 """Tables that sum up all of history, made of the rows of the moment when they are asked for."""
 
 

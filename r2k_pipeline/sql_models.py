@@ -38,13 +38,19 @@ class SqlModel:
     @cached_property
     def upstreams(self) -> tuple[str, ...]:
         """The lake tables it reads, sorted, as `layer.table`."""
-        tables = sqlglot.parse_one(self.query, dialect="duckdb").find_all(exp.Table)
+        tables = self._tree.find_all(exp.Table)
         return tuple(sorted({f"{table.db}.{table.name}" for table in tables if table.db in LAYERS}))
 
     @cached_property
-    def reads_as_of(self) -> bool:
-        """Whether it asks for the moment of knowledge, which is that of the latest fetch unless a user says."""
-        return "getvariable('as_of')" in self.query
+    def variables(self) -> tuple[str, ...]:
+        """The names that it asks for by getvariable, sorted."""
+        calls = self._tree.find_all(exp.Anonymous)
+        asked = {call.expressions[0].name for call in calls if call.name.lower() == "getvariable"}
+        return tuple(sorted(asked))
+
+    @cached_property
+    def _tree(self) -> exp.Expr:
+        return sqlglot.parse_one(self.query, dialect="duckdb")
 
     @cached_property
     def is_by_market(self) -> bool:
@@ -108,6 +114,8 @@ def run_model(
                     connection.execute(f"create view {upstream} as {logged}")
                 else:
                     connection.execute(f"create table {upstream} as from absent")
+            if not any(files.values()):
+                connection.execute("set enable_external_access = false")
             rows: pl.DataFrame = connection.sql(model.query).pl()
             return rows.cast({pl.Categorical: pl.String})
         except duckdb.IOException as error:

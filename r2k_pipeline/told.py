@@ -7,6 +7,7 @@ Belongs here: which markets go on, the rows and parts that are taken. Not here: 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -14,13 +15,14 @@ import polars as pl
 
 from r2k_pipeline.contracts.clock import told_by
 from r2k_pipeline.contracts.prices import MarketBars
-from r2k_pipeline.contracts.table import TABLES, Table, parts_of
+from r2k_pipeline.contracts.table import Table, parts_of
 from r2k_pipeline.generations import Published, last_generation
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.markets import Market
-from r2k_pipeline.origins import changed_parts, digests_of
+from r2k_pipeline.origins import differing, digests_of
 from r2k_pipeline.settings import Settings
-from r2k_pipeline.transforms.replay import KEY, Told
+from r2k_pipeline.tables import TABLES
+from r2k_pipeline.transforms.replay import KEY, KnownBars, Told
 
 TAKEN: Final[tuple[type[Table], ...]] = (MarketBars, *(table for table in TABLES.values() if table.layer == "features"))
 """Tables of the last generation that are compared or taken."""
@@ -28,26 +30,33 @@ TAKEN: Final[tuple[type[Table], ...]] = (MarketBars, *(table for table in TABLES
 
 @dataclass(frozen=True)
 class Growth:
-    """New rows of a table that grows, beside those that the last generation told of `markets`."""
+    """New rows of a bucket of a table that grows, beside those that the last generation told of its `markets`."""
 
     table: type[Table]
+    bucket: int
     rows: pl.DataFrame
     told: tuple[Path, ...]
     markets: frozenset[str]
 
     def changed(self) -> tuple[pl.DataFrame, list[Path]]:
         """All rows of the parts that are to be written, and the files of the parts that stay as they are."""
-        parts = dict(parts_of(self.rows))
+        parts = dict(parts_of(self.rows, self.bucket))
         frames, kept = [self.rows], []
         for file in self.told:
-            content = file.read_bytes()
-            markets = pl.read_parquet(content, columns=["market"])["market"].unique()
-            if file.name not in parts and self.markets.issuperset(markets):
+            markets = _markets_in(file)
+            is_ours = file.name.startswith(f"{self.bucket}-") and self.markets.issuperset(markets)
+            if is_ours and file.name not in parts:
                 kept.append(file)
-            else:
-                stays = pl.read_parquet(content).filter(pl.col("market").is_in(self.markets))
+            elif not self.markets.isdisjoint(markets):
+                stays = pl.read_parquet(file.read_bytes()).filter(pl.col("market").is_in(self.markets))
                 frames.append(stays.select(self.rows.columns))
         return pl.concat(frames).sort(KEY, maintain_order=True), kept
+
+
+@cache
+def _markets_in(file: Path) -> frozenset[str]:
+    """The markets of a part of a generation, which never changes."""
+    return frozenset(pl.read_parquet(file.read_bytes(), columns=["market"])["market"].unique())
 
 
 def told_of(
@@ -66,7 +75,7 @@ def told_of(
         return None
     until: datetime = last.row["as_of"]
     ours = digests_of(settings, markets)["markets_digest"]
-    changed = {part.split()[0] for part in changed_parts(last.row["markets_digest"], ours)}
+    changed = differing(last.row["markets_digest"], ours)
     now, before = (told_by(MarketBars, rows, until) for rows in (bars, _read(last, MarketBars)))
     key = MarketBars.primary_key()
     own = now.partition_by("market", as_dict=True)
@@ -86,12 +95,18 @@ def told_rows(lake: Lake, table: type[Table], told: Told) -> pl.DataFrame:
     return _read(last, table).filter(pl.col("market").is_in(told.markets))
 
 
-def grown(lake: Lake, table: type[Table], rows: pl.DataFrame, told: Told | None) -> pl.DataFrame | Growth:
-    """The new `rows` of a table that grows, with the parts of the last generation that they are added to."""
+def grown(
+    lake: Lake, table: type[Table], bucket: int, rows: pl.DataFrame, bars: KnownBars
+) -> tuple[pl.DataFrame, list[Path]]:
+    """The rows of a bucket of a table that grows that are to be written, and the parts that stay as they are beside.
+
+    `rows` are those that `bars` brought, new ones of markets that go on; to them come the last generation's.
+    """
     files = lake.published_files(table.dotted())
-    if told is None or not _are_parts(files, table):
-        return rows
-    return Growth(table, table.cast(rows), tuple(files), told.markets)
+    if bars.told is None or not _are_parts(files, table):
+        return rows, []
+    markets = bars.told.markets & set(bars.vintages["market"].unique())
+    return Growth(table, bucket, table.cast(rows), tuple(files), markets).changed()
 
 
 def _are_parts(files: Iterable[Path], table: type[Table]) -> bool:

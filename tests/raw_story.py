@@ -16,8 +16,6 @@ import polars as pl
 
 from r2k_pipeline import build
 from r2k_pipeline.contracts.meta import FetchLog
-from r2k_pipeline.contracts.reference import Sessions
-from r2k_pipeline.contracts.table import TABLES
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.log.ingest import Intake, ingest_prices, ingest_reports
 from r2k_pipeline.markets import CotContract, Market
@@ -25,6 +23,8 @@ from r2k_pipeline.run import Run
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.sources.protocol import CotDocument, CotSource, PriceAnswer, PriceSource, SourceError
 from r2k_pipeline.sources.sessions import build_sessions
+from r2k_pipeline.tables import TABLES
+from r2k_pipeline.tables.reference import Sessions
 
 RUT = Market(
     market="RUT", name="Russell 2000", index="^RUT", multiplier=50, cot=(CotContract(code="239742", exchange="CME"),)

@@ -14,9 +14,9 @@ from typing import Any, Final
 
 import yaml
 
-import r2k_pipeline.contracts  # noqa: F401  (fills TABLES)
 from r2k_pipeline.contracts.columns import measure_of, sql_type_of
-from r2k_pipeline.contracts.table import TABLES, Table
+from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.tables import TABLES
 
 FOLDER: Final = Path(__file__).resolve().parent
 READ_ONLY: Final = "access_mode=read_only&enable_external_access=false&lock_configuration=true"

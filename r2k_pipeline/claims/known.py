@@ -1,41 +1,23 @@
 """What a claim may read: a view of each such table, cut at the variable `known`, and data_ends.
 
-Belongs here: which tables. Not here: which rows were known (contracts/clock.py), who asks (box.py).
+Belongs here: the views. Not here: of which tables (tables/claims.py), which rows were known (contracts/clock.py), who
+asks (box.py).
 """
 
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-import r2k_pipeline.contracts  # noqa: F401  (fills TABLES)
 from r2k_pipeline.contracts.clock import as_of_macros, select_cut, select_standing
-from r2k_pipeline.contracts.table import TABLES
 from r2k_pipeline.shipped import shipped
+from r2k_pipeline.tables import TABLES, claims
 
 _KNOWN: Final = "getvariable('known')"
-READABLE: Final = (
-    "staging.daily_prices",
-    "staging.cot_positions",
-    "staging.market_bars",
-    "features.daily_indicators",
-    "features.moving_average_crosses",
-    "features.swing_pivots",
-    "features.volume_profiles",
-    "features.consolidations",
-    "features.open_ranges",
-    "features.level_evidence",
-    "features.levels",
-    "marts.weekly_positioning",
-    "marts.positioning_vs_technicals",
-    "marts.markets",
-    "marts.sessions",
-    "marts.trader_groups",
-)
+READABLE: Final = tuple(table.dotted() for table in claims.READABLE)
 """The tables that a claim may read, by the names they have in the warehouse."""
 _BARS: Final = "staging.market_bars"
 """Of these a claim sees only rows that stood, one bar for each session; the others are as in a snapshot."""
-_BARE: Final = ("staging.price_vintages", "marts.positioning_vintages", "staging.cot_releases")
-"""Further tables that data_ends reads; it cuts them itself."""
-SOURCES: Final = tuple(sorted({TABLES[name].stands_of or name for name in READABLE} | set(_BARE)))
+_BARE: Final = tuple(table.dotted() for table in claims.BARE)
+SOURCES: Final = tuple(table.dotted() for table in claims.SOURCES)
 """The tables that all of these are made from."""
 
 

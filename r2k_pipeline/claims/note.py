@@ -6,7 +6,7 @@ verdicts (verdicts.py).
 
 import tomllib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -126,6 +126,21 @@ class Note:
     as_of: datetime
     claims: tuple[Claim, ...]
     mistakes: tuple[str, ...]
+
+
+def read_shipped_notes() -> list[Note]:
+    """The notes of the package, by name. Raises MistakesError, for a mistake in one claim too."""
+    notes = [read_note(file) for file in sorted(SHIPPED.glob("*.toml"))]
+    if mistakes := [mistake for note in notes for mistake in note.mistakes]:
+        raise MistakesError("; ".join(mistakes))
+    return notes
+
+
+def moments_of(notes: Iterable[Note]) -> list[datetime]:
+    """The moments at which readings of `notes` are judged, in their order."""
+    definitions = [definition for note in notes for claim in note.claims for definition in claim.definitions]
+    moments = [definition.judged_until or definition.as_of for definition in definitions]
+    return sorted({moment for moment in moments if isinstance(moment, datetime)})
 
 
 def read_note(file: Path) -> Note:

@@ -19,7 +19,6 @@ from r2k_pipeline.claims.checks import run_check
 from r2k_pipeline.claims.note import Claim, Definition, Note
 from r2k_pipeline.claims.reach import Reach
 from r2k_pipeline.claims.shown import printable, why_not_shown
-from r2k_pipeline.contracts.claims import Claims
 
 Plain = str | int | float | bool | None
 Word = Literal["holds", "fails", "undetermined"]
@@ -104,12 +103,11 @@ def _judge(note: Note, claim: Claim, definition: Definition, box: Box, reach: Re
     return Verdict(note.id, claim, definition, as_of, finding, error)
 
 
-def build_claims(notes: Sequence[Note], box: Box, data_known_at: datetime) -> pl.DataFrame:
-    """marts.claims: the verdicts that could be given by `data_known_at`, sorted by note, in the notes' order."""
-    verdicts = (verdict for note in notes for verdict in judge(note, box, data_known_at))
-    rows = [verdict.row() for verdict in verdicts if verdict.known_at <= data_known_at]
-    schema = Claims.create_empty().schema
-    return pl.DataFrame([{name: row[name] for name in schema} for row in rows], schema=schema)
+def judge_notes(notes: Sequence[Note], box: Box, data_known_at: datetime) -> Iterator[Mapping[str, object]]:
+    """Every verdict on every note, in their order, as rows of marts.claims; what `judge` says of each holds here."""
+    for note in notes:
+        for verdict in judge(note, box, data_known_at):
+            yield verdict.row()
 
 
 def _find(definition: Definition, box: Box, as_of: datetime, known: datetime) -> Finding:

@@ -1,31 +1,5 @@
-"""Contracts: one class per table, declared once; importing this package registers them all in TABLES."""
+"""Contracts of the raw logs and of the SQL tables: a class each; importing this package registers them in TABLES."""
 
-from r2k_pipeline.contracts import (
-    claims,
-    cot,
-    findings,
-    indicators,
-    levels,
-    marts,
-    meta,
-    outcomes,
-    prices,
-    profiles,
-    reference,
-    restatements,
-)
+from r2k_pipeline.contracts import cot, findings, marts, meta, prices, restatements
 
-__all__ = [
-    "claims",
-    "cot",
-    "findings",
-    "indicators",
-    "levels",
-    "marts",
-    "meta",
-    "outcomes",
-    "prices",
-    "profiles",
-    "reference",
-    "restatements",
-]
+__all__ = ["cot", "findings", "marts", "meta", "prices", "restatements"]

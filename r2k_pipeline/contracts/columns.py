@@ -10,6 +10,8 @@ from typing import Final, TypeVar
 import dataframely as dy
 
 MEASURES: Final = ("dimension", "additive", "semi_additive", "non_additive")
+CHOICES: Final = "choices"
+"""Where a column of a closed list keeps it, in its metadata."""
 Column = TypeVar("Column", bound=dy.Column)
 
 
@@ -41,6 +43,11 @@ def semi_additive(column: Column) -> Column:
 def dimension(column: Column) -> Column:
     """A number to group by, like a month."""
     return _measured(column, "dimension")
+
+
+def choices_of(column: dy.Column) -> tuple[str, ...]:
+    """The values of a column that has a closed list of them; none of any other."""
+    return tuple((column.metadata or {}).get(CHOICES, ()))
 
 
 def measure_of(column: dy.Column) -> str:
@@ -77,7 +84,7 @@ def choice(values: Sequence[str], description: str, *, key: bool = False, nullab
         nullable=nullable,
         check=lambda column: column.is_in(list(values)),
         description=description,
-        metadata={"unit": "one of " + ", ".join(values)},
+        metadata={"unit": "one of " + ", ".join(values), CHOICES: tuple(values)},
     )
 
 

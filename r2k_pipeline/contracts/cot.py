@@ -111,19 +111,6 @@ class CotReports(Table, layer="raw"):
         return _sums_to_open_interest("short")
 
 
-class CotReleases(
-    Table, layer="staging", known_by="released_at", told_with="staging.cot_position_vintages", looks_ahead="report_date"
-):
-    """When one COT report became public, and how we know."""
-
-    report_date = day("as-of day of the report", key=True)
-    released_at = instant("when the report became public")
-    scheduled_at = instant("when the rule alone has it out: what could be known of it beforehand")
-    release_basis = choice(RELEASE_BASES, "seen to come out then; announced, or by the rule; or estimated")
-    reason = text("the rule or the event that set the moment")
-    provenance = text("where that is written")
-
-
 class _GroupPositions(dy.Schema):
     long_contracts = semi_additive(contracts("long positions, spreads not included"))
     short_contracts = semi_additive(contracts("short positions, spreads not included"))

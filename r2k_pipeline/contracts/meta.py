@@ -6,9 +6,9 @@ Belongs here: the book-keeping that lets a number be traced. Not here: market da
 import dataframely as dy
 import polars as pl
 
-from r2k_pipeline.contracts.columns import MEASURES, additive, choice, count, day, dimension, flag, instant, text
+from r2k_pipeline.contracts.columns import additive, choice, count, day, flag, instant, text
 from r2k_pipeline.contracts.restatements import Restated
-from r2k_pipeline.contracts.table import LAYERS, Table
+from r2k_pipeline.contracts.table import Table
 
 FETCH_STATUSES = ("ok", "held", "failed", "absent", "accepted")
 
@@ -89,6 +89,7 @@ class Generation(Table, layer="meta"):
     is_sample = flag("true: synthetic data, not a market")
     label = text("SAMPLE where the data is synthetic, else the source")
     r2k_version = text("version of the program")
+    schema_version = count("version", "of the published tables and their columns: docs/schema/ lists each")
     raw_files = count("files", "raw log files it was built from")
     last_recorded_at = instant("latest recorded_at in the raw logs", nullable=True)
     settings_digest = text("what was set that tables depend on: name=digest, separated by blanks")
@@ -101,22 +102,3 @@ class Restatements(Restated, Table, layer="meta", known_by="restated_at", may_ch
     """One table of one accepted restatement: how many rows that were told differ, and why. The generation that told
     otherwise stays readable below `generations/` for a while.
     """
-
-
-class ColumnDictionary(Table, layer="meta"):
-    """Every column of every published table: unit, meaning, key, nullability."""
-
-    layer_name = choice(LAYERS, "schema", key=True)
-    table_name = text("table", key=True)
-    column_name = text("column", key=True)
-    position = dimension(count("position", "place in the table, from 1"))
-    data_type = text("type in DuckDB")
-    unit = text("unit")
-    measure = choice(
-        MEASURES,
-        "what a BI tool may do: group by a dimension; sum an additive measure over any key of one market and report "
-        "type, a semi-additive one over trader groups but not over time, a non-additive one never",
-    )
-    meaning = text("what it is")
-    is_key = flag("part of the key")
-    is_nullable = flag("may be null: not known or not defined")

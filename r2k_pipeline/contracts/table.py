@@ -5,7 +5,7 @@ register of all tables. Not here: columns (columns.py) or tables (prices.py, cot
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import cache
 from typing import Any, ClassVar, Final
@@ -119,15 +119,28 @@ class Table(dy.Schema):
         return " ".join((cls.__doc__ or "").split("\n\n")[0].split())
 
 
+SCHEMA_VERSION: Final = 1
+"""Of the published tables and their columns, as BI tools read them. Each change has a new one: docs/schema/ keeps every
+version, and the CHANGELOG says what changed."""
 PART_YEARS: Final = 5
 """Years of a part of a table that grows: a day's rows touch one part, and a century has twenty files."""
+BUCKET_MARKETS: Final = 8
+"""Markets of a part of a table that grows: as many are made at a time, which bounds the memory of a run."""
 
 
-def parts_of(rows: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
-    """The parts of a table that grows, by name: the rows known in `PART_YEARS` years, named after the first of them."""
+def buckets_of(markets: Sequence[str]) -> list[Sequence[str]]:
+    """Markets in buckets, in their configured order: one that is added comes into the last bucket."""
+    return [markets[start : start + BUCKET_MARKETS] for start in range(0, len(markets), BUCKET_MARKETS)]
+
+
+def parts_of(rows: pl.DataFrame, bucket: int = 0) -> Iterator[tuple[str, pl.DataFrame]]:
+    """The parts of a bucket of a table that grows, by name: the rows known in `PART_YEARS` years.
+
+    A part is named after its bucket and the first of its years.
+    """
     first_year = (pl.col("known_at").dt.year() // PART_YEARS * PART_YEARS).alias("first_year")
     for (year,), part in rows.group_by(first_year, maintain_order=True):
-        yield f"{year}.parquet", part
+        yield f"{bucket}-{year}.parquet", part
 
 
 def _is_unique(keys: pl.DataFrame) -> bool:

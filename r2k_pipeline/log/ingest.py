@@ -23,7 +23,6 @@ from r2k_pipeline.markets import Market
 from r2k_pipeline.run import Run
 from r2k_pipeline.sources.corrections import read_corrections
 from r2k_pipeline.sources.cot import read_report, screen_reports
-from r2k_pipeline.sources.files import NO_ACTIONS
 from r2k_pipeline.sources.plausibility import doubt_series
 from r2k_pipeline.sources.prices import (
     Bars,
@@ -84,7 +83,7 @@ def ingest_prices(run: Run, sessions: pl.DataFrame) -> tuple[Intake, Intake]:
     taken = record(run, PriceBars, screened, asked, stamp, doubts=doubts)
     unread = set(taken.filter(pl.col("status") != "ok")["item"])
     corrected = correct(run, corrections, unread, stamp + timedelta(microseconds=1))
-    telling = [answer.origin for answer in readable if answer.actions is not NO_ACTIONS]
+    telling = [answer.origin for answer in readable if answer.actions is not None]
     covered = coverage(PriceBars, screened.rows).filter(pl.col("source").is_in(telling))
     told = [
         attempt if attempt.origin in telling else replace(attempt, shows=None) for attempt in with_days(PriceActions)

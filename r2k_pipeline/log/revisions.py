@@ -175,7 +175,7 @@ def compare(
     missing = (
         known.filter(~pl.col("is_withdrawn"))
         .join(screened.rows, on=key, how="anti")
-        .filter(~_named(key).is_in(_refused_keys(screened, key).implode()))
+        .filter(~_named(key).is_in(screened.refused["row_key"].implode()))
         .drop("source")
         .join(spans.unique(key), on=key, how="inner")
         .with_columns(pl.lit(stamp).cast(pl.Datetime("us", "UTC")).alias(STAMP))
@@ -206,11 +206,6 @@ def _covered_keys(table: type[Table], known: pl.DataFrame, covered: pl.DataFrame
     keys = known.select(key_of(table)).with_columns(year=day.dt.year())
     within = keys.join(yearly, on=[scope, "year"], how="inner").filter(day.is_between("first", "last"))
     return within.select(*key_of(table), "source")
-
-
-def _refused_keys(screened: Screened, key: list[str]) -> pl.Series:
-    """Keys of refused rows, as by `_named`; what a rule wrote behind a key (a contradicted day) is cut off."""
-    return screened.refused["row_key"].str.extract(rf"^(\S+(?: \S+){{{len(key) - 1}}})").drop_nulls()
 
 
 def _named(key: list[str]) -> pl.Expr:

@@ -15,7 +15,7 @@ from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.log.recording import MADE_UP, Attempt
 from r2k_pipeline.sources.prices import Bars
 from r2k_pipeline.sources.protocol import Span
-from r2k_pipeline.sources.screening import day_of
+from r2k_pipeline.sources.screening import FAULT, day_of
 
 
 def with_days_of_prices(
@@ -90,7 +90,7 @@ def _last_by_archive(log: pl.DataFrame) -> dict[str, date]:
 
 
 def _days(report: pl.DataFrame) -> pl.DataFrame:
-    return report.select("source", day_of("report_date")).drop_nulls().unique()
+    return report.filter(pl.col(FAULT).is_null()).select("source", day_of("report_date")).drop_nulls().unique()
 
 
 def _years_named(file: str) -> Span | None:

@@ -14,13 +14,13 @@ from r2k_pipeline.build import Outcome, build_table
 from r2k_pipeline.contracts.columns import sql_type_of
 from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.prices import PriceActions, PriceBars
-from r2k_pipeline.contracts.reference import MarketSymbols, Sessions
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.log.ingest import Intake, ingest_prices, ingest_reports
 from r2k_pipeline.orchestration.resources import Pipeline
 from r2k_pipeline.origins import code_digest
 from r2k_pipeline.publication import RAW
-from r2k_pipeline.tables.derived import DerivedTable, derived_tables
+from r2k_pipeline.tables.reference import MarketSymbols, Sessions
+from r2k_pipeline.tables.registry import DerivedTable, derived_tables
 
 OWNERS: Final = ["team:r2k"]
 PREVIEW_ROWS: Final = 5
@@ -118,7 +118,7 @@ def derived_asset(derived: DerivedTable) -> dg.AssetsDefinition:
         check_specs=[contract_check(table)],
     )
     def build(pipeline: Pipeline) -> Step:
-        outcome = build_table(pipeline.run, derived)
+        outcome = build_table(pipeline.fixed if derived.needs_moment else pipeline.run, derived)
         yield contract_result(outcome)
         if outcome.state == "failed":
             raise dg.Failure(outcome.message())
@@ -200,7 +200,7 @@ def _as_recorded(pipeline: Pipeline, *tables: type[Table]) -> Step:
     for table in tables:
         yield dg.MaterializeResult(
             asset_key(table),
-            metadata={"replay": f"nothing fetched: as known at {pipeline.run.as_of:%Y-%m-%d %H:%M:%S} UTC"},
+            metadata={"replay": f"nothing fetched: as known at {pipeline.fixed.as_of:%Y-%m-%d %H:%M:%S} UTC"},
             check_results=[dg.AssetCheckResult(check_name="fetched", asset_key=asset_key(table), passed=True)],
         )
 

@@ -13,8 +13,8 @@ import polars as pl
 from r2k_pipeline.contracts.findings import Findings
 from r2k_pipeline.orchestration.assets import asset_key
 from r2k_pipeline.orchestration.resources import Pipeline
-from r2k_pipeline.tables.derived import SQL
 from r2k_pipeline.tables.findings import Check, read_checks
+from r2k_pipeline.tables.registry import SQL
 
 FIRST_ROWS: Final = 10
 ROWS: Final = "rows"

@@ -46,7 +46,7 @@ def required(context: dg.AssetCheckExecutionContext, pipeline: Pipeline) -> dg.A
 )
 def newest(pipeline: Pipeline) -> dg.AssetCheckResult:
     """A warning that names what is missing: a source may have nothing newer."""
-    run = pipeline.run
+    run = pipeline.fixed
     with open_warehouse(run.lake.warehouse) as connection:
         holes = read_holes(connection, run.as_of)
     return dg.AssetCheckResult(

@@ -24,7 +24,7 @@ from r2k_pipeline.publication import BY_PUBLISHING, PUBLISHED, publish
 )
 def warehouse(pipeline: Pipeline) -> dg.MaterializeResult[Any]:
     """Publish the generation, or say that the last one has all of it."""
-    run = pipeline.run
+    run = pipeline.fixed
     try:
         done = publish(run)
     except RestatementError as error:

@@ -27,6 +27,7 @@ class Pipeline(dg.ConfigurableResource):  # type: ignore[type-arg]
     """
 
     _run: Run = PrivateAttr()
+    _fixed: Run | None = PrivateAttr(default=None)
 
     @classmethod
     def of(cls, run: Run) -> dg.ResourceDefinition:
@@ -40,10 +41,16 @@ class Pipeline(dg.ConfigurableResource):  # type: ignore[type-arg]
         """What the steps of this run work on."""
         return self._run
 
+    @property
+    def fixed(self) -> Run:
+        """The same for the steps after all is fetched: the first of them fixes the run's moment."""
+        self._fixed = self._fixed or self._run.fixed()
+        return self._fixed
+
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Pipeline"]:
         """Hold the lake for the run; raises LakeError where another run holds it, or a run must not begin."""
-        self._run = Run.of(read_settings())
+        self._run, self._fixed = Run.of(read_settings()), None
         run, lake = self._run, self._run.lake
         with lake.lock(run.settings.lock_wait_seconds, context.run_id or ""):
             begin_run(lake, run.clock()) if _is_whole(context) else None

@@ -10,10 +10,10 @@ from typing import Final
 
 import dataframely as dy
 
-import r2k_pipeline.contracts  # noqa: F401  (fills TABLES)
 from r2k_pipeline.contracts.columns import sql_type_of
-from r2k_pipeline.contracts.table import TABLES, Table
+from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.quoting import identifier, literal
+from r2k_pipeline.tables import TABLES
 
 LAYERS: Final = ("marts", "meta")
 """The layers that are published: what dashboards read, and its generation and units."""

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from r2k_pipeline.contracts.table import TABLES
 from r2k_pipeline.holes import End, is_missed, newest_that_should_be, read_ends
 from r2k_pipeline.report.brief_statements import RATIO, Answer, Row, literal
 from r2k_pipeline.snapshot import Snapshot
+from r2k_pipeline.tables import TABLES
 from r2k_pipeline.transforms.setups import read_setups
 
 MART = "marts.positioning_vs_technicals"

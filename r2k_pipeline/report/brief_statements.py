@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
 
-import r2k_pipeline.contracts  # noqa: F401  (fills TABLES)
-from r2k_pipeline.contracts.table import TABLES
+from r2k_pipeline.tables import TABLES
 
 Value = str | float | int | bool | date | datetime | None
 

@@ -1,15 +1,19 @@
 """The data dictionary as Markdown: every table of the contracts with key, rules, columns, units and meanings.
 
 Belongs here: the layout of docs/tables.md, which `python -m r2k_pipeline.report.dictionary > docs/tables.md` writes
-anew. Not here: what tables hold (contracts/), comments in the warehouse (warehouse.py).
+anew; with `--schema` the columns alone, as docs/schema/ keeps them of each version. Not here: what tables hold
+(contracts/, tables/), comments in the warehouse (warehouse.py).
 """
 
+import sys
 from collections.abc import Iterator
 from typing import Final
 
-import r2k_pipeline.contracts  # noqa: F401  (fills TABLES)
+import polars as pl
+
 from r2k_pipeline.contracts.columns import measure_of, sql_type_of
-from r2k_pipeline.contracts.table import LAYERS, TABLES, Table
+from r2k_pipeline.contracts.table import LAYERS, PUBLISHED_LAYERS, Table
+from r2k_pipeline.tables import TABLES
 
 LAYER_NOTES: Final = {
     "reference": "What configuration and calendars say, upstream of everything. In the lake only.",
@@ -22,11 +26,23 @@ LAYER_NOTES: Final = {
 """What each layer is."""
 INTRODUCTION: Final = """# Tables
 
-Generated from `r2k_pipeline/contracts/` by `python -m r2k_pipeline.report.dictionary > docs/tables.md`: edit the
+Generated from the contracts by `python -m r2k_pipeline.report.dictionary > docs/tables.md`: edit the
 contracts, not this. The same texts are comments in the warehouse (`select * from duckdb_columns()`) and rows of
 `meta.column_dictionary`. Keys are **bold**. Null means not known or not defined, never 0; a column that may be
 null says so. Instants are UTC. An additive measure may be summed over the keys of one market and report type, a
 semi-additive one over trader groups but not over time, any other never; of vintages, those that stand at one moment."""
+
+
+def build_schema() -> str:
+    """The published tables and columns as CSV, a column each: what docs/schema/VERSION.csv keeps of a release."""
+    rows = [
+        (table.dotted(), name, sql_type_of(column), column.primary_key, column.nullable, table.units()[name])
+        for _, table in sorted(TABLES.items())
+        if table.layer in PUBLISHED_LAYERS
+        for name, column in table.columns().items()
+    ]
+    columns = ["table", "column", "type", "is_key", "is_nullable", "unit"]
+    return pl.DataFrame(rows, columns, orient="row").write_csv()
 
 
 def build_dictionary() -> str:
@@ -56,4 +72,4 @@ def _rows(table: type[Table]) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    print(build_dictionary(), end="")
+    print(build_schema() if "--schema" in sys.argv else build_dictionary(), end="")

@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.findings import Findings
-from r2k_pipeline.contracts.table import TABLES
 from r2k_pipeline.errors import LakeError, MistakesError
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.markets import read_markets
@@ -21,6 +20,7 @@ from r2k_pipeline.report.status import read_status
 from r2k_pipeline.settings import Settings, why_this_lake
 from r2k_pipeline.snapshot import of_this_version
 from r2k_pipeline.sums import SUMS, changed_files, read_sums
+from r2k_pipeline.tables import TABLES
 from r2k_pipeline.warehouse import open_warehouse
 
 EXAMPLES: Final = 3

@@ -12,7 +12,6 @@ from typing import Any, Final
 import duckdb
 import polars as pl
 
-from r2k_pipeline.contracts.table import TABLES
 from r2k_pipeline.errors import LakeError
 from r2k_pipeline.generations import known_at, outgrown
 from r2k_pipeline.holes import GRACE, read_holes, say_doubts
@@ -22,6 +21,7 @@ from r2k_pipeline.restatement import read_restatement
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.snapshot import reading
 from r2k_pipeline.sources.release_calendar import NextRelease, next_release
+from r2k_pipeline.tables import TABLES
 
 _SESSIONS: Final = """
 select market, max(session_date)

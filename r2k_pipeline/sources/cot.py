@@ -18,7 +18,7 @@ from r2k_pipeline.sources.bounds import BoundsError, lines_of, refuse_beyond, re
 from r2k_pipeline.sources.cot_archive import UNKNOWN, decode, refuse, unpack
 from r2k_pipeline.sources.cot_layouts import ALIASES, LEGACY, Layout, Other, layout_of, normalise
 from r2k_pipeline.sources.protocol import CotDocument
-from r2k_pipeline.sources.screening import Screened, screen
+from r2k_pipeline.sources.screening import FAULT, Screened, screen
 
 _LEGACY_COMBINED: Final = re.compile(r"deahistfo|deacom|annualof|com\d\d_\d\d", re.IGNORECASE)
 _LEGACY_FUTURES: Final = re.compile(r"deacot|deafut|annual(?!of|ci)|fut\d\d_\d\d", re.IGNORECASE)
@@ -30,6 +30,7 @@ _SLASHED: Final = r"^\d{1,2}/\d{1,2}/\d{4}$"
 _ORDERS: Final = ("%m/%d/%Y", "%d/%m/%Y")
 _ISO: Final = "save the dates as YYYY-MM-DD, or take the CFTC's own file"
 _COMMAS: Final = "save it with commas between the cells, or take the CFTC's own file"
+CONTRADICTED: Final = "report_date is contradicted by the second date column"
 EXAMPLES: Final = 3
 
 
@@ -43,12 +44,13 @@ def screen_reports(reports: list[pl.DataFrame]) -> Screened:
 
 
 def _reach(report: pl.DataFrame) -> tuple[date, int]:
-    newest: date | None = report["report_date"].str.to_date("%Y-%m-%d", strict=False).max()  # type: ignore[assignment]
+    days = report.filter(pl.col(FAULT).is_null())["report_date"]
+    newest: date | None = days.str.to_date("%Y-%m-%d", strict=False).max()  # type: ignore[assignment]
     return newest or date.min, report.height
 
 
 def read_report(document: CotDocument, recorded_at: datetime) -> pl.DataFrame:
-    """The rows of one file in the columns of CotReports, all values still text.
+    """The rows of one file in the columns of CotReports and FAULT, all values still text.
 
     Raises SourceError where the file is not what its name claims or a column is missing or unknown.
     """
@@ -68,9 +70,8 @@ def read_report(document: CotDocument, recorded_at: datetime) -> pl.DataFrame:
     dated = text.select(agrees=_cell("report_date").str.replace_all("-", "").str.slice(2) == _yymmdd())
     return written.with_columns(
         *(pl.lit(None, pl.String).alias(name) for name in absent),
-        # A report date that the file's second date column contradicts is no date.
-        report_date=pl.when(dated["agrees"]).then("report_date").otherwise(pl.col("report_date") + " contradicted"),
-    ).select(CotReports.column_names())
+        pl.when(~dated["agrees"].fill_null(False)).then(pl.lit(CONTRADICTED)).alias(FAULT),
+    ).select(*CotReports.column_names(), FAULT)
 
 
 def _read_text(document: CotDocument, body: bytes) -> tuple[pl.DataFrame, Layout]:

@@ -10,14 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
 
-import polars as pl
-
 from r2k_pipeline.sources.bounds import BoundsError, read_bounded
 from r2k_pipeline.sources.price_text import read_price_table
 from r2k_pipeline.sources.protocol import CotDocument, NotThereError, PriceAnswer, SourceError
 from r2k_pipeline.sources.unread_prices import name_unread
 
-NO_ACTIONS = pl.DataFrame(schema={"Date": pl.String, "Dividends": pl.String, "Stock Splits": pl.String})
+ACTIONS = ("Date", "Dividends", "Stock Splits")
+"""Columns that tell of dividends and splits; a file without them says nothing of any."""
 SUFFIXES = (".zip", ".txt", ".csv")
 UNREAD = {
     ".gz": "unpack it: the text in it is read",
@@ -54,8 +53,7 @@ class FilePrices:
         except BoundsError as error:
             raise SourceError(origin, symbol, str(error), "no price file is as large: take it out") from error
         bars = read_price_table(origin, symbol, body)
-        with_actions = {"Date", "Dividends", "Stock Splits"} <= set(bars.columns)
-        actions = bars.select(NO_ACTIONS.columns) if with_actions else NO_ACTIONS
+        actions = bars.select(ACTIONS) if set(ACTIONS) <= set(bars.columns) else None
         return PriceAnswer(symbol, origin, bars, actions, saved_at)
 
     def list_unread(self, symbols: Collection[str]) -> list[str]:

@@ -158,6 +158,8 @@ def screen_bars(bars: list[pl.DataFrame], sessions: pl.DataFrame, calendars: Map
 
 def read_actions(answer: PriceAnswer, recorded_at: datetime) -> pl.DataFrame:
     """The dividends and splits of one answer in the columns of PriceActions, amounts still text; 0 is none."""
+    if answer.actions is None:
+        return PriceActions.create_empty().with_columns(pl.col("action_date", "amount").cast(pl.String))
     kinds = {"Dividends": "dividend", "Stock Splits": "split"}
     long = answer.actions.unpivot(list(kinds), index="Date", variable_name="kind", value_name="amount")
     return (

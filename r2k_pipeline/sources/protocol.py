@@ -37,7 +37,8 @@ class NotThereError(SourceError):
 class PriceAnswer:
     """A vendor's full history of one symbol, in Yahoo's file layout, every value still text.
 
-    `bars`: Date, Open, High, Low, Close, Adj Close, Volume. `actions`: Date, Dividends, Stock Splits.
+    `bars`: Date, Open, High, Low, Close, Adj Close, Volume. `actions`: Date, Dividends, Stock Splits; None where the
+    answer says nothing of them, which is not that there were none.
     `origin` is the file name or address the rows came from, free of secrets and of local folders. `saved_at`: a
     file's mtime, None for an answer that was made for us. `asked_at`: the moment before the source was asked, which
     the caller fills in.
@@ -46,7 +47,7 @@ class PriceAnswer:
     symbol: str
     origin: str
     bars: pl.DataFrame
-    actions: pl.DataFrame
+    actions: pl.DataFrame | None
     saved_at: datetime | None = None
     asked_at: datetime | None = None
 

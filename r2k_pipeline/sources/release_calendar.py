@@ -17,11 +17,15 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from r2k_pipeline.contracts.cot import CotReleases
 from r2k_pipeline.shipped import shipped
 
 LEDGER: Final = shipped("sources/cot_releases.toml")
 """What is documented of releases: a line an exception."""
+LEDGER_SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
+    "report_date": pl.Date,
+    **dict.fromkeys(("released_at", "scheduled_at"), pl.Datetime("us", "UTC")),
+    **dict.fromkeys(("release_basis", "reason", "provenance"), pl.String),
+}
 FIRST_REPORT: Final = date(2006, 6, 13)
 """The first report of Traders in Financial Futures."""
 NEW_YORK: Final = ZoneInfo("America/New_York")
@@ -207,7 +211,7 @@ def build_cot_releases(seen: Iterable[date], until: date) -> pl.DataFrame:
     """
     days = sorted({*report_dates(until), *seen})
     rows = [{**asdict(release(day)), "scheduled_at": scheduled_release(day)} for day in days]
-    return pl.DataFrame(rows, schema=CotReleases.create_empty().schema)
+    return pl.DataFrame(rows, schema=LEDGER_SCHEMA)
 
 
 def next_release(now: datetime, seen: date | None) -> NextRelease:

@@ -15,6 +15,8 @@ from r2k_pipeline.contracts.meta import RefusedRows
 from r2k_pipeline.contracts.table import Table
 
 STAMP = "recorded_at"
+FAULT: Final = "fault"
+"""A column beside those of the contract: what the reader of a row found wrong with it, null where nothing."""
 DIFFERS: Final = "differs from "
 """Begins the rule of a row that another answer of the same fetch has otherwise, and that one stands."""
 
@@ -37,11 +39,16 @@ def screen(table: type[Table], written: pl.DataFrame, rules: dict[str, pl.Expr] 
 
     `written` has the contract's columns, still text where the vendor wrote text; `rules` are further rules
     by name, true where a row is good, over the typed columns of rows that fit the contract. Each refused row names
-    every contract rule it broke, or the further one.
+    every contract rule it broke, or the further one, or its FAULT if `written` has that column.
     Rows of one key that differ: all are refused within one answer; between answers the first answer stands.
     """
+    faulty = []
+    if FAULT in written.columns:
+        faulty = [written.filter(pl.col(FAULT).is_not_null()).rename({FAULT: "rule"})]
+        written = written.filter(pl.col(FAULT).is_null()).drop(FAULT)
     values = [name for name in written.columns if name != "source"]
     dated, refused = _read_days(table, written)
+    refused += faulty
     repeated = dated.select(pl.struct(values).is_first_distinct()).to_series()
     once, conflicts = _settle_conflicts(table, dated.filter(repeated))
     filtered, failure = table.filter(once, cast=True)

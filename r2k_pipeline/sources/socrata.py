@@ -18,6 +18,7 @@ from r2k_pipeline.sources.cot import screen_reports
 from r2k_pipeline.sources.cot_layouts import LEGACY, TFF
 from r2k_pipeline.sources.http import FetchError, Limits, fetch
 from r2k_pipeline.sources.protocol import SourceError
+from r2k_pipeline.sources.screening import FAULT
 
 OFFICIAL: Final = "https://publicreporting.cftc.gov"
 DATASETS: Final = {
@@ -118,8 +119,10 @@ def _as_written(rows: list[dict[str, Any]], report_type: str, recorded_at: datet
     given = ("recorded_at", "is_withdrawn")
     text = pl.DataFrame(written, schema={n: pl.String for n in CotReports.column_names() if n not in given})
     return text.with_columns(
-        pl.lit(recorded_at).cast(pl.Datetime("us", "UTC")).alias("recorded_at"), is_withdrawn=pl.lit(False)
-    ).select(CotReports.column_names())
+        pl.lit(recorded_at).cast(pl.Datetime("us", "UTC")).alias("recorded_at"),
+        pl.lit(None, pl.String).alias(FAULT),
+        is_withdrawn=pl.lit(False),
+    ).select(*CotReports.column_names(), FAULT)
 
 
 def _spellings(vendor: str) -> tuple[str, ...]:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from r2k_pipeline.contracts.findings import SEVERITIES, Findings
-from r2k_pipeline.contracts.table import TABLES
 from r2k_pipeline.sql_models import SqlModel
+from r2k_pipeline.tables import TABLES
 
 HEADER: Final = re.compile(r"^-- on: (?P<table>\w+\.\w+)  severity: (?P<severity>\w+)$", re.MULTILINE)
 OPTIONAL: Final = ("symbol", "session_date", "report_type", "contract_code", "report_date", "column_name")

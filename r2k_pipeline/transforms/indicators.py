@@ -2,7 +2,7 @@
 
 Belongs here: frames, nulls, the order of averages. Not here: the arithmetic (indicator_kernels.py over windows,
 smoothing_kernels.py over all of history).
-Definitions, units: contracts/indicators.py. Reference: TA-Lib, equal to 1e-9 but for an all-flat RSI (null).
+Definitions, units: tables/indicators.py. Reference: TA-Lib, equal to 1e-9 but for an all-flat RSI (null).
 """
 
 from datetime import date

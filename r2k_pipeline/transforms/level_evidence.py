@@ -26,6 +26,11 @@ ROLLING = ("rolling_60", "rolling_250")
 """Windows of the profiles whose edges are evidence."""
 OF_PROFILES = ("poc", "value_area_low", "value_area_high")
 """Columns of profiles; a kind of evidence is one of these and the window."""
+EDGES = pl.DataFrame(
+    [(f"{edge}_{window}", edge, window) for edge in OF_PROFILES for window in ROLLING],
+    schema=["kind", "edge", "profile_window"],
+    orient="row",
+)
 
 
 def find_evidence(
@@ -112,8 +117,7 @@ def latest_news(stood: pl.DataFrame, markets: int) -> tuple[pl.DataFrame, date |
     To find what comes after evidence that stood, an edge need be followed from that day only: its value of that day is
     what later values are compared with.
     """
-    named = pl.col("kind").str.extract_groups(f"^(?<edge>{'|'.join(OF_PROFILES)})_(?<profile_window>rolling_.*)$")
-    edges = stood.select("market", "born_date", named.alias("of")).unnest("of").drop_nulls("edge")
+    edges = stood.select("market", "born_date", "kind").join(EDGES, on="kind")
     news = edges.pivot("edge", index=["market", "profile_window"], values="born_date", aggregate_function="max")
     missing = [pl.lit(None, pl.Date).alias(name) for name in OF_PROFILES if name not in news.columns]
     news = news.with_columns(missing)

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from r2k_pipeline.contracts.table import buckets_of
 from r2k_pipeline.transforms.significance import block_p_values, with_q_values
 from r2k_pipeline.transforms.symbols import Integers, column_array
 
@@ -52,7 +53,7 @@ COLUMNS = [
 def build_level_outcomes(
     bars: pl.DataFrame,
     indicators: pl.DataFrame,
-    levels: pl.DataFrame,
+    levels: pl.DataFrame | pl.LazyFrame,
     horizons: Sequence[int] = HORIZONS,
     draws: int = DRAWS,
     seed: int = SEED,
@@ -77,11 +78,28 @@ def build_level_outcomes(
     blocks of 20 sessions of the market, of held (0 or 1) less the touch's own baseline share
     (block_p_values); q-values are over all rows.
     """
-    touches = _find_touches(bars, indicators, levels, max(horizons))
-    close, atr = column_array(bars, "close"), indicators["atr_14"].fill_null(float("nan")).to_numpy()
+    with_atr = bars.with_columns(indicators["atr_14"])
+    shown = levels.lazy()
+    parts = []
+    for markets in buckets_of(bars["market"].unique(maintain_order=True).to_list()) or [[]]:  # memory for a few
+        is_in = pl.col("market").is_in(markets)
+        parts.append(_decided(with_atr.filter(is_in), shown.filter(is_in), horizons, draws, seed, baseline_sessions))
+    outcomes = pl.concat(parts)
+    return _shares(pl.concat([outcomes, outcomes.with_columns(kind=pl.lit("all"))]), minimum_sessions)
+
+
+def _decided(
+    bars: pl.DataFrame, levels: pl.LazyFrame, horizons: Sequence[int], draws: int, seed: int, baseline_sessions: int
+) -> pl.DataFrame:
+    """The touches of some markets, for each horizon: whether they held or broke, and how many of their draws did.
+
+    `bars` with atr_14.
+    """
+    reaches = _reaches(bars, max(horizons))
+    touches = _find_touches(reaches, levels)
+    close, atr = column_array(bars, "close"), bars["atr_14"].fill_null(float("nan")).to_numpy()
     rows, distance = touches["row"].to_numpy(), touches["distance"].to_numpy()
     width, sign = touches["width"].to_numpy(), touches["sign"].to_numpy()
-    reaches = _reaches(bars, indicators, max(horizons))
     random_rows = _draw_rows(reaches, touches, baseline_sessions, draws, seed)
 
     def decided(before: Integers) -> NDArray[np.int8]:
@@ -105,18 +123,16 @@ def build_level_outcomes(
         )
         for horizon in horizons
     ]
-    outcomes = pl.concat(parts)
-    return _shares(pl.concat([outcomes, outcomes.with_columns(kind=pl.lit("all"))]), minimum_sessions)
+    return pl.concat(parts)
 
 
-def _reaches(bars: pl.DataFrame, indicators: pl.DataFrame, horizon: int) -> pl.DataFrame:
+def _reaches(bars: pl.DataFrame, horizon: int) -> pl.DataFrame:
     """Every bar with ATR and `horizon` bars after it: how far, in ATR, the next bar comes below and above its close."""
     after = {name: pl.col(name).shift(-1).over("market") for name in ("low", "high")}
     bars_left = pl.int_range(pl.len(), 0, -1).over("market") - 1
     block = pl.int_range(pl.len()).over("market") // BLOCK_SESSIONS
     return (
-        bars.select("market", "session_date", "close", **after, left=bars_left, block=block)
-        .with_columns(indicators["atr_14"])
+        bars.select("market", "session_date", "close", "atr_14", **after, left=bars_left, block=block)
         .with_row_index("row")
         .filter(pl.col("atr_14") > 0, pl.col("left") >= horizon)
         .with_columns(
@@ -128,14 +144,15 @@ def _reaches(bars: pl.DataFrame, indicators: pl.DataFrame, horizon: int) -> pl.D
     )
 
 
-def _find_touches(bars: pl.DataFrame, indicators: pl.DataFrame, levels: pl.DataFrame, horizon: int) -> pl.DataFrame:
+def _find_touches(reaches: pl.DataFrame, levels: pl.LazyFrame) -> pl.DataFrame:
     """Touches of levels by the bar after the session that showed them, sorted by the levels' key."""
     is_support = pl.col("role") == "support"
     near = pl.when(is_support).then(pl.col("close") - pl.col("high")).otherwise(pl.col("low") - pl.col("close"))
     reached = pl.when(is_support).then("support").otherwise("resistance")
     return (
-        levels.lazy()  # few of the levels are touched: of the others only what tells so is joined
-        .join(_reaches(bars, indicators, horizon).lazy(), on=["market", "session_date"])
+        levels.join(  # few of the levels are touched: of the others only what tells so is joined
+            reaches.lazy(), on=["market", "session_date"]
+        )
         .with_columns(
             distance=near / pl.col("atr_14"),
             width=(pl.col("high") - pl.col("low")) / pl.col("atr_14"),

@@ -10,13 +10,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from r2k_pipeline.contracts.levels import LEVEL_ROLES, LevelEvidence
 from r2k_pipeline.transforms.level_evidence import kind_enum, market_enum
 from r2k_pipeline.transforms.market_batches import map_batches
-from r2k_pipeline.transforms.replay import built_columns
 from r2k_pipeline.transforms.symbols import Integers, column_array, physical_array, symbol_offsets
 
 Records = NDArray[np.void]
+ROLES = ("support", "around", "resistance")
+"""From below the close to above it."""
 PER_SIDE = 6
 """Zones shown on each side of the close."""
 COUNTS = ("touches", "holds", "breaks", "undecided", "breaks_untouched", "role_flips")
@@ -70,7 +70,7 @@ def build_levels(
             "low": column["low"],
             "high": column["high"],
             "kind": founder["kind"].cast(pl.String),
-            "role": pl.Series(LEVEL_ROLES).gather((column["place"] + 1).cast(pl.UInt32)),
+            "role": pl.Series(ROLES).gather((column["place"] + 1).cast(pl.UInt32)),
             "strength": column["strength"],
             **{name: column[name].cast(pl.Int64) for name in COUNTS},
             "born_date": founder["born_date"],
@@ -99,7 +99,7 @@ def build_level_evidence(bars: pl.DataFrame, indicators: pl.DataFrame, evidence:
             level_id=_level_ids(evidence, pieces["item"][filed["zone"]]),
             filed_date=bars["session_date"].gather(filed["row"]),
         )
-        .select(built_columns(LevelEvidence))
+        .select("market", "level_id", "kind", "born_date", "confirmed_date", "filed_date", "price")
     )
 
 

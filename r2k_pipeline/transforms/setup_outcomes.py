@@ -12,13 +12,22 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from r2k_pipeline.contracts.outcomes import SetupOutcomes
 from r2k_pipeline.transforms.setups import SEPARATOR, OutcomeRules
 from r2k_pipeline.transforms.significance import with_q_values
 from r2k_pipeline.transforms.symbols import Floats, Integers
 
 HORIZONS: Final = (5, 20, 60)
 """Sessions after the close at which a setup became known."""
+SCHEMA: Final = {
+    **dict.fromkeys(("setup", "market"), pl.String),
+    **dict.fromkeys(("horizon_sessions", "events", "pending_events", "independent_events"), pl.Int64),
+    "baseline_sessions": pl.Int64,
+    **dict.fromkeys(("mean_forward_return_ratio", "median_forward_return_ratio", "hit_rate_ratio"), pl.Float64),
+    **dict.fromkeys(("mean_low_ratio", "mean_high_ratio", "baseline_mean_return_ratio"), pl.Float64),
+    **dict.fromkeys(("baseline_hit_rate_ratio", "excess_return_ratio", "p_value", "q_value"), pl.Float64),
+    **dict.fromkeys(("first_event_date", "last_event_date"), pl.Date),
+    "reading": pl.String,
+}
 SHORTEST_BLOCK_SESSIONS: Final = 20
 """Blocks of the bootstrap are as long as the horizon, at least a month: events come in clusters."""
 ROUNDING: Final = 1e-12
@@ -98,7 +107,7 @@ def build_setup_outcomes(
         for begun in [np.flatnonzero(history[setup])]
         for horizon, sample in samples.items()
     ]
-    found = pl.DataFrame(rows, schema=SetupOutcomes.create_empty().schema)
+    found = pl.DataFrame(rows, schema=SCHEMA)
     return _read(with_q_values(found), rules).sort("setup", "market", "horizon_sessions")
 
 
@@ -138,8 +147,8 @@ def _with_starts(sessions: pl.DataFrame, setups: Sequence[str]) -> pl.DataFrame:
 
     It begins where the setup holds and did not at the session before at which that was known; so not at the first one.
     """
-    held = pl.concat_str(pl.lit(SEPARATOR), "setups_held", pl.lit(SEPARATOR))
-    holds = [held.str.contains(f"{SEPARATOR}{name}{SEPARATOR}", literal=True).alias(name) for name in setups]
+    held = pl.col("setups_held").str.split(SEPARATOR)
+    holds = [held.list.contains(name).alias(name) for name in setups]
     each = pl.col(*setups)
     before = each.forward_fill().shift(1).over("market")
     return (

@@ -9,10 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
-import sqlglot
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from sqlglot import exp
 
+from r2k_pipeline.contracts.columns import choices_of
 from r2k_pipeline.contracts.marts import PositioningVsTechnicals
 from r2k_pipeline.errors import MistakesError
 from r2k_pipeline.mistakes import say_mistakes
@@ -179,13 +178,15 @@ def _mistakes(setups: Setups) -> list[str]:
 def _names(key: str, column: str, given: set[str]) -> list[str]:
     if column not in PositioningVsTechnicals.column_names():
         return [f"{key}: {PositioningVsTechnicals.dotted()} has no such column"]
-    unit = PositioningVsTechnicals.units()[column]
-    allowed = unit.removeprefix("one of ").split(", ")
+    allowed = choices_of(PositioningVsTechnicals.columns()[column])
     return [f"{key}: {name!r} is not one of {', '.join(allowed)}" for name in sorted(given - set(allowed))]
 
 
 def _columns(key: str, texts: list[str], known: set[str]) -> list[str]:
     """Mistakes of SQL expressions: not an expression, a query inside, a column that is not known."""
+    import sqlglot  # noqa: PLC0415  (the registry of tables knows Setups, and needs no parser)
+    from sqlglot import exp  # noqa: PLC0415
+
     found = []
     for text in texts:
         try:

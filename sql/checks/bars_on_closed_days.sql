@@ -3,8 +3,8 @@
 -- on: raw.price_bars  severity: warn
 with refused as (
     select
-        split_part(row_key, ' ', 1) as symbol,
-        try_cast(split_part(row_key, ' ', 2) as date) as session_date,
+        row_values ->> 'symbol' as symbol,
+        try_cast(row_values ->> 'session_date' as date) as session_date,
         max(recorded_at) as known_at,
         string_agg(distinct rule, ', ' order by rule) as rules,
         max(row_values) as row_values

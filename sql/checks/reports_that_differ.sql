@@ -3,9 +3,9 @@
 -- on: raw.cot_reports  severity: warn
 with refused as (
     select
-        split_part(row_key, ' ', 1) as report_type,
-        split_part(row_key, ' ', 2) as contract_code,
-        try_cast(split_part(row_key, ' ', 3) as date) as report_date,
+        row_values ->> 'report_type' as report_type,
+        row_values ->> 'contract_code' as contract_code,
+        try_cast(row_values ->> 'report_date' as date) as report_date,
         source,
         rule,
         row_values,

@@ -28,6 +28,35 @@ epochs as (
     )
 ),
 
+-- Traders and concentrations of positions that are one contract's.
+alone as (
+    select
+        p.market,
+        p.report_type,
+        p.report_date,
+        p.trader_group,
+        p.known_at,
+        any_value(c.traders_long) as traders_long,
+        any_value(c.traders_short) as traders_short,
+        any_value(c.concentration_net_4_long_percent) as concentration_net_4_long_percent,
+        any_value(c.concentration_net_4_short_percent) as concentration_net_4_short_percent,
+        any_value(c.concentration_net_8_long_percent) as concentration_net_8_long_percent,
+        any_value(c.concentration_net_8_short_percent) as concentration_net_8_short_percent
+    from staging.market_positions as p
+    inner join reference.market_contracts as m
+        on p.market = m.market and p.report_date between m.first_report_date and m.last_report_date
+    inner join staging.cot_position_vintages as c
+        on m.contract_code = c.contract_code
+        and p.report_type = c.report_type
+        and p.report_date = c.report_date
+        and p.trader_group = c.trader_group
+        and p.known_at >= c.known_at
+        and p.known_at < coalesce(c.superseded_at, 'infinity'::timestamptz)
+        and not c.is_withdrawn
+    group by p.market, p.report_type, p.report_date, p.trader_group, p.known_at
+    having count(*) = 1
+),
+
 summed as (
     select
         p.*,
@@ -49,13 +78,12 @@ summed as (
         and p.released_at < e.ends_at
         and p.known_at <= greatest(e.starts_at, p.released_at)
         and coalesce(p.superseded_at, 'infinity'::timestamptz) > greatest(e.starts_at, p.released_at)
-    left join staging.cot_position_vintages as c
-        on p.report_type = c.report_type
-        and p.contract_codes = c.contract_code
+    left join alone as c
+        on p.market = c.market
+        and p.report_type = c.report_type
         and p.report_date = c.report_date
         and p.trader_group = c.trader_group
-        and p.known_at >= c.known_at
-        and p.known_at < coalesce(c.superseded_at, 'infinity'::timestamptz)
+        and p.known_at = c.known_at
 ),
 
 closes as (

@@ -11,8 +11,9 @@ with looks as (
     where f.table_name = 'raw.cot_reports' and f.shows_until is not null
 ),
 
+-- What was held aside: rows of the file and the moment of an acceptance.
 accepted as (
-    select fetched_at as recorded_at from raw.fetch_log where status = 'accepted' and table_name = 'raw.cot_reports'
+    select item, fetched_at from raw.fetch_log where status = 'accepted' and table_name = 'raw.cot_reports'
 ),
 
 dated as (
@@ -29,7 +30,7 @@ dated as (
         row_number() over (
             partition by c.report_type, c.contract_code, c.report_date order by c.recorded_at
         ) - 1 as revision,
-        c.recorded_at in (from accepted) as was_held
+        (split_part(c.source, '/', -1), c.recorded_at) in (from accepted) as was_held
     from raw.cot_reports as c
     inner join staging.cot_releases as r using (report_date)
 ),

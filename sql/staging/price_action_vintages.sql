@@ -20,8 +20,9 @@ looked as (
     group by a.symbol, a.action_date, a.kind, a.recorded_at
 ),
 
+-- What was held aside: rows of the symbol and the moment of an acceptance.
 accepted as (
-    select fetched_at as recorded_at from raw.fetch_log where status = 'accepted' and table_name = 'raw.price_actions'
+    select item, fetched_at from raw.fetch_log where status = 'accepted' and table_name = 'raw.price_actions'
 ),
 
 numbered as (
@@ -31,7 +32,7 @@ numbered as (
         -- Without a session on its day an action is known at the day's end, UTC.
         coalesce(c.close_at, ((a.action_date + 1)::varchar || ' 00:00:00+00')::timestamptz) as close_at,
         l.looked_at,
-        a.recorded_at in (from accepted) as was_held
+        (a.symbol, a.recorded_at) in (from accepted) as was_held
     from raw.price_actions as a
     left join closes as c on a.symbol = c.symbol and a.action_date = c.session_date
     left join looked as l

@@ -28,8 +28,9 @@ looked as (
     group by b.symbol, b.session_date, b.recorded_at
 ),
 
+-- What was held aside: rows of the symbol and the moment of an acceptance.
 accepted as (
-    select fetched_at as recorded_at from raw.fetch_log where status = 'accepted' and table_name = 'raw.price_bars'
+    select item, fetched_at from raw.fetch_log where status = 'accepted' and table_name = 'raw.price_bars'
 ),
 
 recorded as (
@@ -39,7 +40,7 @@ recorded as (
         s.settles_at,
         coalesce(b.is_settled, b.recorded_at >= s.settles_at) and not b.is_withdrawn as is_settled,
         l.looked_at,
-        b.recorded_at in (from accepted) as was_held
+        (b.symbol, b.recorded_at) in (from accepted) as was_held
     from raw.price_bars as b
     inner join sessions as s using (symbol, session_date)
     left join looked as l using (symbol, session_date, recorded_at)

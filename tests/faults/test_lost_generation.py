@@ -55,11 +55,11 @@ def is_gone(table: Path) -> None:
 
 
 def first_part_is_gone(table: Path) -> None:
-    (table / "2020.parquet").unlink()
+    (table / "0-2020.parquet").unlink()
 
 
 def a_bit_has_flipped(table: Path) -> None:
-    part = table / "2020.parquet"
+    part = table / "0-2020.parquet"
     body = bytearray(part.read_bytes())
     body[len(body) // 3] ^= 1
     part.unlink()  # the lake's own table is the same file
@@ -97,7 +97,7 @@ def test_doctor_names_the_file(first_day: Path, tmp_path: Path, table: str, happ
         for line in r2k(tmp_path, "doctor", "--source", "live", "--lake", folder).stdout.splitlines()
         if line.startswith("FAIL  tables")
     )
-    file = table if table.endswith(".parquet") else f"{table}/2020.parquet"
+    file = table if table.endswith(".parquet") else f"{table}/0-2020.parquet"
     assert f"{file}: its content is" in line if happens is a_bit_has_flipped else f"{file}: it is gone" in line
     assert line.endswith("; next: r2k run, which publishes anew")
 

@@ -9,14 +9,14 @@ from typing import Final
 import polars as pl
 
 from r2k_pipeline.build import Outcome, build_tables, built
-from r2k_pipeline.contracts.claims import Claims
 from r2k_pipeline.contracts.findings import Findings
-from r2k_pipeline.contracts.meta import ColumnDictionary
-from r2k_pipeline.contracts.reference import Sessions
 from r2k_pipeline.errors import LakeError
 from r2k_pipeline.log.ingest import ingest_prices, ingest_reports
 from r2k_pipeline.publication import publish
 from r2k_pipeline.run import Run
+from r2k_pipeline.tables.claims import Claims
+from r2k_pipeline.tables.column_dictionary import ColumnDictionary
+from r2k_pipeline.tables.reference import Sessions
 
 LEFT_EMPTY: Final = (Claims, ColumnDictionary)
 """Claims start a process of their own, the dictionary is of the contracts alone."""

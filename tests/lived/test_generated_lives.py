@@ -16,9 +16,9 @@ import polars as pl
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
-from r2k_pipeline.contracts.table import TABLES
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.settings import Settings
+from r2k_pipeline.tables import TABLES
 from tests.lived import events as of
 from tests.lived.life import BEFORE_OPEN, Clock, Life, LivedRun, markets_of, new_york
 from tests.lived.refresh import build

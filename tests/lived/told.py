@@ -13,8 +13,9 @@ from typing import Final
 import polars as pl
 
 from r2k_pipeline.contracts.clock import told_by
-from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, TABLES
+from r2k_pipeline.contracts.table import PUBLISHED_LAYERS
 from r2k_pipeline.lake import Lake
+from r2k_pipeline.tables import TABLES
 
 ABOUT_RUNS: Final = frozenset({"meta.generation", "meta.fetches", "meta.findings", "meta.restatements"})
 """These say how the runs went and what is doubted now, not what the market did; a rebuild has runs of its own."""

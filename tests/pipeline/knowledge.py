@@ -9,12 +9,13 @@ import polars as pl
 from r2k_pipeline import build
 from r2k_pipeline.contracts.clock import standing_at, told_by
 from r2k_pipeline.contracts.meta import Generation
-from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, TABLES
+from r2k_pipeline.contracts.table import PUBLISHED_LAYERS
 from r2k_pipeline.generations import publish_generation
 from r2k_pipeline.run import Run
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.shipped import shipped
 from r2k_pipeline.sql_models import read_macros
+from r2k_pipeline.tables import TABLES
 from tests.sql.rows import rows_of
 
 FEATURES = (
@@ -52,7 +53,8 @@ def build_tables(run: Run) -> dict[str, pl.DataFrame]:
 
 def publish_as_built(run: Run) -> None:
     """Publish the tables of the run's lake as they are: no gate, no checks; one that was not built is empty."""
-    generation = {"generation_id": "0" * 16, "published_at": run.as_of, "as_of": run.as_of, "source": "generated"}
+    as_of = run.fixed().as_of
+    generation = {"generation_id": "0" * 16, "published_at": as_of, "as_of": as_of, "source": "generated"}
     run.lake.write(Generation, rows_of(Generation, [generation]))
     tables = [table for table in TABLES.values() if table.layer in PUBLISHED_LAYERS]
     for table in tables:

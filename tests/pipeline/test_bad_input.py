@@ -13,8 +13,8 @@ import polars as pl
 import pytest
 
 from r2k_pipeline.contracts.prices import DailyPrices
-from r2k_pipeline.contracts.table import TABLES
 from r2k_pipeline.orchestration.launcher import LAKE
+from r2k_pipeline.tables import TABLES
 from tests.lakes import Published, Said
 from tests.pipeline.command_line import r2k
 

@@ -10,9 +10,9 @@ import pytest
 from r2k_pipeline.build import Outcome, Record, build_tables
 from r2k_pipeline.contracts.meta import Fetches
 from r2k_pipeline.contracts.prices import MarketBars
-from r2k_pipeline.contracts.reference import Sessions
 from r2k_pipeline.run import Run
 from r2k_pipeline.settings import Settings
+from r2k_pipeline.tables.reference import Sessions
 from tests.lived.life import Clock, Life, markets_of, new_york
 from tests.lived.refresh import LEFT_EMPTY, build, fetch
 from tests.lived.told import copy_of_raw

@@ -12,14 +12,15 @@ import polars as pl
 import pytest
 from dataframely.exc import SchemaError
 
-from r2k_pipeline.contracts.levels import LEVEL_SIDES
-from r2k_pipeline.contracts.table import TABLES, Table
+from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, Table
 from r2k_pipeline.definitions import defs
+from r2k_pipeline.inputs import batches, rows_of_model
 from r2k_pipeline.run import Run
 from r2k_pipeline.settings import Settings
-from r2k_pipeline.sql_models import read_models, run_model
-from r2k_pipeline.tables import derived as tables
-from r2k_pipeline.tables.derived import PUBLISHED_LAYERS, derived_tables
+from r2k_pipeline.sql_models import SqlModel, read_models
+from r2k_pipeline.tables import TABLES
+from r2k_pipeline.tables.level_outcomes import LEVEL_SIDES
+from r2k_pipeline.tables.registry import SQL
 from tests.lakes import Published
 from tests.pipeline.command_line import start_r2k
 
@@ -33,6 +34,8 @@ EMPTY_ON_THE_SAMPLE = {
     "staging.price_action_vintages",
 }
 """The sample has no row to refuse or to doubt, no dividend, and nothing was restated."""
+MOST_AT_ONCE = range(1, 4)
+"""Markets of one task: fewer than there are."""
 
 
 @pytest.fixture(scope="module")
@@ -75,20 +78,17 @@ def test_every_table_has_rows_that_fit_its_contract(table: type[Table], sample: 
     assert rows.is_empty() == (table.dotted() in EMPTY_ON_THE_SAMPLE)
 
 
-@pytest.mark.parametrize("name", [model.name for model in read_models(tables.SQL) if model.is_by_market])
-def test_a_table_built_in_parts_is_the_same(name: str, sample: Published, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("model", [m for m in read_models(SQL) if m.is_by_market], ids=lambda model: model.name)
+def test_a_table_built_in_parts_is_the_same(model: SqlModel, sample: Published) -> None:
     """As with dozens of markets, where each task has some of them."""
-    table = TABLES[name]
-    run = Run.of(Settings(lake=sample.folder, source="sample"))
-    monkeypatch.setattr(tables, "MARKETS_AT_ONCE", range(1, 4))
-    (derived,) = (entry for entry in derived_tables() if entry.table is table)
-    with mock.patch.object(tables, "run_model", wraps=run_model) as runs:
-        rows = table.fit(derived.build(run))
-    parts = [call.kwargs["markets"] for call in runs.call_args_list]
+    run, table = Run.of(Settings(lake=sample.folder, source="sample")).fixed(), TABLES[model.name]
+    markets = [market.market for market in run.markets]
+    parts = batches(markets, MOST_AT_ONCE)
+    assert len(parts) > 1
+    assert [market for part in parts for market in part] == markets
+    rows = table.fit(rows_of_model(run, model, MOST_AT_ONCE))
     assert rows is not None
     assert rows.equals(sample.lake.read(table))
-    assert len(parts) > 1
-    assert sorted(market for part in parts for market in part) == rows["market"].unique().sort().to_list()
 
 
 @pytest.mark.parametrize("role", LEVEL_SIDES)

@@ -16,8 +16,8 @@ from r2k_pipeline.report.doctor import examine_findings
 from r2k_pipeline.run import Run
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.sources.sessions import build_sessions
-from r2k_pipeline.tables.derived import SQL
 from r2k_pipeline.tables.findings import read_checks
+from r2k_pipeline.tables.registry import SQL
 from r2k_pipeline.warehouse import publish_warehouse
 
 CHECKS = {check.name: check for check in read_checks(SQL / "checks")}

@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ from polars.testing import assert_frame_equal
 from r2k_pipeline.claims.box import Box
 from r2k_pipeline.claims.known import SOURCES
 from r2k_pipeline.claims.note import SHIPPED, read_note
-from r2k_pipeline.claims.verdicts import build_claims
-from r2k_pipeline.contracts.claims import Claims
+from r2k_pipeline.claims.verdicts import judge_notes
+from r2k_pipeline.tables.claims import Claims, claims
 from tests.lakes import Published
 from tests.pipeline.command_line import r2k
 
@@ -163,7 +164,7 @@ def test_before_the_note_was_written_nothing_is_known_of_it(from_real: Published
     """As of the Thursday there is what is dated that day, as it stayed, and no verdict that needs the Friday."""
     files = {name: from_real.lake.files(name) for name in SOURCES}
     with Box.over_files(files) as box:
-        then = build_claims([read_note(NOTE)], box, datetime(2025, 3, 13, 20, tzinfo=UTC))
+        then = claims(partial(judge_notes, [read_note(NOTE)], box), datetime(2025, 3, 13, 20, tzinfo=UTC))
     assert set(then["claim_id"]) == {"T4", "T9", "T10"}
     later = from_real.lake.read(Claims).filter(pl.col("known_at") <= datetime(2025, 3, 13, 20, tzinfo=UTC))
     assert_frame_equal(then, later)

@@ -13,7 +13,6 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from r2k_pipeline.contracts.indicators import DailyIndicators
 from r2k_pipeline.contracts.meta import Generation
 from r2k_pipeline.errors import LakeError
 from r2k_pipeline.lake import Lake
@@ -22,7 +21,10 @@ from r2k_pipeline.orchestration.publication import warehouse
 from r2k_pipeline.orchestration.resources import Pipeline
 from r2k_pipeline.run import Run
 from r2k_pipeline.settings import Settings
-from r2k_pipeline.tables.derived import DerivedTable
+from r2k_pipeline.tables.builders import Builder
+from r2k_pipeline.tables.forms import Told
+from r2k_pipeline.tables.indicators import DailyIndicators
+from r2k_pipeline.tables.registry import DerivedTable
 from tests.lakes import Published
 from tests.pipeline.command_line import r2k, start_r2k, summary_of
 
@@ -39,11 +41,11 @@ def test_rows_that_break_a_contract_are_not_written_and_nothing_is_published(sam
     lake = copy_of(sample.folder, "lake")
     before = content(lake / "sample")
 
-    def build(run: Run) -> pl.DataFrame:
+    def build(rows: Told[DailyIndicators]) -> pl.DataFrame:
         rsi = pl.when(pl.int_range(pl.len()) == 100).then(101.0).otherwise("rsi_14")
-        return run.lake.read(DailyIndicators).with_columns(rsi_14=rsi)
+        return rows.with_columns(rsi_14=rsi)
 
-    broken = derived_asset(DerivedTable(DailyIndicators, (), "test", build))
+    broken = derived_asset(DerivedTable(DailyIndicators, Builder(DailyIndicators, build, replayed=None)))
     pipeline = Pipeline.of(Run.of(Settings(source="sample", lake=lake)))
     result = dg.materialize([broken, warehouse], resources={"pipeline": pipeline}, raise_on_error=False)
     assert not result.success

@@ -16,13 +16,14 @@ import r2k_pipeline
 from r2k_pipeline import build
 from r2k_pipeline.contracts.clock import standing_at
 from r2k_pipeline.contracts.meta import Fetches, Generation, Restatements
-from r2k_pipeline.contracts.table import DATED_LAYERS, PUBLISHED_LAYERS, TABLES, Table
+from r2k_pipeline.contracts.table import DATED_LAYERS, PUBLISHED_LAYERS, Table
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.locked import PUBLISHED
 from r2k_pipeline.run import Run
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.snapshot import NOT_KEPT, Snapshot, open_snapshot
+from r2k_pipeline.tables import TABLES
 from tests.lakes import Published
 from tests.pipeline.command_line import r2k
 

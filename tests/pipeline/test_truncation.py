@@ -13,12 +13,12 @@ from polars.testing import assert_frame_equal
 from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.prices import PriceBars
-from r2k_pipeline.contracts.table import TABLES
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.log.ingest import ingest_prices, ingest_reports
 from r2k_pipeline.snapshot import open_snapshot
 from r2k_pipeline.sources.release_calendar import report_dates, scheduled_release
 from r2k_pipeline.sources.sessions import build_sessions
+from r2k_pipeline.tables import TABLES
 from tests.pipeline.knowledge import HISTORIES, STANDING, SUMMARIES, build_tables, known_by, publish_as_built, run_of
 
 REAL_MARKETS = ("RUT", "NDX")

@@ -22,8 +22,8 @@ from r2k_pipeline.cli import main
 from r2k_pipeline.contracts.columns import sql_type_of
 from r2k_pipeline.contracts.marts import Markets, Sessions
 from r2k_pipeline.contracts.meta import Quarantine
-from r2k_pipeline.contracts.outcomes import SetupOutcomes
 from r2k_pipeline.lake import Lake
+from r2k_pipeline.tables.setup_outcomes import SetupOutcomes
 from tests.publish.server import Database, publish
 from tests.publish.warehouses import MOMENT, PUBLISHED, build_lake, rows_of_every_kind
 

@@ -11,9 +11,10 @@ from typing import Any, Final
 import polars as pl
 
 from r2k_pipeline.contracts.meta import Generation
-from r2k_pipeline.contracts.table import TABLES, Table
+from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.postgresql.tables import LAYERS
+from r2k_pipeline.tables import TABLES
 from r2k_pipeline.warehouse import publish_warehouse
 
 PUBLISHED: Final = [table for table in TABLES.values() if table.layer in LAYERS]

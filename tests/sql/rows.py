@@ -11,10 +11,11 @@ import dataframely as dy
 import numpy as np
 import polars as pl
 
-from r2k_pipeline.contracts import reference
-from r2k_pipeline.contracts.table import TABLES, Table
+from r2k_pipeline.contracts.columns import choices_of
+from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.shipped import shipped
 from r2k_pipeline.sql_models import read_models, run_model
+from r2k_pipeline.tables import TABLES, reference
 from r2k_pipeline.transforms.setups import read_setups
 
 Row = Mapping[str, Any]
@@ -80,8 +81,7 @@ def _plainest(name: str, column: dy.Column) -> Any:
         case dy.Int64():
             return 0
         case dy.String():
-            _, is_choice, choices = (column.metadata or {})["unit"].partition("one of ")
-            return choices.split(", ")[0] if is_choice else "-"
+            return next(iter(choices_of(column)), "-")
     raise AssertionError(f"say {name}")
 
 

@@ -9,15 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from r2k_pipeline.contracts.cot import CotPositions, CotReleases, CotReports
+from r2k_pipeline.contracts.cot import CotPositions, CotReports
 from r2k_pipeline.contracts.findings import Findings
 from r2k_pipeline.contracts.meta import Quarantine
 from r2k_pipeline.contracts.prices import DailyPrices, PriceActions, PriceBars
-from r2k_pipeline.contracts.reference import MarketContracts, MarketSymbols, Sessions
-from r2k_pipeline.contracts.table import TABLES
 from r2k_pipeline.shipped import shipped
 from r2k_pipeline.sql_models import run_model
+from r2k_pipeline.tables import TABLES
+from r2k_pipeline.tables.cot_releases import CotReleases
 from r2k_pipeline.tables.findings import findings_model, read_checks
+from r2k_pipeline.tables.reference import MarketContracts, MarketSymbols, Sessions
 from tests.sql.rows import Given, Row, bar, contract, derive, release, report, session, symbol
 
 CHECKS = {check.name: check for check in read_checks(shipped("sql/checks"))}
@@ -251,11 +252,12 @@ def test_missing_sessions_are_listed_to_the_newest_bar_of_any_symbol_and_show_wi
 
 
 def test_a_refused_bar_of_a_day_without_a_session_is_listed_with_what_it_said() -> None:
-    def refused(key: str, rule: str = "close_within_range") -> Row:
-        return {"table_name": "raw.price_bars", "row_key": key, "rule": rule, "row_values": '{"close":"2247.6"}',
-                "recorded_at": "2025-07-14T22:00Z"}  # fmt: skip
+    def refused(day: str) -> Row:
+        written = f'{{"symbol":"RTY=F","session_date":"{day}","close":"2247.6"}}'
+        return {"table_name": "raw.price_bars", "row_key": f"RTY=F {day}", "rule": "close_within_range",
+                "row_values": written, "recorded_at": "2025-07-14T22:00Z"}  # fmt: skip
 
-    rows = [refused("RTY=F 2025-07-13"), refused("RTY=F 2025-07-11"), refused("RTY=F yesterday")]
+    rows = [refused("2025-07-13"), refused("2025-07-11"), refused("yesterday")]
     given_rows: Given = {MarketSymbols: RUSSELL, Sessions: [session("2025-07-11")], Quarantine: rows}
     evidence = found("bars_on_closed_days", given_rows)
     assert list(evidence) == ["RTY=F 2025-07-13"]
@@ -315,7 +317,8 @@ def test_what_the_weekly_file_says_otherwise_is_named_value_by_value() -> None:
         "source": "files:cot/FinFutWk.txt",
         "rule": "differs from files:cot/fut_fin_txt_2025.zip",
         "row_key": "tff_futures 239742 2025-03-11",
-        "row_values": '{"open_interest_contracts":"1000.0","leveraged_funds_long_contracts":"301",'
+        "row_values": '{"report_type":"tff_futures","contract_code":"239742","report_date":"2025-03-11",'
+        '"open_interest_contracts":"1000.0","leveraged_funds_long_contracts":"301",'
         '"contract_units":"($50 X INDEX)"}',
         "recorded_at": "2025-03-15T00:00Z",
     }

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from r2k_pipeline.contracts.cot import CotPositionVintages, CotReleases, CotReports
+from r2k_pipeline.contracts.cot import CotPositionVintages, CotReports
 from r2k_pipeline.contracts.meta import FetchLog
+from r2k_pipeline.tables.cot_releases import CotReleases
 from tests.sql.rows import Row, derive, fetch, release, report
 
 YEAR, DAYS = "2025.zip", ("2025-01-01", "2025-12-31")
@@ -61,7 +62,7 @@ def test_an_absent_archive_is_an_answer() -> None:
 
 
 def test_a_report_that_was_held_is_known_from_its_acceptance() -> None:
-    held = report("239742", "2025-03-11", 300, 100, recorded_at="2025-03-18T20:00Z")
+    held = report("239742", "2025-03-11", 300, 100, recorded_at="2025-03-18T20:00Z", source="files:cot/2025.zip")
     accepted = {"item": "2025.zip", "table_name": "raw.cot_reports", "fetched_at": "2025-03-18T20:00Z"}
     for status, known in (("ok", "2025-03-14"), ("accepted", "2025-03-18")):
         log = [{**accepted, "status": status}]

@@ -2,7 +2,8 @@
 
 import pytest
 
-from r2k_pipeline.contracts.cot import CotPositions, CotReleases, CotReports
+from r2k_pipeline.contracts.cot import CotPositions, CotReports
+from r2k_pipeline.tables.cot_releases import CotReleases
 from tests.sql.rows import Given, derive, release, report
 
 TUESDAY = "2025-03-11"

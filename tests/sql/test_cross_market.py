@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import pytest
 
 from r2k_pipeline.contracts.marts import CrossMarket, PositioningVsTechnicals
-from r2k_pipeline.contracts.reference import Markets, Sessions
+from r2k_pipeline.tables.reference import Markets, Sessions
 from tests.sql.rows import RUT, SPX, Row, derive, session
 
 DAYS = [day for n in range(100) if (day := date(2025, 1, 6) + timedelta(n)).weekday() < 5][:62]

@@ -1,7 +1,7 @@
 """staging.daily_prices: which bar is known at a moment."""
 
 from r2k_pipeline.contracts.prices import DailyPrices, PriceBars
-from r2k_pipeline.contracts.reference import Sessions
+from r2k_pipeline.tables.reference import Sessions
 from tests.sql.rows import RUSSELL, Given, bar, derive, session
 
 FRIDAY: Given = {**RUSSELL, Sessions: [session("2024-11-27"), session("2024-11-29", "18:00Z", is_half_day=True)]}

@@ -8,11 +8,11 @@ import duckdb
 import pytest
 
 from r2k_pipeline.contracts.clock import as_of_macros
-from r2k_pipeline.contracts.cot import CotReleases
 from r2k_pipeline.contracts.marts import Markets, PositioningVintages, Sessions
 from r2k_pipeline.contracts.prices import PriceVintages
 from r2k_pipeline.holes import GRACE, End, is_missed, read_ends, say_holes
 from r2k_pipeline.shipped import shipped
+from r2k_pipeline.tables.cot_releases import CotReleases
 from tests.sql.rows import Given, Row, rows_of
 
 DAYS = ("05", "06", "07", "10", "11", "12", "13", "14")

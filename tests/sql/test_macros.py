@@ -10,8 +10,7 @@ from typing import Any, Final
 import duckdb
 import pytest
 
-from r2k_pipeline.contracts.cot import CotPositionVintages, CotReleases
-from r2k_pipeline.contracts.levels import Levels
+from r2k_pipeline.contracts.cot import CotPositionVintages
 from r2k_pipeline.contracts.marts import (
     Markets,
     PositioningVintages,
@@ -22,6 +21,8 @@ from r2k_pipeline.contracts.marts import (
 from r2k_pipeline.contracts.prices import MarketBars, PriceActionVintages, PriceVintages
 from r2k_pipeline.shipped import shipped
 from r2k_pipeline.sql_models import read_macros
+from r2k_pipeline.tables.cot_releases import CotReleases
+from r2k_pipeline.tables.levels import Levels
 from tests.sql.rows import Given, Row, rows_of
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.prices import MarketBars, PriceBars
-from r2k_pipeline.contracts.reference import MarketSymbols, Sessions
+from r2k_pipeline.tables.reference import MarketSymbols, Sessions
 from tests.sql.rows import RUSSELL, Given, Row, bar, derive, fetch, session, symbol
 
 DAY = "2025-03-13"

@@ -1,7 +1,8 @@
 """staging.market_positions: contracts of a market summed anew at each moment at which one of them changed."""
 
-from r2k_pipeline.contracts.cot import CotReleases, CotReports, MarketPositions
-from r2k_pipeline.contracts.reference import MarketContracts
+from r2k_pipeline.contracts.cot import CotReports, MarketPositions
+from r2k_pipeline.tables.cot_releases import CotReleases
+from r2k_pipeline.tables.reference import MarketContracts
 from tests.sql.rows import RUSSELL, contract, derive, release, report
 
 

@@ -1,8 +1,8 @@
 """marts.markets: a market with its symbols and contracts beside it."""
 
 from r2k_pipeline.contracts.marts import Markets
-from r2k_pipeline.contracts.reference import MarketContracts, MarketSymbols
-from r2k_pipeline.contracts.reference import Markets as GivenMarkets
+from r2k_pipeline.tables.reference import MarketContracts, MarketSymbols
+from r2k_pipeline.tables.reference import Markets as GivenMarkets
 from tests.sql.rows import RUSSELL, RUT, SPX, contract, derive, symbol
 
 

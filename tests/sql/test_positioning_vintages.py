@@ -2,11 +2,12 @@
 
 import polars as pl
 
-from r2k_pipeline.contracts.cot import CotReleases, CotReports
+from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.marts import PositioningVintages
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.prices import PriceBars
-from r2k_pipeline.contracts.reference import Sessions
+from r2k_pipeline.tables.cot_releases import CotReleases
+from r2k_pipeline.tables.reference import Sessions
 from tests.sql.rows import RUSSELL, Row, bar, derive, fetch, release, report, session
 
 DAYS = ("2025-03-04", "2025-03-11", "2025-03-18")

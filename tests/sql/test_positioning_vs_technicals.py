@@ -6,14 +6,16 @@ from typing import Any
 import polars as pl
 import pytest
 
-from r2k_pipeline.contracts.cot import CotReleases, CotReports
-from r2k_pipeline.contracts.indicators import DailyIndicators, MovingAverageCrosses
-from r2k_pipeline.contracts.levels import Levels, OpenRanges
+from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.marts import PositioningVsTechnicals
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.prices import PriceBars
-from r2k_pipeline.contracts.profiles import VolumeProfiles
-from r2k_pipeline.contracts.reference import Sessions
+from r2k_pipeline.tables.consolidations import OpenRanges
+from r2k_pipeline.tables.cot_releases import CotReleases
+from r2k_pipeline.tables.indicators import DailyIndicators, MovingAverageCrosses
+from r2k_pipeline.tables.levels import Levels
+from r2k_pipeline.tables.profiles import VolumeProfiles
+from r2k_pipeline.tables.reference import Sessions
 from tests.sql.rows import RUSSELL, Given, Row, bar, derive, fetch, release, report, session
 
 

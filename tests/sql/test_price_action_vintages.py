@@ -4,7 +4,7 @@ import pytest
 
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.prices import PriceActions, PriceActionVintages
-from r2k_pipeline.contracts.reference import Sessions
+from r2k_pipeline.tables.reference import Sessions
 from tests.sql.rows import RUSSELL, derive, fetch, session
 
 DIVIDEND = {"symbol": "IWM", "action_date": "2025-03-18", "kind": "dividend", "amount": 0.55}

@@ -6,7 +6,7 @@ import pytest
 
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.prices import PriceBars, PriceVintages
-from r2k_pipeline.contracts.reference import Sessions
+from r2k_pipeline.tables.reference import Sessions
 from tests.sql.rows import RUSSELL, Given, Row, bar, derive, fetch, session
 
 DAY = "2025-03-12"

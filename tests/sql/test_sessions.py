@@ -1,7 +1,7 @@
 """marts.sessions: past and present trading days with what reports group by."""
 
 from r2k_pipeline.contracts.marts import Sessions
-from r2k_pipeline.contracts.reference import Sessions as GivenSessions
+from r2k_pipeline.tables.reference import Sessions as GivenSessions
 from tests.sql.rows import derive, session
 
 WEEK = [

@@ -8,10 +8,11 @@ import polars as pl
 import pytest
 from dataframely.exc import ValidationError
 
-from r2k_pipeline.contracts.cot import CotReleases, CotReports
+from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.marts import WeeklyPositioning
 from r2k_pipeline.contracts.prices import PriceBars
-from r2k_pipeline.contracts.reference import MarketContracts, Markets, MarketSymbols, Sessions
+from r2k_pipeline.tables.cot_releases import CotReleases
+from r2k_pipeline.tables.reference import MarketContracts, Markets, MarketSymbols, Sessions
 from tests.sql.rows import RUSSELL, RUT, Given, bar, contract, derive, release, report, rows_of, session, symbol
 
 

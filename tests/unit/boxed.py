@@ -9,8 +9,8 @@ from pathlib import Path
 
 from r2k_pipeline.claims.box import Box
 from r2k_pipeline.claims.known import SOURCES
-from r2k_pipeline.contracts.table import TABLES
 from r2k_pipeline.lake import Lake
+from r2k_pipeline.tables import TABLES
 from tests.sql.rows import Given, rows_of
 
 

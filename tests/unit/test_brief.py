@@ -6,15 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from r2k_pipeline.contracts.cot import CotReleases
-from r2k_pipeline.contracts.indicators import DailyIndicators
-from r2k_pipeline.contracts.levels import LevelOutcomes, Levels
 from r2k_pipeline.contracts.marts import CrossMarket, Markets, PositioningVintages, Sessions
 from r2k_pipeline.contracts.prices import PriceVintages
 from r2k_pipeline.errors import LakeError
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.report.brief import Page
 from r2k_pipeline.report.brief_statements import Row, say
+from r2k_pipeline.tables.cot_releases import CotReleases
+from r2k_pipeline.tables.indicators import DailyIndicators
+from r2k_pipeline.tables.level_outcomes import LevelOutcomes
+from r2k_pipeline.tables.levels import Levels
 from r2k_pipeline.warehouse import open_warehouse
 from tests.snapshots import read_brief
 from tests.sql.rows import Given

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,15 @@ from hypothesis import strategies as st
 from r2k_pipeline.claims.box import Box, BoxError
 from r2k_pipeline.claims.known import READABLE
 from r2k_pipeline.claims.note import SHIPPED, read_note
-from r2k_pipeline.claims.verdicts import Verdict, build_claims, judge
-from r2k_pipeline.contracts.claims import Claims
-from r2k_pipeline.contracts.cot import CotReleases
-from r2k_pipeline.contracts.indicators import DailyIndicators
+from r2k_pipeline.claims.verdicts import Verdict, judge, judge_notes
 from r2k_pipeline.contracts.marts import Markets, PositioningVintages, Sessions
 from r2k_pipeline.contracts.prices import MarketBars, PriceVintages
-from r2k_pipeline.contracts.profiles import SwingPivots
-from r2k_pipeline.contracts.table import TABLES
 from r2k_pipeline.errors import MistakesError
+from r2k_pipeline.tables import TABLES
+from r2k_pipeline.tables.claims import Claims, claims
+from r2k_pipeline.tables.cot_releases import CotReleases
+from r2k_pipeline.tables.indicators import DailyIndicators
+from r2k_pipeline.tables.profiles import SwingPivots
 from tests.pipeline.command_line import r2k
 from tests.sql.rows import Given, Row
 from tests.unit.boxed import boxed
@@ -169,7 +170,7 @@ def test_rows_and_a_condition_become_a_verdict(
     assert found.verdict == verdict
     assert (found.computed_text if found.computed_value is None else found.computed_value) == computed
     assert (found.reason is None) == (verdict != "undetermined")
-    Claims.validate(build_claims([read_note(tmp_path / "note.toml")], box, LATER))
+    Claims.validate(claims(partial(judge_notes, [read_note(tmp_path / "note.toml")], box), LATER))
 
 
 def test_every_column_that_is_judged_is_shown_of_the_row_that_decides(box: Box, tmp_path: Path) -> None:
@@ -262,8 +263,8 @@ def test_a_claim_that_looks_ahead_waits_for_its_moment(box: Box, tmp_path: Path)
     then = _judged(box, tmp_path, at_its_moment, **ahead)
     assert (then.finding.verdict, json.loads(then.finding.evidence)) == ("holds", [{"value": 2068.0, "sessions": 1}])
     note = read_note(tmp_path / "note.toml")
-    assert build_claims([note], box, datetime(2025, 3, 17, 19, tzinfo=UTC)).is_empty()
-    row = build_claims([note], box, at_its_moment).row(0, named=True)
+    assert claims(partial(judge_notes, [note], box), datetime(2025, 3, 17, 19, tzinfo=UTC)).is_empty()
+    row = claims(partial(judge_notes, [note], box), at_its_moment).row(0, named=True)
     assert (row["judged_until_at"], row["known_at"]) == (at_its_moment, at_its_moment)
     assert row["as_of"] == datetime(2025, 3, 14, 20, tzinfo=UTC)
 
@@ -340,7 +341,7 @@ def test_a_window_with_a_hole_says_so(short: Box, tmp_path: Path) -> None:
     judged = _judged(short, tmp_path, sql=BARS, parameters={"market": "RUT"}, as_of="2025-03-07T20:00:00Z")
     lacking = "the 52 weeks to 2025-03-07 lack 1 session of ^RUT, of 2025-03-06"
     assert (judged.finding.verdict, judged.finding.reason) == ("holds", lacking)
-    Claims.validate(build_claims([read_note(tmp_path / "note.toml")], short, LATER))
+    Claims.validate(claims(partial(judge_notes, [read_note(tmp_path / "note.toml")], short), LATER))
 
 
 def test_a_hole_at_the_moment_is_not_filled_by_what_came_later(short: Box, tmp_path: Path) -> None:

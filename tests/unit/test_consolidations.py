@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from polars.testing import assert_frame_equal
 
-from r2k_pipeline.contracts.levels import Consolidations
+from r2k_pipeline.tables.consolidations import Consolidations
 from r2k_pipeline.transforms.consolidation_kernels import APART, BLOCKS, LONGEST, SHORTEST
 from r2k_pipeline.transforms.consolidations import build_consolidations
 from tests.unit.told import assert_fits

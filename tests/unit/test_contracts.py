@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import r2k_pipeline.contracts  # noqa: F401  (fills TABLES)
 from r2k_pipeline.contracts import columns
 from r2k_pipeline.contracts.cot import CONTRACT_CODE, ROUNDED_SLACK_CONTRACTS, SIDES, CotReports
 from r2k_pipeline.contracts.prices import SYMBOL, PriceBars
-from r2k_pipeline.contracts.table import TABLES, Table
+from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.tables import TABLES
 
 TFF_GROUPS: Final = ("dealer", "asset_manager", "leveraged_funds", "other_reportables", "nonreportable")
 

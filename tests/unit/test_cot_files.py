@@ -375,7 +375,7 @@ def test_a_code_that_is_none_is_refused(code: str) -> None:
 )
 def test_a_date_that_the_second_date_column_contradicts_is_refused(yymmdd: str, day: str) -> None:
     assert refused(tff(as_of_yymmdd=yymmdd, report_date=day)) == [
-        (f"files:cot/{NAME}", f"tff_futures 239742 {day} contradicted", "report_date is not a day")
+        (f"files:cot/{NAME}", f"tff_futures 239742 {day}", "report_date is contradicted by the second date column")
     ]
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from benchmarks.universe import build_universe
-from r2k_pipeline.contracts.indicators import DailyIndicators, MovingAverageCrosses
+from r2k_pipeline.tables.indicators import DailyIndicators, MovingAverageCrosses
 from r2k_pipeline.transforms.crosses import LINES, build_moving_average_crosses
 from r2k_pipeline.transforms.indicators import build_daily_indicators
 from r2k_pipeline.transforms.replay import KnownBars, replay

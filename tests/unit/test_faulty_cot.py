@@ -171,9 +171,9 @@ def test_a_file_of_which_every_row_is_refused_failed(tmp_path: Path, year: list[
     story, log = fetched(tmp_path, folder_of(tmp_path, {"FinFutYY.txt": text(spoilt)}))
     assert log.select("status", "rows_read", "rows_quarantined").row(0) == ("failed", 265, 265)
     assert log["message"][0].startswith(
-        "FinFutYY.txt: 265 of 265 rows refused: report_date is not a day (265), e.g. tff_"
+        "FinFutYY.txt: 265 of 265 rows refused: report_date is contradicted by the second date column (265), e.g. tff_"
     )
-    assert "contradicted; next: mend or replace it; r2k sql" in log["message"][0]
+    assert "; next: mend or replace it; r2k sql" in log["message"][0]
     assert story.raw("cot_reports").is_empty()
 
 

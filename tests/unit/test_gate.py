@@ -11,7 +11,6 @@ import pytest
 
 from r2k_pipeline.contracts.meta import Generation, Restatements
 from r2k_pipeline.contracts.prices import MarketBars
-from r2k_pipeline.contracts.reference import Sessions
 from r2k_pipeline.contracts.restatements import Restatements as RestatementLog
 from r2k_pipeline.errors import LakeError
 from r2k_pipeline.gate import RestatementError, record_published
@@ -21,6 +20,7 @@ from r2k_pipeline.markets import Market
 from r2k_pipeline.publication import PUBLISHED, publish
 from r2k_pipeline.restatement import read_restatement
 from r2k_pipeline.sums import SUMS
+from r2k_pipeline.tables.reference import Sessions
 from r2k_pipeline.warehouse import open_warehouse
 from tests.raw_story import RUT, Story, bars_of, built, days_of, sessions
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from polars.testing import assert_frame_equal
 
 from benchmarks.universe import build_universe
-from r2k_pipeline.contracts.indicators import DailyIndicators
+from r2k_pipeline.tables.indicators import DailyIndicators
 from r2k_pipeline.transforms import market_batches
 from r2k_pipeline.transforms.indicators import build_daily_indicators, moving_average_order
 from tests.unit.told import assert_fits

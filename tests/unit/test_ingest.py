@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from r2k_pipeline.contracts.reference import Sessions
 from r2k_pipeline.log.ingest import ingest_prices
-from r2k_pipeline.sources.files import NO_ACTIONS, FilePrices, FileReports
+from r2k_pipeline.sources.files import FilePrices, FileReports
 from r2k_pipeline.sources.protocol import PriceAnswer
 from r2k_pipeline.sources.sessions import build_sessions
+from r2k_pipeline.tables.reference import Sessions
 from tests.raw_story import RUT, Clock, Desk, Story, actions_of, at, bars_of, days_of, zip_of
 
 
@@ -123,7 +123,7 @@ def test_a_split_that_vanishes_is_withdrawn_where_the_vendor_tells_actions(
     story.fetch_prices("2024-04-01T22:00")
     story.desk.quote(bars, actions_of((str(days[40]), "1.5", "0")))
     if not told:  # a file without those columns says nothing of them
-        story.desk.prices["^RUT"] = PriceAnswer("^RUT", story.desk.prices["^RUT"].origin, bars, NO_ACTIONS)
+        story.desk.prices["^RUT"] = PriceAnswer("^RUT", story.desk.prices["^RUT"].origin, bars, None)
     _, actions = story.fetch_prices("2024-04-02T22:00")
     assert actions.log["rows_withdrawn"].item() == int(told)
     latest = story.raw("price_actions").sort("recorded_at").unique("kind", keep="last").sort("kind")

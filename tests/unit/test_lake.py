@@ -17,12 +17,12 @@ from typing import Final
 import polars as pl
 import pytest
 
-from r2k_pipeline.contracts.cot import CotReleases
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.prices import PriceActions
 from r2k_pipeline.errors import LakeError
 from r2k_pipeline.files import write_atomically
 from r2k_pipeline.lake import Lake
+from r2k_pipeline.tables.cot_releases import CotReleases
 from tests.sql.rows import rows_of
 
 NOW: Final = datetime(2025, 1, 7, 12, 30, 15, 250, tzinfo=UTC)

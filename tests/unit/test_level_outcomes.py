@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from r2k_pipeline.contracts.levels import LevelOutcomes
+from r2k_pipeline.tables.level_outcomes import LevelOutcomes
 from r2k_pipeline.transforms.level_outcome_kernels import pick_reaching
 from r2k_pipeline.transforms.level_outcomes import BASELINE_SESSIONS, build_level_outcomes
 

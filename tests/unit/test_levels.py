@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from r2k_pipeline.contracts.levels import LevelEvidence, Levels
+from r2k_pipeline.tables.levels import LevelEvidence, Levels
 from r2k_pipeline.transforms.consolidations import build_consolidations
 from r2k_pipeline.transforms.indicators import build_daily_indicators
 from r2k_pipeline.transforms.level_evidence import FAMILIES, find_evidence

@@ -10,7 +10,7 @@ import pytest
 from polars.testing import assert_frame_equal, assert_series_equal
 
 from benchmarks.universe import build_universe
-from r2k_pipeline.contracts.levels import Consolidations, OpenRanges
+from r2k_pipeline.tables.consolidations import Consolidations, OpenRanges
 from r2k_pipeline.transforms.consolidation_profiles import build_consolidation_profiles
 from r2k_pipeline.transforms.consolidations import build_consolidations
 from r2k_pipeline.transforms.open_ranges import build_open_ranges

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from r2k_pipeline.contracts.profiles import SwingPivots
+from r2k_pipeline.tables.profiles import SwingPivots
 from r2k_pipeline.transforms.pivots import build_swing_pivots
 from tests.unit.told import assert_fits
 

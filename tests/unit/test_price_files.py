@@ -10,7 +10,6 @@ import polars as pl
 import pytest
 
 from r2k_pipeline.contracts.prices import PriceBars
-from r2k_pipeline.contracts.reference import Sessions
 from r2k_pipeline.orchestration.assets import NOTES, raw_result
 from r2k_pipeline.sources.files import FilePrices, FileReports
 from r2k_pipeline.sources.prices import read_actions, read_bars, say_missing_opens, screen_actions, screen_bars
@@ -19,6 +18,7 @@ from r2k_pipeline.sources.screening import Screened
 from r2k_pipeline.sources.sessions import build_sessions
 from r2k_pipeline.sources.settlement import INDEX
 from r2k_pipeline.sources.wrong_files import refuse_wrong_file
+from r2k_pipeline.tables.reference import Sessions
 from tests.raw_story import Story, bars_of, days_of
 
 NOW: Final = datetime(2025, 1, 7, 12, tzinfo=UTC)

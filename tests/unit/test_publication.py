@@ -9,10 +9,10 @@ import pytest
 
 from r2k_pipeline.contracts.meta import Fetches
 from r2k_pipeline.contracts.prices import MarketBars
-from r2k_pipeline.contracts.reference import Sessions
 from r2k_pipeline.generations import last_generation
 from r2k_pipeline.last_run import begin_run, read_last_run
 from r2k_pipeline.publication import PUBLISHED, Publication, publish
+from r2k_pipeline.tables.reference import Sessions
 from tests.raw_story import Story, bars_of, built, days_of, sessions
 
 DAYS: Final = days_of(date(2024, 1, 2), 3)

@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.tseries.holiday import USFederalHolidayCalendar
 
-from r2k_pipeline.contracts.cot import CotReleases
 from r2k_pipeline.sources.release_calendar import (
     LEDGER,
     build_cot_releases,
@@ -25,6 +24,7 @@ from r2k_pipeline.sources.release_calendar import (
     report_dates,
     scheduled_release,
 )
+from r2k_pipeline.tables.cot_releases import CotReleases
 
 NEW_YORK = ZoneInfo("America/New_York")
 UNTIL = date(2026, 12, 31)

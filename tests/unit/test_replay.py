@@ -11,10 +11,11 @@ from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from r2k_pipeline.contracts.indicators import DailyIndicators
-from r2k_pipeline.contracts.levels import Consolidations, LevelEvidence, Levels, OpenRanges
-from r2k_pipeline.contracts.profiles import SwingPivots, VolumeProfiles
 from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.tables.consolidations import Consolidations, OpenRanges
+from r2k_pipeline.tables.indicators import DailyIndicators
+from r2k_pipeline.tables.levels import LevelEvidence, Levels
+from r2k_pipeline.tables.profiles import SwingPivots, VolumeProfiles
 from r2k_pipeline.transforms.consolidations import build_consolidations
 from r2k_pipeline.transforms.indicators import build_daily_indicators
 from r2k_pipeline.transforms.level_evidence import as_told, find_evidence, from_news, latest_news

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from r2k_pipeline.contracts.outcomes import SetupOutcomes
+from r2k_pipeline.tables.setup_outcomes import SetupOutcomes
 from r2k_pipeline.transforms.setup_outcome_kernels import keep_apart
 from r2k_pipeline.transforms.setup_outcomes import build_independent_events, build_setup_outcomes
 from r2k_pipeline.transforms.setups import OutcomeRules

@@ -12,12 +12,9 @@ from typing import Final
 
 import pytest
 
-from r2k_pipeline.contracts.cot import CotReleases
 from r2k_pipeline.contracts.marts import Markets, PositioningVintages
 from r2k_pipeline.contracts.meta import Quarantine
-from r2k_pipeline.contracts.outcomes import SetupOutcomes
 from r2k_pipeline.contracts.prices import MarketBars
-from r2k_pipeline.contracts.table import TABLES
 from r2k_pipeline.errors import LakeError
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.report.brief_statements import DECIMALS, PERCENT
@@ -25,6 +22,9 @@ from r2k_pipeline.report.site.publish import Site, publish_site
 from r2k_pipeline.report.site.swap import ABANDONED_SECONDS, swap_in
 from r2k_pipeline.report.site.tables import SHORT_UNITS, Asked, Column, build_table
 from r2k_pipeline.settings import Settings, SourceName
+from r2k_pipeline.tables import TABLES
+from r2k_pipeline.tables.cot_releases import CotReleases
+from r2k_pipeline.tables.setup_outcomes import SetupOutcomes
 from tests.site_pages import Site as Pages
 from tests.unit.published import mart_row, publish
 

@@ -7,11 +7,11 @@ import duckdb
 import polars as pl
 import pytest
 
-import r2k_pipeline.contracts  # noqa: F401  (fills TABLES)
-from r2k_pipeline.contracts.table import LAYERS, TABLES
+from r2k_pipeline.contracts.table import LAYERS
 from r2k_pipeline.errors import LakeError
 from r2k_pipeline.shipped import shipped
 from r2k_pipeline.sql_models import SqlModel, read_models, run_model
+from r2k_pipeline.tables import TABLES
 from r2k_pipeline.transforms.setups import read_setups
 
 SHIPPED = [model for model in read_models(shipped("sql")) if model.name.split(".")[0] in LAYERS]
@@ -92,8 +92,9 @@ def test_variables_reach_the_query(bars: list[Path]) -> None:
         "marts.any", "select getvariable('as_of') as known_at, count(*) as rows from features.bars group by 1"
     )
     moment = datetime(2025, 3, 14, 20, tzinfo=UTC)
-    assert model.reads_as_of
-    assert not DOUBLES.reads_as_of
+    assert model.variables == ("as_of",)
+    assert DOUBLES.variables == ()
+    assert SqlModel("marts.any", "select 'getvariable(''as_of'')' as text").variables == ()
     ((known_at, count),) = run(model, bars, as_of=moment).rows()
     assert (known_at.astimezone(UTC), count) == (moment, 2)
 

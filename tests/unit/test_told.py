@@ -9,13 +9,14 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-import r2k_pipeline.contracts  # noqa: F401  (fills TABLES)
 from r2k_pipeline.contracts.clock import as_of_macros, standing_at, told_by
 from r2k_pipeline.contracts.columns import day, instant, number
-from r2k_pipeline.contracts.cot import CotPositionVintages, CotReleases
+from r2k_pipeline.contracts.cot import CotPositionVintages
 from r2k_pipeline.contracts.prices import MarketBars, PriceVintages
-from r2k_pipeline.contracts.table import DATED_LAYERS, TABLES, Table
+from r2k_pipeline.contracts.table import DATED_LAYERS, Table
 from r2k_pipeline.restatement import compare_told
+from r2k_pipeline.tables import TABLES
+from r2k_pipeline.tables.cot_releases import CotReleases
 from tests.sql.rows import rows_of
 
 MOMENT: Final = datetime(2025, 1, 3, 21, tzinfo=UTC)

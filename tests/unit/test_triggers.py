@@ -10,7 +10,7 @@ import talib
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from r2k_pipeline.contracts.indicators import DailyIndicators
+from r2k_pipeline.tables.indicators import DailyIndicators
 from r2k_pipeline.transforms.crosses import build_moving_average_crosses
 from r2k_pipeline.transforms.indicators import build_daily_indicators
 from r2k_pipeline.transforms.triggers import build_rsi_triggers

@@ -11,13 +11,13 @@ import duckdb
 import polars as pl
 import pytest
 
-import r2k_pipeline.contracts  # noqa: F401  (fills TABLES)
 from r2k_pipeline.contracts.marts import PositioningVsTechnicals, WeeklyPositioning
 from r2k_pipeline.contracts.meta import Generation
-from r2k_pipeline.contracts.table import TABLES, Table
+from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.errors import LakeError
 from r2k_pipeline.shipped import shipped
 from r2k_pipeline.sql_models import read_macros
+from r2k_pipeline.tables import TABLES
 from r2k_pipeline.warehouse import open_warehouse, publish_warehouse
 
 PUBLISHED: Final = [table for table in TABLES.values() if table.layer in ("staging", "features", "marts", "meta")]

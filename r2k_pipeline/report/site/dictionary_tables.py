@@ -3,10 +3,10 @@
 Belongs here: its layout for the site. Not here: what tables hold (contracts/), docs/tables.md (dictionary.py).
 """
 
-import r2k_pipeline.contracts  # noqa: F401  (fills TABLES)
 from r2k_pipeline.contracts.columns import sql_type_of
-from r2k_pipeline.contracts.table import LAYERS, TABLES, Table
+from r2k_pipeline.contracts.table import LAYERS, Table
 from r2k_pipeline.report.site.tables import Asked, Column, DataTable, build_table
+from r2k_pipeline.tables import TABLES
 
 _OF = "meta.column_dictionary"
 _COLUMNS = (

@@ -161,14 +161,12 @@ def claims(snapshot: Snapshot, market: str | None = None) -> DataTable:
 
     Definitions and evidence are folded below the table of all; a market's table links there.
     """
+    names_it = "regexp_matches(definition, '(^|\\n)parameters: (.*, )?market = ' || $market::varchar || '(,|\\n|$)')"
     query = f"""
         select note_id, {", ".join(c.key for c in _CLAIM)}, definition, evidence, reason from {CLAIMS}
-        where regexp_matches(definition, '(^|\\n)parameters: (.*, )?market = ' || $market::varchar || '(,|\\n|$)')
+        {f"where {names_it}" if market else ""}
         order by note_id, regexp_extract(claim_id, '^\\D*'), length(claim_id), claim_id, alternative"""
-    named = market or "[A-Z][A-Z0-9_]*"
-    if market is None:
-        query = "\n".join(line for line in query.splitlines() if "$market" not in line)
-    asked = ask(snapshot, query, **({"market": named} if market else {}))
+    asked = ask(snapshot, query, **({"market": market} if market else {}))
     page = "" if market is None else "claims.html"
     linked = Column(_CLAIM[0].of, label="claim", verbatim=True, link=page + "#" + _CLAIM_ID)
     table = build_table(
@@ -190,9 +188,9 @@ def _folded(row: Mapping[str, Any]) -> Folded:
 
 def outcomes(snapshot: Snapshot, market: str | None) -> DataTable:
     """What followed each setup, counted at the moment shown."""
-    query = f"select {', '.join(c.key for c in _OUTCOME)} from {OUTCOMES} order by market, setup, horizon_sessions"
-    if market is not None:
-        query = query.replace("order by", "where market = $market order by")
+    of_market = "" if market is None else "where market = $market"
+    columns = ", ".join(c.key for c in _OUTCOME)
+    query = f"select {columns} from {OUTCOMES} {of_market} order by market, setup, horizon_sessions"
     return build_table(
         "outcomes",
         "What followed each setup",

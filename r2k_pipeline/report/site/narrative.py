@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 
-from r2k_pipeline.contracts.table import TABLES
 from r2k_pipeline.report.brief import Page
 from r2k_pipeline.report.brief_statements import Figure, Section, Statement
 from r2k_pipeline.report.site.tables import slug
+from r2k_pipeline.tables import TABLES
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,9 @@ from datetime import date, datetime
 from functools import cached_property
 from typing import Any, Final
 
-import r2k_pipeline.contracts  # noqa: F401  (fills TABLES)
-from r2k_pipeline.contracts.table import TABLES
 from r2k_pipeline.report.brief_statements import Row, Value
 from r2k_pipeline.snapshot import Snapshot
+from r2k_pipeline.tables import TABLES
 
 NOT_KNOWN: Final = "—"
 SHORT_UNITS: Final = {

@@ -1,16 +1,24 @@
-"""Contracts of reference data: markets, their symbols and contracts, sessions.
+"""Reference data: markets, their symbols and contracts, sessions.
 
-Belongs here: tables that come from configuration and calendars, upstream of everything. Not here: facts
-that a vendor sent (prices.py, cot.py).
+Belongs here: tables that come from configuration and calendars, upstream of everything. Not here: facts that a vendor
+sent (contracts/), what a market is made of (markets.py), the calendars (sources/sessions.py).
 """
 
+from datetime import date, timedelta
 from typing import Final
+
+import polars as pl
 
 from r2k_pipeline.contracts.columns import choice, count, day, flag, instant, number, text, usd
 from r2k_pipeline.contracts.cot import CONTRACT_CODE
 from r2k_pipeline.contracts.prices import SYMBOL
 from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.markets import Market
+from r2k_pipeline.tables.builders import builds
+from r2k_pipeline.tables.forms import Calendar
 
+DAYS_AHEAD: Final = timedelta(days=400)
+"""How far sessions look ahead."""
 SYMBOL_ROLES: Final = ("index", "proxy", "future", "context")
 
 
@@ -23,6 +31,13 @@ class Markets(Table, layer="reference"):
     contract_multiplier_usd = usd("USD per index point of today's contract")
 
 
+@builds(Markets)
+def build_markets(markets: tuple[Market, ...]) -> pl.DataFrame:
+    """One row for each configured market."""
+    rows = [(m.market, m.name, m.calendar, m.multiplier) for m in markets]
+    return pl.DataFrame(rows, schema=Markets.create_empty().schema, orient="row")
+
+
 class MarketSymbols(Table, layer="reference"):
     """One vendor symbol of one market and what it stands for."""
 
@@ -30,6 +45,13 @@ class MarketSymbols(Table, layer="reference"):
     symbol = text("vendor symbol", key=True, regex=SYMBOL)
     role = choice(SYMBOL_ROLES, "index: levels and indicators; proxy: volume; future; context")
     calendar = text("exchange calendar of its sessions")
+
+
+@builds(MarketSymbols)
+def build_market_symbols(markets: tuple[Market, ...]) -> pl.DataFrame:
+    """One row for each symbol of a configured market."""
+    rows = [(m.market, symbol, role, m.calendar) for m in markets for symbol, role in m.symbols().items()]
+    return pl.DataFrame(rows, schema=MarketSymbols.create_empty().schema, orient="row")
 
 
 class MarketContracts(Table, layer="reference"):
@@ -42,6 +64,13 @@ class MarketContracts(Table, layer="reference"):
     scale = number("index points per point of the contract's own index", "1 unless quoted smaller", low=0)
 
 
+@builds(MarketContracts)
+def build_market_contracts(markets: tuple[Market, ...]) -> pl.DataFrame:
+    """One row for each contract of a configured market."""
+    rows = [(m.market, cot.code, cot.first, cot.last, cot.scale) for m in markets for cot in m.cot]
+    return pl.DataFrame(rows, schema=MarketContracts.create_empty().schema, orient="row")
+
+
 class Sessions(Table, layer="reference"):
     """One trading session of one exchange, with its real open and close (half-days too)."""
 
@@ -52,3 +81,9 @@ class Sessions(Table, layer="reference"):
     session_number = count("sessions", "place in the calendar, from 0: the next session has the next number")
     settles_at = instant("when the session's volume counts as settled: 12 hours after the close")
     is_half_day = flag("closes early")
+
+
+@builds(Sessions)
+def build_sessions(markets: tuple[Market, ...], today: date, calendar: Calendar) -> pl.DataFrame:
+    """The sessions of the markets' calendars, DAYS_AHEAD days beyond today."""
+    return calendar.sessions([market.calendar for market in markets], today + DAYS_AHEAD)

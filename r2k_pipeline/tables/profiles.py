@@ -1,18 +1,27 @@
-"""Contracts of what a price chart shows of its own past: confirmed swing pivots and volume profiles.
+"""What a price chart shows of its own past: confirmed swing pivots and volume profiles.
 
-Belongs here: pivots, points of control, value areas and nodes. Not here: zones made out of them.
+Belongs here: pivots, points of control, value areas and nodes; which profiles there are. Not here: zones made out of
+them (levels.py), the arithmetic (transforms/).
 """
 
 from datetime import date
+from typing import Annotated
 
 import dataframely as dy
 import polars as pl
 
 from r2k_pipeline.contracts.columns import choice, day, instant, points, text
-from r2k_pipeline.contracts.indicators import KNOWN_AT
+from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.tables.builders import builds
+from r2k_pipeline.tables.consolidations import OpenRanges
+from r2k_pipeline.tables.forms import Alongside, BySession, Columns, Facts, Series
+from r2k_pipeline.tables.indicators import KNOWN_AT, WITHDRAWN_AT
+from r2k_pipeline.transforms.consolidation_profiles import build_consolidation_profiles
+from r2k_pipeline.transforms.level_evidence import ROLLING
+from r2k_pipeline.transforms.pivots import build_swing_pivots
+from r2k_pipeline.transforms.volume_profiles import build_volume_profiles
 
-WITHDRAWN_AT = "when the first session without it was known; null = it stands"
 PIVOT_KINDS = ("high", "low")
 PROFILE_METHODS = ("proxy_volume", "time_at_price")
 PROFILE_WINDOW = r"^(rolling_[1-9]\d*|since_year_high|(since|consolidation)_\d{4}-\d{2}-\d{2})$"
@@ -41,6 +50,12 @@ class SwingPivots(Table, layer="features"):
     def dates_in_order(cls) -> pl.Expr:  # noqa: N805
         withdrawn = pl.coalesce("withdrawn_date", pl.lit(date.max))
         return (pl.col("confirmed_date") > pl.col("pivot_date")) & (withdrawn > pl.col("confirmed_date"))
+
+
+@builds(SwingPivots, Facts("confirmed_date", ("pivot_date", "kind", "price")))
+def swing_pivots(bars: Series[MarketBars]) -> pl.DataFrame:
+    """Every pivot that the bars confirm."""
+    return build_swing_pivots(bars)
 
 
 class VolumeProfiles(Table, layer="features", grows=True):
@@ -81,3 +96,23 @@ class VolumeProfiles(Table, layer="features", grows=True):
     @dy.rule()
     def volume_is_attributed(cls) -> pl.Expr:  # noqa: N805
         return (pl.col("method") == "time_at_price") == pl.col("volume_symbol").is_null()
+
+
+@builds(VolumeProfiles, BySession(reads_volume=True))
+def volume_profiles(
+    bars: Series[MarketBars],
+    ranges: Annotated[Alongside[OpenRanges], Columns("market", "start_date", "first_confirmed_date", "session_date")],
+    profile_since: tuple[date, ...],
+    since: date | None = None,
+) -> pl.DataFrame:
+    """Rolling profiles, those since the year's high and since days that a user named, and those of open ranges."""
+    windows = tuple(f"since_{day}" for day in profile_since)
+    named = [build_volume_profiles(bars, windows, since=since)] if windows else []
+    of_ranges = build_consolidation_profiles(bars, ranges, since=since)
+    profiles = [build_volume_profiles(bars, since=since), *named, of_ranges]
+    return pl.concat(profiles).sort("market", "session_date", "profile_window")
+
+
+def rolling_profiles(bars: Series[MarketBars], since: date | None = None) -> pl.DataFrame:
+    """The profiles whose edges are evidence of levels."""
+    return build_volume_profiles(bars, ROLLING, since=since)

@@ -1,11 +1,22 @@
-"""Contract of what followed setups. Belongs here: `marts.setup_outcomes`. Not here: setups (setups.toml), levels."""
+"""What followed named setups, against the market's other sessions.
+
+Belongs here: what an outcome is, and what it is made from. Not here: setups (setups.toml), the statistics
+(transforms/setup_outcomes.py).
+"""
+
+from typing import Annotated
 
 import dataframely as dy
 import polars as pl
 
 from r2k_pipeline.contracts.columns import choice, count, day, number, ratio, text
-from r2k_pipeline.contracts.marts import SETUPS
+from r2k_pipeline.contracts.marts import SETUPS, PositioningVsTechnicals
 from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.tables.builders import builds
+from r2k_pipeline.tables.forms import Columns, Told
+from r2k_pipeline.transforms.replay import in_order
+from r2k_pipeline.transforms.setup_outcomes import build_setup_outcomes
+from r2k_pipeline.transforms.setups import Setups
 
 STATISTICS = (
     *("mean_forward_return_ratio", "median_forward_return_ratio", "hit_rate_ratio", "mean_low_ratio"),
@@ -48,3 +59,14 @@ class SetupOutcomes(Table, layer="marts"):
     def statistics_are_all_or_none(cls) -> pl.Expr:  # noqa: N805
         missing = pl.sum_horizontal(pl.col(name).is_null().cast(pl.Int64) for name in STATISTICS)
         return missing.is_in([0, len(STATISTICS)])
+
+
+@builds(SetupOutcomes)
+def setup_outcomes(
+    sessions: Annotated[
+        Told[PositioningVsTechnicals], Columns("market", "session_date", "known_at", "close", "setups_held")
+    ],
+    setups: Setups,
+) -> pl.DataFrame:
+    """What followed the setups of the mart. A session that arrived late is no event."""
+    return build_setup_outcomes(in_order(sessions.sort("market", "session_date")), setups.names(), setups.outcomes)

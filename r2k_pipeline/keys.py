@@ -1,26 +1,52 @@
-"""What of a run's moment and of its fetch log the rows of a table depend on: both change at every run, rows seldom.
+"""Keys: a digest over all that the rows of a table depend on, so that what would come out the same is not built again.
 
-Belongs here: which moments and which fetches bear on a table. Not here: the tables, what else is in a key (build.py).
+Belongs here: what is in a key; of a run's moment and of its fetch log, which change at every run, only what bears on a
+table. Not here: the tables, the record of keys (build.py).
 """
 
 import hashlib
+import json
 from collections.abc import Collection
 from datetime import datetime
-from typing import Final
+from importlib.metadata import version
+from typing import Any, Final
 
 import polars as pl
 
-from r2k_pipeline.contracts import claims, cot, meta, reference
-from r2k_pipeline.contracts.table import TABLES
+from r2k_pipeline.claims.note import moments_of, read_shipped_notes
+from r2k_pipeline.contracts.meta import Fetches, FetchLog
 from r2k_pipeline.lake import Lake
+from r2k_pipeline.origins import digests_of
 from r2k_pipeline.run import Run
-from r2k_pipeline.tables.derived import DerivedTable, moments_of_claims
+from r2k_pipeline.tables import TABLES
+from r2k_pipeline.tables.claims import Claims
+from r2k_pipeline.tables.cot_releases import CotReleases
+from r2k_pipeline.tables.reference import Sessions
+from r2k_pipeline.tables.registry import DerivedTable
 
-DATED: Final = {
-    reference.Sessions: ("open_at", "close_at", "settles_at"),
-    cot.CotReleases: ("released_at",),
-}
+LIBRARIES: Final = ("duckdb", "exchange-calendars", "numba", "numpy", "polars")
+"""Libraries that compute values: another version may give other ones."""
+DATED: Final = {Sessions: ("open_at", "close_at", "settles_at"), CotReleases: ("released_at",)}
 """Tables of dated facts, and the instants from which on they count."""
+
+
+def key_of(run: Run, derived: DerivedTable) -> str:
+    """A digest over all that the rows of a table depend on: code, settings, markets, moment, content of what it reads.
+
+    Of the fetch log, which grows at every run, only what bears on rows that are there counts; of the moment, which
+    dated facts it has reached.
+    """
+    parts: dict[str, Any] = {
+        "table": derived.table.dotted(),
+        **digests_of(run.settings, run.markets),
+        **{library: version(library) for library in LIBRARIES},
+        "moment": dated_by(run, derived),
+        "reads": {
+            name: looks_of(run, derived) if name == "raw.fetch_log" else run.lake.version_of(name)
+            for name in derived.upstreams
+        },
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def dated_by(run: Run, derived: DerivedTable) -> str:
@@ -30,14 +56,14 @@ def dated_by(run: Run, derived: DerivedTable) -> str:
     `recorded_at`, which no raw row has later than a run that is no replay. So the last of these that was reached says
     all. A replay and meta.fetches, which shows the log itself, depend on the moment.
     """
-    if derived.table is reference.Sessions:
+    if "today" in derived.values:
         return str(run.clock().date())
-    if not derived.reads_as_of:
+    if "as_of" not in derived.values:
         return ""
-    if run.is_replay or derived.table is meta.Fetches:
+    if run.is_replay or derived.table is Fetches:
         return run.as_of.isoformat()
-    if derived.table is claims.Claims:
-        return " ".join(moment.isoformat() for moment in moments_of_claims() if moment <= run.as_of)
+    if derived.table is Claims:
+        return " ".join(moment.isoformat() for moment in moments_of(read_shipped_notes()) if moment <= run.as_of)
     return last_reached(run.lake, run.as_of, derived.upstreams).isoformat()
 
 
@@ -59,11 +85,11 @@ def looks_of(run: Run, derived: DerivedTable) -> str:
 
     A fetch says of later rows that they were not there before; it says nothing of rows recorded before it.
     """
-    log = run.lake.read(meta.FetchLog)
-    if derived.table is meta.Fetches:
+    log = run.lake.read(FetchLog)
+    if derived.table is Fetches:
         return _digest(log)
     found = []
-    for name in (name for name in derived.upstreams if name.startswith("raw.") and name != meta.FetchLog.dotted()):
+    for name in (name for name in derived.upstreams if name.startswith("raw.") and name != FetchLog.dotted()):
         rows = run.lake.read(TABLES[name], ["recorded_at"])
         if rows.height:
             found.append(log.filter(pl.col("table_name") == name, pl.col("fetched_at") <= rows["recorded_at"].max()))

@@ -1,18 +1,28 @@
-"""Contracts of the indicators of price: one row per market and session, and the crosses of its moving averages.
+"""Indicators of price: one row per market and session, and the crosses of its moving averages.
 
-Belongs here: what every column means, its unit, when it begins. Not here: levels, positioning.
+Belongs here: what every column means, its unit, when it begins, what it is made from. Not here: the arithmetic
+(transforms/indicators.py), levels, positioning.
 The first sessions of a market are null: an indicator begins when its whole window is there.
 """
+
+from datetime import date
+from typing import Annotated
 
 import dataframely as dy
 import polars as pl
 
 from r2k_pipeline.contracts.columns import choice, count, day, instant, number, percentile, points, ratio, text
+from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.tables.builders import builds
+from r2k_pipeline.tables.forms import BySession, Columns, Series, Told
+from r2k_pipeline.transforms.crosses import build_moving_average_crosses
+from r2k_pipeline.transforms.indicators import build_daily_indicators
 
 AVERAGES = "(50|100|200)"
 CLOSE_AND_AVERAGES = (1, 20, 50, 100, 200)
 KNOWN_AT = "when the row was known: the session's close, or when a late session was recorded"
+WITHDRAWN_AT = "when the first session without it was known; null = it stands"
 
 
 class DailyIndicators(Table, layer="features", grows=True):
@@ -85,6 +95,12 @@ class DailyIndicators(Table, layer="features", grows=True):
         return pl.col("drawdown_ratio").is_between(-1, 0)
 
 
+@builds(DailyIndicators, BySession())
+def daily_indicators(bars: Series[MarketBars], since: date | None = None) -> pl.DataFrame:
+    """Indicators at every close, from the bars so far."""
+    return build_daily_indicators(bars, since=since)
+
+
 class MovingAverageCrosses(Table, layer="features"):
     """One cross: at this close an average (or the close itself) went from one side of a longer average to the other."""
 
@@ -100,3 +116,14 @@ class MovingAverageCrosses(Table, layer="features"):
     def fast_shorter_than_slow(cls) -> pl.Expr:  # noqa: N805
         known = [list(CLOSE_AND_AVERAGES)]
         return (pl.col("fast") < pl.col("slow")) & pl.col("fast").is_in(*known) & pl.col("slow").is_in(*known)
+
+
+LINES = ("close", "sma_20", "sma_50", "sma_100", "sma_200")
+
+
+@builds(MovingAverageCrosses)
+def moving_average_crosses(
+    indicators: Annotated[Told[DailyIndicators], Columns("market", "session_date", "known_at", *LINES)],
+) -> pl.DataFrame:
+    """Crosses of the averages as they were known: those of a later series would miss what a correction turned over."""
+    return build_moving_average_crosses(indicators.sort("market", "session_date"))

@@ -1,17 +1,45 @@
-"""Releases as this lake saw them: later than the ledger where the CFTC was asked in vain, earlier where one was here.
+"""When reports became public: by the ledger, later where the CFTC was asked in vain, earlier where one was here.
 
 Belongs here: what raw and the fetch log prove about a release. Not here: the ledger (sources/release_calendar.py).
 """
 
+from datetime import datetime
+
 import polars as pl
 
-from r2k_pipeline.contracts.cot import CotReleases, CotReports
+from r2k_pipeline.contracts.columns import choice, day, instant, text
+from r2k_pipeline.contracts.cot import RELEASE_BASES, CotReports
+from r2k_pipeline.contracts.meta import FetchLog
+from r2k_pipeline.contracts.table import AHEAD, Table
 from r2k_pipeline.sources.protocol import came_live
+from r2k_pipeline.tables.builders import builds
+from r2k_pipeline.tables.forms import Calendar, Told
 
 READ = ("ok", "held", "absent")
 """Statuses of attempts that would have shown a report: the file was read, or was not there yet."""
 AS_OF_DAY = pl.duration(days=1)
 """Positions are those of a day's close: a report that was recorded before that day had ended shows a wrong clock."""
+
+
+class CotReleases(
+    Table, layer="staging", known_by="released_at", told_with="staging.cot_position_vintages", looks_ahead="report_date"
+):
+    """When one COT report became public, and how we know."""
+
+    report_date = day("as-of day of the report", key=True)
+    released_at = instant("when the report became public")
+    scheduled_at = instant("when the rule alone has it out: what could be known of it beforehand")
+    release_basis = choice(RELEASE_BASES, "seen to come out then; announced, or by the rule; or estimated")
+    reason = text("the rule or the event that set the moment")
+    provenance = text("where that is written")
+
+
+@builds(CotReleases)
+def cot_releases(reports: Told[CotReports], log: Told[FetchLog], as_of: datetime, calendar: Calendar) -> pl.DataFrame:
+    """The ledger of all reports that are there or due soon, as far as nothing that was seen contradicts it."""
+    until, seen = (as_of + AHEAD).date(), reports["report_date"].unique()
+    ledger = calendar.releases(seen.filter(seen <= until), until)
+    return observe_releases(ledger, reports, log)
 
 
 def observe_releases(ledger: pl.DataFrame, reports: pl.DataFrame, log: pl.DataFrame) -> pl.DataFrame:

@@ -1,0 +1,168 @@
+"""What a table is made from: for its builder the tables it declares, each in its form, and the values it names.
+
+Belongs here: reading the lake for builders and SQL models, and no more than they declare. Not here: order and
+validation (build.py), what forms are (tables/forms.py), the replay (transforms/replay.py).
+"""
+
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+
+from r2k_pipeline.claims.note import read_shipped_notes
+from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, Table
+from r2k_pipeline.markets import Market
+from r2k_pipeline.run import Run
+from r2k_pipeline.sources.release_calendar import build_cot_releases
+from r2k_pipeline.sources.sessions import build_sessions
+from r2k_pipeline.sql_models import SqlModel, run_model
+from r2k_pipeline.tables import TABLES
+from r2k_pipeline.tables.builders import Builder, Input
+from r2k_pipeline.tables.forms import BySession, Calendar, Facts, Form, Over, Regrown
+from r2k_pipeline.tables.registry import DerivedTable
+from r2k_pipeline.told import grown, told_rows
+from r2k_pipeline.transforms.replay import KnownBars, as_first_known, regrown
+from r2k_pipeline.transforms.setups import Setups, read_setups
+
+MARKETS_AT_ONCE: Final = range(8, 17)
+"""Markets of one task where a model runs market by market. A century of the most fits in the memory limit; fewer than
+the least are not worth planning the query anew. DuckDB itself shares out work by row groups, of dozens of markets."""
+
+
+@dataclass(frozen=True)
+class Values:
+    """What a builder may name beside tables; nothing is computed that is not asked for."""
+
+    run: Run
+
+    @property
+    def as_of(self) -> datetime:
+        """The moment whose knowledge the tables hold."""
+        return self.run.as_of
+
+    @property
+    def today(self) -> date:
+        """The day, UTC."""
+        return self.run.clock().date()
+
+    @property
+    def markets(self) -> tuple[Market, ...]:
+        """The configured markets."""
+        return self.run.markets
+
+    @property
+    def profile_since(self) -> tuple[date, ...]:
+        """Days since which a user wants profiles."""
+        return self.run.settings.profile_since
+
+    @property
+    def setups(self) -> Setups:
+        """The rules of setups.toml."""
+        return read_setups()
+
+    @property
+    def calendar(self) -> Calendar:
+        """The exchanges' calendars and the release ledger."""
+        return Calendar(build_sessions, build_cot_releases)
+
+    @property
+    def published(self) -> tuple[type[Table], ...]:
+        """The tables of the warehouse, by name."""
+        return tuple(table for _, table in sorted(TABLES.items()) if table.layer in PUBLISHED_LAYERS)
+
+
+def rows_and_kept(run: Run, derived: DerivedTable) -> Iterator[tuple[pl.DataFrame, list[Path]]]:
+    """The rows of a table that are to be written, and the parts of the last generation that stay as they are beside.
+
+    A table that grows comes bucket by bucket, and only what is new of it is made; any other comes whole.
+    """
+    made = derived.made
+    if isinstance(made, Builder) and isinstance(made.replayed, BySession):
+        given = _given_to(run, made)
+        for bucket, bars in enumerate(run.known_by_bucket):
+            yield grown(run.lake, made.table, bucket, made.rows(given, bars), bars)
+    else:
+        yield rows_of_model(run, made) if isinstance(made, SqlModel) else _of_builder(run, made), []
+
+
+def rows_of_model(run: Run, model: SqlModel, at_once: range = MARKETS_AT_ONCE) -> pl.DataFrame:
+    """The rows of a SQL model over the files of its upstreams; `at_once`: how many markets a task has."""
+    rows_of = partial(
+        run_model,
+        model,
+        {name: run.lake.files(name) for name in model.upstreams},
+        variables_of(model, Values(run)),
+        memory_limit=run.settings.memory_limit,
+        empty={name: TABLES[name].create_empty() for name in model.upstreams},
+    )
+    if not model.is_by_market:
+        return rows_of()
+    parts = batches(sorted(market.market for market in run.markets), at_once)
+    threads = None if len(parts) == 1 else 1
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return pl.concat(pool.map(lambda part: rows_of(markets=part, threads=threads), parts))
+
+
+def variables_of(model: SqlModel, values: Values) -> dict[str, Any]:
+    """What a model asks for by getvariable: the moment, and what setups.toml says."""
+    return {name: values.as_of if name == "as_of" else values.setups.variables()[name] for name in model.variables}
+
+
+def batches(markets: Sequence[str], at_once: range) -> list[Sequence[str]]:
+    """Markets in parts of even size: one for each processor, within `at_once`."""
+    least, most = at_once[0], at_once[-1]
+    parts = max(math.ceil(len(markets) / most), min(os.cpu_count() or 1, len(markets) // least), 1)
+    size = math.ceil(len(markets) / parts)
+    return [markets[start : start + size] for start in range(0, len(markets), size)]
+
+
+def _given_to(run: Run, builder: Builder) -> dict[str, Any]:
+    given = {each.name: _given(run, each) for each in builder.given}
+    return given | {name: getattr(Values(run), name) for name in builder.values}
+
+
+def _of_builder(run: Run, builder: Builder) -> pl.DataFrame:
+    """All rows of a table that does not grow; of facts also those that the last generation told."""
+    given = _given_to(run, builder)
+    if builder.replayed is None:
+        return builder.rows(given)
+    told = run.known_bars.told
+    before = None if told is None else told_rows(run.lake, builder.table, told)
+    facts = [builder.rows(given, bars, _of_markets(before, bars)) for bars in run.known_by_bucket]
+    key = ["market", builder.replayed.dated] if isinstance(builder.replayed, Facts) else []
+    return facts[0] if len(facts) == 1 else pl.concat(facts).sort(key, maintain_order=True)
+
+
+def _of_markets(rows: pl.DataFrame | None, bars: KnownBars) -> pl.DataFrame | None:
+    return None if rows is None else rows.join(bars.first_known, on="market", how="semi", maintain_order="left")
+
+
+def _given(run: Run, wanted: Input) -> Any:
+    match wanted.form:
+        case Over():
+            return partial(_judge, run, wanted.form)
+        case Regrown(make=make):
+            return regrown(make)
+        case Form.FIRST_KNOWN:
+            return as_first_known(run.known_bars.vintages)
+    assert wanted.table is not None
+    if wanted.form is Form.SCANNED:
+        return run.lake.scan(wanted.table, wanted.columns)
+    return run.lake.read(wanted.table, wanted.columns)
+
+
+def _judge(run: Run, tables: Over, known_at: datetime) -> list[Mapping[str, object]]:
+    """The verdicts on the shipped notes, from tables that are about to be published. Raises MistakesError."""
+    from r2k_pipeline.claims.box import Box  # noqa: PLC0415  (checks import numba)
+    from r2k_pipeline.claims.verdicts import judge_notes  # noqa: PLC0415
+
+    files = {table.dotted(): run.lake.files(table.dotted()) for table in tables}
+    with Box.over_files(files) as box:
+        return list(judge_notes(read_shipped_notes(), box, known_at))

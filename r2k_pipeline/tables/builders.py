@@ -1,0 +1,160 @@
+"""Builders: which function makes which table, and what its annotations say that it is made from.
+
+Belongs here: inputs read out of a signature, a builder's rows from what it is given. Not here: the tables, who reads
+the lake for them (inputs.py).
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final, TypeVar, get_args, get_type_hints
+
+import polars as pl
+
+from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.tables.forms import OF_REPLAY, BySession, Columns, Facts, Form, Over, Regrown
+from r2k_pipeline.transforms.replay import KnownBars, replay, replay_facts, standing
+
+Function = TypeVar("Function", bound=Callable[..., pl.DataFrame])
+
+
+@dataclass(frozen=True)
+class Input:
+    """One parameter of a builder that is made from tables."""
+
+    name: str
+    form: Form | Regrown | Over
+    table: type[Table] | None = None
+    columns: Columns | None = None
+
+    def upstreams(self) -> Iterable[type[Table]]:
+        """The tables that must be there before it is."""
+        if isinstance(self.form, Over):
+            return self.form
+        if isinstance(self.form, Regrown):
+            return {table for its in inputs_of(self.form.make) for table in its.upstreams()}
+        assert self.table is not None
+        return BUILDERS[self.table].upstreams if self.form is Form.REBUILT else (self.table,)
+
+
+def inputs_of(function: Callable[..., Any]) -> tuple[Input, ...]:
+    """The parameters of a function whose annotations name tables, in their order."""
+    return tuple(_inputs(get_type_hints(function, include_extras=True)))
+
+
+def _inputs(hints: Mapping[str, Any]) -> Iterator[Input]:
+    for name, hint in hints.items():
+        said = getattr(hint, "__metadata__", ())
+        columns = next((each for each in said if isinstance(each, Columns)), None)
+        for form in said:
+            if isinstance(form, Form):
+                (table,) = get_args(hint.__origin__)
+                yield Input(name, form, table, columns)
+            elif isinstance(form, Regrown | Over):
+                yield Input(name, form)
+
+
+@dataclass(frozen=True)
+class Builder:
+    """The function that makes a table, and how it is replayed (None: it is made once, of tables as they are)."""
+
+    table: type[Table]
+    function: Callable[..., pl.DataFrame]
+    replayed: BySession | Facts | None
+
+    @cached_property
+    def inputs(self) -> tuple[Input, ...]:
+        """Its parameters that are made from tables."""
+        return inputs_of(self.function)
+
+    @cached_property
+    def values(self) -> tuple[str, ...]:
+        """Its other parameters: settings, markets, moment, calendar."""
+        tables = {each.name for each in self.inputs}
+        return tuple(name for name in self._parameters if name not in tables and name not in OF_REPLAY)
+
+    @cached_property
+    def upstreams(self) -> tuple[type[Table], ...]:
+        """The tables that must be there before it is made, by name."""
+        read = {table.dotted(): table for each in self.inputs for table in each.upstreams() if table is not self.table}
+        return tuple(read[name] for name in sorted(read))
+
+    @cached_property
+    def given(self) -> tuple[Input, ...]:
+        """The inputs that are the same for all series of a replay."""
+        others = (each for each in self.inputs if each.form not in (Form.SERIES, Form.REBUILT))
+        return tuple(each for each in others if each.name not in self._own)
+
+    @property
+    def reads_bars(self) -> bool:
+        """Whether it is made of the markets' bars as they became known."""
+        return self.replayed is not None or any(each.form is Form.FIRST_KNOWN for each in self.inputs)
+
+    def rows(
+        self, given: Mapping[str, Any], bars: KnownBars | None = None, told_rows: pl.DataFrame | None = None
+    ) -> pl.DataFrame:
+        """The table, from `given`: its `given` inputs and its values by parameter.
+
+        A table that is replayed is made on `bars`: of markets that go on only new rows, but of facts all, `told_rows`
+        among them.
+        """
+        if self.replayed is None:
+            return self.function(**given)
+        assert bars is not None
+        empty, reads_volume = self.table.create_empty(), self.replayed.reads_volume
+        if isinstance(self.replayed, Facts):
+
+            def facts(series: pl.DataFrame, stood: pl.DataFrame, goes_on: bool) -> pl.DataFrame:
+                return self.on(series, {**given, **dict.fromkeys(self._own, stood), "goes_on": goes_on})
+
+            how = self.replayed
+            return replay_facts(
+                bars, facts, empty, how.dated, how.identity, reads_volume=reads_volume, told_rows=told_rows
+            )
+        alongside = [each.name for each in self.inputs if each.form is Form.ALONGSIDE]
+
+        def by_session(series: pl.DataFrame, since: object, *rows: pl.DataFrame) -> pl.DataFrame:
+            return self.on(series, {**given, "since": since, **dict(zip(alongside, rows, strict=True))})
+
+        reads = [given[name] for name in alongside]
+        return replay(bars, by_session, empty, reads_volume=reads_volume, reads=reads)
+
+    def on(self, series: pl.DataFrame, given: Mapping[str, Any]) -> pl.DataFrame:
+        """The rows of plain series of bars, one a market; `given` is what does not come of the series."""
+        of_series = {each.name: self._of(each, series, given) for each in self.inputs}
+        others = {name: given[name] for name in self._parameters if name in given}
+        return self.function(**others | of_series)
+
+    @cached_property
+    def _own(self) -> tuple[str, ...]:
+        """Parameters for the table's own facts that stand."""
+        return tuple(each.name for each in self.inputs if each.form is Form.STANDING and each.table is self.table)
+
+    @cached_property
+    def _parameters(self) -> tuple[str, ...]:
+        return tuple(name for name in get_type_hints(self.function) if name != "return")
+
+    def _of(self, wanted: Input, series: pl.DataFrame, given: Mapping[str, Any]) -> Any:
+        if wanted.form is Form.SERIES:
+            return series
+        if wanted.form is Form.REBUILT and wanted.table is not None:
+            return BUILDERS[wanted.table].on(series, {})
+        if wanted.form is Form.STANDING and wanted.table is not None and wanted.name not in self._own:
+            facts = BUILDERS[wanted.table].replayed
+            assert isinstance(facts, Facts)
+            return standing(given[wanted.name], series, facts.dated)
+        return given[wanted.name]
+
+
+BUILDERS: Final[dict[type[Table], Builder]] = {}
+"""How each table that is made in Python is made, filled as the modules of tables are imported."""
+
+
+def builds(table: type[Table], replayed: BySession | Facts | None = None) -> Callable[[Function], Function]:
+    """Names the function below as what makes `table`; it stays a plain function."""
+
+    def named(function: Function) -> Function:
+        BUILDERS[table] = Builder(table, function, replayed)
+        return function
+
+    return named
