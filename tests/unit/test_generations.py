@@ -46,7 +46,9 @@ def tables_of(lake: Lake, number: int) -> tuple[dict[type, list[Path]], str]:
     generation = rows_of(Generation, [{"generation_id": mark, "label": mark, "published_at": moment.isoformat()}
                                       | {"as_of": moment.isoformat()}])  # fmt: skip
     groups = rows_of(TraderGroups, [{"label": mark}])
-    files = {table: [lake.write(table, rows)] for table, rows in ((Generation, generation), (TraderGroups, groups))}
+    lake.write(Generation, generation)
+    lake.write(TraderGroups, groups)
+    files = {table: lake.files(table.dotted()) for table in (Generation, TraderGroups)}
     return files, folder_name(moment, mark)
 
 
@@ -253,7 +255,8 @@ def test_a_rebuilt_moment_that_the_lake_has_outgrown_is_told_and_read_from_the_n
     record("2025-01-06", 2200.0, later=-1)
     put(newest, 1)
     row = {"generation_id": "then", "label": "files", "source": "files", "as_of": as_of.isoformat()}
-    tables = {Generation: [rebuilt.write(Generation, rows_of(Generation, [row | {"published_at": built.isoformat()}]))]}
+    rebuilt.write(Generation, rows_of(Generation, [row | {"published_at": built.isoformat()}]))
+    tables = {Generation: rebuilt.files(Generation.dotted())}
     publish_generation(rebuilt, tables, (), "1GB", folder_name(built, "then"))
     record("2025-01-06", 2201.0, later=1)
     record("2025-01-13", 2250.0, later=2)
