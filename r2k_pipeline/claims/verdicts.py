@@ -104,7 +104,7 @@ def _judge(note: Note, claim: Claim, definition: Definition, box: Box, reach: Re
 
 
 def judge_notes(notes: Sequence[Note], box: Box, data_known_at: datetime) -> Iterator[Mapping[str, object]]:
-    """Every verdict on every note, in their order, as rows of marts.claims; what `judge` says of each holds here."""
+    """Every verdict on every note, in their order, as rows of marts.claims; see `judge`."""
     for note in notes:
         for verdict in judge(note, box, data_known_at):
             yield verdict.row()
