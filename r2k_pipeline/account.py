@@ -1,7 +1,7 @@
-"""The account of raw: the names of the files that its tables must have, kept outside `raw/`, the folder to be lost.
+"""The account of raw: the names of the files that its tables must have, kept outside `raw/`, which may be lost.
 
-Belongs here: what the account says and how it is written down, itself checked. Not here: when it is written and what is
-compared with it (lake.py), what a run does about a difference (raw_check.py).
+Belongs here: its content, its format, its own digest. Not here: when it is written and what is compared with it
+(lake.py), what a run does about a difference (raw_check.py).
 """
 
 import hashlib
@@ -15,13 +15,13 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict
 
 ITEM: Final = "raw"
-"""What `r2k accept` calls it."""
+"""Its name as an item of `r2k accept`."""
 _NAME: Final = re.compile(r"\d{8}T\d{12}-[0-9a-f]{16}\.parquet")
 
 
 @dataclass(frozen=True)
 class RawFault:
-    """One file of a raw table that is not as the account says; `is_there`: it can be set aside."""
+    """One file of a raw table that differs from the account; `is_there`: it can be set aside."""
 
     file: Path
     reason: str
@@ -37,7 +37,7 @@ class RawFault:
 
 
 class Accepted(BaseModel):
-    """One file that a user went on without."""
+    """One missing or damaged file that a user accepted."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -57,7 +57,7 @@ class Account(BaseModel):
 
     @classmethod
     def over(cls, present: Mapping[str, Mapping[str, str]]) -> "Account":
-        """The account of files that are there, the digest of each by table and name: of two alike the first."""
+        """The account of the present files (digests by table and name); of two equal files it names the first."""
         first = {
             table: {digest: name for name, digest in sorted(digests.items(), reverse=True) if _NAME.fullmatch(name)}
             for table, digests in present.items()
@@ -66,7 +66,7 @@ class Account(BaseModel):
 
     @classmethod
     def parse(cls, body: bytes) -> "Account":
-        """What `body` wrote down. Raises ValueError where it is damaged."""
+        """The account in a file's bytes. Raises ValueError if they are damaged."""
         digest, _, text = body.partition(b"\n")
         if digest.decode(errors="replace") != hashlib.sha256(text).hexdigest():
             raise ValueError("its content does not match the digest in its first line")
@@ -87,12 +87,12 @@ class Account(BaseModel):
         return self.model_copy(update={"pending": (table, name)})
 
     def settle(self, table: str, name: str | None, superseded: Iterable[str] = ()) -> "Account":
-        """The account with a file that is there now, or without the pending one, that never came to be there."""
+        """The account with a file that was written; with None, without the pending file, which never was."""
         names = (self.of(table) - set(superseded)) | ({name} if name else set())
         return self.model_copy(update={"files": {**self.files, table: frozenset(names)}, "pending": None})
 
     def compare(self, table: str, folder: Path, present: Mapping[str, str]) -> list[RawFault]:
-        """What is wrong with the files of a raw table: `present` is the digest of the content by name."""
+        """The faults of a raw table's files; `present` are the digests of their contents by name."""
         expected = self.of(table)
         may_be = {self.pending[1]} if self.pending and self.pending[0] == table else set()
         faults = [RawFault(folder / name, "it is gone", is_there=False) for name in sorted(expected - present.keys())]
@@ -105,7 +105,7 @@ class Account(BaseModel):
 
 
 def digest_in(name: str) -> str:
-    """The digest that the name of a raw file promises."""
+    """The digest in the name of a raw file."""
     return name.removesuffix(".parquet").rpartition("-")[2]
 
 

@@ -1,4 +1,4 @@
-"""Why told rows differ: what the evidence says, by name.
+"""Why published rows differ: the causes for which there is evidence.
 
 Belongs here: looking for late rows, older history, changed origins, a symbol that is another's copy. Not here: which
 rows differ (restatement.py), what follows (gate.py).
@@ -23,17 +23,17 @@ VINTAGES: Final[dict[type[Table], type[Table]]] = {
     PriceActions: PriceActionVintages,
     CotReports: CotPositionVintages,
 }
-"""Where it stands since when a raw fact counts as known."""
+"""The table that has `known_at` of a raw fact."""
 ALIKE_SESSIONS: Final = 5
-"""Sessions at which two symbols have the same four prices: at so many it is no coincidence."""
+"""Two symbols with the same four prices at so many sessions are no coincidence."""
 NAMED: Final = 3
-"""How many items of one cause are named."""
+"""Items of one cause that are named."""
 
 
 def find_causes(run: Run, before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...]:
-    """What can have made told rows differ between two rows of meta.generation, one sentence each; or UNKNOWN.
+    """The possible causes of a difference between two rows of meta.generation, one sentence each; or UNKNOWN.
 
-    More than one may be found: each is evidence, none is proof.
+    There may be several: each is evidence, none is proof.
     """
     found = (*_raw_rows(run, before["as_of"]), *_alike(run), *_origins(before, after))
     return found or (UNKNOWN,)
@@ -50,7 +50,7 @@ def _origins(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[st
 
 
 def _raw_rows(run: Run, since: datetime) -> Iterator[str]:
-    """Facts first recorded after `since` and known by then or of a day before the newest: older, late, or all new."""
+    """Facts first recorded after `since` for earlier days: first rows of an item, older history, late rows."""
     for table, vintages in VINTAGES.items():
         key, day = key_of(table), day_of(table)
         scope = [name for name in key if name != day]
@@ -65,7 +65,7 @@ def _raw_rows(run: Run, since: datetime) -> Iterator[str]:
             (pl.col(day) > pl.col("high")) & (pl.col("known_at") <= since)
         )
         for where, what in (
-            (pl.col("low").is_null(), "first rows of what was not there"),
+            (pl.col("low").is_null(), "first rows of a new item"),
             (pl.col(day) < pl.col("low"), "older history added"),
             (is_late, "late row"),
         ):

@@ -1,4 +1,4 @@
-"""The gate before publication: a row that was told never changes or goes in silence.
+"""The gate before publication: no published row changes or disappears without acceptance.
 
 Belongs here: when two generations are compared, what waits for `r2k accept restatement`, what is recorded of one that
 was accepted. Not here: the comparison (restatement.py), causes (causes.py), the publication (publication.py).
@@ -27,14 +27,14 @@ from r2k_pipeline.tables import TABLES
 
 
 class RestatementError(LakeError):
-    """Told rows differ and nobody accepted that; the message names tables, rows, causes and the next command."""
+    """Published rows would differ, and nobody accepted that; the message names tables, rows, causes, next command."""
 
 
 def pass_gate(run: Run, generation: pl.DataFrame) -> pl.DataFrame:
-    """Rows of raw.restatements for the candidate whose row of meta.generation is given: none where nothing differs.
+    """Rows of raw.restatements for the candidate (its row of meta.generation); none if no published row differs.
 
-    Told rows that differ are a restatement, which waits until it is accepted; one that was accepted passes while it is
-    the same. A rebuild of a past moment passes: it is what the user asked for, and stands in a folder of its own.
+    Published rows that differ are a restatement, which waits for acceptance; an accepted one passes if it is still the
+    same. A rebuild of a past moment passes: the user asked for it, and it has a folder of its own.
     Raises RestatementError.
     """
     last = None if run.is_replay else last_generation(run.lake)
@@ -58,7 +58,7 @@ def pass_gate(run: Run, generation: pl.DataFrame) -> pl.DataFrame:
 
 
 def told_otherwise(run: Run, last: Published) -> tuple[Difference, ...]:
-    """How the tables at hand differ from what the `last` generation told by its moment, by table."""
+    """How the built tables differ from the rows that the `last` generation had at its moment, by table."""
     found = []
     for table in TABLES.values():
         before, after = last.files(table), run.lake.files(table.dotted())
@@ -76,9 +76,9 @@ def published_restatements(run: Run, new: pl.DataFrame) -> pl.DataFrame:
 
 
 def record_published(run: Run) -> None:
-    """Append to the log what the published generation restated; what was killed after the swap is made up for.
+    """Append to the log what the published generation restated; this also completes a run killed after the swap.
 
-    Only what was published is recorded: it is read from there.
+    It is read from the published generation, so only published restatements are recorded.
     """
     files = [] if run.is_replay else run.lake.published_files(PublishedRestatements.dotted())
     for file in files:

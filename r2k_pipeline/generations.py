@@ -29,15 +29,15 @@ _DATED: Final[Mapping[type[Table], str]] = {
     PriceActions: "action_date",
     CotReports: "report_date",
 }
-"""The raw tables, and which day a row is of."""
+"""The raw tables, and the column with a row's day."""
 WAREHOUSE: Final = "warehouse.duckdb"
 RESTATED_KEPT: Final = 10
-"""Generations that a restatement replaced are kept beside the newest ones, this many."""
+"""So many generations that a restatement replaced are kept beside the newest ones."""
 
 
 @dataclass(frozen=True)
 class Published:
-    """One generation on disk: its folder and its row of meta.generation (columns that it lacks are not there)."""
+    """One generation on disk: its folder and its row of meta.generation, in the columns that it has."""
 
     folder: Path
     row: Mapping[str, Any]
@@ -47,12 +47,12 @@ class Published:
         return table_files(self.folder, table.dotted())
 
     def is_whole(self) -> bool:
-        """Whether every file is there and is what was published. One of a version without digests cannot show it."""
+        """Whether every file is there and unchanged; False for a generation of a version without digests."""
         return read_sums(self.folder) is not None and not [*changed_files(self.folder)]
 
 
 def folder_name(published_at: datetime, generation_id: str) -> str:
-    """The name of a generation's folder: names are in the order of publication."""
+    """The name of a generation's folder; names sort by publication."""
     return f"{published_at:%Y%m%dT%H%M%S%fZ}-{generation_id}"
 
 
@@ -69,9 +69,9 @@ def last_generation(lake: Lake) -> Published | None:
 
 
 def known_at(folder: Path, source: str, as_of: datetime | None) -> Lake:
-    """The lake to read for `as_of`: what was rebuilt for that very moment, or, cut there, the newest generation.
+    """The lake to read for `as_of`: the rebuild for exactly that moment, otherwise the newest generation.
 
-    The newest one also where the rebuilt one is outgrown: what was told of a moment stays, what was added comes to it.
+    The newest one, too, if raw rows of that time were added after the rebuild.
     """
     rebuilt, newest = Lake.of(folder, source, as_of), Lake.of(folder, source)
     is_all = rebuilt.warehouse.exists() and not outgrown(rebuilt)
@@ -79,9 +79,9 @@ def known_at(folder: Path, source: str, as_of: datetime | None) -> Lake:
 
 
 def outgrown(lake: Lake) -> str | None:
-    """Why a rebuilt past moment is no longer all that the lake has of it: rows of its days that were added later.
+    """The sentence about raw rows that were added for the days of a rebuilt moment after its rebuild.
 
-    None where it is, and for a lake that is not such a moment. Raises LakeError.
+    None if there are none, or if the lake is no such rebuild. Raises LakeError.
     """
     last = last_generation(lake) if lake.derived != lake.root else None
     if last is None:
@@ -106,8 +106,8 @@ def publish_generation(
 ) -> int:
     """Put the generation `name` of `tables` beside the others and swap it in; the size of its DuckDB file in bytes.
 
-    Raises LakeError, and then the published one is as it was. Whoever was killed after the folder was made and before
-    it was swapped in left one that nobody was shown: it goes.
+    Raises LakeError; then the published one is unchanged. A folder left by a run that was killed before the swap is
+    removed: nobody read it.
     """
     folder, building = lake.generations / name, lake.generations / f".{name}.tmp"
     for never_published in _kept(lake, newer=True):
@@ -130,10 +130,10 @@ def publish_generation(
 
 
 def take_over(lake: Lake) -> None:
-    """Have the Parquet of what was told, to compare with, where it is only in a DuckDB file.
+    """Export published tables from the DuckDB file to Parquet, if only the file has them: the gate compares Parquet.
 
-    That stands alone where it is of a version before generations, or of a copied lake. Of the published generation a
-    table may be lost or damaged. Raises LakeError where the file cannot be read.
+    The file is alone in lakes of a version before generations and in copied lakes; of the published generation a table
+    may be lost or damaged. Raises LakeError if the file cannot be read.
     """
     file = lake.warehouse
     if lake.published.is_symlink():
@@ -156,8 +156,8 @@ def take_over(lake: Lake) -> None:
 def prune(lake: Lake, keep: int, restated: Collection[tuple[str, datetime]]) -> None:
     """Remove old generations: the newest `keep` stay, and those that a restatement replaced.
 
-    `restated`: the id of each such generation and when it was replaced. A process that has a removed file open goes on
-    reading it.
+    `restated`: the id of each such generation and when it was replaced. A process that has a removed file open can
+    still read it.
     """
     older = _kept(lake, newer=False)
     replaced = set()
@@ -171,7 +171,7 @@ def prune(lake: Lake, keep: int, restated: Collection[tuple[str, datetime]]) -> 
 
 def _kept(lake: Lake, *, newer: bool) -> list[Path]:
     """Folders of generations older than the published one, or newer, oldest first."""
-    if not lake.published.exists():  # somebody took the link away: nothing says which of them were published
+    if not lake.published.exists():  # the link was removed, so it is unknown which of them were published
         return []
     current = lake.published.resolve().name
     found = sorted(lake.generations.glob("[!.]*"), key=lambda folder: folder.name)
@@ -228,8 +228,8 @@ def _copy_table(connection: duckdb.DuckDBPyConnection, layer: str, table: str, t
 
 
 def _unread(error: Exception) -> str:
-    return f"what it told cannot be read: {str(error).splitlines()[0]}"
+    return f"its tables cannot be read: {str(error).splitlines()[0]}"
 
 
 def _without_comparing(path: Path) -> str:
-    return f"next: restore it, or take {path} away: the next run then publishes without comparing"
+    return f"next: restore it, or remove {path}: the next run then publishes without comparing"

@@ -1,6 +1,6 @@
-"""Holes: what the calendars say should be known at a moment, and is not there; read and worded in this one place.
+"""Holes: sessions and reports that by the calendars should be known at a moment, and are missing.
 
-Belongs here: the rows of the macro data_ends as values, and what is said of them. Not here: how they are found
+Belongs here: the rows of the macro data_ends as values, and the sentences about them. Not here: how they are found
 (sql/macros/data_ends.sql), what a reader does about them (claims/, report/, orchestration/).
 """
 
@@ -13,14 +13,14 @@ from typing import Final
 import duckdb
 
 GRACE: Final = timedelta(hours=12)
-"""How long after a close a session may be absent before its absence is a fault: its values have settled by then."""
+"""A session may be missing this long after its close: by then its values have settled."""
 QUERY: Final = "from data_ends($moment)"
 _DAY: Final = {"prices": "session", "reports": "report"}
 
 
 @dataclass(frozen=True)
 class End:
-    """Where one symbol's prices or one type of a market's reports end: a row of data_ends, whose columns it has."""
+    """The last day of one symbol's prices, or of one type of a market's reports: a row of data_ends."""
 
     kind: str
     market: str
@@ -37,11 +37,11 @@ class End:
 
     @property
     def what(self) -> str:
-        """Whose end it is: the symbol, or the market."""
+        """The symbol, or the market."""
         return self.symbol or self.market
 
     def window(self) -> str | None:
-        """What the weeks before the end lack, if anything."""
+        """The sentence about days missing within the weeks before the end; None if there are none."""
         if not self.window_days:
             return None
         lacking = f"{self.window_days} {_DAY[self.kind]}{'s' * (self.window_days > 1)} of {_series(self)}"
@@ -67,7 +67,7 @@ def ends_of(rows: Iterable[dict[str, object]]) -> tuple[End, ...]:
 
 
 def say_holes(ends: Iterable[End]) -> Iterator[str]:
-    """One line for the ends of one kind that have the same days missing: what ends when, and what was due since."""
+    """One line for all ends of one kind with the same last day and the same first missing day."""
 
     def alike(end: End) -> tuple[str, str, date, date]:
         assert end.due_date is not None
@@ -86,7 +86,7 @@ def _say_due(end: End) -> str:
 
 
 def say_doubts(doubts: Mapping[str, int]) -> str:
-    """How many rows each check doubts that lets a run pass, in one line."""
+    """The number of rows that each check of severity `warn` doubts, in one line."""
     return ", ".join(f"{name} {count:,}" for name, count in doubts.items()) + "; next: r2k doctor"
 
 
@@ -101,9 +101,9 @@ def newest_that_should_be(connection: duckdb.DuckDBPyConnection, moment: datetim
 def read_holes(
     connection: duckdb.DuckDBPyConnection, moment: datetime, market: str | None = None, kind: str | None = None
 ) -> tuple[str, ...]:
-    """What should be known at `moment`, of one market and kind or all, and is not there, in lines.
+    """One line for each hole at `moment`, of one market and kind or all.
 
-    A session is missed only GRACE after its close.
+    A missing session counts from GRACE after its close.
     """
     ends = read_ends(connection, newest_that_should_be(connection, moment))
     asked = (end for end in ends if market in (None, end.market) and kind in (None, end.kind))
@@ -111,5 +111,5 @@ def read_holes(
 
 
 def is_missed(end: End, moment: datetime) -> bool:
-    """Whether something that was due is missing at `moment`, and not only because its close was a moment ago."""
+    """Whether something is missing at `moment` that has been due long enough."""
     return end.due_at is not None and end.due_at + (GRACE if end.kind == "prices" else timedelta()) <= moment

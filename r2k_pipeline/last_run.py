@@ -1,6 +1,6 @@
 """How the last run of a lake went, kept beside its tables from the moment it began: one that died has failed.
 
-Belongs here: the file and what it says. Not here: what a run does (orchestration/), how it is shown (report/status.py).
+Belongs here: the file and its content. Not here: what a run does (orchestration/), how it is shown (report/status.py).
 """
 
 import os
@@ -19,9 +19,9 @@ UNPUBLISHED: Final = "it ended before it published"
 
 
 class LastRun(BaseModel):
-    """One run: `ended_at` is null while it goes on, and for ever if it died; `generation_id` is what it published.
+    """One run: `ended_at` is null while it runs and if it died; `generation_id` is the generation it published.
 
-    If it found nothing new, that is the generation before, and `checked_at` the moment of which that is true.
+    If it found nothing new, this is the last generation, and `checked_at` is the moment of the check.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -34,7 +34,7 @@ class LastRun(BaseModel):
     failures: tuple[str, ...] = ()
 
     def problem(self, *, is_on: bool) -> str | None:
-        """Why it counts as failed, in one line; None if it does not. `is_on`: a process holds the lake's lock."""
+        """Why it failed, in one line; None if it did not. `is_on`: a process has the lake's lock."""
         began = f"the run of {self.started_at:%Y-%m-%d %H:%M:%S} UTC"
         if self.ended_at is None:
             return None if is_on else f"{began} died (process {self.process}); next: r2k run"
@@ -45,12 +45,12 @@ class LastRun(BaseModel):
 
 
 def file_of(lake: Lake) -> Path:
-    """Where it is kept."""
+    """The path of its file."""
     return lake.derived / "last_run.json"
 
 
 def read_last_run(lake: Lake) -> LastRun | None:
-    """How the last run went; None where none was recorded. Raises LakeError."""
+    """The last run; None if none was recorded. Raises LakeError."""
     try:
         return LastRun.model_validate_json(file_of(lake).read_bytes())
     except FileNotFoundError:
@@ -60,39 +60,39 @@ def read_last_run(lake: Lake) -> LastRun | None:
 
 
 def begin_run(lake: Lake, moment: datetime) -> None:
-    """A run has begun; the caller holds the lake's lock."""
+    """Record that a run has begun; the caller has the lake's lock."""
     _write(lake, LastRun(process=os.getpid(), started_at=moment))
 
 
 def mark_published(lake: Lake, generation_id: str) -> None:
-    """The run that goes on published this generation."""
+    """Record which generation the current run published."""
     if (run := read_last_run(lake)) and run.ended_at is None:
         _write(lake, run.model_copy(update={"generation_id": generation_id}))
 
 
 def mark_checked(lake: Lake, generation_id: str, moment: datetime) -> None:
-    """The run that goes on found at `moment` that this generation has all there is."""
+    """Record that the current run found nothing new at `moment`: this generation is complete."""
     if (run := read_last_run(lake)) and run.ended_at is None:
         _write(lake, run.model_copy(update={"generation_id": generation_id, "checked_at": moment}))
 
 
 def end_run(lake: Lake, moment: datetime) -> None:
-    """The run has ended; that it published is its success, unless `tell_failures` says more."""
+    """Record the end of the run. It failed if it published nothing, or if `tell_failures` adds failures."""
     if (run := read_last_run(lake)) and run.ended_at is None:
         failures = () if run.generation_id else (UNPUBLISHED,)
         _write(lake, run.model_copy(update={"ended_at": moment, "failures": failures}))
 
 
 def tell_failures(lake: Lake, failures: tuple[str, ...]) -> None:
-    """What failed in this process's run, if it is still the last one."""
+    """Record the failures of this process's run, if it is still the last one."""
     if failures and (run := read_last_run(lake)) and run.process == os.getpid():
         _write(lake, run.model_copy(update={"failures": failures}))
 
 
 def tell_refused(lake: Lake, moment: datetime, failures: tuple[str, ...]) -> None:
-    """Why a run of an existing lake could not begin; not where it had to give way to another run, which tells its own.
+    """Record why a run of an existing lake could not begin, unless another run has the lock and its own record.
 
-    Raises LakeError where it cannot be written.
+    Raises LakeError if the record cannot be written.
     """
     if not lake.derived.is_dir():
         return

@@ -1,4 +1,4 @@
-"""What a generation is made from besides raw, as digests: settings, markets, program, release ledger.
+"""Digests of what a generation is made from besides raw: settings, markets, program, release ledger.
 
 Belongs here: the digests, and which of their parts differ. Not here: what a difference leads to (gate.py, causes.py).
 """
@@ -16,9 +16,9 @@ from r2k_pipeline.sources.corrections import SHIPPED as CORRECTIONS
 from r2k_pipeline.sources.release_calendar import LEDGER
 
 BESIDE: Final = (LEDGER, CORRECTIONS, MARKETS)
-"""Data that has a digest of its own: a new line in it is no change of the program."""
+"""Data with digests of their own: a new line in them does not change the program."""
 SETTINGS: Final = ("first_year", "profile_since", "report_types")
-"""Settings that tables depend on; beside them the contents of the corrections."""
+"""Settings that tables depend on, besides the contents of the corrections."""
 
 
 def digests_of(settings: Settings, markets: Iterable[Market]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Raw held against its account: what is gone, foreign or damaged stops whoever would go on without it.
+"""Raw compared with its account: a file that is gone, foreign or damaged stops runs and acceptances.
 
 Belongs here: the comparison as runs and acceptances need it, a lake that has no account yet. Not here: the account
 (account.py), its file and the files of raw (lake.py).
@@ -23,13 +23,13 @@ FED: Final = (PriceBars, PriceActions, CotReports)
 
 
 class RawError(LakeError):
-    """Raw is not as its account says: nothing is learned anew in its place; the message is one line."""
+    """Raw differs from its account, so nothing is fetched in its place; the message is one line."""
 
 
 def check_raw(lake: Lake) -> str | None:
     """Compare raw with its account; raises RawError. The caller holds the lock.
 
-    A lake of a version without accounts is given one, which is said.
+    A lake of a version without accounts gets one; then the result is the remark about it.
     """
     kept = lake.account()
     if faults := lake.raw_faults():
@@ -44,7 +44,7 @@ def check_raw(lake: Lake) -> str | None:
 
 
 def lost_rows(lake: Lake) -> Iterator[str]:
-    """What can be known to be gone without an account: all of raw, the fetch log, rows that it counts."""
+    """Losses that show without an account: all of raw, the fetch log, rows that the log counts."""
     if lake.count(FetchLog) == 0:
         if any(lake.count(table) for table in FED):
             yield "fetch_log is gone"
@@ -59,7 +59,7 @@ def lost_rows(lake: Lake) -> Iterator[str]:
 
 
 def _told(faults: Sequence[RawFault]) -> str:
-    """All of them in one line."""
+    """All faults in one line."""
     if len(faults) == 1:
         return str(faults[0])
     files = ", ".join(f"{fault.name} ({fault.reason})" for fault in faults[:EXAMPLES])

@@ -1,6 +1,6 @@
 """Dagster's records as files: where they are, and whether they are sound.
 
-Belongs here: what can be known without Dagster. Not here: writing them (orchestration/instance.py).
+Belongs here: their place and their faults, found without Dagster. Not here: writing them (orchestration/instance.py).
 """
 
 import os
@@ -12,7 +12,7 @@ from r2k_pipeline.lake import Lake
 from r2k_pipeline.settings import Settings
 
 EVENTS: Final = "history/runs"
-"""The folder of the event log, where Dagster keeps it unless it is told otherwise."""
+"""Dagster's default folder of the event log."""
 _NEXT: Final = {
     "SQLITE_FULL": "free space on that disk",
     "SQLITE_IOERR": "check the disk",
@@ -26,8 +26,8 @@ _NEXT: Final = {
 def home_of(settings: Settings) -> Path:
     """Dagster's home: the source's own folder in DAGSTER_HOME where a user set it, else a folder of the source's lake.
 
-    The same assets are made of each source: in one home Dagster would take those of the sample for the newest live
-    ones. A replay's is in its own folder whatever is set, for the same reason.
+    All sources have the same assets: in one home Dagster would take the sample's for the newest live ones. For the
+    same reason a replay always has its own home, also if DAGSTER_HOME is set.
     """
     if brought := _brought(settings):
         return brought / settings.source
@@ -35,28 +35,27 @@ def home_of(settings: Settings) -> Path:
 
 
 def config_folders(settings: Settings) -> tuple[Path, ...]:
-    """Where a user's dagster.yaml may be, the nearest first: one beside the homes of all sources is read for each."""
+    """Where a user's dagster.yaml may be, the nearest first; one in DAGSTER_HOME itself is for all sources."""
     return tuple(filter(None, (home_of(settings), _brought(settings))))
 
 
 def _brought(settings: Settings) -> Path | None:
-    """DAGSTER_HOME, where it is set and counts."""
+    """DAGSTER_HOME, if it is set and this is no replay."""
     brought = os.environ.get("DAGSTER_HOME")
     return Path(brought).absolute() if brought and settings.as_of is None else None
 
 
 def why_not_kept(home: Path, error: BaseException | None) -> str:
-    """What SQLite says, and what to do. A damaged file may go: it holds what runs did, and no data."""
+    """SQLite's error, and what to do. A damaged file may be removed: it records runs and has no data."""
     kind = getattr(error, "sqlite_errorname", "")
     remedies = (remedy for name, remedy in _NEXT.items() if kind.startswith(name))
     return (
-        f"{home}: Dagster's records cannot be kept: {error}; "
-        f"next: {next(remedies, f'take away {home}: no data is in it')}"
+        f"{home}: Dagster's records cannot be kept: {error}; next: {next(remedies, f'remove {home}: it has no data')}"
     )
 
 
 def examine_records(home: Path) -> str | None:
-    """What is wrong with the records, in one line; None where nothing is, or where there are none yet."""
+    """The first fault of the records, in one line; None if there is none, or no records yet."""
     for file in sorted([*home.glob("history/*.db"), *home.glob(f"{EVENTS}/index.db"), *home.glob("schedules/*.db")]):
         try:
             connection = sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=1)

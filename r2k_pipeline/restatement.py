@@ -1,7 +1,7 @@
-"""Told rows of two generations held against each other, and the restatement that waits where they differ.
+"""Published rows of two generations compared, and the restatement that waits for acceptance if they differ.
 
-Belongs here: the comparison of one table, the file of what waits. Not here: when it is compared and what made it
-differ (gate.py, causes.py), the log of restatements that were accepted (contracts/restatements.py).
+Belongs here: the comparison of one table, the file of a waiting restatement. Not here: when tables are compared and
+why they differ (gate.py, causes.py), the log of accepted restatements (contracts/restatements.py).
 """
 
 import filecmp
@@ -21,12 +21,12 @@ from r2k_pipeline.files import write_atomically
 from r2k_pipeline.lake import Lake
 
 ITEM: Final = "restatement"
-"""What `r2k accept` calls it."""
+"""Its name as an item of `r2k accept`."""
 EXAMPLES: Final = 3
 
 
 class Difference(BaseModel):
-    """How the told rows of one table differ between two generations; `columns` came (+) or went (-)."""
+    """How the published rows of one table differ between two generations; `columns` are new (+) or gone (-)."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -49,7 +49,7 @@ class Difference(BaseModel):
 
 
 class Restatement(BaseModel):
-    """What would be told otherwise than generation `generation_before` told by `told_until`."""
+    """Rows known by `told_until` that would differ from those of generation `generation_before`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -62,12 +62,11 @@ class Restatement(BaseModel):
     accepted_at: datetime | None = None
 
     def headline(self) -> str:
-        """What it is, in one line, without the next command."""
+        """Counts, moment and causes in one line, without the next command."""
         rows, tables = sum(found.rows for found in self.differences), len(self.differences)
-        told = (
-            f"{rows:,} rows of {tables} tables would differ from what was told by {self.told_until:%Y-%m-%d %H:%M:%S}"
-        )
-        return f"{ITEM}: {told} UTC; cause: {'; '.join(self.causes)}"
+        moment, causes = f"{self.told_until:%Y-%m-%d %H:%M:%S} UTC", "; ".join(self.causes)
+        differ = f"{rows:,} rows of {tables} tables would differ from those published as of {moment}"
+        return f"{ITEM}: {differ}; cause: {causes}"
 
     def lines(self, source: str) -> list[str]:
         """Headline, tables and next command, for a person."""
@@ -78,7 +77,7 @@ class Restatement(BaseModel):
         ]
 
     def next_command(self, source: str) -> str:
-        """The next command: to accept it, or to publish what was accepted."""
+        """The next command: accept it, or run and publish it if it was accepted."""
         accept = f"r2k accept {ITEM} --source {source}, or undo the cause"
         return f"next: {f'r2k run --source {source}' if self.accepted_at else accept}"
 
@@ -90,10 +89,10 @@ def compare_told(
     moment: datetime,
     told_with: Sequence[Path] = (),
 ) -> Difference | None:
-    """How what the Parquet files of `table` told by `moment` before and after differs; None where it does not.
+    """How the rows known by `moment` differ between the Parquet files of `table` before and after; None if they agree.
 
-    Columns that only one of them has are named and not compared. `told_with`: Parquet of the table that must have a
-    row of the same key (see Table). Raises LakeError where one cannot be read.
+    Columns that only one side has are named and not compared. `told_with`: Parquet of the table that must have a row
+    of the same key (see Table). Raises LakeError if a file cannot be read.
     """
     same = {file.name for file in before for other in after if file.name == other.name and _is_same(file, other)}
     parts = [[file for file in files if file.name not in same] for files in (before, after)]
@@ -122,13 +121,13 @@ def _columns(told: pl.DataFrame, said: pl.DataFrame) -> tuple[str, ...]:
 def _difference(
     table: type[Table], told: pl.DataFrame, said: pl.DataFrame, columns: tuple[str, ...]
 ) -> Difference | None:
-    """Rows are held against each other by hash first: most are the same."""
+    """Rows are compared by hash first, because most are the same."""
     hashes = [told.hash_rows(), said.hash_rows()]
     gone, come = told.filter(~hashes[0].is_in(hashes[1].implode())), said.filter(~hashes[1].is_in(hashes[0].implode()))
     if gone.is_empty() and come.is_empty():  # in another order
         return Difference(table_name=table.dotted(), columns=columns) if columns else None
     key = [name for name in table.primary_key() if name in told.columns]
-    if len(key) < len(table.primary_key()):  # rows are told apart by what the older generation lacks: none is the same
+    if len(key) < len(table.primary_key()):  # the older generation lacks a key column, so no row can be matched
         changed, missing, added = gone.clear().join(come.clear(), on=key, suffix=AFTER), gone, come
     else:
         changed = _altered(table, told, gone.join(come, on=key, suffix=AFTER, nulls_equal=True))
@@ -148,19 +147,19 @@ def _difference(
 
 
 def _amid(table: type[Table], told: pl.DataFrame, added: pl.DataFrame) -> pl.DataFrame:
-    """The added rows that were known by when the last one of their market (pair of markets), symbol or type was told.
+    """The added rows that are not later than the last published row of their market (pair of markets), symbol or type.
 
-    Later ones are news that comes late: a file that ended a day before, a symbol that failed for a day, a market that
-    is new. They change nothing told.
+    Later rows are late news: a file that ended a day before, a symbol that failed for a day, a new market. They change
+    no published row.
     """
     by = str(table.known_by)
     return _with_last_told(table, told, by, added, "inner").filter(pl.col(by) <= pl.col("last_told")).drop("last_told")
 
 
 def _altered(table: type[Table], told: pl.DataFrame, changed: pl.DataFrame) -> pl.DataFrame:
-    """The changed rows, without the last sessions of a market or symbol that got nothing but their first volume.
+    """The changed rows, without last sessions of a market or symbol in which only the first volume is new.
 
-    A volume settles after its session. Where the symbol's next fetch failed, it comes with a later one: late news too.
+    A volume settles after its session. If the next fetch failed, a later one brings it, which is late news too.
     """
     settles = [name for name, instant in table.known_later.items() if instant == SETTLES and name in told.columns]
     if not settles:
@@ -176,7 +175,7 @@ def _altered(table: type[Table], told: pl.DataFrame, changed: pl.DataFrame) -> p
 def _with_last_told(
     table: type[Table], told: pl.DataFrame, name: str, rows: pl.DataFrame, how: Literal["inner", "left"]
 ) -> pl.DataFrame:
-    """The rows, with `last_told`: the last `name` that was told of their market, pair of markets, symbol or type."""
+    """The rows with `last_told`: the last published `name` of their market, pair of markets, symbol or type."""
     key, last = table.primary_key()[:-1], pl.col(name).max().alias("last_told")
     of = [column for column in key if column in ("market", "other_market")] or key[:1]
     if not of:
@@ -197,7 +196,7 @@ def _examples(key: list[str], changed: pl.DataFrame, missing: pl.DataFrame, adde
     for row in changed.sort(key).head(EXAMPLES).iter_rows(named=True):
         name = next(name for name in row if f"{name}{AFTER}" in row and row[name] != row[f"{name}{AFTER}"])
         yield f"{_key(key, row)} {name} {row[name]} -> {row[f'{name}{AFTER}']}"
-    for rows, what in ((missing, "is missing"), (added, "was not told")):
+    for rows, what in ((missing, "is missing"), (added, "was not published")):
         for row in rows.sort(key).head(EXAMPLES).iter_rows(named=True):
             yield f"{_key(key, row)} {what}"
 
@@ -218,23 +217,23 @@ def _read(files: Sequence[Path]) -> pl.DataFrame:
 
 
 def file_of(lake: Lake) -> Path:
-    """Where the restatement that waits is kept."""
+    """The file of the waiting restatement."""
     return lake.root / "held" / f"{ITEM}.json"
 
 
 def read_restatement(lake: Lake) -> Restatement | None:
-    """The restatement that waits, or that was accepted and waits for the next run; none if there is none."""
+    """The restatement that waits for acceptance or, accepted, for the next run; None if there is none."""
     file = file_of(lake)
     try:
         return Restatement.model_validate_json(file.read_bytes())
     except FileNotFoundError:
         return None
     except (ValidationError, OSError) as error:
-        raise LakeError(f"{file}: cannot be read; next: take it away, `r2k run` finds it anew") from error
+        raise LakeError(f"{file}: cannot be read; next: remove it, `r2k run` finds it anew") from error
 
 
 def write_restatement(lake: Lake, found: Restatement | None) -> None:
-    """Keep what waits, in place of what waited before; None: nothing waits any more."""
+    """Keep the waiting restatement in place of an earlier one; None removes it."""
     if found is None:
         file_of(lake).unlink(missing_ok=True)
     else:

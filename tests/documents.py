@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Final
 
 PROJECT: Final = Path(__file__).resolve().parents[1]
+CONTRIBUTING: Final = PROJECT / "CONTRIBUTING.md"
+"""Its blocks change the program: test_contributing.py applies them."""
 PAGES: Final = [PROJECT / "README.md", PROJECT / "CHANGELOG.md", *sorted((PROJECT / "docs").glob("*.md"))]
 
 LANGUAGES: Final = {

@@ -1,1 +1,1 @@
-"""Claims of notes: read, boxed in, judged on what was known at their moment."""
+"""Claims of notes: read, run in a sandbox, judged on what was known at their moment."""

@@ -15,11 +15,11 @@ from r2k_pipeline.claims.shown import printable
 from r2k_pipeline.errors import QueryError, RefusedError
 
 AGAIN_SECONDS: Final = 0.1
-"""An interrupt that falls between two steps is lost, so it is said again."""
+"""An interrupt between two steps of a query is lost, so it is repeated."""
 
 
 def one_select(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.Statement:
-    """The query, if DuckDB sees in it one SELECT (also from, values, with, describe, show, summarize).
+    """The query, if DuckDB parses it as one SELECT (also from, values, with, describe, show, summarize).
 
     Raises RefusedError with what it is, QueryError where it is not SQL. Nothing runs.
     """
@@ -44,7 +44,7 @@ def one_select(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.Stat
 def stopped_after(connection: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]:
     """Whatever runs on `connection` inside is interrupted after `seconds`; DuckDB's errors become a QueryError.
 
-    There are functions that look up only when they are done: whoever waits kills the process after GRACE_SECONDS more.
+    Some functions notice an interrupt only at their end, so the parent kills the process after GRACE_SECONDS more.
     """
     done, late = threading.Event(), threading.Event()
 
@@ -68,7 +68,7 @@ def stopped_after(connection: duckdb.DuckDBPyConnection, seconds: float) -> Iter
 
 
 def first_line(error: Exception) -> str:
-    """What an error says before it shows the query and gives advice that does not fit here, and the names it offers."""
+    """The first line of an error and the names that it suggests, without the query and DuckDB's advice."""
     first, *others = str(error).splitlines() or [type(error).__name__]
     offered = next((line for line in others if line.startswith("Candidate bindings: ")), None)
     return printable(f"{first} {offered}" if offered else first)

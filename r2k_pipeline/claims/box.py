@@ -1,6 +1,6 @@
-"""The box that a claim's SQL runs in: one SELECT over what was known at a moment, bounded in time, memory and rows.
+"""The sandbox of a claim's SQL: one SELECT over what was known at a moment, bounded in time, memory and rows.
 
-Belongs here: what can be asked of it. Not here: its process (process.py, worker.py), what a query may say
+Belongs here: the requests that it answers. Not here: its process (process.py, worker.py), which SQL is permitted
 (permitted.py), which rows were known (known.py), verdicts (verdicts.py).
 """
 
@@ -25,7 +25,7 @@ SECONDS: Final = 10.0
 
 
 class BoxError(ValueError):
-    """A claim's SQL that may not run, cannot, or was stopped; the message says why."""
+    """A claim's SQL was refused, failed or was stopped; the message gives the reason."""
 
 
 class Box:
@@ -43,7 +43,7 @@ class Box:
     def over_files(cls, files: Mapping[str, Sequence[Path]], seconds: float = SECONDS) -> Iterator["Box"]:
         """A box over the Parquet `files` of every table in SOURCES."""
         relations = {name: parquet(files[name]) for name in SOURCES}
-        # The pattern as well: where they differ, DuckDB looks for the one before it opens the other.
+        # Both path and pattern: if they differ, DuckDB matches the pattern before it opens the path.
         paths = {path for name in SOURCES for file in files[name] for path in (str(file), pattern(file))}
         allowed = ", ".join(map(literal, sorted(paths)))
         with cls._open([f"set allowed_paths = [{allowed}]"], relations, seconds) as box:
@@ -56,7 +56,7 @@ class Box:
         if not warehouse.exists():
             raise LakeError(f"{warehouse}: no warehouse yet; next: r2k run")
         relations = {name: f"published.{name}" for name in SOURCES}
-        warehouse = warehouse.resolve()  # once: a publication while it is opened would be half the one, half the other
+        warehouse = warehouse.resolve()  # once, because a publication may move the link while DuckDB opens the file
         with cls._open([f"attach {literal(warehouse)} as published (read_only)"], relations, seconds) as box:
             yield box
 
@@ -86,11 +86,11 @@ class Box:
         return bars
 
     def ends(self, known: datetime) -> tuple[End, ...]:
-        """Where the data that was known at `known` ends, and what is missing of it."""
+        """The ends and holes of the data that was known at `known`."""
         return ends_of(self._ask(Request(QUERY, {"moment": known}, known)).to_dicts())
 
     def truths(self, condition: str, evidence: pl.DataFrame) -> pl.Series:
-        """What a condition says of each row of `evidence`: true, false or null."""
+        """A condition's value for each row of `evidence`: true, false or null."""
         sink = BytesIO()
         evidence.write_ipc_stream(sink, compat_level=pl.CompatLevel.oldest())
         query = f"select (\n{condition}\n) as holds_when from evidence"

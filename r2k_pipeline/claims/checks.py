@@ -18,7 +18,7 @@ from r2k_pipeline.transforms.triggers import build_rsi_triggers
 from r2k_pipeline.transforms.volume_profiles import build_anchored_profiles
 
 MOST_BINS: Final = 20_000
-"""Of a profile: checks run outside of the box and its clock, and a century in so many takes a few seconds."""
+"""Bins of a profile: checks run without a time limit, and a century in so many bins takes a few seconds."""
 
 
 class _Parameters(BaseModel):
@@ -96,7 +96,7 @@ CHECKS: Final[Mapping[str, _Check]] = {
 
 
 def run_check(name: str, parameters: Mapping[str, Any], box: Box, known: datetime) -> pl.DataFrame:
-    """The rows of a named check on what was known. Raises BoxError for a check that is none and wrong parameters."""
+    """The rows of a named check on what was known. Raises BoxError for an unknown check and wrong parameters."""
     if name not in CHECKS:
         raise BoxError(f"no check {name!r}; there are: {', '.join(CHECKS)}")
     try:

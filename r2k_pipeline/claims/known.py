@@ -15,10 +15,10 @@ _KNOWN: Final = "getvariable('known')"
 READABLE: Final = tuple(table.dotted() for table in claims.READABLE)
 """The tables that a claim may read, by the names they have in the warehouse."""
 _BARS: Final = "staging.market_bars"
-"""Of these a claim sees only rows that stood, one bar for each session; the others are as in a snapshot."""
+"""Of this table a claim reads only the current vintage of each session; the others are as in a snapshot."""
 _BARE: Final = tuple(table.dotted() for table in claims.BARE)
 SOURCES: Final = tuple(table.dotted() for table in claims.SOURCES)
-"""The tables that those are made from."""
+"""The tables that all of these are made from."""
 
 
 def known_views(relations: Mapping[str, str]) -> Iterator[str]:

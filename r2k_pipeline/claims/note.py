@@ -36,7 +36,7 @@ NEXT: Final = "next: columns are in docs/tables.md, keys in docs/claims.md"
 
 
 def _is_shown_as_it_is(words: str) -> str:
-    """Text goes to terminals and spreadsheets: nothing in it may act there."""
+    """Refuse text that a terminal or spreadsheet would execute."""
     if reason := why_not_shown(words, lines=True):
         raise ValueError(f"text {reason}")
     return words
@@ -56,7 +56,7 @@ def _is_moment(said: object) -> date:
 
 
 Moment = Annotated[date, PlainValidator(_is_moment)]
-"""An instant, or a day where the words name no hour."""
+"""An instant, or a day if the words name no hour."""
 
 
 class _Strict(BaseModel):
@@ -66,7 +66,7 @@ class _Strict(BaseModel):
 class Definition(_Strict):
     """One reading of a claim: rows of a query or a check, and the condition on them that makes it hold.
 
-    `query` names one of the note's queries, which stands in `sql` once the note is read; `as_of` is an instant then.
+    `query` names one of the note's queries; reading the note puts its text into `sql` and makes `as_of` an instant.
     `holds_when` is a SQL condition on one row; it must be true of `all` rows or of `any`.
     """
 
@@ -89,7 +89,7 @@ class Definition(_Strict):
         return self
 
     def text(self) -> str:
-        """The whole definition in words and code."""
+        """The whole definition as text: reading, source, parameters, condition."""
         given = ", ".join(f"{name} = {value}" for name, value in self.parameters.items())
         source = self.sql or f"check {self.check}"
         parts = [self.reading, source, f"parameters: {given}" if given else "", f"{self.rows} rows: {self.holds_when}"]
@@ -144,7 +144,7 @@ def moments_of(notes: Iterable[Note]) -> list[datetime]:
 
 
 def read_note(file: Path) -> Note:
-    """The note in a TOML file. Raises MistakesError where it is no note; a claim that is none is among its mistakes."""
+    """The note in a TOML file. Raises MistakesError if it is no note; a wrong claim is among its `mistakes`."""
     content = _content(file)
     entries = content.pop("claims", None)
     if not isinstance(entries, list) or not entries:
@@ -205,7 +205,7 @@ def _content(file: Path) -> dict[str, Any]:
 
 
 def _accept(claim: Claim, others: list[Claim]) -> None:
-    """Raise MistakesError for what only shows beside other claims and the note's own moment."""
+    """Raise MistakesError for a repeated id, and for `judged_until` before `as_of`."""
     if claim.id in {other.id for other in others}:
         raise MistakesError("this id is given twice; the first one counts")
     for definition in claim.definitions:

@@ -1,4 +1,4 @@
-"""What a claim's SQL may say, by the tree that DuckDB itself runs: one SELECT over the tables that are readable.
+"""Which SQL a claim may run, by the tree that DuckDB itself runs: one SELECT over the readable tables.
 
 Belongs here: refusing a query before it runs. Not here: time and memory (bounds.py, worker.py), which rows of a table
 were known (known.py).
@@ -17,15 +17,16 @@ from r2k_pipeline.errors import QueryError, RefusedError
 
 QUERIES: Final = {"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"}
 ROW_FUNCTIONS: Final = {"unnest", "range", "generate_series"}
-"""Functions that may stand in FROM: they make rows of their arguments and read nothing."""
+"""Functions allowed in FROM: they make rows of their arguments and read nothing."""
 PLAIN_NAME: Final = re.compile(r"[a-z_][a-z0-9_]*")
 OUR_SCHEMAS: Final = {"", "main", "pg_catalog"}
-"""Where DuckDB's own functions are; those of an attached file would read it at another moment."""
+"""Schemas of DuckDB's own functions; functions of an attached file would read it at another moment."""
 UNSTABLE: Final = frozenset(
     {"current_timestamp", "current_time", "current_localtime", "current_localtimestamp", "getenv"}
     | {"age", "reservoir_quantile"}
 )
-"""What the catalogue does not tell: `age` of one argument counts from today, a reservoir depends on the threads."""
+"""Unstable functions that the catalogue does not mark: `age` of one argument counts from today, a reservoir depends
+on the threads."""
 ONE_SELECT: Final = "must be one SELECT and nothing else"
 
 Node = Mapping[str, Any]
@@ -97,25 +98,25 @@ def _check_source(node: Node, readable: Collection[str], named: Names) -> None:
     if kind == "SHOW_REF" or (kind.endswith("_NODE") and kind not in QUERIES):
         raise QueryError(ONE_SELECT)
     if node.get("sample"):
-        raise QueryError("must not sample: its answer is not a matter of the data")
+        raise QueryError("must not sample: its answer does not depend on the data alone")
     if kind == "TABLE_FUNCTION":
         called = node["function"]
         if called.get("function_name", "").lower() not in ROW_FUNCTIONS or called["schema"]:
             raise QueryError(_not_readable(called.get("function_name", "that"), readable))
     if kind == "BASE_TABLE":
         path = [node[f"{part}_name"].lower() for part in ("catalog", "schema", "table")]
-        # Part by part: a quoted name may hold a dot.
+        # Part by part: a quoted name may contain a dot.
         is_readable = any(path == ["", "", *name.split(".")][-3:] for name in readable)
         if not is_readable and path not in (["", "", name] for name in named):
             raise QueryError(_not_readable(".".join(filter(None, path)), readable))
 
 
 def _check_functions(node: Node, unstable: Collection[str]) -> None:
-    """Raise QueryError for a function whose answer is no matter of the data, also one called without brackets."""
+    """Raise QueryError for a function whose answer depends on more than the data, also one called without brackets."""
     columns = list(node.get("column_names") or [])
     name = str(node.get("function_name") or (columns[0] if len(columns) == 1 else "")).lower()
     if name in unstable or node.get("schema", "") not in OUR_SCHEMAS or node.get("catalog", "") not in ("", "system"):
-        raise QueryError(f"must not call {name}: its answer is not a matter of the data")
+        raise QueryError(f"must not call {name}: its answer does not depend on the data alone")
 
 
 def _not_readable(name: str, readable: Collection[str]) -> str:
@@ -124,7 +125,7 @@ def _not_readable(name: str, readable: Collection[str]) -> str:
 
 @cache
 def _unstable(connection: duckdb.DuckDBPyConnection) -> Names:
-    """Functions whose answer changes from call to call or tells of the machine, by DuckDB's own catalogue."""
+    """Functions whose answer changes from call to call or depends on the machine, by DuckDB's own catalogue."""
     functions = connection.execute("select function_name, stability, macro_definition from duckdb_functions()")
     rows = functions.fetchall()
     names = UNSTABLE | {name for name, stability, _ in rows if stability not in (None, "CONSISTENT")}

@@ -1,4 +1,4 @@
-"""A process that runs SQL which somebody else wrote, as its parent holds it: asked, killed when it does not heed.
+"""A process that runs a user's SQL, from its parent's side: started, asked, killed if it does not stop.
 
 Belongs here: its life and the waiting. Not here: what it does (serving.py), what is asked of it (box.py, query.py).
 """
@@ -18,11 +18,11 @@ from r2k_pipeline.shipped import PACKAGE
 ROWS: Final = b"+"
 REFUSED: Final = b"-"
 SHORT: Final = b"!"
-"""How an answer begins: with what was asked for, with the reason why there is none, with how memory fell short."""
+"""The first byte of an answer: rows, or the reason of a refusal, or an out-of-memory error."""
 
 
 class Setup(Protocol):
-    """What a process starts with: how long one request may take, and the most data that the process may hold."""
+    """What a process starts with: the time limit of one request, and the most data that the process may have."""
 
     @property
     def seconds(self) -> float: ...
@@ -31,18 +31,18 @@ class Setup(Protocol):
 
 
 GRACE_SECONDS: Final = 2.0
-"""How long a query may take to notice that it was stopped; a single call of a function notices only at its end."""
+"""How long a query may take to notice an interrupt; a single call of a function notices it only at its end."""
 START_SECONDS: Final = 60.0
 """To import what it needs and to open the tables; some tenths of a second on a machine that is not busy."""
 COMMAND: Final = (
     "import sys; sys.modules['numpy'] = None; sys.path.insert(0, sys.argv[2]); "
     "import importlib; importlib.import_module(sys.argv[3]).serve()"
 )
-"""What it runs: without numpy, which pyarrow would load where it finds it, and 0.1 s and buffers for its threads."""
+"""The process runs without numpy: pyarrow would load it, which costs 0.1 s and buffers for its threads."""
 
 
 class StartError(RuntimeError):
-    """A process that does not come to answer; the message is why."""
+    """A process did not start; the message gives the reason."""
 
 
 class BoundedProcess:
@@ -64,10 +64,10 @@ class BoundedProcess:
         return self._process.pid
 
     def ask(self, request: Any) -> bytes:
-        """What it answers. Raises QueryError with the reason where that is nothing, StartError.
+        """Its answer. Raises QueryError with the reason of a refusal, StartError.
 
-        What falls short of memory is asked once more where others were before it, of a new process: what they left
-        there must not decide.
+        On out-of-memory, retry once in a fresh process if others were asked before, so that leftovers of earlier
+        queries cannot change the result.
         """
         was_asked = self._was_asked
         try:
@@ -83,7 +83,7 @@ class BoundedProcess:
         self._said.close()
 
     def _rows(self, request: Any) -> bytes:
-        """As `ask`, once. A process that was stopped, fell short of memory or is gone is started anew."""
+        """As `ask`, once. A process that was stopped, ran out of memory or is gone is started anew."""
         seconds = self._await_start().seconds
         self._was_asked = True
         try:
@@ -122,7 +122,7 @@ class BoundedProcess:
             )
 
     def _await_start(self) -> Setup:
-        """Raise StartError unless it has opened what it was told to."""
+        """Raise StartError unless it has opened what `setup` names."""
         assert self.setup is not None
         if self._is_ready:
             return self.setup

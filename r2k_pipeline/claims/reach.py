@@ -1,4 +1,4 @@
-"""How far the data reaches: whether what a reading needs was there at its moment, or is missing.
+"""Whether the data that a reading needs was there at its moment.
 
 Belongs here: which data a reading is about. Not here: where data ends and what is missing (holes.py).
 """
@@ -16,14 +16,14 @@ from r2k_pipeline.holes import End, say_holes
 _REPORTS: Final = frozenset({"cot_positions", "weekly_positioning"})
 _NEITHER: Final = frozenset({"markets", "sessions", "trader_groups"})
 _PRICES: Final = frozenset(name.split(".")[1] for name in READABLE) - _NEITHER - _REPORTS
-"""Readable tables by what they hold; a row of positioning_vs_technicals has prices and, in _POSITIONS, positions."""
+"""Readable tables by content; a row of positioning_vs_technicals has prices and, in _POSITIONS, positions."""
 _POSITIONS: Final = re.compile(r"leveraged_funds_|asset_manager_|report_|released_at|alignment|setup")
 _VOLUME: Final = re.compile(r"volume|poc_|value_area|level|support|resistance")
 """Columns and tables that are made with the volume of the market's proxy."""
 
 
 class Reach:
-    """What is missing of the data that a box shows, whose knowledge is that of the moment `known_at`."""
+    """The holes of a box's data, which is as known at `known_at`."""
 
     def __init__(self, box: Box, known_at: datetime) -> None:
         self.box = box
@@ -37,11 +37,11 @@ class Reach:
         return "; ".join(say_holes(self._about(definition, known))) or None
 
     def windows(self, definition: Definition, known: datetime) -> str | None:
-        """What windows lack that end with the newest data at `known`; None where nothing."""
+        """The sentence about days missing within the windows that end at `known`; None if there are none."""
         return "; ".join(filter(None, (end.window() for end in self._about(definition, known)))) or None
 
     def _about(self, definition: Definition, known: datetime) -> Iterator[End]:
-        """The ends of what a reading is about: of the markets, symbols and report types that it names, or of all."""
+        """The ends of the data of a reading: of the markets, symbols and report types that it names, or of all."""
         if known not in self._ends:
             self._ends[known] = self.box.ends(known)
         ends, kinds = self._ends[known], _kinds(definition)

@@ -1,7 +1,7 @@
-"""A process that runs SQL which somebody else wrote, as seen from inside: limits, and one request after the other.
+"""A process that runs a user's SQL, from inside: limits, and one request after the other.
 
 Belongs here: what every such process does. Not here: what it opens and answers (worker.py, report/query_worker.py),
-its life (process.py). It imports little, as a user waits for it to start.
+its parent's side (process.py). It imports little, because a user waits for it to start.
 """
 
 import os
@@ -53,7 +53,7 @@ def answer_requests(start: Callable[[Started], Opened], answer: Callable[[Opened
 
 
 def _messages(pipe: "Connection[Any, Any]") -> Iterator[Any]:
-    """What comes through the pipe. When its other end closes, also in the midst of a query, the process ends."""
+    """Messages from the pipe. When its other end closes, also during a query, the process ends."""
     waiting: SimpleQueue[Any] = SimpleQueue()
 
     def listen() -> None:

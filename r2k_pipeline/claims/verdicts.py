@@ -1,4 +1,4 @@
-"""Verdicts: claims of a note held against what was known -> marts.claims.
+"""Verdicts: claims of a note checked against what was known -> marts.claims.
 
 Belongs here: how rows and a condition become holds, fails or undetermined. Not here: where rows come from (box.py,
 checks.py), how verdicts are shown (report/).
@@ -28,10 +28,9 @@ LONGEST_EVIDENCE: Final = 100_000
 
 @dataclass(frozen=True)
 class Finding:
-    """What a definition came to: the verdict, what was computed, the rows behind it as JSON, why undetermined and what
-    its windows lack.
+    """The result of a definition: verdict, computed value, its rows as JSON; `reason`: why undetermined, missing days.
 
-    `judged`: every column that the condition names, as it was in the row that decided.
+    `judged`: every column that the condition names, with its value in the row that decided.
     """
 
     verdict: Word
@@ -77,9 +76,8 @@ class Verdict:
 def judge(note: Note, box: Box, data_known_at: datetime) -> Iterator[Verdict]:
     """A verdict for every reading of every claim, in the note's order.
 
-    A reading that is judged at a moment after `data_known_at`, the moment whose knowledge the data is, is undetermined:
-    what will be known then is not there yet. So is one at a moment at which something newer was due and is missing.
-    What windows lack that end there is said beside the verdict.
+    The data is as known at `data_known_at`. A reading at a later moment is undetermined, and so is one at a moment at
+    which newer data was due and is missing. `reason` counts the days missing in the windows before.
     """
     reach = Reach(box, data_known_at)
     for claim in note.claims:
@@ -106,7 +104,7 @@ def _judge(note: Note, claim: Claim, definition: Definition, box: Box, reach: Re
 
 
 def judge_notes(notes: Sequence[Note], box: Box, data_known_at: datetime) -> Iterator[Mapping[str, object]]:
-    """Every verdict on every note, in their order, as rows of marts.claims; what `judge` says of each holds here."""
+    """Every verdict on every note, in their order, as rows of marts.claims; see `judge`."""
     for note in notes:
         for verdict in judge(note, box, data_known_at):
             yield verdict.row()
@@ -148,13 +146,13 @@ def _judged(condition: str, row: Mapping[str, Plain]) -> str:
 
 
 def _of(definition: Definition) -> str:
-    """Which key has no rows: what the reading asked for."""
+    """The parameters of a reading without rows."""
     keys = ", ".join(f"{name} = {value}" for name, value in definition.parameters.items())
     return f" of {keys}" if keys else ""
 
 
 def _base_rate(row: Mapping[str, Plain]) -> str | None:
-    """What of other prices passes the same test, where a query says so: a test that most pass says little."""
+    """The share of other prices that pass the same test, if the query gives it: a test that most pass proves little."""
     share = row.get("base_rate")
     return f"{100 * share:.0f} % of other prices pass this test" if isinstance(share, float) else None
 

@@ -1,7 +1,7 @@
-"""What the process of a box does: a claim's SQL in a locked DuckDB, its rows as an Arrow stream.
+"""The process of a box: runs a claim's SQL in a locked DuckDB and returns its rows as an Arrow stream.
 
-Belongs here: what is open, and what may come of a query. Not here: which SQL may run (permitted.py), requests and the
-limit of memory (serving.py). It imports little, as it starts for every note.
+Belongs here: what is open, and the bounds of an answer. Not here: which SQL is permitted (permitted.py), requests and
+the limit of memory (serving.py). It imports little, because it starts for every note.
 """
 
 from collections.abc import Mapping
@@ -21,17 +21,17 @@ from r2k_pipeline.locked import NOTHING_ELSE
 from r2k_pipeline.quoting import identifier, literal
 
 PROCESS_BYTES: Final = 1_536 << 20
-"""Of all data of the process: functions take memory that DuckDB's own limit does not count."""
+"""Limit of all data of the process: functions take memory that DuckDB's own limit does not count."""
 DUCKDB_MEMORY: Final = "512MB"
 THREADS: Final = 1
-"""As many everywhere: a thread's stack counts as memory."""
+"""One on every machine: a thread's stack counts as memory."""
 MOST_ROWS: Final = 100
-"""Rows of evidence: what a reader can check by eye; a query that needs more should aggregate."""
+"""Rows of evidence that a reader can check by eye; a query that needs more should aggregate."""
 MOST_BYTES: Final = 32 << 20
-"""Of an answer on its way: a century of one market's bars is 3 MB."""
+"""Limit of an answer: a century of one market's bars is 3 MB."""
 
 OWN_SECONDS: Final = 60.0
-"""Of a query of our own, which is no note's: a busy machine must not make it fail."""
+"""Limit of a query of our own: a busy machine must not make it fail."""
 
 PLAIN: Final = {
     *("boolean", "tinyint", "smallint", "integer", "bigint", "hugeint", "float", "double", "decimal", "varchar"),
@@ -43,7 +43,7 @@ TEMPORAL: Final = {
     **dict.fromkeys(("timestamp", "timestamp_s", "timestamp_ms", "timestamp_ns"), "timestamp"),
     "timestamp with time zone": "timestamptz",
 }
-"""Types of columns that evidence can show: as they are, as text, and as what they become."""
+"""Types of columns that evidence can show: unchanged (PLAIN), as text (TEXT), cast (TEMPORAL)."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def _answer(connection: duckdb.DuckDBPyConnection, setup: Setup, request: Reques
                 check_permitted(connection, request.query, request.readable, request.parameters.keys())
                 table = _evidence(connection, request)
     finally:
-        # Left there, the next claim could read it.
+        # Otherwise the next claim could read it.
         connection.unregister("evidence")
     if table.nbytes > MOST_BYTES:
         raise QueryError(f"gives more than {MOST_BYTES >> 20} MB: aggregate, or select less")
@@ -122,7 +122,7 @@ def _evidence(connection: duckdb.DuckDBPyConnection, request: Request) -> pa.Tab
 
 
 def _shown(name: str, kind: str) -> str:
-    """A column as SQL that gives it in a plain type, or stops where a value is none that a calendar has."""
+    """A column as SQL of a plain type; the query fails on a day or instant outside of the calendar."""
     column, base = identifier(name), kind.lower().split("(")[0]
     if base in TEMPORAL:
         instant = f"{column}::{TEMPORAL[base]}"

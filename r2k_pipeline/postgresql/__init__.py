@@ -1,1 +1,1 @@
-"""PostgreSQL as a place to publish to: marts and meta of one warehouse, replaced in one transaction."""
+"""Publishing to PostgreSQL: marts and meta of one warehouse, replaced in one transaction."""

@@ -1,4 +1,4 @@
-"""The address of a PostgreSQL database: taken apart far enough never to show a password.
+"""The address of a PostgreSQL database, parsed so that no message shows its password.
 
 Belongs here: what an address may look like, and how it is shown. Not here: connecting (session.py); everything that
 libpq understands (TLS, PG* variables, ~/.pgpass) is left to libpq.
@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, unquote
 from r2k_pipeline.errors import LakeError
 
 CONNECT_TIMEOUT_SECONDS: Final = 10
-"""Unless the address says otherwise: libpq by itself waits for minutes on a host that does not answer."""
+"""Default: libpq by itself waits for minutes on a host that does not answer."""
 FORM: Final = "postgresql://USER@HOST:PORT/DATABASE"
 _ADDRESS: Final = re.compile(
     r"postgres(?:ql)?://"
@@ -24,12 +24,12 @@ _ADDRESS: Final = re.compile(
 
 
 class PublishError(LakeError):
-    """Nothing was published and what was published before stays; the message says why and what to do next."""
+    """Nothing was published, and the last publication stays; the message gives the reason and the next command."""
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where to publish. `url` holds the password and is never shown; `shown` is safe to print."""
+    """Where to publish. `url` has the password and is never shown; `shown` is safe to print."""
 
     url: str = field(repr=False)
     shown: str
@@ -37,7 +37,7 @@ class Address:
 
     @classmethod
     def parse(cls, url: str) -> "Address":
-        """Of a libpq URI; raises PublishError, which does not repeat it, where it is none."""
+        """Parse a libpq URI. Raises PublishError, which does not repeat the URI."""
         found = _ADDRESS.fullmatch(url)
         if found is None:
             raise PublishError(
@@ -52,7 +52,7 @@ class Address:
         return cls(url, shown, tuple(sorted(secrets, key=len, reverse=True)))
 
     def with_timeout(self) -> str:
-        """The URI to connect with: one that gives up on a silent host."""
+        """The URI to connect with, with a time limit."""
         if "connect_timeout=" in self.url:
             return self.url
         return f"{self.url}{'&' if '?' in self.url else '?'}connect_timeout={CONNECT_TIMEOUT_SECONDS}"

@@ -1,4 +1,4 @@
-"""What a database holds before a publication, and whether it may be replaced.
+"""The content of a database before a publication, and whether it may be replaced.
 
 Belongs here: reading the catalogue, and the reasons to refuse. Not here: changing anything (publication.py).
 """
@@ -17,7 +17,7 @@ from r2k_pipeline.quoting import identifier, literal
 
 @dataclass(frozen=True)
 class Generation:
-    """Which generation of which warehouse; equal where nothing at all differs."""
+    """Which generation of which warehouse."""
 
     generation_id: str
     published_at: datetime
@@ -28,7 +28,7 @@ class Generation:
 
 @dataclass(frozen=True)
 class Rights:
-    """Who we are in which database, and what we may do there for the schema and the role of readers."""
+    """Our user and database, and our rights there on the schema and the role of readers."""
 
     database: str
     user: str
@@ -41,7 +41,7 @@ class Rights:
 
 @dataclass(frozen=True)
 class Present:
-    """What is there: tables of the schema, their comments (None: the table's), what was published last."""
+    """The tables of the schema, their comments (None: the table's), the last published generation."""
 
     shapes: dict[str, Shape]
     comments: dict[tuple[str, str | None], str]
@@ -55,7 +55,7 @@ GENERATION: Final = "generation_id, published_at, as_of, source, label"
 
 
 def read_rights(target: Transaction, schema: str, reader: str) -> Rights:
-    """Rights by the catalogue; `usage` of the owning role is what lets its member alter what it owns."""
+    """Rights by the catalogue; a member of the owning role needs `usage` to alter what it owns."""
     (found,) = target.rows(f"""
         select current_database(), current_user, space.oid is not null,
             coalesce(pg_has_role(space.nspowner, 'usage'), false),
@@ -67,7 +67,7 @@ def read_rights(target: Transaction, schema: str, reader: str) -> Rights:
 
 
 def read_present(target: Transaction, schema: str) -> Present:
-    """All of it, by the catalogue and by the two tables of the last publication that tell of it."""
+    """Read from the catalogue and from two tables of the last publication."""
     shapes = _shapes(target, schema)
     place = identifier(schema)
     generation, published = None, frozenset[str]()
@@ -82,16 +82,16 @@ def read_present(target: Transaction, schema: str) -> Present:
 
 
 def refuse_name(option: str, name: str) -> None:
-    """Raises PublishError for a name that PostgreSQL keeps for itself, or would cut short and so not find again."""
+    """Raises PublishError for a name that PostgreSQL reserves, or would cut short."""
     size = len(name.encode())
     if not 0 < size <= LONGEST_NAME or name.startswith("pg_"):
         raise PublishError(
-            f"{option} {name!r}: not a name of ours; next: one of 1 to {LONGEST_NAME} bytes that is not `pg_...`"
+            f"{option} {name!r}: not a usable name; next: one of 1 to {LONGEST_NAME} bytes that is not `pg_...`"
         )
 
 
 def refuse_without_rights(rights: Rights, schema: str, reader: str) -> None:
-    """Raises PublishError with the SQL that somebody who may must run once."""
+    """Raises PublishError with the SQL that an administrator must run once."""
     place, role, user = identifier(schema), identifier(reader), identifier(rights.user)
     missing, remedy = [], []
     if not rights.schema_exists and not rights.may_create_schema:
@@ -110,26 +110,26 @@ def refuse_without_rights(rights: Rights, schema: str, reader: str) -> None:
 
 
 def refuse_foreign_tables(present: Present, schema: str, names: Collection[str]) -> None:
-    """Raises PublishError for tables of our names in a schema that never held a generation."""
+    """Raises PublishError for tables of our names in a schema without a generation."""
     foreign = sorted(name for name in names if name in present.shapes)
     if present.generation is None and foreign:
         raise PublishError(
-            f"schema {schema} holds tables that r2k did not publish ({', '.join(foreign)}); "
+            f"schema {schema} has tables that r2k did not publish ({', '.join(foreign)}); "
             "next: name a schema of its own with --schema"
         )
 
 
 def refuse_to_replace(present: Present, arriving: Generation, schema: str) -> None:
-    """Raises PublishError where other data or newer knowledge is there."""
+    """Raises PublishError if the schema has another source or a newer moment."""
     there = present.generation
     if there and there.source != arriving.source:
         raise PublishError(
-            f"schema {schema} holds source {there.source}, this is source {arriving.source} ({arriving.label}); "
+            f"schema {schema} has source {there.source}, this is source {arriving.source} ({arriving.label}); "
             "next: name another schema with --schema, or replace it with --force"
         )
     if there and there.as_of > arriving.as_of:
         raise PublishError(
-            f"schema {schema} holds what was known at {there.as_of:%Y-%m-%dT%H:%MZ}, this is older "
+            f"schema {schema} has what was known at {there.as_of:%Y-%m-%dT%H:%MZ}, this is older "
             f"({arriving.as_of:%Y-%m-%dT%H:%MZ}); next: name another schema with --schema, or replace it with --force"
         )
 

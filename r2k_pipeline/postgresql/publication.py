@@ -1,4 +1,4 @@
-"""Publishing a warehouse to PostgreSQL: every table's rows replaced in one transaction, under readers who never wait.
+"""Publishing a warehouse to PostgreSQL: changed rows replaced in one transaction, while readers go on without waiting.
 
 Belongs here: the order of a publication. Not here: the SQL of a table (tables.py), reasons to refuse (present.py).
 Rows are replaced in tables that stay, so that a snapshot of any age sees one whole generation (docs/decisions.md).
@@ -33,18 +33,18 @@ from r2k_pipeline.snapshot import SUMMARIES, Snapshot
 
 SCHEMA: Final = "r2k"
 READER: Final = "r2k_reader"
-"""The role that may read: people and tools are made members of it."""
+"""The role that may read; people and tools become members of it."""
 BATCH_ROWS: Final = 65_536
-"""Rows of one Arrow batch on the way: bounds the memory that a large table takes."""
+"""Rows of one Arrow batch: bounds the memory that a large table takes."""
 SETTINGS: Final = {"lock_timeout": "30s", "work_mem": "64MB", "temp_buffers": "64MB", "jit": "off"}
-"""Of the transaction: no lock is waited for without end, tables of this size are joined in memory, uncompiled."""
+"""Settings of the transaction: waits for locks end, and tables of this size are joined in memory, without JIT."""
 LOCK_ATTEMPTS: Final = 30
-"""Of half a second each, with half a second between them in which waiting readers go on."""
+"""Attempts of half a second each, with half a second between them in which waiting readers go on."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """Rows of one table after the publication, and how many it took away and added."""
+    """Rows of one table after the publication, and how many it deleted and inserted."""
 
     table: str
     rows: int
@@ -54,7 +54,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Publication:
-    """What one `r2k publish` did. `changes` is empty where the very same generation was already there."""
+    """The result of one `r2k publish`. `changes` is empty if the same generation was already there."""
 
     address: str
     schema: str
@@ -69,7 +69,7 @@ class Publication:
         return {**asdict(self), "generation": generation, "is_new": bool(self.changes)}
 
     def text(self) -> str:
-        """For people: what is there, what changed, who may read."""
+        """For people: the generation, the changes, the role that may read."""
         told = f"{self.address}: schema {self.schema}: generation {self.generation.generation_id}"
         told += f" ({self.generation.label}), as of {self.generation.as_of:%Y-%m-%dT%H:%MZ}"
         if not self.changes:
@@ -85,8 +85,8 @@ def publish_to_postgresql(
 ) -> Publication:
     """Publish marts and meta of `snapshot` into `schema`, readable by the role `reader`; nothing else is touched.
 
-    The same generation is not published again, another source or an older moment not in place of what is there,
-    but with `force`. Raises LakeError for the warehouse, PublishError for the database: then it is as it was.
+    Without `force` the same generation is not published again, and another source or an older moment replaces nothing.
+    Raises LakeError for the warehouse, PublishError for the database, which is then unchanged.
     """
     started = time.perf_counter()
     for option, name in (("--schema", schema), ("--reader", reader)):
@@ -109,7 +109,7 @@ def _publish(
     present = read_present(target, schema)
     if present.generation == arriving and not force:
         target.run_all(_make_room(rights, schema, reader))
-        target.run_all(_grant(target, schema, reader))  # it may be asked for another role of readers
+        target.run_all(_grant(target, schema, reader))  # --reader may name another role now
         return ()
     refuse_foreign_tables(present, schema, [table.name for table in tables])
     if not force:
@@ -135,13 +135,13 @@ def _read_generation(source: duckdb.DuckDBPyConnection, warehouse: Path) -> Gene
         (found,) = source.execute(f"select {GENERATION} from meta.generation").fetchall()
     except (duckdb.Error, ValueError) as error:
         raise LakeError(
-            f"{warehouse}: does not tell its one generation: {on_one_line(str(error))}; next: r2k run"
+            f"{warehouse}: has no single row in meta.generation: {on_one_line(str(error))}; next: r2k run"
         ) from error
     return Generation(*found)
 
 
 def _be_alone(target: Transaction, schema: str) -> None:
-    """One publication at a time into one schema; the lock goes with the transaction."""
+    """One publication at a time into one schema; the lock ends with the transaction."""
     target.run_all([f"set local {name} = '{value}'" for name, value in SETTINGS.items()])
     ((free,),) = target.rows(f"select pg_try_advisory_xact_lock(hashtext({literal('r2k publish ' + schema)}))")
     if not free:
@@ -168,7 +168,7 @@ def _make_room(rights: Rights, schema: str, reader: str) -> list[str]:
 def _shape(
     present: Present, schema: str, tables: Sequence[PublishedTable], kept: Mapping[PublishedTable, Shape]
 ) -> list[str]:
-    """Tables with the columns they are to have; touches none that already is so."""
+    """Statements that give tables their columns; a table that has them is not touched."""
     names = {table.name for table in tables}
     retired = sorted((present.published - names) & present.shapes.keys())
     remade = [table.name for table in tables if table.name in present.shapes and table not in kept]
@@ -176,14 +176,14 @@ def _shape(
     grown = {table: added for table, shape in kept.items() if (added := table.add_columns(shape))}
     return [
         *_lock([*gone, *(table.dotted for table in grown)]),
-        *(f"drop table {name}" for name in gone),  # Fails where somebody's view stands on it: nothing goes unseen.
+        *(f"drop table {name}" for name in gone),  # Fails if a user's view depends on it, and the user is told.
         *(table.create() for table in tables if table not in kept),
         *(statement for added in grown.values() for statement in added),
     ]
 
 
 def _lock(tables: Sequence[str]) -> list[str]:
-    """All or none, in tries shorter than the server's deadlock timeout (1 s): so no reader is ever ended for it."""
+    """Lock all or none, in attempts shorter than the server's deadlock timeout (1 s): no reader is cancelled."""
     if not tables:
         return []
     return [
@@ -205,7 +205,7 @@ def _replace(target: Transaction, table: PublishedTable, rows: int) -> Change:
     deleted, inserted = target.count(table.delete_changed()), target.count(table.insert_new())
     ((there,),) = target.rows(f"select count(*) from {table.dotted}")
     if there != rows:
-        raise PublishError(f"{table.dotted}: {rows} rows were to be there, {there} are; next: publish again")
+        raise PublishError(f"{table.dotted}: {rows} rows were expected, {there} are there; next: publish again")
     return Change(table.name, rows, deleted, inserted)
 
 
@@ -222,7 +222,7 @@ def _describe(
     schema: str,
     arriving: Generation,
 ) -> list[str]:
-    """The comments that are not there yet, and the schema's, which says SAMPLE where the data is."""
+    """The comments that are missing or differ, and the schema's, which names a SAMPLE."""
     said = f"r2k: {arriving.label}; generation {arriving.generation_id}, as of {arriving.as_of:%Y-%m-%dT%H:%MZ}"
     return [f"comment on schema {identifier(schema)} is {literal(said)}"] + [
         table.comment(column, text)
@@ -233,7 +233,7 @@ def _describe(
 
 
 def _grant(target: Transaction, schema: str, reader: str) -> list[str]:
-    """What the readers' role lacks to read every table of the schema that r2k published."""
+    """The grants that the readers' role lacks on the tables that r2k published."""
     role, place = identifier(reader), identifier(schema)
     names = ", ".join(literal(table.name) for table in published_tables(schema))
     closed = target.rows(

@@ -1,4 +1,4 @@
-"""One transaction on PostgreSQL through ADBC, its failures told in one line with what to do next.
+"""One transaction on PostgreSQL through ADBC; a failure is one line with what to do next.
 
 Belongs here: connecting, running SQL, reading errors. Not here: what is published.
 """
@@ -22,9 +22,9 @@ NEXT: Final = {
     "53": "free what the server lacks (disk, memory, connections), then publish again",
     "55P03": "publish again when the readers it waited for are done",
 }
-"""What to do by SQLSTATE, or by its class, where that is more than to publish again."""
+"""What to do by SQLSTATE, or by its class; otherwise: publish again."""
 TOLD: Final = {"authentication failed": "28", "no password supplied": "28", "FATAL:  database": "3D"}
-"""Words of libpq by which a failure to connect is known: it has no SQLSTATE."""
+"""Failures to connect have no SQLSTATE: they are recognised by libpq's words."""
 
 
 @contextmanager
@@ -38,7 +38,7 @@ def transaction(address: Address) -> Iterator["Transaction"]:
         with _explained(address, "lost at the commit, so published or not", "publish again: it says what is there"):
             connection.commit()
     finally:
-        # Without a commit, closing rolls back; a connection that died has nothing left to close.
+        # Without a commit, closing rolls back; closing a dead connection fails, which does not matter.
         with suppress(adbc_driver_manager.Error):
             connection.close()
 
@@ -82,7 +82,7 @@ def _explained(address: Address, what: str, otherwise: str) -> Iterator[None]:
 
 
 def _reason(error: adbc_driver_manager.Error) -> str:
-    """The server's words on one line, without the query and ADBC's wrapping."""
+    """The server's message on one line, without the query and ADBC's prefix."""
     # Names come as bytes, whatever the driver's stubs say.
     told = {str(name): text.decode("utf-8", "replace") for name, text in error.details}
     parts = [str(f"PG_DIAG_MESSAGE_{part}".encode()) for part in ("PRIMARY", "DETAIL")]
@@ -94,5 +94,5 @@ def _reason(error: adbc_driver_manager.Error) -> str:
 
 
 def on_one_line(message: str) -> str:
-    """A message of a database without its line breaks and last full stop, to go on after it."""
+    """A message of a database without line breaks and final full stop, so that a sentence can follow."""
     return " ".join(message.split()).rstrip(".?")

@@ -1,4 +1,4 @@
-"""What a published table is in PostgreSQL: its SQL, built from its contract.
+"""The SQL of a published table in PostgreSQL, built from its contract.
 
 Belongs here: names, types, keys, indexes, comments and the statements that replace rows; all pure. Not here: running
 them (publication.py).
@@ -16,13 +16,13 @@ from r2k_pipeline.quoting import identifier, literal
 from r2k_pipeline.tables import TABLES
 
 LAYERS: Final = ("marts", "meta")
-"""What is published: what dashboards ask, and what tells its generation and units."""
+"""The layers that are published: what dashboards read, and its generation and units."""
 TYPES: Final = {"varchar": "text", "double": "double precision", "timestamptz": "timestamp with time zone"}
 """PostgreSQL's names where they differ from the warehouse's."""
 DAYS: Final = ("session_date", "report_date")
-"""The day that a row is of: the first of them that it has. Dashboards filter by it and by known_at."""
+"""A row's day is the first of these that its table has. Dashboards filter by it and by known_at."""
 WIDE: Final = ("row_values",)
-"""Key columns that hold a whole vendor row as text: longer than an index entry may be (2,704 bytes)."""
+"""Key columns with a whole vendor row as text: longer than an index entry may be (2,704 bytes)."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,14 @@ class Shape:
     primary_key: tuple[str, ...]
 
     def lacks_only_columns(self, wanted: "Shape") -> bool:
-        """Whether `wanted` can be had by adding columns and changing what may be null: then views on it stay."""
+        """Whether adding columns and changing nullability gives `wanted`: then users' views on the table stay."""
         kept = {name: wanted.types.get(name) for name in self.types}
         return kept == dict(self.types) and self.primary_key == wanted.primary_key
 
 
 @dataclass(frozen=True)
 class PublishedTable:
-    """A table of the warehouse in a schema of PostgreSQL, where it has no layer before its name."""
+    """A table of the warehouse in a schema of PostgreSQL, without its layer."""
 
     contract: type[Table]
     schema: str
@@ -58,12 +58,12 @@ class PublishedTable:
 
     @property
     def incoming(self) -> str:
-        """The temporary table of the session that rows arrive in."""
+        """The temporary table that receives the rows."""
         return f"incoming_{self.name}"
 
     @property
     def shape(self) -> Shape:
-        """What it is to look like."""
+        """Its columns, nullability and key by the contract."""
         columns = self.contract.columns()
         key = self.contract.primary_key()
         return Shape(
@@ -99,15 +99,15 @@ class PublishedTable:
         ]
 
     def forbid_nulls(self, present: Shape) -> list[str]:
-        """What `add_columns` left open, once the rows are in."""
+        """NOT NULL for columns that `add_columns` left nullable, once the rows are in."""
         closed = [name for name in self.shape.types if name not in self.shape.nullable]
         still_open = [name for name in closed if name not in present.types or name in present.nullable]
         return [f"alter table {self.dotted} alter column {identifier(name)} set not null" for name in still_open]
 
     def receive(self, present: Shape | None) -> str:
-        """The temporary table that rows arrive in, columns in the order that the table has or will have.
+        """Create the temporary table that receives the rows, with the columns in the table's order.
 
-        It is not logged and is gone with the transaction.
+        It is not logged and ends with the transaction.
         """
         there = present.types if present else {}
         columns = [*there, *(name for name in self.shape.types if name not in there)]
@@ -115,7 +115,7 @@ class PublishedTable:
         return f"create temporary table {identifier(self.incoming)} ({typed}) on commit drop"
 
     def delete_changed(self) -> str:
-        """Takes away the rows that did not arrive again exactly as they are, bit by bit (`*=`)."""
+        """Delete the rows that did not arrive again unchanged, bit by bit (`*=`)."""
         return (
             f"delete from {self.dotted} as present where not exists "
             f"(select from pg_temp.{identifier(self.incoming)} as incoming where {self._same_key()} "
@@ -123,14 +123,14 @@ class PublishedTable:
         )
 
     def insert_new(self) -> str:
-        """Adds the arrived rows whose key is not there."""
+        """Insert the rows whose key is not there."""
         return (
             f"insert into {self.dotted} select incoming.* from pg_temp.{identifier(self.incoming)} as incoming "
             f"where not exists (select from {self.dotted} as present where {self._same_key()})"
         )
 
     def comments(self) -> dict[str | None, str]:
-        """What is said of the table (under None) and of each column, with its unit."""
+        """The comments of the table (under None) and of each column, with its unit."""
         units = self.contract.units()
         columns = self.contract.columns().items()
         return {None: self.contract.description()} | {
@@ -138,7 +138,7 @@ class PublishedTable:
         }
 
     def comment(self, column: str | None, text: str) -> str:
-        """The statement that says it."""
+        """The statement that sets one comment."""
         target = f"table {self.dotted}" if column is None else f"column {self.dotted}.{identifier(column)}"
         return f"comment on {target} is {literal(text)}"
 
@@ -148,7 +148,7 @@ class PublishedTable:
 
 
 def published_tables(schema: str) -> list[PublishedTable]:
-    """Every table that is published, as it stands in `schema`."""
+    """Every published table, in `schema`."""
     return [PublishedTable(table, schema) for table in TABLES.values() if table.layer in LAYERS]
 
 

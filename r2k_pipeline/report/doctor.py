@@ -1,4 +1,4 @@
-"""Doctor: looks for what is wrong with settings, lake and warehouse, and names the next command.
+"""Doctor: examines settings, lake and warehouse, and names the command that repairs each fault.
 
 Belongs here: one finding per thing examined. Not here: repairs.
 """
@@ -39,13 +39,13 @@ order by severity, check_name
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing examined; `detail` says what was found and, where it is not well, what to do."""
+    """One thing examined; `detail` is what was found and, for a fault, what to do."""
 
     what: str
     ok: bool
     detail: str
     is_doubt: bool = False
-    """Well enough to go on with, and a person should look at it."""
+    """No fault, but a person should look at it."""
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -59,7 +59,7 @@ class Finding:
 def examine(settings: Settings, *, lake_option: Path | None = None, online: bool = False) -> list[Finding]:
     """All findings, the good ones too; with `online` also the newest report against the CFTC's API.
 
-    `lake_option`: the lake as it was said on the command line.
+    `lake_option`: the lake that the command line named.
     """
     lake = Lake.of(settings.lake, settings.source, settings.as_of)
     published = _warehouse(lake)
@@ -71,7 +71,7 @@ def examine(settings: Settings, *, lake_option: Path | None = None, online: bool
 
 
 def _or_why(what: str, findings: Iterator[Finding]) -> Iterator[Finding]:
-    """The findings, and what kept the rest from being looked for: the other examinations go on."""
+    """The findings; an error that ends them is a finding too, and the other examinations go on."""
     try:
         yield from findings
     except LakeError as error:
@@ -91,7 +91,7 @@ def _holder(lake: Lake) -> Finding:
 
 
 def _records(settings: Settings) -> Finding:
-    """Dagster's: without them no run begins."""
+    """Dagster's records: without them no run begins."""
     home = home_of(settings)
     wrong = examine_records(home)
     return Finding("records", wrong is None, wrong or f"{home}: Dagster can read what it wrote there")
@@ -112,7 +112,7 @@ def _files(lake: Lake) -> Iterator[Finding]:
 
 
 def _unread(lake: Lake) -> Iterator[str]:
-    """Raw tables whose files are what their names say, and still are not what this version reads."""
+    """Raw tables whose files are undamaged but of a form that this version cannot read."""
     for table in TABLES.values():
         if table.layer == "raw":
             try:
@@ -122,14 +122,14 @@ def _unread(lake: Lake) -> Iterator[str]:
 
 
 def _lost_without_account(lake: Lake) -> Iterator[str]:
-    """What is known to be gone from a lake of a version that kept no account of raw."""
+    """Losses of a lake of a version without an account of raw."""
     if lake.account() is None:
         for lost in lost_rows(lake):
             yield f"{lake.root / 'raw'}: {lost}; next: restore it from backup"
 
 
 def _gone_on_without(lake: Lake) -> Iterator[Finding]:
-    """Raw files that a user accepted to go on without."""
+    """Lost raw files that a user accepted."""
     if account := lake.account():
         for accepted in account.accepted:
             said = f"{accepted.file}: {accepted.reason}; accepted {accepted.accepted_at:%Y-%m-%d %H:%M} UTC"
@@ -137,21 +137,21 @@ def _gone_on_without(lake: Lake) -> Iterator[Finding]:
 
 
 def _tables(lake: Lake) -> Iterator[Finding]:
-    """Files of the published generation that are lost or damaged since."""
+    """Files of the published generation that were lost or damaged later."""
     folder = lake.published.resolve()
     problems = [f"{file}: {why}" for file, why in changed_files(folder)]
     for problem in problems:
         yield Finding("tables", False, f"{problem}; next: r2k run, which publishes anew")
     listed = read_sums(folder)
     if listed is None:
-        told = f"{folder}: no {SUMS}: of an earlier version, or taken away; `r2k run` writes one"
+        told = f"{folder}: no {SUMS}: of an earlier version, or removed; `r2k run` writes one"
         yield Finding("tables", True, told, is_doubt=True)
     elif not problems:
         yield Finding("tables", True, f"{len(listed)} files are what was published")
 
 
 def _warehouse(lake: Lake) -> Finding:
-    """Whether it can be read as this version of r2k publishes it; what is looked for in it comes after."""
+    """Whether the warehouse can be read and has this version's tables."""
     try:
         with open_warehouse(lake.warehouse) as connection, of_this_version(lake.warehouse):
             (row,) = connection.sql("select label, generation_id, published_at from meta.generation").fetchall()
@@ -181,7 +181,7 @@ def _fetches(settings: Settings) -> Iterator[Finding]:
 
 
 def examine_findings(lake: Lake) -> Iterator[Finding]:
-    """What the reconciliation checks found in the published data, by check: how many rows, the newest of them."""
+    """The rows that reconciliation checks doubt in the published data, by check: their number and the newest."""
     try:
         with open_warehouse(lake.warehouse) as connection, of_this_version(lake.warehouse):
             by_check = connection.sql(_BY_CHECK).fetchall()

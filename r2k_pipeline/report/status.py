@@ -36,7 +36,7 @@ select greatest(
     (select max(report_date) from staging.cot_positions where report_type = 'tff_futures')
 )
 """
-"""A report is held from its release, and in a mart row from the next close: hours later, or days on Good Friday."""
+"""A report is known at its release but appears in the mart from the next close: hours later, or days on Good Friday."""
 _DOUBTS: Final = """
 select check_name, count(*) from meta.findings where severity = 'warn' group by check_name order by check_name
 """
@@ -50,13 +50,13 @@ select
 from meta.fetches
 order by item, table_name
 """
-"""The last column: whether the item was asked for in the latest fetch. What no fetch asks for any more (a file taken
-away, a contract code put right) can never succeed."""
+"""The last column: whether the latest fetch asked for the item. An item that no fetch asks for any more (a removed
+file, a corrected contract code) can never succeed."""
 
 
 @dataclass(frozen=True)
 class Status:
-    """The published generation, the newest session of each market and report it holds, the last run, what is due."""
+    """The published generation, its newest session of each market and report, the last run, what is due."""
 
     label: str
     generation_id: str
@@ -75,7 +75,7 @@ class Status:
 
     @property
     def ok(self) -> bool:
-        """The last run went well, nothing required failed in it, nothing waits for acceptance, nothing due is away."""
+        """The last run succeeded, no required item failed, nothing waits for acceptance, nothing due is missing."""
         is_late = self.release is not None and self.release.is_late
         return not (self.last_run or self.failed or self.held or self.holes or is_late)
 
@@ -130,7 +130,7 @@ class Status:
         return "\n".join([*lines, *(f"  FAILED        {failure}" for failure in self.failed)])
 
     def _sessions_by_day(self) -> str:
-        """Each day with its markets, the newest first; alone where it is that of all."""
+        """Each last day with its markets, the newest first."""
         days = sorted({day for day in self.last_sessions.values() if day}, reverse=True)
         named = {day: [market for market, last in self.last_sessions.items() if last == day] for day in (*days, None)}
         said = [f"{day or 'none'} ({', '.join(markets)})" for day, markets in named.items() if markets]
@@ -188,7 +188,7 @@ def read_status(settings: Settings) -> Status:
 
 
 def _unasked(connection: duckdb.DuckDBPyConnection, as_of: datetime, now: datetime) -> Iterator[str]:
-    """Sessions that have closed since anything was asked for: the published calendar ends there."""
+    """Sessions that closed after the last fetch: the published calendar ends there."""
     from r2k_pipeline.sources.sessions import build_sessions  # noqa: PLC0415  (pulls in pandas)
 
     if now - as_of <= GRACE:
@@ -203,14 +203,14 @@ def _unasked(connection: duckdb.DuckDBPyConnection, as_of: datetime, now: dateti
 
 
 def _last_run(lake: Lake, run: LastRun, told: tuple[str, ...]) -> str | None:
-    """How the last run failed, if it did; its failures that are `told` elsewhere are not told again."""
+    """How the last run failed, if it did, without the failures `told` elsewhere."""
     other = tuple(line for line in run.failures if not any(message in line for message in told))
     is_told = bool(run.failures) and not other
     return None if is_told else run.model_copy(update={"failures": other}).problem(is_on=lake.holder() is not None)
 
 
 def _held(lake: Lake, source: str) -> Iterator[str]:
-    """What waits for acceptance now, whatever was published."""
+    """Items that wait for acceptance now."""
     if restatement := read_restatement(lake):
         yield f"{restatement.headline()}; {restatement.next_command(source)}"
     for (table, item), file in lake.held().items():

@@ -1,5 +1,5 @@
--- The CFTC prints each group's change since the report before. Where it is not the difference of the two rows we hold,
--- one of them was revised and we have only one side of it. Off by 1 is rounding on consolidated and combined rows.
+-- The CFTC prints each group's change since the report before. Where it differs from our two rows, one
+-- of them was revised, and we lack the revision. Off by 1 is rounding on consolidated and combined rows.
 -- on: staging.cot_positions  severity: warn
 with adjacent as (
     select report_date, lag(report_date) over (order by report_date) as previous_date

@@ -1,6 +1,6 @@
--- Reports of the calendar that are not here, by name: whole weeks (no contract code), and weeks in which a contract of
--- ours is not in a report that is (fewer than 20 reportable traders, or lost). Only between reports that are here:
--- what is late at the end is the status's business. It shows when the next report arrives.
+-- Reports of the calendar that are missing: whole weeks (no contract code), and contracts of ours that are missing from
+-- a report (fewer than 20 reportable traders, or lost). Only between reports that are here; `r2k status` shows a late
+-- one at the end. A gap shows when the next report arrives.
 -- on: staging.cot_positions  severity: warn
 with held as (
     select report_type, contract_code, report_date, max(known_at) as known_at

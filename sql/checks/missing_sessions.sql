@@ -1,7 +1,6 @@
 -- Sessions of the exchange without a bar, from a symbol's first one to the newest of any symbol on that calendar: a gap
--- is listed, never filled. It shows when the next bar of any symbol arrives, because a day that all lack is seen no
--- sooner. From 1970, because the exchange calendar knows no regular holidays before (it has 1969-12-25 as a session),
--- so that older "gaps" are its own.
+-- is listed, never filled. A gap shows when the next bar of any symbol arrives. From 1970, because the exchange
+-- calendar lacks regular holidays before (1969-12-25 is a session in it).
 -- on: staging.daily_prices  severity: warn
 with symbols as (
     select distinct symbol, calendar from reference.market_symbols

@@ -1,6 +1,6 @@
--- An index does not trade, so a wrong print is seen only against what does: its ETF and its future. A high (low) is
--- doubtful where no witness reaches it, each in proportion to its own close, and yesterday's close, which a stale
--- opening repeats, does not either. The excess is measured in the narrowest witness's true range of that day, so that
+-- An index does not trade, so a wrong print shows only against witnesses that do: its ETF and its future. A high (low)
+-- is doubtful if neither a witness, in proportion to its own close, nor yesterday's close, which a stale opening
+-- repeats, reaches it. The excess is measured in the narrowest witness's true range of that day, so that
 -- neither the scale of prices nor the volatility matters: three quarters of it lets 13 bars of four indices since 1993
 -- through. A close is doubtful where the index's return is two true ranges beyond every witness's: an ETF's dividend
 -- makes up to 1.8. Backward-looking, so known at the session's close.

@@ -1,6 +1,6 @@
 -- A bar repeated from the session before, in all its prices or to the last digit of its volume, was not refreshed.
--- Bars without a range (old closes-only history) repeat by chance, and so do volumes rounded to 10,000 shares while
--- they have few digits: neither is counted.
+-- Not counted, because they repeat by chance: bars without a range (old history has closes only), and volumes rounded
+-- to 10,000 shares while they have few digits.
 -- on: staging.daily_prices  severity: warn
 with bars as (
     select

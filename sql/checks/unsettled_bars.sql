@@ -1,6 +1,6 @@
--- A vendor prints an index's bar with volume 0 while it is a snapshot of the running session; where it was never
--- settled afterwards, its close is not the session's (^RUT 2025-09-08: 2393.69 instead of 2394.89, too little to be
--- seen against the ETF). Only where the index had volume in the 20 sessions before: volatility indices have none ever.
+-- A vendor prints an index's bar with volume 0 while it is a snapshot of the running session; if it never
+-- settled, its close is not the session's (^RUT 2025-09-08: 2393.69 instead of 2394.89, too little to be
+-- seen against the ETF). Only if the index had volume in the 20 sessions before: volatility indices never have any.
 -- on: staging.daily_prices  severity: warn
 with volumes as (
     select distinct

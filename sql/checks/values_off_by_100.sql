@@ -1,5 +1,5 @@
--- Vendors change between dollars and cents, for a day or for a whole history. Against the close before, a day or the
--- first day of a part shows; against the future, which is quoted in index points, a whole index does.
+-- Vendors change between dollars and cents, for a day or for a whole history. A day, or the first day of
+-- a span, shows against the close before; a whole index shows against its future, which is in index points.
 -- on: staging.daily_prices  severity: error
 with bars as (
     select *, lag(close) over (partition by symbol order by session_date) as previous_close

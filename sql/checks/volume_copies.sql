@@ -1,5 +1,5 @@
--- A volume that is to the last digit another symbol's is not this symbol's own (vendors print the exchange's total for
--- every index). Of the two, the one whose volume began later is taken for the copy.
+-- Two symbols with the same volume to the last digit: one is a copy (vendors print the exchange's total for every
+-- index). The one whose volumes began later is taken for the copy.
 -- on: staging.daily_prices  severity: warn
 with volumes as (
     select *, min(session_date) over (partition by symbol) as first_date

@@ -1,7 +1,7 @@
--- A close that is not the session's is seen against the index's fund: the index's one-day return is 0.4 % away from the
+-- A wrong close shows against the index's fund: the index's one-day return is 0.4 % away from the
 -- fund's total return (its dividend added back), and two to four thirds of that come back the next session (^RUT
 -- 2024-02-16: 2045.14 for 2032.75). Only while the fund follows closely, by the median of up to 250 sessions before:
--- until 2009 funds often closed a quarter of an hour after their index. It shows with the next bar.
+-- until 2009 funds often closed a quarter of an hour after their index. It needs the next bar.
 -- on: staging.daily_prices  severity: warn
 with dividends as (
     select symbol, action_date, sum(amount) as dividend, max(known_at) as known_at

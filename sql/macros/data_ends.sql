@@ -1,8 +1,8 @@
--- Where the data that was known at `ts` ends, and what the calendars say should be there: one row for each symbol of a
--- market and for each type of its reports. After the last day: the first day that is missing, since when it was due and
--- how many are missing. Before it: how many are missing in the 52 weeks (prices) or 156 weeks (reports) to the last day
--- and the newest of them. The calendars are marts.sessions, from 1970, before which they know no regular holidays, and
--- the ledger of releases. What was never there is no end: a history begins somewhere.
+-- The last day of the data that was known at `ts`, and what is missing by the calendars: one row for each symbol of a
+-- market and for each type of its reports. After the last day: the first missing day, when it was due, and how many are
+-- missing. Before it: how many are missing in the 52 weeks (prices) or 156 weeks (reports) to the last day, and the
+-- newest of them. The calendars are marts.sessions, from 1970, before which they lack regular holidays, and
+-- the ledger of releases. An item without any row has no row here.
 create macro data_ends(ts) as table
 with symbols as (
     select

@@ -1,5 +1,5 @@
--- In how many sessions SMA 50 and SMA 200 of a market will have crossed if every close from `ts` on is that of `ts`:
--- exact, from the closes that leave the windows. Null where they do not cross so, before 200 closes, and on a tie.
+-- The number of sessions until SMA 50 and SMA 200 of a market cross, if every later close is the one at `ts`: exact,
+-- from the closes that leave the windows. Null if they do not cross, before 200 closes, and on a tie.
 create macro projected_cross(for_market, ts) as table
 with closes as (
     select

@@ -1,4 +1,4 @@
--- What a zone's record (the share of its touches that held) has said about its next touch, of one market as known at
+-- What a zone's record (the share of its touches that held) predicted for its next touch, of one market as known at
 -- `ts`: all decided touches, and those after a record of ten touches or more that was strong (65 %) or weak (50 %).
 -- Touches are those that features.levels counts; how many of a zone's first n decided ones held changes only where a
 -- bar was corrected.

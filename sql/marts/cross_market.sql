@@ -1,5 +1,5 @@
 -- Each market against the benchmarks of setups.toml, as both were known at the close. Differences of positioning only
--- between reports of one day: a market that lacks the week is not held against another's newer report. Strength is
+-- between reports of one day: a market without that week is not compared with another's newer report. Strength is
 -- relative to the session 20 (60) places back in the exchange's calendar, if both markets had it by then: a session
 -- that arrives later changes no row.
 with paired as (

@@ -1,8 +1,8 @@
--- Weekly positioning as it stood after every revision: all of it is computed anew from the positions known then, and
--- a row is kept where its values differ from those known before. Weekly changes only between adjacent reports: never
--- across a gap, and never where a contract could not be converted. Windows count calendar weeks, so a missing report
--- is a missing week, and so is a week whose net is not known. Traders and concentrations are of one contract: nobody
--- says who is in two, so where contracts were summed there are none. The states' limits are those of setups.toml.
+-- Weekly positioning as known after every revision: it is computed anew from the positions known then, and a row is kept
+-- if its values differ from those before. Weekly changes are between adjacent reports only: never across a gap, never
+-- where a contract could not be converted. Windows count calendar weeks, so a missing report, or an unknown net, is a
+-- missing week. Numbers of traders and concentrations exist for one contract only: a trader may be in two, so they are
+-- null where contracts were summed. The states' limits are those of setups.toml.
 with revisions as (
     select distinct market, report_type, known_at as starts_at
     from staging.market_positions

@@ -1,6 +1,6 @@
--- What was known at each session's close. A report enters by its release, never by its as-of day: the greatest
--- report date released by then, so that a later correction of an older week never takes its place. A session that
--- arrived late is known from then, and has the positions of its own close.
+-- What was known at each session's close. The report is the one with the greatest report date among those released by
+-- then, so that a later correction of an older week never takes its place. A session that arrived late is known from
+-- its recording, and has the positions of its own close.
 -- by: market
 with bars as (
     select b.market, b.session_date, min(b.known_at) as known_at, any_value(s.close_at) as close_at

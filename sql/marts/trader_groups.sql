@@ -1,4 +1,4 @@
--- What the CFTC calls whom; the order is the one in which its reports print them.
+-- The CFTC's names of trader groups, in the order of its reports.
 select
     trader_group,
     report_family,

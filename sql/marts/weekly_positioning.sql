@@ -1,4 +1,4 @@
--- The vintage of weekly positioning that stands at as_of. Rows keep the order of the vintages.
+-- The vintage of weekly positioning that is current at as_of. Rows keep the order of the vintages.
 -- by: market
 select
     market,

@@ -1,4 +1,4 @@
--- The latest attempt per symbol or report file, so that what failed or went stale is seen by name.
+-- The latest attempt of each symbol or report file: it names what failed or is stale.
 select
     item,
     table_name,

@@ -1,4 +1,4 @@
--- Every row refused, each once, as first seen by as_of.
+-- Every refused row once, as first refused by as_of.
 select
     table_name,
     source,

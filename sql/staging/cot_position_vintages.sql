@@ -1,8 +1,8 @@
--- Every vintage of every trader group's positions, with the span of time in which it was what was known. A report
--- is known from its release, never from its as-of day, unless an earlier fetch that asked for it was made after that and
--- had no such row, or failed: then from its recording. A changed row is known from its recording. The TFF report
--- began on 2010-07-22 with four years of history: none of it was known before. The multiplier is read from each
--- row's own contract_units: ICE halved its Russell contract, the CFTC rescaled its consolidated rows.
+-- Every vintage of every trader group's positions, with the time in which it was the known one. A report is known from
+-- its release, or from its recording if an earlier fetch, made after the release, asked for it and lacked the row or
+-- failed. A changed row is known from its recording. The TFF report began on 2010-07-22 with four years of history, of
+-- which nothing was known before. The multiplier is each row's own, read from contract_units: ICE halved its Russell
+-- contract, the CFTC rescaled its consolidated rows.
 with looks as (
     -- The days that each fetch of a report type could have shown, or would have where it failed.
     select distinct i.report_type, f.fetched_at, f.shows_from, f.shows_until

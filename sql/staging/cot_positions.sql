@@ -1,4 +1,4 @@
--- The vintage that stands at as_of; what the CFTC withdrew by then is not there. Rows keep the order of the vintages.
+-- The vintage that is current at as_of, without rows that the CFTC withdrew by then. Rows keep the vintages' order.
 select
     report_type,
     contract_code,

@@ -1,4 +1,4 @@
--- The vintage that stands at as_of; what the vendor withdrew by then is not there.
+-- The vintage that is current at as_of, without bars that the vendor withdrew by then.
 select
     symbol,
     session_date,

@@ -1,5 +1,5 @@
--- What all features read: the index's own prices with its proxy's volume, because the volume that vendors print for
--- an index is not its own. One row for each moment at which the index's prices or the proxy's settled volume changed.
+-- All features read this: the index's prices with its proxy's volume, because the volume that vendors print for an
+-- index is not its own. One row for each moment at which the index's prices or the proxy's settled volume changed.
 with vintages as (
     select s.market, s.role, p.*
     from staging.price_vintages as p

@@ -1,6 +1,6 @@
--- Every vintage of every split and dividend, with the span of time in which it was what was known. A first value is
--- known when its day's session closes, unless an earlier fetch that could have shown it was made after that: then from
--- its recording. A changed or withdrawn value is known from its recording, what was held aside from its acceptance.
+-- Every vintage of every split and dividend, with the time in which it was the known one. A first value is known when
+-- its day's session closes, or from its recording if an earlier fetch, made after the close, could have shown it. A
+-- changed or withdrawn value is known from its recording, one that was held from its acceptance.
 with closes as (
     select m.symbol, d.session_date, min(d.close_at) as close_at
     from reference.market_symbols as m

@@ -1,8 +1,7 @@
--- Every vintage of every bar, with the span of time in which it was what was known. A first value is known at its
--- session's close, unless an earlier fetch that could have shown it was made after that: then from its recording. A
--- changed value is known from its recording, and what was held aside from its acceptance. The volume is known by the
--- same rule, but from when it settles (12 hours after the close): before that it is null, and its settlement is no
--- revision.
+-- Every vintage of every bar, with the time in which it was the known one. A first value is known at its session's
+-- close, or from its recording if an earlier fetch, made after the close, could have shown it. A changed value is known
+-- from its recording, one that was held from its acceptance. The volume follows the same rule from when it settles, 12
+-- hours after the close: before, it is null, and its settlement is no revision.
 with sessions as (
     select distinct s.symbol, d.session_date, d.close_at, d.settles_at
     from reference.market_symbols as s

@@ -163,12 +163,12 @@ def test_a_damaged_file_is_one_line_and_doctor_sees_it(
     with pytest.raises(LakeError) as told:
         refresh(settings)
     assert str(told.value).startswith(f"{home}: Dagster's records cannot be kept: ")
-    assert str(told.value).endswith(f"; next: take away {home}: no data is in it")
+    assert str(told.value).endswith(f"; next: remove {home}: it has no data")
     assert "\n" not in str(told.value)
     examined = r2k(settings.lake, "doctor", "--lake", settings.lake, DAGSTER_HOME="").stdout
     (line,) = (line for line in examined.splitlines() if line[6:].startswith("records"))
     assert line.startswith("FAIL")
-    assert f"next: take away {home}" in line
+    assert f"next: remove {home}" in line
     home.rename(settings.lake / "taken away")
     refresh(settings)
     assert last_lake(settings) is not None

@@ -35,7 +35,9 @@ def test_what_was_told_otherwise_waits_until_it_is_accepted(
     )
     headline, rows, cause = refused["failures"]
     count = told["rsi_14"].count()
-    assert headline.startswith(f"warehouse: restatement: {count:,} rows of 1 tables would differ from what was told by")
+    assert headline.startswith(
+        f"warehouse: restatement: {count:,} rows of 1 tables would differ from those published as of"
+    )
     assert f"marts.positioning_vs_technicals: {count:,} rows changed, 0 missing, 0 added, e.g. " in rows
     assert "cause: unknown" in headline
     assert cause.endswith("next: r2k accept restatement --source sample, or undo the cause")

@@ -144,7 +144,7 @@ def test_a_schema_that_belongs_to_another(tmp_path: Path, own_database: Database
 
 def test_tables_of_our_names_that_are_not_ours(tmp_path: Path, database: Database) -> None:
     database.run("create table sessions (id int)", "insert into sessions values (7)")
-    with pytest.raises(PublishError, match=r"schema public holds tables that r2k did not publish \(sessions\); next: "):
+    with pytest.raises(PublishError, match=r"schema public has tables that r2k did not publish \(sessions\); next: "):
         publish(build_lake(tmp_path), database, schema="public", force=True)
     assert database.rows("select * from sessions") == [(7,)]
 
@@ -155,9 +155,7 @@ def test_tables_of_our_names_that_are_not_ours(tmp_path: Path, database: Databas
 def test_sample_does_not_replace_data_unless_forced(tmp_path: Path, database: Database) -> None:
     publish(build_lake(tmp_path, "real"), database)
     sample = build_lake(tmp_path, "fake", source="sample")
-    with pytest.raises(
-        PublishError, match=r"holds source files, this is source sample \(SAMPLE: .*\); next: .*--force"
-    ):
+    with pytest.raises(PublishError, match=r"has source files, this is source sample \(SAMPLE: .*\); next: .*--force"):
         publish(sample, database)
     assert database.rows("select generation_id from r2k.generation") == [("real",)]
     assert publish(sample, database, force=True).changes

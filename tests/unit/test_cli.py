@@ -462,7 +462,7 @@ def test_doctor_sees_that_a_published_file_was_changed_and_that_it_is_right_agai
     (lake.published / "SHA256SUMS").unlink()
     result = r2k(tmp_path, "doctor", "--lake", tmp_path)
     assert result.exit_code == 0
-    assert "no SHA256SUMS: of an earlier version, or taken away; `r2k run` writes one" in result.stdout
+    assert "no SHA256SUMS: of an earlier version, or removed; `r2k run` writes one" in result.stdout
 
 
 def test_a_market_may_be_named_in_small_letters_and_a_moment_by_its_day(ask: Ask) -> None:

@@ -17,7 +17,7 @@ from r2k_pipeline.cli import main
 from r2k_pipeline.markets import read_markets
 from r2k_pipeline.report.dictionary import build_dictionary
 from r2k_pipeline.settings import Settings
-from tests.documents import PAGES, PROJECT
+from tests.documents import CONTRIBUTING, PAGES, PROJECT
 
 README: Final = PROJECT / "README.md"
 COMMAND: Final = re.compile(r"^    (?:.*&& )?(?:R2K_\w+=\S+ )?(?:\.venv/bin/)?r2k (.+)$|`r2k ([^`]+)`", re.MULTILINE)
@@ -36,7 +36,7 @@ def _anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*PAGES, CONTRIBUTING], ids=lambda page: page.name)
 def test_links_resolve(page: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")):
         if "://" not in target:
@@ -51,7 +51,7 @@ def test_tables_page_is_what_the_contracts_say() -> None:
     assert written == build_dictionary(), "run: python -m r2k_pipeline.report.dictionary > docs/tables.md"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*PAGES, CONTRIBUTING], ids=lambda page: page.name)
 def test_commands_parse(page: Path) -> None:
     for command in _commands(page):
         with main.make_context("r2k", shlex.split(command)) as context:
@@ -63,7 +63,7 @@ def test_commands_parse(page: Path) -> None:
                 assert command.split()[1:] == [], f"r2k {command}: an argument is missing"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*PAGES, CONTRIBUTING], ids=lambda page: page.name)
 def test_settings_and_make_targets_exist(page: Path) -> None:
     text = page.read_text("utf-8")
     names = {name.lower() for name in re.findall(r"\bR2K_([A-Z_]*[A-Z])\b", text)}
@@ -72,7 +72,7 @@ def test_settings_and_make_targets_exist(page: Path) -> None:
     assert set(re.findall(r"(?:^    |`)make ([a-z]+)", text, re.MULTILINE)) <= set(targets), "no such make target"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*PAGES, CONTRIBUTING], ids=lambda page: page.name)
 def test_python_files_that_are_to_be_run_exist(page: Path) -> None:
     text = page.read_text("utf-8")
     for file in re.findall(r"\bpython ([\w/]+\.py)\b|\bmarimo edit ([\w/]+\.py)", text):
@@ -94,3 +94,16 @@ def test_market_of_the_readme_is_one(tmp_path: Path) -> None:
     own.write_text(re.sub("^    ", "", block.group(), flags=re.MULTILINE), "utf-8")
     (market,) = (market for market in read_markets(own) if market.market == "MID")
     assert market.multiplier == 100
+
+
+@pytest.mark.parametrize("walk", ["one price bar", "one COT row"])
+def test_a_walk_visits_functions_that_are_there_and_each_once(walk: str) -> None:
+    text = (PROJECT / "docs" / "architecture.md").read_text("utf-8").split(f"## A walk: {walk}\n")[1].split("\n## ")[0]
+    stays = re.findall(r"^\| `([\w./]+)` \| ([^|]*) \|", text, re.MULTILINE)
+    visited = [(file, name) for file, names in stays for name in re.findall(r"`(\w+)`", names) or [""]]
+    assert len(visited) > 20
+    assert len(set(visited)) == len(visited), "each function once"
+    for file, name in visited:
+        source = PROJECT / file if file.startswith("sql/") else PROJECT / "r2k_pipeline" / file
+        assert source.is_file(), f"{file} is not there"
+        assert not name or re.search(rf"^ *def {name}\b", source.read_text("utf-8"), re.MULTILINE), f"{file}: no {name}"

@@ -96,7 +96,7 @@ def test_older_history_waits_for_a_restatement_and_names_what_differs(story: Sto
     with pytest.raises(RestatementError) as refused:
         live(story, "2024-01-10T22:00", RUT=closes(DAYS[:11]))
     headline, *tables, last = str(refused.value).splitlines()
-    assert "rows of 2 tables would differ from what was told by 2024-01-09 22:00:00" in headline
+    assert "rows of 2 tables would differ from those published as of 2024-01-09 22:00:00" in headline
     assert "older history added: raw.price_bars ^RUT 2 of 2023-12-26 to 2023-12-27" in headline
     bars = next(line for line in tables if line.startswith("staging.market_bars"))
     assert bars.startswith("staging.market_bars: 0 rows changed, 0 missing, 2 added, e.g. RUT 2023-12-26")

@@ -46,7 +46,9 @@ def tables_of(lake: Lake, number: int) -> tuple[dict[type, list[Path]], str]:
     generation = rows_of(Generation, [{"generation_id": mark, "label": mark, "published_at": moment.isoformat()}
                                       | {"as_of": moment.isoformat()}])  # fmt: skip
     groups = rows_of(TraderGroups, [{"label": mark}])
-    files = {table: [lake.write(table, rows)] for table, rows in ((Generation, generation), (TraderGroups, groups))}
+    lake.write(Generation, generation)
+    lake.write(TraderGroups, groups)
+    files = {table: lake.files(table.dotted()) for table in (Generation, TraderGroups)}
     return files, folder_name(moment, mark)
 
 
@@ -111,7 +113,7 @@ def test_a_generation_that_is_open_is_read_on_after_it_was_removed(lake: Lake) -
 
 def test_a_link_to_a_folder_that_is_gone_is_an_error_and_not_a_first_load(lake: Lake) -> None:
     shutil.rmtree(put(lake, 1))
-    with pytest.raises(LakeError, match=r"cannot be read: .*; next: restore it, or take .*published away"):
+    with pytest.raises(LakeError, match=r"cannot be read: .*; next: restore it, or remove .*published"):
         last_generation(lake)
 
 
@@ -153,11 +155,11 @@ def test_a_lake_that_was_copied_without_its_links_is_taken_over(lake: Lake, tmp_
 def test_a_file_that_cannot_be_read_is_named_with_the_way_out(lake: Lake) -> None:
     lake.derived.mkdir(parents=True)
     lake.warehouse.write_bytes(b"no database" * 1000)
-    with pytest.raises(LakeError, match=r"what it told cannot be read.*take .*warehouse\.duckdb away"):
+    with pytest.raises(LakeError, match=r"its tables cannot be read.*remove .*warehouse\.duckdb"):
         take_over(lake)
     lake.warehouse.unlink()
     duckdb.connect(lake.warehouse).close()
-    with pytest.raises(LakeError, match="what it told cannot be read: Catalog Error"):
+    with pytest.raises(LakeError, match="its tables cannot be read: Catalog Error"):
         take_over(lake)
 
 
@@ -253,7 +255,8 @@ def test_a_rebuilt_moment_that_the_lake_has_outgrown_is_told_and_read_from_the_n
     record("2025-01-06", 2200.0, later=-1)
     put(newest, 1)
     row = {"generation_id": "then", "label": "files", "source": "files", "as_of": as_of.isoformat()}
-    tables = {Generation: [rebuilt.write(Generation, rows_of(Generation, [row | {"published_at": built.isoformat()}]))]}
+    rebuilt.write(Generation, rows_of(Generation, [row | {"published_at": built.isoformat()}]))
+    tables = {Generation: rebuilt.files(Generation.dotted())}
     publish_generation(rebuilt, tables, (), "1GB", folder_name(built, "then"))
     record("2025-01-06", 2201.0, later=1)
     record("2025-01-13", 2250.0, later=2)
