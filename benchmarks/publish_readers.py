@@ -20,7 +20,7 @@ import psycopg
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from r2k_pipeline.errors import LakeError
+from r2k_pipeline.errors import R2kError
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.warehouse import open_warehouse, publish_warehouse
 from tests.publish.server import Database, find_binaries, publish, running_server
@@ -58,7 +58,7 @@ def read_duckdb(warehouse: Path, stop: Any, results: Any) -> None:
             with open_warehouse(warehouse) as connection:
                 count_row(connection.sql(IN_DUCKDB).fetchall()[0], seen)
             time.sleep(PAUSE_WITH_FILE_SECONDS)
-        except (LakeError, duckdb.Error) as error:
+        except (R2kError, duckdb.Error) as error:
             seen["errors"] += 1
             print(error)
     results.put(seen)

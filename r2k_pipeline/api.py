@@ -110,7 +110,7 @@ class Data:
         with of_this_version(self._snapshot.file):
             found = read_figures(self._snapshot, [market])
         if not found.reviews:
-            raise R2kError(market, f"nothing to draw: {'; '.join(found.notes)}")
+            raise R2kError(market, f"nothing to draw: {'; '.join(found.notes)}", "r2k status")
         return found.reviews[0]
 
     def _rows(self, query: str, table: type[Table], parameters: Mapping[str, Any]) -> pl.DataFrame:

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import polars as pl
 
 from r2k_pipeline.contracts.table import Table
-from r2k_pipeline.errors import LakeError
+from r2k_pipeline.errors import R2kError
 from r2k_pipeline.files import write_atomically
 from r2k_pipeline.inputs import rows_and_kept
 from r2k_pipeline.keys import key_of
@@ -51,7 +51,7 @@ class Outcome:
         return f"{self.table.dotted()}: rows break the contract, by rule: {broken}; the old table stays"
 
 
-class BuildError(LakeError):
+class BuildError(R2kError):
     """A table's rows break its contract; the message names the table and the rules."""
 
 

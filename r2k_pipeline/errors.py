@@ -14,11 +14,7 @@ class R2kError(Exception):
         super().__init__(f"{reason}; next: {self.next}" if self.next else reason)
 
 
-class LakeError(R2kError):
-    """The lake cannot be used as asked; the message names the file, the reason and the next command."""
-
-
-class HeldError(LakeError):
+class HeldError(R2kError):
     """Another process holds the lake's lock."""
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from r2k_pipeline.errors import LakeError
+from r2k_pipeline.errors import R2kError
 
 
 def write_atomically(file: Path, body: bytes, verify: Callable[[Path], None]) -> None:
@@ -26,7 +26,7 @@ def write_atomically(file: Path, body: bytes, verify: Callable[[Path], None]) ->
         fsync_folder(file.parent)
     except (OSError, ValueError) as error:  # Arrow's errors are ValueErrors
         reason = getattr(error, "strerror", None) or error
-        raise LakeError(f"{file}: not written, the old one stays: {reason}; next: check the disk") from error
+        raise R2kError(file, f"not written, the old one stays: {reason}", "check the disk") from error
     finally:
         with suppress(NotADirectoryError):  # a parent that is a file: nothing was begun
             temporary.unlink(missing_ok=True)

@@ -13,7 +13,7 @@ from r2k_pipeline.causes import find_causes
 from r2k_pipeline.contracts.meta import Restatements as PublishedRestatements
 from r2k_pipeline.contracts.restatements import Restatements
 from r2k_pipeline.contracts.table import PUBLISHED_LAYERS
-from r2k_pipeline.errors import LakeError
+from r2k_pipeline.errors import R2kError
 from r2k_pipeline.generations import Published, last_generation
 from r2k_pipeline.restatement import (
     Difference,
@@ -26,7 +26,7 @@ from r2k_pipeline.run import Run
 from r2k_pipeline.tables import TABLES
 
 
-class RestatementError(LakeError):
+class RestatementError(R2kError):
     """Published rows would differ, and nobody accepted that; the message names tables, rows, causes, next command."""
 
 

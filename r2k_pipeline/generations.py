@@ -18,7 +18,7 @@ from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.meta import Generation
 from r2k_pipeline.contracts.prices import PriceActions, PriceBars
 from r2k_pipeline.contracts.table import Table
-from r2k_pipeline.errors import LakeError
+from r2k_pipeline.errors import R2kError
 from r2k_pipeline.files import fsync_folder, link_or_copy, point, remove
 from r2k_pipeline.lake import Lake, table_files
 from r2k_pipeline.sums import changed_files, read_sums, write_sums
@@ -57,7 +57,7 @@ def folder_name(published_at: datetime, generation_id: str) -> str:
 
 
 def last_generation(lake: Lake) -> Published | None:
-    """The published generation; none before the first one. Raises LakeError where it cannot be read."""
+    """The published generation; none before the first one. Raises R2kError where it cannot be read."""
     if not lake.published.is_symlink():
         return None
     folder = lake.published.resolve()
@@ -65,7 +65,7 @@ def last_generation(lake: Lake) -> Published | None:
     try:
         return Published(folder, pl.read_parquet(file).row(0, named=True))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        raise LakeError(f"{file}: cannot be read: {error}; {_without_comparing(lake.published)}") from error
+        raise R2kError(file, f"cannot be read: {error}", _without_comparing(lake.published)) from error
 
 
 def known_at(folder: Path, source: str, as_of: datetime | None) -> Lake:
@@ -81,7 +81,7 @@ def known_at(folder: Path, source: str, as_of: datetime | None) -> Lake:
 def outgrown(lake: Lake) -> str | None:
     """The sentence about raw rows that were added for the days of a rebuilt moment after its rebuild.
 
-    None if there are none, or if the lake is no such rebuild. Raises LakeError.
+    None if there are none, or if the lake is no such rebuild. Raises R2kError.
     """
     last = last_generation(lake) if lake.derived != lake.root else None
     if last is None:
@@ -106,7 +106,7 @@ def publish_generation(
 ) -> int:
     """Put the generation `name` of `tables` beside the others and swap it in; the size of its DuckDB file in bytes.
 
-    Raises LakeError; then the published one is unchanged. A folder left by a run that was killed before the swap is
+    Raises R2kError; then the published one is unchanged. A folder left by a run that was killed before the swap is
     removed: nobody read it.
     """
     folder, building = lake.generations / name, lake.generations / f".{name}.tmp"
@@ -122,7 +122,7 @@ def publish_generation(
         _finish(building, folder)
         _swap_in(lake, name)
     except OSError as error:
-        raise LakeError(f"{folder}: not published, the old one stays: {error}; next: check the disk") from error
+        raise R2kError(folder, f"not published, the old one stays: {error}", "check the disk") from error
     finally:
         with suppress(FileNotFoundError):
             remove(building)
@@ -133,7 +133,7 @@ def take_over(lake: Lake) -> None:
     """Export published tables from the DuckDB file to Parquet, if only the file has them: the gate compares Parquet.
 
     The file is alone in lakes of a version before generations and in copied lakes; of the published generation a table
-    may be lost or damaged. Raises LakeError if the file cannot be read.
+    may be lost or damaged. Raises R2kError if the file cannot be read.
     """
     file = lake.warehouse
     if lake.published.is_symlink():
@@ -147,7 +147,7 @@ def take_over(lake: Lake) -> None:
             if not (lake.generations / name).exists():
                 _export(connection, file, lake.generations / name)
     except (duckdb.Error, pl.exceptions.PolarsError) as error:
-        raise LakeError(f"{file}: {_unread(error)}; {_without_comparing(file)}") from error
+        raise R2kError(file, _unread(error), _without_comparing(file)) from error
     if lake.published.is_dir() and not lake.published.is_symlink():  # a copy that followed the links
         remove(lake.published)
     _swap_in(lake, name)
@@ -209,7 +209,7 @@ def _restore(folder: Path) -> None:
     tables = {file.relative_to(folder).parts[:2] for file in changed if file.suffix == ".parquet"}
     warehouse = folder / WAREHOUSE
     if tables and warehouse in changed:
-        raise LakeError(f"{'; '.join(changed.values())}; {_without_comparing(folder)}")
+        raise R2kError("; ".join(changed.values()), next=_without_comparing(folder))
     try:
         for layer, name in sorted(tables):
             table = name.removesuffix(".parquet")
@@ -219,7 +219,7 @@ def _restore(folder: Path) -> None:
             remove(target.with_name(table))
             target.with_name(f".{target.name}.tmp").replace(target)
     except (duckdb.Error, OSError) as error:
-        raise LakeError(f"{warehouse}: {_unread(error)}; {_without_comparing(folder)}") from error
+        raise R2kError(warehouse, _unread(error), _without_comparing(folder)) from error
 
 
 def _copy_table(connection: duckdb.DuckDBPyConnection, layer: str, table: str, target: Path) -> None:
@@ -232,4 +232,4 @@ def _unread(error: Exception) -> str:
 
 
 def _without_comparing(path: Path) -> str:
-    return f"next: restore it, or remove {path}: the next run then publishes without comparing"
+    return f"restore it, or remove {path}: the next run then publishes without comparing"

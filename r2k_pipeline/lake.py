@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from r2k_pipeline.account import Account, RawFault, digest_in
 from r2k_pipeline.contracts.table import LAYERS, TABLES, Table, parts_of
-from r2k_pipeline.errors import HeldError, LakeError
+from r2k_pipeline.errors import HeldError, R2kError
 from r2k_pipeline.files import fsync_folder, link_or_copy, remove, write_atomically
 from r2k_pipeline.folders import Folders
 
@@ -42,7 +42,7 @@ class Lake(Folders):
         return table_files(self.published.resolve(), table)
 
     def files(self, table: str) -> list[Path]:
-        """The Parquet files of `layer.name`, oldest first; raises LakeError for a file that cannot be one.
+        """The Parquet files of `layer.name`, oldest first; raises R2kError for a file that cannot be one.
 
         A raw table is a folder of immutable files, a table that grows one of parts, any other table is one file. A
         flipped bit does not stop a Parquet reader, it changes values: so raw files are held against the digest in
@@ -53,10 +53,10 @@ class Lake(Folders):
         for file in found:
             if file.suffix != ".parquet" or file.stat().st_size < 12:
                 remedy = "restore it or take it away" if layer == "raw" else "r2k run, which makes it anew"
-                raise LakeError(f"{file}: not a Parquet file (empty, cut or foreign); next: {remedy}")
+                raise R2kError(file, "not a Parquet file (empty, cut or foreign)", remedy)
             if layer == "raw" and _digest_of(file) != digest_in(file.name):
                 way_on = "restore this file, or r2k accept raw, which goes on without it"
-                raise LakeError(f"{file}: content does not match the digest in its name; next: {way_on}")
+                raise R2kError(file, "content does not match the digest in its name", way_on)
         return found
 
     def read(self, table: type[Table], columns: Sequence[str] | None = None) -> pl.DataFrame:
@@ -73,7 +73,7 @@ class Lake(Folders):
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
             remedy = "restore or take away the file that differs" if table.layer == "raw" else "r2k run"
             reason = str(error).splitlines()[0]
-            raise LakeError(f"{table.dotted()}: cannot read {files[0].parent}: {reason}; next: {remedy}") from error
+            raise R2kError(table.dotted(), f"cannot read {files[0].parent}: {reason}", remedy) from error
 
     def scan(self, table: type[Table], columns: Sequence[str] | None = None) -> pl.LazyFrame:
         """A derived table, all columns or `columns`, of which is read what is asked for; empty if it was not built."""
@@ -149,16 +149,17 @@ class Lake(Folders):
         return self.root / "account.json"
 
     def account(self) -> Account | None:
-        """What raw must hold; None where no account was kept yet. Raises LakeError where it is damaged."""
+        """What raw must hold; None where no account was kept yet. Raises R2kError where it is damaged."""
         try:
             return Account.parse(self.account_file.read_bytes())
         except FileNotFoundError:
             return None
         except (ValueError, OSError) as error:
             said = str(error).splitlines()[0]
-            raise LakeError(
-                f"{self.account_file}: the account of raw cannot be read: {said}; next: restore it from backup, "
-                f"or r2k accept raw --source {self.root.name}, which takes raw as it is"
+            raise R2kError(
+                self.account_file,
+                f"the account of raw cannot be read: {said}",
+                f"restore it from backup, or r2k accept raw --source {self.root.name}, which takes raw as it is",
             ) from error
 
     def settled_account(self) -> Account:
@@ -188,7 +189,7 @@ class Lake(Folders):
         write_atomically(self.account_file, account.body(), lambda _: None)
 
     def raw_faults(self) -> list[RawFault]:
-        """Raw files that are gone, foreign, copied or damaged, by the account; raises LakeError where that is damaged.
+        """Raw files that are gone, foreign, copied or damaged, by the account; raises R2kError where that is damaged.
 
         A run may append meanwhile: what is found counts when the account is the same afterwards.
         """
@@ -230,11 +231,11 @@ class Lake(Folders):
         return {(f"raw.{file.parent.name}", unquote(file.stem)): file for file in files}
 
     def read_held(self, table: type[Table], file: Path) -> pl.DataFrame:
-        """The rows of one file of `held`; raises LakeError where it is damaged."""
+        """The rows of one file of `held`; raises R2kError where it is damaged."""
         try:
             return _rows_of(table, table.column_names(), [file.read_bytes()])
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-            raise LakeError(f"{file}: cannot be read: {error}; next: take it away, `r2k run` holds it anew") from error
+            raise R2kError(file, f"cannot be read: {error}", "take it away, `r2k run` holds it anew") from error
 
     def damaged(self) -> list[str]:
         """Raw files that are not as the account says, unreadable derived tables and held rows."""
@@ -242,11 +243,11 @@ class Lake(Folders):
         for (name, _), held in self.held().items():
             try:
                 self.read_held(TABLES[name], held)
-            except LakeError as error:
+            except R2kError as error:
                 found.append(str(error))
         try:
-            found += [f"{fault}; {self.way_on(fault)}" for fault in self.raw_faults()]
-        except LakeError as error:
+            found += [f"{fault}; next: {self.way_on(fault)}" for fault in self.raw_faults()]
+        except R2kError as error:
             found.append(str(error))
         for layer in (layer for layer in LAYERS if layer != "raw"):
             for file in sorted((self.derived / layer).rglob("*.parquet")):
@@ -260,12 +261,12 @@ class Lake(Folders):
         """What to do about a raw file."""
         accept = f"r2k accept raw --source {self.root.name}"
         if fault.is_there and fault.file.name not in self.settled_account().of(fault.file.parent.name):
-            return f"next: take it away, or {accept}, which sets it aside"
-        return f"next: restore this file from backup, or {accept}, which goes on without it"
+            return f"take it away, or {accept}, which sets it aside"
+        return f"restore this file from backup, or {accept}, which goes on without it"
 
     @contextmanager
     def lock(self, wait_seconds: float = 0, run_id: str = "") -> Iterator[None]:
-        """Hold the lake for one run by an OS lock that dies with the process; raises LakeError with the holder.
+        """Hold the lake for one run by an OS lock that dies with the process; raises R2kError with the holder.
 
         What a killed run left behind (temporary files, a merge half done) is swept once the lock is held.
         """
@@ -273,7 +274,7 @@ class Lake(Folders):
             self.root.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
-            raise LakeError(f"{self.root}: cannot be written: {error.strerror}; next: set R2K_LAKE") from error
+            raise R2kError(self.root, f"cannot be written: {error.strerror}", "set R2K_LAKE") from error
         try:
             _acquire(descriptor, wait_seconds, self.root)
             os.ftruncate(descriptor, 0)
@@ -291,7 +292,7 @@ class Lake(Folders):
         journals = [*self.root.glob(f"raw/*/{JOURNAL}")]
         try:
             account = self.account() and self.settled_account()
-        except LakeError:
+        except R2kError:
             return
         if account and journals:
             self.keep_account(account)
@@ -375,7 +376,7 @@ def _acquire(descriptor: int, wait_seconds: float, root: Path) -> None:
             if time.monotonic() >= deadline:
                 holder = os.pread(descriptor, 100, 0).decode().partition("\n")[0] or "another process"
                 raise HeldError(
-                    f"{root}: another run holds this lake ({holder}); next: wait for it, or set R2K_LOCK_WAIT_SECONDS"
+                    root, f"another run holds this lake ({holder})", "wait for it, or set R2K_LOCK_WAIT_SECONDS"
                 ) from None
             time.sleep(0.1)
 
@@ -453,7 +454,7 @@ def _same_rows(file: Path, rows: int) -> None:
     """Read the footer back: what is on disk must be the Parquet file that was meant."""
     written = pq.read_metadata(file).num_rows
     if written != rows:
-        raise LakeError(f"{file}: {rows} rows were to be written, {written} are there; next: check the disk")
+        raise R2kError(file, f"{rows} rows were to be written, {written} are there", "check the disk")
 
 
 def table_files(folder: Path, table: str) -> list[Path]:

@@ -11,7 +11,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from r2k_pipeline.errors import HeldError, LakeError
+from r2k_pipeline.errors import HeldError, R2kError
 from r2k_pipeline.files import write_atomically
 from r2k_pipeline.lake import Lake
 
@@ -50,13 +50,13 @@ def file_of(lake: Lake) -> Path:
 
 
 def read_last_run(lake: Lake) -> LastRun | None:
-    """The last run; None if none was recorded. Raises LakeError."""
+    """The last run; None if none was recorded. Raises R2kError."""
     try:
         return LastRun.model_validate_json(file_of(lake).read_bytes())
     except FileNotFoundError:
         return None
     except (ValidationError, OSError) as error:
-        raise LakeError(f"{file_of(lake)}: cannot be read; next: r2k run") from error
+        raise R2kError(file_of(lake), "cannot be read", "r2k run") from error
 
 
 def begin_run(lake: Lake, moment: datetime) -> None:
@@ -92,7 +92,7 @@ def tell_failures(lake: Lake, failures: tuple[str, ...]) -> None:
 def tell_refused(lake: Lake, moment: datetime, failures: tuple[str, ...]) -> None:
     """Record why a run of an existing lake could not begin, unless another run has the lock and its own record.
 
-    Raises LakeError if the record cannot be written.
+    Raises R2kError if the record cannot be written.
     """
     if not lake.derived.is_dir():
         return

@@ -61,7 +61,7 @@ class Publication:
 def publish(run: Run) -> Publication:
     """Publish the tables at hand if the gate lets them, or leave the last generation if it says the same.
 
-    Raises RestatementError where told rows would differ, LakeError where it cannot be written: the old one stays.
+    Raises RestatementError where told rows would differ, R2kError where it cannot be written: the old one stays.
     """
     run = run.fixed()
     take_over(run.lake)

@@ -14,7 +14,7 @@ from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.prices import PriceActions, PriceBars
 from r2k_pipeline.contracts.table import TABLES
-from r2k_pipeline.errors import LakeError
+from r2k_pipeline.errors import R2kError
 from r2k_pipeline.lake import Lake
 
 EXAMPLES: Final = 3
@@ -22,7 +22,7 @@ FED: Final = (PriceBars, PriceActions, CotReports)
 """Raw tables whose every row is counted in the fetch log."""
 
 
-class RawError(LakeError):
+class RawError(R2kError):
     """Raw differs from its account, so nothing is fetched in its place; the message is one line."""
 
 
@@ -33,10 +33,10 @@ def check_raw(lake: Lake) -> str | None:
     """
     kept = lake.account()
     if faults := lake.raw_faults():
-        raise RawError(f"{_told(faults)}; {lake.way_on(faults[0])}")
+        raise RawError(_told(faults), next=lake.way_on(faults[0]))
     if kept is None and (lost := [*lost_rows(lake)]):
         way_on = f"restore raw/ from backup, or r2k accept raw --source {lake.root.name}, which goes on without it"
-        raise RawError(f"{lake.root / 'raw'}: {'; '.join(lost)}; next: {way_on}")
+        raise RawError(lake.root / "raw", "; ".join(lost), way_on)
     if (account := lake.settled_account()) != kept:
         lake.keep_account(account)
     taken = sum(map(len, account.files.values()))

@@ -8,6 +8,7 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
+from r2k_pipeline.errors import R2kError
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.settings import Settings
 
@@ -45,13 +46,12 @@ def _brought(settings: Settings) -> Path | None:
     return Path(brought).absolute() if brought and settings.as_of is None else None
 
 
-def why_not_kept(home: Path, error: BaseException | None) -> str:
+def not_kept(home: Path, error: BaseException | None) -> R2kError:
     """SQLite's error, and what to do. A damaged file may be removed: it records runs and has no data."""
     kind = getattr(error, "sqlite_errorname", "")
     remedies = (remedy for name, remedy in _NEXT.items() if kind.startswith(name))
-    return (
-        f"{home}: Dagster's records cannot be kept: {error}; next: {next(remedies, f'remove {home}: it has no data')}"
-    )
+    remedy = next(remedies, f"remove {home}: it has no data")
+    return R2kError(home, f"Dagster's records cannot be kept: {error}", remedy)
 
 
 def examine_records(home: Path) -> str | None:
@@ -66,5 +66,5 @@ def examine_records(home: Path) -> str | None:
             if said != "ok":
                 raise sqlite3.DatabaseError(said)
         except sqlite3.Error as error:
-            return f"{file.name}: {why_not_kept(home, error)}"
+            return f"{file.name}: {not_kept(home, error)}"
     return None

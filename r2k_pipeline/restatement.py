@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from r2k_pipeline.contracts.clock import told_by
 from r2k_pipeline.contracts.table import SETTLES, Table
-from r2k_pipeline.errors import LakeError
+from r2k_pipeline.errors import R2kError
 from r2k_pipeline.files import write_atomically
 from r2k_pipeline.lake import Lake
 
@@ -92,7 +92,7 @@ def compare_told(
     """How the rows known by `moment` differ between the Parquet files of `table` before and after; None if they agree.
 
     Columns that only one side has are named and not compared. `told_with`: Parquet of the table that must have a row
-    of the same key (see Table). Raises LakeError if a file cannot be read.
+    of the same key (see Table). Raises R2kError if a file cannot be read.
     """
     same = {file.name for file in before for other in after if file.name == other.name and _is_same(file, other)}
     parts = [[file for file in files if file.name not in same] for files in (before, after)]
@@ -213,7 +213,7 @@ def _read(files: Sequence[Path]) -> pl.DataFrame:
     try:
         return pl.read_parquet([file.read_bytes() for file in files])
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        raise LakeError(f"{files[0].parent}: cannot be compared: {error}; next: restore it from backup") from error
+        raise R2kError(files[0].parent, f"cannot be compared: {error}", "restore it from backup") from error
 
 
 def file_of(lake: Lake) -> Path:
@@ -229,7 +229,7 @@ def read_restatement(lake: Lake) -> Restatement | None:
     except FileNotFoundError:
         return None
     except (ValidationError, OSError) as error:
-        raise LakeError(f"{file}: cannot be read; next: remove it, `r2k run` finds it anew") from error
+        raise R2kError(file, "cannot be read", "remove it, `r2k run` finds it anew") from error
 
 
 def write_restatement(lake: Lake, found: Restatement | None) -> None:

@@ -13,7 +13,7 @@ from typing import Self
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.contracts.table import buckets_of
-from r2k_pipeline.errors import LakeError
+from r2k_pipeline.errors import R2kError
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.markets import Market, read_markets
 from r2k_pipeline.settings import Settings
@@ -44,11 +44,11 @@ class Run:
 
     @classmethod
     def of(cls, settings: Settings, clock: Clock = now) -> "Run":
-        """The run that `settings` ask for. Raises MistakesError, LakeError."""
+        """The run that `settings` ask for. Raises MistakesError, R2kError."""
         if settings.source == "files" and settings.files is None and settings.as_of is None:
-            raise LakeError("source files needs a folder; next: r2k run --source files --files DIR")
+            raise R2kError("source files needs a folder", next="r2k run --source files --files DIR")
         if settings.source == "files" and settings.files is not None and not settings.files.is_dir():
-            raise LakeError(f"{settings.files}: there is no such folder; next: r2k run --source files --files DIR")
+            raise R2kError(settings.files, "there is no such folder", "r2k run --source files --files DIR")
         return cls(
             settings, Lake.of(settings.lake, settings.source, settings.as_of), read_markets(settings.markets), clock
         )
@@ -61,13 +61,13 @@ class Run:
     def fixed(self) -> Self:
         """This run with its moment fixed: as asked, else that of the latest fetch.
 
-        Raises LakeError where nothing was fetched yet.
+        Raises R2kError where nothing was fetched yet.
         """
         if self.moment is not None:
             return self
         fetched: datetime | None = self.lake.read(FetchLog)["fetched_at"].max()  # type: ignore[assignment]
         if fetched is None:
-            raise LakeError(f"{self.lake.root}: nothing was fetched yet; next: r2k run --source {self.settings.source}")
+            raise R2kError(self.lake.root, "nothing was fetched yet", f"r2k run --source {self.settings.source}")
         return replace(self, moment=self.settings.as_of or fetched)
 
     @property

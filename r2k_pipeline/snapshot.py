@@ -20,7 +20,7 @@ from r2k_pipeline.contracts.clock import select_cut
 from r2k_pipeline.contracts.marts import Markets, TraderGroups
 from r2k_pipeline.contracts.meta import Fetches, Generation
 from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, Table
-from r2k_pipeline.errors import LakeError
+from r2k_pipeline.errors import R2kError
 from r2k_pipeline.generations import known_at
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.locked import PUBLISHED, Cut
@@ -140,7 +140,7 @@ def _cut(table: type[Table], moment: str) -> str:
 def open_snapshot(lake: Lake, as_of: datetime | None = None, memory_limit: str = "1GB") -> Snapshot:
     """The published generation of `lake` at `as_of` (default: all that it knows). Whoever opens it closes it.
 
-    Raises LakeError where nothing was published yet, or by another version.
+    Raises R2kError where nothing was published yet, or by another version.
     """
     file = lake.warehouse.resolve()
     with of_this_version(lake.warehouse):
@@ -155,23 +155,23 @@ def open_snapshot(lake: Lake, as_of: datetime | None = None, memory_limit: str =
 
 
 def snapshot_of(settings: Settings) -> Snapshot:
-    """The snapshot that the settings ask for. Raises LakeError."""
+    """The snapshot that the settings ask for. Raises R2kError."""
     lake = known_at(settings.lake, settings.source, settings.as_of)
     return open_snapshot(lake, settings.as_of, settings.memory_limit)
 
 
 @contextmanager
 def of_this_version(warehouse: Path) -> Iterator[None]:
-    """Around our own queries on `warehouse`. Raises LakeError where it lacks a table or a column that they name."""
+    """Around our own queries on `warehouse`. Raises R2kError where it lacks a table or a column that they name."""
     try:
         yield
     except (duckdb.CatalogException, duckdb.BinderException) as error:
         said = str(error).splitlines()[0]
-        raise LakeError(f"{warehouse}: published by another version: {said}; next: r2k run") from error
+        raise R2kError(warehouse, f"published by another version: {said}", "r2k run") from error
 
 
 @contextmanager
 def reading(lake: Lake, as_of: datetime | None = None, memory_limit: str = "1GB") -> Iterator[Snapshot]:
-    """A snapshot for our own queries, closed at the end. Raises LakeError, also for what another version published."""
+    """A snapshot for our own queries, closed at the end. Raises R2kError, also for what another version published."""
     with of_this_version(lake.warehouse), open_snapshot(lake, as_of, memory_limit) as snapshot:
         yield snapshot

@@ -19,7 +19,7 @@ from sqlglot import exp
 
 from r2k_pipeline.contracts.clock import as_of_macros
 from r2k_pipeline.contracts.table import LAYERS
-from r2k_pipeline.errors import LakeError
+from r2k_pipeline.errors import R2kError
 from r2k_pipeline.quoting import literal, parquet
 
 BY_MARKET: Final = "-- by: market"
@@ -91,7 +91,7 @@ def run_model(
 
     An upstream without files stands in as the frame in `empty`. Given `markets`, only their rows are read, of the
     upstreams that have a market; the query sees an ENUM of their names, which hashes and sorts faster than text.
-    `threads`: all processors' unless given. Raises duckdb.Error with the model's name, LakeError where a file
+    `threads`: all processors' unless given. Raises duckdb.Error with the model's name, R2kError where a file
     cannot be read.
     """
     limits = {"memory_limit": memory_limit, "threads": str(threads or os.cpu_count())}
@@ -119,7 +119,7 @@ def run_model(
             rows: pl.DataFrame = connection.sql(model.query).pl()
             return rows.cast({pl.Categorical: pl.String})
         except duckdb.IOException as error:
-            raise LakeError(f"sql model {model.name}: {str(error).splitlines()[0]}") from error
+            raise R2kError(f"sql model {model.name}", str(error).splitlines()[0]) from error
         except duckdb.Error as error:
             raise type(error)(f"sql model {model.name}: {error}") from error
 

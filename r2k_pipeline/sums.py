@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from r2k_pipeline.errors import LakeError
+from r2k_pipeline.errors import R2kError
 
 SUMS: Final = "SHA256SUMS"
 """`sha256sum --check` reads it too."""
@@ -36,7 +36,7 @@ def read_sums(folder: Path) -> dict[str, str] | None:
 def changed_files(folder: Path) -> Iterator[tuple[Path, str]]:
     """Each file of a folder that is not as its digests say, with what is wrong; none of a folder without them.
 
-    Raises LakeError where one cannot be read.
+    Raises R2kError where one cannot be read.
     """
     listed = read_sums(folder)
     if listed is None:
@@ -44,7 +44,7 @@ def changed_files(folder: Path) -> Iterator[tuple[Path, str]]:
     try:
         there = _digests(folder)
     except OSError as error:
-        raise LakeError(f"{error.filename}: cannot be read: {error.strerror}; next: check the disk") from error
+        raise R2kError(error.filename, f"cannot be read: {error.strerror}", "check the disk") from error
     for name in sorted({*listed, *there}):
         if name not in there:
             yield folder / name, "it is gone"

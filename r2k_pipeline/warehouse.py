@@ -13,7 +13,7 @@ from typing import Final
 import duckdb
 
 from r2k_pipeline.contracts.table import Table
-from r2k_pipeline.errors import LakeError
+from r2k_pipeline.errors import R2kError
 from r2k_pipeline.files import fsync_folder
 from r2k_pipeline.locked import Cut, connect_locked
 from r2k_pipeline.quoting import literal, parquet
@@ -32,7 +32,7 @@ def publish_warehouse(
 ) -> int:
     """Build the file from the Parquet of `tables`, check it, swap it in; its size in bytes.
 
-    `macros` are `create macro` statements. Raises LakeError, and then the old file is as it was.
+    `macros` are `create macro` statements. Raises R2kError, and then the old file is as it was.
     """
     warehouse.parent.mkdir(parents=True, exist_ok=True)
     building = warehouse.with_name(f".{warehouse.name}.{os.getpid()}.tmp")
@@ -46,7 +46,7 @@ def publish_warehouse(
         building.replace(warehouse)
         fsync_folder(warehouse.parent)
     except (duckdb.Error, OSError) as error:
-        raise LakeError(f"{warehouse}: not published, the old one stays: {error}; next: r2k doctor") from error
+        raise R2kError(warehouse, f"not published, the old one stays: {error}", "r2k doctor") from error
     finally:
         for leftover in (building, building.with_name(building.name + ".wal")):
             leftover.unlink(missing_ok=True)
@@ -85,14 +85,14 @@ def _create(connection: duckdb.DuckDBPyConnection, table: type[Table], files: Se
 def _check(file: Path, tables: Mapping[type[Table], Sequence[Path]]) -> None:
     """The closed file opens read-only, has every table with the rows of its Parquet, and no log beside it."""
     if file.with_name(file.name + ".wal").exists():
-        raise LakeError(f"{file}: not checkpointed, a .wal is beside it; next: run again")
+        raise R2kError(file, "not checkpointed, a .wal is beside it", "run again")
     with duckdb.connect(file, read_only=True) as connection:
         for table, files in tables.items():
             (same,) = connection.execute(
                 f"select (select count(*) from {table.dotted()}) = (select count(*) from {parquet(files)})"
             ).fetchone() or (False,)
             if not same:
-                raise LakeError(f"{file}: {table.dotted()} lost rows on the way; next: run again")
+                raise R2kError(file, f"{table.dotted()} lost rows on the way", "run again")
 
 
 def open_warehouse(warehouse: Path, memory_limit: str = "1GB", cut: Cut | None = None) -> duckdb.DuckDBPyConnection:
@@ -100,7 +100,7 @@ def open_warehouse(warehouse: Path, memory_limit: str = "1GB", cut: Cut | None =
 
     Nothing spills to disk: DuckDB would put its folder of temporary files beside the warehouse, into the lake. Links
     are resolved once, because DuckDB opens a path three times; where a publication comes between, it is opened again.
-    Raises LakeError where nothing was published yet or the file cannot be opened.
+    Raises R2kError where nothing was published yet or the file cannot be opened.
     """
     for _ in range(OPENINGS):
         file = warehouse.resolve()
@@ -109,11 +109,11 @@ def open_warehouse(warehouse: Path, memory_limit: str = "1GB", cut: Cut | None =
             return connect_locked(file, memory_limit, cut=cut)
         except FileNotFoundError as error:
             if warehouse.resolve() == file:
-                raise LakeError(f"{warehouse}: no warehouse yet; next: r2k run") from error
+                raise R2kError(warehouse, "no warehouse yet", "r2k run") from error
         except (duckdb.CatalogException, duckdb.BinderException):
             raise
         except duckdb.Error as error:
             if warehouse.exists() and os.path.samestat(was, warehouse.stat()):
                 said = str(error).splitlines()[0]
-                raise LakeError(f"{warehouse}: cannot be opened: {said}; next: r2k run") from error
-    raise LakeError(f"{warehouse}: replaced {OPENINGS} times while it was opened; next: try again")
+                raise R2kError(warehouse, f"cannot be opened: {said}", "r2k run") from error
+    raise R2kError(warehouse, f"replaced {OPENINGS} times while it was opened", "try again")

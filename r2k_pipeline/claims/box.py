@@ -17,7 +17,7 @@ from r2k_pipeline.claims import worker
 from r2k_pipeline.claims.known import READABLE, SOURCES, known_views
 from r2k_pipeline.claims.process import BoundedProcess, StartError
 from r2k_pipeline.claims.worker import Request, Setup
-from r2k_pipeline.errors import LakeError, QueryError
+from r2k_pipeline.errors import QueryError, R2kError
 from r2k_pipeline.holes import QUERY, End, ends_of
 from r2k_pipeline.quoting import literal, parquet, pattern
 
@@ -31,7 +31,7 @@ class BoxError(ValueError):
 class Box:
     """A locked-down DuckDB that shows what was known; every query names the moment.
 
-    Every method raises BoxError where there is no answer, LakeError where the tables cannot be read.
+    Every method raises BoxError where there is no answer, R2kError where the tables cannot be read.
     """
 
     def __init__(self, process: BoundedProcess) -> None:
@@ -52,9 +52,9 @@ class Box:
     @classmethod
     @contextmanager
     def over_warehouse(cls, warehouse: Path, seconds: float = SECONDS) -> Iterator["Box"]:
-        """A box over the published file. Raises LakeError where there is none."""
+        """A box over the published file. Raises R2kError where there is none."""
         if not warehouse.exists():
-            raise LakeError(f"{warehouse}: no warehouse yet; next: r2k run")
+            raise R2kError(warehouse, "no warehouse yet", "r2k run")
         relations = {name: f"published.{name}" for name in SOURCES}
         warehouse = warehouse.resolve()  # once, because a publication may move the link while DuckDB opens the file
         with cls._open([f"attach {literal(warehouse)} as published (read_only)"], relations, seconds) as box:
@@ -107,4 +107,4 @@ class Box:
         except QueryError as error:
             raise BoxError(str(error)) from error
         except StartError as error:
-            raise LakeError(f"claims cannot read the published tables: {error}; next: r2k run") from error
+            raise R2kError("claims cannot read the published tables", error, "r2k run") from error

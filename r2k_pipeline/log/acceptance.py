@@ -13,7 +13,7 @@ from r2k_pipeline.account import ITEM as RAW
 from r2k_pipeline.account import Accepted, Account, RawFault
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.table import TABLES, Table
-from r2k_pipeline.errors import LakeError
+from r2k_pipeline.errors import R2kError
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.log.revisions import changed, key_of, latest, vendor_rows
 from r2k_pipeline.raw_check import check_raw, lost_rows
@@ -25,11 +25,11 @@ from r2k_pipeline.sources.corrections import CORRECTIONS
 def accept_restatement(run: Run) -> str:
     """Accept that told rows will differ as the last run found, no otherwise; what was done, in a few lines.
 
-    Takes the lake's lock. Raises LakeError where no restatement waits.
+    Takes the lake's lock. Raises R2kError where no restatement waits.
     """
     with run.lake.lock(run.settings.lock_wait_seconds):
         if (found := read_restatement(run.lake)) is None:
-            raise LakeError(f"{ITEM}: none waits; next: r2k status")
+            raise R2kError(ITEM, "none waits", "r2k status")
         accepted = found.model_copy(update={"accepted_at": run.clock()})
         write_restatement(run.lake, accepted)
     return "\n".join(
@@ -41,14 +41,14 @@ def accept_held(run: Run, item: str) -> str:
     """Append the held rows of `item` (a symbol, a report file), known from now on; what was done, in a few lines.
 
     Takes the lake's lock. Rows that the log has by now (a run died between two steps) are not written again. Raises
-    LakeError where nothing of `item` is held, or where raw is not as its account says.
+    R2kError where nothing of `item` is held, or where raw is not as its account says.
     """
     with run.lake.lock(run.settings.lock_wait_seconds):
         check_raw(run.lake)
         held = {table: file for (table, name), file in run.lake.held().items() if name == item}
         if not held:
             names = ", ".join(sorted({name for _, name in run.lake.held()})) or "nothing"
-            raise LakeError(f"{item}: none of its revisions are held; held: {names}; next: r2k status")
+            raise R2kError(item, f"none of its revisions are held; held: {names}", "r2k status")
         stamp = run.stamp()
         done = [_accept(run, TABLES[name], item, file, stamp) for name, file in held.items()]
     known = f"known from {stamp:%Y-%m-%d %H:%M:%S} UTC; earlier moments stay as they were"
@@ -59,7 +59,7 @@ def accept_raw(run: Run) -> str:
     """Go on with raw as it is: without files that are gone, and with those set aside that no run wrote or that are
     damaged. What was gone on without stays in the account. What was done, in a few lines.
 
-    Takes the lake's lock. Raises LakeError where raw is as its account says.
+    Takes the lake's lock. Raises R2kError where raw is as its account says.
     """
     lake = run.lake
     with lake.lock(run.settings.lock_wait_seconds):
@@ -72,7 +72,7 @@ def accept_raw(run: Run) -> str:
         if is_new and (lost := [*lost_rows(lake)]):
             told[RAW] = "; ".join(lost)
         if not told:
-            raise LakeError(f"{RAW}: its files are as the account says; next: r2k status --source {lake.root.name}")
+            raise R2kError(RAW, "its files are as the account says", f"r2k status --source {lake.root.name}")
         accepted = [Accepted(file=file, reason=reason, accepted_at=run.clock()) for file, reason in told.items()]
         lake.keep_account(account.model_copy(update={"accepted": (*account.accepted, *accepted)}))
     aside = [f"what was there is below {lake.aside} now"] if any(fault.is_there for fault in faults) else []
@@ -84,7 +84,7 @@ def _damaged_account(lake: Lake) -> dict[str, str]:
     """The account's file and what is wrong with it; nothing where it can be read, or where there is none."""
     try:
         lake.account()
-    except LakeError as error:
+    except R2kError as error:
         return {lake.account_file.name: str(error)}
     return {}
 

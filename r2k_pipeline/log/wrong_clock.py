@@ -11,7 +11,7 @@ from typing import Final
 import polars as pl
 
 from r2k_pipeline.contracts.meta import FetchLog
-from r2k_pipeline.errors import LakeError
+from r2k_pipeline.errors import R2kError
 from r2k_pipeline.generations import last_generation
 from r2k_pipeline.run import Run
 from r2k_pipeline.sources.protocol import ADDRESS, PriceAnswer, SourceError
@@ -29,7 +29,7 @@ AHEAD: Final = timedelta(days=5 * 366)
 without a battery, or that ran over, are off by more."""
 
 
-class ClockError(LakeError):
+class ClockError(R2kError):
     """The clock is wrong, or all evidence about it is; the message is one line."""
 
 
@@ -41,7 +41,9 @@ def refuse_wrong_clock(run: Run) -> None:
     moment, last = run.clock(), _last_moment(run)
     if last is not None and moment < last - STEP_BACK:
         told = f"before {_said(last)}, the last moment of {run.lake.root}"
-        raise ClockError(f"{_clock(moment)}, {told}; {_NEXT}, or restore the lake from backup if that moment is wrong")
+        raise ClockError(
+            f"{_clock(moment)}, {told}", next=f"{_NEXT}, or restore the lake from backup if that moment is wrong"
+        )
     if run.is_replay:
         return
     prices, _ = run.sources
@@ -50,7 +52,7 @@ def refuse_wrong_clock(run: Run) -> None:
     days = [newest_documented(), *newest.values(), *([last.date()] if last else [])]
     if moment.date() - max(days) > AHEAD:
         told = f"the newest data, the lake's last moment and the release ledger end on {max(days)}"
-        raise ClockError(f"{_clock(moment)}, years ahead: {told}; {_NEXT}, or take a newer version of r2k")
+        raise ClockError(f"{_clock(moment)}, years ahead", told, f"{_NEXT}, or take a newer version of r2k")
 
 
 def refuse_answers(moment: datetime, answers: Iterable[PriceAnswer]) -> None:
@@ -59,7 +61,9 @@ def refuse_answers(moment: datetime, answers: Iterable[PriceAnswer]) -> None:
     _refuse_behind(moment, newest)
     if newest and moment.date() - max(newest.values()) > LIVE_AHEAD:
         told = f"the newest bar of {len(newest)} symbols is of {max(newest.values())}"
-        raise ClockError(f"{_clock(moment)}, ahead of the vendor: {told}; {_NEXT}; a vendor may be out of date as well")
+        raise ClockError(
+            f"{_clock(moment)}, ahead of the vendor", told, f"{_NEXT}; a vendor may be out of date as well"
+        )
 
 
 def newest_days(answers: Iterable[PriceAnswer]) -> dict[str, date]:
@@ -74,7 +78,7 @@ def _refuse_behind(moment: datetime, newest: Mapping[str, date]) -> None:
     if len(later) * 2 > len(newest):
         symbol = max(later, key=later.__getitem__)
         told = f"{len(later)} of {len(newest)} symbols have later bars, {symbol} of {later[symbol]}"
-        raise ClockError(f"{_clock(moment)}: {told}; {_NEXT}, or mend these files")
+        raise ClockError(_clock(moment), told, f"{_NEXT}, or mend these files")
 
 
 def _newest(bars: pl.DataFrame) -> date | None:
@@ -108,4 +112,4 @@ def _clock(moment: datetime) -> str:
     return f"the clock says {_said(moment)}"
 
 
-_NEXT: Final = "next: set the clock"
+_NEXT: Final = "set the clock"

@@ -17,7 +17,7 @@ from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.utils import make_new_run_id
 
 from r2k_pipeline.contracts.meta import Generation
-from r2k_pipeline.errors import LakeError
+from r2k_pipeline.errors import R2kError
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.last_run import begin_run, end_run, read_last_run, tell_failures, tell_refused
 from r2k_pipeline.log.beginning import begin
@@ -84,12 +84,12 @@ def execute_refresh(
     """Materialize everything for `settings` in this process; a failed step is in the summary, not raised.
 
     `run_of` says what the steps work on: a caller may give it another clock, other markets, sources of its own. Raises
-    LakeError where the run cannot begin or be recorded, KeyboardInterrupt where it is told to stop. The lake is held
+    R2kError where the run cannot begin or be recorded, KeyboardInterrupt where it is told to stop. The lake is held
     before the run is recorded: a run of the command line that does not hold its lake is dead.
     """
     try:
         return _execute(definitions, settings, run_of(settings))
-    except LakeError as error:
+    except R2kError as error:
         tell_refused(Lake.of(settings.lake, settings.source, settings.as_of), now(), (str(error),))
         raise
 
@@ -132,7 +132,7 @@ def _summarise(settings: Settings, result: dg.ExecuteInProcessResult, seconds: f
     lake = Lake.of(settings.lake, settings.source, settings.as_of)
     try:
         row, unreadable = _published(lake), []
-    except (LakeError, duckdb.Error) as error:  # damaged, or another version's: that must not hide how the run went
+    except (R2kError, duckdb.Error) as error:  # damaged, or another version's: that must not hide how the run went
         row, unreadable = {}, [str(error)]
     run = read_last_run(lake)
     checked_at = run.checked_at if run else None
@@ -158,7 +158,7 @@ def _summarise(settings: Settings, result: dg.ExecuteInProcessResult, seconds: f
 def _published(lake: Lake) -> dict[str, Any]:
     """The row of meta.generation in the published file: its Parquet is already that of a generation that may fail.
 
-    Raises LakeError or duckdb.Error where there is a file and it cannot be read.
+    Raises R2kError or duckdb.Error where there is a file and it cannot be read.
     """
     if not lake.warehouse.exists():
         return {}

@@ -16,9 +16,9 @@ from dagster._core.storage.dagster_run import FINISHED_STATUSES
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from sqlalchemy.exc import DBAPIError
 
-from r2k_pipeline.errors import LakeError
+from r2k_pipeline.errors import R2kError
 from r2k_pipeline.orchestration.event_log import KeptEventLog
-from r2k_pipeline.records import EVENTS, config_folders, home_of, why_not_kept
+from r2k_pipeline.records import EVENTS, config_folders, home_of, not_kept
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.shipped import shipped
 
@@ -27,7 +27,7 @@ CONFIG: Final = "dagster.yaml"
 
 @contextmanager
 def open_instance(settings: Settings, *, writes_one_run: bool = True) -> Iterator[dg.DagsterInstance]:
-    """Dagster's records for these settings; raises LakeError where they cannot be kept, then or later.
+    """Dagster's records for these settings; raises R2kError where they cannot be kept, then or later.
 
     A dagster.yaml in the home is a user's: it is read and never written. Without one, that of r2k holds.
     """
@@ -65,11 +65,11 @@ def _kept_in(home: Path) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        raise LakeError(why_not_kept(home, error.orig)) from error
+        raise not_kept(home, error.orig) from error
     except sqlite3.Error as error:
-        raise LakeError(why_not_kept(home, error)) from error
+        raise not_kept(home, error) from error
     except OSError as error:
-        raise LakeError(f"{home}: cannot be written: {error.strerror}; next: set R2K_LAKE or DAGSTER_HOME") from error
+        raise R2kError(home, f"cannot be written: {error.strerror}", "set R2K_LAKE or DAGSTER_HOME") from error
 
 
 def forget_old_runs(instance: dg.DagsterInstance, keep: int) -> None:

@@ -49,7 +49,7 @@ class Pipeline(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Pipeline"]:
-        """Hold the lake for the run; raises LakeError where another run holds it, or a run must not begin."""
+        """Hold the lake for the run; raises R2kError where another run holds it, or a run must not begin."""
         self._run, self._fixed = Run.of(read_settings()), None
         run, lake = self._run, self._run.lake
         with lake.lock(run.settings.lock_wait_seconds, context.run_id or ""):

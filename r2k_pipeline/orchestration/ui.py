@@ -22,7 +22,7 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from r2k_pipeline.errors import LakeError
+from r2k_pipeline.errors import R2kError
 from r2k_pipeline.orchestration.instance import open_instance
 from r2k_pipeline.orchestration.launcher import end_dead_runs
 from r2k_pipeline.run import Run
@@ -65,7 +65,7 @@ class OwnPagesOnly:
 
 
 def serve_ui(run: Run, port: int) -> None:
-    """Serve until told to stop. Raises LakeError where Dagster's records cannot be kept.
+    """Serve until told to stop. Raises R2kError where Dagster's records cannot be kept.
 
     The settings of `run` must be in the environment: the process that runs the steps takes them from there.
     """
@@ -82,12 +82,12 @@ def serve_ui(run: Run, port: int) -> None:
 
 
 def _port(port: int) -> socket.socket:
-    """The port, held before anything is started; raises LakeError."""
+    """The port, held before anything is started; raises R2kError."""
     try:
         return socket.create_server((ADDRESS, port))
     except OSError as error:
-        raise LakeError(
-            f"port {port} on {ADDRESS}: {os.strerror(error.errno or 0)}; next: r2k ui --port {port + 1}"
+        raise R2kError(
+            f"port {port} on {ADDRESS}", os.strerror(error.errno or 0), f"r2k ui --port {port + 1}"
         ) from error
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import parse_qsl, unquote
 
-from r2k_pipeline.errors import LakeError
+from r2k_pipeline.errors import R2kError
 
 CONNECT_TIMEOUT_SECONDS: Final = 10
 """Default: libpq by itself waits for minutes on a host that does not answer."""
@@ -23,7 +23,7 @@ _ADDRESS: Final = re.compile(
 )
 
 
-class PublishError(LakeError):
+class PublishError(R2kError):
     """Nothing was published, and the last publication stays; the message gives the reason and the next command."""
 
 
@@ -41,8 +41,8 @@ class Address:
         found = _ADDRESS.fullmatch(url)
         if found is None:
             raise PublishError(
-                f"the address is not of the form {FORM}; next: write special characters of a password as %XX, "
-                "or leave the password to PGPASSWORD or ~/.pgpass"
+                f"the address is not of the form {FORM}",
+                next="write special characters of a password as %XX, or leave the password to PGPASSWORD or ~/.pgpass",
             )
         parameters = parse_qsl(found["parameters"] or "", keep_blank_values=True)
         hidden = [found["password"] or "", *(value for name, value in parameters if "password" in name)]

@@ -86,7 +86,7 @@ def refuse_name(option: str, name: str) -> None:
     size = len(name.encode())
     if not 0 < size <= LONGEST_NAME or name.startswith("pg_"):
         raise PublishError(
-            f"{option} {name!r}: not a usable name; next: one of 1 to {LONGEST_NAME} bytes that is not `pg_...`"
+            f"{option} {name!r}", "not a usable name", f"one of 1 to {LONGEST_NAME} bytes that is not `pg_...`"
         )
 
 
@@ -105,7 +105,7 @@ def refuse_without_rights(rights: Rights, schema: str, reader: str) -> None:
         remedy.append(f"create role {role} nologin;")
     if missing:
         raise PublishError(
-            f"user {rights.user} may not {' nor '.join(missing)}; next: have an administrator run: {' '.join(remedy)}"
+            f"user {rights.user} may not {' nor '.join(missing)}", next=f"have an administrator run: {' '.join(remedy)}"
         )
 
 
@@ -114,8 +114,8 @@ def refuse_foreign_tables(present: Present, schema: str, names: Collection[str])
     foreign = sorted(name for name in names if name in present.shapes)
     if present.generation is None and foreign:
         raise PublishError(
-            f"schema {schema} has tables that r2k did not publish ({', '.join(foreign)}); "
-            "next: name a schema of its own with --schema"
+            f"schema {schema} has tables that r2k did not publish ({', '.join(foreign)})",
+            next="name a schema of its own with --schema",
         )
 
 
@@ -124,13 +124,14 @@ def refuse_to_replace(present: Present, arriving: Generation, schema: str) -> No
     there = present.generation
     if there and there.source != arriving.source:
         raise PublishError(
-            f"schema {schema} has source {there.source}, this is source {arriving.source} ({arriving.label}); "
-            "next: name another schema with --schema, or replace it with --force"
+            f"schema {schema} has source {there.source}, this is source {arriving.source} ({arriving.label})",
+            next="name another schema with --schema, or replace it with --force",
         )
     if there and there.as_of > arriving.as_of:
         raise PublishError(
-            f"schema {schema} has what was known at {there.as_of:%Y-%m-%dT%H:%MZ}, this is older "
-            f"({arriving.as_of:%Y-%m-%dT%H:%MZ}); next: name another schema with --schema, or replace it with --force"
+            f"schema {schema} has what was known at {there.as_of:%Y-%m-%dT%H:%MZ}, "
+            f"this is older ({arriving.as_of:%Y-%m-%dT%H:%MZ})",
+            next="name another schema with --schema, or replace it with --force",
         )
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import duckdb
 
-from r2k_pipeline.errors import LakeError
+from r2k_pipeline.errors import R2kError
 from r2k_pipeline.postgresql.address import Address, PublishError
 from r2k_pipeline.postgresql.present import (
     GENERATION,
@@ -86,7 +86,7 @@ def publish_to_postgresql(
     """Publish marts and meta of `snapshot` into `schema`, readable by the role `reader`; nothing else is touched.
 
     Without `force` the same generation is not published again, and another source or an older moment replaces nothing.
-    Raises LakeError for the warehouse, PublishError for the database, which is then unchanged.
+    Raises R2kError for the warehouse, PublishError for the database, which is then unchanged.
     """
     started = time.perf_counter()
     for option, name in (("--schema", schema), ("--reader", reader)):
@@ -134,8 +134,8 @@ def _read_generation(source: duckdb.DuckDBPyConnection, warehouse: Path) -> Gene
     try:
         (found,) = source.execute(f"select {GENERATION} from meta.generation").fetchall()
     except (duckdb.Error, ValueError) as error:
-        raise LakeError(
-            f"{warehouse}: has no single row in meta.generation: {on_one_line(str(error))}; next: r2k run"
+        raise R2kError(
+            warehouse, f"has no single row in meta.generation: {on_one_line(str(error))}", "r2k run"
         ) from error
     return Generation(*found)
 
@@ -145,7 +145,7 @@ def _be_alone(target: Transaction, schema: str) -> None:
     target.run_all([f"set local {name} = '{value}'" for name, value in SETTINGS.items()])
     ((free,),) = target.rows(f"select pg_try_advisory_xact_lock(hashtext({literal('r2k publish ' + schema)}))")
     if not free:
-        raise PublishError(f"another publication into schema {schema} is under way; next: publish again after it")
+        raise PublishError(f"another publication into schema {schema} is under way", next="publish again after it")
 
 
 def _receive(source: duckdb.DuckDBPyConnection, target: Transaction, table: PublishedTable) -> int:
@@ -156,7 +156,7 @@ def _receive(source: duckdb.DuckDBPyConnection, target: Transaction, table: Publ
         return target.ingest(table.incoming, rows.to_arrow_reader(BATCH_ROWS))
     except duckdb.Error as error:
         raise PublishError(
-            f"{name}: not in the warehouse as this version has it: {on_one_line(str(error))}; next: r2k run"
+            name, f"not in the warehouse as this version has it: {on_one_line(str(error))}", "r2k run"
         ) from error
 
 
@@ -205,7 +205,7 @@ def _replace(target: Transaction, table: PublishedTable, rows: int) -> Change:
     deleted, inserted = target.count(table.delete_changed()), target.count(table.insert_new())
     ((there,),) = target.rows(f"select count(*) from {table.dotted}")
     if there != rows:
-        raise PublishError(f"{table.dotted}: {rows} rows were expected, {there} are there; next: publish again")
+        raise PublishError(table.dotted, f"{rows} rows were expected, {there} are there", "publish again")
     return Change(table.name, rows, deleted, inserted)
 
 

@@ -74,11 +74,10 @@ def _explained(address: Address, what: str, otherwise: str) -> Iterator[None]:
     except adbc_driver_manager.Error as error:
         state = error.sqlstate or next((state for words, state in TOLD.items() if words in str(error)), "")
         advice = NEXT.get(state) or NEXT.get(state[:2]) or otherwise
-        raise PublishError(
-            f"{address.shown}: {what}: {address.without_secrets(_reason(error))}; next: {advice}"
-        ) from None
+        raise PublishError(address.shown, f"{what}: {address.without_secrets(_reason(error))}", advice) from None
     except PublishError as error:
-        raise PublishError(f"{address.shown}: {what}: {error}") from None
+        reason = ": ".join(filter(None, (what, error.what, error.why)))
+        raise PublishError(address.shown, reason, error.next) from None
 
 
 def _reason(error: adbc_driver_manager.Error) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from r2k_pipeline.errors import LakeError
+from r2k_pipeline.errors import R2kError
 from r2k_pipeline.report.brief_contrast import contrast
 from r2k_pipeline.report.brief_facts import Facts, read_facts
 from r2k_pipeline.report.brief_outlook import changes, setup
@@ -78,7 +78,7 @@ class Brief:
 def read_brief(snapshot: Snapshot, market: str | None) -> Brief:
     """The brief of one market or all at their last finished sessions.
 
-    Raises LakeError where there is no such market or session.
+    Raises R2kError where there is no such market or session.
     """
     facts = read_facts(snapshot)
     label, is_sample = snapshot.generation["label"], snapshot.generation["is_sample"]
@@ -86,7 +86,7 @@ def read_brief(snapshot: Snapshot, market: str | None) -> Brief:
     asked = [one for one in facts if market in (None, one.market["market"])]
     if not asked:
         missing = f"market {market!r}" if market and market not in known else f"a session known by {snapshot.moment}"
-        raise LakeError(f"no mart row for {missing}; next: one of {', '.join(known)}, or a later moment")
+        raise R2kError(f"no mart row for {missing}", next=f"one of {', '.join(known)}, or a later moment")
     return Brief(label, is_sample, tuple(_page(one, [other for other in facts if other is not one]) for one in asked))
 
 

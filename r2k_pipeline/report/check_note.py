@@ -63,7 +63,7 @@ class CheckedNote:
 
 
 def check_note(file: Path, snapshot: Snapshot) -> CheckedNote:
-    """The verdicts on a note's claims that could be given at the snapshot's moment. Raises MistakesError, LakeError."""
+    """The verdicts on a note's claims that could be given at the snapshot's moment. Raises MistakesError, R2kError."""
     note = read_note(file)
     label, is_sample = snapshot.generation["label"], snapshot.generation["is_sample"]
     with Box.over_warehouse(snapshot.file) as box:

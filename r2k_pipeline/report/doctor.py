@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.findings import Findings
-from r2k_pipeline.errors import LakeError, MistakesError
+from r2k_pipeline.errors import MistakesError, R2kError
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.markets import read_markets
 from r2k_pipeline.raw_check import lost_rows
@@ -74,7 +74,7 @@ def _or_why(what: str, findings: Iterator[Finding]) -> Iterator[Finding]:
     """The findings; an error that ends them is a finding too, and the other examinations go on."""
     try:
         yield from findings
-    except LakeError as error:
+    except R2kError as error:
         yield Finding(what, False, str(error))
 
 
@@ -117,7 +117,7 @@ def _unread(lake: Lake) -> Iterator[str]:
         if table.layer == "raw":
             try:
                 lake.read(table)
-            except LakeError as error:
+            except R2kError as error:
                 yield str(error)
 
 
@@ -155,7 +155,7 @@ def _warehouse(lake: Lake) -> Finding:
     try:
         with open_warehouse(lake.warehouse) as connection, of_this_version(lake.warehouse):
             (row,) = connection.sql("select label, generation_id, published_at from meta.generation").fetchall()
-    except LakeError as error:
+    except R2kError as error:
         return Finding("warehouse", False, str(error))
     return Finding("warehouse", True, f"{row[0]}: generation {row[1]} of {row[2]:%Y-%m-%d %H:%M:%S} UTC")
 
@@ -163,7 +163,7 @@ def _warehouse(lake: Lake) -> Finding:
 def _fetches(settings: Settings) -> Iterator[Finding]:
     try:
         status = read_status(settings)
-    except LakeError as error:
+    except R2kError as error:
         yield Finding("fetch", False, str(error))
         return
     for failure in status.failed:
@@ -185,7 +185,7 @@ def examine_findings(lake: Lake) -> Iterator[Finding]:
     try:
         with open_warehouse(lake.warehouse) as connection, of_this_version(lake.warehouse):
             by_check = connection.sql(_BY_CHECK).fetchall()
-    except LakeError as error:
+    except R2kError as error:
         yield Finding("checks", False, str(error))
         return
     for name, severity, rows, examples in by_check:

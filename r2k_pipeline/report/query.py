@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from r2k_pipeline.claims.process import BoundedProcess, StartError
-from r2k_pipeline.errors import LakeError, QueryError, ShortError
+from r2k_pipeline.errors import QueryError, R2kError, ShortError
 from r2k_pipeline.files import fsync_folder
 from r2k_pipeline.report.cells import Format
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 WORKER: Final = "r2k_pipeline.report.query_worker"
 """What answers. It is not imported here: DuckDB and Arrow are for the process that asks them."""
-LONGER: Final = "; next: ask for less, or for longer with --seconds"
+LONGER: Final = "ask for less, or for longer with --seconds"
 OWN_BYTES: Final = 512 << 20
 """What the process needs besides the query: a quarter of it to start, the rest for rows on their way out."""
 PREFIXES: Final = "BKMGT"
@@ -67,14 +67,14 @@ class Query:
 class QueryProcess:
     """A process of its own for one query, which is killed if it does not heed being stopped.
 
-    It starts when it is made, and imports what it needs while its caller reads settings. Raises LakeError.
+    It starts when it is made, and imports what it needs while its caller reads settings. Raises R2kError.
     """
 
     def __init__(self) -> None:
         try:
             self._body = tempfile.TemporaryFile()  # noqa: SIM115  (closed below; its errors are not those of a reader)
         except OSError as error:
-            raise LakeError(f"query: its rows cannot be kept: {error}; next: free space in TMPDIR") from error
+            raise R2kError("query", f"its rows cannot be kept: {error}", "free space in TMPDIR") from error
         self._process = BoundedProcess(WORKER, [self._body.fileno()])
 
     def __enter__(self) -> "QueryProcess":
@@ -85,16 +85,16 @@ class QueryProcess:
         self._body.close()
 
     def answer(self, query: str, output: Format, setup: QuerySetup) -> Answer:
-        """The answer to one SELECT, whole or not at all. Raises LakeError with the reason and the next command."""
+        """The answer to one SELECT, whole or not at all. Raises R2kError with the reason and the next command."""
         if not setup.warehouse.exists():
-            raise LakeError(f"{setup.warehouse}: no warehouse yet; next: r2k run")
+            raise R2kError(setup.warehouse, "no warehouse yet", "r2k run")
         self._process.setup = setup
         try:
             said = self._process.ask(Query(query, output, self._body.fileno()))
         except StartError as error:
-            raise LakeError(f"{setup.warehouse}: {error}; next: r2k run") from error
+            raise R2kError(setup.warehouse, error, "r2k run") from error
         except QueryError as error:
-            raise LakeError(f"query: {error}{_next(error, setup.memory_limit)}") from error
+            raise R2kError("query", error, _next(error, setup.memory_limit)) from error
         self._body.seek(0)
         return Answer(self._body, *json.loads(said))
 
@@ -118,14 +118,14 @@ def _bytes(limit: str) -> int:
 
 
 def check_destination(file: Path, lake: Path) -> None:
-    """Raise LakeError unless `file` may be written or replaced: not in the lake, and no folder or device."""
+    """Raise R2kError unless `file` may be written or replaced: not in the lake, and no folder or device."""
     where = file.resolve()
     if where.is_relative_to(lake.resolve()):
-        raise LakeError(f"{file}: is inside the lake {lake}, which only runs write to; next: another --output")
+        raise R2kError(file, f"is inside the lake {lake}, which only runs write to", "another --output")
     if where.exists() and not where.is_file():
-        raise LakeError(f"{file}: is there and no plain file; next: another --output")
+        raise R2kError(file, "is there and no plain file", "another --output")
     if not where.parent.is_dir():
-        raise LakeError(f"{file}: there is no folder {where.parent}; next: make it")
+        raise R2kError(file, f"there is no folder {where.parent}", "make it")
 
 
 def save_answer(answer: Answer, file: Path) -> None:
@@ -140,7 +140,7 @@ def save_answer(answer: Answer, file: Path) -> None:
         temporary.replace(where)
         fsync_folder(where.parent)
     except OSError as error:
-        raise LakeError(f"{file}: not written: {error.strerror or error}; next: check the disk") from error
+        raise R2kError(file, f"not written: {error.strerror or error}", "check the disk") from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -149,5 +149,5 @@ def _next(error: QueryError, memory_limit: str) -> str:
     if str(error).startswith("stopped after"):
         return LONGER
     if isinstance(error, ShortError) or "Out of Memory" in str(error):
-        return f"; next: ask for less, or raise R2K_MEMORY_LIMIT ({memory_limit})"
+        return f"ask for less, or raise R2K_MEMORY_LIMIT ({memory_limit})"
     return ""

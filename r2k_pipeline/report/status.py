@@ -12,7 +12,7 @@ from typing import Any, Final
 import duckdb
 import polars as pl
 
-from r2k_pipeline.errors import LakeError
+from r2k_pipeline.errors import R2kError
 from r2k_pipeline.generations import known_at, outgrown
 from r2k_pipeline.holes import GRACE, read_holes, say_doubts
 from r2k_pipeline.lake import Lake
@@ -140,7 +140,7 @@ class Status:
 def read_status(settings: Settings) -> Status:
     """Status of the settings' lake; the release clock only for live data.
 
-    Raises LakeError without a warehouse, or where another version of r2k published it.
+    Raises R2kError without a warehouse, or where another version of r2k published it.
     """
     lake = known_at(settings.lake, settings.source, settings.as_of)
     now = settings.as_of or datetime.now(UTC)
@@ -216,7 +216,7 @@ def _held(lake: Lake, source: str) -> Iterator[str]:
     for (table, item), file in lake.held().items():
         try:
             rows = lake.read_held(TABLES[table], file).height
-        except LakeError as error:
+        except R2kError as error:
             yield str(error)
             continue
         yield f"{item}: {rows:,} rows of {table}; next: r2k accept {shlex.quote(item)} --source {source}"

@@ -50,7 +50,7 @@ def lake_of(lakes: Path) -> Lake:
 
 
 def run_day(settings: Settings, moment: datetime, *, builds: bool = True) -> list[str]:
-    """One run by a clock that stands still; what failed. Raises LakeError."""
+    """One run by a clock that stands still; what failed. Raises R2kError."""
     run = Run(settings, lake_of(settings.lake), MARKETS, lambda: moment)
     with run.lake.lock():
         begin(run)

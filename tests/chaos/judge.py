@@ -10,7 +10,7 @@ import duckdb
 import polars as pl
 
 from r2k_pipeline.contracts.meta import FetchLog, RefusedRows
-from r2k_pipeline.errors import LakeError
+from r2k_pipeline.errors import R2kError
 from r2k_pipeline.lake import JOURNAL, Lake
 from r2k_pipeline.raw_check import FED
 from r2k_pipeline.warehouse import open_warehouse
@@ -55,7 +55,7 @@ def reader_complaints(lake: Lake, allowed: Sequence[Expected]) -> list[str]:
         if counts.get("meta.generation") != 1:
             found.append("meta.generation has not one row")
         seen = _to_the_second(tables)
-    except (LakeError, duckdb.Error, pl.exceptions.PolarsError, OSError) as error:
+    except (R2kError, duckdb.Error, pl.exceptions.PolarsError, OSError) as error:
         return [f"a reader fails: {type(error).__name__}: {error}"]
     differs = [differences(seen, expected.tables) for expected in allowed]
     return found if any(not lines for lines in differs) else [*found, *(line for lines in differs for line in lines)]

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from r2k_pipeline.errors import LakeError
+from r2k_pipeline.errors import R2kError
 from tests.chaos.days import lake_of, run_day, settings_of
 from tests.chaos.disk import Kind, Mode, Strike, arm, compile_disk, counted
 from tests.lived.life import new_york
@@ -116,7 +116,7 @@ def _child(said: Path, order: Order) -> int:
     try:
         lines = run_day(settings_of(Path(order.files), lakes), new_york(order.day), builds=order.builds)
         code = 1 if lines else 0
-    except (LakeError, OSError) as error:  # a line and exit 1, on the command line too
+    except (R2kError, OSError) as error:  # a line and exit 1, on the command line too
         code, lines = 1, [f"{type(error).__name__}: {error}"]
     except BaseException:  # noqa: BLE001  (whatever it is, the campaign tells it)
         code, lines = 3, traceback.format_exc().splitlines()

@@ -23,7 +23,7 @@ import dagster as dg
 import pytest
 from dagster._core.launcher import WorkerStatus
 
-from r2k_pipeline.errors import LakeError
+from r2k_pipeline.errors import R2kError
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.orchestration.execute import execute_refresh
 from r2k_pipeline.orchestration.instance import open_instance
@@ -160,7 +160,7 @@ def test_a_damaged_file_is_one_line_and_doctor_sees_it(
     home = settings.lake / "sample" / ".dagster"
     body = (home / file).read_bytes()
     (home / file).write_bytes(b"garbage " * 1000 if content == "garbage" else body[: len(body) // 2])
-    with pytest.raises(LakeError) as told:
+    with pytest.raises(R2kError) as told:
         refresh(settings)
     assert str(told.value).startswith(f"{home}: Dagster's records cannot be kept: ")
     assert str(told.value).endswith(f"; next: remove {home}: it has no data")
@@ -180,7 +180,7 @@ def run_small(lake: Path, most_bytes: int = -1) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
     try:
         refresh(Settings(lake=lake))
-    except LakeError as error:
+    except R2kError as error:
         sys.exit(f"r2k: {error}")
 
 

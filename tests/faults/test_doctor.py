@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from r2k_pipeline.contracts.prices import PriceBars
-from r2k_pipeline.errors import LakeError
+from r2k_pipeline.errors import R2kError
 from r2k_pipeline.lake import Lake
 from tests.pipeline.command_line import r2k
 from tests.sql.rows import bar, rows_of
@@ -40,7 +40,7 @@ def test_a_raw_file_of_another_schema_is_named_as_a_run_does(lake: Lake) -> None
     moment = datetime(2025, 3, 14, tzinfo=UTC)
     bars = rows_of(PriceBars, [bar("^RUT", "2025-03-13", 2000.0)]).drop("is_withdrawn")
     lake.append(PriceBars, bars, moment)
-    with pytest.raises(LakeError) as told:
+    with pytest.raises(R2kError) as told:
         lake.read(PriceBars)
     assert isinstance(bars, pl.DataFrame)
     assert "next: r2k doctor" not in str(told.value)

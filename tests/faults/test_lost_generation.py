@@ -111,4 +111,4 @@ def test_what_was_told_is_compared_with_although_a_table_of_it_is_gone(first_day
     is_gone(life.lake.published / "features/swing_pivots.parquet")
     (said,) = build(life.run())
     assert "warehouse.duckdb: it is gone" in said
-    assert "next: restore it, or take" in said
+    assert "next: restore it, or remove" in said

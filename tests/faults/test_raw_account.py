@@ -18,7 +18,7 @@ from click.testing import Result
 
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.prices import PriceBars
-from r2k_pipeline.errors import LakeError
+from r2k_pipeline.errors import R2kError
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.log.acceptance import accept_held, accept_raw
 from r2k_pipeline.log.beginning import begin
@@ -154,7 +154,7 @@ def test_whoever_goes_on_and_doctor_name_it(story: Story, break_raw: Callable[[L
 @pytest.mark.parametrize("break_raw", BREAKS)
 def test_only_accepting_it_goes_on_and_that_stays_known(story: Story, break_raw: Callable[[Lake], str]) -> None:
     break_raw(story.lake)
-    with pytest.raises(LakeError, match="accept raw"):
+    with pytest.raises(R2kError, match="accept raw"):
         accept_held(story, "^RUT")
     accepted = r2k(story.settings.lake, "accept", "raw", "--source", "files", "--lake", story.settings.lake)
     assert accepted.exit_code == 0, accepted.output
@@ -162,7 +162,7 @@ def test_only_accepting_it_goes_on_and_that_stays_known(story: Story, break_raw:
     kept = story.lake.account()
     assert kept is not None
     assert kept.accepted
-    with pytest.raises(LakeError, match="as the account says"):
+    with pytest.raises(R2kError, match="as the account says"):
         accept_raw(story)
     told = r2k(story.settings.lake, "doctor", "--source", "files", "--lake", story.settings.lake).stdout
     assert kept.accepted[0].file in told
@@ -239,7 +239,7 @@ def test_what_such_a_lake_has_lost_is_not_taken_over(story: Story, break_raw: Ca
 def test_a_damaged_account_says_so(story: Story) -> None:
     body = story.lake.account_file.read_bytes()
     story.lake.account_file.write_bytes(body.replace(b"price_bars", b"price_cars"))
-    with pytest.raises(LakeError, match=r"account\.json: the account of raw cannot be read: .* r2k accept raw"):
+    with pytest.raises(R2kError, match=r"account\.json: the account of raw cannot be read: .* r2k accept raw"):
         begin(story)
     assert _run(story).exit_code == 1
     assert "account.json: " in accept_raw(story)

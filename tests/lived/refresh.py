@@ -10,7 +10,7 @@ import polars as pl
 
 from r2k_pipeline.build import Outcome, build_tables, built
 from r2k_pipeline.contracts.findings import Findings
-from r2k_pipeline.errors import LakeError
+from r2k_pipeline.errors import R2kError
 from r2k_pipeline.log.ingest import ingest_prices, ingest_reports
 from r2k_pipeline.publication import publish
 from r2k_pipeline.run import Run
@@ -47,7 +47,7 @@ def build(run: Run, outcomes: dict[str, Outcome] | None = None) -> list[str]:
             outcomes[outcome.table.dotted()] = outcome
     try:
         publish(run)
-    except LakeError as error:
+    except R2kError as error:
         return [str(error), *_errors(run)]
     return [*_errors(run)]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
 
-from r2k_pipeline.errors import LakeError
+from r2k_pipeline.errors import R2kError
 from r2k_pipeline.restatement import ITEM as RESTATEMENT
 from tests.lived.events import (
     Broken,
@@ -95,7 +95,7 @@ def lived(life: Life, runs: Iterable[RunOf]) -> list[str]:
         try:
             if run.accept:
                 life.accept(run.accept, run.moment)
-        except LakeError as error:
+        except R2kError as error:
             said.append(f"{run.moment:%m-%d %H:%M} {error}")
         said += run.complaints(life.day(run.moment))
     rebuilt = life.rebuilt(life.settings.lake.with_name("rebuilt"))

@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from r2k_pipeline.contracts.meta import Generation
-from r2k_pipeline.errors import LakeError
+from r2k_pipeline.errors import R2kError
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.orchestration.assets import asset_key, derived_asset
 from r2k_pipeline.orchestration.publication import warehouse
@@ -62,7 +62,7 @@ def test_the_summary_of_a_run_that_did_not_publish_names_what_is_published(
     """The generation's own Parquet is written before the file is swapped in: it may be that of one nobody can read."""
 
     def full(*_: object) -> int:
-        raise LakeError("not published, the old one stays: No space left on device; next: r2k doctor")
+        raise R2kError("not published, the old one stays: No space left on device; next: r2k doctor")
 
     monkeypatch.setattr("r2k_pipeline.publication.publish_generation", full)
     lake = copy_of(sample.folder, "lake")

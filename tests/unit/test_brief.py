@@ -8,7 +8,7 @@ import pytest
 
 from r2k_pipeline.contracts.marts import CrossMarket, Markets, PositioningVintages, Sessions
 from r2k_pipeline.contracts.prices import PriceVintages
-from r2k_pipeline.errors import LakeError
+from r2k_pipeline.errors import R2kError
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.report.brief import Page
 from r2k_pipeline.report.brief_statements import Row, say
@@ -466,7 +466,7 @@ def test_inside_a_session_the_last_finished_one_counts(lake: Lake) -> None:
     ],
 )
 def test_nothing_to_say_says_what_there_is(lake: Lake, market: str, moment: datetime | None, message: str) -> None:
-    with pytest.raises(LakeError, match="no mart row") as error:
+    with pytest.raises(R2kError, match="no mart row") as error:
         read_brief(lake, market, moment)
     assert message in str(error.value)
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from r2k_pipeline.contracts.marts import PositioningVintages
 from r2k_pipeline.contracts.prices import MarketBars
-from r2k_pipeline.errors import LakeError
+from r2k_pipeline.errors import R2kError
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.report.charts import figures
 from r2k_pipeline.report.charts.labels import Scale, spread_labels, spread_pixels
@@ -233,12 +233,12 @@ def test_a_market_without_bars(tmp_path: Path) -> None:
 
 
 def test_an_unknown_market(tmp_path: Path) -> None:
-    with pytest.raises(LakeError, match="no market MID; next: one of RUT"):
+    with pytest.raises(R2kError, match="no market MID; next: one of RUT"):
         read_figures(_lake(tmp_path), markets=["MID"])
 
 
 def test_no_warehouse(tmp_path: Path) -> None:
-    with pytest.raises(LakeError, match="no warehouse yet"):
+    with pytest.raises(R2kError, match="no warehouse yet"):
         read_figures(Lake.of(tmp_path, "sample"))
 
 

@@ -15,7 +15,7 @@ from r2k_pipeline.claims.box import Box, BoxError
 from r2k_pipeline.claims.process import GRACE_SECONDS
 from r2k_pipeline.claims.worker import PROCESS_BYTES
 from r2k_pipeline.contracts.prices import MarketBars
-from r2k_pipeline.errors import LakeError
+from r2k_pipeline.errors import R2kError
 from tests.sql.rows import Given
 from tests.unit.boxed import boxed
 
@@ -162,7 +162,7 @@ def test_a_condition_gives_one_answer_a_row(box: Box) -> None:
 def test_a_file_that_is_no_warehouse_is_named_with_the_next_command(tmp_path: Path) -> None:
     file = tmp_path / "warehouse.duckdb"
     file.write_bytes(b"no database" * 1000)
-    with Box.over_warehouse(file) as box, pytest.raises(LakeError, match=r"cannot read .*next: r2k run"):
+    with Box.over_warehouse(file) as box, pytest.raises(R2kError, match=r"cannot read .*next: r2k run"):
         box.rows("select 1 as value", {}, datetime(2025, 1, 1, tzinfo=UTC))
 
 

@@ -12,7 +12,7 @@ import pytest
 from r2k_pipeline.contracts.meta import Generation, Restatements
 from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.contracts.restatements import Restatements as RestatementLog
-from r2k_pipeline.errors import LakeError
+from r2k_pipeline.errors import R2kError
 from r2k_pipeline.gate import RestatementError, record_published
 from r2k_pipeline.generations import last_generation
 from r2k_pipeline.log.acceptance import accept_restatement
@@ -223,7 +223,7 @@ def test_what_changed_since_it_was_accepted_is_asked_again(story: Story) -> None
 
 
 def test_nothing_waits_to_be_accepted(story: Story) -> None:
-    with pytest.raises(LakeError, match="restatement: none waits; next: r2k status"):
+    with pytest.raises(R2kError, match="restatement: none waits; next: r2k status"):
         accept_restatement(story)
 
 

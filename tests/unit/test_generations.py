@@ -17,7 +17,7 @@ import pytest
 from r2k_pipeline.contracts.marts import TraderGroups
 from r2k_pipeline.contracts.meta import Generation
 from r2k_pipeline.contracts.prices import PriceBars
-from r2k_pipeline.errors import LakeError
+from r2k_pipeline.errors import R2kError
 from r2k_pipeline.generations import (
     folder_name,
     known_at,
@@ -88,7 +88,7 @@ def test_what_is_published_stays_as_it_is_when_tables_are_made_anew(lake: Lake) 
 def test_a_publication_that_fails_leaves_the_old_one_and_no_trace(lake: Lake) -> None:
     folder = put(lake, 1)
     files, name = tables_of(lake, 2)
-    with pytest.raises(LakeError, match="not published, the old one stays"):
+    with pytest.raises(R2kError, match="not published, the old one stays"):
         publish_generation(lake, files, ["create macro broken() as table select from where"], "1GB", name)
     assert told(lake) == [("0001", "0001")]
     assert list(lake.generations.iterdir()) == [folder]
@@ -113,7 +113,7 @@ def test_a_generation_that_is_open_is_read_on_after_it_was_removed(lake: Lake) -
 
 def test_a_link_to_a_folder_that_is_gone_is_an_error_and_not_a_first_load(lake: Lake) -> None:
     shutil.rmtree(put(lake, 1))
-    with pytest.raises(LakeError, match=r"cannot be read: .*; next: restore it, or remove .*published"):
+    with pytest.raises(R2kError, match=r"cannot be read: .*; next: restore it, or remove .*published"):
         last_generation(lake)
 
 
@@ -155,11 +155,11 @@ def test_a_lake_that_was_copied_without_its_links_is_taken_over(lake: Lake, tmp_
 def test_a_file_that_cannot_be_read_is_named_with_the_way_out(lake: Lake) -> None:
     lake.derived.mkdir(parents=True)
     lake.warehouse.write_bytes(b"no database" * 1000)
-    with pytest.raises(LakeError, match=r"its tables cannot be read.*remove .*warehouse\.duckdb"):
+    with pytest.raises(R2kError, match=r"its tables cannot be read.*remove .*warehouse\.duckdb"):
         take_over(lake)
     lake.warehouse.unlink()
     duckdb.connect(lake.warehouse).close()
-    with pytest.raises(LakeError, match="its tables cannot be read: Catalog Error"):
+    with pytest.raises(R2kError, match="its tables cannot be read: Catalog Error"):
         take_over(lake)
 
 

@@ -19,7 +19,7 @@ import pytest
 
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.prices import PriceActions
-from r2k_pipeline.errors import LakeError
+from r2k_pipeline.errors import R2kError
 from r2k_pipeline.files import write_atomically
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.tables.cot_releases import CotReleases
@@ -120,7 +120,7 @@ def test_no_rows_add_no_file(lake: Lake) -> None:
 
 
 def refuse(_: Path) -> None:
-    raise LakeError("not what was meant")
+    raise R2kError("not what was meant")
 
 
 def run_out_of_space(_: Path) -> None:
@@ -146,7 +146,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_trace(
 ) -> None:
     file = tmp_path / "table.parquet"
     write_atomically(file, b"old", lambda _: None)
-    with pytest.raises(LakeError, match=said):
+    with pytest.raises(R2kError, match=said):
         write_atomically(file, b"new and longer", verify)
     assert entries(tmp_path) == {"table.parquet": b"old"}
 
@@ -165,7 +165,7 @@ def files_of_at_most(size: int) -> Iterator[None]:
 def test_a_disk_that_takes_half_a_file_leaves_the_old_one(lake: Lake) -> None:
     lake.write(CotReleases, releases(3))
     before = entries(lake.root)
-    refused = pytest.raises(LakeError, match=r"cot_releases\.parquet: not written, the old one stays: File too large")
+    refused = pytest.raises(R2kError, match=r"cot_releases\.parquet: not written, the old one stays: File too large")
     with refused, files_of_at_most(1000):
         lake.write(CotReleases, releases(500))
     assert entries(lake.root) == before
@@ -175,9 +175,9 @@ def test_a_disk_that_takes_half_a_file_leaves_the_old_one(lake: Lake) -> None:
 def test_a_lake_that_cannot_be_a_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "files").write_text("a file where the lake should be")
     lake = Lake.of(tmp_path, "files")
-    with pytest.raises(LakeError, match="not written, the old one stays: Not a directory"):
+    with pytest.raises(R2kError, match="not written, the old one stays: Not a directory"):
         lake.write(CotReleases, releases(1))
-    with pytest.raises(LakeError, match=r"cannot be written: File exists; next: set R2K_LAKE"), lake.lock():
+    with pytest.raises(R2kError, match=r"cannot be written: File exists; next: set R2K_LAKE"), lake.lock():
         pytest.fail("nothing to hold")
 
 
@@ -232,14 +232,14 @@ def test_a_damaged_raw_file_is_named_and_never_read(lake: Lake, logged: Path, da
     assert problem.startswith(str(logged))
     assert "next:" in problem
     for use in (lambda: lake.read(PriceActions), lambda: lake.files("raw.price_actions")):
-        with pytest.raises(LakeError, match=logged.name):
+        with pytest.raises(R2kError, match=logged.name):
             use()
 
 
 def test_a_file_that_is_whole_again_is_read_again(lake: Lake, logged: Path) -> None:
     body = logged.read_bytes()
     logged.write_bytes(flip_a_bit(body))
-    with pytest.raises(LakeError):
+    with pytest.raises(R2kError):
         lake.read(PriceActions)
     logged.write_bytes(body)
     assert lake.read(PriceActions).height == 28
@@ -250,7 +250,7 @@ def test_a_foreign_file_among_raw_files_is_named(lake: Lake, logged: Path, name:
     foreign = logged.with_name(name)
     foreign.write_bytes(logged.read_bytes())
     assert [problem.split(": ")[0] for problem in lake.damaged()] == [str(foreign)]
-    with pytest.raises(LakeError, match=name):
+    with pytest.raises(R2kError, match=name):
         lake.read(PriceActions)
 
 
@@ -266,7 +266,7 @@ def test_a_raw_file_that_is_older_than_a_column_has_null_there(lake: Lake) -> No
 def test_a_raw_file_without_a_column_that_must_be_there_is_named(lake: Lake) -> None:
     log = rows_of(FetchLog, [{"item": "^RUT", "fetched_at": NOW.isoformat()}])
     lake.append(FetchLog, log.drop("rows_read"), NOW)
-    with pytest.raises(LakeError, match=r"raw\.fetch_log: cannot read .*: no column rows_read; next: restore"):
+    with pytest.raises(R2kError, match=r"raw\.fetch_log: cannot read .*: no column rows_read; next: restore"):
         lake.read(FetchLog)
 
 
@@ -277,7 +277,7 @@ def test_an_unreadable_derived_table_is_named(lake: Lake, logged: Path, damage: 
     (problem,) = lake.damaged()
     assert problem.startswith(str(file))
     assert "`r2k run` rebuilds it" in problem
-    with pytest.raises(LakeError, match=r"cot_releases.*next: r2k run"):
+    with pytest.raises(R2kError, match=r"cot_releases.*next: r2k run"):
         lake.read(CotReleases)
 
 
@@ -285,7 +285,7 @@ def test_an_unreadable_derived_table_is_named(lake: Lake, logged: Path, damage: 
 
 
 def test_a_second_run_is_told_who_holds_the_lake(lake: Lake) -> None:
-    told = pytest.raises(LakeError, match=rf"another run holds this lake \(process {os.getpid()}\); next: wait")
+    told = pytest.raises(R2kError, match=rf"another run holds this lake \(process {os.getpid()}\); next: wait")
     with lake.lock(), told, lake.lock():
         pytest.fail("held twice")
     with lake.lock():
@@ -329,7 +329,7 @@ def test_a_killed_run_frees_the_lake_and_the_next_sweeps_up_after_it(lake: Lake,
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(LakeError, match=rf"\(process {holder.pid}\)"), lake.lock():
+        with pytest.raises(R2kError, match=rf"\(process {holder.pid}\)"), lake.lock():
             pytest.fail("held twice")
         before = entries(lake.root)
         for stray in (

@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from r2k_pipeline.cli import main
-from r2k_pipeline.errors import LakeError
+from r2k_pipeline.errors import R2kError
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.report.query import QueryProcess, QuerySetup, setup_of
 from tests.pipeline.command_line import R2K, r2k
@@ -135,7 +135,7 @@ def test_what_a_query_may_not_do_is_refused_and_nothing_is_touched(
     (tmp_path / "secret.csv").write_text("password\nhunter2\n")
     pl.DataFrame({"password": ["hunter2"]}).write_parquet(tmp_path / "secret.parquet")
     before = kept(tmp_path, lake.root)
-    with pytest.raises(LakeError, match=r"^query: ") as refused:
+    with pytest.raises(R2kError, match=r"^query: ") as refused:
         process.answer(query.format(folder=tmp_path, warehouse=lake.warehouse), "table", _setup(lake))
     said = str(refused.value)
     assert "\n" not in said

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from r2k_pipeline.cli import main
-from r2k_pipeline.errors import LakeError
+from r2k_pipeline.errors import R2kError
 from r2k_pipeline.log.acceptance import accept_held
 from r2k_pipeline.sources.sample_cot_files import build_sample_cot
 from tests.raw_story import Story, actions_of, at, bars_of, days_of, lines_of, zip_of
@@ -137,7 +137,7 @@ def test_accepting_twice_and_what_is_not_held(story: Story, closes: dict[date, f
     held.write_bytes(body)  # as if the process had died before the file was dropped
     assert "0 held rows" in accept_held(story, "^RUT")
     assert story.raw("price_bars").height == rows
-    with pytest.raises(LakeError, match="held: nothing; next: r2k status"):
+    with pytest.raises(R2kError, match="held: nothing; next: r2k status"):
         accept_held(story, "^RUT")
 
 

@@ -15,7 +15,7 @@ import pytest
 from r2k_pipeline.contracts.marts import Markets, PositioningVintages
 from r2k_pipeline.contracts.meta import Quarantine
 from r2k_pipeline.contracts.prices import MarketBars
-from r2k_pipeline.errors import LakeError
+from r2k_pipeline.errors import R2kError
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.report.brief_statements import DECIMALS, PERCENT
 from r2k_pipeline.report.site.publish import Site, publish_site
@@ -128,7 +128,7 @@ def test_every_header_leads_to_the_dictionary(small: Pages) -> None:
 
 
 def test_without_a_warehouse_there_is_no_site(tmp_path: Path) -> None:
-    with pytest.raises(LakeError, match="no warehouse yet; next: r2k run"):
+    with pytest.raises(R2kError, match="no warehouse yet; next: r2k run"):
         write(tmp_path)
     assert not list(tmp_path.rglob("*.html"))
 
@@ -137,14 +137,14 @@ def test_a_lake_without_sessions_leaves_the_old_site(tmp_path: Path) -> None:
     publish(tmp_path, week())
     before = write(tmp_path).index.read_bytes()
     publish(tmp_path, [])
-    with pytest.raises(LakeError, match="no mart row"):
+    with pytest.raises(R2kError, match="no mart row"):
         write(tmp_path)
     assert (Lake.of(tmp_path, "sample").report() / "index.html").read_bytes() == before
 
 
 def test_a_market_that_is_not_there_is_named(tmp_path: Path) -> None:
     publish(tmp_path, week())
-    with pytest.raises(LakeError, match="MID"):
+    with pytest.raises(R2kError, match="MID"):
         write(tmp_path, market="MID")
 
 
@@ -254,7 +254,7 @@ def test_the_site_is_swapped_in_whole(tmp_path: Path) -> None:
 def test_a_write_that_fails_leaves_the_old_site(tmp_path: Path) -> None:
     link = tmp_path / "report"
     swap_in(link, {"index.html": b"old"})
-    with pytest.raises(LakeError, match="the old site stays"):
+    with pytest.raises(R2kError, match="the old site stays"):
         swap_in(link, {"index.html": b"new", "index.html/below-a-file.html": b"new"})
     assert (link / "index.html").read_bytes() == b"old"
     assert len(list(tmp_path.iterdir())) == 2, "nothing is left of the attempt"

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from r2k_pipeline.contracts.table import LAYERS
-from r2k_pipeline.errors import LakeError
+from r2k_pipeline.errors import R2kError
 from r2k_pipeline.shipped import shipped
 from r2k_pipeline.sql_models import SqlModel, read_models, run_model
 from r2k_pipeline.tables import TABLES
@@ -105,7 +105,7 @@ def test_variables_reach_the_query(bars: list[Path]) -> None:
         ("select nothing from features.bars", duckdb.BinderException),
         ("select 1 // 0 from features.bars", duckdb.Error),
         ("select error('no') from features.bars", duckdb.InvalidInputException),
-        ("from read_csv('/nowhere.csv'), features.bars", LakeError),
+        ("from read_csv('/nowhere.csv'), features.bars", R2kError),
     ],
 )
 def test_an_error_names_the_model(bars: list[Path], query: str, kind: type[Exception]) -> None:

@@ -14,7 +14,7 @@ import pytest
 from r2k_pipeline.contracts.marts import PositioningVsTechnicals, WeeklyPositioning
 from r2k_pipeline.contracts.meta import Generation
 from r2k_pipeline.contracts.table import Table
-from r2k_pipeline.errors import LakeError
+from r2k_pipeline.errors import R2kError
 from r2k_pipeline.shipped import shipped
 from r2k_pipeline.sql_models import read_macros
 from r2k_pipeline.tables import TABLES
@@ -212,7 +212,7 @@ def test_a_build_that_fails_leaves_the_old_file_and_no_trace(tmp_path: Path, fau
         case "no memory":
             memory = "1KB"
     with pytest.raises(
-        LakeError, match=r"(?s)warehouse\.duckdb: not published, the old one stays: .+; next: r2k doctor"
+        R2kError, match=r"(?s)warehouse\.duckdb: not published, the old one stays: .+; next: r2k doctor"
     ):
         publish_warehouse(warehouse, {Generation: [file]}, macros, memory)
     assert [entry.name for entry in warehouse.parent.iterdir()] == ["warehouse.duckdb"]
@@ -223,7 +223,7 @@ def test_a_build_that_fails_leaves_the_old_file_and_no_trace(tmp_path: Path, fau
 
 
 def test_without_a_warehouse_the_next_command_is_named(tmp_path: Path) -> None:
-    with pytest.raises(LakeError, match=r"warehouse\.duckdb: no warehouse yet; next: r2k run"):
+    with pytest.raises(R2kError, match=r"warehouse\.duckdb: no warehouse yet; next: r2k run"):
         open_warehouse(tmp_path / "warehouse.duckdb")
 
 
@@ -231,7 +231,7 @@ def test_without_a_warehouse_the_next_command_is_named(tmp_path: Path) -> None:
 def test_a_file_that_is_no_warehouse_is_named(tmp_path: Path, body: bytes) -> None:
     file = tmp_path / "warehouse.duckdb"
     file.write_bytes(body)
-    with pytest.raises(LakeError, match=r"warehouse\.duckdb: .*; next: r2k run"):
+    with pytest.raises(R2kError, match=r"warehouse\.duckdb: .*; next: r2k run"):
         open_warehouse(file)
     assert file.read_bytes() == body
 

@@ -6,7 +6,7 @@ Belongs here: which figures there are, and why one is missing. Not here: what is
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from r2k_pipeline.errors import LakeError
+from r2k_pipeline.errors import R2kError
 from r2k_pipeline.report.charts.cross_market import build_cross_market
 from r2k_pipeline.report.charts.figure import Figure
 from r2k_pipeline.report.charts.known_rows import SESSIONS, Known, read_known, read_moments
@@ -27,10 +27,10 @@ class Figures:
 
 
 def read_figures(snapshot: Snapshot, markets: Sequence[str] | None = None) -> Figures:
-    """The figures of all markets, or of `markets`. Raises LakeError where a market is not known."""
+    """The figures of all markets, or of `markets`. Raises R2kError where a market is not known."""
     listed = [name for (name,) in snapshot.ask("select market from marts.markets order by market").fetchall()]
     if unknown := sorted(set(markets or ()) - set(listed)):
-        raise LakeError(f"no market {', '.join(unknown)}; next: one of {', '.join(listed)}")
+        raise R2kError(f"no market {', '.join(unknown)}", next=f"one of {', '.join(listed)}")
     is_sample = snapshot.generation["is_sample"]
     moments = {moment.market: moment for moment in read_moments(snapshot)}
     asked = [market for market in listed if markets is None or market in markets]

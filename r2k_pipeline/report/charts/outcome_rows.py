@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from r2k_pipeline.errors import LakeError
+from r2k_pipeline.errors import R2kError
 from r2k_pipeline.snapshot import Snapshot
 from r2k_pipeline.transforms.replay import in_order
 from r2k_pipeline.transforms.setup_outcomes import build_independent_events
@@ -24,7 +24,7 @@ class Outcomes:
 def read_outcomes(snapshot: Snapshot) -> Outcomes:
     """All setups of all markets at the snapshot's moment.
 
-    Raises LakeError where the events are not as many as the statistics were made of.
+    Raises R2kError where the events are not as many as the statistics were made of.
     """
     statistics = snapshot.ask("select * from marts.setup_outcomes order by setup, market, horizon_sessions").pl()
     sessions = snapshot.ask(
@@ -38,7 +38,5 @@ def read_outcomes(snapshot: Snapshot) -> Outcomes:
     counted = statistics.select(*key, "independent_events").join(events.group_by(key).len("found"), on=key, how="left")
     wrong = counted.filter(pl.col("independent_events") != pl.col("found").fill_null(0))
     if len(wrong):
-        raise LakeError(
-            f"marts.setup_outcomes counts events that the mart does not show: {wrong.row(0)}; next: r2k run"
-        )
+        raise R2kError("marts.setup_outcomes counts events that the mart does not show", wrong.row(0), "r2k run")
     return Outcomes(statistics, events)

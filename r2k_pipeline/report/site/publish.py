@@ -69,7 +69,7 @@ class Site:
 def publish_site(settings: Settings, market: str | None = None) -> Site:
     """Write the site of the settings' lake at their moment, of one market or all.
 
-    Raises LakeError where there is nothing to show or it cannot be written; what was there before stays.
+    Raises R2kError where there is nothing to show or it cannot be written; what was there before stays.
     """
     lake = known_at(settings.lake, settings.source, settings.as_of)
     folder = Lake.of(settings.lake, settings.source, settings.as_of).report(market)
@@ -87,7 +87,7 @@ def publish_site(settings: Settings, market: str | None = None) -> Site:
 
 
 def read_content(snapshot: Snapshot, market: str | None, drawn: Drawn) -> Content:
-    """Everything the pages show. Raises LakeError."""
+    """Everything the pages show. Raises R2kError."""
     edition = edition_of(snapshot)
     brief = read_brief(snapshot, market)
     figures = read_figures(snapshot, None if market is None else [market])

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from r2k_pipeline.errors import LakeError
+from r2k_pipeline.errors import R2kError
 from r2k_pipeline.files import fsync_folder
 
 ABANDONED_SECONDS: Final = 3600
@@ -24,7 +24,7 @@ def swap_in(link: Path, files: Mapping[str, bytes]) -> None:
 
     A folder cannot be renamed over one that has files, a link can: a crash at any point leaves the old site or the
     new one. A real folder at `link` (a copied lake has one) is first moved aside: for that one moment there is none.
-    Raises LakeError; the old site stays.
+    Raises R2kError; the old site stays.
     """
     token = secrets.token_hex(4)
     folder = link.with_name(f".{link.name}.{token}")
@@ -43,8 +43,8 @@ def swap_in(link: Path, files: Mapping[str, bytes]) -> None:
         if before.is_dir() and not link.exists():
             before.rename(link)
         left = f" ({folder} is left: a later report sweeps it)" if folder.exists() else ""
-        said = f"{link}: not written, the old site stays: {error.strerror}{left}; next: check the disk"
-        raise LakeError(said) from error
+        reason = f"not written, the old site stays: {error.strerror}{left}"
+        raise R2kError(link, reason, "check the disk") from error
     _sweep(link, before)
 
 
