@@ -5,8 +5,10 @@ log and what staging knew at any moment. Not here: assertions about one story.
 """
 
 import io
+import shutil
 import zipfile
 from collections.abc import Collection
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import cache
@@ -105,6 +107,13 @@ class Story(Run):
         lake = Lake.of(folder, "files")
         lake.write(Sessions, sessions())
         return cls(Settings(source="files", lake=folder, **settings), lake, (RUT,), Clock(at("2024-01-01")))
+
+    def copied_to(self, folder: Path) -> "Story":
+        """The same in another folder: its lake, what is on its desk, its clock."""
+        shutil.copytree(self.settings.lake, folder, symlinks=True, dirs_exist_ok=True)
+        settings = self.settings.model_copy(update={"lake": folder})
+        clock = Clock(self.clock.moment)
+        return replace(self, settings=settings, lake=Lake.of(folder, "files"), clock=clock, desk=deepcopy(self.desk))
 
     def fetch_prices(self, moment: str) -> tuple[Intake, Intake]:
         """Fetch prices with the clock set to `moment`; (bars, actions). The account must hold."""

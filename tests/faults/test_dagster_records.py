@@ -5,6 +5,8 @@ Belongs here: what a run and doctor say of them, and what becomes of runs. Not h
 
 import os
 import re
+import resource
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -12,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -30,23 +32,9 @@ from r2k_pipeline.orchestration.narrator import narrator
 from r2k_pipeline.orchestration.resources import Pipeline
 from r2k_pipeline.settings import Settings
 from tests.pipeline.command_line import r2k
+from tests.processes import command_line, forked
 
 TABLE: Final = dg.AssetKey("table")
-SMALL_RUN: Final = """
-import resource, signal, sys
-from pathlib import Path
-from r2k_pipeline.orchestration.execute import execute_refresh
-from r2k_pipeline.errors import LakeError
-from r2k_pipeline.settings import Settings
-from tests.faults.test_dagster_records import definitions
-most = int(sys.argv[2])
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
-try:
-    execute_refresh(definitions(), Settings(lake=Path(sys.argv[1])))
-except LakeError as error:
-    sys.exit(f"r2k: {error}")
-"""
 
 
 def definitions() -> dg.Definitions:
@@ -154,10 +142,21 @@ def test_a_users_dagster_yaml_holds_and_is_not_written_to(
 # Damage
 
 
+@pytest.fixture(scope="module")
+def after_a_run(homes: Path) -> Iterator[Path]:
+    """A lake after a refresh."""
+    with tempfile.TemporaryDirectory(dir=homes) as folder, pytest.MonkeyPatch.context() as patch:
+        patch.delenv("DAGSTER_HOME", raising=False)
+        refresh(Settings(lake=Path(folder)))
+        yield Path(folder)
+
+
 @pytest.mark.parametrize("file", ["history/runs.db", "history/runs/index.db", "schedules/schedules.db"])
 @pytest.mark.parametrize("content", ["garbage", "cut"])
-def test_a_damaged_file_is_one_line_and_doctor_sees_it(settings: Settings, file: str, content: str) -> None:
-    refresh(settings)
+def test_a_damaged_file_is_one_line_and_doctor_sees_it(
+    settings: Settings, after_a_run: Path, file: str, content: str
+) -> None:
+    shutil.copytree(after_a_run, settings.lake)
     home = settings.lake / "sample" / ".dagster"
     body = (home / file).read_bytes()
     (home / file).write_bytes(b"garbage " * 1000 if content == "garbage" else body[: len(body) // 2])
@@ -175,24 +174,21 @@ def test_a_damaged_file_is_one_line_and_doctor_sees_it(settings: Settings, file:
     assert last_lake(settings) is not None
 
 
-def run_small(lake: Path, most_bytes: int = -1) -> "subprocess.Popen[str]":
-    """A run of `definitions` as a process that writes no file of more than `most_bytes`."""
-
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("R2K_")}
-    return subprocess.Popen(
-        [sys.executable, "-c", SMALL_RUN, str(lake), str(most_bytes)],
-        cwd=Path(__file__).parents[2],
-        env={**environment, "PYTHONPATH": os.pathsep.join([".", *sys.path])},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def run_small(lake: Path, most_bytes: int = -1) -> None:
+    """A run of `definitions`, in a process of its own, that writes no file of more than `most_bytes`."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
+    try:
+        refresh(Settings(lake=lake))
+    except LakeError as error:
+        sys.exit(f"r2k: {error}")
 
 
 def test_two_first_runs_at_once_end_in_one_line_at_most(tmp_path: Path) -> None:
-    runs = [run_small(tmp_path / "lake") for _ in range(3)]
-    ended = [(process.communicate(timeout=120)[1], process.returncode) for process in runs]
-    assert (len(ended), 0) == (3, min(code for _, code in ended))
+    with ExitStack() as stack:
+        runs = [stack.enter_context(forked(run_small, tmp_path / "lake")) for _ in range(3)]
+        ended = [(process.communicate(timeout=120)[1], process.returncode) for process in runs]
+    assert (len(ended), 0) == (3, min(code for _, code in ended if code is not None))
     for said, code in ended:
         assert "Traceback" not in said
         assert code == 0 or "another run holds this lake" in said
@@ -200,9 +196,9 @@ def test_two_first_runs_at_once_end_in_one_line_at_most(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("most_bytes", [10_000, 100_000, 200_000])
 def test_a_disk_that_takes_no_more_is_one_line(tmp_path: Path, most_bytes: int) -> None:
-    process = run_small(tmp_path / "lake", most_bytes)
-    _, said = process.communicate(timeout=120)
-    assert process.returncode == 1, said
+    with forked(run_small, tmp_path / "lake", most_bytes) as process:
+        _, said = process.communicate(timeout=120)
+        assert process.returncode == 1, said
     assert "Traceback" not in said
     *dagsters, line = said.splitlines()
     assert {*dagsters} <= {"Exception while writing logger call to event log: disk I/O error"}, "Dagster's own words"
@@ -311,7 +307,7 @@ def no_table() -> dg.JobDefinition:
 
 @contextmanager
 def begun(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
-    """A `r2k run` on the sample that has said of its first table that it is made."""
+    """A `r2k run` that has said of its first table that it is made; started anew, as how Python ends counts."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("R2K_")}
     process = subprocess.Popen(
         [sys.executable, "-c", "from r2k_pipeline.cli import main; main()", "run", "--lake", str(tmp_path / "lake")],
@@ -330,7 +326,7 @@ def begun(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
         process.communicate()
 
 
-@pytest.mark.parametrize("gaps", [[0.0], [0.0, 0.3], [0.0, 0.01, 0.01]], ids=["one", "two", "three at once"])
+@pytest.mark.parametrize("gaps", [[0.0, 0.3], [0.0, 0.01, 0.01]], ids=["two", "three at once"])
 def test_an_interrupt_is_one_line_however_often_it_comes(tmp_path: Path, gaps: list[float]) -> None:
     with begun(tmp_path) as process:
         for gap in gaps:
@@ -349,20 +345,6 @@ def test_an_interrupt_is_one_line_however_often_it_comes(tmp_path: Path, gaps: l
 # Records that another process has locked
 
 
-def ended(folder: Path) -> "subprocess.CompletedProcess[str]":
-    """A `r2k run` on the sample that ended by itself."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("R2K_")}
-    return subprocess.run(
-        [sys.executable, "-c", "from r2k_pipeline.cli import main; main()", "run", "--lake", str(folder)],
-        env=environment,
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
 def test_records_that_another_process_has_locked_are_one_line(tmp_path: Path) -> None:
     lake = tmp_path / "lake"
     with open_instance(Settings(lake=lake)):
@@ -372,10 +354,11 @@ def test_records_that_another_process_has_locked_are_one_line(tmp_path: Path) ->
     try:
         for connection in locked:
             connection.execute("begin exclusive")
-        told = ended(lake)
+        with forked(command_line, "run", "--lake", str(lake)) as process:
+            printed, said = process.communicate(timeout=120)
+            assert process.returncode == 1
     finally:
         for connection in locked:
             connection.close()
-    assert told.returncode == 1
-    assert "Traceback" not in told.stdout + told.stderr
-    assert re.search(r"^r2k: .*\.dagster.*locked.*; next: ", told.stderr, re.MULTILINE), told.stderr
+    assert "Traceback" not in printed + said
+    assert re.search(r"^r2k: .*\.dagster.*locked.*; next: ", said, re.MULTILINE), said

@@ -4,8 +4,9 @@ Belongs here: lakes of a few rows and what is done to their raw files behind r2k
 append. Not here: that merging loses nothing (tests/unit/test_compaction.py).
 """
 
+import os
 import shutil
-import subprocess
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,27 +25,11 @@ from r2k_pipeline.log.beginning import begin
 from r2k_pipeline.log.recording import MADE_UP
 from r2k_pipeline.raw_check import RawError
 from tests.pipeline.command_line import r2k
+from tests.processes import forked
 from tests.raw_story import Story, at, bars_of, days_of
 
 DAYS = days_of(date(2024, 1, 2), 60)
 CLOSES = dict.fromkeys(DAYS[:40], 2000.0)
-DIES = """
-import os, signal, sys
-from pathlib import Path
-from tests.faults.test_raw_account import told_twice
-
-left = int(sys.argv[2])
-
-def die(name, arguments):
-    global left
-    if name == "os.rename" and "/files/" in str(arguments[1]):
-        left -= 1
-        if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-sys.addaudithook(die)
-told_twice(Path(sys.argv[1]))
-"""
 
 
 def story_of(folder: Path) -> Story:
@@ -62,9 +47,29 @@ def told_twice(folder: Path) -> Story:
     return story
 
 
+def dies_telling(folder: Path, renames: int) -> None:
+    """`told_twice`, killed at its n-th renaming of a file."""
+    left = [renames]
+
+    def die(name: str, arguments: tuple[object, ...]) -> None:
+        if name == "os.rename" and "/files/" in str(arguments[1]):
+            left[0] -= 1
+            if left[0] == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(die)
+    told_twice(folder)
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Story:
+    return told_twice(tmp_path_factory.mktemp("told"))
+
+
 @pytest.fixture
-def story(tmp_path: Path) -> Story:
-    return told_twice(tmp_path)
+def story(told: Story, tmp_path: Path) -> Story:
+    story = told.copied_to(tmp_path)
+    return replace(story, settings=story.settings.model_copy(update={"files": tmp_path / "desk"}))
 
 
 def _run(story: Story) -> Result:
@@ -178,8 +183,9 @@ def test_fetches_that_are_gone_and_accepted_are_counted_anew(story: Story) -> No
 @pytest.mark.parametrize("renames", range(2, 9))
 def test_a_kill_at_any_step_leaves_nothing_uncounted(tmp_path: Path, renames: int) -> None:
     """Account, bars, account, then the same of the fetch log, and of that of actions."""
-    killed = subprocess.run([sys.executable, "-c", DIES, str(tmp_path), str(renames)], check=False)
-    assert killed.returncode == -9, "the hook did not strike"
+    with forked(dies_telling, tmp_path, renames) as process:
+        assert process.communicate(timeout=60) == ("", "")
+        assert process.returncode == -signal.SIGKILL, "the hook did not strike"
     story = story_of(tmp_path)
     story.clock.moment = at("2024-05-01T22:01")
     with story.lake.lock():

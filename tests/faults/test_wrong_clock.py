@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from r2k_pipeline.contracts.cot import CotReports
-from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.definitions import defs
 from r2k_pipeline.log.beginning import begin
 from r2k_pipeline.log.wrong_clock import ClockError, refuse_answers
@@ -19,7 +17,6 @@ from r2k_pipeline.run import Run
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.sources.protocol import PriceAnswer
 from r2k_pipeline.sources.release_calendar import newest_documented
-from r2k_pipeline.sources.sample_cot_files import build_sample_cot
 from tests.lakes import Published
 from tests.raw_story import Story, at, bars_of, days_of
 
@@ -147,18 +144,3 @@ def test_a_vendor_that_was_just_asked_is_evidence(moment: str, said: str | None)
 
 def test_this_version_knows_when_it_was_made() -> None:
     assert newest_documented().year >= 2025
-
-
-def test_no_report_is_appended_by_a_clock_that_the_prices_disprove(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("DAGSTER_HOME", raising=False)
-    story = Story.begin(tmp_path)
-    story.desk.quote(bars_of(CLOSES))
-    story.desk.prices["^RUT"] = replace(story.desk.prices["^RUT"], origin="https://vendor/^RUT")
-    story.desk.documents["fut_fin_txt_2024.zip"] = build_sample_cot()["fut_fin_txt_2024.zip"]
-    story.clock.moment = at("2025-05-01T12:00")
-    summary = execute_refresh(defs, story.settings, lambda _: story)
-    assert not summary.ok
-    assert [said for said in summary.failures if "ahead of the vendor" in said]
-    assert story.lake.count(CotReports) == story.lake.count(FetchLog) == 0

@@ -7,6 +7,7 @@ import os
 import stat
 import subprocess
 import time
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -16,7 +17,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from r2k_pipeline.cli import main
+from r2k_pipeline.errors import LakeError
 from r2k_pipeline.lake import Lake
+from r2k_pipeline.report.query import QueryProcess, QuerySetup, setup_of
 from tests.pipeline.command_line import R2K, r2k
 from tests.unit.published import SAMPLE, mart_row, publish
 
@@ -63,6 +66,18 @@ class Sql:
 
 
 # What a query may do
+
+
+@pytest.fixture(scope="module")
+def process() -> Iterator[QueryProcess]:
+    """One process for all queries of a test: each finds what the others left, and starts none."""
+    with QueryProcess() as process:
+        yield process
+
+
+def kept(*folders: Path) -> dict[Path, bytes]:
+    """The files there."""
+    return {file: file.read_bytes() for folder in folders for file in folder.rglob("*.*")}
 
 
 @pytest.mark.parametrize(
@@ -114,18 +129,30 @@ class Sql:
         ("select 170141183460469231731687303715884105727::hugeint", "Could not cast"),
     ],
 )
-def test_what_a_query_may_not_do_is_refused_and_nothing_is_touched(sql: Sql, query: str, message: str) -> None:
-    (sql.home / "secret.csv").write_text("password\nhunter2\n")
-    pl.DataFrame({"password": ["hunter2"]}).write_parquet(sql.home / "secret.parquet")
-    before = {file: file.read_bytes() for folder in (sql.home, sql.lake.root) for file in folder.rglob("*.*")}
-    result = sql(query.format(folder=sql.home, warehouse=sql.lake.warehouse))
+def test_what_a_query_may_not_do_is_refused_and_nothing_is_touched(
+    lake: Lake, process: QueryProcess, tmp_path: Path, query: str, message: str
+) -> None:
+    (tmp_path / "secret.csv").write_text("password\nhunter2\n")
+    pl.DataFrame({"password": ["hunter2"]}).write_parquet(tmp_path / "secret.parquet")
+    before = kept(tmp_path, lake.root)
+    with pytest.raises(LakeError, match=r"^query: ") as refused:
+        process.answer(query.format(folder=tmp_path, warehouse=lake.warehouse), "table", _setup(lake))
+    said = str(refused.value)
+    assert "\n" not in said
+    assert any(part in said for part in message.split("|")), said
+    assert "hunter2" not in said
+    assert kept(tmp_path, lake.root) == before
+
+
+def _setup(lake: Lake) -> QuerySetup:
+    return setup_of(lake.warehouse, "1GB", 20)
+
+
+def test_a_refusal_is_one_line_and_exit_code_1(sql: Sql) -> None:
+    result = sql("drop table marts.markets")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr.startswith("r2k: query: ")
+    assert result.stderr.startswith("r2k: query: DROP is disabled")
     assert result.stderr.count("\n") == 1
-    assert any(part in result.stderr for part in message.split("|")), result.stderr
-    assert "hunter2" not in result.stderr
-    after = {file: file.read_bytes() for folder in (sql.home, sql.lake.root) for file in folder.rglob("*.*")}
-    assert after == before
 
 
 @pytest.mark.parametrize(
@@ -142,24 +169,28 @@ def test_what_a_query_may_not_do_is_refused_and_nothing_is_touched(sql: Sql, que
         "from as_of('2025-03-14 21:00Z')",
     ],
 )
-def test_what_reads_is_answered(sql: Sql, query: str) -> None:
-    result = sql(query)
-    assert result.exit_code == 0, result.stderr
-    assert result.stdout.count("\n") >= 5
+def test_what_reads_is_answered(lake: Lake, process: QueryProcess, query: str) -> None:
+    answer = process.answer(query, "table", _setup(lake))
+    assert answer.rows >= 1
+    assert answer.body.read().count(b"\n") >= answer.rows + 4
+    answer.body.seek(0)
+    answer.body.truncate()
 
 
 # Time and memory
 
 
+ROWS_WITHOUT_END = "select x, md5(x::varchar) as y from range(900000000000) r (x)"
+
+
 @pytest.mark.parametrize(
-    "query",
+    ("query", "output"),
     [
-        "select count(*) from range(9000000) a (x), range(9000000) b (y) where x * y % 7 = 3",
-        "select x, md5(x::varchar) as y from range(900000000000) r (x)",
-        "with recursive loop as (select 1 as x union all from loop) select count(*) from loop",
+        *((ROWS_WITHOUT_END, output) for output in ("table", "csv", "json")),
+        ("select count(*) from range(9000000) a (x), range(9000000) b (y) where x * y % 7 = 3", "csv"),
+        ("with recursive loop as (select 1 as x union all from loop) select count(*) from loop", "csv"),
     ],
 )
-@pytest.mark.parametrize("output", ["table", "csv", "json"])
 def test_a_query_is_stopped_and_leaves_half_an_answer_nowhere(sql: Sql, query: str, output: str) -> None:
     started = time.monotonic()
     result = sql("--format", output, "--seconds", "0.5", query)
@@ -348,14 +379,15 @@ ODD = [
 ]
 
 
-@pytest.mark.parametrize(("value", "text"), ODD, ids=[value for value, _ in ODD])
-def test_no_type_is_lost_or_crashes(sql: Sql, value: str, text: str) -> None:
-    query = f"select {value} as x, 1 as y"
-    assert sql.csv(query) == [{"x": text, "y": "1"}]
+def test_no_type_is_lost_or_crashes(sql: Sql) -> None:
+    cells = {f"c{number}": value for number, (value, _) in enumerate(ODD)}
+    query = f"select {', '.join(f'{value} as {name}' for name, value in cells.items())}, 1 as y"
+    assert sql.csv(query) == [dict(zip(cells, (text for _, text in ODD), strict=True)) | {"y": "1"}]
     (row,) = sql.json(query)
-    assert row["y"] == 1
+    assert (row["y"], row.keys()) == (1, {*cells, "y"})
     assert sql(query).exit_code == 0
-    assert sql.parquet(query).height == 1
+    frame = sql.parquet(query)
+    assert (frame.height, frame.columns) == (1, [*cells, "y"])
 
 
 # Where a query comes from, and where its rows go
