@@ -1,6 +1,7 @@
 """Merging the files of a raw log: no vintage is lost, none is doubled, whenever the process dies."""
 
-import subprocess
+import os
+import signal
 import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -12,29 +13,26 @@ import pytest
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.prices import PriceActions
 from r2k_pipeline.lake import Lake
+from tests.processes import forked
 from tests.raw_story import Story, bars_of, days_of
 
 FILES = 12
 START = datetime(2024, 1, 1, tzinfo=UTC)
-DIES = """
-import os, signal, sys
-from pathlib import Path
-from r2k_pipeline.contracts.prices import PriceActions
-from r2k_pipeline.lake import Lake
 
-event, left = sys.argv[2], int(sys.argv[3])
 
-def die(name, _):
-    global left
-    left -= name == event
-    if left == 0 and name == event:
-        os.kill(os.getpid(), signal.SIGKILL)
+def dies_compacting(folder: Path, event: str, nth: int) -> None:
+    """The log of `folder` becomes one file, but the process is killed at its n-th `event`."""
+    left = [nth]
 
-lake = Lake.of(Path(sys.argv[1]), "files")
-with lake.lock():
-    sys.addaudithook(die)
-    lake.compact(PriceActions, 4)
-"""
+    def die(name: str, _: object) -> None:
+        left[0] -= name == event
+        if left[0] == 0 and name == event:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    lake = Lake.of(folder, "files")
+    with lake.lock():
+        sys.addaudithook(die)
+        lake.compact(PriceActions, 4)
 
 
 def _dividends(count: int, draw: Random) -> pl.DataFrame:
@@ -88,8 +86,9 @@ def test_files_become_one_with_every_vintage(lake: Lake) -> None:
 def test_a_process_killed_in_the_middle_loses_and_doubles_nothing(lake: Lake, event: str, nth: int, files: int) -> None:
     """The first two removals are the attempts to clear temporary names, of journal and merged file."""
     before, folder = _sorted(lake), lake.root / "raw" / "price_actions"
-    killed = subprocess.run([sys.executable, "-c", DIES, str(lake.root.parent), event, str(nth)], check=False)
-    assert killed.returncode == -9, "the hook did not strike"
+    with forked(dies_compacting, lake.root.parent, event, nth) as process:
+        assert process.communicate(timeout=60) == ("", "")
+        assert process.returncode == -signal.SIGKILL, "the hook did not strike"
     assert _sorted(lake).equals(before), "as the next reader finds it"
     with lake.lock():
         assert sorted(folder.iterdir()) == lake.files("raw.price_actions"), "nothing is left behind"
