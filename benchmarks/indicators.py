@@ -20,7 +20,7 @@ from universe import build_universe
 
 from r2k_pipeline.transforms.indicator_input import price_array
 from r2k_pipeline.transforms.indicators import COLUMNS, TRIGGERS, fill_indicators
-from r2k_pipeline.transforms.symbols import symbol_offsets
+from r2k_pipeline.transforms.row_ranges import symbol_offsets
 
 Floats = NDArray[np.float64]
 SHARED = COLUMNS[:-TRIGGERS]

@@ -17,7 +17,7 @@ from universe import build_universe
 
 from r2k_pipeline.transforms import profile_kernels as kernels
 from r2k_pipeline.transforms.compiled import exact_kernel
-from r2k_pipeline.transforms.symbols import column_array, symbol_offsets
+from r2k_pipeline.transforms.row_ranges import column_array, symbol_offsets
 from r2k_pipeline.transforms.volume_profiles import BIN_RATIO, build_volume_profiles
 
 Floats = NDArray[np.float64]

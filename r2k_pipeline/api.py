@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import polars as pl
 
-from r2k_pipeline.claims.bounds import one_select, stopped_after
+from r2k_pipeline.claims.query_limits import one_select, stopped_after
 from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, Table
 from r2k_pipeline.errors import QueryError, R2kError
 from r2k_pipeline.report.brief import read_brief

@@ -160,9 +160,9 @@ def _given(run: Run, wanted: Input) -> Any:
 
 def _judge(run: Run, tables: Over, known_at: datetime) -> list[Mapping[str, object]]:
     """The verdicts on the shipped notes, from tables that are about to be published. Raises MistakesError."""
-    from r2k_pipeline.claims.box import Box  # noqa: PLC0415  (checks import numba)
+    from r2k_pipeline.claims.sandbox import Sandbox  # noqa: PLC0415  (checks import numba)
     from r2k_pipeline.claims.verdicts import judge_notes  # noqa: PLC0415
 
     files = {table.dotted(): run.lake.files(table.dotted()) for table in tables}
-    with Box.over_files(files) as box:
+    with Sandbox.over_files(files) as box:
         return list(judge_notes(read_shipped_notes(), box, known_at))

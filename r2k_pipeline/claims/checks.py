@@ -11,7 +11,7 @@ from typing import Any, Final
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from r2k_pipeline.claims.box import Box, BoxError
+from r2k_pipeline.claims.sandbox import Sandbox, SandboxError
 from r2k_pipeline.mistakes import say_mistakes
 from r2k_pipeline.transforms.indicators import build_daily_indicators
 from r2k_pipeline.transforms.triggers import build_rsi_triggers
@@ -46,12 +46,12 @@ def anchored_profile(bars: pl.DataFrame, asked: AnchoredProfile) -> pl.DataFrame
     (its POC, points), session_date, start_date, value_area_low, value_area_high, bin_points, volume_symbol, method,
     close, atr_14.
 
-    No row where no bar but the last is on or after the anchor. Raises BoxError for more than MOST_BINS bins.
+    No row where no bar but the last is on or after the anchor. Raises SandboxError for more than MOST_BINS bins.
     """
     since = bars.filter(pl.col("session_date") >= asked.anchor_date)
     lowest, highest = since.select(pl.col("low").min(), pl.col("high").max()).row(0)
     if since.height and highest - lowest > MOST_BINS * asked.bin_points:
-        raise BoxError(f"bin_points = {asked.bin_points:g} makes more than {MOST_BINS:,} bins: give wider ones")
+        raise SandboxError(f"bin_points = {asked.bin_points:g} makes more than {MOST_BINS:,} bins: give wider ones")
     anchors = pl.DataFrame(
         {"market": [asked.market], "anchor_date": [asked.anchor_date], "name": [f"since_{asked.anchor_date}"]}
     ).with_columns(until=pl.lit(None, pl.Date), known_date=pl.lit(None, pl.Date))
@@ -95,13 +95,13 @@ CHECKS: Final[Mapping[str, _Check]] = {
 """Every check by the name that notes use; all take bars of one market as known, and give rows with a `value`."""
 
 
-def run_check(name: str, parameters: Mapping[str, Any], box: Box, known: datetime) -> pl.DataFrame:
-    """The rows of a named check on what was known. Raises BoxError for an unknown check and wrong parameters."""
+def run_check(name: str, parameters: Mapping[str, Any], box: Sandbox, known: datetime) -> pl.DataFrame:
+    """The rows of a named check on what was known. Raises SandboxError for an unknown check and wrong parameters."""
     if name not in CHECKS:
-        raise BoxError(f"no check {name!r}; there are: {', '.join(CHECKS)}")
+        raise SandboxError(f"no check {name!r}; there are: {', '.join(CHECKS)}")
     try:
         asked = CHECKS[name].parameters.model_validate(dict(parameters))
     except ValidationError as error:
         reasons = "; ".join(say_mistakes(error, CHECKS[name].parameters, "parameters"))
-        raise BoxError(f"check {name}: {reasons}") from error
+        raise SandboxError(f"check {name}: {reasons}") from error
     return CHECKS[name].build(box.bars(asked.market, known), asked)

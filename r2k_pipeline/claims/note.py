@@ -24,7 +24,7 @@ from pydantic import (
     model_validator,
 )
 
-from r2k_pipeline.claims.shown import printable, why_not_shown
+from r2k_pipeline.claims.printable import printable, why_not_shown
 from r2k_pipeline.errors import MistakesError
 from r2k_pipeline.mistakes import say_mistakes
 from r2k_pipeline.moments import session_of

@@ -1,7 +1,7 @@
 """Which SQL a claim may run, by the tree that DuckDB itself runs: one SELECT over the readable tables.
 
-Belongs here: refusing a query before it runs. Not here: time and memory (bounds.py, worker.py), which rows of a table
-were known (known.py).
+Belongs here: refusing a query before it runs. Not here: time and memory (query_limits.py, worker.py), which rows of a
+table were known (known_views.py).
 """
 
 import json
@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import duckdb
 
-from r2k_pipeline.claims.bounds import one_select
+from r2k_pipeline.claims.query_limits import one_select
 from r2k_pipeline.errors import QueryError, RefusedError
 
 QUERIES: Final = {"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"}

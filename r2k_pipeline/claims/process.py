@@ -1,6 +1,6 @@
 """A process that runs a user's SQL, from its parent's side: started, asked, killed if it does not stop.
 
-Belongs here: its life and the waiting. Not here: what it does (serving.py), what is asked of it (box.py, query.py).
+Belongs here: its life and the waiting. Not here: what it does (serving.py), what is asked of it (sandbox.py, query.py).
 """
 
 import os

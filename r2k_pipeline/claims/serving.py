@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 
 import duckdb
 
-from r2k_pipeline.claims.bounds import first_line
+from r2k_pipeline.claims.printable import printable
 from r2k_pipeline.claims.process import REFUSED, ROWS, SHORT, Setup
-from r2k_pipeline.claims.shown import printable
+from r2k_pipeline.claims.query_limits import first_line
 from r2k_pipeline.errors import QueryError
 
 Started = TypeVar("Started", bound=Setup)

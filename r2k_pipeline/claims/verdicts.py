@@ -1,6 +1,6 @@
 """Verdicts: claims of a note checked against what was known -> marts.claims.
 
-Belongs here: how rows and a condition become holds, fails or undetermined. Not here: where rows come from (box.py,
+Belongs here: how rows and a condition become holds, fails or undetermined. Not here: where rows come from (sandbox.py,
 checks.py), how verdicts are shown (report/).
 """
 
@@ -14,11 +14,11 @@ from typing import Final, Literal
 
 import polars as pl
 
-from r2k_pipeline.claims.box import Box, BoxError
 from r2k_pipeline.claims.checks import run_check
+from r2k_pipeline.claims.data_ends import Reach
 from r2k_pipeline.claims.note import Claim, Definition, Note
-from r2k_pipeline.claims.reach import Reach
-from r2k_pipeline.claims.shown import printable, why_not_shown
+from r2k_pipeline.claims.printable import printable, why_not_shown
+from r2k_pipeline.claims.sandbox import Sandbox, SandboxError
 
 Plain = str | int | float | bool | None
 Word = Literal["holds", "fails", "undetermined"]
@@ -73,7 +73,7 @@ class Verdict:
         }
 
 
-def judge(note: Note, box: Box, data_known_at: datetime) -> Iterator[Verdict]:
+def judge(note: Note, box: Sandbox, data_known_at: datetime) -> Iterator[Verdict]:
     """A verdict for every reading of every claim, in the note's order.
 
     The data is as known at `data_known_at`. A reading at a later moment is undetermined, and so is one at a moment at
@@ -85,7 +85,7 @@ def judge(note: Note, box: Box, data_known_at: datetime) -> Iterator[Verdict]:
             yield _judge(note, claim, definition, box, reach)
 
 
-def _judge(note: Note, claim: Claim, definition: Definition, box: Box, reach: Reach) -> Verdict:
+def _judge(note: Note, claim: Claim, definition: Definition, box: Sandbox, reach: Reach) -> Verdict:
     as_of = definition.as_of
     assert isinstance(as_of, datetime)  # of a note that was read
     known = definition.judged_until or as_of
@@ -97,21 +97,21 @@ def _judge(note: Note, claim: Claim, definition: Definition, box: Box, reach: Re
             finding = _find(definition, box, as_of, known)
             if lacking := reach.windows(definition, known):
                 finding = replace(finding, reason="; ".join(filter(None, (finding.reason, lacking))))
-        except BoxError as caught:
+        except SandboxError as caught:
             error = printable(str(caught))
             finding = Finding("undetermined", f"error: {error}")
     return Verdict(note.id, claim, definition, as_of, finding, error)
 
 
-def judge_notes(notes: Sequence[Note], box: Box, data_known_at: datetime) -> Iterator[Mapping[str, object]]:
+def judge_notes(notes: Sequence[Note], box: Sandbox, data_known_at: datetime) -> Iterator[Mapping[str, object]]:
     """Every verdict on every note, in their order, as rows of marts.claims; see `judge`."""
     for note in notes:
         for verdict in judge(note, box, data_known_at):
             yield verdict.row()
 
 
-def _find(definition: Definition, box: Box, as_of: datetime, known: datetime) -> Finding:
-    """Raises BoxError."""
+def _find(definition: Definition, box: Sandbox, as_of: datetime, known: datetime) -> Finding:
+    """Raises SandboxError."""
     if definition.check is not None:
         rows = run_check(definition.check, definition.parameters, box, known)
     else:
@@ -119,13 +119,13 @@ def _find(definition: Definition, box: Box, as_of: datetime, known: datetime) ->
         moment = {"as_of": as_of} if "$as_of" in definition.sql else {}
         rows = box.rows(definition.sql, moment | definition.parameters, known)
     if "value" not in rows.columns:
-        raise BoxError(f"gives no column `value`, only {', '.join(rows.columns)}")
+        raise SandboxError(f"gives no column `value`, only {', '.join(rows.columns)}")
     if rows.is_empty():
         return Finding("undetermined", f"no rows{_of(definition)}")
     plain = [{name: _plain(name, value) for name, value in row.items()} for row in rows.to_dicts()]
     evidence = json.dumps(plain, allow_nan=False)
     if len(evidence) > LONGEST_EVIDENCE:
-        raise BoxError(f"evidence is longer than {LONGEST_EVIDENCE:,} characters")
+        raise SandboxError(f"evidence is longer than {LONGEST_EVIDENCE:,} characters")
     truths = box.truths(definition.holds_when, rows)
     verdict, reason = _decide(truths, definition.rows)
     decided = truths.eq_missing(verdict == "holds").arg_max() if verdict != "undetermined" else 0
@@ -166,15 +166,15 @@ def _decide(truths: pl.Series, rows: str) -> tuple[Word, str | None]:
 
 
 def _plain(name: str, value: object) -> Plain:
-    """A value as JSON has it. Raises BoxError for a type that evidence cannot show."""
+    """A value as JSON has it. Raises SandboxError for a type that evidence cannot show."""
     if isinstance(value, Decimal):
         value = float(value)
     if isinstance(value, float) and not -float("inf") < value < float("inf"):
-        raise BoxError(f"{name} is {value}: neither a number nor unknown")
+        raise SandboxError(f"{name} is {value}: neither a number nor unknown")
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, str) and (reason := why_not_shown(value)):
-        raise BoxError(f"{name} {reason}")
+        raise SandboxError(f"{name} {reason}")
     if value is None or isinstance(value, str | int | float):
         return value
-    raise BoxError(f"{name} is a {type(value).__name__}: give text, a number, a day, an instant, or true or false")
+    raise SandboxError(f"{name} is a {type(value).__name__}: give text, a number, a day, an instant, or true or false")

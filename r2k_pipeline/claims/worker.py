@@ -12,10 +12,10 @@ from typing import Any, Final
 import duckdb
 import pyarrow as pa
 
-from r2k_pipeline.claims.bounds import stopped_after
 from r2k_pipeline.claims.permitted import check_permitted
+from r2k_pipeline.claims.printable import printable
+from r2k_pipeline.claims.query_limits import stopped_after
 from r2k_pipeline.claims.serving import answer_requests
-from r2k_pipeline.claims.shown import printable
 from r2k_pipeline.errors import QueryError
 from r2k_pipeline.locked import NOTHING_ELSE
 from r2k_pipeline.quoting import identifier, literal

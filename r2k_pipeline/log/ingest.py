@@ -15,9 +15,9 @@ import polars as pl
 from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.prices import PriceActions, PriceBars
+from r2k_pipeline.log.coverage import with_days_of_prices, with_days_of_reports
 from r2k_pipeline.log.recording import Attempt, correct, record
 from r2k_pipeline.log.revisions import coverage, key_of, latest, vendor_rows
-from r2k_pipeline.log.shown import with_days_of_prices, with_days_of_reports
 from r2k_pipeline.log.wrong_clock import refuse_answers
 from r2k_pipeline.markets import Market
 from r2k_pipeline.run import Run

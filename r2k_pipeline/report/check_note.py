@@ -11,8 +11,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from r2k_pipeline.claims.box import Box
 from r2k_pipeline.claims.note import NEXT, Note, read_note
+from r2k_pipeline.claims.sandbox import Sandbox
 from r2k_pipeline.claims.verdicts import Verdict, judge
 from r2k_pipeline.snapshot import Snapshot
 
@@ -66,7 +66,7 @@ def check_note(file: Path, snapshot: Snapshot) -> CheckedNote:
     """The verdicts on a note's claims that could be given at the snapshot's moment. Raises MistakesError, R2kError."""
     note = read_note(file)
     label, is_sample = snapshot.generation["label"], snapshot.generation["is_sample"]
-    with Box.over_warehouse(snapshot.file) as box:
+    with Sandbox.over_warehouse(snapshot.file) as box:
         verdicts = tuple(judge(note, box, snapshot.moment))
     failed = (
         f"{file}: claim {verdict.claim.id!r}, {verdict.definition.alternative}: {verdict.error}"

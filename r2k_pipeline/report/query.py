@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from r2k_pipeline.claims.process import BoundedProcess, StartError
 from r2k_pipeline.errors import QueryError, R2kError, ShortError
 from r2k_pipeline.files import fsync_folder
-from r2k_pipeline.report.cells import Format
+from r2k_pipeline.report.output_types import Format
 
 if TYPE_CHECKING:
     from r2k_pipeline.locked import Cut

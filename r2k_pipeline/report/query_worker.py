@@ -14,11 +14,11 @@ from typing import Any, BinaryIO, Final
 import duckdb
 import pyarrow as pa
 
-from r2k_pipeline.claims.bounds import first_line, one_select, stopped_after
+from r2k_pipeline.claims.query_limits import first_line, one_select, stopped_after
 from r2k_pipeline.claims.serving import answer_requests
 from r2k_pipeline.errors import QueryError, RefusedError
 from r2k_pipeline.locked import connect_locked
-from r2k_pipeline.report.cells import projection
+from r2k_pipeline.report.output_types import projection
 from r2k_pipeline.report.query import Query, QuerySetup
 from r2k_pipeline.report.row_formats import write_rows
 

@@ -1,7 +1,7 @@
 """Rows as a table to look at, CSV, JSON or Parquet, written batch by batch.
 
 Belongs here: the formats and what makes a file safe to open elsewhere. Not here: where rows come from (query.py),
-what becomes of types (cells.py).
+what becomes of types (output_types.py).
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from r2k_pipeline.report.cells import Format
+from r2k_pipeline.report.output_types import Format
 
 TABLE_ROWS: Final = 200
 """Rows that are still read by eye; the rest is counted."""

@@ -14,11 +14,11 @@ from typing import Final
 import polars as pl
 
 from r2k_pipeline.contracts.cot import CotReports
-from r2k_pipeline.sources.bounds import BoundsError, lines_of, refuse_beyond, refuse_open_end, refuse_wide
 from r2k_pipeline.sources.cot_archive import UNKNOWN, decode, refuse, unpack
 from r2k_pipeline.sources.cot_layouts import ALIASES, LEGACY, Layout, Other, layout_of, normalise
 from r2k_pipeline.sources.protocol import CotDocument
 from r2k_pipeline.sources.screening import FAULT, Screened, screen
+from r2k_pipeline.sources.size_limits import BoundsError, lines_of, refuse_beyond, refuse_open_end, refuse_wide
 
 _LEGACY_COMBINED: Final = re.compile(r"deahistfo|deacom|annualof|com\d\d_\d\d", re.IGNORECASE)
 _LEGACY_FUTURES: Final = re.compile(r"deacot|deafut|annual(?!of|ci)|fut\d\d_\d\d", re.IGNORECASE)

@@ -12,8 +12,8 @@ import zlib
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from typing import Final
 
-from r2k_pipeline.sources.bounds import MAX_BYTES
 from r2k_pipeline.sources.protocol import CotDocument, SourceError
+from r2k_pipeline.sources.size_limits import MAX_BYTES
 
 MAX_RATIO: Final = 100
 """Official zips compress about 5:1; a bomb is beyond 1,000:1."""

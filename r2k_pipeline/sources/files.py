@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
 
-from r2k_pipeline.sources.bounds import BoundsError, read_bounded
 from r2k_pipeline.sources.price_text import read_price_table
 from r2k_pipeline.sources.protocol import CotDocument, NotThereError, PriceAnswer, SourceError
+from r2k_pipeline.sources.size_limits import BoundsError, read_bounded
 from r2k_pipeline.sources.unread_prices import name_unread
 
 ACTIONS = ("Date", "Dividends", "Stock Splits")

@@ -12,8 +12,8 @@ from typing import Final
 
 import polars as pl
 
-from r2k_pipeline.sources.bounds import BoundsError, lines_of, refuse_beyond, refuse_open_end
 from r2k_pipeline.sources.protocol import SourceError
+from r2k_pipeline.sources.size_limits import BoundsError, lines_of, refuse_beyond, refuse_open_end
 
 AGAIN: Final = "download it again"
 """Only where a download was bad: a sound file of another kind comes out the same."""

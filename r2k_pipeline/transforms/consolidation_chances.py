@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from r2k_pipeline.transforms.compiled import exact_kernel, helper_kernel
-from r2k_pipeline.transforms.symbols import Floats, Integers
+from r2k_pipeline.transforms.row_ranges import Floats, Integers
 
 
 @helper_kernel

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from r2k_pipeline.transforms.compiled import exact_kernel, helper_kernel
-from r2k_pipeline.transforms.symbols import Floats
+from r2k_pipeline.transforms.row_ranges import Floats
 
 CORE = 0.01
 """The core leaves out this share of the closes at either end."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from r2k_pipeline.transforms.compiled import exact_kernel, helper_kernel, inner_kernel
-from r2k_pipeline.transforms.symbols import Floats, Integers
+from r2k_pipeline.transforms.row_ranges import Floats, Integers
 
 TIGHT = 0.8
 """A span of closes is tight at or below this ratio of its log range to that of a random walk's scale, sigma sqrt(n)."""

@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from r2k_pipeline.transforms.market_batches import map_batches
-from r2k_pipeline.transforms.symbols import Floats, Integers, column_array, symbol_offsets
+from r2k_pipeline.transforms.row_ranges import Floats, Integers, column_array, symbol_offsets
 
 ROWS = ("start", "first_row", "row", "parent", "end")
 """Fields of a version that are rows, -1 for none."""

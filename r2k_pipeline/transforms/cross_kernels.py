@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from r2k_pipeline.transforms.compiled import exact_kernel, helper_kernel
-from r2k_pipeline.transforms.symbols import Floats, Integers
+from r2k_pipeline.transforms.row_ranges import Floats, Integers
 
 
 @helper_kernel

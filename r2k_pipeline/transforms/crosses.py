@@ -10,7 +10,7 @@ import polars as pl
 
 from r2k_pipeline.transforms.indicators import TIE
 from r2k_pipeline.transforms.replay import in_order
-from r2k_pipeline.transforms.symbols import column_array, symbol_offsets
+from r2k_pipeline.transforms.row_ranges import column_array, symbol_offsets
 
 LINES = {1: "close", **{bars: f"sma_{bars}" for bars in (20, 50, 100, 200)}}
 """Sessions of each average, and its column; 1 is the close itself."""

@@ -1,8 +1,8 @@
-"""What indicators ask of their bars: a positive price in every session. Where markets begin: symbols.py."""
+"""What indicators ask of their bars: a positive price in every session. Where markets begin: row_ranges.py."""
 
 import polars as pl
 
-from r2k_pipeline.transforms.symbols import Floats, column_array
+from r2k_pipeline.transforms.row_ranges import Floats, column_array
 
 
 def price_array(bars: pl.DataFrame, name: str) -> Floats:

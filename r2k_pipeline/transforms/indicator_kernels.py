@@ -9,7 +9,7 @@ where more than 8 pairs of them would have to be checked for overlap, the compil
 import numpy as np
 
 from r2k_pipeline.transforms.compiled import exact_kernel, helper_kernel, part_kernel
-from r2k_pipeline.transforms.symbols import Floats, Integers
+from r2k_pipeline.transforms.row_ranges import Floats, Integers
 
 ONE, TWO, THREE, FOUR, FIVE, TEN, FIFTEEN, THIRTY = (np.uint64(n) for n in (1, 2, 3, 4, 5, 10, 15, 30))
 """Unsigned, because numba checks a signed index for Python's wrap-around and then cannot vectorise."""

@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from r2k_pipeline.transforms.market_batches import map_batches
-from r2k_pipeline.transforms.symbols import Integers, column_array, physical_array, rows_on, symbol_offsets
+from r2k_pipeline.transforms.row_ranges import Integers, column_array, physical_array, rows_on, symbol_offsets
 
 HOLD_SESSIONS = 5
 """Sessions that a moving reference must stand before it counts: the same patience as a swing pivot's k."""

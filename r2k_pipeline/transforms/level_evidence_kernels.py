@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from r2k_pipeline.transforms.compiled import exact_kernel, inner_kernel
-from r2k_pipeline.transforms.symbols import Floats, Integers
+from r2k_pipeline.transforms.row_ranges import Floats, Integers
 
 YEAR = np.dtype([("high", "i8"), ("low", "i8"), ("next", "i8")])
 """A finished year: the rows of its highest high and lowest low, each the first of equals, and the next year's first."""

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from r2k_pipeline.transforms.compiled import exact_kernel, inner_kernel
-from r2k_pipeline.transforms.symbols import Floats, Integers
+from r2k_pipeline.transforms.row_ranges import Floats, Integers
 
 JOIN_ATR = 0.5
 """Evidence joins a zone that lies within this many ATR of it; joining makes no zone wider than twice this."""

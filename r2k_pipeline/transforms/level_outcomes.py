@@ -10,8 +10,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from r2k_pipeline.contracts.table import buckets_of
+from r2k_pipeline.transforms.row_ranges import Integers, column_array
 from r2k_pipeline.transforms.significance import block_p_values, with_q_values
-from r2k_pipeline.transforms.symbols import Integers, column_array
 
 HORIZONS = (5, 10, 20)
 """Sessions within which a touch is decided, the touch's own the first."""

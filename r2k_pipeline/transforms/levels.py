@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from r2k_pipeline.transforms.level_evidence import kind_enum, market_enum
 from r2k_pipeline.transforms.market_batches import map_batches
-from r2k_pipeline.transforms.symbols import Integers, column_array, physical_array, symbol_offsets
+from r2k_pipeline.transforms.row_ranges import Integers, column_array, physical_array, symbol_offsets
 
 Records = NDArray[np.void]
 ROLES = ("support", "around", "resistance")

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from r2k_pipeline.transforms.symbols import Integers
+from r2k_pipeline.transforms.row_ranges import Integers
 
 Result = TypeVar("Result")
 

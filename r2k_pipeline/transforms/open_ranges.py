@@ -9,7 +9,7 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from r2k_pipeline.transforms.symbols import column_array, rows_on, rows_since, symbol_offsets
+from r2k_pipeline.transforms.row_ranges import column_array, rows_on, rows_since, symbol_offsets
 
 RANGE = ["market", "start_date", "first_confirmed_date"]
 COLUMNS = (

@@ -5,7 +5,7 @@ Belongs here: a bar's extreme against its neighbours and the session that confir
 
 import polars as pl
 
-from r2k_pipeline.transforms.symbols import column_array, symbol_offsets
+from r2k_pipeline.transforms.row_ranges import column_array, symbol_offsets
 
 
 def build_swing_pivots(bars: pl.DataFrame, k: int = 5) -> pl.DataFrame:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from r2k_pipeline.transforms.compiled import exact_kernel, helper_kernel, part_kernel, summing_kernel
-from r2k_pipeline.transforms.symbols import Floats, Integers
+from r2k_pipeline.transforms.row_ranges import Floats, Integers
 
 Booleans = NDArray[np.bool_]
 ONE, TWO = np.uint64(1), np.uint64(2)  # unsigned: numba checks a signed index for Python's wrap-around

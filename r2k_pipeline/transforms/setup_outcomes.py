@@ -12,9 +12,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from r2k_pipeline.transforms.row_ranges import Floats, Integers
 from r2k_pipeline.transforms.setups import SEPARATOR, OutcomeRules
 from r2k_pipeline.transforms.significance import with_q_values
-from r2k_pipeline.transforms.symbols import Floats, Integers
 
 HORIZONS: Final = (5, 20, 60)
 """Sessions after the close at which a setup became known."""

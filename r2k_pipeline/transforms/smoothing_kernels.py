@@ -9,7 +9,7 @@ Counts of bars are passed as floats: numba would compile a function anew for eve
 import numpy as np
 
 from r2k_pipeline.transforms.compiled import exact_kernel, helper_kernel
-from r2k_pipeline.transforms.symbols import Floats, Integers
+from r2k_pipeline.transforms.row_ranges import Floats, Integers
 
 ALL_FLAT = 1e-14
 """TA-Lib's own zero: average gain plus loss (index points) below it means that nothing has moved."""

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from r2k_pipeline.transforms.symbols import Floats, Integers, column_array, rows_on, rows_since, symbol_offsets
+from r2k_pipeline.transforms.row_ranges import Floats, Integers, column_array, rows_on, rows_since, symbol_offsets
 
 WINDOWS = ("rolling_60", "rolling_250", "since_year_high")
 YEAR_SESSIONS = 252

@@ -12,8 +12,8 @@ from r2k_pipeline.generations import take_over
 from r2k_pipeline.quoting import parquet
 from r2k_pipeline.sql_models import SqlModel, run_model
 from tests.pipeline.command_line import r2k
-from tests.unit.boxed import boxed
 from tests.unit.published import mart_row, publish
+from tests.unit.sandboxed import sandboxed
 
 NAMES = [("L[1]", "L1"), ("a?b", "axb"), ("s*r", "str"), ("[!a]", "b"), ("k=v", "k"), ("it's", "its"), ("b\\s", "bs")]
 
@@ -55,6 +55,6 @@ def test_a_lake_there_is_published_restored_and_read(folders: tuple[Path, Path])
 
 def test_claims_read_their_own_tables(folders: tuple[Path, Path]) -> None:
     odd, _ = folders
-    with boxed(odd, {PositioningVsTechnicals: [mart_row("RUT", "2025-03-13", close=2.0)]}, seconds=10) as box:
+    with sandboxed(odd, {PositioningVsTechnicals: [mart_row("RUT", "2025-03-13", close=2.0)]}, seconds=10) as box:
         found = box.rows("select close from marts.positioning_vs_technicals", {}, datetime(2025, 3, 14, tzinfo=UTC))
     assert found.rows() == [(2.0,)]

@@ -11,9 +11,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from r2k_pipeline.claims.box import Box
-from r2k_pipeline.claims.known import SOURCES
+from r2k_pipeline.claims.known_views import SOURCES
 from r2k_pipeline.claims.note import SHIPPED, read_note
+from r2k_pipeline.claims.sandbox import Sandbox
 from r2k_pipeline.claims.verdicts import judge_notes
 from r2k_pipeline.tables.claims import Claims, claims
 from tests.lakes import Published
@@ -163,7 +163,7 @@ def test_the_command_says_what_the_table_holds(from_real: Published, home: Path)
 def test_before_the_note_was_written_nothing_is_known_of_it(from_real: Published) -> None:
     """As of the Thursday there is what is dated that day, as it stayed, and no verdict that needs the Friday."""
     files = {name: from_real.lake.files(name) for name in SOURCES}
-    with Box.over_files(files) as box:
+    with Sandbox.over_files(files) as box:
         then = claims(partial(judge_notes, [read_note(NOTE)], box), datetime(2025, 3, 13, 20, tzinfo=UTC))
     assert set(then["claim_id"]) == {"T4", "T9", "T10"}
     later = from_real.lake.read(Claims).filter(pl.col("known_at") <= datetime(2025, 3, 13, 20, tzinfo=UTC))

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from r2k_pipeline.claims.box import Box, BoxError
-from r2k_pipeline.claims.known import READABLE
+from r2k_pipeline.claims.known_views import READABLE
 from r2k_pipeline.claims.note import SHIPPED, read_note
+from r2k_pipeline.claims.sandbox import Sandbox, SandboxError
 from r2k_pipeline.claims.verdicts import Verdict, judge, judge_notes
 from r2k_pipeline.contracts.marts import Markets, PositioningVintages, Sessions
 from r2k_pipeline.contracts.prices import MarketBars, PriceVintages
@@ -28,8 +28,8 @@ from r2k_pipeline.tables.indicators import DailyIndicators
 from r2k_pipeline.tables.profiles import SwingPivots
 from tests.pipeline.command_line import r2k
 from tests.sql.rows import Given, Row
-from tests.unit.boxed import boxed
 from tests.unit.published import SAMPLE, mart_row, publish
+from tests.unit.sandboxed import sandboxed
 
 LATER = datetime(2030, 1, 1, tzinfo=UTC)
 MOMENT = "2025-03-14T20:00:00Z"
@@ -95,8 +95,8 @@ ROWS: Given = {
 
 
 @pytest.fixture(scope="module")
-def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
-    with boxed(tmp_path_factory.mktemp("lake"), ROWS) as opened:
+def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    with sandboxed(tmp_path_factory.mktemp("lake"), ROWS) as opened:
         yield opened
 
 
@@ -120,7 +120,7 @@ def _definition(**given: Any) -> str:
     return head + "\n".join(lines)
 
 
-def _judged(box: Box, folder: Path, data_known_at: datetime = LATER, **given: Any) -> Verdict:
+def _judged(box: Sandbox, folder: Path, data_known_at: datetime = LATER, **given: Any) -> Verdict:
     file = folder / "note.toml"
     file.write_text(_definition(**given), "utf-8")
     note = read_note(file)
@@ -162,7 +162,7 @@ def _judged(box: Box, folder: Path, data_known_at: datetime = LATER, **given: An
     ],
 )
 def test_rows_and_a_condition_become_a_verdict(
-    box: Box, tmp_path: Path, sql: str, holds_when: str, rows: str, verdict: str, computed: float | str | None
+    box: Sandbox, tmp_path: Path, sql: str, holds_when: str, rows: str, verdict: str, computed: float | str | None
 ) -> None:
     judged = _judged(box, tmp_path, sql=sql, holds_when=holds_when, rows=rows)
     found = judged.finding
@@ -173,24 +173,24 @@ def test_rows_and_a_condition_become_a_verdict(
     Claims.validate(claims(partial(judge_notes, [read_note(tmp_path / "note.toml")], box), LATER))
 
 
-def test_every_column_that_is_judged_is_shown_of_the_row_that_decides(box: Box, tmp_path: Path) -> None:
+def test_every_column_that_is_judged_is_shown_of_the_row_that_decides(box: Sandbox, tmp_path: Path) -> None:
     sql = "select value, -value as other, 'other' as third from (values (5), (3), (9)) as given (value)"
     judged = _judged(box, tmp_path, sql=sql, holds_when="other < -8 and third <> 'value'", rows="any").finding
     assert (judged.verdict, judged.computed_value, judged.judged) == ("holds", 9.0, "other = -9, third = other")
 
 
-def test_no_rows_says_of_what(box: Box, tmp_path: Path) -> None:
+def test_no_rows_says_of_what(box: Sandbox, tmp_path: Path) -> None:
     sql = "select close as value from staging.market_bars where market = $market"
     judged = _judged(box, tmp_path, sql=sql, parameters={"market": "RUTT"})
     assert judged.finding.reason == "no rows of market = RUTT"
 
 
-def test_the_share_of_other_prices_that_pass_stands_beside_the_value(box: Box, tmp_path: Path) -> None:
+def test_the_share_of_other_prices_that_pass_stands_beside_the_value(box: Sandbox, tmp_path: Path) -> None:
     judged = _judged(box, tmp_path, sql="select 2 as value, 0.755 as base_rate").finding
     assert (judged.computed_value, judged.computed_text) == (2.0, "76 % of other prices pass this test")
 
 
-def test_where_no_hour_is_named_the_moment_is_a_reading(box: Box, tmp_path: Path) -> None:
+def test_where_no_hour_is_named_the_moment_is_a_reading(box: Sandbox, tmp_path: Path) -> None:
     file = tmp_path / "note.toml"
     sql = "select net_contracts as value from marts.weekly_positioning order by report_date desc limit 1"
     file.write_text(_definition(sql=sql, holds_when="value < 60000", as_of="2025-03-14"))
@@ -221,7 +221,7 @@ def test_where_no_hour_is_named_the_moment_is_a_reading(box: Box, tmp_path: Path
     ],
 )
 def test_a_claim_sees_what_was_known_and_not_what_came_after(
-    box: Box, moment: str, closes: list[float], rsi: list[float], nets: list[float]
+    box: Sandbox, moment: str, closes: list[float], rsi: list[float], nets: list[float]
 ) -> None:
     known = datetime.fromisoformat(moment)
     bars = box.rows("select close, superseded_at from staging.market_bars order by session_date", {}, known)
@@ -242,18 +242,18 @@ def test_a_claim_sees_what_was_known_and_not_what_came_after(
     ],
 )
 def test_a_claim_sees_no_withdrawal_before_it_came(
-    box: Box, moment: str, pivots: list[tuple[float, date | None]]
+    box: Sandbox, moment: str, pivots: list[tuple[float, date | None]]
 ) -> None:
     sql = "select price, withdrawn_date from features.swing_pivots order by confirmed_date"
     assert box.rows(sql, {}, datetime.fromisoformat(moment)).rows() == pivots
 
 
 @pytest.mark.parametrize("name", READABLE)
-def test_what_is_readable_has_the_columns_that_it_has_in_the_warehouse(box: Box, name: str) -> None:
+def test_what_is_readable_has_the_columns_that_it_has_in_the_warehouse(box: Sandbox, name: str) -> None:
     assert box.rows(f"select * from {name} limit 0", {}, LATER).columns == TABLES[name].column_names()
 
 
-def test_a_claim_that_looks_ahead_waits_for_its_moment(box: Box, tmp_path: Path) -> None:
+def test_a_claim_that_looks_ahead_waits_for_its_moment(box: Sandbox, tmp_path: Path) -> None:
     sql = "select max(close) as value, count(*) as sessions from staging.market_bars where session_date > $as_of::date"
     ahead = {"sql": sql, "holds_when": "value > 2044", "judged_until": "2025-03-17T20:00:00Z"}
     at_its_moment = datetime(2025, 3, 17, 20, tzinfo=UTC)
@@ -325,7 +325,7 @@ NETS = "select net_contracts as value from marts.weekly_positioning where market
     ],
 )
 def test_a_moment_that_the_data_does_not_reach_is_not_judged_on_older_rows(
-    short: Box, tmp_path: Path, given: dict[str, Any], missing: str | None
+    short: Sandbox, tmp_path: Path, given: dict[str, Any], missing: str | None
 ) -> None:
     judged = _judged(short, tmp_path, **given)
     assert judged.error is None
@@ -337,28 +337,28 @@ def test_a_moment_that_the_data_does_not_reach_is_not_judged_on_older_rows(
         assert "2025-03-10 was due" in str(judged.finding.reason) or "2025-03-11 was due" in str(judged.finding.reason)
 
 
-def test_a_window_with_a_hole_says_so(short: Box, tmp_path: Path) -> None:
+def test_a_window_with_a_hole_says_so(short: Sandbox, tmp_path: Path) -> None:
     judged = _judged(short, tmp_path, sql=BARS, parameters={"market": "RUT"}, as_of="2025-03-07T20:00:00Z")
     lacking = "the 52 weeks to 2025-03-07 lack 1 session of ^RUT, of 2025-03-06"
     assert (judged.finding.verdict, judged.finding.reason) == ("holds", lacking)
     Claims.validate(claims(partial(judge_notes, [read_note(tmp_path / "note.toml")], short), LATER))
 
 
-def test_a_hole_at_the_moment_is_not_filled_by_what_came_later(short: Box, tmp_path: Path) -> None:
+def test_a_hole_at_the_moment_is_not_filled_by_what_came_later(short: Sandbox, tmp_path: Path) -> None:
     judged = _judged(short, tmp_path, sql=BARS, parameters={"market": "SPX"}, as_of="2025-03-12T20:00:00Z")
     said = "the prices of ^SPX end at 2025-03-11: session 2025-03-12 was due 2025-03-12 20:00 UTC and is missing"
     assert (judged.finding.verdict, judged.finding.reason) == ("undetermined", said)
 
 
-def test_positions_of_the_mart_rest_on_reports(short: Box, tmp_path: Path) -> None:
+def test_positions_of_the_mart_rest_on_reports(short: Sandbox, tmp_path: Path) -> None:
     sql = "select coalesce(max(asset_manager_dominant_flow), 'none') as value from marts.positioning_vs_technicals"
     judged = _judged(short, tmp_path, sql=sql, holds_when="value = 'none'")
     assert "the reports of RUT (tff_futures) end at 2025-03-04" in str(judged.finding.reason)
 
 
 @pytest.fixture(scope="module")
-def short(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
-    with boxed(tmp_path_factory.mktemp("lake"), SHORT) as opened:
+def short(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    with sandboxed(tmp_path_factory.mktemp("lake"), SHORT) as opened:
         yield opened
 
 
@@ -402,8 +402,8 @@ def short(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
         ("select * from range(101) as r (value)", "more than 100 rows"),
     ],
 )
-def test_sql_that_may_not_or_cannot_run_says_why(box: Box, sql: str, reason: str) -> None:
-    with pytest.raises(BoxError, match=reason):
+def test_sql_that_may_not_or_cannot_run_says_why(box: Sandbox, sql: str, reason: str) -> None:
+    with pytest.raises(SandboxError, match=reason):
         box.rows(sql, {}, LATER)
 
 
@@ -415,16 +415,16 @@ def test_sql_that_may_not_or_cannot_run_says_why(box: Box, sql: str, reason: str
         "select max(md5(x::varchar)) as value from range(900000000000) as r (x)",
     ],
 )
-def test_an_endless_query_is_stopped_and_the_next_one_runs(box: Box, sql: str) -> None:
+def test_an_endless_query_is_stopped_and_the_next_one_runs(box: Sandbox, sql: str) -> None:
     started = time.monotonic()
-    with pytest.raises(BoxError, match=r"stopped after 0\.5 seconds|Out of Memory"):
+    with pytest.raises(SandboxError, match=r"stopped after 0\.5 seconds|Out of Memory"):
         box.rows(sql, {}, LATER)
     assert time.monotonic() - started < 8
     assert box.rows("select 1 as value", {}, LATER).item() == 1
 
 
-def test_memory_is_bounded(box: Box) -> None:
-    with pytest.raises(BoxError, match=r"Out of Memory|stopped after"):
+def test_memory_is_bounded(box: Sandbox) -> None:
+    with pytest.raises(SandboxError, match=r"Out of Memory|stopped after"):
         box.rows("select len(list(repeat(x::varchar, 200))) as value from range(90000000) as r (x)", {}, LATER)
 
 
@@ -464,7 +464,7 @@ def test_memory_is_bounded(box: Box) -> None:
     ],
 )
 def test_a_definition_that_cannot_be_computed_is_undetermined_and_an_error(
-    box: Box, tmp_path: Path, given: dict[str, Any], reason: str
+    box: Sandbox, tmp_path: Path, given: dict[str, Any], reason: str
 ) -> None:
     judged = _judged(box, tmp_path, **given)
     assert judged.finding.verdict == "undetermined"
@@ -505,7 +505,7 @@ def test_a_mistake_in_a_claim_names_file_claim_and_key(tmp_path: Path, given: di
     assert reason in mistake
 
 
-def test_a_query_that_several_readings_share_is_written_once(box: Box, tmp_path: Path) -> None:
+def test_a_query_that_several_readings_share_is_written_once(box: Sandbox, tmp_path: Path) -> None:
     file = tmp_path / "note.toml"
     shared = '[queries]\nclose_of_the_day = "select 5 as value"\n[[claims]]'
     file.write_text(
@@ -552,8 +552,8 @@ def test_what_is_no_note_says_so(tmp_path: Path, body: bytes, reason: str) -> No
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(text=st.one_of(st.text(max_size=200), st.text(alphabet="select from()*,;'\"$[]1 --/\n", max_size=80)))
-def test_any_text_as_sql_gives_rows_or_a_reason(box: Box, text: str) -> None:
-    with suppress(BoxError):
+def test_any_text_as_sql_gives_rows_or_a_reason(box: Sandbox, text: str) -> None:
+    with suppress(SandboxError):
         assert box.rows(text, {}, LATER).height <= 100
     assert box.rows("select count(*) as value from staging.market_bars", {}, LATER).item() == 3
 
@@ -597,7 +597,7 @@ def test_shipped_notes_have_no_mistake(file: Path) -> None:
     assert read_note(file).mistakes == ()
 
 
-def test_evidence_is_what_the_query_gave_in_its_order(box: Box, tmp_path: Path) -> None:
+def test_evidence_is_what_the_query_gave_in_its_order(box: Sandbox, tmp_path: Path) -> None:
     sql = "select close as value, session_date, known_at from staging.market_bars order by session_date desc"
     evidence = json.loads(_judged(box, tmp_path, sql=sql).finding.evidence)
     assert evidence[0] == {"value": 2040.0, "session_date": "2025-03-14", "known_at": "2025-03-14T20:00:00+00:00"}

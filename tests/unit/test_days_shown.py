@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from r2k_pipeline.contracts.cot import CotReports
+from r2k_pipeline.log.coverage import with_days_of_reports
 from r2k_pipeline.log.recording import Attempt
-from r2k_pipeline.log.shown import with_days_of_reports
 from r2k_pipeline.sources.sample_cot_files import build_sample_cot
 from tests.raw_story import Story, lines_of
 

@@ -15,11 +15,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from r2k_pipeline.sources import bounds
 from r2k_pipeline.sources.cot import read_report
 from r2k_pipeline.sources.files import FilePrices, FileReports
 from r2k_pipeline.sources.protocol import CotDocument, SourceError
 from r2k_pipeline.sources.sample_cot_files import LEGACY_HEADER, build_sample_cot
+from r2k_pipeline.sources.size_limits import MAX_BYTES
 from tests.raw_story import Story, at, lines_of
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
@@ -357,7 +357,7 @@ def test_a_cell_that_no_report_has_is_refused(year: list[str]) -> None:
 def test_a_file_beyond_the_bound_is_not_read_into_memory(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, {})
     with (folder / "cot" / "a.txt").open("wb") as sparse:
-        sparse.truncate(bounds.MAX_BYTES + 1)
+        sparse.truncate(MAX_BYTES + 1)
     with pytest.raises(SourceError, match="larger than 268,435,456 bytes; next: no report is as large"):
         FileReports(folder).fetch_report("a.txt")
 

@@ -19,7 +19,7 @@ from r2k_pipeline.errors import R2kError
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.report.brief_statements import DECIMALS, PERCENT
 from r2k_pipeline.report.site.publish import Site, publish_site
-from r2k_pipeline.report.site.swap import ABANDONED_SECONDS, swap_in
+from r2k_pipeline.report.site.replace_folder import ABANDONED_SECONDS, swap_in
 from r2k_pipeline.report.site.tables import SHORT_UNITS, Asked, Column, build_table
 from r2k_pipeline.settings import Settings, SourceName
 from r2k_pipeline.tables import TABLES

@@ -14,7 +14,7 @@ from polars.testing import assert_frame_equal
 
 from r2k_pipeline.tables.profiles import VolumeProfiles
 from r2k_pipeline.transforms.profile_kernels import NODE_RADIUS, Bars, Windows, fill_profiles
-from r2k_pipeline.transforms.symbols import column_array
+from r2k_pipeline.transforms.row_ranges import column_array
 from r2k_pipeline.transforms.volume_profiles import (
     BIN_RATIO,
     WINDOWS,

@@ -9,6 +9,7 @@ from typing import Final
 import altair as alt
 import polars as pl
 
+from r2k_pipeline.report.charts.description import describe_review, say_no_positions
 from r2k_pipeline.report.charts.figure import Figure, Records
 from r2k_pipeline.report.charts.flow_panel import flow_panel, flow_rows
 from r2k_pipeline.report.charts.known_rows import Known
@@ -26,7 +27,6 @@ from r2k_pipeline.report.charts.position_panels import (
 )
 from r2k_pipeline.report.charts.price_panel import AVERAGES, price_panel, price_rows, price_scale
 from r2k_pipeline.report.charts.profile_panel import profile_panel
-from r2k_pipeline.report.charts.reading import describe_review, say_no_positions
 from r2k_pipeline.report.charts.release_steps import build_steps
 from r2k_pipeline.report.charts.tooltip import SESSION, Line, number, points
 

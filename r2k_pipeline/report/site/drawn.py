@@ -1,6 +1,6 @@
 """Files of a site that cost seconds to draw: one that would come out the same is taken from the site before.
 
-Belongs here: what was drawn from what, and taking it. Not here: drawing (pictures.py), the swap (swap.py).
+Belongs here: what was drawn from what, and taking it. Not here: drawing (pictures.py), the swap (replace_folder.py).
 """
 
 import hashlib

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import jinja2
 
-from r2k_pipeline.report.site.edition import Edition
 from r2k_pipeline.report.site.narrative import Told
 from r2k_pipeline.report.site.pictures import Picture
+from r2k_pipeline.report.site.provenance import Edition
 from r2k_pipeline.report.site.tables import DataTable
 from r2k_pipeline.shipped import shipped
 

@@ -1,6 +1,7 @@
 """Publishes the site: everything read from one generation, drawn, rendered, and only then swapped in.
 
-Belongs here: the order of the work and what it came to. Not here: what pages show (pages.py), the swap (swap.py).
+Belongs here: the order of the work and what it came to. Not here: what pages show (pages.py), putting the
+folder in place (replace_folder.py).
 """
 
 from dataclasses import dataclass
@@ -13,13 +14,13 @@ from r2k_pipeline.report.brief import Page, read_brief
 from r2k_pipeline.report.charts.figures import read_figures
 from r2k_pipeline.report.site.dictionary_tables import dictionary
 from r2k_pipeline.report.site.drawn import Drawn
-from r2k_pipeline.report.site.edition import Edition, edition_of
 from r2k_pipeline.report.site.market_tables import claims, levels, outcomes, overview, positions
 from r2k_pipeline.report.site.narrative import tell
 from r2k_pipeline.report.site.pages import INDEX, Content, MarketPage, render
 from r2k_pipeline.report.site.pictures import Picture, picture_of, shared_files
+from r2k_pipeline.report.site.provenance import Edition, edition_of
 from r2k_pipeline.report.site.quality_tables import quality
-from r2k_pipeline.report.site.swap import swap_in
+from r2k_pipeline.report.site.replace_folder import swap_in
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.snapshot import Snapshot, reading
 

@@ -1,7 +1,7 @@
 """What a claim may read: a view of each such table, cut at the variable `known`, and data_ends.
 
 Belongs here: the views. Not here: of which tables (tables/claims.py), which rows were known (contracts/clock.py), who
-asks (box.py).
+asks (sandbox.py).
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,7 @@
 """The sandbox of a claim's SQL: one SELECT over what was known at a moment, bounded in time, memory and rows.
 
 Belongs here: the requests that it answers. Not here: its process (process.py, worker.py), which SQL is permitted
-(permitted.py), which rows were known (known.py), verdicts (verdicts.py).
+(permitted.py), which rows were known (known_views.py), verdicts (verdicts.py).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ from typing import Any, Final
 import polars as pl
 
 from r2k_pipeline.claims import worker
-from r2k_pipeline.claims.known import READABLE, SOURCES, known_views
+from r2k_pipeline.claims.known_views import READABLE, SOURCES, known_views
 from r2k_pipeline.claims.process import BoundedProcess, StartError
 from r2k_pipeline.claims.worker import Request, Setup
 from r2k_pipeline.errors import QueryError, R2kError
@@ -24,14 +24,14 @@ from r2k_pipeline.quoting import literal, parquet, pattern
 SECONDS: Final = 10.0
 
 
-class BoxError(ValueError):
+class SandboxError(ValueError):
     """A claim's SQL was refused, failed or was stopped; the message gives the reason."""
 
 
-class Box:
+class Sandbox:
     """A locked-down DuckDB that shows what was known; every query names the moment.
 
-    Every method raises BoxError where there is no answer, R2kError where the tables cannot be read.
+    Every method raises SandboxError where there is no answer, R2kError where the tables cannot be read.
     """
 
     def __init__(self, process: BoundedProcess) -> None:
@@ -40,7 +40,7 @@ class Box:
 
     @classmethod
     @contextmanager
-    def over_files(cls, files: Mapping[str, Sequence[Path]], seconds: float = SECONDS) -> Iterator["Box"]:
+    def over_files(cls, files: Mapping[str, Sequence[Path]], seconds: float = SECONDS) -> Iterator["Sandbox"]:
         """A box over the Parquet `files` of every table in SOURCES."""
         relations = {name: parquet(files[name]) for name in SOURCES}
         # Both path and pattern: if they differ, DuckDB matches the pattern before it opens the path.
@@ -51,7 +51,7 @@ class Box:
 
     @classmethod
     @contextmanager
-    def over_warehouse(cls, warehouse: Path, seconds: float = SECONDS) -> Iterator["Box"]:
+    def over_warehouse(cls, warehouse: Path, seconds: float = SECONDS) -> Iterator["Sandbox"]:
         """A box over the published file. Raises R2kError where there is none."""
         if not warehouse.exists():
             raise R2kError(warehouse, "no warehouse yet", "r2k run")
@@ -62,7 +62,7 @@ class Box:
 
     @classmethod
     @contextmanager
-    def _open(cls, setup: Sequence[str], relations: Mapping[str, str], seconds: float) -> Iterator["Box"]:
+    def _open(cls, setup: Sequence[str], relations: Mapping[str, str], seconds: float) -> Iterator["Sandbox"]:
         statements = (*setup, "set variable known = null::timestamptz", *known_views(relations))
         process = BoundedProcess(worker.__name__)
         process.setup = Setup(statements, seconds)
@@ -82,7 +82,7 @@ class Box:
             self._bars[market, known] = self._ask(Request(query, {"market": market}, known))
         bars = self._bars[market, known]
         if bars.is_empty():
-            raise BoxError(f"no bars of market {market!r} were known at {known:%Y-%m-%d %H:%M} UTC")
+            raise SandboxError(f"no bars of market {market!r} were known at {known:%Y-%m-%d %H:%M} UTC")
         return bars
 
     def ends(self, known: datetime) -> tuple[End, ...]:
@@ -96,15 +96,19 @@ class Box:
         query = f"select (\n{condition}\n) as holds_when from evidence"
         truth = self._ask(Request(query, {}, None, ("evidence",), sink.getvalue())).get_columns()
         if len(truth) != 1 or truth[0].dtype not in (pl.Boolean, pl.Null):
-            raise BoxError(f"holds_when gives {', '.join(str(column.dtype) for column in truth)}, not true or false")
+            raise SandboxError(
+                f"holds_when gives {', '.join(str(column.dtype) for column in truth)}, not true or false"
+            )
         if len(truth[0]) != evidence.height:
-            raise BoxError(f"holds_when gives {len(truth[0])} answers on {evidence.height} rows: give one condition")
+            raise SandboxError(
+                f"holds_when gives {len(truth[0])} answers on {evidence.height} rows: give one condition"
+            )
         return truth[0].cast(pl.Boolean)
 
     def _ask(self, request: Request) -> pl.DataFrame:
         try:
             return pl.read_ipc_stream(self.process.ask(request))
         except QueryError as error:
-            raise BoxError(str(error)) from error
+            raise SandboxError(str(error)) from error
         except StartError as error:
             raise R2kError("claims cannot read the published tables", error, "r2k run") from error

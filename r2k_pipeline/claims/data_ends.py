@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Final
 
-from r2k_pipeline.claims.box import Box
-from r2k_pipeline.claims.known import READABLE
+from r2k_pipeline.claims.known_views import READABLE
 from r2k_pipeline.claims.note import Definition
+from r2k_pipeline.claims.sandbox import Sandbox
 from r2k_pipeline.holes import End, say_holes
 
 _REPORTS: Final = frozenset({"cot_positions", "weekly_positioning"})
@@ -25,7 +25,7 @@ _VOLUME: Final = re.compile(r"volume|poc_|value_area|level|support|resistance")
 class Reach:
     """The holes of a box's data, which is as known at `known_at`."""
 
-    def __init__(self, box: Box, known_at: datetime) -> None:
+    def __init__(self, box: Sandbox, known_at: datetime) -> None:
         self.box = box
         self.known_at = known_at
         self._ends: dict[datetime, tuple[End, ...]] = {}

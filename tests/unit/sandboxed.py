@@ -7,19 +7,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from r2k_pipeline.claims.box import Box
-from r2k_pipeline.claims.known import SOURCES
+from r2k_pipeline.claims.known_views import SOURCES
+from r2k_pipeline.claims.sandbox import Sandbox
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.tables import TABLES
 from tests.sql.rows import Given, rows_of
 
 
 @contextmanager
-def boxed(folder: Path, rows: Given, seconds: float = 0.5) -> Iterator[Box]:
+def sandboxed(folder: Path, rows: Given, seconds: float = 0.5) -> Iterator[Sandbox]:
     """A box over a lake in `folder` that holds `rows`; tables without any are empty."""
     lake = Lake.of(folder, "files")
     for name in SOURCES:
         lake.write(TABLES[name], rows_of(TABLES[name], rows.get(TABLES[name], [])))
     files = {name: lake.files(name) for name in SOURCES}
-    with Box.over_files(files, seconds=seconds) as box:
+    with Sandbox.over_files(files, seconds=seconds) as box:
         yield box

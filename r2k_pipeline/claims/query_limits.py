@@ -11,7 +11,7 @@ from typing import Final
 
 import duckdb
 
-from r2k_pipeline.claims.shown import printable
+from r2k_pipeline.claims.printable import printable
 from r2k_pipeline.errors import QueryError, RefusedError
 
 AGAIN_SECONDS: Final = 0.1

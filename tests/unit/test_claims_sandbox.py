@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from r2k_pipeline.claims.box import Box, BoxError
 from r2k_pipeline.claims.process import GRACE_SECONDS
+from r2k_pipeline.claims.sandbox import Sandbox, SandboxError
 from r2k_pipeline.claims.worker import PROCESS_BYTES
 from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.errors import R2kError
 from tests.sql.rows import Given
-from tests.unit.boxed import boxed
+from tests.unit.sandboxed import sandboxed
 
 MOMENT = datetime(2025, 3, 14, 20, tzinfo=UTC)
 SECONDS = 0.5
@@ -35,8 +35,8 @@ ROWS: Given = {MarketBars: [_bar("2025-03-14"), _bar("2025-12-31")]}
 
 
 @pytest.fixture(scope="module")
-def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
-    with boxed(tmp_path_factory.mktemp("lake"), ROWS, SECONDS) as opened:
+def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    with sandboxed(tmp_path_factory.mktemp("lake"), ROWS, SECONDS) as opened:
         yield opened
 
 
@@ -81,15 +81,15 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
         ("select " + "(" * 2_000 + "1" + ")" * 2_000 + " as value", "nested too deeply|not SQL"),
     ],
 )
-def test_no_way_of_writing_reaches_what_is_not_shown(box: Box, sql: str, reason: str) -> None:
-    with pytest.raises(BoxError, match=reason):
+def test_no_way_of_writing_reaches_what_is_not_shown(box: Sandbox, sql: str, reason: str) -> None:
+    with pytest.raises(SandboxError, match=reason):
         box.rows(sql, {}, MOMENT)
 
 
-def test_a_query_that_names_itself_as_the_evidence_of_another_claim_finds_none(box: Box) -> None:
+def test_a_query_that_names_itself_as_the_evidence_of_another_claim_finds_none(box: Sandbox) -> None:
     first = box.rows("select 41 as secret", {}, MOMENT)
     assert box.truths("secret = 41", first).to_list() == [True]
-    with pytest.raises(BoxError, match="must not read 'evidence'"):
+    with pytest.raises(SandboxError, match="must not read 'evidence'"):
         box.rows("select * from (with evidence as (select 1 as x) from evidence) as a, evidence", {}, MOMENT)
 
 
@@ -105,7 +105,7 @@ def test_a_query_that_names_itself_as_the_evidence_of_another_claim_finds_none(b
         "select 2000 as value union all select close from staging.market_bars limit 1",
     ],
 )
-def test_usual_sql_runs_and_sees_no_later_row(box: Box, sql: str) -> None:
+def test_usual_sql_runs_and_sees_no_later_row(box: Sandbox, sql: str) -> None:
     assert box.rows(sql, {}, MOMENT).rows() == [(2000.0,)]
     days = box.rows("select max(session_date)::varchar as value from staging.market_bars", {}, MOMENT)
     assert days.item() == "2025-03-14"
@@ -122,11 +122,11 @@ def test_usual_sql_runs_and_sees_no_later_row(box: Box, sql: str) -> None:
     ],
 )
 def test_what_takes_too_much_ends_in_time_within_its_memory_and_the_next_query_runs(
-    box: Box, sql: str, reason: str
+    box: Sandbox, sql: str, reason: str
 ) -> None:
     before = box.process.pid
     started = time.monotonic()
-    with pytest.raises(BoxError, match=reason):
+    with pytest.raises(SandboxError, match=reason):
         box.rows(sql, {}, MOMENT)
     assert time.monotonic() - started < SECONDS + GRACE_SECONDS + BUSY_SECONDS
     assert box.rows("select 1 as value", {}, MOMENT).item() == 1
@@ -136,15 +136,15 @@ def test_what_takes_too_much_ends_in_time_within_its_memory_and_the_next_query_r
         assert int(peak) * 1024 < PROCESS_BYTES + (200 << 20)  # code and files mapped are not data
 
 
-def test_a_query_for_which_memory_falls_short_leaves_nothing_in_the_way_of_the_next(box: Box) -> None:
+def test_a_query_for_which_memory_falls_short_leaves_nothing_in_the_way_of_the_next(box: Sandbox) -> None:
     box.rows("select 1 as value", {}, MOMENT)
     before = box.process.pid
-    with pytest.raises(BoxError, match="Out of Memory"):
+    with pytest.raises(SandboxError, match="Out of Memory"):
         box.rows("select len(range(400000000)) as value", {}, MOMENT)
     assert box.process.pid != before
 
 
-def test_a_process_that_is_gone_is_started_anew_and_asked_once_more(box: Box) -> None:
+def test_a_process_that_is_gone_is_started_anew_and_asked_once_more(box: Sandbox) -> None:
     box.rows("select 1 as value", {}, MOMENT)
     before = box.process.pid
     os.kill(before, signal.SIGKILL)
@@ -152,17 +152,17 @@ def test_a_process_that_is_gone_is_started_anew_and_asked_once_more(box: Box) ->
     assert box.process.pid != before
 
 
-def test_a_condition_gives_one_answer_a_row(box: Box) -> None:
+def test_a_condition_gives_one_answer_a_row(box: Sandbox) -> None:
     rows = box.rows("select unnest([1, 2]) as value", {}, MOMENT)
     for condition in ("count(*) > 0", "unnest([true, false])", "true) as holds_when from evidence where (false"):
-        with pytest.raises(BoxError, match=r"answers on 2 rows|not SQL"):
+        with pytest.raises(SandboxError, match=r"answers on 2 rows|not SQL"):
             box.truths(condition, rows)
 
 
 def test_a_file_that_is_no_warehouse_is_named_with_the_next_command(tmp_path: Path) -> None:
     file = tmp_path / "warehouse.duckdb"
     file.write_bytes(b"no database" * 1000)
-    with Box.over_warehouse(file) as box, pytest.raises(R2kError, match=r"cannot read .*next: r2k run"):
+    with Sandbox.over_warehouse(file) as box, pytest.raises(R2kError, match=r"cannot read .*next: r2k run"):
         box.rows("select 1 as value", {}, datetime(2025, 1, 1, tzinfo=UTC))
 
 
@@ -187,8 +187,8 @@ PARENT = f"""
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from tests.unit.boxed import boxed
-with boxed(Path(sys.argv[1]), {{}}, seconds=60) as box:
+from tests.unit.sandboxed import sandboxed
+with sandboxed(Path(sys.argv[1]), {{}}, seconds=60) as box:
     box.rows("select 1 as value", {{}}, datetime(2025, 3, 14, tzinfo=UTC))
     print(box.process.pid, flush=True)
     box.rows("{SLOW}", {{}}, datetime(2025, 3, 14, tzinfo=UTC))
