@@ -252,7 +252,9 @@ class Lake(Folders):
         for layer in (layer for layer in LAYERS if layer != "raw"):
             for file in sorted((self.derived / layer).rglob("*.parquet")):
                 try:
-                    pq.ParquetFile(file).read()
+                    with pq.ParquetFile(file) as stream:
+                        for group in range(stream.num_row_groups):
+                            stream.read_row_group(group)
                 except (OSError, ValueError) as error:
                     found.append(f"{file}: {error}; `r2k run` rebuilds it from raw")
         return found

@@ -1,11 +1,8 @@
 -- Every vintage of every split and dividend, with the time in which it was the known one. A first value is known when
 -- its day's session closes, or from its recording if an earlier fetch, made after the close, could have shown it. A
 -- changed or withdrawn value is known from its recording, one that was held from its acceptance.
-with closes as (
-    select m.symbol, d.session_date, min(d.close_at) as close_at
-    from reference.market_symbols as m
-    inner join reference.sessions as d using (calendar)
-    group by m.symbol, d.session_date
+with symbols as (
+    select distinct symbol, calendar from reference.market_symbols
 ),
 
 -- Of each row the latest fetch before its own that could have shown its day.
@@ -30,11 +27,12 @@ numbered as (
         a.*,
         row_number() over (partition by a.symbol, a.action_date, a.kind order by a.recorded_at) - 1 as revision,
         -- Without a session on its day an action is known at the day's end, UTC.
-        coalesce(c.close_at, ((a.action_date + 1)::varchar || ' 00:00:00+00')::timestamptz) as close_at,
+        coalesce(d.close_at, ((a.action_date + 1)::varchar || ' 00:00:00+00')::timestamptz) as close_at,
         l.looked_at,
         (a.symbol, a.recorded_at) in (from accepted) as was_held
     from raw.price_actions as a
-    left join closes as c on a.symbol = c.symbol and a.action_date = c.session_date
+    left join symbols as s on a.symbol = s.symbol
+    left join reference.sessions as d on s.calendar = d.calendar and a.action_date = d.session_date
     left join looked as l
         on a.symbol = l.symbol
         and a.action_date = l.action_date

@@ -2,10 +2,8 @@
 -- close, or from its recording if an earlier fetch, made after the close, could have shown it. A changed value is known
 -- from its recording, one that was held from its acceptance. The volume follows the same rule from when it settles, 12
 -- hours after the close: before, it is null, and its settlement is no revision.
-with sessions as (
-    select distinct s.symbol, d.session_date, d.close_at, d.settles_at
-    from reference.market_symbols as s
-    inner join reference.sessions as d using (calendar)
+with symbols as (
+    select distinct symbol, calendar from reference.market_symbols
 ),
 
 -- The days that each fetch of a symbol could have shown.
@@ -35,13 +33,14 @@ accepted as (
 recorded as (
     select
         b.* exclude (is_final, is_settled),
-        s.close_at,
-        s.settles_at,
-        coalesce(b.is_settled, b.recorded_at >= s.settles_at) and not b.is_withdrawn as is_settled,
+        d.close_at,
+        d.settles_at,
+        coalesce(b.is_settled, b.recorded_at >= d.settles_at) and not b.is_withdrawn as is_settled,
         l.looked_at,
         (b.symbol, b.recorded_at) in (from accepted) as was_held
     from raw.price_bars as b
-    inner join sessions as s using (symbol, session_date)
+    inner join symbols as s using (symbol)
+    inner join reference.sessions as d using (calendar, session_date)
     left join looked as l using (symbol, session_date, recorded_at)
     where b.is_final
 ),
