@@ -1,7 +1,7 @@
 """Raw is held against its account: what is gone, foreign or damaged stops a run, and only `r2k accept raw` goes on.
 
 Belongs here: lakes of a few rows and what is done to their raw files behind r2k's back, or by a kill at each step of an
-append. Not here: that merging loses nothing (tests/unit/test_compaction.py).
+append. Not here: that merging loses nothing (tests/unit/log/test_compaction.py).
 """
 
 import os

@@ -22,7 +22,7 @@ from r2k_pipeline.cli import main
 from tests.documents import LANGUAGES, PROJECT, Block, read_blocks, read_queries
 from tests.lakes import Published
 
-FETCHES: Final = ("tests/unit/test_yahoo.py", "tests/unit/test_cftc.py")
+FETCHES: Final = ("tests/unit/sources/test_yahoo.py", "tests/unit/sources/test_cftc.py")
 SUPERSET: Final = (
     r"(\.venv-bi/bin/|python3\.11 -m venv \.venv-bi|export SUPERSET_|mkdir -p \$SUPERSET_HOME).*"
     r"|sed .* bi/superset/requirements\.lock|python bi/superset/bundle\.py zip .*|duckdb:////\S+"
@@ -40,7 +40,7 @@ ELSEWHERE: Final = {
     r"create_engine\(\"postgresql.*": ("tests/publish/test_clients.py",),
     r"duckdb(\.connect\(| -readonly ).*": ("tests/unit/test_warehouse.py",),
     SUPERSET: ("tests/bi/superset_server.py", "tests/bi/test_superset.py"),
-    r"r2k report.*": ("tests/unit/test_site.py",),
+    r"r2k report.*": ("tests/unit/report/test_site.py",),
     r"pipx install dist/\*\.whl": ("tests/pipeline/test_wheel.py",),
     r"dagster dev -w workspace\.yaml": ("tests/browser/test_dagster_ui.py",),
     r"python benchmarks/\w+\.py": ("benchmarks",),

@@ -1,6 +1,6 @@
 """The site of the sample: complete, small, a past moment's beside it; and the Dagster asset that writes a site.
 
-Belongs here: the asset and its metadata, the whole site of four markets. Not here: small lakes (unit/test_site.py),
+Belongs here: the asset and its metadata, the whole site of four markets. Not here: small lakes (unit/report/),
 the browser (tests/browser/test_site.py).
 """
 

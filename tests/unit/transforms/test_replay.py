@@ -34,8 +34,8 @@ from r2k_pipeline.transforms.replay import (
     standing,
 )
 from r2k_pipeline.transforms.volume_profiles import build_volume_profiles
-from tests.unit.test_levels import assert_prices_are_their_evidence, filed_of, plain_indicators, walk_bars
 from tests.unit.told import told_at_close
+from tests.unit.transforms.test_levels import assert_prices_are_their_evidence, filed_of, plain_indicators, walk_bars
 
 UTC_TIME = pl.Datetime("us", "UTC")
 LATER = {"superseded_at": ("superseded_at",), "withdrawn_at": ("withdrawn_at", "withdrawn_date"),

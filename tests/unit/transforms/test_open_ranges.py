@@ -15,9 +15,9 @@ from r2k_pipeline.transforms.consolidation_profiles import build_consolidation_p
 from r2k_pipeline.transforms.consolidations import build_consolidations
 from r2k_pipeline.transforms.open_ranges import build_open_ranges
 from r2k_pipeline.transforms.replay import KnownBars, replay, replay_facts
-from tests.unit.test_consolidations import FIRST, bars_of, wandering
-from tests.unit.test_replay import STATE as VERSION
 from tests.unit.told import UTC_TIME, assert_fits, close_at, told_at_close
+from tests.unit.transforms.test_consolidations import FIRST, bars_of, wandering
+from tests.unit.transforms.test_replay import STATE as VERSION
 
 NO_RANGES = OpenRanges.create_empty()
 STATE = ("start_date", "first_confirmed_date", "low", "high")
