@@ -22,9 +22,7 @@ BLOCK: Final = re.compile(
     r"^In `([^`]+)`(?:, (before|instead of) `([^`]+)`)?:\n\n```(?:python|sql|toml)\n(.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
-COPIED: Final = ("r2k_pipeline", "sql")
-LEANT_ON: Final = ("tests/test_conventions.py", "tests/sql/rows.py", "tests/sql/test_checks.py", "tests/unit/boxed.py")
-"""What the tests among the blocks import or add to, and the conventions."""
+COPIED: Final = ("r2k_pipeline", "sql", "tests")
 MOST_FILES: Final = 3
 
 
@@ -67,9 +65,6 @@ def passed(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     folder = tmp_path_factory.mktemp("contributed")
     for name in COPIED:
         shutil.copytree(PROJECT / name, folder / name)
-    for name in LEANT_ON:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(PROJECT / name, folder / name)
     for block in (block for blocks in EXAMPLES.values() for block in blocks):
         block.apply(folder)
     return _run_tests(folder)
@@ -77,7 +72,7 @@ def passed(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 def _run_tests(folder: Path) -> list[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("R2K_", "PYTEST_"))}
-    options = ("-v", "-c", os.devnull, "--rootdir", str(folder), "--import-mode=importlib", "-p", "no:cacheprovider")
+    options = ("-v", "-c", os.devnull, "--rootdir", str(folder), "--import-mode=importlib", "--noconftest")
     files = sorted({"tests/test_conventions.py", *(block.file for block in TESTS)})
     command = [sys.executable, "-m", "pytest", *options, *files, "-k", " or ".join((*NAMED, *ADDED))]
     environment = {**clean, "PYTHONPATH": str(folder)}

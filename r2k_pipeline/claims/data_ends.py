@@ -23,7 +23,7 @@ _VOLUME: Final = re.compile(r"volume|poc_|value_area|level|support|resistance")
 
 
 class Reach:
-    """The holes of a box's data, which is as known at `known_at`."""
+    """The holes of a sandbox's data, which is as known at `known_at`."""
 
     def __init__(self, box: Sandbox, known_at: datetime) -> None:
         self.box = box

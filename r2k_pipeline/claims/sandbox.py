@@ -41,7 +41,7 @@ class Sandbox:
     @classmethod
     @contextmanager
     def over_files(cls, files: Mapping[str, Sequence[Path]], seconds: float = SECONDS) -> Iterator["Sandbox"]:
-        """A box over the Parquet `files` of every table in SOURCES."""
+        """A sandbox over the Parquet `files` of every table in SOURCES."""
         relations = {name: parquet(files[name]) for name in SOURCES}
         # Both path and pattern: if they differ, DuckDB matches the pattern before it opens the path.
         paths = {path for name in SOURCES for file in files[name] for path in (str(file), pattern(file))}
@@ -52,7 +52,7 @@ class Sandbox:
     @classmethod
     @contextmanager
     def over_warehouse(cls, warehouse: Path, seconds: float = SECONDS) -> Iterator["Sandbox"]:
-        """A box over the published file. Raises R2kError where there is none."""
+        """A sandbox over the published file. Raises R2kError where there is none."""
         if not warehouse.exists():
             raise R2kError(warehouse, "no warehouse yet", "r2k run")
         relations = {name: f"published.{name}" for name in SOURCES}

@@ -1,4 +1,4 @@
-"""The process of a box: runs a claim's SQL in a locked DuckDB and returns its rows as an Arrow stream.
+"""The process of a sandbox: runs a claim's SQL in a locked DuckDB and returns its rows as an Arrow stream.
 
 Belongs here: what is open, and the bounds of an answer. Not here: which SQL is permitted (permitted.py), requests and
 the limit of memory (serving.py). It imports little, because it starts for every note.
@@ -70,7 +70,7 @@ class Request:
 
 
 def serve() -> None:
-    """Answer the requests of a box."""
+    """Answer the requests of a sandbox."""
     answer_requests(_open, _answer)
 
 

@@ -1,4 +1,4 @@
-"""A box over a few rows by hand.
+"""A sandbox over a few rows by hand.
 
 Belongs here: opening one. Not here: the rows, what is asked of it.
 """
@@ -16,7 +16,7 @@ from tests.sql.rows import Given, rows_of
 
 @contextmanager
 def sandboxed(folder: Path, rows: Given, seconds: float = 0.5) -> Iterator[Sandbox]:
-    """A box over a lake in `folder` that holds `rows`; tables without any are empty."""
+    """A sandbox over a lake in `folder` with `rows`; tables without any are empty."""
     lake = Lake.of(folder, "files")
     for name in SOURCES:
         lake.write(TABLES[name], rows_of(TABLES[name], rows.get(TABLES[name], [])))

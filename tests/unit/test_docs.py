@@ -6,6 +6,7 @@ blocks (pipeline/test_documented_commands.py), what commands answer (test_cli.py
 
 import re
 import shlex
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -54,7 +55,8 @@ def test_tables_page_is_what_the_contracts_say() -> None:
 @pytest.mark.parametrize("page", [*PAGES, CONTRIBUTING], ids=lambda page: page.name)
 def test_commands_parse(page: Path) -> None:
     for command in _commands(page):
-        with main.make_context("r2k", shlex.split(command)) as context:
+        # `--help` and `--version` end the program.
+        with suppress(click.exceptions.Exit), main.make_context("r2k", shlex.split(command)) as context:
             _, found, arguments = main.resolve_command(context, [*context._protected_args, *context.args])
             assert found is not None
             try:
