@@ -164,5 +164,5 @@ def _judge(run: Run, tables: Over, known_at: datetime) -> list[Mapping[str, obje
     from r2k_pipeline.claims.verdicts import judge_notes  # noqa: PLC0415
 
     files = {table.dotted(): run.lake.files(table.dotted()) for table in tables}
-    with Sandbox.over_files(files) as box:
+    with Sandbox.over_files(files, is_shipped=True) as box:
         return list(judge_notes(read_shipped_notes(), box, known_at))

@@ -5,7 +5,7 @@ Belongs here: the requests that it answers. Not here: its process (process.py, w
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from io import BytesIO
 from pathlib import Path
@@ -16,7 +16,7 @@ import polars as pl
 from r2k_pipeline.claims import worker
 from r2k_pipeline.claims.known_views import READABLE, SOURCES, known_views
 from r2k_pipeline.claims.process import BoundedProcess, StartError
-from r2k_pipeline.claims.worker import Request, Setup
+from r2k_pipeline.claims.worker import InProcess, Request, Setup
 from r2k_pipeline.errors import QueryError, R2kError
 from r2k_pipeline.holes import QUERY, End, ends_of
 from r2k_pipeline.quoting import literal, parquet, pattern
@@ -34,19 +34,21 @@ class Sandbox:
     Every method raises SandboxError where there is no answer, R2kError where the tables cannot be read.
     """
 
-    def __init__(self, process: BoundedProcess) -> None:
+    def __init__(self, process: BoundedProcess | InProcess) -> None:
         self.process = process
         self._bars: dict[tuple[str, datetime], pl.DataFrame] = {}
 
     @classmethod
     @contextmanager
-    def over_files(cls, files: Mapping[str, Sequence[Path]], seconds: float = SECONDS) -> Iterator["Sandbox"]:
-        """A sandbox over the Parquet `files` of every table in SOURCES."""
+    def over_files(
+        cls, files: Mapping[str, Sequence[Path]], seconds: float = SECONDS, *, is_shipped: bool = False
+    ) -> Iterator["Sandbox"]:
+        """A sandbox over the Parquet `files` of every table in SOURCES; `is_shipped`: it asks only SQL of our own."""
         relations = {name: parquet(files[name]) for name in SOURCES}
         # Both path and pattern: if they differ, DuckDB matches the pattern before it opens the path.
         paths = {path for name in SOURCES for file in files[name] for path in (str(file), pattern(file))}
         allowed = ", ".join(map(literal, sorted(paths)))
-        with cls._open([f"set allowed_paths = [{allowed}]"], relations, seconds) as box:
+        with cls._open([f"set allowed_paths = [{allowed}]"], relations, seconds, is_shipped) as box:
             yield box
 
     @classmethod
@@ -57,19 +59,23 @@ class Sandbox:
             raise R2kError(warehouse, "no warehouse yet", "r2k run")
         relations = {name: f"published.{name}" for name in SOURCES}
         warehouse = warehouse.resolve()  # once, because a publication may move the link while DuckDB opens the file
-        with cls._open([f"attach {literal(warehouse)} as published (read_only)"], relations, seconds) as box:
+        with cls._open([f"attach {literal(warehouse)} as published (read_only)"], relations, seconds, False) as box:
             yield box
 
     @classmethod
     @contextmanager
-    def _open(cls, setup: Sequence[str], relations: Mapping[str, str], seconds: float) -> Iterator["Sandbox"]:
-        statements = (*setup, "set variable known = null::timestamptz", *known_views(relations))
-        process = BoundedProcess(worker.__name__)
-        process.setup = Setup(statements, seconds)
-        try:
+    def _open(
+        cls, setup: Sequence[str], relations: Mapping[str, str], seconds: float, is_shipped: bool
+    ) -> Iterator["Sandbox"]:
+        opened = Setup((*setup, "set variable known = null::timestamptz", *known_views(relations)), seconds)
+        process: BoundedProcess | InProcess
+        if is_shipped:
+            process = InProcess(opened)
+        else:
+            process = BoundedProcess(worker.__name__)
+            process.setup = opened
+        with closing(process):
             yield cls(process)
-        finally:
-            process.close()
 
     def rows(self, query: str, parameters: Mapping[str, Any], known: datetime) -> pl.DataFrame:
         """The rows of one SELECT over READABLE as they were known at `known`, worker.MOST_ROWS at most."""
