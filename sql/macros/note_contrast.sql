@@ -3,7 +3,7 @@
 -- asset managers, `alike_1` and `alike_2` those where asset managers are as extreme as here, `neutral_but_large` the
 -- market whose net is largest of those called neutral by rank.
 create macro note_contrast(for_market, ts) as table
-with held as (from note_positions(ts)),
+with held as materialized (from note_positions(ts)),
 
 managers as (
     select *

@@ -3,7 +3,7 @@
 -- were founded on an extreme of price (a swing, a range, a year), not on volume; `broken` are swings of the last three
 -- months that the close has just gone through: within half an ATR, and a close of the five sessions before was beyond.
 create macro note_levels(for_market, ts) as table
-with shown as (
+with shown as materialized (
     select *, dense_rank() over (order by session_date desc) as age
     from levels_as_of(ts)
     where market = for_market

@@ -7,8 +7,33 @@ with newest as (
     where market = for_market
 ),
 
-days as (
-    select p.*, row_number() over (order by p.session_date desc) as age
+days as materialized (
+    select
+        p.market,
+        p.session_date,
+        p.known_at,
+        p.close,
+        p.return_1d,
+        p.rsi_14,
+        p.sma_50,
+        p.sma_100,
+        p.sma_200,
+        p.macd_histogram,
+        p.atr_14,
+        p.high_252d,
+        p.low_252d,
+        p.drawdown_ratio,
+        p.last_cross,
+        p.last_cross_date,
+        p.poc_250,
+        p.volume_symbol,
+        p.trend,
+        p.technical_state,
+        p.setup,
+        p.report_date,
+        p.released_at,
+        p.report_age_days,
+        row_number() over (order by p.session_date desc) as age
     from positioning_vs_technicals_as_of(ts) as p
     where p.market = for_market and p.session_date > (select session_date - 60 from newest)
 ),

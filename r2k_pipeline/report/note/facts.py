@@ -4,15 +4,16 @@ Belongs here: the queries. Not here: what is said (rules.toml), how (words.py).
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
 import polars as pl
 
 from r2k_pipeline.errors import LakeError
-from r2k_pipeline.holes import GRACE, newest_that_should_be
+from r2k_pipeline.holes import newest_that_should_be
 from r2k_pipeline.quoting import literal
+from r2k_pipeline.report.brief_statements import Figure
 from r2k_pipeline.report.note.rules import Rules
 from r2k_pipeline.snapshot import Snapshot
 
@@ -24,14 +25,15 @@ HORIZON: Final = 5
 
 @dataclass(frozen=True)
 class Source:
-    """A relation with one row or none; its columns are facts, with `prefix` before their names."""
+    """The row of a relation that `key` names, or none; its columns are facts, with `prefix` before their names."""
 
     relation: str
+    key: Mapping[str, str] = field(default_factory=dict)
     prefix: str = ""
 
-    def query(self, fact: str) -> str:
-        """SQL that returns one fact from the warehouse."""
-        return f"select {fact.removeprefix(self.prefix)} from {self.relation}"
+    def figure(self, fact: str, value: Any, text: str) -> Figure:
+        """A fact as it is written, with the query that returns it."""
+        return Figure(value, "", text, self.relation, self.key, fact.removeprefix(self.prefix))
 
 
 @dataclass(frozen=True)
@@ -42,22 +44,21 @@ class Facts:
     sources: Mapping[str, Source]
     held: frozenset[str]
 
-    def query(self, fact: str) -> str:
-        """SQL that returns a fact from the warehouse."""
-        return self.sources[fact].query(fact)
-
 
 def read_facts(snapshot: Snapshot, market: str, rules: Rules) -> Facts:
     """The facts of `market` at its last finished session. Raises LakeError where there is no such market or session."""
     values: dict[str, Any] = {}
     sources: dict[str, Source] = {}
+    rows: dict[str, pl.DataFrame] = {}
     frames: list[pl.DataFrame] = []
-    for source in _sources(
-        market, _close(snapshot, market), newest_that_should_be(snapshot.connection, snapshot.moment)
-    ):
-        rows = snapshot.ask(f"select found.* from (select 1) left join (from {source.relation}) as found on true").pl()
-        named = rows.rename({name: source.prefix + name for name in rows.columns})
-        new = named.drop(name for name in named.columns if name in sources)
+    moment = newest_that_should_be(snapshot.connection, snapshot.moment)
+    for source in _sources(market, _close(snapshot, market), moment):
+        if source.relation not in rows:
+            rows[source.relation] = snapshot.ask(f"from {source.relation}").pl()
+        found = rows[source.relation].filter(**source.key)
+        row = found if found.height else found.clear(n=1)
+        named = row.rename({name: source.prefix + name for name in row.columns})
+        new = named.select(name for name in named.columns if name not in values)
         frames.append(new)
         sources |= dict.fromkeys(new.columns, source)
         values |= new.row(0, named=True)
@@ -76,20 +77,17 @@ def _close(snapshot: Snapshot, market: str) -> datetime:
 
 def _sources(market: str, close: datetime, moment: datetime) -> Iterator[Source]:
     """Every relation of facts; `moment` is that of the snapshot, at which what is missing counts."""
-    of, at, now = literal(market), f"timestamptz {literal(close.isoformat())}", literal(moment.isoformat())
+    of, at = literal(market), f"timestamptz {literal(close.isoformat())}"
     yield Source(f"note_prices({of}, {at})")
-    positions = f"note_positions({at}) where market = {of} and trader_group = "
     for group in GROUPS:
-        yield Source(f"{positions}{literal(group)}", f"{group}_")
+        yield Source(f"note_positions({at})", {"market": market, "trader_group": group}, f"{group}_")
     yield from (Source(f"{name}({of}, {at})") for name in ("note_surprise", "note_levels", "note_contrast"))
-    missed = f"data_ends(timestamptz {now}) where market = {of} and due_at + interval {{}} <= timestamptz {now} and "
-    hours = literal(f"{GRACE.total_seconds() / 3600:.0f} hours")
-    yield Source(f"{missed.format(hours)}kind = 'prices' and role = 'index'", "prices_")
-    yield Source(f"{missed.format(literal('0 hours'))}report_type = 'tff_futures'", "reports_")
+    yield Source(f"note_missing({of}, timestamptz {literal(moment.isoformat())})")
     ahead = f"released_at > {at} and report_date <= ({at})::date + 8 order by report_date limit 1"
-    yield Source(f"(select scheduled_at as due_at from staging.cot_releases where {ahead})", "next_report_")
+    yield Source(f"(select scheduled_at as next_report_due_at from staging.cot_releases where {ahead})")
     setup = f"select setup from positioning_vs_technicals_as_of({at}) where market = {of} and known_at = {at}"
-    yield Source(f"marts.setup_outcomes where market = {of} and horizon_sessions = {HORIZON} and setup = ({setup})")
+    followed = f"market = {of} and horizon_sessions = {HORIZON} and setup = ({setup})"
+    yield Source(f"(from marts.setup_outcomes where {followed})")
 
 
 def _held(snapshot: Snapshot, facts: pl.DataFrame, rules: Rules) -> frozenset[str]:

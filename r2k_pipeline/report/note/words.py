@@ -90,9 +90,7 @@ class _Writer(Mapping[str, _Shown]):
         def shown(value: Any, how: str) -> str:
             text = write(value, how)
             if NUMBER.search(text):
-                source = self.facts.sources[name]
-                column = name.removeprefix(source.prefix)
-                self.figures.append(Figure(value, "", text, source.relation, {}, column))
+                self.figures.append(self.facts.sources[name].figure(name, value, text))
             return text
 
         return _Shown(value, shown)
