@@ -1,6 +1,6 @@
-"""A note is true: numbers are parsed out of its text and judged by code that shares no query with it (note_world.py).
+"""A note is true: numbers are parsed from its text and judged by code that shares no query with it (note_world.py).
 
-Every sentence with a number must be one that a judge here knows; so must those that say what leads and what the day did.
+Every sentence with a number must be one that a judge here knows.
 """
 
 import random
@@ -99,7 +99,7 @@ def stands(w: World, m: re.Match[str]) -> bool:
 
 
 def resized(w: World, m: re.Match[str]) -> bool:
-    group = w.group(WHO[m[1].rstrip("'")])
+    group = w.group(WHO[m[1]])
     now, before = group.net[-1], group.net[-2]
     low, high = FRACTIONS[m[4]]
     is_large = abs(before / group.interest[-2]) >= 0.05 and now * before > 0
@@ -158,9 +158,7 @@ def alike(w: World, m: re.Match[str]) -> bool:
 def strength(w: World, m: re.Match[str]) -> bool:
     rest = World(w.files, m[3], w.at)
     common = sorted(set(w.days) & set(rest.days))[-61:]
-    own, other = (
-        x.closes[x.days.index(common[-1])] / x.closes[x.days.index(common[0])] for x in (w, rest)
-    )
+    own, other = (x.closes[x.days.index(common[-1])] / x.closes[x.days.index(common[0])] for x in (w, rest))
     return side(m[2], own / other - 1) and pct(m[1], abs(own / other - 1))
 
 
@@ -201,6 +199,13 @@ def next_report(w: World, m: re.Match[str]) -> bool:
     return on(m[1], ledger["scheduled_at"][0].date())
 
 
+def reports_missing(w: World, m: re.Match[str]) -> bool:
+    """The last report is of that day, and a later one was out by the ledger."""
+    last = w.group(MANAGERS).days[-1]
+    ledger = w.files.frames["staging.cot_releases"].filter(pl.col("released_at") <= w.at)
+    return on(m[1], last) and ledger["report_date"].max() > last  # type: ignore[operator]
+
+
 def followed(w: World, m: re.Match[str]) -> bool:
     returns = w.followed(m[2].replace(" ", "_"))
     return int(m[1]) == len(returns) and (len(m.groups()) < 3 or pct(m[3], float(np.mean(returns))))
@@ -228,6 +233,8 @@ def surprise(w: World, m: re.Match[str]) -> bool:
 LABELS: Final = ("asset managers", "dealers", "small traders")
 JUDGES: Final[dict[str, Judge]] = {
     r"# (\w+), .+: \w+ (\d+ \w+ \d{4})": lambda w, m: w.market == m[1] and on(m[2], w.day),
+    rf"Missing: COT reports since that of {D}\.": reports_missing,
+    rf"Missing: prices since {D}, {N} sessions?\.": lambda w, m: on(m[1], w.day),
     rf"Close {N}, {P}\.": lambda w, m: same(m[1], w.closes[-1]) and pct(m[2], w.change),
     rf"Close {N}; the session before is missing\.": lambda w, m: same(m[1], w.closes[-1]),
     rf"Positions: CFTC, TFF futures only, of {D}, released (\w+)\.": lambda w, m: on(m[1], w.group(MANAGERS).days[-1]),
@@ -251,12 +258,13 @@ JUDGES: Final[dict[str, Judge]] = {
         lambda w, _: w.change <= -0.01 and w.closes[-1] > max(w.mean(50), w.mean(200))
     ),
     r"(\w+day) took back (\w+day)'s (rise|fall)\.": (
-        lambda w, m: side(m[3], w.closes[-2] / w.closes[-3] - 1) and w.change / (w.closes[-2] / w.closes[-3] - 1) <= -0.5
+        lambda w, m: (
+            side(m[3], w.closes[-2] / w.closes[-3] - 1) and w.change / (w.closes[-2] / w.closes[-3] - 1) <= -0.5
+        )
     ),
     rf"{WHOSE}: net (long|short) {N} contracts, {P} of open interest\.": stands,
-    rf"({WHOSE[1:-1]})' net (long|short) (shrank|grew) by ([a-z ]+) in a week, to {N} contracts, {P} of open interest\.": (
-        resized
-    ),
+    rf"{WHOSE}' net (long|short) (shrank|grew) by ([a-z ]+) in a week,"
+    rf" to {N} contracts, {P} of open interest\.": resized,
     rf"{WHOSE} (bought|sold) {N} contracts and turned from net (long|short) to net (long|short) {N}\.": turned,
     r"The week was mostly ([a-z ]+): longs ([-+\d,]+), shorts ([-+\d,]+)\.": either(made_of),
     r"That is the (\d+)\w\w percentile of three years\.": either(lambda g, m: rank(m[1], g.percentile)),
@@ -277,8 +285,10 @@ JUDGES: Final[dict[str, Judge]] = {
         lambda w, m: w.sessions_to_cross() == int(m[2]) and (w.mean(50) > w.mean(200)) == (m[1] == "falls below")
     ),
     r"At this close the averages crossed: the (\d+)-day went (above|below) the (\d+)-day\.": (
-        lambda w, m: (w.mean(int(m[1])) > w.mean(int(m[3]))) == (m[2] == "above")
-        and (w.mean(int(m[1]), 1) > w.mean(int(m[3]), 1)) != (m[2] == "above")
+        lambda w, m: (
+            (w.mean(int(m[1])) > w.mean(int(m[3]))) == (m[2] == "above")
+            and (w.mean(int(m[1]), 1) > w.mean(int(m[3]), 1)) != (m[2] == "above")
+        )
     ),
     rf"{P} off the high\.": lambda w, m: pct(m[1], 1 - w.closes[-1] / w.closes.max()),
     r"The highest close on file\.": lambda w, _: w.closes[-1] == w.closes.max(),
@@ -292,9 +302,11 @@ JUDGES: Final[dict[str, Judge]] = {
     r"RSI (\d+): weak, not oversold\.": lambda w, m: rsi(w, m) and 30 < w.rsi() < 40,
     r"RSI (\d+)\.": rsi,
     rf"The 50-day is {N} points (above|below) the 200-day and (rising|falling)\.": (
-        lambda w, m: same(m[1], abs(w.mean(50) - w.mean(200)))
-        and side(m[2], w.mean(50) - w.mean(200))
-        and (w.mean(50) > w.mean(50, 5)) == (m[3] == "rising")
+        lambda w, m: (
+            same(m[1], abs(w.mean(50) - w.mean(200)))
+            and side(m[2], w.mean(50) - w.mean(200))
+            and (w.mean(50) > w.mean(50, 5)) == (m[3] == "rising")
+        )
     ),
     rf"(\w+)'s (low|high), {N}, is broken: [^.]*\.": broken,
     rf"(Support|Resistance) {N} to {N}\.": zone,
@@ -306,9 +318,11 @@ JUDGES: Final[dict[str, Judge]] = {
     rf"Further below, on old swings, {N}\.": lambda w, m: same(m[1], w.structural("support")),
     rf"Further above, on old swings, {N}\.": lambda w, m: same(m[1], w.structural("resistance")),
     rf"The year's heaviest volume lies at {N}, {P} (above|below)\.": (
-        lambda w, m: same(m[1], w.profile_price())
-        and pct(m[2], abs(w.profile_price() / w.closes[-1] - 1))
-        and side(m[3], w.profile_price() - w.closes[-1])
+        lambda w, m: (
+            same(m[1], w.profile_price())
+            and pct(m[2], abs(w.profile_price() / w.closes[-1] - 1))
+            and side(m[3], w.profile_price() - w.closes[-1])
+        )
     ),
     rf"(Below|Above) {N} RSI is (?:oversold|overbought)\.": trigger,
     rf"Next report: {D}\.": next_report,
@@ -336,7 +350,9 @@ def wrong_in(text: str, world: World) -> Iterator[str]:
 def notes_and_worlds(lake: Published, days: int, since: date) -> Iterator[tuple[Note, World]]:
     """The notes on all markets at random closes, each with what it is judged by."""
     files = Files.of(lake.lake)
-    closes = files.frames["marts.positioning_vs_technicals"].filter(pl.col("session_date") >= since)["known_at"].unique()
+    closes = (
+        files.frames["marts.positioning_vs_technicals"].filter(pl.col("session_date") >= since)["known_at"].unique()
+    )
     for at in random.Random(16).sample(closes.sort().to_list(), days):
         yield from _at(lake, files, at)
 

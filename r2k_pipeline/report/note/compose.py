@@ -125,22 +125,15 @@ class Note:
 
 def read_note(snapshot: Snapshot, market: str) -> Note:
     """The note on `market` at its last finished session. Raises LakeError where there is no such market or session."""
-    rules = read_rules()
-    facts = read_facts(snapshot, market, rules)
-    true = tuple(_true(rules, facts))
-    values, generation = facts.values, snapshot.generation
-    note = Note(
-        market,
-        values["name"],
-        values["session_date"],
-        values["known_at"],
-        generation["generation_id"],
-        generation["label"],
-        generation["is_sample"],
-        (),
-        facts,
-    )
-    return _within_limits(note, rules, true)
+    return build_note(read_facts(snapshot, market, read_rules()), snapshot.generation)
+
+
+def build_note(facts: Facts, generation: Mapping[str, Any]) -> Note:
+    """The note that the rules make of facts; `generation` is the row of meta.generation that they are from."""
+    rules, values = read_rules(), facts.values
+    day = (values[name] for name in ("market", "name", "session_date", "known_at"))
+    of = (generation[name] for name in ("generation_id", "label", "is_sample"))
+    return _within_limits(Note(*day, *of, (), facts), rules, tuple(_true(rules, facts)))
 
 
 def _true(rules: Rules, facts: Facts) -> Iterator[Sentence]:
@@ -162,9 +155,12 @@ def _within_limits(note: Note, rules: Rules, true: Sequence[Sentence]) -> Note:
         kept -= _orphans(rules, kept)
         said = tuple(_sections(rules, [s for s in true if s.rule in kept]))
         full = replace(note, sections=said, dropped=tuple(s for s in true if s.rule not in kept))
-        if full.words <= rules.limits.words and full.numbers <= rules.limits.numbers:
+        has_room = full.words <= rules.limits.words
+        if has_room and full.numbers <= rules.limits.numbers:
             return full
-        kept.remove(min(full.sentences, key=lambda sentence: sentence.keep).rule)
+        # Where words fit and numbers do not, a sentence without a number may stay.
+        too_much = [s for s in full.sentences if s.numbers or not has_room]
+        kept.remove(min(too_much, key=lambda sentence: sentence.keep).rule)
 
 
 def _fitting(part: Part, sentences: Iterable[Sentence]) -> Iterator[Sentence]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+import duckdb
 import polars as pl
 
 from r2k_pipeline.errors import LakeError
@@ -62,7 +63,7 @@ def read_facts(snapshot: Snapshot, market: str, rules: Rules) -> Facts:
         frames.append(new)
         sources |= dict.fromkeys(new.columns, source)
         values |= new.row(0, named=True)
-    return Facts(values, sources, _held(snapshot, pl.concat(frames, how="horizontal"), rules))
+    return Facts(values, sources, true_rules(snapshot.connection, pl.concat(frames, how="horizontal"), rules))
 
 
 def _close(snapshot: Snapshot, market: str) -> datetime:
@@ -90,15 +91,13 @@ def _sources(market: str, close: datetime, moment: datetime) -> Iterator[Source]
     yield Source(f"(from marts.setup_outcomes where {followed})")
 
 
-def _held(snapshot: Snapshot, facts: pl.DataFrame, rules: Rules) -> frozenset[str]:
-    """Names of the rules whose condition is true: what is not known makes none true."""
+def true_rules(connection: duckdb.DuckDBPyConnection, facts: pl.DataFrame, rules: Rules) -> frozenset[str]:
+    """Names of the rules whose condition is true of the one row of `facts`: what is not known makes none true."""
     terms = ", ".join(f"({condition}) as {name}" for name, condition in rules.terms.items())
     conditions = ", ".join(f'({rule.when}) as "{rule.name}"' for rule in rules.rules)
-    snapshot.connection.register("note_facts", facts.to_arrow())
+    connection.register("note_facts", facts.to_arrow())
     try:
-        found = snapshot.connection.sql(
-            f"with named as (select *, {terms} from note_facts) select {conditions} from named"
-        ).pl()
+        found = connection.sql(f"with named as (select *, {terms} from note_facts) select {conditions} from named").pl()
     finally:
-        snapshot.connection.unregister("note_facts")
+        connection.unregister("note_facts")
     return frozenset(name for name, holds in found.row(0, named=True).items() if holds)

@@ -73,8 +73,9 @@ def rules_of(said: Mapping[str, Any]) -> Rules:
         Part(name, section.get("title"), Budget(section["words"], section["numbers"]))
         for name, section in said["sections"].items()
     )
-    rules = tuple(_expanded(said["rules"]))
-    if unknown := {rule.section for rule in rules} - {part.name for part in parts}:
+    places = {part.name: place for place, part in enumerate(parts)}
+    rules = tuple(sorted(_expanded(said["rules"]), key=lambda rule: places.get(rule.section, -1)))
+    if unknown := {rule.section for rule in rules} - places.keys():
         raise ValueError(f"rules.toml: no section {', '.join(sorted(unknown))}; next: one of [sections]")
     return Rules(Budget(**said["limits"]), parts, said["terms"], said["since"], rules)
 
