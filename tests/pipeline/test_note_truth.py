@@ -222,7 +222,7 @@ def rsi_and_before(w: World, m: re.Match[str]) -> bool:
 
 
 def surprise(w: World, m: re.Match[str]) -> bool:
-    """The flow's size; how unusual it is, is judged by test_note_rules on made-up weeks."""
+    """The flow's size; how unusual it is, is judged on made-up weeks (sql/test_note_macros.py)."""
     group = w.group({"small traders": "nonreportable"}.get(m[2], m[2].replace(" ", "_").rstrip("s")) if m[2] in LABELS
                     else m[2].replace(" ", "_"))  # fmt: skip
     changes = {"the net": group.net, "longs": group.long, "shorts": group.short}[m[1]]

@@ -11,8 +11,10 @@ import duckdb
 import pytest
 
 from r2k_pipeline.contracts.cot import CotPositionVintages, CotReleases
-from r2k_pipeline.contracts.levels import Levels
+from r2k_pipeline.contracts.indicators import DailyIndicators
+from r2k_pipeline.contracts.levels import LevelEvidence, Levels
 from r2k_pipeline.contracts.marts import (
+    CrossMarket,
     Markets,
     PositioningVintages,
     PositioningVsTechnicals,
@@ -99,6 +101,7 @@ def warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
     """What macros read: marts of two markets, vintages of a bar, of a dividend and of a position."""
     rows: Given = {
         **dict.fromkeys((Markets, Sessions, CotReleases, PositioningVintages), ()),
+        **dict.fromkeys((DailyIndicators, CrossMarket, LevelEvidence), ()),
         PositioningVsTechnicals: [
             mart_row("RUT", "2024-11-27", "21:00Z"),
             mart_row("RUT", "2024-11-29", "18:00Z"),
