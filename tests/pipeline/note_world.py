@@ -74,9 +74,19 @@ class Group:
     @property
     def percentile(self) -> float:
         """Percent of the weeks known in three years with a net at or below this one."""
-        since = self.days[-1] - timedelta(weeks=156)
-        known = np.array([net for day, net in zip(self.days, self.net, strict=True) if day > since])
-        return float(100 * np.mean(known <= self.net[-1]))
+        return self.ranked(len(self.days) - 1)
+
+    def ranked(self, week: int) -> float:
+        """The same of an earlier week."""
+        pairs = zip(self.days[: week + 1], self.net[: week + 1], strict=True)
+        known = np.array([net for day, net in pairs if day > self.days[week] - timedelta(weeks=156)])
+        return float(100 * np.mean(known <= self.net[week]))
+
+    def state(self, week: int) -> str:
+        """What the rank of a week is called."""
+        percentile = self.ranked(week)
+        tops = ((percentile <= 10, "extreme short"), (percentile <= 30, "short"), (percentile < 70, "neutral"))
+        return next((name for holds, name in tops if holds), "long" if percentile < 90 else "extreme long")
 
     @property
     def streak(self) -> int:

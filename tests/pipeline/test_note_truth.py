@@ -155,6 +155,14 @@ def alike(w: World, m: re.Match[str]) -> bool:
     return all(rank(text, value) and (value <= 10) == (own <= 10) and not 10 < value < 90 for value, text in found)
 
 
+def alone(w: World, m: re.Match[str]) -> bool:
+    """By rank the funds are on that side in this market and in no other with a report of the day."""
+    groups = {market: w.group(FUNDS, market) for market in w.markets}
+    day = groups[w.market].days[-1]
+    sides = {name: g.percentile <= 30 if m[1] == "short" else g.percentile >= 70 for name, g in groups.items()}
+    return [name for name, g in groups.items() if g.days[-1] == day and sides[name]] == [w.market]
+
+
 def strength(w: World, m: re.Match[str]) -> bool:
     rest = World(w.files, m[3], w.at)
     common = sorted(set(w.days) & set(rest.days))[-61:]
@@ -268,6 +276,10 @@ JUDGES: Final[dict[str, Judge]] = {
     rf"{WHOSE} (bought|sold) {N} contracts and turned from net (long|short) to net (long|short) {N}\.": turned,
     r"The week was mostly ([a-z ]+): longs ([-+\d,]+), shorts ([-+\d,]+)\.": either(made_of),
     r"That is the (\d+)\w\w percentile of three years\.": either(lambda g, m: rank(m[1], g.percentile)),
+    r"In three years' comparison they went from ([a-z ]+) to ([a-z ]+)\.": either(
+        lambda g, m: (g.state(len(g.days) - 2), g.state(len(g.days) - 1)) == (m[1], m[2])
+    ),
+    r"Leveraged funds are (short|long) by rank here alone\.": alone,
     rf"{WHOSE} have (bought|sold) for (\d+) weeks running\.": (
         lambda w, m: w.group(WHO[m[1]]).streak == int(m[3]) and side(m[2], w.group(WHO[m[1]]).flow)
     ),

@@ -131,9 +131,10 @@ def read_note(snapshot: Snapshot, market: str) -> Note:
 def build_note(facts: Facts, generation: Mapping[str, Any]) -> Note:
     """The note that the rules make of facts; `generation` is the row of meta.generation that they are from."""
     rules, values = read_rules(), facts.values
-    day = (values[name] for name in ("market", "name", "session_date", "known_at"))
-    of = (generation[name] for name in ("generation_id", "label", "is_sample"))
-    return _within_limits(Note(*day, *of, (), facts), rules, tuple(_true(rules, facts)))
+    of_day = {name: values[name] for name in ("market", "name", "session_date", "known_at")}
+    of_generation = {name: generation[name] for name in ("generation_id", "label", "is_sample")}
+    bare = Note(**of_day, **of_generation, sections=(), facts=facts)
+    return _within_limits(bare, rules, tuple(_true(rules, facts)))
 
 
 def _true(rules: Rules, facts: Facts) -> Iterator[Sentence]:
