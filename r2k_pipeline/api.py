@@ -23,6 +23,7 @@ from r2k_pipeline.tables import TABLES
 if TYPE_CHECKING:
     from r2k_pipeline.orchestration.execute import Summary
     from r2k_pipeline.report.charts.figure import Figure
+    from r2k_pipeline.report.note.compose import Note
 
 Path_ = str | Path
 Moment = str | date | datetime
@@ -102,6 +103,13 @@ class Data:
         """The note that the data would write on one market or all, as Markdown."""
         with of_this_version(self._snapshot.file):
             return read_brief(self._snapshot, market).text()
+
+    def note(self, market: str) -> "Note":
+        """The readable note on one market; `text()` is Markdown; each of `figures` has its query."""
+        from r2k_pipeline.report.note.compose import read_note  # noqa: PLC0415  (who asks for tables needs none)
+
+        with of_this_version(self._snapshot.file):
+            return read_note(self._snapshot, market)
 
     def figure(self, market: str) -> "Figure":
         """The weekly review of one market, which a notebook renders; `png()` is the picture, `spec()` the Vega-Lite."""

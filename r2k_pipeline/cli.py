@@ -11,7 +11,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,8 @@ from r2k_pipeline.errors import R2kError, SettingsError
 
 if TYPE_CHECKING:
     from r2k_pipeline.lake import Lake
+    from r2k_pipeline.report.note.compose import Note
+    from r2k_pipeline.report.note.since import Changes
     from r2k_pipeline.settings import Settings
 
 
@@ -207,6 +209,50 @@ def brief(market: str | None, evidence: bool, as_json: bool, **options: Any) -> 
     with reading(_lake(settings), settings.as_of, settings.memory_limit) as snapshot:
         found = read_brief(snapshot, market)
     click.echo(json.dumps(found.as_dict(), indent=2) if as_json else found.text(evidence=evidence))
+
+
+@main.command()
+@_source_option
+@_lake_option
+@click.argument("market", required=False, callback=lambda _context, _option, said: said and said.upper())
+@click.argument("when", required=False)
+@click.option("--since", help="Also what changed since this moment or a day's close.")
+@click.option("--evidence", is_flag=True, help="Under each section the query of each figure.")
+@click.option("--json", "output", flag_value="json", help="As JSON, each figure with its query.")
+@click.option("--html", "output", flag_value="html", help="As a page of its own, with the chart.")
+def note(market: str | None, when: str | None, since: str | None, evidence: bool, output: Any, **options: Any) -> None:
+    """The readable note on MARKET (default: all) as known at WHEN, a moment or a day's close.
+
+    For example: r2k note RUT 2025-03-14
+    """
+    from r2k_pipeline.report.note.compose import read_notes  # noqa: PLC0415
+    from r2k_pipeline.snapshot import reading  # noqa: PLC0415
+
+    settings = settings_of(as_of=when, **options)
+    with reading(_lake(settings), settings.as_of, settings.memory_limit) as snapshot:
+        notes = read_notes(snapshot, market)
+        if output == "html":
+            from r2k_pipeline.report.note.page import write_page  # noqa: PLC0415
+
+            click.echo(write_page(snapshot, list(notes.values())))
+            return
+    changed = _changes(settings_of(as_of=since, **options), notes) if since else ()
+    if output == "json":
+        told: dict[str, Any] = {"notes": [found.as_dict() for found in notes.values()]}
+        click.echo(json.dumps(told | ({"since": [one.as_dict() for one in changed]} if since else {}), indent=2))
+    else:
+        texts = (*(found.text(evidence=evidence) for found in notes.values()), *(one.text() for one in changed))
+        click.echo("\n\n".join(texts))
+
+
+def _changes(settings: "Settings", notes: "Mapping[str, Note]") -> "list[Changes]":
+    """What of each note is not as it was at the moment of `settings`."""
+    from r2k_pipeline.report.note.compose import read_note  # noqa: PLC0415
+    from r2k_pipeline.report.note.since import changes  # noqa: PLC0415
+    from r2k_pipeline.snapshot import reading  # noqa: PLC0415
+
+    with reading(_lake(settings), settings.as_of, settings.memory_limit) as snapshot:
+        return [changes(read_note(snapshot, market), now) for market, now in notes.items()]
 
 
 @main.command()

@@ -5,9 +5,11 @@ Not here: where Parquet lives (lake.py), publishing (warehouse.py).
 """
 
 import os
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any, Final
 
@@ -73,8 +75,16 @@ def read_models(folder: Path) -> tuple[SqlModel, ...]:
 
 
 def read_macros(folder: Path, tables: Collection[str]) -> tuple[str, ...]:
-    """Statements that create the macros over `tables`: those made from their contracts, then those in `folder`."""
-    return (*as_of_macros(tables), *(file.read_text("utf-8") for file in sorted(folder.glob("*.sql"))))
+    """Statements that create the macros over `tables`: those made from their contracts, then those in `folder`.
+
+    A macro comes after those that it calls, for it is bound when it is created.
+    """
+    texts = {file.stem: file.read_text("utf-8") for file in sorted(folder.glob("*.sql"))}
+    called = {
+        name: {other for other in texts if other != name and re.search(rf"\b{other}\(", text)}
+        for name, text in texts.items()
+    }
+    return (*as_of_macros(tables), *(texts[name] for name in TopologicalSorter(called).static_order()))
 
 
 def run_model(

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import jinja2
 
+from r2k_pipeline.report.note.compose import Note
 from r2k_pipeline.report.site.narrative import Told
 from r2k_pipeline.report.site.pictures import Picture
 from r2k_pipeline.report.site.provenance import Edition
@@ -22,12 +23,13 @@ INDEX: Final = "index.html"
 
 @dataclass(frozen=True)
 class MarketPage:
-    """One market: its figure, if there is one, its brief and its tables."""
+    """One market: its note, its figure, if there is one, its brief and its tables."""
 
     market: str
     name: str
     session: str
     picture: Picture | None
+    note: Note
     brief: tuple[Told, ...]
     levels: DataTable
     positions: DataTable

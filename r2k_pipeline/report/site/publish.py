@@ -12,6 +12,7 @@ from r2k_pipeline.generations import known_at
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.report.brief import Page, read_brief
 from r2k_pipeline.report.charts.figures import read_figures
+from r2k_pipeline.report.note.compose import Note, read_note
 from r2k_pipeline.report.site.dictionary_tables import dictionary
 from r2k_pipeline.report.site.drawn import Drawn
 from r2k_pipeline.report.site.market_tables import claims, levels, outcomes, overview, positions
@@ -27,12 +28,13 @@ from r2k_pipeline.snapshot import Snapshot, reading
 
 @dataclass(frozen=True)
 class Site:
-    """A site as it was written; `folder` is where it is opened from."""
+    """A site as it was written; `folder` is where it is opened from, `told` the note on each market."""
 
     folder: Path
     edition: Edition
     pages: tuple[str, ...]
     pictures: tuple[Picture, ...]
+    told: tuple[Note, ...]
     size_bytes: int
     notes: tuple[str, ...]
 
@@ -84,7 +86,8 @@ def publish_site(settings: Settings, market: str | None = None) -> Site:
     files |= drawn.record()
     swap_in(folder, files)
     size = sum(map(len, files.values()))
-    return Site(folder, content.edition, tuple(pages), content.pictures, size, content.notes)
+    told = tuple(page.note for page in content.markets)
+    return Site(folder, content.edition, tuple(pages), content.pictures, told, size, content.notes)
 
 
 def read_content(snapshot: Snapshot, market: str | None, drawn: Drawn) -> Content:
@@ -114,6 +117,7 @@ def _market_page(snapshot: Snapshot, page: Page, picture: Picture | None) -> Mar
         page.market["name"],
         str(page.session["session_date"]),
         picture,
+        read_note(snapshot, market),
         tell(page),
         levels(snapshot, page),
         positions(snapshot, market),

@@ -1,0 +1,191 @@
+"""The note on one market at a snapshot's moment: which sentences are said, and the note as Markdown or JSON.
+
+Belongs here: the order of the page, its budgets, what is dropped. Not here: what may be said (rules.toml), HTML
+(page.py).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Any, Final
+
+from r2k_pipeline.report.brief_statements import Figure
+from r2k_pipeline.report.note.facts import Facts, read_facts
+from r2k_pipeline.report.note.rules import Part, Rules, read_rules
+from r2k_pipeline.report.note.words import Sentence, numbers_in, sentence_of
+from r2k_pipeline.snapshot import Snapshot
+
+SOURCES: Final = "No advice. Data: CFTC (positions), Yahoo (prices)."
+SYNTHETIC: Final = "No advice. The data is synthetic, in the layout of the CFTC's and Yahoo's."
+
+
+@dataclass(frozen=True)
+class Said:
+    """One section as it is said."""
+
+    part: Part
+    sentences: tuple[Sentence, ...]
+
+    @property
+    def text(self) -> str:
+        """Its sentences, as Markdown."""
+        said = " ".join(sentence.text for sentence in self.sentences)
+        if self.part.name == "headline":
+            return f"**{said}**"
+        return f"*{self.part.title}.* {said}" if self.part.title else said
+
+
+@dataclass(frozen=True)
+class Note:
+    """What is said of one market at one close, and what was true and dropped for want of room."""
+
+    market: str
+    name: str
+    session_date: date
+    known_at: datetime
+    generation_id: str
+    label: str
+    is_sample: bool
+    sections: tuple[Said, ...]
+    facts: Facts
+    dropped: tuple[Sentence, ...] = ()
+
+    @property
+    def sentences(self) -> tuple[Sentence, ...]:
+        """All sentences in the order of the page."""
+        return tuple(sentence for said in self.sections for sentence in said.sentences)
+
+    @property
+    def figures(self) -> tuple[Figure, ...]:
+        """Every number that a query returns."""
+        return tuple(figure for sentence in self.sentences for figure in sentence.figures)
+
+    @property
+    def title(self) -> str:
+        """Market and day."""
+        return f"{self.market}, {self.name}: {self.session_date:%A %-d %B %Y}"
+
+    @property
+    def headline(self) -> str:
+        """What leads, as plain text."""
+        return " ".join(s.text for said in self.sections if said.part.name == "headline" for s in said.sentences)
+
+    @property
+    def source(self) -> str:
+        """The line that says that this is no advice, and whose data it is."""
+        return SYNTHETIC if self.is_sample else SOURCES
+
+    @property
+    def words(self) -> int:
+        """How many words it has, title and all."""
+        return len(self.text().split())
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers it has, title and all; digits of a name are none."""
+        return numbers_in(self.text())
+
+    def text(self, *, evidence: bool = False) -> str:
+        """Markdown; with `evidence` the query of each figure under its section."""
+        banner = [f"> {self.label}", ""] if self.is_sample else []
+        return "\n".join([*banner, *self._lines(evidence), *banner[:1]])
+
+    def _lines(self, evidence: bool) -> Iterator[str]:
+        yield f"# {self.title}"
+        yield ""
+        for said in self.sections:
+            yield said.text
+            if evidence:
+                yield from ("", *(f"- {f.text} ← `{f.query}`" for s in said.sentences for f in s.figures))
+            yield ""
+        yield self.source
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON; days and instants as ISO text."""
+        sections = [
+            {"section": said.part.name, "title": said.part.title, "sentences": [s.as_dict() for s in said.sentences]}
+            for said in self.sections
+        ]
+        return {
+            "market": self.market,
+            "name": self.name,
+            "session_date": self.session_date.isoformat(),
+            "known_at": self.known_at.isoformat(),
+            "generation_id": self.generation_id,
+            "label": self.label,
+            "is_sample": self.is_sample,
+            "headline": self.headline,
+            "words": self.words,
+            "numbers": self.numbers,
+            "sections": sections,
+            "dropped": [sentence.as_dict() for sentence in self.dropped],
+            "source": self.source,
+        }
+
+
+def read_note(snapshot: Snapshot, market: str) -> Note:
+    """The note on `market` at its last finished session. Raises R2kError where there is no such market or session."""
+    return build_note(read_facts(snapshot, market, read_rules()), snapshot.generation)
+
+
+def build_note(facts: Facts, generation: Mapping[str, Any]) -> Note:
+    """The note that the rules make of facts; `generation` is the row of meta.generation that they are from."""
+    rules, values = read_rules(), facts.values
+    of_day = {name: values[name] for name in ("market", "name", "session_date", "known_at")}
+    of_generation = {name: generation[name] for name in ("generation_id", "label", "is_sample")}
+    bare = Note(**of_day, **of_generation, sections=(), facts=facts)
+    return _within_limits(bare, rules, tuple(_true(rules, facts)))
+
+
+def _true(rules: Rules, facts: Facts) -> Iterator[Sentence]:
+    """The sentences that are true, in the order of the rules; of those of which one is said, the first."""
+    said: set[str] = set()
+    for rule in rules.rules:
+        if rule.name not in facts.held or rule.one_of in said:
+            continue
+        sentence = sentence_of(rule, facts)
+        if sentence is not None:
+            said |= {rule.one_of} if rule.one_of else set()
+            yield sentence
+
+
+def _within_limits(note: Note, rules: Rules, true: Sequence[Sentence]) -> Note:
+    """The note with what fits: each section within its budget, then the sentence that is kept least is dropped."""
+    kept = {s.rule for part in rules.parts for s in _fitting(part, [s for s in true if s.section == part.name])}
+    while True:
+        kept -= _orphans(rules, kept)
+        said = tuple(_sections(rules, [s for s in true if s.rule in kept]))
+        full = replace(note, sections=said, dropped=tuple(s for s in true if s.rule not in kept))
+        has_room = full.words <= rules.limits.words
+        if has_room and full.numbers <= rules.limits.numbers:
+            return full
+        # Where words fit and numbers do not, a sentence without a number may stay.
+        too_much = [s for s in full.sentences if s.numbers or not has_room]
+        kept.remove(min(too_much, key=lambda sentence: sentence.keep).rule)
+
+
+def _fitting(part: Part, sentences: Iterable[Sentence]) -> Iterator[Sentence]:
+    words, numbers = part.budget.words, part.budget.numbers
+    for sentence in sorted(sentences, key=lambda sentence: -sentence.keep):
+        if sentence.words <= words and sentence.numbers <= numbers:
+            words, numbers = words - sentence.words, numbers - sentence.numbers
+            yield sentence
+
+
+def _orphans(rules: Rules, kept: set[str]) -> set[str]:
+    """Sentences that go on with one that is not said."""
+    said = {rule.one_of for rule in rules.rules if rule.name in kept}
+    return {rule.name for rule in rules.rules if rule.name in kept and rule.after and rule.after not in said}
+
+
+def _sections(rules: Rules, sentences: Sequence[Sentence]) -> Iterator[Said]:
+    for part in rules.parts:
+        if said := tuple(sentence for sentence in sentences if sentence.section == part.name):
+            yield Said(part, said)
+
+
+def read_notes(snapshot: Snapshot, market: str | None = None) -> Mapping[str, Note]:
+    """The notes on one market, or on all that have a finished session, by market. Raises R2kError."""
+    query = "select distinct market from marts.positioning_vs_technicals order by market"
+    markets = [market] if market else [name for (name,) in snapshot.ask(query).fetchall()]
+    return {name: read_note(snapshot, name) for name in markets}

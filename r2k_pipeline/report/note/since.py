@@ -1,0 +1,73 @@
+"""What changed between two notes on one market: the same facts then and now, sentences that are new or no longer true.
+
+Belongs here: the comparison. Not here: what is compared (rules.toml, [since]), how the two moments are opened (cli.py).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from r2k_pipeline.report.note.compose import Note
+from r2k_pipeline.report.note.rules import read_rules
+from r2k_pipeline.report.note.words import Sentence, fill
+
+
+@dataclass(frozen=True)
+class Change:
+    """One fact as it was and as it is."""
+
+    what: str
+    before: str
+    now: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"what": self.what, "before": self.before, "now": self.now}
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What is not as it was: facts; sentences that were not true then, and those that are not true now."""
+
+    before: Note
+    now: Note
+    facts: tuple[Change, ...]
+    new: tuple[Sentence, ...]
+    gone: tuple[Sentence, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "market": self.now.market,
+            "before": self.before.known_at.isoformat(),
+            "now": self.now.known_at.isoformat(),
+            "facts": [change.as_dict() for change in self.facts],
+            "new": [sentence.as_dict() for sentence in self.new],
+            "gone": [sentence.as_dict() for sentence in self.gone],
+        }
+
+    def text(self) -> str:
+        """Markdown."""
+        return "\n".join(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        yield f"## {self.now.market} since {self.before.session_date:%A %-d %B %Y}"
+        yield ""
+        yield from (f"- {change.what}: {change.before} → {change.now}" for change in self.facts)
+        if not (self.facts or self.new or self.gone):
+            yield "Nothing that the note tells has changed."
+        for title, sentences in (("New", self.new), ("No longer true", self.gone)):
+            if sentences:
+                yield from ("", f"*{title}.* {' '.join(sentence.text for sentence in sentences)}")
+
+
+def changes(before: Note, now: Note) -> Changes:
+    """What of two notes on one market differs. A sentence counts by its rule, whether there was room for it or not."""
+    texts = {
+        what: tuple(fill(words, note.facts)[0] or "not known" for note in (before, now))
+        for what, words in read_rules().since.items()
+    }
+    facts = tuple(Change(what, old, new) for what, (old, new) in texts.items() if old != new)
+    then, today = ({sentence.rule: sentence for sentence in (*n.sentences, *n.dropped)} for n in (before, now))
+    new = tuple(sentence for rule, sentence in today.items() if rule not in then)
+    return Changes(before, now, facts, new, tuple(sentence for rule, sentence in then.items() if rule not in today))

@@ -1,0 +1,167 @@
+"""From a rule's words to a sentence: how a fact is written, and which figures a sentence shows.
+
+Belongs here: formats. Not here: what is said (rules.toml), which sentences stay (compose.py).
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from r2k_pipeline.report.brief_statements import Figure
+from r2k_pipeline.report.note.facts import Facts
+from r2k_pipeline.report.note.rules import Rule
+
+NAMES: Final = re.compile(r"Russell 2000|S&P 500|Nasdaq-100|\b(?:50|100|200)-(?:day|,|\s)")
+"""Digits that are part of a name: they are no numbers."""
+NUMBER: Final = re.compile(r"\d+(?:[.,]\d+)*")
+GROUP_LABELS: Final = {
+    "asset_manager": "asset managers",
+    "leveraged_funds": "leveraged funds",
+    "dealer": "dealers",
+    "other_reportables": "other reportables",
+    "nonreportable": "small traders",
+}
+FLOW_LABELS: Final = {"net": "the net", "longs": "longs", "shorts": "shorts"}
+FRACTIONS: Final = ((0.225, "a fifth"), (0.29, "a quarter"), (0.42, "a third"), (0.6, "half"), (0.9, "three quarters"))
+"""Words for a share, each up to its limit; above the last a net has `doubled` or more."""
+ORDINALS: Final = {1: "st", 2: "nd", 3: "rd"}
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """One sentence of a note, the rule that it is from and its figures in the order of the text."""
+
+    rule: str
+    section: str
+    keep: int
+    text: str
+    figures: tuple[Figure, ...]
+
+    @property
+    def words(self) -> int:
+        """How many words it has."""
+        return len(self.text.split())
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers it has; digits of a name are none."""
+        return numbers_in(self.text)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"rule": self.rule, "text": self.text, "figures": [figure.as_dict() for figure in self.figures]}
+
+
+def numbers_in(text: str) -> int:
+    """How many numbers a text has; digits of a name are none."""
+    return len(NUMBER.findall(NAMES.sub("", text)))
+
+
+@dataclass
+class _Shown:
+    """A fact in a template: whoever writes it takes down the figure."""
+
+    value: Any
+    write: Callable[[Any, str], str]
+
+    def __format__(self, how: str) -> str:
+        return self.write(self.value, how)
+
+
+class _Missing(Exception):  # noqa: N818  (no error: a sentence that cannot be said)
+    """A fact that a sentence shows is not known."""
+
+
+class _Writer(Mapping[str, _Shown]):
+    """The facts as a template sees them, and the figures that were written so far."""
+
+    def __init__(self, facts: Facts) -> None:
+        self.facts = facts
+        self.figures: list[Figure] = []
+
+    def __getitem__(self, name: str) -> _Shown:
+        if name in GROUP_LABELS:
+            return _Shown(name, write)
+        value = self.facts.values[name]
+        if value is None:
+            raise _Missing(name)
+
+        def shown(value: Any, how: str) -> str:
+            text = write(value, how)
+            if NUMBER.search(text):
+                self.figures.append(self.facts.sources[name].figure(name, value, text))
+            return text
+
+        return _Shown(value, shown)
+
+    def __iter__(self) -> Any:
+        return iter(self.facts.values)
+
+    def __len__(self) -> int:
+        return len(self.facts.values)
+
+
+def sentence_of(rule: Rule, facts: Facts) -> Sentence | None:
+    """The sentence of a rule that holds; None where something that it shows is not known."""
+    text, figures = fill(rule.words, facts)
+    return None if text is None else Sentence(rule.name, rule.section, rule.keep, text, figures)
+
+
+def fill(words: str, facts: Facts) -> tuple[str | None, tuple[Figure, ...]]:
+    """A template with its facts, and its figures in their order; no text where a fact is not known."""
+    writer = _Writer(facts)
+    try:
+        text = words.format_map(writer)
+    except _Missing:
+        return None, ()
+    return text, tuple(writer.figures)
+
+
+def write(value: Any, how: str) -> str:
+    """A fact as its format says: one of WORDS, two words for its sign or its number, or a format of Python."""
+    if how in WORDS:
+        return WORDS[how](value)
+    if "/" in how:
+        first, second = how.split("/")
+        is_first = value == 1 if first == "session" else value > 0
+        return first if is_first else second
+    if how.startswith("|"):
+        value, how = abs(value), how[1:]
+    text = f"{value:{how}}" if how else str(value)
+    return re.sub(r"[-+](?=0(?:\.0+)?%?$)", "", text).replace("%", " %")
+
+
+def _ordinal(value: float) -> str:
+    """100th, 65th, 1st: a percentile as a rank; what is not yet 1 is called 1st."""
+    number = max(1, round(value))
+    return f"{number}{ORDINALS.get(number % 10, 'th') if number // 10 % 10 != 1 else 'th'}"
+
+
+def _fraction(value: float) -> str:
+    size = abs(value)
+    return next((words for limit, words in FRACTIONS if size < limit), "as much again" if size < 1.5 else "a multiple")
+
+
+def _label(value: str) -> str:
+    return GROUP_LABELS[value]
+
+
+def _cross(value: str) -> str:
+    pair, direction = value.split()
+    fast, slow = pair.split("x")
+    return f"the {fast}-day went {'above' if direction == 'up' else 'below'} the {slow}-day"
+
+
+WORDS: Final[Mapping[str, Callable[[Any], str]]] = {
+    "group": _label,
+    "Group": lambda value: _label(value).capitalize(),
+    "flow": lambda value: FLOW_LABELS[value],
+    "flows": lambda value: value.replace("_", " "),
+    "state": lambda value: value.replace("_", " "),
+    "th": _ordinal,
+    "fraction": _fraction,
+    "cross": _cross,
+    "crosses": lambda value: "falls below" if value == "down" else "rises above",
+}
+"""Formats that are words of the note, by name."""

@@ -1,0 +1,91 @@
+-- What a note may say of positions, one row for each market and trader group of its newest report (TFF, futures only)
+-- known at `ts`. A flow is the week's change of net contracts over open interest. It is null in the week of the
+-- quarterly roll (the one with the third Friday of March, June, September or December): open interest falls by a
+-- quarter then, and flows spread twice as wide. Ranks of flows are among the last 156 weeks, from 52 known ones on.
+create macro note_positions(ts) as table
+with weeks as (
+    select
+        market,
+        report_date,
+        trader_group,
+        open_interest_contracts,
+        net_contracts,
+        net_share_oi,
+        net_contracts_change_1w,
+        long_contracts_change_1w,
+        short_contracts_change_1w,
+        dominant_flow,
+        net_percentile_156w,
+        net_weeks_156w,
+        positioning_state,
+        change_basis,
+        month(date_trunc('week', report_date)::date - 3) % 3 = 0
+            and day(date_trunc('week', report_date)::date - 3) between 15 and 21 as is_roll_week
+    from positioning_vintages_as_of(ts)
+    where report_type = 'tff_futures'
+),
+
+flows as (
+    select
+        *,
+        if(not is_roll_week, net_contracts_change_1w / open_interest_contracts, null) as flow_share_oi,
+        if(not is_roll_week, long_contracts_change_1w / open_interest_contracts, null) as long_flow_share_oi,
+        if(not is_roll_week, short_contracts_change_1w / open_interest_contracts, null) as short_flow_share_oi,
+        if(change_basis is null, lag(net_contracts) over past, null) as before_net_contracts,
+        if(change_basis is null, lag(net_share_oi) over past, null) as before_net_share_oi,
+        if(change_basis is null, lag(positioning_state) over past, null) as before_state,
+        sign(net_contracts_change_1w) is distinct from lag(sign(net_contracts_change_1w)) over past as is_turn,
+        row_number() over (partition by market, trader_group order by report_date desc) as age
+    from weeks
+    window past as (partition by market, trader_group order by report_date)
+),
+
+runs as (
+    select *, sum(is_turn::int) over (partition by market, trader_group order by report_date) as run from flows
+),
+
+ranks as (
+    select
+        n.market,
+        n.trader_group,
+        if(count(w.flow_share_oi) >= 52, 100 * avg((w.flow_share_oi <= n.flow_share_oi)::int), null) as flow_percentile,
+        if(count(w.flow_share_oi) >= 52, 100 * avg((w.long_flow_share_oi <= n.long_flow_share_oi)::int), null)
+            as long_flow_percentile,
+        if(count(w.flow_share_oi) >= 52, 100 * avg((w.short_flow_share_oi <= n.short_flow_share_oi)::int), null)
+            as short_flow_percentile,
+        count(*) filter (w.run = n.run) as streak_weeks
+    from runs as n
+    inner join runs as w on n.market = w.market and n.trader_group = w.trader_group and w.age <= 156
+    where n.age = 1
+    group by n.market, n.trader_group
+)
+
+select
+    n.market,
+    n.trader_group,
+    n.report_date,
+    n.open_interest_contracts,
+    n.net_contracts,
+    n.net_share_oi,
+    n.before_net_contracts,
+    n.before_net_share_oi,
+    n.before_state,
+    n.net_contracts_change_1w,
+    n.long_contracts_change_1w,
+    n.short_contracts_change_1w,
+    n.net_contracts_change_1w / n.before_net_contracts as net_change_ratio,
+    n.flow_share_oi,
+    r.flow_percentile,
+    r.long_flow_percentile,
+    r.short_flow_percentile,
+    if(n.flow_share_oi is null, null, r.streak_weeks) as streak_weeks,
+    n.dominant_flow,
+    n.net_percentile_156w,
+    n.net_weeks_156w,
+    n.positioning_state,
+    n.change_basis,
+    n.is_roll_week
+from runs as n
+inner join ranks as r on n.market = r.market and n.trader_group = r.trader_group
+where n.age = 1
+order by n.market, n.trader_group

@@ -1,0 +1,121 @@
+-- What a note may say of one market's prices at its last close known at `ts`: one row. `before` is the session before
+-- it; `low_20d` the lowest low of 20 sessions and the day it was made, `low_252d` and `high_252d` of 252.
+create macro note_prices(for_market, ts) as table
+with newest as (
+    select max(session_date) as session_date
+    from positioning_vs_technicals_as_of(ts)
+    where market = for_market
+),
+
+days as materialized (
+    select
+        p.market,
+        p.session_date,
+        p.known_at,
+        p.close,
+        p.return_1d,
+        p.rsi_14,
+        p.sma_50,
+        p.sma_100,
+        p.sma_200,
+        p.macd_histogram,
+        p.atr_14,
+        p.high_252d,
+        p.low_252d,
+        p.drawdown_ratio,
+        p.last_cross,
+        p.last_cross_date,
+        p.poc_250,
+        p.volume_symbol,
+        p.trend,
+        p.technical_state,
+        p.setup,
+        p.report_date,
+        p.released_at,
+        p.report_age_days,
+        row_number() over (order by p.session_date desc) as age
+    from positioning_vs_technicals_as_of(ts) as p
+    where p.market = for_market and p.session_date > (select session_date - 60 from newest)
+),
+
+bars as (
+    select session_date, high, low, row_number() over (order by session_date desc) as age
+    from market_bars_as_of(ts)
+    where market = for_market
+        and session_date > (select session_date - 420 from newest)
+        and session_date <= (select session_date from newest)
+),
+
+extremes as (
+    select
+        min(low) filter (age <= 20) as low_20d,
+        arg_min(session_date, low) filter (age <= 20) as low_20d_date,
+        arg_min(age, low) filter (age <= 20) as low_20d_age,
+        arg_min(session_date, low) filter (age <= 252) as low_252d_date,
+        arg_min(age, low) filter (age <= 252) as low_252d_age,
+        arg_max(session_date, high) filter (age <= 252) as high_252d_date,
+        arg_max(age, high) filter (age <= 252) as high_252d_age
+    from bars
+),
+
+ahead as (from projected_cross(for_market, ts))
+
+select
+    m.market,
+    m.name,
+    -- An index of volatility rises when shares fall and comes back to its mean: trends and "oversold" mean nothing.
+    m.index_symbol in ('^VIX', '^VXN', '^RVX', '^VXD') as is_volatility,
+    n.session_date,
+    n.known_at,
+    dayname(n.session_date) as weekday,
+    n.close,
+    n.return_1d,
+    b.session_date as before_date,
+    dayname(b.session_date) as before_weekday,
+    b.return_1d as before_return_1d,
+    b.rsi_14 as before_rsi_14,
+    n.close / w.close - 1 as return_5d_ratio,
+    n.rsi_14,
+    n.sma_50,
+    n.sma_100,
+    n.sma_200,
+    n.sma_50 - n.sma_200 as sma_50_over_200_points,
+    n.sma_50 - w.sma_50 as sma_50_change_5d_points,
+    n.macd_histogram,
+    b.macd_histogram as before_macd_histogram,
+    n.atr_14,
+    n.high_252d,
+    e.high_252d_date,
+    e.high_252d_age - 1 as high_252d_sessions_ago,
+    n.low_252d,
+    e.low_252d_date,
+    e.low_252d_age - 1 as low_252d_sessions_ago,
+    e.low_20d,
+    e.low_20d_date,
+    e.low_20d_age - 1 as low_20d_sessions_ago,
+    n.drawdown_ratio,
+    n.last_cross,
+    n.last_cross_date,
+    (select count(*) from days where session_date > n.last_cross_date) as last_cross_sessions_ago,
+    n.poc_250,
+    n.poc_250 / n.close - 1 as poc_250_distance_ratio,
+    n.volume_symbol,
+    n.trend,
+    n.technical_state,
+    n.setup,
+    n.report_date,
+    n.released_at,
+    n.report_age_days,
+    i.rsi_30_trigger_close,
+    i.rsi_70_trigger_close,
+    i.sma_50_200_trigger_close,
+    c.sessions_to_cross,
+    c.direction as cross_direction
+from days as n
+inner join marts.markets as m on n.market = m.market
+inner join extremes as e on true
+left join days as b on b.age = 2 and n.return_1d is not null
+left join days as w on w.age = 6
+left join daily_indicators_as_of(ts) as i on n.market = i.market and n.session_date = i.session_date
+left join ahead as c on n.session_date = c.session_date
+where n.age = 1

@@ -1,0 +1,82 @@
+"""`r2k note`: arguments, output in three forms, errors, on a small published lake."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+import r2k_pipeline
+from tests.pipeline.command_line import r2k
+from tests.unit.published import SAMPLE, mart_row, publish
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sample's lake with two sessions of two markets."""
+    folder = tmp_path_factory.mktemp("lakes")
+    days = {"2025-03-12": 2026.46, "2025-03-13": 1993.69}
+    rows = [mart_row(market, day, close=close) for market in ("RUT", "SPX") for day, close in days.items()]
+    publish(folder, rows)
+    return folder
+
+
+def ask(folder: Path, home: Path, *arguments: object) -> Result:
+    return r2k(home, "note", "--lake", folder, *arguments)
+
+
+def test_all_markets_by_default_and_the_sample_says_so(folder: Path, tmp_path: Path) -> None:
+    said = ask(folder, tmp_path).output
+    assert re.findall(r"^# (\w+),", said, re.MULTILINE) == ["RUT", "SPX"]
+    assert said.count(f"> {SAMPLE}") == 4
+    assert said.count("No advice.") == 2
+
+
+def test_a_plain_day_is_that_days_close(folder: Path, tmp_path: Path) -> None:
+    said = ask(folder, tmp_path, "rut", "2025-03-12").output
+    assert "# RUT, RUT: Wednesday 12 March 2025" in said
+    assert "Close 2,026.46" in said
+    assert "1,993.69" not in said
+
+
+def test_what_changed_since_a_day(folder: Path, tmp_path: Path) -> None:
+    said = ask(folder, tmp_path, "RUT", "2025-03-13", "--since", "2025-03-12").output
+    assert "## RUT since Wednesday 12 March 2025" in said
+    assert "- Close: 2,026.46 → 1,993.69" in said
+    (changes,) = json.loads(ask(folder, tmp_path, "RUT", "--since", "2025-03-12", "--json").stdout)["since"]
+    assert changes["facts"] == [{"what": "Close", "before": "2,026.46", "now": "1,993.69"}]
+
+
+def test_each_number_has_a_query_that_returns_it(folder: Path, tmp_path: Path) -> None:
+    (note,) = json.loads(ask(folder, tmp_path, "RUT", "--json").stdout)["notes"]
+    figures = [f for part in note["sections"] for sentence in part["sentences"] for f in sentence["figures"]]
+    assert [figure["text"] for figure in figures] == ["1,993.69"]
+    with r2k_pipeline.open("sample", lake=folder) as data:
+        for figure in figures:
+            assert data.sql(figure["query"]).item() == figure["value"]
+        assert data.note("RUT").as_dict() == note
+    assert f"- 1,993.69 ← `{figures[0]['query']}`" in ask(folder, tmp_path, "RUT", "--evidence").output
+
+
+def test_as_a_page_of_its_own(folder: Path, tmp_path: Path) -> None:
+    page = ask(folder, tmp_path, "RUT", "--html").output
+    assert page.startswith("<!doctype html>")
+    assert "Close 1,993.69" in page
+    assert not re.search(r"(src|href)=.https?:", page)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("VIX",), 1, "no mart row for market 'VIX'; next: one of RUT, SPX, or a later moment"),
+        (("RUT", "2025-03-15"), 2, "the exchange is closed on 2025-03-15; next: say 2025-03-14, the session before it"),
+        (("RUT", "yesterday"), 2, "say it with its zone"),
+        (("RUT", "2025-03-11"), 1, "no mart row for a session known by"),
+        (("RUT", "--since", "2025-03-16"), 2, "the exchange is closed on 2025-03-16"),
+    ],
+)
+def test_what_cannot_be_said(folder: Path, tmp_path: Path, arguments: tuple[str, ...], code: int, message: str) -> None:
+    said = ask(folder, tmp_path, *arguments)
+    assert message in said.output
+    assert said.exit_code == code

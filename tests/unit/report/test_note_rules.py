@@ -1,0 +1,179 @@
+"""The rules of the note on facts written by hand: what is said, what is not, what is dropped, how often it is true."""
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
+from typing import Any, Final
+
+import polars as pl
+import pytest
+
+from r2k_pipeline.report.note.compose import Note, build_note
+from r2k_pipeline.report.note.facts import Facts, read_facts, true_rules
+from r2k_pipeline.report.note.rules import read_rules, rules_of
+from r2k_pipeline.report.note.since import changes
+from r2k_pipeline.report.note.words import numbers_in, write
+from r2k_pipeline.snapshot import open_snapshot
+from tests.documents import PROJECT
+from tests.unit.published import mart_row, publish
+
+NoteOf = Callable[..., Note]
+PAGE: Final = (PROJECT / "docs" / "note.md").read_text("utf-8")
+WEEK: Final = {
+    "report_date": date(2025, 3, 11),
+    "released_at": datetime(2025, 3, 14, 19, 30, tzinfo=UTC),
+    "report_age_days": 3,
+    "trend": "down",
+    "return_1d": 0.0253,
+    "flow_rank_percentile": 66.0,
+    "level_rank_percentile": 50.0,
+}
+MANAGERS: Final = {
+    "asset_manager_net_contracts": 48_030.0,
+    "asset_manager_before_net_contracts": 72_008.0,
+    "asset_manager_net_share_oi": 0.101,
+    "asset_manager_before_net_share_oi": 0.162,
+    "asset_manager_net_change_ratio": -0.333,
+    "asset_manager_flow_share_oi": -0.0506,
+    "asset_manager_flow_percentile": 6.0,
+    "asset_manager_net_percentile_156w": 64.8,
+    "asset_manager_net_weeks_156w": 145,
+}
+FUNDS: Final = {"leveraged_funds_flow_share_oi": 0.0558, "leveraged_funds_flow_percentile": 98.6}
+
+
+@pytest.fixture(scope="module")
+def note_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NoteOf]:
+    """Makes the note of a market of which nothing is known but its close, and what a test says."""
+    lake = publish(tmp_path_factory.mktemp("note"), [mart_row("RUT", "2025-03-14", close=2044.1)])
+    with open_snapshot(lake) as snapshot:
+        bare = read_facts(snapshot, "RUT", read_rules())
+
+        def note(**known: Any) -> Note:
+            assert not known.keys() - bare.values.keys(), "no such fact"
+            values = {**bare.values, **known}
+            frame = pl.DataFrame({name: [value] for name, value in values.items()})
+            held = true_rules(snapshot.connection, frame, read_rules())
+            return build_note(Facts(values, bare.sources, held), snapshot.generation)
+
+        yield note
+
+
+def test_a_market_of_which_nothing_is_known_has_a_note(note_of: NoteOf) -> None:
+    text = note_of().text()
+    assert "No report on positions is known at this close." in text
+    assert text.index("No report") < text.index("**")
+    assert "SAMPLE" in text.splitlines()[0]
+    assert "SAMPLE" in text.splitlines()[-1]
+
+
+def test_opposite_unusual_flows_lead(note_of: NoteOf) -> None:
+    assert note_of(**WEEK, **MANAGERS, **FUNDS).headline.startswith(
+        "Asset managers sell, leveraged funds take the other"
+    )
+    usual = note_of(**WEEK, **MANAGERS, **(FUNDS | {"leveraged_funds_flow_percentile": 85.0}))
+    assert usual.headline.startswith("Nothing unusual in positions this week.")
+
+
+def test_a_week_that_is_too_old_does_not_lead(note_of: NoteOf) -> None:
+    old = note_of(**(WEEK | {"report_age_days": 30}), **MANAGERS, **FUNDS)
+    assert old.headline.startswith("How unusual the week of positions is, is not known.")
+    assert "shrank" not in old.text()
+    assert "The positions are 30 days old" in old.text()
+
+
+def test_by_a_third_is_said_of_a_large_net_that_keeps_its_side(note_of: NoteOf) -> None:
+    shrank = "Asset managers' net long shrank by a third in a week, to 48,030 contracts"
+    assert shrank in note_of(**WEEK, **MANAGERS).text()
+    assert shrank not in note_of(**WEEK, **(MANAGERS | {"asset_manager_before_net_share_oi": 0.04})).text()
+    assert shrank not in note_of(**WEEK, **(MANAGERS | {"asset_manager_before_net_contracts": -72_008.0})).text()
+
+
+def test_flows_of_a_roll_week_are_not_told(note_of: NoteOf) -> None:
+    rolled = dict.fromkeys(("asset_manager_flow_share_oi", "asset_manager_flow_percentile", "flow_rank_percentile"))
+    text = note_of(**(WEEK | MANAGERS | rolled | {"asset_manager_is_roll_week": True})).text()
+    assert "The report's week has the quarterly roll: flows are not told." in text
+    assert "net long 48,030 contracts" in text
+    assert "shrank" not in text
+
+
+def test_trends_and_oversold_mean_nothing_of_an_index_of_volatility(note_of: NoteOf) -> None:
+    known = {"rsi_14": 24.0, "before_rsi_14": 31.0, "drawdown_ratio": -0.5, **dict.fromkeys(("sma_50", "sma_100"), 1e5)}
+    assert "oversold" in note_of(**WEEK, **known).text()
+    assert "bounce" in note_of(**WEEK, **known).text()
+    of_volatility = note_of(**WEEK, **known, is_volatility=True)
+    assert not re.search("oversold|off the high|average|trend", of_volatility.text())
+
+
+def test_the_sentence_that_is_kept_least_goes_first(note_of: NoteOf) -> None:
+    prices = dict.fromkeys(("support_low", "support_high", "resistance_low", "resistance_high"), 2000.0)
+    full = note_of(
+        **(WEEK | MANAGERS | FUNDS),
+        **prices | {"support_low": 1990.0, "resistance_high": 2100.0, "structural_support_price": 1914.0},
+        **{"structural_resistance_price": 2114.0, "broken_low": 2050.0, "broken_low_date": date(2025, 2, 27)},
+        **{"volume_symbol": "IWM", "poc_250": 2230.0, "poc_250_distance_ratio": 0.09},
+    )
+    (dropped,) = full.dropped
+    assert dropped.rule == "heaviest_volume"
+    assert full.numbers <= read_rules().limits.numbers
+
+
+def test_a_sentence_does_not_go_on_with_one_that_is_not_said(note_of: NoteOf) -> None:
+    alone = note_of(**WEEK, asset_manager_net_percentile_156w=100.0, asset_manager_net_weeks_156w=150)
+    assert "That is" not in alone.text()
+
+
+def test_what_changed_since(note_of: NoteOf) -> None:
+    now, before = note_of(**WEEK, **MANAGERS), note_of(**WEEK)
+    found = changes(before, now)
+    assert found.facts[0].as_dict() == {"what": "Net of asset managers", "before": "not known", "now": "+48,030"}
+    assert [sentence.rule for sentence in found.new] == ["net_shrank.asset_manager"]
+    assert not changes(now, now).facts + changes(now, now).new
+    assert "Nothing that the note tells has changed." in changes(now, now).text()
+
+
+@pytest.mark.parametrize(
+    ("value", "how", "text"),
+    [
+        (-0.3329, "fraction", "a third"),
+        (64.83, "th", "65th"),
+        (0.4, "th", "1st"),
+        (12.0, "th", "12th"),
+        (-0.0002, "+.1%", "0.0 %"),
+        (-24_000.0, "|,.0f", "24,000"),
+        (1, "session/sessions", "session"),
+        (0.02, "bought/sold", "bought"),
+        ("50x200 down", "cross", "the 50-day went below the 200-day"),
+    ],
+)
+def test_formats(value: Any, how: str, text: str) -> None:
+    assert write(value, how) == text
+
+
+def test_names_are_no_numbers() -> None:
+    assert numbers_in("Russell 2000, the 50-day: RSI 35, +2.5 %, 2,044.10") == 3
+
+
+def test_a_rule_in_no_section_is_refused() -> None:
+    said = {"limits": {"words": 1, "numbers": 1}, "sections": {}, "terms": {}, "since": {}}
+    with pytest.raises(ValueError, match="no section nowhere"):
+        rules_of({**said, "rules": {"one": {"section": "nowhere", "keep": 1, "when": "true", "words": ""}}})
+
+
+def documented() -> dict[str, float]:
+    """The rules that the page lists and in what percent of notes they are true."""
+    rows = re.findall(r"^\| `([\w.]+)` \| \w+ \| \d+ \| (\d+) % \|", PAGE, re.MULTILINE)
+    return {name: float(share) for name, share in rows}
+
+
+def test_every_rule_is_on_the_page_with_its_base_rate() -> None:
+    assert list(documented()) == [rule.name for rule in read_rules().rules], (
+        "run: python benchmarks/note_base_rates.py --lake LAKE, and put its table into docs/note.md"
+    )
+
+
+def test_nothing_that_is_true_in_half_of_all_weeks_leads() -> None:
+    quiet = ("lead_nothing", "lead_no_level", "lead_no_week")
+    leads = {name: share for name, share in documented().items() if name.startswith("lead_") and name not in quiet}
+    assert leads
+    assert sum(leads.values()) < 50
