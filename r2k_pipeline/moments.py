@@ -1,6 +1,6 @@
-"""Moments as people say them: an instant with its zone, or a day, which means that day's close in New York.
+"""Moments as users write them: an instant with its zone, or a day, which means that day's close in New York.
 
-Belongs here: text to UTC instants, and that none is still to come. Not here: what was known at a moment.
+Belongs here: text to UTC instants, refusing future ones. Not here: what was known at a moment.
 """
 
 from datetime import UTC, date, datetime
@@ -12,7 +12,7 @@ FIRST: Final = date(1927, 1, 3)
 
 
 def read_moment(said: object) -> datetime:
-    """The UTC instant that is meant. Raises ValueError, with what to say instead, also for one still to come."""
+    """The UTC instant of `moment`. Raises ValueError with a hint what to write instead, also for a future moment."""
     moment, now = _parsed(said), datetime.now(UTC)
     if type(moment) is date:
         if moment > now.date():
@@ -45,7 +45,7 @@ def session_of(day: date) -> tuple[datetime, datetime]:
 
 
 def _parsed(said: object) -> object:
-    """A day where only a day is said, an instant where it has an hour; anything else as it is."""
+    """A date for a day alone, a datetime for a day with an hour; anything else unchanged."""
     if not isinstance(said, str):
         return said
     try:

@@ -1,4 +1,4 @@
-"""SQL that turns a column of any DuckDB type into what an output format can hold, with nothing lost in silence.
+"""SQL that converts a column of any DuckDB type to a type of the output format without silent loss.
 
 Belongs here: types. Not here: running the query (query.py), writing the rows (row_formats.py).
 """

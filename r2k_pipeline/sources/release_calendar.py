@@ -40,7 +40,7 @@ _BY_RULE: Final = "by rule: the CFTC's release schedule and the US federal calen
 
 @dataclass(frozen=True)
 class Release:
-    """One row of the ledger: a report's as-of day, when it became public (UTC), and how we know."""
+    """One row of the ledger: a report's as-of day, when it became public (UTC), and the evidence for that."""
 
     report_date: date
     released_at: datetime
@@ -200,7 +200,7 @@ def release(report_date: date) -> Release:
 
 
 def newest_documented() -> date:
-    """The last day of which the ledger knows more than a rule: no earlier than this was this version made."""
+    """The last day with a documented release: this version of r2k cannot be older than that."""
     return max(row.released_at for row in _ledger().documented.values() if row.release_basis != "scheduled").date()
 
 
