@@ -52,7 +52,7 @@ class Lake(Folders):
         found = _raw_files(self.root / layer / name) if layer == "raw" else table_files(self.derived, table)
         for file in found:
             if file.suffix != ".parquet" or file.stat().st_size < 12:
-                remedy = "restore it or take it away" if layer == "raw" else "r2k run, which rebuilds it"
+                remedy = "restore it or remove it" if layer == "raw" else "r2k run, which rebuilds it"
                 raise R2kError(file, "not a Parquet file (empty, cut or foreign)", remedy)
             if layer == "raw" and _digest_of(file) != digest_in(file.name):
                 way_on = "restore this file, or r2k accept raw, which goes on without it"
@@ -264,7 +264,7 @@ class Lake(Folders):
         """What to do about a raw file."""
         accept = f"r2k accept raw --source {self.root.name}"
         if fault.is_there and fault.file.name not in self.settled_account().of(fault.file.parent.name):
-            return f"take it away, or {accept}, which sets it aside"
+            return f"remove it, or {accept}, which sets it aside"
         return f"restore this file from backup, or {accept}, which goes on without it"
 
     @contextmanager

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 _REWORDED: Final = {
     "missing": "is missing",
     "string_pattern_mismatch": "does not fit the pattern '{pattern}'",
-    "literal_error": "is none of {expected}",
+    "literal_error": "is not one of {expected}",
     "model_type": "should be a table",
     "dict_type": "should be a table",
     "none_required": "should be left out",
@@ -28,7 +28,7 @@ def say_mistakes(error: ValidationError, model: type[BaseModel], about: str = ""
         key = ".".join(map(str, found["loc"])) or about
         if found["type"] == "extra_forbidden":
             meant = ", ".join(nearest(str(found["loc"][-1]), _keys(model)))
-            yield f"{key}: no such key; next: take it away, or rename it to {meant}"
+            yield f"{key}: no such key; next: remove it, or rename it to {meant}"
             continue
         shown = "" if found["type"] == "missing" else _shown(found["input"])
         yield f"{key}{shown}: {_reason(found)}".removeprefix(": ")

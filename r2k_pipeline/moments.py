@@ -6,7 +6,7 @@ Belongs here: text to UTC instants, refusing future ones. Not here: what was kno
 from datetime import UTC, date, datetime
 from typing import Final
 
-HOW: Final = "say it with its zone, e.g. 2025-03-14T15:00-04:00, or as a day, e.g. 2025-03-14, for that day's close"
+HOW: Final = "write it with its zone, e.g. 2025-03-14T15:00-04:00, or as a day, e.g. 2025-03-14, for that day's close"
 
 FIRST: Final = date(1927, 1, 3)
 
@@ -35,11 +35,11 @@ def session_of(day: date) -> tuple[datetime, datetime]:
     from exchange_calendars import get_calendar  # noqa: PLC0415  (pulls in pandas)
 
     if day < FIRST:
-        raise ValueError(f"{day} is before {FIRST}, where the oldest prices begin; next: say a later day")
+        raise ValueError(f"{day} is before {FIRST}, where the oldest prices begin; next: give a later day")
     week = get_calendar("XNYS", start=f"{date.fromordinal(day.toordinal() - 14)}", end=f"{day}")
     sessions = [session.date() for session in week.sessions]
     if sessions[-1] != day:
-        raise ValueError(f"the exchange is closed on {day}; next: say {sessions[-1]}, the session before it")
+        raise ValueError(f"the exchange is closed on {day}; next: give {sessions[-1]}, the session before it")
     start, end = (moments.iloc[-1].to_pydatetime().astimezone(UTC) for moments in (week.opens, week.closes))
     return start, end
 

@@ -36,13 +36,13 @@ SourceName = Literal["sample", "files", "live"]
 
 def _is_report_type(name: str) -> str:
     if name not in REPORT_TYPES:
-        raise ValueError(f"{name} is none of {', '.join(REPORT_TYPES)}")
+        raise ValueError(f"{name} is not one of {', '.join(REPORT_TYPES)}")
     return name
 
 
 def _is_size(said: str) -> str:
     if not re.fullmatch(r"[0-9]+(\.[0-9]+)?\s*[KMGT]i?B", said):
-        raise ValueError("say a number and its unit, e.g. 1GB or 512 MiB")
+        raise ValueError("give a number and its unit, e.g. 1GB or 512 MiB")
     return said
 
 
@@ -106,7 +106,7 @@ class Settings(BaseSettings):
     def _names_a_day_once(cls, days: tuple[date, ...]) -> tuple[date, ...]:
         """Refuse repeated days: each names a profile window, whose rows would come out twice."""
         if twice := sorted({day for day in days if days.count(day) > 1}):
-            raise ValueError(f"{', '.join(map(str, twice))} said more than once; next: leave the repeat out")
+            raise ValueError(f"{', '.join(map(str, twice))} listed more than once; next: leave the repeat out")
         return days
 
     @field_validator("files", "lake", "markets", "corrections")
@@ -137,9 +137,9 @@ class Settings(BaseSettings):
         try:
             file = TomlConfigSettingsSource(settings_cls)
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise SettingsError(f"{FILE}: not TOML: {error}; next: fix it or take it away") from error
+            raise SettingsError(f"{FILE}: not TOML: {error}; next: fix it or remove it") from error
         for name in file.toml_data:
-            _refuse_unknown(name, f"{FILE}: {name}", "take it away")
+            _refuse_unknown(name, f"{FILE}: {name}", "remove it")
         return init_settings, env_settings, file
 
 

@@ -22,7 +22,7 @@ from r2k_pipeline.sources.corrections import CORRECTIONS, Corrected, Correction,
 from r2k_pipeline.sources.protocol import Span
 from r2k_pipeline.sources.screening import Screened
 
-MADE_UP: Final = "the process died before it counted these rows; the next run counted them"
+MADE_UP: Final = "the process died before it counted these rows: the next run did"
 """The message of FetchLog rows that a later run wrote for a fetch whose process died."""
 NO_DOUBTS: Final[Mapping[str, str]] = MappingProxyType({})
 

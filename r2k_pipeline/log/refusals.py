@@ -17,7 +17,7 @@ from r2k_pipeline.sources.screening import DIFFERS, Screened, refuse_rest
 FEW_ROWS: Final = 3
 """Up to this many refused rows of one item are tolerated, unless all are: in a short file they are a large share."""
 RULES_NAMED: Final = 2
-NEXT: Final = 'mend or replace it; r2k sql "select rule, row_key, row_values from meta.quarantine" shows the rows'
+NEXT: Final = 'fix or replace it; r2k sql "select rule, row_key, row_values from meta.quarantine" shows the rows'
 
 
 @dataclass(frozen=True)

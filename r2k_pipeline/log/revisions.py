@@ -144,7 +144,7 @@ class News:
         revised, gone = (frame.filter(pl.col("source") == origin) for frame in (self.revised, self.withdrawn))
         key, known = key_of(self.table), self.history.filter(pl.col("source") == origin)["history"].sum()
         examples = [_change(row, key) for row in revised.head(EXAMPLES).iter_rows(named=True)]
-        examples += [f"{_name(row, key)} goes" for row in gone.head(EXAMPLES).iter_rows(named=True)]
+        examples += [f"{_name(row, key)} is removed" for row in gone.head(EXAMPLES).iter_rows(named=True)]
         pattern = name_pattern(revised)
         accept = f"r2k accept {shlex.quote(item)} --source {lake_source}"
         found, new = (revised.height + gone.height) / max(known, 1), (self.fresh["source"] == origin).sum()
@@ -153,7 +153,7 @@ class News:
             out = f"next: download it again, or if it is right: {accept}"
             return f"{item}: {doubt}: held, with {new:,} new rows and {changes}; {out}"
         return (
-            f"{item}: of {known:,} rows of {self.table.dotted()} {revised.height:,} would change, {gone.height:,} go "
+            f"{item}: of {known:,} rows of {self.table.dotted()} {revised.height:,} would change and {gone.height:,} be removed "
             f"({found:.1%}; the limit is {share:.1%} changed or {FEW_ROWS} rows removed): held, "
             f"with {new:,} new ones{', ' if pattern else ''}{pattern}, e.g. {'; '.join(examples[:EXAMPLES])}; "
             f"next: {accept}"

@@ -78,7 +78,7 @@ def _refuse_behind(moment: datetime, newest: Mapping[str, date]) -> None:
     if len(later) * 2 > len(newest):
         symbol = max(later, key=later.__getitem__)
         told = f"{len(later)} of {len(newest)} symbols have later bars, {symbol} of {later[symbol]}"
-        raise ClockError(_clock(moment), told, f"{_NEXT}, or mend these files")
+        raise ClockError(_clock(moment), told, f"{_NEXT}, or fix these files")
 
 
 def _newest(bars: pl.DataFrame) -> date | None:

@@ -92,7 +92,7 @@ def _split(origin: str, symbol: str, cells: pl.DataFrame) -> tuple[list[str], pl
 
 
 def _refuse_cut(origin: str, symbol: str, text: bytes) -> None:
-    """Whether the last line is cut: yfinance ends every line. Other files may not, so for them it cannot be told."""
+    """Refuse a file without a line end at its end. Only for yfinance, which ends every line; other writers may not."""
     try:
         refuse_open_end(text)
     except BoundsError as error:

@@ -22,7 +22,7 @@ def name_unread(folder: Path, symbols: Collection[str]) -> list[str]:
     unread = [entry for entry in entries if entry.name not in {f"{symbol}.csv" for symbol in symbols}]
     notes = [f"prices/{entry.name}: {_say(entry, symbols)}" for entry in unread[:MAX_NAMED]]
     more = len(unread) - len(notes)
-    return [*notes, f"prices/: {more} more are not read; next: take out what is no SYMBOL.csv"] if more else notes
+    return [*notes, f"prices/: {more} more are not read; next: remove files that are not SYMBOL.csv"] if more else notes
 
 
 def _say(entry: Path, symbols: Collection[str]) -> str:

@@ -45,7 +45,7 @@ def _amounts(bars: pl.DataFrame, column: str) -> int:
 
 
 def _refuse_adjusted(answer: PriceAnswer) -> None:
-    """Detect adjusted prices: yfinance's default adjusts all prices and then omits `Adj Close`."""
+    """Refuse adjusted prices: yfinance's default adjusts all prices and then omits `Adj Close`."""
     columns = answer.bars.columns
     if "Dividends" in columns and "Adj Close" not in columns and (paid := _amounts(answer.bars, "Dividends")):
         rule = f"{paid} dividends and no Adj Close: its prices are adjusted, and prices are kept as traded"

@@ -96,7 +96,7 @@ def _session_rows(markets: Sequence[Known]) -> Records:
 
 
 def _labels(drawn: pl.DataFrame, names: Sequence[str], window: Window) -> Records:
-    """Of each market what stands at the end, or stood last."""
+    """The value of each market that stands at the end, or stood last."""
     latest = drawn.filter(pl.col("percentile").is_not_null()).unique("trader_group", keep="last", maintain_order=True)
     now = {name: (value, until) for name, value, until in latest.select("trader_group", "percentile", "until").rows()}
     said = {

@@ -1,4 +1,4 @@
-"""What figures are drawn from: rows of the warehouse as known at one market's last finished session.
+"""Rows of figures: those of the warehouse as known at one market's last finished session.
 
 Belongs here: which rows count, never what became known later. Not here: how they look.
 """

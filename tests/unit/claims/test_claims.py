@@ -207,7 +207,7 @@ def test_where_no_hour_is_named_the_moment_is_a_reading(sandbox: Sandbox, tmp_pa
     )
     file.write_text(_definition(as_of="2025-03-15"))
     (mistake,) = read_note(file).mistakes
-    assert "claim 'C1': only: as_of: the exchange is closed on 2025-03-15; next: say 2025-03-14, the session" in mistake
+    assert "claim 'C1': only: as_of: the exchange is closed on 2025-03-15; next: give 2025-03-14, the" in mistake
 
 
 @pytest.mark.parametrize(
@@ -483,10 +483,10 @@ def test_a_definition_that_cannot_be_computed_is_undetermined_and_an_error(
         ({"sql": None, "query": "no_such"}, "only: no query 'no_such' in [queries]; there are: none"),
         ({"query": "no_such"}, "give one of sql, query and check"),
         ({"unit": None}, "unit: is missing"),
-        ({"readings": "red"}, "readings: no such key; next: take it away, or rename it to reading"),
+        ({"readings": "red"}, "readings: no such key; next: remove it, or rename it to reading"),
         ({'"red\\u001b[31m"': "red"}, r"red\x1b[31m: no such key"),
         ({"unit": 5}, "unit = 5: should be a valid string"),
-        ({"rows": "most"}, "rows = 'most': is none of 'all' or 'any'"),
+        ({"rows": "most"}, "rows = 'most': is not one of 'all' or 'any'"),
         ({"reading": "=cmd|' /C calc'!A0"}, "a spreadsheet would compute it"),
         ({"reading": "red \x1b[31m alert"}, "control character"),
         ({"reading": "x" * 2_000}, "at most 1000 characters"),
