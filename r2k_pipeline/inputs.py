@@ -130,7 +130,7 @@ def _given_to(run: Run, builder: Builder) -> dict[str, Any]:
 
 
 def _of_builder(run: Run, builder: Builder) -> pl.DataFrame:
-    """All rows of a table that does not grow; of facts also those that the last generation told."""
+    """All rows of a table that does not grow; for facts also those that the last generation published."""
     given = _given_to(run, builder)
     if builder.replayed is None:
         return builder.rows(given)

@@ -111,7 +111,7 @@ def _allowed() -> str:
 def read_markets(own: Path | None = None) -> tuple[Market, ...]:
     """The shipped markets and a user's own, by id; a user's market replaces a shipped one of the same id.
 
-    Raises MistakesError, also where two markets say different calendars of one symbol.
+    Raises MistakesError, also if two markets give one symbol different calendars.
     """
     markets = tuple((_parse(SHIPPED) | (_parse(own) if own else {})).values())
     users: dict[str, Market] = {}

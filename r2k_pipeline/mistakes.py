@@ -23,7 +23,7 @@ _REWORDED: Final = {
 
 
 def say_mistakes(error: ValidationError, model: type[BaseModel], about: str = "") -> Iterator[str]:
-    """Each finding on a `model` as `key = value: what is wrong`; `about` stands where a rule is about the whole."""
+    """Each error of a `model` as `key = value: mistake`; `about` replaces the key if a rule concerns the whole."""
     for found in error.errors():
         key = ".".join(map(str, found["loc"])) or about
         if found["type"] == "extra_forbidden":

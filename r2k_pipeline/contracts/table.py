@@ -40,13 +40,14 @@ TABLES: "dict[str, type[Table]]" = {}
 class Table(dy.Schema):
     """A table of the lake: its columns, key and rules; the docstring says what one row is.
 
-    `known_by`: the column with the instant at which a row became known; None where the table tells nothing dated, as an
-    aggregate over all of history, or what stands at `as_of`. `stands_of`: the table of vintages of which it
-    has those that stand. `told_with`: the table that must have a row of the same key before a row tells anything.
+    `known_by`: the column with the instant at which a row became known; None if the table has no dated rows, as an
+    aggregate over all of history, or the rows that stand at `as_of`. `stands_of`: the table of vintages of which it
+    has those that stand. `told_with`: the table that must have a row of the same key before a row counts as known.
     `known_later`: the instant that dates a column known later than its row. `looks_ahead`: the day of a row of a
-    calendar, which is told AHEAD of that day. `may_change`: its rows are judgements, book-keeping or a calendar, which
-    another version may tell otherwise: the gate does not compare them.
-    `grows`: rows once told stay, so it is kept in parts (files), by when rows were known: new rows touch the last one.
+    calendar, which is known AHEAD of that day. `may_change`: its rows are judgements, book-keeping or a calendar, which
+    another version may change: the gate does not compare them.
+    `grows`: published rows stay, so it is kept in parts (files) by the time when rows were known; new rows go into the
+    last one.
     """
 
     layer: ClassVar[str]

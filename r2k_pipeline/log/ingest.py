@@ -113,7 +113,7 @@ def _as_its_bars(
 
 
 def _ask(run: Run, prices: PriceSource, symbol: str) -> PriceAnswer:
-    """One symbol's answer, with the moment before it was asked for."""
+    """One symbol's answer, with the moment before the request."""
     asked_at = run.clock()
     return replace(prices.fetch_prices(symbol), asked_at=asked_at)
 

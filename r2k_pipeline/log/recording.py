@@ -54,7 +54,7 @@ def record(
     covered: pl.DataFrame | None = None,
     doubts: Mapping[str, str] = NO_DOUBTS,
 ) -> pl.DataFrame:
-    """Append what is new to the raw log, the refusals and the account of this fetch, which it returns; raw rows first.
+    """Append new raw rows, refusals and the FetchLog rows of this fetch, in this order; returns the FetchLog rows.
 
     An answer with too many revisions is set aside whole, new keys too: if its history looks wrong, its newest row is
     not trusted either. So is an answer in `doubts` (reasons by item). It waits until it is accepted or until the source

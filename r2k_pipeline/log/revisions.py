@@ -153,8 +153,8 @@ class News:
             out = f"next: download it again, or if it is right: {accept}"
             return f"{item}: {doubt}: held, with {new:,} new rows and {changes}; {out}"
         return (
-            f"{item}: of {known:,} rows of {self.table.dotted()} {revised.height:,} would change and {gone.height:,} be removed "
-            f"({found:.1%}; the limit is {share:.1%} changed or {FEW_ROWS} rows removed): held, "
+            f"{item}: of {known:,} rows of {self.table.dotted()} {revised.height:,} would change and {gone.height:,} "
+            f"be removed ({found:.1%}; the limit is {share:.1%} changed or {FEW_ROWS} rows removed): held, "
             f"with {new:,} new ones{', ' if pattern else ''}{pattern}, e.g. {'; '.join(examples[:EXAMPLES])}; "
             f"next: {accept}"
         )

@@ -1,4 +1,4 @@
-"""Runs the refresh job in this process and says how it went.
+"""Runs the refresh job in this process and summarises it.
 
 Belongs here: the run and its summary. Not here: the steps themselves, Dagster's records (instance.py).
 """

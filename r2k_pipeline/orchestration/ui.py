@@ -77,7 +77,7 @@ def serve_ui(run: Run, port: int) -> None:
             print(f"r2k: the UI of {run.lake.root} is on http://{ADDRESS}:{port}", flush=True)
             guarded = OwnPagesOnly(app, port)
             config = uvicorn.Config(guarded, log_level="warning", timeout_graceful_shutdown=STOP_SECONDS)
-            with suppress(KeyboardInterrupt):  # told to stop
+            with suppress(KeyboardInterrupt):  # interrupted
                 uvicorn.Server(config).run([listening])
 
 

@@ -45,7 +45,7 @@ class Page:
         }
 
     def lines(self, evidence: bool) -> Iterator[str]:
-        """Markdown, with the query of each figure under its statement where `evidence` is asked for."""
+        """Markdown; with `evidence`, the query of each figure is under its statement."""
         yield f"# {self.market['market']}, {self.market['name']}: {self.session['session_date']}"
         yield ""
         yield from _written(self.head, "", evidence)
@@ -69,7 +69,7 @@ class Brief:
         return label | {"markets": [label | page.as_dict() for page in self.pages]}
 
     def text(self, *, evidence: bool = False) -> str:
-        """Markdown; a page of the sample says so at head and foot."""
+        """Markdown; a page of the sample is labelled at head and foot."""
         banner = f"> {self.label}"
         head, foot = ([banner, ""], ["", banner]) if self.is_sample else ([], [])
         return "\n\n".join("\n".join([*head, *page.lines(evidence), *foot]) for page in self.pages)

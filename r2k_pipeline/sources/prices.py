@@ -1,7 +1,7 @@
 """Parses price answers in Yahoo's file layout into raw bars and actions.
 
 Belongs here: Yahoo's column names, trading days, which bar is final. Not here: how the answer was fetched
-(files.py, yahoo.py, sample.py) or what the log already knows.
+(files.py, yahoo.py, sample.py) or what is in the log.
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ class Bars:
 
     `asked_at`: the moment by which it was judged what is final and settled. `asked`: all history to the last session
     whose price had settled by then; `within`: from the answer's first session to the one before its last. `remarks`:
-    what a reader should know.
+    notes for the reader.
     """
 
     origin: str

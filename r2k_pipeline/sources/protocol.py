@@ -1,4 +1,4 @@
-"""What a source of prices and a source of COT reports must offer, and how it says that something failed.
+"""What a source of prices and a source of COT reports must offer, and how it reports failures.
 
 Belongs here: the two protocols, the values they hand over and their errors. Not here: any vendor's
 format (prices.py, cot.py parse) or transport (files.py, yahoo.py, cftc.py, sample.py).
@@ -38,7 +38,7 @@ class PriceAnswer:
     """A vendor's full history of one symbol, in Yahoo's file layout, every value still text.
 
     `bars`: Date, Open, High, Low, Close, Adj Close, Volume. `actions`: Date, Dividends, Stock Splits; None where the
-    answer says nothing of them, which is not that there were none.
+    answer does not cover them, which is not the same as none.
     `origin` is the file name or address the rows came from, free of secrets and of local folders. `saved_at`: a
     file's mtime, None for an answer that was made for us. `asked_at`: the moment before the source was asked, which
     the caller fills in.
@@ -62,7 +62,7 @@ class CotDocument:
 
     @property
     def is_live(self) -> bool:
-        """Whether its publisher was just asked for it."""
+        """Whether it was just fetched from its publisher."""
         return ADDRESS in self.origin
 
 

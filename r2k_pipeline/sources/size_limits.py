@@ -86,7 +86,7 @@ def refuse_beyond(text: pl.DataFrame) -> pl.DataFrame:
 
 
 def _without_blanks(line: bytes) -> bytes:
-    """Without blanks between a quote and a comma: what is outside of quotes has every second place between them."""
+    """Without blanks between a quote and a comma: split at quotes, every second piece is outside of them."""
     parts = line.split(b'"')
     parts[::2] = [part.strip(b" \t") for part in parts[::2]]
     return b'"'.join(parts)

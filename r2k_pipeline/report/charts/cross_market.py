@@ -72,7 +72,7 @@ def _window(markets: Sequence[Known]) -> Window:
 
 
 def _steps(markets: Sequence[Known], group: str) -> pl.DataFrame:
-    """Steps of one group with its `percentile`, one series a market: what is in trader_group is the market."""
+    """Steps of one group with its `percentile`, one series a market: the column trader_group has the market."""
     of_markets = [
         build_steps(known.vintages.filter(pl.col("trader_group") == group), known.moment.known_at).with_columns(
             trader_group=pl.lit(known.moment.market)

@@ -23,7 +23,7 @@ FLOWS: Final = ("new_longs", "short_covering", "long_liquidation", "new_shorts")
 
 @dataclass(frozen=True)
 class Moment:
-    """The last finished session of a market that was known at the moment asked for, and its close (UTC)."""
+    """The last finished session of a market that was known at the moment, and its close (UTC)."""
 
     market: str
     name: str

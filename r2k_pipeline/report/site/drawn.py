@@ -17,7 +17,7 @@ NAME: Final = "drawn.json"
 
 
 class Drawn:
-    """The drawn files of the site in `before`, and, as they are asked for, those of the site that is made.
+    """The drawn files of the old site in `before`, and those of the new site, drawn on request.
 
     If the record is lost or damaged, or a file does not match its digest there, the file is drawn again.
     """
@@ -39,7 +39,7 @@ class Drawn:
         return body
 
     def record(self) -> dict[str, bytes]:
-        """The record of what was asked for, as a file of the site."""
+        """The record of the requested files, as a file of the site."""
         return {NAME: json.dumps(self._now, indent=1).encode()}
 
 
