@@ -75,7 +75,7 @@ def _standing(label: str, row: Row, is_old: bool) -> Statement:
 
 
 def _crowded(row: Row) -> Statement:
-    """The rank and the number of weeks it is among: each missing report lacks one of the last 156 weeks."""
+    """The rank and the number of weeks that it is among, which are fewer than 156 if reports are missing."""
     rank, weeks, state = (row.show(name) for name in ("net_percentile_156w", "net_weeks_156w", "positioning_state"))
     if rank.value is None:
         return say("Not ranked: {} of the last 156 weeks are known, fewer than 141.", weeks)

@@ -25,7 +25,7 @@ from r2k_pipeline.report.row_formats import write_rows
 BATCH_ROWS: Final = 10_000
 READS: Final = "one SELECT (or from, values, with, describe, show, summarize)"
 THREADS: Final = min(4, os.cpu_count() or 1)
-"""Size of a thread's stack, small because it counts as memory of the process."""
+"""Number of threads, limited because the stack of each counts as memory of the process."""
 
 
 @dataclass(frozen=True)
