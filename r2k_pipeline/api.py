@@ -1,4 +1,4 @@
-"""The Python API behind `import r2k_pipeline`: run a source, open what it published at a moment, ask.
+"""The Python API behind `import r2k_pipeline`: run a source, open what it published as of a moment, query it.
 
 Belongs here: what a user calls from Python. Not here: anything computed. Names are exported by the package (__init__).
 """
@@ -30,7 +30,7 @@ Moment = str | date | datetime
 
 
 class Data:
-    """What one source published, as known at one moment: read-only, one generation whatever is published meanwhile.
+    """One source's published data as known at one moment: read-only, and unchanged by later publications.
 
     Every method raises R2kError with the reason and the next command. Close it, or use it in `with`.
     """
@@ -47,7 +47,7 @@ class Data:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._snapshot.connection.close()
 
     @property
@@ -57,7 +57,7 @@ class Data:
 
     @property
     def moment(self) -> datetime:
-        """The UTC instant after which nothing in it was known."""
+        """The UTC instant of the snapshot: everything in it was known by then."""
         return self._snapshot.moment
 
     @property
@@ -100,7 +100,7 @@ class Data:
         return self._rows(query, TABLES["marts.weekly_positioning"], asked)
 
     def brief(self, market: str | None = None) -> str:
-        """The note that the data would write on one market or all, as Markdown."""
+        """The brief of one market or all, as Markdown."""
         with of_this_version(self._snapshot.file):
             return read_brief(self._snapshot, market).text()
 
@@ -140,9 +140,9 @@ def _settings(source: str | None, lake: Path_ | None, as_of: Moment | None, **mo
 def run(
     source: str | None = None, *, lake: Path_ | None = None, files: Path_ | None = None, as_of: Moment | None = None
 ) -> "Summary":
-    """Fetch, build, check and publish, as `r2k run`; what is not given is as set by R2K_* and r2k.toml.
+    """Fetch, build, check and publish, as `r2k run`; defaults come from R2K_* and r2k.toml.
 
-    Raises R2kError; a run that went wrong says so in its summary (`ok`).
+    Raises R2kError where a run cannot start; the summary of a failed run has `ok` False.
     """
     from r2k_pipeline.definitions import defs  # noqa: PLC0415  (Dagster is two seconds' import)
     from r2k_pipeline.orchestration.execute import execute_refresh  # noqa: PLC0415
@@ -151,6 +151,6 @@ def run(
 
 
 def open_data(source: str | None = None, *, lake: Path_ | None = None, as_of: Moment | None = None) -> Data:
-    """What `source` published, as known at `as_of` (default: all of it). Raises R2kError."""
+    """Open what `source` published, as known at `as_of` (default: everything published). Raises R2kError."""
     settings = _settings(source, lake, as_of)
     return Data(snapshot_of(settings), settings.query_seconds)

@@ -1,4 +1,4 @@
-"""The builder: each derived table in its order, validated, written, or left as it is where it would come out the same.
+"""The builder: builds, validates and writes each derived table in its order, or skips it where it would not change.
 
 Belongs here: order, the record of versions, how one table went. Not here: how a table is made (tables/), what it is
 given (inputs.py), what its content depends on (keys.py), files (lake.py), who asks for it.
@@ -81,7 +81,7 @@ def built(run: Run, table: type[Table], given: Iterable[type[Table]] = ()) -> pl
 def in_order(
     wanted: Iterable[type[Table]] | None = None, given: Iterable[type[Table]] = ()
 ) -> tuple[DerivedTable, ...]:
-    """`wanted` tables (default: all) and those that they read but for the `given` ones, each after what it reads."""
+    """`wanted` tables (default: all) and their upstreams except the `given` ones, upstreams first."""
     skipped = {table.dotted() for table in given}
     derived = {name: entry for name, entry in _by_name().items() if name not in skipped}
     names = list(derived) if wanted is None else [table.dotted() for table in wanted]
@@ -99,7 +99,7 @@ def _by_name() -> dict[str, DerivedTable]:
 
 
 def build_table(run: Run, derived: DerivedTable) -> Outcome:
-    """Build one table whose upstreams are there, or leave it where its key and its own content are as recorded."""
+    """Build one table whose upstreams are built, or skip it if its key and its content are as recorded."""
     table, record, began, cpu = derived.table, Record(run.lake), time.perf_counter(), time.process_time()
 
     def outcome(state: State, broken: Mapping[str, int], examples: pl.DataFrame | None = None) -> Outcome:
@@ -122,24 +122,24 @@ def build_table(run: Run, derived: DerivedTable) -> Outcome:
 
 @dataclass(frozen=True)
 class Record:
-    """Which key each table of a lake was built from, and the version that came out; lost or damaged, it costs time."""
+    """The key and the version of each table's last build. If the record is lost or damaged, tables are built again."""
 
     lake: Lake
 
     @property
     def file(self) -> Path:
-        """Beside the tables."""
+        """The record of a lake, a file beside its tables."""
         return self.lake.derived / "versions.json"
 
     def has(self, table: type[Table], key: str) -> bool:
-        """Whether the table at hand is the one that was built from `key`."""
+        """Whether the table on disk was built from `key`."""
         return bool(self.lake.files(table.dotted())) and self._read().get(table.dotted()) == [
             key,
             self.lake.version(table),
         ]
 
     def put(self, table: type[Table], key: str) -> None:
-        """The table at hand was built from `key`."""
+        """Record that the table on disk was built from `key`."""
         said = {**self._read(), table.dotted(): [key, self.lake.version(table)]}
         write_atomically(self.file, json.dumps(said, indent=1, sort_keys=True).encode(), lambda _: None)
 

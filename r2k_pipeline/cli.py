@@ -1,7 +1,7 @@
-"""The command line `r2k`: parses arguments, calls, prints, exits with a code that means something.
+"""The command line `r2k`: parses arguments, calls the package, prints, sets the exit code.
 
-Belongs here: options, output, exit codes (0 good, 1 something required failed, 2 wrong use). Not here: what
-is computed. Each command imports what it needs, so that `--help` and queries start at once.
+Belongs here: options, output, exit codes (0 good, 1 something required failed, 2 wrong use). Not here: anything
+computed. Each command imports only what it needs, so that `--help` and queries start fast.
 """
 
 import gc
@@ -39,10 +39,10 @@ class Explained(click.Group):
             click.echo(f"r2k: {error}", err=True)
             ctx.exit(1)
         except KeyboardInterrupt:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # once is enough
-            click.echo("r2k: stopped before its end: what was published last stays", err=True)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not interrupt this
+            click.echo("r2k: interrupted; the last published generation stays", err=True)
             sys.stdout.flush()
-            os._exit(1)  # not by way of the interpreter's end, at which libraries report what they still hold
+            os._exit(1)  # skips the interpreter's shutdown, where libraries warn about open resources
 
 
 _lake_option = click.option("--lake", type=click.Path(path_type=Path), help="Folder of all data.")
@@ -50,9 +50,9 @@ _source_option = click.option("--source", type=click.Choice(["sample", "files", 
 
 
 def lake_options(command: Any) -> Any:
-    """`--source --files --lake --as-of`, each also R2K_* and r2k.toml."""
+    """Add `--source --files --lake --as-of`; each can also be set by R2K_* or in r2k.toml."""
     for option in (
-        click.option("--as-of", help="As known at this moment, e.g. 2025-03-14T15:00-04:00, or at a day's close."),
+        click.option("--as-of", help="Data as known at this moment, e.g. 2025-03-14T15:00-04:00, or at a day's close."),
         _lake_option,
         click.option("--files", type=click.Path(path_type=Path), help="Folder of downloaded files, for source files."),
         _source_option,
@@ -62,12 +62,12 @@ def lake_options(command: Any) -> Any:
 
 
 def market_option(text: str) -> Callable[[Any], Any]:
-    """`--market`, in whatever letters: ids of markets are upper case."""
+    """`--market`, in upper or lower case; market ids are upper case."""
     return click.option("--market", callback=lambda _context, _option, said: said and said.upper(), help=text)
 
 
 def settings_of(**options: Any) -> "Settings":
-    """Settings with the options that were given; giving a folder of files means source files."""
+    """Settings from the given options; `--files` implies `--source files`."""
     from r2k_pipeline.settings import read_settings  # noqa: PLC0415
 
     given = {name: value for name, value in options.items() if value is not None}
@@ -89,7 +89,7 @@ def main() -> None:
 def run(as_json: bool, **options: Any) -> None:
     """Fetch, build, check and publish everything."""
     settings = settings_of(**options)
-    # Looking for garbage took a twentieth of a run: what imports make is never any, and a run ends soon.
+    # Garbage collection took 5 % of a run, mostly scanning objects that imports made. The process is short-lived.
     gc.freeze()
     gc.set_threshold(100_000, 50, 1_000)
     from r2k_pipeline.definitions import defs  # noqa: PLC0415
@@ -112,12 +112,12 @@ def run(as_json: bool, **options: Any) -> None:
 @click.option("--port", default=3000, show_default=True, help="Port on 127.0.0.1.")
 @lake_options
 def ui(port: int, **options: Any) -> None:
-    """The Dagster UI on 127.0.0.1, with the chosen source."""
+    """Serve the Dagster UI on 127.0.0.1 for one source."""
     settings = settings_of(**options)
     from r2k_pipeline.orchestration.ui import serve_ui  # noqa: PLC0415
     from r2k_pipeline.run import Run  # noqa: PLC0415
 
-    # All of them: the processes that run the steps know of no argument.
+    # Export every setting: the processes that run the steps do not get the command's arguments.
     chosen = settings.model_dump(mode="json", exclude_none=True)
     said = {name: value if isinstance(value, str) else json.dumps(value) for name, value in chosen.items()}
     os.environ.update({f"R2K_{name.upper()}": value for name, value in said.items()})
@@ -125,7 +125,7 @@ def ui(port: int, **options: Any) -> None:
 
 
 def _show_progress() -> None:
-    """Lines of the run's narrator on standard error."""
+    """Print progress on standard error."""
     progress = logging.getLogger("r2k.progress")
     progress.setLevel(logging.INFO)
     progress.addHandler(logging.StreamHandler())
@@ -135,7 +135,10 @@ def _show_progress() -> None:
 @lake_options
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def status(as_json: bool, **options: Any) -> None:
-    """What is published, how fresh it is, which COT report is due next and whether one is late."""
+    """Show what is published, due, late or held.
+
+    Exit code 1 if an item failed, is late or waits for `r2k accept`.
+    """
     from r2k_pipeline.report.status import read_status  # noqa: PLC0415
 
     found = read_status(settings_of(**options))
@@ -148,8 +151,10 @@ def status(as_json: bool, **options: Any) -> None:
 @_lake_option
 @click.argument("item")
 def accept(item: str, **options: Any) -> None:
-    """Take what `r2k status` lists as held: the rows of ITEM (a symbol, a report file), or the `restatement`; or go on
-    with `raw` as it is, without files that are gone or damaged.
+    """Accept what `r2k status` lists as held.
+
+    ITEM is a symbol or a report file (its held rows are accepted), `restatement` (changed rows may be published), or
+    `raw` (runs go on without raw files that are gone or damaged).
     """
     from r2k_pipeline.account import ITEM as RAW  # noqa: PLC0415
     from r2k_pipeline.lake import Lake  # noqa: PLC0415
@@ -169,10 +174,13 @@ def accept(item: str, **options: Any) -> None:
     "--format", "output", type=click.Choice(["table", "csv", "json", "parquet"]), default="table", show_default=True
 )
 @click.option("--output", "file", type=click.Path(path_type=Path), help="Write to this file; needed for parquet.")
-@click.option("--seconds", "query_seconds", type=float, help="Stop the query after this long; default: 60.")
+@click.option("--seconds", "query_seconds", type=float, help="Stop the query after this many seconds; default: 60.")
 @click.argument("query")
 def sql(query: str, output: Any, file: Path | None, **options: Any) -> None:
-    """Run QUERY, one SELECT, on the warehouse, e.g. "select market, close from latest()"; - reads it from a pipe."""
+    """Run one SELECT on the warehouse.
+
+    QUERY is SQL, e.g. "select market, close from latest()"; - reads it from standard input.
+    """
     from r2k_pipeline.folders import Folders  # noqa: PLC0415
     from r2k_pipeline.report.query import QueryProcess, check_destination, save_answer, setup_of  # noqa: PLC0415
 
@@ -198,10 +206,10 @@ def sql(query: str, output: Any, file: Path | None, **options: Any) -> None:
 @main.command()
 @lake_options
 @market_option("One market, e.g. RUT; default: all.")
-@click.option("--evidence", is_flag=True, help="Under each figure the query that returns it.")
+@click.option("--evidence", is_flag=True, help="Print under each figure the query that returns it.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, each figure with its table, key, column and query.")
 def brief(market: str | None, evidence: bool, as_json: bool, **options: Any) -> None:
-    """The note that the data would write on each market, as Markdown."""
+    """Print a brief of each market as Markdown."""
     from r2k_pipeline.report.brief import read_brief  # noqa: PLC0415
     from r2k_pipeline.snapshot import reading  # noqa: PLC0415
 
@@ -257,11 +265,14 @@ def _changes(settings: "Settings", notes: "Mapping[str, Note]") -> "list[Changes
 
 @main.command()
 @lake_options
-@market_option("A site of one market, e.g. RUT, beside that of all.")
+@market_option("One market, e.g. RUT: its site is written beside the full one.")
 @click.option("--open", "show", is_flag=True, help="Open it in the browser.")
-@click.option("--json", "as_json", is_flag=True, help="Where it is, its size and its pages as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print folder, size and pages of the site as JSON.")
 def report(market: str | None, show: bool, as_json: bool, **options: Any) -> None:
-    """Write the site: all markets, figures, briefs, levels, positions, claims, outcomes, data quality, dictionary."""
+    """Write the site, a folder of HTML pages.
+
+    It shows figures, briefs, levels and positions of all markets, claims, outcomes, data quality and the dictionary.
+    """
     from r2k_pipeline.report.site.publish import publish_site  # noqa: PLC0415
 
     if not as_json:
@@ -277,7 +288,10 @@ def report(market: str | None, show: bool, as_json: bool, **options: Any) -> Non
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with the rows behind each verdict.")
 @click.argument("file", type=click.Path(path_type=Path))
 def check_note(file: Path, as_json: bool, **options: Any) -> None:
-    """Hold the claims of the note FILE (TOML, see docs/claims.md) against the data: holds, fails or undetermined."""
+    """Check the claims of a note against the data.
+
+    FILE is TOML (see docs/claims.md). The verdict on each claim is: holds, fails or undetermined.
+    """
     from r2k_pipeline.report.check_note import check_note as check  # noqa: PLC0415
     from r2k_pipeline.snapshot import reading  # noqa: PLC0415
 
@@ -291,10 +305,10 @@ def check_note(file: Path, as_json: bool, **options: Any) -> None:
 @main.command()
 @lake_options
 @click.option("--to", "url", required=True, help="postgresql://USER@HOST:PORT/DATABASE; the rest from PG* variables.")
-@click.option("--schema", default="r2k", show_default=True, help="The schema that is ours there.")
-@click.option("--reader", default="r2k_reader", show_default=True, help="The role that may read; made where missing.")
-@click.option("--force", is_flag=True, help="Also the same generation, another source, an older moment.")
-@click.option("--json", "as_json", is_flag=True, help="What was done as JSON.")
+@click.option("--schema", default="r2k", show_default=True, help="Target schema; r2k owns it and may replace it.")
+@click.option("--reader", default="r2k_reader", show_default=True, help="Role that may read; created if missing.")
+@click.option("--force", is_flag=True, help="Publish even if the target is the same or newer, or of another source.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
 def publish(url: str, schema: str, reader: str, force: bool, as_json: bool, **options: Any) -> None:
     """Publish marts and meta to PostgreSQL in one transaction."""
     from r2k_pipeline.postgresql.address import Address  # noqa: PLC0415
@@ -309,10 +323,13 @@ def publish(url: str, schema: str, reader: str, force: bool, as_json: bool, **op
 
 @main.command()
 @lake_options
-@click.option("--online", is_flag=True, help="Also hold the newest report against the CFTC's public API.")
+@click.option("--online", is_flag=True, help="Also compare the newest report with the CFTC's public API.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def doctor(as_json: bool, online: bool, **options: Any) -> None:
-    """Look for what is wrong: settings, lock, files, warehouse, fetches, rows in doubt; with the next command."""
+    """Look for faults and name the command that fixes each.
+
+    Examined are settings, lock, files, warehouse, fetches and rows in doubt.
+    """
     from r2k_pipeline.report.doctor import examine  # noqa: PLC0415
 
     findings = examine(settings_of(**options), lake_option=options["lake"], online=online)
@@ -324,14 +341,14 @@ def doctor(as_json: bool, online: bool, **options: Any) -> None:
 
 
 def _lake(settings: "Settings") -> "Lake":
-    """The lake to read: that of a rebuilt moment where it has all of it, else the newest, which is cut there."""
+    """The lake to read: the complete rebuild of `as_of` if there is one, otherwise the newest, cut at `as_of`."""
     from r2k_pipeline.generations import known_at  # noqa: PLC0415
 
     return known_at(settings.lake, settings.source, settings.as_of)
 
 
 def _past_query(settings: "Settings", query: str) -> tuple[Path, dict[str, Any]]:
-    """The warehouse of a query at a past moment, and how it is cut; what it cannot tell of that moment is said."""
+    """The warehouse for a query at a past moment, and how it is cut; warns about tables that have no past."""
     from r2k_pipeline.snapshot import NOT_KEPT, as_stream, cut_at, reading, summaries_in  # noqa: PLC0415
 
     assert settings.as_of

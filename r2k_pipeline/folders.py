@@ -12,7 +12,7 @@ from typing import Self
 
 @dataclass(frozen=True)
 class Folders:
-    """One source's lake: raw facts under `root`, derived tables under `derived` (a time machine has its own)."""
+    """One source's lake: raw facts in `root`, derived tables in `derived` (a rebuild as of a moment has its own)."""
 
     root: Path
     derived: Path
@@ -25,7 +25,7 @@ class Folders:
 
     @classmethod
     def at(cls, root: Path) -> Self:
-        """The lake in this very folder."""
+        """The lake whose root is this folder."""
         return cls(root, root)
 
     @property

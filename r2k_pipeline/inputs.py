@@ -1,4 +1,4 @@
-"""What a table is made from: for its builder the tables it declares, each in its form, and the values it names.
+"""What a builder is given: the tables that it declares, each in its form, and the values that it names.
 
 Belongs here: reading the lake for builders and SQL models, and no more than they declare. Not here: order and
 validation (build.py), what forms are (tables/forms.py), the replay (transforms/replay.py).
@@ -32,13 +32,14 @@ from r2k_pipeline.transforms.replay import KnownBars, as_first_known, regrown
 from r2k_pipeline.transforms.setups import Setups, read_setups
 
 MARKETS_AT_ONCE: Final = range(8, 17)
-"""Markets of one task where a model runs market by market. A century of the most fits in the memory limit; fewer than
-the least are not worth planning the query anew. DuckDB itself shares out work by row groups, of dozens of markets."""
+"""Fewest and most markets of one task where a model runs on a few markets at a time. Bars of a century of the most fit
+in the memory limit; with fewer than the least, planning the query costs more than it saves. DuckDB alone would split
+the work only by row groups, each of dozens of markets."""
 
 
 @dataclass(frozen=True)
 class Values:
-    """What a builder may name beside tables; nothing is computed that is not asked for."""
+    """The values that a builder may name beside tables; each is computed only when it is read."""
 
     run: Run
 
@@ -79,9 +80,9 @@ class Values:
 
 
 def rows_and_kept(run: Run, derived: DerivedTable) -> Iterator[tuple[pl.DataFrame, list[Path]]]:
-    """The rows of a table that are to be written, and the parts of the last generation that stay as they are beside.
+    """The rows of a table to write, and the parts of the last generation that stay unchanged beside them.
 
-    A table that grows comes bucket by bucket, and only what is new of it is made; any other comes whole.
+    A table that grows comes bucket by bucket with its new rows only; any other table comes whole.
     """
     made = derived.made
     if isinstance(made, Builder) and isinstance(made.replayed, BySession):
@@ -111,7 +112,7 @@ def rows_of_model(run: Run, model: SqlModel, at_once: range = MARKETS_AT_ONCE) -
 
 
 def variables_of(model: SqlModel, values: Values) -> dict[str, Any]:
-    """What a model asks for by getvariable: the moment, and what setups.toml says."""
+    """The variables of a model (getvariable): the moment, and the rules of setups.toml."""
     return {name: values.as_of if name == "as_of" else values.setups.variables()[name] for name in model.variables}
 
 
@@ -129,7 +130,7 @@ def _given_to(run: Run, builder: Builder) -> dict[str, Any]:
 
 
 def _of_builder(run: Run, builder: Builder) -> pl.DataFrame:
-    """All rows of a table that does not grow; of facts also those that the last generation told."""
+    """All rows of a table that does not grow; for facts also those that the last generation published."""
     given = _given_to(run, builder)
     if builder.replayed is None:
         return builder.rows(given)
@@ -164,5 +165,5 @@ def _judge(run: Run, tables: Over, known_at: datetime) -> list[Mapping[str, obje
     from r2k_pipeline.claims.verdicts import judge_notes  # noqa: PLC0415
 
     files = {table.dotted(): run.lake.files(table.dotted()) for table in tables}
-    with Sandbox.over_files(files, is_shipped=True) as box:
-        return list(judge_notes(read_shipped_notes(), box, known_at))
+    with Sandbox.over_files(files, is_shipped=True) as sandbox:
+        return list(judge_notes(read_shipped_notes(), sandbox, known_at))

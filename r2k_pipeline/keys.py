@@ -1,4 +1,4 @@
-"""Keys: a digest over all that the rows of a table depend on, so that what would come out the same is not built again.
+"""Keys: a digest of everything that a table's rows depend on; a table whose key did not change is not built again.
 
 Belongs here: what is in a key; of a run's moment and of its fetch log, which change at every run, only what bears on a
 table. Not here: the tables, the record of keys (build.py).
@@ -25,16 +25,16 @@ from r2k_pipeline.tables.reference import Sessions
 from r2k_pipeline.tables.registry import DerivedTable
 
 LIBRARIES: Final = ("duckdb", "exchange-calendars", "numba", "numpy", "polars")
-"""Libraries that compute values: another version may give other ones."""
+"""Libraries that compute values: another version may compute other values."""
 DATED: Final = {Sessions: ("open_at", "close_at", "settles_at"), CotReleases: ("released_at",)}
 """Tables of dated facts, and the instants from which on they count."""
 
 
 def key_of(run: Run, derived: DerivedTable) -> str:
-    """A digest over all that the rows of a table depend on: code, settings, markets, moment, content of what it reads.
+    """A digest of everything that a table's rows depend on: code, settings, markets, moment, content of its upstreams.
 
-    Of the fetch log, which grows at every run, only what bears on rows that are there counts; of the moment, which
-    dated facts it has reached.
+    The fetch log grows at every run: only fetches that bear on existing rows count. Of the moment only the dated facts
+    that it has reached count.
     """
     parts: dict[str, Any] = {
         "table": derived.table.dotted(),
@@ -50,11 +50,11 @@ def key_of(run: Run, derived: DerivedTable) -> str:
 
 
 def dated_by(run: Run, derived: DerivedTable) -> str:
-    """What of the run's moment the table's rows depend on.
+    """The part of the run's moment that the table's rows depend on.
 
     SQL that asks for `as_of` compares it with instants of sessions and releases, with the ends of days and with
-    `recorded_at`, which no raw row has later than a run that is no replay. So the last of these that was reached says
-    all. A replay and meta.fetches, which shows the log itself, depend on the moment.
+    `recorded_at`; in a run that is no replay, every raw row was recorded by its moment. So the last of these instants
+    that was reached is enough. A replay and meta.fetches, which shows the log itself, depend on the moment itself.
     """
     if "today" in derived.values:
         return str(run.clock().date())
@@ -83,7 +83,7 @@ def last_reached(lake: Lake, moment: datetime, upstreams: Collection[str] | None
 def looks_of(run: Run, derived: DerivedTable) -> str:
     """A digest of the fetches that bear on the table's rows: those up to the last row of each raw table that it reads.
 
-    A fetch says of later rows that they were not there before; it says nothing of rows recorded before it.
+    A fetch proves that later rows were not there before; it proves nothing about rows recorded before it.
     """
     log = run.lake.read(FetchLog)
     if derived.table is Fetches:
@@ -97,5 +97,5 @@ def looks_of(run: Run, derived: DerivedTable) -> str:
 
 
 def _digest(rows: pl.DataFrame) -> str:
-    """The same text for the same rows, in any order."""
+    """Text that is the same for the same rows in any order."""
     return hashlib.sha256(rows.sort(rows.columns).write_csv().encode()).hexdigest()[:16]

@@ -28,7 +28,7 @@ from r2k_pipeline.files import fsync_folder, link_or_copy, remove, write_atomica
 from r2k_pipeline.folders import Folders
 
 LOOK_SECONDS: Final = 0.3
-"""Whoever looks whether a lake is held, has it for an instant: a run must not take that for another run."""
+"""A process that only tests the lock holds it for an instant: a run waits this long before it reports another run."""
 JOURNAL: Final = ".merged"
 """In a raw table's folder while its files are merged: the merged file's name, then the names it stands for."""
 
@@ -45,14 +45,14 @@ class Lake(Folders):
         """The Parquet files of `layer.name`, oldest first; raises R2kError for a file that cannot be one.
 
         A raw table is a folder of immutable files, a table that grows one of parts, any other table is one file. A
-        flipped bit does not stop a Parquet reader, it changes values: so raw files are held against the digest in
-        their names.
+        flipped bit changes values without an error in the Parquet reader, so each raw file is compared with the digest
+        in its name.
         """
         layer, name = table.split(".")
         found = _raw_files(self.root / layer / name) if layer == "raw" else table_files(self.derived, table)
         for file in found:
             if file.suffix != ".parquet" or file.stat().st_size < 12:
-                remedy = "restore it or take it away" if layer == "raw" else "r2k run, which makes it anew"
+                remedy = "restore it or remove it" if layer == "raw" else "r2k run, which rebuilds it"
                 raise R2kError(file, "not a Parquet file (empty, cut or foreign)", remedy)
             if layer == "raw" and _digest_of(file) != digest_in(file.name):
                 way_on = "restore this file, or r2k accept raw, which goes on without it"
@@ -68,7 +68,7 @@ class Lake(Folders):
         if not files:
             return table.create_empty().select(wanted)
         try:
-            # Polars opens a path more than once: a table that is replaced meanwhile would be half old, half new.
+            # Polars opens a path more than once: a table replaced in between would be read half old, half new.
             return _rows_of(table, wanted, [file.read_bytes() for file in files])
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
             remedy = "restore or take away the file that differs" if table.layer == "raw" else "r2k run"
@@ -76,7 +76,7 @@ class Lake(Folders):
             raise R2kError(table.dotted(), f"cannot read {files[0].parent}: {reason}", remedy) from error
 
     def scan(self, table: type[Table], columns: Sequence[str] | None = None) -> pl.LazyFrame:
-        """A derived table, all columns or `columns`, of which is read what is asked for; empty if it was not built."""
+        """A lazy frame of a derived table, all columns or `columns`; empty if it was not built."""
         files = self.files(table.dotted())
         rows = pl.scan_parquet(files) if files else table.create_empty(lazy=True)
         return rows.select(columns or table.column_names())
@@ -86,7 +86,7 @@ class Lake(Folders):
         return self.version_of(table.dotted())
 
     def version_of(self, table: str) -> str:
-        """A digest of the content of `layer.name`: of its files' names and bytes; the same where it has none."""
+        """A digest of the file names and bytes of `layer.name`; a constant where it has no files."""
         named = "".join(f"{file.name} {_digest_of(file)}\n" for file in self.files(table))
         return _digest(named.encode())
 
@@ -112,7 +112,7 @@ class Lake(Folders):
     def append(self, table: type[Table], frame: pl.DataFrame, recorded_at: datetime) -> Path | None:
         """Add one immutable file to a raw log, named by moment and content; nothing for no rows.
 
-        The account names it before it is there, and again when it is: a process may die between any two of these.
+        The account is written before the file (as planned) and after it (as present): a process may die in between.
         """
         if frame.is_empty():
             return None
@@ -128,8 +128,8 @@ class Lake(Folders):
     def compact(self, table: type[Table], most_files: int) -> None:
         """Merge the files of a raw log into one, sorted by key, where it has more than `most_files`; no row is lost.
 
-        A journal names the merged file and those it stands for before the one rename that puts it in their place:
-        `files` never lists both, whenever the process dies; the next lock clears away what is left.
+        A journal names the merged file and the files it replaces before one rename puts it in place. So `files` never
+        lists both, whenever the process dies; the next run that takes the lock removes the leftovers.
         """
         files = self.files(table.dotted())
         if len(files) <= most_files:
@@ -163,8 +163,9 @@ class Lake(Folders):
             ) from error
 
     def settled_account(self) -> Account:
-        """The account with what a killed process left undecided, as raw shows it; of the files that are there where
-        none was kept yet.
+        """The account, in which writes that a killed process left open are settled by the files there are.
+
+        Where no account was kept yet, it is made from the files there are.
         """
         account = self.account()
         if account is None:
@@ -191,7 +192,7 @@ class Lake(Folders):
     def raw_faults(self) -> list[RawFault]:
         """Raw files that are gone, foreign, copied or damaged, by the account; raises R2kError where that is damaged.
 
-        A run may append meanwhile: what is found counts when the account is the same afterwards.
+        A run may append meanwhile: a finding counts only if the account is unchanged afterwards.
         """
         while True:
             before, account = self.account(), self.settled_account()
@@ -205,7 +206,7 @@ class Lake(Folders):
 
     @property
     def aside(self) -> Path:
-        """Where raw files are that a user went on without."""
+        """The folder of raw files that `r2k accept raw` set aside."""
         return self.root / "set_aside"
 
     def set_aside(self, file: Path) -> None:
@@ -235,7 +236,7 @@ class Lake(Folders):
         try:
             return _rows_of(table, table.column_names(), [file.read_bytes()])
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-            raise R2kError(file, f"cannot be read: {error}", "take it away, `r2k run` holds it anew") from error
+            raise R2kError(file, f"cannot be read: {error}", "delete it; `r2k run` holds its rows again") from error
 
     def damaged(self) -> list[str]:
         """Raw files that are not as the account says, unreadable derived tables and held rows."""
@@ -263,7 +264,7 @@ class Lake(Folders):
         """What to do about a raw file."""
         accept = f"r2k accept raw --source {self.root.name}"
         if fault.is_there and fault.file.name not in self.settled_account().of(fault.file.parent.name):
-            return f"take it away, or {accept}, which sets it aside"
+            return f"remove it, or {accept}, which sets it aside"
         return f"restore this file from backup, or {accept}, which goes on without it"
 
     @contextmanager
@@ -302,7 +303,7 @@ class Lake(Folders):
             _clear_superseded(journal.parent)
 
     def holder(self) -> str | None:
-        """Which process and run hold the lake now; None where none does."""
+        """The process and run that hold the lake's lock now; None if none does."""
         try:
             stream = (self.root / ".lock").open()
         except FileNotFoundError:
@@ -318,7 +319,7 @@ class Lake(Folders):
 class Replaced:
     """A derived table on its way to the disk: its file, or the parts of one that grows, put in place together.
 
-    A file that would be the same stays: the published generation has it under a second name.
+    A file whose content would not change is kept: the published generation has a hard link to it.
     """
 
     def __init__(self, table: type[Table], layer: Path) -> None:
@@ -420,7 +421,7 @@ def _digest_of(file: Path) -> str:
 
 @cache
 def _digest_once(file: Path, size: int, modified_ns: int) -> str:  # noqa: ARG001  (a changed file is asked again)
-    """The digest of a file's content; read once per process."""
+    """The digest of a file's content, cached for the process."""
     return _digest(file.read_bytes())
 
 
@@ -453,7 +454,7 @@ def _parquet(frame: pl.DataFrame) -> bytes:
 
 
 def _same_rows(file: Path, rows: int) -> None:
-    """Read the footer back: what is on disk must be the Parquet file that was meant."""
+    """Read the footer back and compare its number of rows with what was written."""
     written = pq.read_metadata(file).num_rows
     if written != rows:
         raise R2kError(file, f"{rows} rows were to be written, {written} are there", "check the disk")

@@ -25,12 +25,12 @@ NOTHING_ELSE: Final[dict[str, str | bool | int | float | list[str]]] = {
 PUBLISHED: Final = "published"
 """The name of the attached file, where what is read of it is cut."""
 CUT_FIRST: Final = f"set search_path = 'memory.main,{PUBLISHED}.main'"
-"""The macros of the file, and within them the tables of the cut: to bind them anew took longer than all else."""
+"""The search path by which the file's macros read the tables of the cut. Creating the macros anew was slower."""
 
 
 @dataclass(frozen=True)
 class Cut:
-    """A moment, and the statements that make views of the file attached as PUBLISHED which tell nothing later."""
+    """A moment, and statements that create views of the file attached as PUBLISHED without what was known later."""
 
     moment: datetime
     statements: tuple[str, ...]
@@ -49,9 +49,9 @@ def connect_locked(
     else:
         connection = duckdb.connect(config=NOTHING_ELSE | bounds)
         _attach(connection, warehouse, cut)
-    # A second connection of this process finds all of it set for good.
+    # A second connection of this process finds these settings locked already.
     if connection.sql("select current_setting('lock_configuration')").fetchall() == [(False,)]:
-        # The zone is no option of a connection: instants would be shown in that of whoever reads them.
+        # The time zone cannot be set when connecting; the default would show instants in the reader's own zone.
         connection.execute("set global timezone = 'UTC'; set enable_external_access = false")
         connection.execute("set lock_configuration = true")
     return connection

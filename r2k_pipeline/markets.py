@@ -63,7 +63,7 @@ class Market(_Strict):
             if code == next_code and first <= last:
                 raise ValueError(f"cot code {code} is listed twice for reports of {first}")
         if any(c.code.endswith("+") for c in self.cot) and len({c.code for c in self.cot}) > 1:
-            raise ValueError("a consolidated code (with +) holds its E-mini already: list it alone")
+            raise ValueError("a consolidated code (with +) includes its E-mini already: list it alone")
         return self
 
     @model_validator(mode="after")
@@ -111,14 +111,16 @@ def _allowed() -> str:
 def read_markets(own: Path | None = None) -> tuple[Market, ...]:
     """The shipped markets and a user's own, by id; a user's market replaces a shipped one of the same id.
 
-    Raises MistakesError, also where two markets say different calendars of one symbol.
+    Raises MistakesError, also if two markets give one symbol different calendars.
     """
     markets = tuple((_parse(SHIPPED) | (_parse(own) if own else {})).values())
     users: dict[str, Market] = {}
     for market in markets:
         for symbol in market.symbols():
             other = users.setdefault(symbol, market)
-            if other.calendar != market.calendar:  # a bar has one close: when it is final and when it was known
+            if (
+                other.calendar != market.calendar
+            ):  # a bar has one close, which decides when it is final and when it was known
                 raise MistakesError(
                     f"{own or SHIPPED}: [{market.market}] calendar = {market.calendar!r}: symbol {symbol} trades on "
                     f"{other.calendar!r} in [{other.market}]; allowed: one calendar a symbol"

@@ -1,6 +1,6 @@
-"""What is wrong with what somebody wrote, in plain words: key, value, rule, and the nearest name that there is.
+"""Mistakes in a user's file, in plain words: key, value, rule and the nearest name that is allowed.
 
-Belongs here: pydantic's findings reworded for people. Not here: what is allowed (the models), who is told (callers).
+Belongs here: pydantic's errors reworded for users. Not here: what is allowed (the models), printing (callers).
 """
 
 import re
@@ -14,28 +14,28 @@ from pydantic import BaseModel, ValidationError
 _REWORDED: Final = {
     "missing": "is missing",
     "string_pattern_mismatch": "does not fit the pattern '{pattern}'",
-    "literal_error": "is none of {expected}",
+    "literal_error": "is not one of {expected}",
     "model_type": "should be a table",
     "dict_type": "should be a table",
     "none_required": "should be left out",
 }
-"""By pydantic's type of a finding, with the facts that it gives; the messages of other types are plain already."""
+"""Messages by pydantic's error type, filled from its context; pydantic's own text is kept for other types."""
 
 
 def say_mistakes(error: ValidationError, model: type[BaseModel], about: str = "") -> Iterator[str]:
-    """Each finding on a `model` as `key = value: what is wrong`; `about` stands where a rule is about the whole."""
+    """Each error of a `model` as `key = value: mistake`; `about` replaces the key if a rule concerns the whole."""
     for found in error.errors():
         key = ".".join(map(str, found["loc"])) or about
         if found["type"] == "extra_forbidden":
             meant = ", ".join(nearest(str(found["loc"][-1]), _keys(model)))
-            yield f"{key}: no such key; next: take it away, or rename it to {meant}"
+            yield f"{key}: no such key; next: remove it, or rename it to {meant}"
             continue
         shown = "" if found["type"] == "missing" else _shown(found["input"])
         yield f"{key}{shown}: {_reason(found)}".removeprefix(": ")
 
 
 def nearest(name: str, names: Iterable[str]) -> list[str]:
-    """The one of `names` that was meant, by its letters; all of them where none is near."""
+    """The name most similar to the one written; all names if none is similar."""
     there_are = sorted(names)
     return get_close_matches(name, there_are, n=1) or there_are
 
@@ -57,7 +57,7 @@ def _reason(found: Any) -> str:
 
 
 def _shown(value: object) -> str:
-    """` = value` as a TOML file has it; nothing of a table, a list or nothing at all."""
+    """` = value` as written in TOML; empty for a table, a list or no value."""
     if isinstance(value, bool):
         return f" = {str(value).lower()}"
     if isinstance(value, str):

@@ -1,18 +1,18 @@
-"""Moments as people say them: an instant with its zone, or a day, which means that day's close in New York.
+"""Moments as users write them: an instant with its zone, or a day, which means that day's close in New York.
 
-Belongs here: text to UTC instants, and that none is still to come. Not here: what was known at a moment.
+Belongs here: text to UTC instants, refusing future ones. Not here: what was known at a moment.
 """
 
 from datetime import UTC, date, datetime
 from typing import Final
 
-HOW: Final = "say it with its zone, e.g. 2025-03-14T15:00-04:00, or as a day, e.g. 2025-03-14, for that day's close"
+HOW: Final = "write it with its zone, e.g. 2025-03-14T15:00-04:00, or as a day, e.g. 2025-03-14, for that day's close"
 
 FIRST: Final = date(1927, 1, 3)
 
 
 def read_moment(said: object) -> datetime:
-    """The UTC instant that is meant. Raises ValueError, with what to say instead, also for one still to come."""
+    """The UTC instant of `moment`. Raises ValueError with a hint what to write instead, also for a future moment."""
     moment, now = _parsed(said), datetime.now(UTC)
     if type(moment) is date:
         if moment > now.date():
@@ -35,17 +35,17 @@ def session_of(day: date) -> tuple[datetime, datetime]:
     from exchange_calendars import get_calendar  # noqa: PLC0415  (pulls in pandas)
 
     if day < FIRST:
-        raise ValueError(f"{day} is before {FIRST}, where the oldest prices begin; next: say a later day")
+        raise ValueError(f"{day} is before {FIRST}, where the oldest prices begin; next: give a later day")
     week = get_calendar("XNYS", start=f"{date.fromordinal(day.toordinal() - 14)}", end=f"{day}")
     sessions = [session.date() for session in week.sessions]
     if sessions[-1] != day:
-        raise ValueError(f"the exchange is closed on {day}; next: say {sessions[-1]}, the session before it")
+        raise ValueError(f"the exchange is closed on {day}; next: give {sessions[-1]}, the session before it")
     start, end = (moments.iloc[-1].to_pydatetime().astimezone(UTC) for moments in (week.opens, week.closes))
     return start, end
 
 
 def _parsed(said: object) -> object:
-    """A day where only a day is said, an instant where it has an hour; anything else as it is."""
+    """A date for a day alone, a datetime for a day with an hour; anything else unchanged."""
     if not isinstance(said, str):
         return said
     try:

@@ -1,4 +1,4 @@
-"""Publication: all derived tables become one generation, unless readers would find in it what the last one has.
+"""Publication: all derived tables become one generation, unless it would equal the last one for its readers.
 
 Belongs here: what a generation is, when it is new. Not here: whether told rows may change (gate.py), folders and the
 swap (generations.py), the file format (warehouse.py), Dagster's asset (orchestration/publication.py).
@@ -43,14 +43,14 @@ BY_PUBLISHING: Final = (Generation, Restatements)
 OF_THE_RUN: Final = ("published_at", "as_of")
 """Columns of meta.generation that differ from run to run."""
 ANSWER: Final = ("item", "table_name", "status", "message")
-"""What meta.fetches says of an attempt, apart from when it was and how many of its rows were known before."""
+"""Columns of meta.fetches that are compared: not when an attempt was, nor how many of its rows were known before."""
 
 
 @dataclass(frozen=True)
 class Publication:
-    """The row of meta.generation that readers find, its DuckDB file's size in bytes, and whether it was published now.
+    """The current row of meta.generation, its DuckDB file's size in bytes, and whether it was published now.
 
-    One that is not new was checked and stays: nothing new was learned since its `as_of`.
+    If not, the last generation was checked and stays: there is nothing new since its `as_of`.
     """
 
     generation: pl.DataFrame
@@ -59,9 +59,9 @@ class Publication:
 
 
 def publish(run: Run) -> Publication:
-    """Publish the tables at hand if the gate lets them, or leave the last generation if it says the same.
+    """Publish the derived tables if the gate lets them, or keep the last generation if it has the same content.
 
-    Raises RestatementError where told rows would differ, R2kError where it cannot be written: the old one stays.
+    Raises RestatementError if published rows would change, R2kError if writing fails: the old generation stays.
     """
     run = run.fixed()
     take_over(run.lake)
@@ -98,7 +98,7 @@ def _files(run: Run, tables: Iterable[type[Table]]) -> dict[type[Table], list[Pa
 def describe_generation(run: Run) -> pl.DataFrame:
     """The one row of meta.generation: a digest over the content of every table, and where it came from.
 
-    When a fetch was tried is no content: a run that learns nothing new publishes the same generation.
+    The time of a fetch is not part of the content: a run without new data gives the same digest.
     """
     digest = hashlib.sha256()
     for table in PUBLISHED:
@@ -131,16 +131,16 @@ def describe_generation(run: Run) -> pl.DataFrame:
 
 
 def _published_at(run: Run) -> datetime:
-    """Now, but never at or before the last publication: folders of generations are in the order of their moments."""
+    """Now, or just after the last publication if that is later: folders of generations sort by their moments."""
     last = last_generation(run.lake)
     return max(run.clock(), last.row["published_at"] + timedelta(microseconds=1)) if last else run.clock()
 
 
 def says_the_same(run: Run, generation: pl.DataFrame, last: Published) -> bool:
-    """Whether `last` has what would be published: equal tables and origins, equal answers of the sources.
+    """Whether `last` equals what would be published: the same tables, origins and answers of the sources.
 
-    If a session closed, a report was due or a day ended since its moment, it has not: what a reader should find by now
-    is reckoned from the moment of the generation.
+    It does not if a session closed, a report was due or a day ended since its moment: readers judge freshness by the
+    moment of the generation.
     """
     row = generation.row(0, named=True)
     if any(last.row.get(name) != value for name, value in row.items() if name not in OF_THE_RUN):

@@ -1,6 +1,6 @@
-"""One run's circumstances: its lake, its sources, its markets, its moment.
+"""One run: its lake, sources, markets and moment.
 
-Belongs here: turning settings into the values that every step is given. Not here: steps, Dagster.
+Belongs here: turning settings into the values that every step gets. Not here: steps, Dagster.
 """
 
 import time
@@ -33,7 +33,7 @@ def now() -> datetime:
 class Run:
     """What a run works on; `clock` is the only source of time.
 
-    `moment` is that whose knowledge the derived tables hold. It is fixed by `fixed`, once nothing more is fetched.
+    `moment`: the derived tables hold what was known by then. `fixed` sets it, after the last fetch.
     """
 
     settings: Settings
@@ -55,7 +55,7 @@ class Run:
 
     @property
     def is_replay(self) -> bool:
-        """A time machine's run: nothing is fetched, raw stays as it is."""
+        """Whether this run rebuilds a past moment: it fetches nothing and does not write raw."""
         return self.settings.as_of is not None
 
     def fixed(self) -> Self:
@@ -74,12 +74,12 @@ class Run:
     def as_of(self) -> datetime:
         """Its moment, of a run that has one."""
         if self.moment is None:
-            raise RuntimeError("a run has no moment before all is fetched: ask `fixed()` for one")
+            raise RuntimeError("a run has no moment until everything is fetched; call `fixed()` first")
         return self.moment
 
     @cached_property
     def known_bars(self) -> KnownBars:
-        """The markets' bars as they became known; to be asked once staging.market_bars is built."""
+        """The markets' bars as they became known; requires that staging.market_bars is built."""
         bars = self.lake.read(MarketBars)
         return KnownBars(bars, told_of(self.lake, self.settings, self.markets, self.as_of, bars))
 
@@ -90,7 +90,7 @@ class Run:
         return tuple(map(self.known_bars.of, buckets)) if len(buckets) > 1 else (self.known_bars,)
 
     def stamp(self) -> datetime:
-        """Now, but never at or before an earlier stamp of this lake: a clock that ran backwards adds no past."""
+        """Now, or just after the lake's last stamp if that is later: a clock set back must not write into the past."""
         fetched: datetime | None = self.lake.read(FetchLog)["fetched_at"].max()  # type: ignore[assignment]
         moment = self.clock()
         return moment if fetched is None else max(moment, fetched + timedelta(microseconds=1))

@@ -1,4 +1,4 @@
-"""The one reader of environment and config file: every knob of r2k, typed and frozen.
+"""The one reader of environment and config file: every setting of r2k, typed and frozen.
 
 Belongs here: R2K_* variables and r2k.toml. Not here: anything read elsewhere from the environment,
 market identity (markets.toml), run-time state.
@@ -36,13 +36,13 @@ SourceName = Literal["sample", "files", "live"]
 
 def _is_report_type(name: str) -> str:
     if name not in REPORT_TYPES:
-        raise ValueError(f"{name} is none of {', '.join(REPORT_TYPES)}")
+        raise ValueError(f"{name} is not one of {', '.join(REPORT_TYPES)}")
     return name
 
 
 def _is_size(said: str) -> str:
     if not re.fullmatch(r"[0-9]+(\.[0-9]+)?\s*[KMGT]i?B", said):
-        raise ValueError("say a number and its unit, e.g. 1GB or 512 MiB")
+        raise ValueError("give a number and its unit, e.g. 1GB or 512 MiB")
     return said
 
 
@@ -104,9 +104,9 @@ class Settings(BaseSettings):
     @field_validator("profile_since")
     @classmethod
     def _names_a_day_once(cls, days: tuple[date, ...]) -> tuple[date, ...]:
-        """A day is a window's name: said twice, it would give every row of that window twice."""
+        """Refuse repeated days: each names a profile window, whose rows would come out twice."""
         if twice := sorted({day for day in days if days.count(day) > 1}):
-            raise ValueError(f"{', '.join(map(str, twice))} said more than once; next: leave the repeat out")
+            raise ValueError(f"{', '.join(map(str, twice))} listed more than once; next: leave the repeat out")
         return days
 
     @field_validator("files", "lake", "markets", "corrections")
@@ -118,7 +118,7 @@ class Settings(BaseSettings):
     @field_validator("lake")
     @classmethod
     def _is_one_that_duckdb_writes_to(cls, lake: Path) -> Path:
-        """It takes `?` for the end of a database's name and `\\` for a folder's, and would write elsewhere."""
+        """Refuse paths in which DuckDB ends a name at `?` or splits it at `\\`: it would write elsewhere."""
         if unfit := {*str(lake)} & {"?", "\\"}:
             raise ValueError(f"DuckDB writes to no path with {' '.join(sorted(unfit))} in it; next: another folder")
         return lake
@@ -137,9 +137,9 @@ class Settings(BaseSettings):
         try:
             file = TomlConfigSettingsSource(settings_cls)
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise SettingsError(f"{FILE}: not TOML: {error}; next: fix it or take it away") from error
+            raise SettingsError(f"{FILE}: not TOML: {error}; next: fix it or remove it") from error
         for name in file.toml_data:
-            _refuse_unknown(name, f"{FILE}: {name}", "take it away")
+            _refuse_unknown(name, f"{FILE}: {name}", "remove it")
         return init_settings, env_settings, file
 
 
@@ -190,7 +190,7 @@ def _variables() -> dict[str, str]:
 
 
 def _refuse_unknown(name: str, written: str, away: str, spelled: Callable[[str], str] = str, prefix: str = "") -> None:
-    """Raise SettingsError for what names no setting: what it was to change would stay as it is."""
+    """Raise SettingsError for an unknown R2K_* variable or key, which would otherwise be ignored."""
     if name not in Settings.model_fields:
         meant = ", ".join(prefix + spelled(field) for field in nearest(name, Settings.model_fields))
         raise SettingsError(f"{written}: no such setting; next: {away}, or rename it to {meant}")

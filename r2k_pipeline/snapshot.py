@@ -1,6 +1,6 @@
 """A snapshot: one published generation as it was known at one moment, on one locked connection; no rebuild.
 
-Belongs here: how a generation is cut, by views, and what sums up its rows at the moment. Not here: which rows a moment
+Belongs here: cutting a generation by views, tables that sum up its rows at the moment. Not here: which rows a moment
 has (contracts/clock.py), how the file is opened (warehouse.py), what readers say (report/, claims/).
 """
 
@@ -39,18 +39,18 @@ from r2k_pipeline.warehouse import open_warehouse
 TIMELESS: Final[tuple[type[Table], ...]] = (Markets, TraderGroups, ColumnDictionary)
 """Configuration and dictionaries: the same at every moment."""
 WHOLE: Final = Cut(datetime.max.replace(tzinfo=UTC), ())
-"""No cut. The file is attached all the same: whoever opens it by itself in this process is free to."""
+"""No cut. The file is attached all the same, so that other code in this process may open it too."""
 NOT_KEPT: Final[Mapping[type[Table], str]] = {
     Fetches: "meta.fetches has the latest attempts alone and is empty at a past moment; next: r2k run --as-of MOMENT"
 }
-"""What a generation cannot tell of a past moment, and why: such a table is empty there."""
+"""Tables of which a generation keeps no past, and why: at a past moment they are empty."""
 
 
 @dataclass(frozen=True)
 class Snapshot:
     """`file` is the DuckDB file that is open; `generation` its row of meta.generation, as it was published.
 
-    `moment`: nothing in it was known later. `is_past`: the generation knows more.
+    `moment`: everything in it was known by then. `is_past`: the generation also has later data.
     """
 
     file: Path
@@ -69,7 +69,7 @@ class Snapshot:
         self.connection.close()
 
     def ask(self, query: str, **parameters: Any) -> duckdb.DuckDBPyRelation:
-        """The rows of one SELECT; a summary that it names is made first. Raises duckdb.Error."""
+        """The rows of one SELECT; summaries that it names are computed first. Raises duckdb.Error."""
         for table in summaries_in(query) if self.is_past else ():
             self._sum_up(table)
         return self.connection.sql(query, params=parameters or None)
@@ -80,7 +80,7 @@ class Snapshot:
         return rows
 
     def _sum_up(self, table: type[Table]) -> None:
-        """Make the rows of a table that sums up others at a past moment, once."""
+        """Compute a summary table at a past moment, once."""
         if table in self._summed:
             return
         builder = BUILDERS[table]
@@ -107,7 +107,7 @@ def _given(snapshot: Snapshot, wanted: Input) -> pl.DataFrame:
 
 
 SUMMARIES: Final[tuple[type[Table], ...]] = (LevelOutcomes, SetupOutcomes)
-"""Tables that sum up all of history, made of the rows of the moment when they are asked for."""
+"""Tables that sum up all of history; at a past moment they are computed from its rows on demand."""
 
 
 def summaries_in(query: str) -> list[type[Table]]:
@@ -116,7 +116,7 @@ def summaries_in(query: str) -> list[type[Table]]:
 
 
 def cut_at(moment: datetime) -> Cut:
-    """What makes a published generation one that tells nothing known after `moment`."""
+    """The cut that removes what was known after `moment` from a published generation."""
     tables = [table for table in TABLES.values() if table.layer in PUBLISHED_LAYERS]
     at = f"timestamptz {literal(moment.isoformat())}"
     schemas = (f"create schema {layer}" for layer in PUBLISHED_LAYERS)
@@ -138,7 +138,7 @@ def _cut(table: type[Table], moment: str) -> str:
 
 
 def open_snapshot(lake: Lake, as_of: datetime | None = None, memory_limit: str = "1GB") -> Snapshot:
-    """The published generation of `lake` at `as_of` (default: all that it knows). Whoever opens it closes it.
+    """The published generation of `lake` at `as_of` (default: uncut). The caller must close it.
 
     Raises R2kError where nothing was published yet, or by another version.
     """
@@ -162,7 +162,7 @@ def snapshot_of(settings: Settings) -> Snapshot:
 
 @contextmanager
 def of_this_version(warehouse: Path) -> Iterator[None]:
-    """Around our own queries on `warehouse`. Raises R2kError where it lacks a table or a column that they name."""
+    """A context for our own queries on `warehouse`. Raises R2kError for a missing table or column."""
     try:
         yield
     except (duckdb.CatalogException, duckdb.BinderException) as error:

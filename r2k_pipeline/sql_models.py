@@ -25,9 +25,9 @@ from r2k_pipeline.errors import R2kError
 from r2k_pipeline.quoting import literal, parquet
 
 BY_MARKET: Final = "-- by: market"
-"""The header line of a model whose rows need those of their own market alone."""
+"""The header line of a model whose rows depend only on rows of their own market."""
 TEXT_AS_POLARS: Final = {"produce_arrow_string_view": "true", "arrow_output_version": "1.4"}
-"""Settings by which DuckDB hands text over in the layout that Polars keeps it in: it would be copied otherwise."""
+"""DuckDB settings for text in Polars's own layout, so that it is not copied."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,12 @@ class SqlModel:
 
     @cached_property
     def is_by_market(self) -> bool:
-        """Whether its header says that no row needs another market's, so that it may run on a few markets at a time."""
+        """Whether its header allows running it on a few markets at a time: no row depends on another market."""
         return BY_MARKET in self.query.splitlines()
 
     @cached_property
     def comment(self) -> str:
-        """The leading comment: why the model is as it is."""
+        """The model's leading comment, which gives its reason."""
         lines = self.query.splitlines()
         head = lines[: next((i for i, line in enumerate(lines) if not line.startswith("--")), len(lines))]
         return " ".join(line.removeprefix("--").strip() for line in head if line != BY_MARKET)

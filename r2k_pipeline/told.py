@@ -1,4 +1,4 @@
-"""What of the last generation a run goes on from: rows once told never change, so they are taken and not made again.
+"""Rows of the last generation that a run takes over: published rows never change, so they are not built again.
 
 Belongs here: which markets go on, the rows and parts that are taken. Not here: what comes after them
 (transforms/replay.py), whether told rows may change (gate.py).
@@ -64,9 +64,9 @@ def told_of(
 ) -> Told | None:
     """Which of `markets`, whose market bars are `bars`, go on from the last generation.
 
-    None where none does, as in a rebuild of a past moment, or where a file of the generation is lost or damaged. A
-    market goes on where program, settings and its own entry are the same, and its bars as known at the generation's
-    moment are the bars that the generation has.
+    None if none does: in a rebuild of a past moment, or if a file of the generation is lost or damaged. A market goes
+    on if program, settings and its own entry are unchanged, and its bars as known at the generation's moment are those
+    of the generation.
     """
     last = None if settings.as_of is not None else last_generation(lake)
     if last is None or last.row["as_of"] > as_of or not _is_same_program(settings, markets, last):
@@ -114,7 +114,7 @@ def _are_parts(files: Iterable[Path], table: type[Table]) -> bool:
 
 
 def _is_same_program(settings: Settings, markets: Sequence[Market], last: Published) -> bool:
-    """Whether tables of bars are made in the same way. A generation of a version before digests says nothing."""
+    """Whether tables of bars are built by the same program; not if the generation is from before digests were kept."""
     ours = digests_of(settings, markets)
     return all(last.row.get(name) == ours[name] for name in ("code_digest", "settings_digest"))
 

@@ -1,4 +1,4 @@
-"""The published DuckDB file: built beside, checked, put in its place by one rename; and how it is opened to read.
+"""The published DuckDB file: built beside the old one, checked, swapped in by one rename; and opened to read.
 
 Belongs here: what makes the file a product (comments, macros, storage version). Not here: what its tables hold
 (contracts/, sql/, transforms/), which generation is the current one (generations.py).
@@ -21,8 +21,8 @@ from r2k_pipeline.quoting import literal, parquet
 STORAGE_VERSION: Final = "v1.0.0"
 """So that DuckDB clients since 1.0 open the file."""
 ROW_GROUP_ROWS: Final = 40_960
-"""Whole row groups are packed by the thread that fills them, the rest by one thread at the checkpoint: with DuckDB's
-122,880 most tables are rest. A multiple of 2,048."""
+"""Rows of a row group, a multiple of 2,048. The thread that fills a whole row group compresses it; partial ones are
+compressed by one thread at the checkpoint. With DuckDB's default of 122,880 most tables would be partial."""
 OPENINGS: Final = 10
 """A file that is replaced while it is opened is opened again, this often at most."""
 
@@ -41,7 +41,7 @@ def publish_warehouse(
         _check(building, tables)
         with building.open("rb") as stream:
             os.fsync(stream.fileno())
-        # A log that some writer left beside the old file must not be replayed on the new one.
+        # DuckDB must not replay a log that belongs to the old file on the new one.
         warehouse.with_name(warehouse.name + ".wal").unlink(missing_ok=True)
         building.replace(warehouse)
         fsync_folder(warehouse.parent)
@@ -61,7 +61,7 @@ def _build(file: Path, tables: Mapping[type[Table], Sequence[Path]], macros: Seq
         for layer in sorted({table.layer for table in tables}):
             connection.execute(f"create schema {layer}")
         largest_first = sorted(tables, key=lambda table: -sum(file.stat().st_size for file in tables[table]))
-        with ThreadPoolExecutor(os.cpu_count()) as pool:  # one table in its order keeps one processor busy
+        with ThreadPoolExecutor(os.cpu_count()) as pool:  # writing one table in key order uses one processor only
             list(pool.map(lambda table: _create(connection, table, tables[table]), largest_first))
         for macro in macros:
             connection.execute(macro)
@@ -83,7 +83,7 @@ def _create(connection: duckdb.DuckDBPyConnection, table: type[Table], files: Se
 
 
 def _check(file: Path, tables: Mapping[type[Table], Sequence[Path]]) -> None:
-    """The closed file opens read-only, has every table with the rows of its Parquet, and no log beside it."""
+    """Check that the file opens read-only, each table has as many rows as its Parquet, and no log is beside it."""
     if file.with_name(file.name + ".wal").exists():
         raise R2kError(file, "not checkpointed, a .wal is beside it", "run again")
     with duckdb.connect(file, read_only=True) as connection:

@@ -95,7 +95,7 @@ CHECKS: Final[Mapping[str, _Check]] = {
 """Every check by the name that notes use; all take bars of one market as known, and give rows with a `value`."""
 
 
-def run_check(name: str, parameters: Mapping[str, Any], box: Sandbox, known: datetime) -> pl.DataFrame:
+def run_check(name: str, parameters: Mapping[str, Any], sandbox: Sandbox, known: datetime) -> pl.DataFrame:
     """The rows of a named check on what was known. Raises SandboxError for an unknown check and wrong parameters."""
     if name not in CHECKS:
         raise SandboxError(f"no check {name!r}; there are: {', '.join(CHECKS)}")
@@ -104,4 +104,4 @@ def run_check(name: str, parameters: Mapping[str, Any], box: Sandbox, known: dat
     except ValidationError as error:
         reasons = "; ".join(say_mistakes(error, CHECKS[name].parameters, "parameters"))
         raise SandboxError(f"check {name}: {reasons}") from error
-    return CHECKS[name].build(box.bars(asked.market, known), asked)
+    return CHECKS[name].build(sandbox.bars(asked.market, known), asked)

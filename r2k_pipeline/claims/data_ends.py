@@ -25,8 +25,8 @@ _VOLUME: Final = re.compile(r"volume|poc_|value_area|level|support|resistance")
 class Reach:
     """The holes of a sandbox's data, which is as known at `known_at`."""
 
-    def __init__(self, box: Sandbox, known_at: datetime) -> None:
-        self.box = box
+    def __init__(self, sandbox: Sandbox, known_at: datetime) -> None:
+        self.sandbox = sandbox
         self.known_at = known_at
         self._ends: dict[datetime, tuple[End, ...]] = {}
 
@@ -43,7 +43,7 @@ class Reach:
     def _about(self, definition: Definition, known: datetime) -> Iterator[End]:
         """The ends of the data of a reading: of the markets, symbols and report types that it names, or of all."""
         if known not in self._ends:
-            self._ends[known] = self.box.ends(known)
+            self._ends[known] = self.sandbox.ends(known)
         ends, kinds = self._ends[known], _kinds(definition)
         markets = _named(definition, (end.market for end in ends))
         symbols = _named(definition, (end.symbol for end in ends))

@@ -48,8 +48,8 @@ class Sandbox:
         # Both path and pattern: if they differ, DuckDB matches the pattern before it opens the path.
         paths = {path for name in SOURCES for file in files[name] for path in (str(file), pattern(file))}
         allowed = ", ".join(map(literal, sorted(paths)))
-        with cls._open([f"set allowed_paths = [{allowed}]"], relations, seconds, is_shipped) as box:
-            yield box
+        with cls._open([f"set allowed_paths = [{allowed}]"], relations, seconds, is_shipped) as sandbox:
+            yield sandbox
 
     @classmethod
     @contextmanager
@@ -59,8 +59,8 @@ class Sandbox:
             raise R2kError(warehouse, "no warehouse yet", "r2k run")
         relations = {name: f"published.{name}" for name in SOURCES}
         warehouse = warehouse.resolve()  # once, because a publication may move the link while DuckDB opens the file
-        with cls._open([f"attach {literal(warehouse)} as published (read_only)"], relations, seconds, False) as box:
-            yield box
+        with cls._open([f"attach {literal(warehouse)} as published (read_only)"], relations, seconds, False) as sandbox:
+            yield sandbox
 
     @classmethod
     @contextmanager

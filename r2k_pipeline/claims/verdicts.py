@@ -73,19 +73,19 @@ class Verdict:
         }
 
 
-def judge(note: Note, box: Sandbox, data_known_at: datetime) -> Iterator[Verdict]:
+def judge(note: Note, sandbox: Sandbox, data_known_at: datetime) -> Iterator[Verdict]:
     """A verdict for every reading of every claim, in the note's order.
 
     The data is as known at `data_known_at`. A reading at a later moment is undetermined, and so is one at a moment at
     which newer data was due and is missing. `reason` counts the days missing in the windows before.
     """
-    reach = Reach(box, data_known_at)
+    reach = Reach(sandbox, data_known_at)
     for claim in note.claims:
         for definition in claim.definitions:
-            yield _judge(note, claim, definition, box, reach)
+            yield _judge(note, claim, definition, sandbox, reach)
 
 
-def _judge(note: Note, claim: Claim, definition: Definition, box: Sandbox, reach: Reach) -> Verdict:
+def _judge(note: Note, claim: Claim, definition: Definition, sandbox: Sandbox, reach: Reach) -> Verdict:
     as_of = definition.as_of
     assert isinstance(as_of, datetime)  # of a note that was read
     known = definition.judged_until or as_of
@@ -94,7 +94,7 @@ def _judge(note: Note, claim: Claim, definition: Definition, box: Sandbox, reach
         finding = Finding("undetermined", not_there)
     else:
         try:
-            finding = _find(definition, box, as_of, known)
+            finding = _find(definition, sandbox, as_of, known)
             if lacking := reach.windows(definition, known):
                 finding = replace(finding, reason="; ".join(filter(None, (finding.reason, lacking))))
         except SandboxError as caught:
@@ -103,21 +103,21 @@ def _judge(note: Note, claim: Claim, definition: Definition, box: Sandbox, reach
     return Verdict(note.id, claim, definition, as_of, finding, error)
 
 
-def judge_notes(notes: Sequence[Note], box: Sandbox, data_known_at: datetime) -> Iterator[Mapping[str, object]]:
+def judge_notes(notes: Sequence[Note], sandbox: Sandbox, data_known_at: datetime) -> Iterator[Mapping[str, object]]:
     """Every verdict on every note, in their order, as rows of marts.claims; see `judge`."""
     for note in notes:
-        for verdict in judge(note, box, data_known_at):
+        for verdict in judge(note, sandbox, data_known_at):
             yield verdict.row()
 
 
-def _find(definition: Definition, box: Sandbox, as_of: datetime, known: datetime) -> Finding:
+def _find(definition: Definition, sandbox: Sandbox, as_of: datetime, known: datetime) -> Finding:
     """Raises SandboxError."""
     if definition.check is not None:
-        rows = run_check(definition.check, definition.parameters, box, known)
+        rows = run_check(definition.check, definition.parameters, sandbox, known)
     else:
         assert definition.sql is not None
         moment = {"as_of": as_of} if "$as_of" in definition.sql else {}
-        rows = box.rows(definition.sql, moment | definition.parameters, known)
+        rows = sandbox.rows(definition.sql, moment | definition.parameters, known)
     if "value" not in rows.columns:
         raise SandboxError(f"gives no column `value`, only {', '.join(rows.columns)}")
     if rows.is_empty():
@@ -126,7 +126,7 @@ def _find(definition: Definition, box: Sandbox, as_of: datetime, known: datetime
     evidence = json.dumps(plain, allow_nan=False)
     if len(evidence) > LONGEST_EVIDENCE:
         raise SandboxError(f"evidence is longer than {LONGEST_EVIDENCE:,} characters")
-    truths = box.truths(definition.holds_when, rows)
+    truths = sandbox.truths(definition.holds_when, rows)
     verdict, reason = _decide(truths, definition.rows)
     decided = truths.eq_missing(verdict == "holds").arg_max() if verdict != "undetermined" else 0
     row = plain[decided or 0]

@@ -1,7 +1,7 @@
-"""The one clock: what of a table was known at a moment, of frames and as SQL, both made from its contract.
+"""The one clock: the rows of a table known at a moment, as frames and as SQL, both made from its contract.
 
-Belongs here: which rows and which of their values. Not here: which column dates a row (each contract says that), who
-asks. *Told* by a moment are the rows known by then; of these *stand* those not superseded or withdrawn by then.
+Belongs here: which rows and values. Not here: the column that dates a row (each contract names it), callers. Rows are
+*told* by a moment if they were known by then; of these, those not superseded or withdrawn by then *stand*.
 """
 
 from collections.abc import Collection, Iterator
@@ -15,14 +15,14 @@ from r2k_pipeline.contracts.table import AHEAD, DATED_LAYERS, TABLES, Table
 ENDS: Final = ("superseded_at", "withdrawn_at")
 """Instants from which a row does not stand any more."""
 TOMBSTONE: Final = "is_withdrawn"
-"""Flag of a vintage that says: from now on there is no such row."""
+"""Flag of a vintage that withdraws its row."""
 Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 
 
 def told_by(table: type[Table], rows: Frame, moment: datetime) -> Frame:
-    """What `rows` of `table` told by `moment`: those known by then, columns that became known after it null.
+    """The `rows` of `table` known by `moment`; columns that became known later are null.
 
-    A column that `rows` lack (they are of an older version) dates nothing.
+    A dating column that `rows` lack, as they are of an older version, is ignored.
     """
     names = rows.collect_schema().names()
     later = [
@@ -35,7 +35,7 @@ def told_by(table: type[Table], rows: Frame, moment: datetime) -> Frame:
 
 
 def standing_at(table: type[Table], rows: Frame, moment: datetime) -> Frame:
-    """What of `rows` of `table` stood at `moment`: told by then, and neither superseded nor withdrawn by then."""
+    """The `rows` of `table` that stood at `moment`: known by then, and neither superseded nor withdrawn by then."""
     told = told_by(table, rows, moment)
     names = told.collect_schema().names()
     ended = [pl.col(name).is_not_null() for name in ENDS if name in names]
@@ -46,7 +46,7 @@ def standing_at(table: type[Table], rows: Frame, moment: datetime) -> Frame:
 def select_told(table: type[Table], relation: str, moment: str) -> str:
     """`told_by` as SQL: `relation` has rows of `table`, `moment` is an expression of type timestamptz.
 
-    Of a calendar also what it tells ahead.
+    For a calendar also the rows that are known in advance.
     """
     known = f" where {table.known_by} <= {moment}" if table.known_by else ""
     if table.looks_ahead:
@@ -65,7 +65,7 @@ def select_standing(table: type[Table], relation: str, moment: str) -> str:
 
 
 def select_cut(table: type[Table], relation: str, moment: str) -> str:
-    """What a published table has at a moment, as SQL: what stood where it has only that, else what it told."""
+    """A published table at a moment, as SQL: the rows that stood if it keeps only those, else all told by then."""
     return (select_standing if table.stands_of else select_told)(table, relation, moment)
 
 

@@ -11,7 +11,7 @@ import dataframely as dy
 
 MEASURES: Final = ("dimension", "additive", "semi_additive", "non_additive")
 CHOICES: Final = "choices"
-"""Where a column of a closed list keeps it, in its metadata."""
+"""Metadata key of a column's closed list of values."""
 Column = TypeVar("Column", bound=dy.Column)
 
 
@@ -26,7 +26,7 @@ SQL_TYPES: Final[dict[type[dy.Column], str]] = {
 
 
 def sql_type_of(column: dy.Column) -> str:
-    """What the column's type is called in the warehouse's SQL."""
+    """The name of the column's type in the warehouse's SQL."""
     return SQL_TYPES[type(column)]
 
 
@@ -51,7 +51,7 @@ def choices_of(column: dy.Column) -> tuple[str, ...]:
 
 
 def measure_of(column: dy.Column) -> str:
-    """One of MEASURES: keys, texts, days and flags are dimensions; a number adds up only where it says so."""
+    """One of MEASURES: keys, texts, days and flags are dimensions; a number is additive only if declared so."""
     if column.primary_key or not isinstance(column, dy.Float64 | dy.Int64):
         return "dimension"
     return str((column.metadata or {}).get("measure", "non_additive"))

@@ -1,6 +1,6 @@
 """Contract of findings: rows of data that a reconciliation check doubts, each with its evidence.
 
-Belongs here: what a finding says and which row it marks. Not here: the checks (sql/checks), rows that were refused
+Belongs here: the content of a finding and the row it marks. Not here: the checks (sql/checks), rows that were refused
 at intake (meta.py).
 """
 

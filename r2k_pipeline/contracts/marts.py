@@ -40,7 +40,7 @@ RANK_COLUMNS: Final = (
     *("cot_index_26w", "cot_index_52w", "cot_index_156w", "net_percentile_52w", "net_percentile_156w"),
     *("net_zscore_52w", "net_zscore_156w", "movement_index_6w"),
 )
-"""What says where a week's net is among others: null where that net is not known."""
+"""Columns that rank a week's net among others: null where that net is not known."""
 POSITIONING_STATES: Final = ("extreme_short", "short", "neutral", "long", "extreme_long")
 
 TRENDS: Final = ("up", "mixed", "down")
@@ -55,7 +55,7 @@ SETUPS: Final = (
     *("capitulation", "crowded_short_at_support", "squeeze_risk"),
     *("short_build_into_downtrend", "long_liquidation", "none"),
 )
-"""What setups.toml may say: its rules name these and no others."""
+"""The values that rules in setups.toml may give."""
 
 
 class _WeeklyPositions(dy.Schema):

@@ -1,6 +1,6 @@
-"""Contract of restatements: what was told once, is told otherwise now, and was accepted by a user.
+"""Contract of restatements: changes of published rows that a user accepted.
 
-Belongs here: the log of them in raw; meta.py has what is published of it. Not here: one that waits (restatement.py).
+Belongs here: their log in raw; meta.py has the published table. Not here: a restatement that waits (restatement.py).
 """
 
 import dataframely as dy

@@ -19,7 +19,7 @@ LAYERS = ("reference", "raw", "staging", "features", "marts", "meta")
 PUBLISHED_LAYERS = LAYERS[2:]
 """Those that the warehouse has."""
 DATED_LAYERS: Final = ("staging", "features", "marts")
-"""Those whose rows are dated by `known_at` where they have it: raw is a log, reference and meta describe."""
+"""Layers whose rows are dated by `known_at` where they have it; raw is a log, reference and meta are not dated."""
 SETTLES: Final = "volume_known_at"
 """The instant at which a volume settled: it is null until then."""
 LATER: Final = {
@@ -27,9 +27,9 @@ LATER: Final = {
     "withdrawn_at": ("withdrawn_at", "withdrawn_date"),
     SETTLES: (SETTLES, "volume", "volume_symbol"),
 }
-"""Instants that date columns which become known later than their row, and the columns that each of them dates."""
+"""Instants of columns that become known later than their row, with the columns that each of them dates."""
 AHEAD: Final = timedelta(days=14)
-"""How far a calendar is told ahead: the next report is always in the ledger, holidays and all."""
+"""How far ahead a calendar's rows count as known: far enough to contain the next report, also after holidays."""
 BY_NAME: Final = ""
 """Stands for `known_by` where a contract leaves it to the names of its columns."""
 
@@ -40,13 +40,14 @@ TABLES: "dict[str, type[Table]]" = {}
 class Table(dy.Schema):
     """A table of the lake: its columns, key and rules; the docstring says what one row is.
 
-    `known_by`: the column with the instant at which a row became known; None where the table tells nothing dated, as an
-    aggregate over all of history, or what stands at `as_of`. `stands_of`: the table of vintages of which it
-    has those that stand. `told_with`: the table that must have a row of the same key before a row tells anything.
+    `known_by`: the column with the instant at which a row became known; None if the table has no dated rows, as an
+    aggregate over all of history, or the rows that stand at `as_of`. `stands_of`: the table of vintages of which it
+    has those that stand. `told_with`: the table that must have a row of the same key before a row counts as known.
     `known_later`: the instant that dates a column known later than its row. `looks_ahead`: the day of a row of a
-    calendar, which is told AHEAD of that day. `may_change`: its rows are judgements, book-keeping or a calendar, which
-    another version may tell otherwise: the gate does not compare them.
-    `grows`: rows once told stay, so it is kept in parts (files), by when rows were known: new rows touch the last one.
+    calendar, which is known AHEAD of that day. `may_change`: its rows are judgements, book-keeping or a calendar, which
+    another version may change: the gate does not compare them.
+    `grows`: published rows stay, so it is kept in parts (files) by the time when rows were known; new rows go into the
+    last one.
     """
 
     layer: ClassVar[str]
@@ -100,10 +101,10 @@ class Table(dy.Schema):
 
     @classmethod
     def fit(cls, frame: pl.DataFrame) -> pl.DataFrame | None:
-        """`frame` in the contract's types and order if all of it holds every rule, else None: `filter` says what broke.
+        """`frame` cast to the contract's types and order, or None if a row breaks a rule (`filter` shows which).
 
-        As `filter(cast=True)` where nothing breaks, in a tenth of its time: that marks every row by every rule. Raises
-        dataframely's SchemaError for a missing column, as `filter` does.
+        Equal to `filter(cast=True)` for good rows, in a tenth of its time, because it does not mark every row by every
+        rule. Raises dataframely's SchemaError for a missing column, as `filter` does.
         """
         try:
             typed: pl.DataFrame = cls.cast(frame)
@@ -120,12 +121,12 @@ class Table(dy.Schema):
 
 
 SCHEMA_VERSION: Final = 1
-"""Of the published tables and their columns, as BI tools read them. Each change has a new one: docs/schema/ keeps every
-version, and the CHANGELOG says what changed."""
+"""Version of the published tables and columns, which BI tools read. Every change of them needs a new one: docs/schema/
+keeps each version, the CHANGELOG lists the changes."""
 PART_YEARS: Final = 5
 """Years of a part of a table that grows: a day's rows touch one part, and a century has twenty files."""
 BUCKET_MARKETS: Final = 8
-"""Markets of a part of a table that grows: as many are made at a time, which bounds the memory of a run."""
+"""Markets of one part of a table that grows. They are built together, so this bounds the memory of a run."""
 
 
 def buckets_of(markets: Sequence[str]) -> list[Sequence[str]]:
@@ -144,7 +145,7 @@ def parts_of(rows: pl.DataFrame, bucket: int = 0) -> Iterator[tuple[str, pl.Data
 
 
 def _is_unique(keys: pl.DataFrame) -> bool:
-    """Whether no row of `keys` is there twice: cheapest where they ascend, as mostly, then where no hashes meet."""
+    """Whether no row of `keys` occurs twice; tries ascending order first, then distinct hashes, as both are cheap."""
     ascends = pl.lit(False)
     for name in reversed(keys.columns):
         column, before = pl.col(name), pl.col(name).shift()

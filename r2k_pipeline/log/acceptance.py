@@ -1,4 +1,4 @@
-"""Acceptance: answers that were held aside become vintages, and told rows may differ, because a user said so.
+"""Acceptance by a user: held answers become vintages, and published rows may change.
 
 Belongs here: what `r2k accept` does. Not here: what is held and why (revisions.py, recording.py, gate.py).
 """
@@ -23,7 +23,7 @@ from r2k_pipeline.sources.corrections import CORRECTIONS
 
 
 def accept_restatement(run: Run) -> str:
-    """Accept that told rows will differ as the last run found, no otherwise; what was done, in a few lines.
+    """Accept the changes of published rows that the last run found, and no others; returns a few lines for the user.
 
     Takes the lake's lock. Raises R2kError where no restatement waits.
     """
@@ -38,10 +38,10 @@ def accept_restatement(run: Run) -> str:
 
 
 def accept_held(run: Run, item: str) -> str:
-    """Append the held rows of `item` (a symbol, a report file), known from now on; what was done, in a few lines.
+    """Append the held rows of `item` (a symbol, a report file), known from now on; returns a few lines for the user.
 
-    Takes the lake's lock. Rows that the log has by now (a run died between two steps) are not written again. Raises
-    R2kError where nothing of `item` is held, or where raw is not as its account says.
+    Takes the lake's lock. Rows already in the log (a run died between two steps) are not written again. Raises
+    R2kError if no rows of `item` are held, or if raw does not match its account.
     """
     with run.lake.lock(run.settings.lock_wait_seconds):
         check_raw(run.lake)
@@ -56,10 +56,10 @@ def accept_held(run: Run, item: str) -> str:
 
 
 def accept_raw(run: Run) -> str:
-    """Go on with raw as it is: without files that are gone, and with those set aside that no run wrote or that are
-    damaged. What was gone on without stays in the account. What was done, in a few lines.
+    """Accept raw as it is: lost files stay lost, and files that no run wrote or that are damaged are set aside. The
+    account keeps a record of them. Returns a few lines for the user.
 
-    Takes the lake's lock. Raises R2kError where raw is as its account says.
+    Takes the lake's lock. Raises R2kError if raw matches its account.
     """
     lake = run.lake
     with lake.lock(run.settings.lock_wait_seconds):
@@ -81,7 +81,7 @@ def accept_raw(run: Run) -> str:
 
 
 def _damaged_account(lake: Lake) -> dict[str, str]:
-    """The account's file and what is wrong with it; nothing where it can be read, or where there is none."""
+    """The account's file with its error; empty if it can be read or if there is none."""
     try:
         lake.account()
     except R2kError as error:
@@ -90,7 +90,7 @@ def _damaged_account(lake: Lake) -> dict[str, str]:
 
 
 def _without(lake: Lake, faults: Sequence[RawFault]) -> Account:
-    """The account without these files; those that are there are set aside."""
+    """The account without these files; those that still exist are set aside."""
     account = lake.settled_account()
     for fault in faults:
         if fault.is_there:

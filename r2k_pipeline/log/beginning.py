@@ -1,7 +1,7 @@
-"""What must hold before a run fetches anything: raw is what its account says, and the clock can be right.
+"""Checks before a run fetches anything: raw matches its account, and the clock is plausible.
 
-Belongs here: the order of these, rows that a killed run left without theirs in the fetch log. Not here: the
-comparison with the account (raw_check.py), what shows that a clock is wrong (wrong_clock.py).
+Belongs here: the order of these checks, raw rows that a killed run did not enter in the fetch log. Not here: the
+comparison with the account (raw_check.py), evidence that a clock is wrong (wrong_clock.py).
 """
 
 from datetime import datetime
@@ -22,8 +22,8 @@ from r2k_pipeline.sources.corrections import BY_CORRECTION, CORRECTIONS
 def begin(run: Run) -> str | None:
     """Make sure that a run may fetch and append; the caller holds the lake's lock.
 
-    Raises RawError where a raw file is gone, foreign, copied or damaged, ClockError where the clock is wrong. What a
-    killed run did not count is made up for. What a reader should know of it, if there is anything.
+    Raises RawError where a raw file is gone, foreign, copied or damaged, ClockError where the clock is wrong. Rows that
+    a killed run did not enter in the fetch log are entered now. Returns notes for the reader.
     """
     said = check_raw(run.lake)
     refuse_wrong_clock(run)
@@ -35,7 +35,7 @@ def begin(run: Run) -> str | None:
 def make_up_accounts(lake: Lake) -> None:
     """Append the FetchLog rows of raw rows that have none: the process died between the two.
 
-    They are of the moment of the rows, and prove nothing about what the answer lacked.
+    They carry the moment of the rows, and prove nothing about what was missing from the answer.
     """
     counted = lake.read(FetchLog, ("table_name", "fetched_at"))
     for table in FED:
@@ -60,7 +60,7 @@ def _made_up(lake: Lake, table: type[Table], appended: pl.DataFrame, moment: dat
 
 
 def _accepted_item(lake: Lake, table: type[Table], appended: pl.DataFrame) -> str | None:
-    """The item whose held rows these are: they are let go after they are counted."""
+    """The item whose held rows these are; its held file is deleted after they are counted."""
     values = [name for name in table.column_names() if name != "recorded_at"]
     for (name, item), file in lake.held().items():
         if name == table.dotted():
@@ -71,7 +71,7 @@ def _accepted_item(lake: Lake, table: type[Table], appended: pl.DataFrame) -> st
 
 
 def _item_of(table: type[Table]) -> pl.Expr:
-    """What was asked for, by row: a report file, a symbol, or the corrections."""
+    """The requested item of each row: a report file, a symbol, or the corrections."""
     if table is CotReports:
         return pl.col("source").str.split("/").list.last()
     is_correction = pl.col("source").str.starts_with(BY_CORRECTION)

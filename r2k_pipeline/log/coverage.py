@@ -1,4 +1,4 @@
-"""Which days an answer could have shown, by asking: what it lacks of them was not there when it was asked for.
+"""Which days an answer could have shown: a row of these days that is not in it did not exist at the fetch.
 
 Belongs here: the days of price answers and of COT files, for the fetch log. Not here: what follows from them for when
 a row is known (sql/staging).
@@ -23,9 +23,9 @@ def with_days_of_prices(
 ) -> list[Attempt]:
     """`attempts` with the days whose rows of `table` their answers could have shown; `log` is the FetchLog before them.
 
-    A live answer is about all history. A file proves nothing about what it lacks; but one that was saved after the
-    symbol's last fetch is a later version, and could have shown the sessions from its first to the one before its last.
-    A fetch whose process died has no such days; so the next one has them, although it may find the same file.
+    A live answer covers all history. A file proves nothing about missing rows, unless it was saved after the symbol's
+    last fetch: then it is a later version and could have shown the sessions from its first to the one before its last.
+    A fetch whose process died has no such days; the next one has them, even if it finds the same file.
     """
     read = log.filter(
         pl.col("table_name") == table.dotted(),
@@ -53,9 +53,9 @@ def with_days_of_reports(
     """`attempts` with the days whose reports the CFTC's answers could have shown: the years of an archive, whether it
     is there yet or not; the days of its own rows for the current week. `reports`: CotReports, days still text.
 
-    An archive that was asked for and failed was awaited for the days after the last one in hand of such archives:
-    nobody had these reports then, whatever was published. `log` is CotReports before this fetch. Of the history of a
-    first load nothing is in hand, so that it is dated by no failure.
+    If an archive's request failed, the days after the newest report recorded from such archives are awaited: r2k did
+    not have these reports then, even if they were published. `log` is CotReports before this fetch. Before the first
+    load nothing is recorded, so no failure dates its history.
     """
     days = pl.concat([pl.DataFrame(schema={"source": pl.String, "report_date": pl.Date}), *map(_days, reports)])
     spans = days.group_by("source").agg(pl.col("report_date").min(), pl.col("report_date").max().alias("last"))
@@ -84,7 +84,7 @@ def _archive(file: str) -> str:
 
 
 def _last_by_archive(log: pl.DataFrame) -> dict[str, date]:
-    """The last report date that each kind of archive brought."""
+    """The newest report date from each kind of archive."""
     archive = pl.col("source").str.split("/").list.last().str.replace_all(r"\d", "")
     return dict(log.group_by(archive).agg(pl.col("report_date").max()).iter_rows())
 

@@ -1,6 +1,6 @@
 """Fetch, screen, record: how answers become raw facts.
 
-Belongs here: the order of these steps, and what of an answer failed. Not here: vendors' formats (sources/), what is
+Belongs here: the order of these steps, and failures of an item. Not here: vendors' formats (sources/), what is
 appended and its account (recording.py), Dagster (assets.py).
 """
 
@@ -43,7 +43,7 @@ Rows = TypeVar("Rows")
 
 @dataclass(frozen=True)
 class Intake:
-    """What one raw table learned: the FetchLog rows of this run, and those that failed; `notes` are of no item."""
+    """Result of a fetch for one raw table: the FetchLog rows of this run; `notes` belong to no single item."""
 
     log: pl.DataFrame
     notes: tuple[str, ...] = ()
@@ -61,8 +61,8 @@ class Intake:
 def ingest_prices(run: Run, sessions: pl.DataFrame) -> tuple[Intake, Intake]:
     """Fetch every symbol; (bars, actions). A symbol that fails leaves the others and its own last rows in place.
 
-    `sessions` is reference.sessions. A symbol that no market has as index or proxy, that the source does not have and
-    never had, is `absent`; one that was there, or whose answer is broken, failed.
+    `sessions` is reference.sessions. A symbol that the source does not have and never had is `absent`, unless a market
+    needs it as index or proxy; a symbol that was there before, or whose answer is broken, failed.
     Documented corrections are applied to what the log then holds. Raises MistakesError before anything is fetched,
     ClockError before anything is recorded.
     """
@@ -96,9 +96,9 @@ def ingest_prices(run: Run, sessions: pl.DataFrame) -> tuple[Intake, Intake]:
 def _as_its_bars(
     actions: Screened, attempts: list[Attempt], bars: pl.DataFrame
 ) -> tuple[Screened, list[Attempt], dict[str, str]]:
-    """Actions of symbols, with why those of some are held; `bars` are the FetchLog rows of their bars.
+    """Actions of symbols, and the reasons why some are held; `bars` are the FetchLog rows of their bars.
 
-    A symbol's answer is one: where its bars failed its actions have, and where they are held they are.
+    Bars and actions are one answer: if its bars failed or are held, so are its actions.
     """
     failed = dict(bars.filter(status="failed").select("item", "message").iter_rows())
     held = dict.fromkeys(bars.filter(status="held")["item"], "its bars are held")
@@ -113,7 +113,7 @@ def _as_its_bars(
 
 
 def _ask(run: Run, prices: PriceSource, symbol: str) -> PriceAnswer:
-    """One symbol's answer, with the moment before it was asked for."""
+    """One symbol's answer, with the moment before the request."""
     asked_at = run.clock()
     return replace(prices.fetch_prices(symbol), asked_at=asked_at)
 
@@ -129,13 +129,13 @@ def _read_bars(run: Run, sessions: pl.DataFrame, stamp: datetime, answer: PriceA
 
 
 def _with_remarks(attempts: Iterable[Attempt], bars: Iterable[Bars], kept: pl.DataFrame) -> list[Attempt]:
-    """`attempts` with what a reader should know of their bars; `kept` are the rows that fit the contract."""
+    """`attempts` with remarks on their bars; `kept` are the rows that fit the contract."""
     said = {its.origin: (*its.remarks, *say_missing_opens(kept.filter(source=its.origin))) for its in bars}
     return [replace(attempt, remarks=said.get(attempt.origin, ())) for attempt in attempts]
 
 
 def _with_unread(attempts: Iterable[Attempt], answers: Iterable[PriceAnswer]) -> list[Attempt]:
-    """`attempts` with what of an answer's dividends and splits was not read."""
+    """`attempts` with remarks on dividends and splits that were not read."""
     unread = {answer.origin: unread_actions(answer) for answer in answers}
     return [
         replace(attempt, remarks=(said,)) if (said := unread.get(attempt.origin)) else attempt for attempt in attempts
@@ -152,7 +152,7 @@ def _doubt(run: Run, answers: list[PriceAnswer], bars: pl.DataFrame, actions: pl
 def ingest_reports(run: Run) -> Intake:
     """Fetch every COT file the source lists; a file that fails leaves the others and its own last rows in place.
 
-    A contract that a market names and no report of its time holds is a failure of its own, by code.
+    A contract of a market that is in none of its reports is a failure of its own, by code.
     """
     _, reports = run.sources
     documents, attempts = _fetch(reports.list_reports(), reports.fetch_report)
@@ -167,7 +167,7 @@ def ingest_reports(run: Run) -> Intake:
 
 
 def _missing_contracts(markets: Iterable[Market], seen: pl.DataFrame) -> list[Attempt]:
-    """A failed attempt for each contract code that none of the `seen` reports of its time holds."""
+    """A failed attempt for each contract code that is in none of the `seen` reports of its time."""
     days = seen["report_date"].unique().to_list()
     contracts = [contract for market in markets for contract in market.cot]
     wanted = {contract.code for contract in contracts if any(contract.first <= day <= contract.last for day in days)}
@@ -178,7 +178,7 @@ def _missing_contracts(markets: Iterable[Market], seen: pl.DataFrame) -> list[At
 def _fetch(
     items: Iterable[str], fetch: Callable[[str], Answer | None], optional: Container[str] = ()
 ) -> tuple[list[Answer], list[Attempt]]:
-    """Ask for every item; failures become attempts; a None answer, and an `optional` item not there, is an absence."""
+    """Request every item. Failures become attempts; a None answer, or a missing `optional` item, counts as absent."""
     answers: list[Answer] = []
     attempts: list[Attempt] = []
     for item in items:
@@ -199,7 +199,7 @@ def _fetch(
 def _read(
     answers: list[Answer], attempts: list[Attempt], read: Callable[[Answer], Rows]
 ) -> tuple[list[Answer], list[Rows], list[Attempt]]:
-    """Read every answer into text rows; one that is not what it claims to be becomes a failed attempt."""
+    """Parse every answer into text rows; one that cannot be parsed becomes a failed attempt."""
     readable: list[Answer] = []
     frames: list[Rows] = []
     failed: dict[str, str] = {}

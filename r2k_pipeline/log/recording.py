@@ -29,10 +29,10 @@ NO_DOUBTS: Final[Mapping[str, str]] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class Attempt:
-    """One item asked of a source: what came of it. `origin` ties its rows to it.
+    """One request to a source for one item, and its result. `origin` ties its rows to it.
 
-    `remarks`: what a reader should know of an answer that was taken. `shows`: the days that it could have shown;
-    `awaits`: those that stand for them where it fails.
+    `remarks`: notes for the reader about an accepted answer. `shows`: the days that the answer could have shown;
+    `awaits`: the days used instead where the request fails.
     """
 
     item: str
@@ -54,12 +54,11 @@ def record(
     covered: pl.DataFrame | None = None,
     doubts: Mapping[str, str] = NO_DOUBTS,
 ) -> pl.DataFrame:
-    """Append what is new to the raw log, the refusals and the account of this fetch, which it returns; raw rows first.
+    """Append new raw rows, refusals and the FetchLog rows of this fetch, in this order; returns the FetchLog rows.
 
-    An answer with too many revisions is kept aside whole, new keys too: what is doubted about its past is not believed
-    about its newest day. So is one that `doubts` name, by item, with the reason. It waits until it is accepted or until
-    the source no longer says so. `covered` is the span of days that each answer is complete for, by default that of its
-    rows.
+    An answer with too many revisions is set aside whole, new keys too: if its history looks wrong, its newest row is
+    not trusted either. So is an answer in `doubts` (reasons by item). It waits until it is accepted or until the source
+    gives another one. `covered` is the span of days that each answer is complete for, by default that of its rows.
     """
     judged = judge_refusals(table, screened, run.settings.refused_share)
     screened, attempts = judged.screened, [_with_refusals(attempt, judged) for attempt in attempts]
@@ -90,7 +89,7 @@ def record(
 
 
 def _with_refusals(attempt: Attempt, judged: Judged) -> Attempt:
-    """An attempt that went well, failed by what was refused of it or with what was settled between files."""
+    """A successful attempt, failed if too many rows were refused, or with a note on rows settled between files."""
     if attempt.status == "ok" and attempt.origin in judged.failures:
         said = f"{attempt.item}: {judged.failures[attempt.origin]}"
         return replace(attempt, status="failed", message=said, shows=attempt.awaits)
@@ -98,7 +97,7 @@ def _with_refusals(attempt: Attempt, judged: Judged) -> Attempt:
 
 
 def _judged(attempt: Attempt, news: News, held: pl.DataFrame, run: Run, doubt: str | None) -> Attempt:
-    """An attempt that went well, with what there is to say about its rows; `held` where they are."""
+    """A successful attempt with the remarks on its rows, `held` if they are held."""
     if attempt.status != "ok":
         return attempt
     if attempt.origin in held["source"]:
@@ -110,9 +109,9 @@ def _judged(attempt: Attempt, news: News, held: pl.DataFrame, run: Run, doubt: s
 def correct(run: Run, corrections: Sequence[Correction], unread: Container[str], stamp: datetime) -> pl.DataFrame:
     """Append the bars that documented corrections change, as the log now stands; FetchLog rows, if there are any.
 
-    Where the log holds a correction that no entry lists any more, the bar is held as it would be without it: settings
-    left out of one run undo nothing in silence. An entry without a bar failed, unless its symbol is among `unread`,
-    those that failed this time.
+    If the log has a correction that no entry lists any more, the bar without it is held: a run with other settings
+    must not undo it silently. An entry without a bar failed, unless its symbol is in `unread`, the symbols that failed
+    this time.
     """
     log, key = run.lake.read(PriceBars), key_of(PriceBars)
     corrected = correct_bars(corrections, latest(vendor_rows(log), key), log, stamp)
@@ -132,13 +131,15 @@ def correct(run: Run, corrections: Sequence[Correction], unread: Container[str],
 
 
 def _judged_corrections(run: Run, corrected: Corrected, refused: pl.DataFrame, unread: Container[str]) -> Attempt:
-    """What came of corrections.toml, with all that there is to say: failed goes before held."""
+    """The attempt of corrections.toml with all its messages: failed takes precedence over held."""
     said, held = list(corrected.unused), corrected.reverted.rows.select("symbol", "session_date")
     said += [f"{entry}: no such bar" for entry in corrected.without_bar if entry.symbol in unread]
-    wrong = [f"{row['row_key']} ({row['rule']}) would be no bar" for row in refused.iter_rows(named=True)]
+    wrong = [
+        f"{row['row_key']} ({row['rule']}) is not a valid bar after correction" for row in refused.iter_rows(named=True)
+    ]
     wrong += [f"{entry}: no such bar" for entry in corrected.without_bar if entry.symbol not in unread]
     if wrong:
-        said.append(f"{CORRECTIONS}: {', '.join(wrong)}; next: mend corrections.toml")
+        said.append(f"{CORRECTIONS}: {', '.join(wrong)}; next: fix corrections.toml")
     if held.height:
         bars = ", ".join(f"{symbol} {day}" for symbol, day in held.iter_rows())
         said.append(
@@ -164,7 +165,7 @@ def account_of(
 ) -> pl.DataFrame:
     """FetchLog rows: rows read = written + quarantined + identical + held, by item; `counted` rows have a `source`.
 
-    `kept` are the rows of an answer that fit the contract; what is not in `counted` is none.
+    `kept` are the rows of an answer that fit the contract; an item not in `counted` has no rows.
     """
     log = pl.DataFrame(
         {

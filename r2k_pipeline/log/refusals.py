@@ -1,6 +1,6 @@
-"""Answers of which too many rows are refused: such an item has failed, and none of its rows is taken.
+"""Answers with too many refused rows: such an item failed, and none of its rows is recorded.
 
-Belongs here: how many are too many, and what is said of refused rows. Not here: the rules (contracts,
+Belongs here: how many are too many, and the messages about refused rows. Not here: the rules (contracts,
 sources/screening.py), what is appended (recording.py).
 """
 
@@ -15,14 +15,14 @@ from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.sources.screening import DIFFERS, Screened, refuse_rest
 
 FEW_ROWS: Final = 3
-"""As many refused rows of one item are never too many, but for all of them: of a short file they are a large share."""
+"""Up to this many refused rows of one item are tolerated, unless all are: in a short file they are a large share."""
 RULES_NAMED: Final = 2
-NEXT: Final = 'mend or replace it; r2k sql "select rule, row_key, row_values from meta.quarantine" shows the rows'
+NEXT: Final = 'fix or replace it; r2k sql "select rule, row_key, row_values from meta.quarantine" shows the rows'
 
 
 @dataclass(frozen=True)
 class Judged:
-    """What is left of some answers. By origin: why an answer failed, and what a reader should know of the others."""
+    """The remaining rows of some answers. By origin: why an answer failed, and remarks on the others."""
 
     screened: Screened
     failures: Mapping[str, str]
@@ -30,11 +30,11 @@ class Judged:
 
 
 def judge_refusals(table: type[Table], screened: Screened, share: float) -> Judged:
-    """`screened` without the rows of answers that failed by what was refused of them.
+    """`screened` without the rows of answers that failed because too many of their rows were refused.
 
-    An answer failed where every row is refused, or more than `share` of them and FEW_ROWS. Its sound rows are refused
-    with the others: of a file whose days are shifted some fit by chance. Rows that another file has otherwise are
-    settled, not broken: they do not count, and are told.
+    An answer failed if all rows are refused, or more than both `share` of them and FEW_ROWS. Its good rows are refused
+    too: in a file with shifted days some fit by chance. Rows that differ from another file's do not count as refused;
+    they are mentioned in a remark.
     """
     differs = pl.col("rule").str.starts_with(DIFFERS)
     broken, settled = screened.refused.filter(~differs), screened.refused.filter(differs)

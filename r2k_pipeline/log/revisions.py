@@ -1,7 +1,7 @@
-"""Answers against the log: what is new, what changed, what is no longer listed, and what is too much to take unasked.
+"""Answers compared with the log: rows that are new, changed or no longer listed, and when that needs acceptance.
 
 Belongs here: comparison by key with the latest vintage, withdrawals, how many revisions make an answer be held.
-Not here: fetching and the account of rows (ingest.py), taking what was held (acceptance.py), files (lake.py).
+Not here: fetching and the account of rows (ingest.py), accepting held rows (acceptance.py), files (lake.py).
 """
 
 import shlex
@@ -23,23 +23,23 @@ from r2k_pipeline.sources.protocol import came_live
 from r2k_pipeline.sources.screening import STAMP, Screened
 
 FEW_ROWS: Final = 20
-"""As many revisions of one item are never too many (16 markets of one report were once republished), and no more rows
-of it are withdrawn unasked."""
+"""Up to this many revisions of one item are always accepted (16 markets of one report were once republished), and at
+most this many of its rows are withdrawn without `r2k accept`."""
 WITHDRAWN_BY_ABSENCE: Final = {PriceActions: pl.lit(True), CotReports: came_live()}
-"""Where a row that an answer covers and does not list was withdrawn. Not bars: vendors drop whole sessions, for all
-indices at once; there the last good bar stays. A COT file on disk may be an extract of one market: only the CFTC, when
-it is asked, shows by leaving a row out that it took it back."""
+"""Tables in which a row is withdrawn if an answer covers it and does not list it. Not bars: vendors drop whole
+sessions, for all indices at once; there the last good bar stays. A COT file on disk may be an extract of one market:
+only a row missing from the CFTC's own answer was withdrawn."""
 EXAMPLES: Final = 3
 SETTLED: Final = "is_settled"
 
 
 def key_of(table: type[Table]) -> list[str]:
-    """What a row of a raw log is about: its key without the moment."""
+    """The key of a raw log's rows without the moment of recording."""
     return [name for name in table.primary_key() if name != STAMP]
 
 
 def vendor_rows(log: pl.DataFrame) -> pl.DataFrame:
-    """Without corrections: what a vendor says is compared with what that vendor said."""
+    """The log without corrections: a vendor's values are compared with that vendor's earlier ones."""
     return log.filter(~pl.col("source").str.starts_with(BY_CORRECTION))
 
 
@@ -49,9 +49,9 @@ def latest(log: pl.DataFrame, key: list[str]) -> pl.DataFrame:
 
 
 def changed(rows: pl.DataFrame, known: pl.DataFrame, key: list[str]) -> pl.DataFrame:
-    """The `rows` that `known` (one row a key) lacks or has otherwise; its values as `*_before`, and `is_known`.
+    """The `rows` that are missing from `known` (one row a key) or differ there; its values as `*_before`, `is_known`.
 
-    That a volume has settled is news of a row that had not; of one from before r2k kept this it is none.
+    A settled volume is a change if the known row was not settled; it is none if the known row does not record that.
     """
     values = [name for name in rows.columns if name not in (*key, STAMP, "source")]
     before = known.select(*key, *(pl.col(name).alias(f"{name}_before") for name in values), is_known=pl.lit(True))
@@ -68,7 +68,7 @@ def _differ(values: Iterable[str]) -> pl.Expr:
 
 
 def _says_more() -> pl.Expr:
-    """Bars as by `changed` that say more than the log, not less: an old file's live bar or volume is no news later."""
+    """Bars as by `changed` without those less final than the log: an old file's live bar or volume is no news."""
     was_final, was_settled = (pl.col(f"{name}_before").fill_null(False) for name in ("is_final", SETTLED))
     is_live_again, is_unsettled_again = was_final & ~pl.col("is_final"), was_settled & ~pl.col(SETTLED)
     return ~pl.col("is_known") | ~(is_live_again | (is_unsettled_again & ~_differ(PRICES)))
@@ -82,7 +82,7 @@ def _is_first_value() -> pl.Expr:
 
 @dataclass(frozen=True)
 class News:
-    """What some answers say that the log does not; `source` of each row is the answer's origin.
+    """Differences between some answers and the log; `source` of each row is the answer's origin.
 
     `fresh`: keys without a final value so far. `revised`: other values than the last ones, which are in `*_before`.
     `missing`: last rows that an answer covers and does not list. `history`: source, rows known that it covers.
@@ -102,21 +102,21 @@ class News:
 
     @property
     def revisions(self) -> pl.DataFrame:
-        """What the log would get beside new keys: changed values and tombstones."""
+        """The rows to append beside new keys: changed values and tombstones."""
         return pl.concat([self.revised.select(self.table.column_names()), self.withdrawn])
 
     def too_many(self, share: float) -> pl.DataFrame:
         """source, len, gone, history of the answers that revise more than FEW_ROWS rows and `share` of a history.
 
-        Of rows that go FEW_ROWS are the limit, whatever the history: a download that broke off between two rows lacks
-        whole contracts, and looks like a file from which they were withdrawn.
+        For removed rows the limit is FEW_ROWS whatever the history: a download that broke off between two rows lacks
+        whole contracts, as if they had been withdrawn.
         """
         counts = self.revisions.group_by("source").agg(pl.len(), gone=pl.col("is_withdrawn").sum())
         many = (pl.col("len") > share * pl.col("history")) | (pl.col("gone") > FEW_ROWS)
         return counts.join(self.history, on="source", how="left").filter(pl.col("len") > FEW_ROWS, many)
 
     def remarks(self, origin: str) -> Iterator[str]:
-        """What a reader should know about an answer that was taken: early closes, a pattern, rows that are missing."""
+        """Notes about an accepted answer: early closes, a pattern in its revisions, missing rows."""
         yield from self._early_closes(origin)
         if pattern := name_pattern(self.revised.filter(pl.col("source") == origin)):
             yield f"closes known before differ, {pattern}"
@@ -128,7 +128,7 @@ class News:
         yield f"rows known before are not in the answer, {said}: {missing.height}, e.g. {examples}"
 
     def _early_closes(self, origin: str) -> Iterator[str]:
-        """Closes that the answer before gave too early: it was asked after the close and before the volume settled."""
+        """Closes that the previous answer gave too early: it was fetched after the close, before the volume settled."""
         if self.table is not PriceBars:
             return
         early = self.revised.filter(~pl.col(f"{SETTLED}_before").fill_null(True), source=origin)
@@ -139,12 +139,12 @@ class News:
             yield f"{said}: the earlier answer was not the close"
 
     def held_message(self, item: str, origin: str, lake_source: str, share: float, doubt: str | None = None) -> str:
-        """Why the answer for one item is held, with examples and the command that takes it; `doubt` is a reason that
-        comes before the number of its revisions."""
+        """Why the answer for one item is held, with examples and the command that accepts it; `doubt` is a reason that
+        takes precedence over the number of its revisions."""
         revised, gone = (frame.filter(pl.col("source") == origin) for frame in (self.revised, self.withdrawn))
         key, known = key_of(self.table), self.history.filter(pl.col("source") == origin)["history"].sum()
         examples = [_change(row, key) for row in revised.head(EXAMPLES).iter_rows(named=True)]
-        examples += [f"{_name(row, key)} goes" for row in gone.head(EXAMPLES).iter_rows(named=True)]
+        examples += [f"{_name(row, key)} is removed" for row in gone.head(EXAMPLES).iter_rows(named=True)]
         pattern = name_pattern(revised)
         accept = f"r2k accept {shlex.quote(item)} --source {lake_source}"
         found, new = (revised.height + gone.height) / max(known, 1), (self.fresh["source"] == origin).sum()
@@ -153,8 +153,8 @@ class News:
             out = f"next: download it again, or if it is right: {accept}"
             return f"{item}: {doubt}: held, with {new:,} new rows and {changes}; {out}"
         return (
-            f"{item}: of {known:,} rows of {self.table.dotted()} {revised.height:,} would change, {gone.height:,} go "
-            f"({found:.1%}; more than {share:.1%}, or {FEW_ROWS} that go, is not taken unasked): held, "
+            f"{item}: of {known:,} rows of {self.table.dotted()} {revised.height:,} would change and {gone.height:,} "
+            f"be removed ({found:.1%}; the limit is {share:.1%} changed or {FEW_ROWS} rows removed): held, "
             f"with {new:,} new ones{', ' if pattern else ''}{pattern}, e.g. {'; '.join(examples[:EXAMPLES])}; "
             f"next: {accept}"
         )
@@ -168,7 +168,7 @@ def compare(
     known = latest(vendor_rows(log), key)
     news = changed(screened.rows, known, key)
     first = ~pl.col("is_known")
-    if table is PriceBars:  # what was not final or not settled was never published
+    if table is PriceBars:  # a value that is not final or not settled was never published
         news, first = news.filter(_says_more()), first | _is_first_value()
     columns = table.column_names()
     spans = _covered_keys(table, known, coverage(table, screened.rows) if covered is None else covered)

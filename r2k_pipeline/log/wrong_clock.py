@@ -1,4 +1,4 @@
-"""A clock that cannot be right stops the run before anything is appended: its moment would stay in the lake for ever.
+"""A wrong clock stops the run before anything is appended, because its moment would stay in the lake for ever.
 
 Belongs here: the evidence about the clock, its bounds and the reason for each. Not here: one bar that is later than its
 file (sources/prices.py), small steps back (Run.stamp).
@@ -19,24 +19,24 @@ from r2k_pipeline.sources.release_calendar import newest_documented
 from r2k_pipeline.sources.screening import day_of
 
 STEP_BACK: Final = timedelta(hours=1)
-"""A time server moves a clock by less; a lake of the last hour goes on behind its last moment."""
+"""Largest step back that is allowed: a time server's corrections are smaller, and Run.stamp covers them."""
 ZONES: Final = timedelta(days=1)
 """A day begins in Asia, and a future's session the evening before, while UTC still has the day before."""
 LIVE_AHEAD: Final = timedelta(days=30)
-"""A vendor that is asked now has bars of the last days: no market was closed for longer since 1914."""
+"""A live vendor has bars at most this old: no market was closed for longer since 1914."""
 AHEAD: Final = timedelta(days=5 * 366)
-"""Files and lakes may be opened years later, and nothing tells that from a clock that is ahead: so this is wide. Clocks
-without a battery, or that ran over, are off by more."""
+"""Wide, because files and lakes may be opened years later, which looks like a clock that is ahead. Clocks without a
+battery, or that overflowed, are off by more."""
 
 
 class ClockError(R2kError):
-    """The clock is wrong, or all evidence about it is; the message is one line."""
+    """The clock contradicts all evidence about it; the message is one line."""
 
 
 def refuse_wrong_clock(run: Run) -> None:
-    """Hold the clock against the lake's last moment and, where they are files, the newest bars. Raises ClockError.
+    """Compare the clock with the lake's last moment and, for files, with the newest bars. Raises ClockError.
 
-    Vendors that are asked are held against it with their answers (refuse_answers).
+    For live vendors `refuse_answers` compares it with their answers.
     """
     moment, last = run.clock(), _last_moment(run)
     if last is not None and moment < last - STEP_BACK:
@@ -56,7 +56,7 @@ def refuse_wrong_clock(run: Run) -> None:
 
 
 def refuse_answers(moment: datetime, answers: Iterable[PriceAnswer]) -> None:
-    """Hold the clock against what vendors answered who were just asked. Raises ClockError."""
+    """Compare the clock with the answers just fetched from vendors. Raises ClockError."""
     newest = newest_days(answer for answer in answers if ADDRESS in answer.origin)
     _refuse_behind(moment, newest)
     if newest and moment.date() - max(newest.values()) > LIVE_AHEAD:
@@ -73,12 +73,12 @@ def newest_days(answers: Iterable[PriceAnswer]) -> dict[str, date]:
 
 
 def _refuse_behind(moment: datetime, newest: Mapping[str, date]) -> None:
-    """One file with a day that is to come is wrong itself; most of them show that the clock is."""
+    """Bars of a future day: in one file the file is wrong, in most files the clock is."""
     later = {symbol: day for symbol, day in newest.items() if day > (moment + ZONES).date()}
     if len(later) * 2 > len(newest):
         symbol = max(later, key=later.__getitem__)
         told = f"{len(later)} of {len(newest)} symbols have later bars, {symbol} of {later[symbol]}"
-        raise ClockError(_clock(moment), told, f"{_NEXT}, or mend these files")
+        raise ClockError(_clock(moment), told, f"{_NEXT}, or fix these files")
 
 
 def _newest(bars: pl.DataFrame) -> date | None:
@@ -89,7 +89,7 @@ def _newest(bars: pl.DataFrame) -> date | None:
 
 
 def _answers(run: Run) -> Iterator[PriceAnswer]:
-    """What the price files hold; those that cannot be read fail by name when they are fetched."""
+    """The bars of the price files; files that cannot be read fail by name when they are fetched."""
     for symbol in {symbol for market in run.markets for symbol in market.symbols()}:
         try:
             yield run.sources[0].fetch_prices(symbol)
@@ -98,7 +98,7 @@ def _answers(run: Run) -> Iterator[PriceAnswer]:
 
 
 def _last_moment(run: Run) -> datetime | None:
-    """The latest moment that this lake knows of, by its fetches and its published generation."""
+    """The latest moment in this lake's fetch log and published generation."""
     fetched: datetime | None = run.lake.read(FetchLog, ("fetched_at",))["fetched_at"].max()  # type: ignore[assignment]
     last = last_generation(run.lake)
     return max(filter(None, (fetched, last.row["published_at"] if last else None)), default=None)

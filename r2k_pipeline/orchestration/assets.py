@@ -25,7 +25,7 @@ from r2k_pipeline.tables.registry import DerivedTable, derived_tables
 OWNERS: Final = ["team:r2k"]
 PREVIEW_ROWS: Final = 5
 NOTES: Final = "notes"
-"""What a reader should know of items that went well."""
+"""Metadata key of the remarks on successful items."""
 Step = Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]
 
 
@@ -51,7 +51,7 @@ def table_spec(table: type[Table], upstreams: Iterable[str], kind: str, why: str
 
 
 def _with_raw_assets(upstreams: Iterable[str]) -> Iterator[str]:
-    """The logs of refused rows and fetches are written by every raw asset: they come after all of them."""
+    """`upstreams` with all raw assets in place of the logs of refused rows and fetches, which each of them writes."""
     for name in upstreams:
         if name in ("raw.refused_rows", "raw.fetch_log"):
             yield from (table.dotted() for table in RAW)
@@ -109,7 +109,7 @@ def contract_result(outcome: Outcome) -> dg.AssetCheckResult:
 
 
 def derived_asset(derived: DerivedTable) -> dg.AssetsDefinition:
-    """One derived table: build, hold against the contract, write; a failure writes nothing."""
+    """One derived table: build, validate against its contract, write; a failure writes nothing."""
     table = derived.table
 
     @dg.multi_asset(
@@ -138,7 +138,7 @@ def derived_asset(derived: DerivedTable) -> dg.AssetsDefinition:
 
 
 def raw_result(table: type[Table], intake: Intake) -> dg.MaterializeResult[Any]:
-    """What a fetch brought, by count and by item."""
+    """Metadata of a fetch: counts of rows, and messages by item."""
     counts = [name for name in intake.log.columns if name.startswith("rows_")]
     remarks = intake.log.filter(pl.col("status") == "ok").drop_nulls("message").select("item", "message")
     notes = [*(f"{item}: {message}" for item, message in remarks.iter_rows()), *intake.notes]
@@ -162,7 +162,7 @@ def raw_result(table: type[Table], intake: Intake) -> dg.MaterializeResult[Any]:
 
 
 def fetched_check(table: type[Table]) -> dg.AssetCheckSpec:
-    """Not blocking: what failed is named, the rest goes on with the last good data."""
+    """A check that does not block: it names the failed items, and the run goes on with the last good data."""
     return dg.AssetCheckSpec("fetched", asset=asset_key(table), description="every required item was fetched")
 
 
@@ -183,7 +183,7 @@ def raw_prices(pipeline: Pipeline) -> Step:
 
 @dg.multi_asset(
     name="raw__cot_reports",
-    # After the prices: the newest bars show whether the clock can be right, before a report is appended by it.
+    # After the prices: their newest bars show a wrong clock before a report is appended with its time.
     specs=[table_spec(CotReports, (PriceBars.dotted(),), "cftc")],
     check_specs=[fetched_check(CotReports)],
 )

@@ -23,7 +23,7 @@ SEVERITY: Final = {"warn": dg.AssetCheckSeverity.WARN, "error": dg.AssetCheckSev
 
 
 def reconciliation_checks() -> dg.AssetChecksDefinition:
-    """All checks in one step after meta.findings, from which each takes its rows; none blocks."""
+    """All checks in one step after meta.findings, where each reads its rows; none blocks."""
     checks = read_checks(SQL / "checks")
     specs = [
         dg.AssetCheckSpec(
@@ -46,7 +46,7 @@ def reconciliation_checks() -> dg.AssetChecksDefinition:
 
 
 def check_result(check: Check, rows: pl.DataFrame) -> dg.AssetCheckResult:
-    """Passed where nothing was found; else how many rows, and the newest of them."""
+    """Passed if nothing was found; otherwise the number of rows, and the newest of them."""
     newest = rows.sort("known_at", "row_key", descending=True).head(FIRST_ROWS)
     lines = [f"- {key}: {evidence}" for key, evidence in newest.select("row_key", "evidence").iter_rows()]
     return dg.AssetCheckResult(

@@ -15,10 +15,10 @@ from sqlalchemy.exc import OperationalError
 
 
 class KeptEventLog(SqliteEventLogStorage):
-    """Dagster's class opens a file for each of a run's thousands of statements, and the last to close one flushes it.
+    """Dagster's event log with connections kept open: Dagster's own opens and flushes a file for each statement.
 
-    Same files, same statements, same commits. Not for the UI: it looks at any number of runs, each in a file of its
-    own, and would keep them all open.
+    A run has thousands of them. Files, statements and commits are the same. Not for the UI: it reads any number of
+    runs, each in a file of its own, and would keep all of them open.
     """
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
@@ -27,7 +27,7 @@ class KeptEventLog(SqliteEventLogStorage):
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> Self:
-        """What Dagster calls to make one from its configuration."""
+        """The constructor that Dagster calls with its configuration."""
         return cls(inst_data=inst_data, **config_value)
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""Runs the refresh job in this process and says how it went.
+"""Runs the refresh job in this process and summarises it.
 
 Belongs here: the run and its summary. Not here: the steps themselves, Dagster's records (instance.py).
 """
@@ -33,9 +33,9 @@ from r2k_pipeline.warehouse import open_warehouse
 
 @dataclass(frozen=True)
 class Summary:
-    """How a run went. `failures` are required things that failed; not published: the last generation stays.
+    """Summary of a run. `failures` are required items and checks that failed. If not published, the last generation
 
-    `checked_at`: the moment at which a run found that the last generation has all there is, else None.
+    stays. `checked_at`: the moment at which a run found nothing new since the last generation, else None.
     """
 
     ok: bool
@@ -83,9 +83,9 @@ def execute_refresh(
 ) -> Summary:
     """Materialize everything for `settings` in this process; a failed step is in the summary, not raised.
 
-    `run_of` says what the steps work on: a caller may give it another clock, other markets, sources of its own. Raises
-    R2kError where the run cannot begin or be recorded, KeyboardInterrupt where it is told to stop. The lake is held
-    before the run is recorded: a run of the command line that does not hold its lake is dead.
+    `run_of` makes the Run of the steps: a caller may give it another clock, other markets or sources. Raises R2kError
+    if the run cannot begin or be recorded, KeyboardInterrupt if it is interrupted. The lake is locked before the run is
+    recorded: a command-line run that does not hold the lock is dead.
     """
     try:
         return _execute(definitions, settings, run_of(settings))
@@ -121,7 +121,7 @@ def _execute(definitions: dg.Definitions, settings: Settings, run: Run) -> Summa
 
 @contextmanager
 def _interrupted_alike() -> Iterator[None]:
-    """Dagster's own way to be interrupted is not Python's, nor an Exception."""
+    """Turn Dagster's interrupt, which is neither a KeyboardInterrupt nor an Exception, into KeyboardInterrupt."""
     try:
         yield
     except DagsterExecutionInterruptedError as error:
@@ -132,7 +132,10 @@ def _summarise(settings: Settings, result: dg.ExecuteInProcessResult, seconds: f
     lake = Lake.of(settings.lake, settings.source, settings.as_of)
     try:
         row, unreadable = _published(lake), []
-    except (R2kError, duckdb.Error) as error:  # damaged, or another version's: that must not hide how the run went
+    except (
+        R2kError,
+        duckdb.Error,
+    ) as error:  # a damaged file, or one of another version, must not hide the result of the run
         row, unreadable = {}, [str(error)]
     run = read_last_run(lake)
     checked_at = run.checked_at if run else None
@@ -156,7 +159,7 @@ def _summarise(settings: Settings, result: dg.ExecuteInProcessResult, seconds: f
 
 
 def _published(lake: Lake) -> dict[str, Any]:
-    """The row of meta.generation in the published file: its Parquet is already that of a generation that may fail.
+    """The row of meta.generation in the published DuckDB file; the Parquet may be of a generation that fails later.
 
     Raises R2kError or duckdb.Error where there is a file and it cannot be read.
     """
@@ -180,9 +183,9 @@ def _notes(metadata: list[Mapping[str, dg.MetadataValue[Any]]]) -> Iterator[str]
 
 
 def _failed_steps(result: dg.ExecuteInProcessResult) -> list[str]:
-    """The first cause of each failed step, by line; of the run itself where it failed before its first step.
+    """The first cause of each failed step, a line each; that of the run if it failed before its first step.
 
-    The last step repeats what the checks say, unless it fails by an error of its own.
+    The last step repeats the messages of the checks, unless it has an error of its own.
     """
     failed = [event for event in result.get_step_failure_events() if not _repeats(event)]
     steps = [f"{event.step_key}: {line}" for event in failed for line in _first_cause(event).splitlines()]
@@ -200,7 +203,7 @@ def _error_names(result: dg.ExecuteInProcessResult) -> set[str | None]:
 
 
 def _first_cause(event: dg.DagsterEvent) -> str:
-    """The message of the error that our code raised, out of Dagster's wrapping, without the name of its class."""
+    """The message of our own error inside Dagster's wrapping, without the name of its class."""
     error = event.step_failure_data.error if event.is_step_failure else event.engine_event_data.error
     while error is not None and error.cause is not None and str(error.cls_name).startswith("Dagster"):
         error = error.cause

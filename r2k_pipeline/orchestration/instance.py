@@ -38,7 +38,7 @@ def open_instance(settings: Settings, *, writes_one_run: bool = True) -> Iterato
 
 @contextmanager
 def _opened(home: Path, configs: Iterable[Path], writes_one_run: bool) -> Iterator[dg.DagsterInstance]:
-    """The instance; those that open it for the first time take turns, as they make its tables."""
+    """The instance. A lock serialises its first opening, which creates its tables."""
     home.mkdir(parents=True, exist_ok=True)
     with (home / ".opening").open("w") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
@@ -73,7 +73,7 @@ def _kept_in(home: Path) -> Iterator[None]:
 
 
 def forget_old_runs(instance: dg.DagsterInstance, keep: int) -> None:
-    """Delete what is recorded of ended runs, but of the newest `keep` and of those that an asset was last made in."""
+    """Delete the records of ended runs, except the newest `keep` and the last run of each asset."""
     old = instance.get_runs(dg.RunsFilter(statuses=FINISHED_STATUSES))[keep:]
     if not old:
         return

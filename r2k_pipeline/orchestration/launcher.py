@@ -20,21 +20,21 @@ LAKE: Final = "r2k/lake"
 TO_LOCK: Final = timedelta(seconds=60)
 """How long a run of the UI may take from its start to the lake's lock, besides waiting for it."""
 TO_END_SECONDS: Final = 2
-"""A run that ends lets the lake go a moment before it says that it has ended."""
+"""A run releases the lock just before Dagster records its end: this long the two may differ."""
 _UNFINISHED: Final = [*IN_PROGRESS_RUN_STATUSES, dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.NOT_STARTED]
-GONE: Final = "its process ended without a word: it was killed, or the machine stopped"
+GONE: Final = "its process died without reporting: it was killed, or the machine stopped"
 
 
 class LockedRunLauncher(DefaultRunLauncher):
-    """Dagster's own launcher, which cannot tell whether a run is alive once its server was ended."""
+    """Dagster's launcher, which by itself cannot tell whether a run is alive after its server ended."""
 
     @property
     def supports_check_run_worker_health(self) -> bool:
-        """Yes, by the lake's lock."""
+        """True: the lake's lock shows it."""
         return True
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
-        """What Dagster's monitoring asks of a started run; it looks at the run's status again after the answer."""
+        """The answer to Dagster's monitoring of a started run, which reads the run's status again afterwards."""
         settings = read_settings()
         record = self._instance.get_run_record_by_id(run.run_id)
         assert record is not None, f"run {run.run_id} has no record"
@@ -47,14 +47,14 @@ class LockedRunLauncher(DefaultRunLauncher):
 
 
 def end_dead_runs(instance: dg.DagsterInstance, root: Path, patience: timedelta = TO_LOCK) -> None:
-    """Report runs as failed that are in progress by Dagster's records and not alive: its queue would wait for them."""
+    """Report dead runs as failed that Dagster's records list as in progress: its queue would wait for them."""
     for record in instance.get_run_records(dg.RunsFilter(statuses=_UNFINISHED)):
         if not is_alive(record, root, patience):
             instance.report_run_failed(record.dagster_run, GONE)
 
 
 def is_alive(record: dg.RunRecord, root: Path, patience: timedelta) -> bool:
-    """Whether the run holds its lake, or began so lately that it may not have come to that.
+    """Whether the run holds its lake's lock, or began so recently that it may not have taken it yet.
 
     `root` is the lake of a run that does not name its own.
     """

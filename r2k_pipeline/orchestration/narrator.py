@@ -27,7 +27,7 @@ class _Narrate(logging.Handler):
 
 
 def _build(_: dg.InitLoggerContext) -> logging.Logger:
-    """Dagster's console log is long; this is what `r2k run` shows instead."""
+    """Dagster logger that `r2k run` uses instead of the long console log."""
     logger = logging.Logger("r2k.narrator", logging.DEBUG)
     logger.addHandler(_Narrate())
     return logger

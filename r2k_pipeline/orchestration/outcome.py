@@ -1,6 +1,6 @@
 """Checks of what was published, and the last step of a run: red where something required failed.
 
-Belongs here: when a run that published counts as failed, and what its warnings say. Not here: which items are required
+Belongs here: when a run that published counts as failed, the text of its warnings. Not here: which items are required
 (ingest.py), how a run is summarised (execute.py).
 """
 
@@ -45,7 +45,7 @@ def required(context: dg.AssetCheckExecutionContext, pipeline: Pipeline) -> dg.A
     "last report of each type of each market.",
 )
 def newest(pipeline: Pipeline) -> dg.AssetCheckResult:
-    """A warning that names what is missing: a source may have nothing newer."""
+    """A warning, not an error, that names what is missing: the source may have nothing newer."""
     run = pipeline.fixed
     with open_warehouse(run.lake.warehouse) as connection:
         holes = read_holes(connection, run.as_of)
@@ -57,7 +57,7 @@ def newest(pipeline: Pipeline) -> dg.AssetCheckResult:
 
 
 def notes_of(evaluations: Sequence[dg.AssetCheckEvaluation]) -> Iterator[str]:
-    """What the warnings of a run come to: what is missing, and how many rows are in doubt."""
+    """Summary of a run's warnings: what is missing, and how many rows are in doubt."""
     warned = [check for check in evaluations if not check.passed and check.severity is dg.AssetCheckSeverity.WARN]
     for check in warned:
         if HOLES in check.metadata:
@@ -68,7 +68,7 @@ def notes_of(evaluations: Sequence[dg.AssetCheckEvaluation]) -> Iterator[str]:
 
 
 def failed_checks(evaluations: Sequence[dg.AssetCheckEvaluation]) -> list[str]:
-    """The failed checks that make a run fail, by what they name; a warning is shown and lets it pass."""
+    """A line for each failed check that makes the run fail; warnings are shown and do not."""
     return [
         f"{'/'.join(check.asset_key.path)} {check.check_name}: {line}"
         for check in evaluations
@@ -79,7 +79,7 @@ def failed_checks(evaluations: Sequence[dg.AssetCheckEvaluation]) -> list[str]:
 
 
 def _errors(pipeline: Pipeline) -> Iterator[str]:
-    """Errors of the reconciliation, whose own step may come after this one."""
+    """Errors found by the reconciliation, read here because its Dagster step may run after this one."""
     errors = pipeline.run.lake.read(Findings).filter(pl.col("severity") == "error")
     for name, count in errors.group_by("check_name").len().sort("check_name").iter_rows():
         yield f"{name}: {count:,} rows; next: r2k doctor"

@@ -23,7 +23,7 @@ from r2k_pipeline.publication import BY_PUBLISHING, PUBLISHED, publish
     "and no row that was told before would change without `r2k accept restatement`.",
 )
 def warehouse(pipeline: Pipeline) -> dg.MaterializeResult[Any]:
-    """Publish the generation, or say that the last one has all of it."""
+    """Publish a generation, or report that the last one is up to date."""
     run = pipeline.fixed
     try:
         done = publish(run)

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from r2k_pipeline.report.site.publish import Site
 
 THUMBNAIL_BYTES: Final = 60_000
-"""What one picture may weigh in the event log, which every page of the UI that lists runs reads."""
+"""Largest picture in the event log, in bytes: pages of the UI that list runs read all of them."""
 THUMBNAIL_SCALE: Final = 0.6
-"""Pixels to a point, as far as that is small enough."""
+"""Pixels to a point, reduced until the picture is small enough."""
 
 
 @dg.asset(
@@ -63,7 +63,7 @@ def thumbnail_of(picture: "Picture") -> str:
     """The figure as a small PNG in a data URL, which needs no server."""
     from r2k_pipeline.report.site.pictures import SCALE  # noqa: PLC0415  (as above)
 
-    # Packed bytes grow with the scale: the picture itself says at which it is small enough, a fifth to spare.
+    # Packed bytes grow with the scale: the next scale is computed from the size of this picture, with a fifth to spare.
     scale = min(THUMBNAIL_SCALE, SCALE * 0.8 * THUMBNAIL_BYTES / len(picture.png))
     png = picture.figure.png(scale=scale)
     while len(png) > THUMBNAIL_BYTES:
@@ -73,5 +73,5 @@ def thumbnail_of(picture: "Picture") -> str:
 
 
 def _plain(title: str) -> str:
-    """A title that ends no Markdown bracket."""
+    """A title without characters that would close a Markdown bracket."""
     return title.replace("[", "(").replace("]", ")")

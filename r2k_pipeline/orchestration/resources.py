@@ -1,6 +1,6 @@
-"""The one Dagster resource: what a run works on, and the lake held while its steps work.
+"""The one Dagster resource: a run's settings and sources, and the lake's lock while its steps run.
 
-Belongs here: what a run needs before its first step and gives back after its last. Not here: steps.
+Belongs here: what a run acquires before its first step and releases after its last. Not here: steps.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ WHOLE: Final = ("refresh", "refresh_and_report")
 
 
 class Pipeline(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """The settings of this server: source, folders and moment are those that `r2k ui` was started with.
+    """The settings of this server: source, folders and moment are those given to `r2k ui`.
 
     None of them is run configuration: a server keeps the records of one source, and a web page must not choose folders.
     """
@@ -38,18 +38,18 @@ class Pipeline(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @property
     def run(self) -> Run:
-        """What the steps of this run work on."""
+        """The Run of these steps."""
         return self._run
 
     @property
     def fixed(self) -> Run:
-        """The same for the steps after all is fetched: the first of them fixes the run's moment."""
+        """The Run for steps after the last fetch; the first such step fixes its moment."""
         self._fixed = self._fixed or self._run.fixed()
         return self._fixed
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Pipeline"]:
-        """Hold the lake for the run; raises R2kError where another run holds it, or a run must not begin."""
+        """Lock the lake for the run; raises R2kError if another run has the lock, or if a run must not begin."""
         self._run, self._fixed = Run.of(read_settings()), None
         run, lake = self._run, self._run.lake
         with lake.lock(run.settings.lock_wait_seconds, context.run_id or ""):
@@ -65,5 +65,5 @@ class Pipeline(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 
 def _is_whole(context: dg.InitResourceContext) -> bool:
-    """Whether all tables are made and published: one of the two jobs, without a selection of assets."""
+    """Whether the run builds and publishes all tables: one of the two jobs, without a selection of assets."""
     return context.run is not None and context.run.job_name in WHOLE and not context.run.asset_selection

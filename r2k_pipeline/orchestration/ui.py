@@ -33,10 +33,10 @@ STOP_SECONDS: Final = 2
 
 
 class OwnPagesOnly:
-    """An application behind it answers requests of its own pages, and of programs on this machine.
+    """Middleware that lets through requests of the UI's own pages and of programs on this machine.
 
-    Dagster executes what any page sends, `Host` and `Origin` whatever they are, and changes things by GET as well, with
-    which a browser sends no Origin.
+    Dagster executes requests of any page, whatever `Host` and `Origin` are. It also changes state by GET, with which a
+    browser sends no Origin.
     """
 
     def __init__(self, app: ASGIApp, port: int) -> None:
@@ -65,9 +65,9 @@ class OwnPagesOnly:
 
 
 def serve_ui(run: Run, port: int) -> None:
-    """Serve until told to stop. Raises R2kError where Dagster's records cannot be kept.
+    """Serve until interrupted. Raises R2kError if Dagster's records cannot be kept.
 
-    The settings of `run` must be in the environment: the process that runs the steps takes them from there.
+    The settings of `run` must be in the environment, where the process that runs the steps reads them.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with _port(port) as listening, open_instance(run.settings, writes_one_run=False) as instance:
@@ -77,12 +77,12 @@ def serve_ui(run: Run, port: int) -> None:
             print(f"r2k: the UI of {run.lake.root} is on http://{ADDRESS}:{port}", flush=True)
             guarded = OwnPagesOnly(app, port)
             config = uvicorn.Config(guarded, log_level="warning", timeout_graceful_shutdown=STOP_SECONDS)
-            with suppress(KeyboardInterrupt):  # told to stop
+            with suppress(KeyboardInterrupt):  # interrupted
                 uvicorn.Server(config).run([listening])
 
 
 def _port(port: int) -> socket.socket:
-    """The port, held before anything is started; raises R2kError."""
+    """Bind the port before anything is started; raises R2kError."""
     try:
         return socket.create_server((ADDRESS, port))
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The brief: the note that the data would write on each market at a moment, as Markdown or JSON.
+"""The brief: what stands out in each market's data at a moment, as Markdown or JSON.
 
 Belongs here: the order of the page and its layout. Not here: what is said (brief_positioning.py,
 brief_contrast.py, brief_technicals.py, brief_outlook.py), which rows are known (brief_facts.py), anything computed.
@@ -20,7 +20,7 @@ from r2k_pipeline.snapshot import Snapshot
 
 @dataclass(frozen=True)
 class Page:
-    """One market: what is said of it, in order."""
+    """The page of one market: its statements in order."""
 
     market: Row
     session: Row
@@ -45,7 +45,7 @@ class Page:
         }
 
     def lines(self, evidence: bool) -> Iterator[str]:
-        """Markdown, with the query of each figure under its statement where `evidence` is asked for."""
+        """Markdown; with `evidence`, the query of each figure is under its statement."""
         yield f"# {self.market['market']}, {self.market['name']}: {self.session['session_date']}"
         yield ""
         yield from _written(self.head, "", evidence)
@@ -57,19 +57,19 @@ class Page:
 
 @dataclass(frozen=True)
 class Brief:
-    """A page for each market, and what the data is."""
+    """A page for each market, and the data's label."""
 
     label: str
     is_sample: bool
     pages: tuple[Page, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON; instants and days as ISO text. Each page says what the data is, as in the text."""
+        """For JSON; instants and days as ISO text. Each page carries the data's label, as in the text."""
         label = {"label": self.label, "is_sample": self.is_sample}
         return label | {"markets": [label | page.as_dict() for page in self.pages]}
 
     def text(self, *, evidence: bool = False) -> str:
-        """Markdown; a page of the sample says so at head and foot."""
+        """Markdown; a page of the sample is labelled at head and foot."""
         banner = f"> {self.label}"
         head, foot = ([banner, ""], ["", banner]) if self.is_sample else ([], [])
         return "\n\n".join("\n".join([*head, *page.lines(evidence), *foot]) for page in self.pages)

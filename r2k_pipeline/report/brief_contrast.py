@@ -27,7 +27,7 @@ def contrast(facts: Facts, others: Sequence[Facts]) -> Section:
 
 
 def _reports(rows: Sequence[Row]) -> Iterator[Statement]:
-    """Whose positions are compared, where they are not all of one recent report."""
+    """The markets compared, with the age of their reports if these are old or differ."""
     if len({row["report_date"] for row in rows}) > 1 or any(map(has_old_report, rows)):
         aged = [
             say(

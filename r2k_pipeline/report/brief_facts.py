@@ -1,4 +1,4 @@
-"""What a brief is about: the rows of the warehouse that were known at one market's last finished session.
+"""The facts of a brief: rows of the warehouse that were known at one market's last finished session.
 
 Belongs here: which rows count, never what became known later. Not here: wording (the other brief_*.py).
 """
@@ -19,12 +19,12 @@ REPORTS = "marts.positioning_vintages"
 COMPARED = "marts.cross_market"
 OUTCOMES = "marts.setup_outcomes"
 HORIZON = 10
-"""Sessions within which a touched level is said to have held or broken."""
+"""Sessions within which a touched level counts as held or broken."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """One market at one close: its rows by what they say; positions by trader group."""
+    """One market at one close: its rows by subject, positions by trader group."""
 
     market: Row
     session: Row
@@ -46,7 +46,7 @@ class Facts:
 
 
 def has_old_report(session: Row) -> bool:
-    """Whether the newest report of a row of the mart is too old for its week to be called the week."""
+    """Whether the newest report of a mart row is too old to describe the last week."""
     return "report_age_days" in session and session["report_age_days"] > read_setups().thresholds["oldest_report_days"]
 
 
@@ -87,7 +87,7 @@ def _facts(snapshot: Snapshot, session: Row) -> Facts:
 
 
 def _skipped(snapshot: Snapshot, market: Row, session: Row) -> Row | None:
-    """The session before, where it is missing and so the day's return; none before a market's first close."""
+    """The previous session if its bar is missing, so that there is no return; None before a market's first close."""
     of_day = {"market": session["market"], "day": session["session_date"]}
     earlier = "where market = $market and session_date < $day limit 1"
     if "return_1d" in session or not _rows(snapshot, MART, earlier, **of_day):
@@ -98,7 +98,7 @@ def _skipped(snapshot: Snapshot, market: Row, session: Row) -> Row | None:
 
 
 def _holes(snapshot: Snapshot, session: Row) -> tuple[Answer, ...]:
-    """Where prices end that should go on at the snapshot's moment, by symbol."""
+    """Symbols whose prices end before the snapshot's moment although later sessions are due."""
     asked = newest_that_should_be(snapshot.connection, snapshot.moment)
     ends = (
         end for end in read_ends(snapshot.connection, asked) if (end.kind, end.market) == ("prices", session["market"])
@@ -107,7 +107,7 @@ def _holes(snapshot: Snapshot, session: Row) -> tuple[Answer, ...]:
 
 
 def _end(end: End, asked: datetime) -> Answer:
-    """Where the prices of a symbol end, as the macro data_ends says it."""
+    """The row of the macro data_ends for the prices of a symbol."""
     found = f"data_ends(timestamptz {literal(asked.isoformat())})"
     row = f"(from {found} where kind = 'prices' and market = {literal(end.market)} and symbol = {literal(end.what)})"
     units = {"last_date": "day", "due_date": "day", "due_at": "UTC instant", "due_days": "sessions"}
@@ -115,7 +115,7 @@ def _end(end: End, asked: datetime) -> Answer:
 
 
 def _reports(snapshot: Snapshot, session: Row) -> tuple[dict[str, Row], dict[str, Row]]:
-    """The positions of the report that the session's row names and of the one before it, as known at its close."""
+    """Positions of the report in the session's row and of the report before it, as known at its close."""
     rows = _rows(
         snapshot,
         REPORTS,
@@ -132,7 +132,7 @@ def _reports(snapshot: Snapshot, session: Row) -> tuple[dict[str, Row], dict[str
 
 
 def _releases(snapshot: Snapshot, session: Row) -> tuple[Row | None, Row | None]:
-    """The newest report that was out at the close and is not here, if any, and the one to come out next."""
+    """The newest report that was released by the close and is missing here, if any, and the next report due."""
     ledger, at = "staging.cot_releases", {"moment": session["known_at"]}
     out = _rows(snapshot, ledger, "where released_at <= $moment order by report_date desc limit 1", **at)
     # A week has one report: as-of days further on are not the next one's, before the first of all there is none.
@@ -169,7 +169,7 @@ def _level_outcomes(snapshot: Snapshot, zone: Row) -> list[Row]:
 
 
 def read_records(snapshot: Snapshot, session: Row) -> Answer:
-    """How often touches of the market's zones held by the session's close, and what zones' records predicted."""
+    """How often touches of the market's zones held by the session's close, and what the zones' records predicted."""
     units = {f"{record}touches": "touches" for record in ("", "strong_", "weak_")}
     units |= {f"{record}held_share_ratio": RATIO for record in ("", "strong_", "weak_")}
     return _answer(snapshot, "zone_records", session, units)

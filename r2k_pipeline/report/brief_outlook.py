@@ -12,11 +12,11 @@ from r2k_pipeline.report.brief_statements import Answer, Row, Section, Statement
 FACTS: Final = ("setup_fact_1", "setup_fact_2", "setup_fact_3")
 NO_SETUP: Final = "none"
 FARTHEST_TRIGGER_ATR: Final = 10
-"""A close farther away is no event of the next session: four of the 52,911 sessions of four indices moved as far."""
+"""Trigger closes farther away are not printed: only four of the 52,911 sessions of four indices moved as far."""
 
 
 def setup(facts: Facts) -> Section:
-    """The setup that the close made, with its facts, and what followed its like."""
+    """The setup at the close with its facts, and what followed earlier ones."""
     return Section("Setup and what followed", (*_setup(facts.session), *_followed(facts)))
 
 
@@ -120,7 +120,7 @@ def _trigger(row: Row, column: str, goes: str, effect: str) -> Statement:
 
 
 def _cross(row: Row) -> Statement:
-    """A close moves SMA 50 more than SMA 200: below the trigger the first is under the second, above it over."""
+    """The close at which SMA 50 crosses SMA 200. A close moves SMA 50 more: under the trigger it is below SMA 200."""
     if "sma_200" not in row:
         return Statement("SMA 200 is not known: the history is too short for a cross.")
     goes, direction = ("below", "under") if row["sma_50"] > row["sma_200"] else ("above", "over")
@@ -128,7 +128,7 @@ def _cross(row: Row) -> Statement:
 
 
 def _projected(row: Row, cross: Answer) -> Statement:
-    """When they will have crossed if the price stays: closes leave the windows, and a cross needs no move."""
+    """When the averages cross if the price does not change: old closes leave the windows, so they move all the same."""
     if "sma_200" not in row:
         return Statement("")
     sessions = number_of(cross, "sessions_to_cross", "session", "sessions")
@@ -160,7 +160,7 @@ def _breaks(facts: Facts) -> Iterator[Statement]:
 
 
 def _release(facts: Facts) -> Statement:
-    """The next report, due by the rule: when one that departed from it came out was not known before."""
+    """The next report, due by the rule, because exceptions to it were not known in advance."""
     if "contract_codes" not in facts.market:
         return Statement("No COT release concerns this market.")
     if facts.release is None:

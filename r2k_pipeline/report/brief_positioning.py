@@ -44,7 +44,7 @@ def _positioning(facts: Facts) -> Iterator[Statement]:
 
 
 def _nothing(facts: Facts) -> Statement:
-    """A report that is not here may have been public all the same."""
+    """The statement for a market without positions; its report may have been public all the same."""
     if "contract_codes" not in facts.market:
         return Statement("No COT contract: no positions.")
     if facts.late is None:
@@ -75,12 +75,12 @@ def _standing(label: str, row: Row, is_old: bool) -> Statement:
 
 
 def _crowded(row: Row) -> Statement:
-    """The rank, and among how many weeks: a missing report is a missing week of the last 156."""
+    """The rank and the number of weeks that it is among, which are fewer than 156 if reports are missing."""
     rank, weeks, state = (row.show(name) for name in ("net_percentile_156w", "net_weeks_156w", "positioning_state"))
     if rank.value is None:
         return say("Not ranked: {} of the last 156 weeks are known, fewer than 141.", weeks)
     among = "the last {} weeks" if weeks.value == 156 else "the {} weeks known of the last 156"
-    return say(f"Percentile {{}} of {among}: by that {{}}.", rank, weeks, state)
+    return say(f"Percentile {{}} of {among}: {{}}.", rank, weeks, state)
 
 
 def _side(row: Row) -> str:
@@ -88,7 +88,7 @@ def _side(row: Row) -> str:
 
 
 def _changed(facts: Facts) -> Iterator[Statement]:
-    """What is not as it was in the report before: who moved most, sides, states, extremes, open interest."""
+    """Changes since the previous report: largest move, sides, states, extremes, open interest."""
     rows = {group: row for group, row in facts.positions.items() if group in GROUPS and "net_contracts" in row}
     week = "that week" if has_old_report(facts.session) else "the week"
     moved = [group for group in GROUPS if group in rows and "net_contracts_change_1w" in rows[group]]
@@ -109,7 +109,7 @@ def _changed(facts: Facts) -> Iterator[Statement]:
 
 
 def _turned(label: str, now: Row, before: Row | None) -> Iterator[Statement]:
-    """Against the report before, where the week's changes are whole."""
+    """Changes of a group against the previous report, if the week's changes are complete."""
     if "change_basis" in now:
         before = None
     if before and "net_contracts" in before and _side(now) != _side(before):

@@ -1,6 +1,6 @@
-"""What a brief is made of: figures that name the cell they come from, statements made of figures, sections of both.
+"""Parts of a brief: figures with the cell they come from, statements with figures, sections of statements.
 
-Belongs here: the reference behind every number, how a unit is written. Not here: what is said (brief_*.py).
+Belongs here: the reference behind every number, how a unit is written. Not here: the wording (brief_*.py).
 """
 
 from collections.abc import Mapping, Sequence
@@ -56,7 +56,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a table of the warehouse, by which its figures are told."""
+    """One row of a table of the warehouse, identified by its key."""
 
     table: str
     values: Mapping[str, Value]
@@ -68,7 +68,7 @@ class Row:
         return self.values.get(column) is not None
 
     def show(self, column: str, *, signed: bool = False, size: bool = False) -> Figure:
-        """A cell as figure: `signed` with a plus, `size` without its sign (the sentence has a word for it)."""
+        """A cell as figure: `signed` with a plus, `size` without its sign (a word in the sentence gives it)."""
         return self._figure(column, self[column], self._unit(column), signed, size)
 
     def against(self, column: str, base: str, *, size: bool = False) -> Figure:
@@ -131,9 +131,9 @@ class Section:
 
 
 def say(sentence: str, *figures: Figure, otherwise: str | None = None) -> Statement:
-    """`sentence` with a figure for each `{}`; `otherwise`, which says what is missing, where one of them is null.
+    """`sentence` with a figure for each `{}`, or `otherwise`, which names what is missing, if one of them is null.
 
-    Raises ValueError for a null where nothing else is there to say: the contract was to exclude it.
+    Raises ValueError for a null without `otherwise`: the contract should have excluded it.
     """
     missing = [f"{figure.table}.{figure.column}" for figure in figures if figure.value is None]
     if missing and otherwise is None:

@@ -55,7 +55,9 @@ def _averages(row: Row) -> Statement:
 
 def _average(row: Row, sessions: int) -> Statement:
     name = f"sma_{sessions}"
-    gap = round(row["close"] / row[name] - 1, 4)  # as it is written: a side that the figure does not show is none
+    gap = round(
+        row["close"] / row[name] - 1, 4
+    )  # the side follows the rounded figure: where that is 0, there is no side
     side = "Above" if gap > 0 else "Below" if gap < 0 else "At"
     return say(f"{side} SMA {sessions} {{}} ({{}}).", row.show(name), row.against("close", name))
 
@@ -109,7 +111,7 @@ def levels(facts: Facts) -> Section:
 
 
 def records(row: Answer) -> Statement:
-    """How often zones of the market held at all, and what their own records said about the next touch."""
+    """How often zones of the market held, and how often the next touch held by the zone's record so far."""
     every = say(
         f"Of {{}} decided {number_of(row, 'touches', 'touch', 'touches')} of this market's zones {{}} held.",
         row.show("touches"),
@@ -156,7 +158,7 @@ def _zone(side: str, zone: Row, rate: Answer) -> Statement:
 
 
 def _with_record(where: Statement, zone: Row, rate: Answer) -> Statement:
-    """What became of a zone's touches, their share beside that of all zones; breaks without a touch are apart."""
+    """Outcomes of a zone's touches, with its share and that of all zones; breaks without a touch are counted apart."""
     touches = number_of(zone, "touches", "touch", "touches")
     breaks = number_of(zone, "breaks_untouched", "break", "breaks")
     counted = map(zone.show, ("touches", "holds", "breaks", "undecided"))

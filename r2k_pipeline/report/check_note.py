@@ -1,6 +1,6 @@
-"""A note held against the published warehouse, as text and JSON.
+"""A note checked against the published warehouse, as text and JSON.
 
-Belongs here: the wording of verdicts. Not here: how they come about (claims/), marts.claims (orchestration/).
+Belongs here: the wording of verdicts. Not here: how they are reached (claims/), marts.claims (inputs.py).
 """
 
 import json
@@ -66,8 +66,8 @@ def check_note(file: Path, snapshot: Snapshot) -> CheckedNote:
     """The verdicts on a note's claims that could be given at the snapshot's moment. Raises MistakesError, R2kError."""
     note = read_note(file)
     label, is_sample = snapshot.generation["label"], snapshot.generation["is_sample"]
-    with Sandbox.over_warehouse(snapshot.file) as box:
-        verdicts = tuple(judge(note, box, snapshot.moment))
+    with Sandbox.over_warehouse(snapshot.file) as sandbox:
+        verdicts = tuple(judge(note, sandbox, snapshot.moment))
     failed = (
         f"{file}: claim {verdict.claim.id!r}, {verdict.definition.alternative}: {verdict.error}"
         for verdict in verdicts

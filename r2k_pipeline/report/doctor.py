@@ -45,7 +45,7 @@ class Finding:
     ok: bool
     detail: str
     is_doubt: bool = False
-    """No fault, but a person should look at it."""
+    """Not a fault, but a user should look at it."""
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -59,7 +59,7 @@ class Finding:
 def examine(settings: Settings, *, lake_option: Path | None = None, online: bool = False) -> list[Finding]:
     """All findings, the good ones too; with `online` also the newest report against the CFTC's API.
 
-    `lake_option`: the lake that the command line named.
+    `lake_option`: the value of `--lake`, if given.
     """
     lake = Lake.of(settings.lake, settings.source, settings.as_of)
     published = _warehouse(lake)
@@ -71,7 +71,7 @@ def examine(settings: Settings, *, lake_option: Path | None = None, online: bool
 
 
 def _or_why(what: str, findings: Iterator[Finding]) -> Iterator[Finding]:
-    """The findings; an error that ends them is a finding too, and the other examinations go on."""
+    """The findings of one examination; an error in it becomes a finding, so that the other ones go on."""
     try:
         yield from findings
     except R2kError as error:
@@ -91,7 +91,7 @@ def _holder(lake: Lake) -> Finding:
 
 
 def _records(settings: Settings) -> Finding:
-    """Dagster's records: without them no run begins."""
+    """Whether Dagster's records can be read; without them no run begins."""
     home = home_of(settings)
     wrong = examine_records(home)
     return Finding("records", wrong is None, wrong or f"{home}: Dagster can read what it wrote there")
@@ -122,7 +122,7 @@ def _unread(lake: Lake) -> Iterator[str]:
 
 
 def _lost_without_account(lake: Lake) -> Iterator[str]:
-    """Losses of a lake of a version without an account of raw."""
+    """Lost raw files of a lake from a version that kept no account of raw."""
     if lake.account() is None:
         for lost in lost_rows(lake):
             yield f"{lake.root / 'raw'}: {lost}; next: restore it from backup"
@@ -181,7 +181,7 @@ def _fetches(settings: Settings) -> Iterator[Finding]:
 
 
 def examine_findings(lake: Lake) -> Iterator[Finding]:
-    """The rows that reconciliation checks doubt in the published data, by check: their number and the newest."""
+    """Rows in doubt in the published data, by reconciliation check: their number and the newest."""
     try:
         with open_warehouse(lake.warehouse) as connection, of_this_version(lake.warehouse):
             by_check = connection.sql(_BY_CHECK).fetchall()

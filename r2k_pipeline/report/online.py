@@ -19,7 +19,7 @@ VALUES: Final = [name for name, dtype in CotReports.create_empty().schema.items(
 def compare_newest(held: pl.DataFrame, codes: Sequence[str], api: SocrataReports) -> Iterator[tuple[bool, str]]:
     """(agrees, what was compared or differs) for the newest report of each type that holds one of `codes`.
 
-    `held` are CotReports, all vintages. An API that cannot be asked does not agree, and says why.
+    `held` are CotReports, all vintages. If the API cannot be reached, it does not agree, and the text gives the reason.
     """
     stands = held.sort("recorded_at").unique(KEY, keep="last").filter(~pl.col("is_withdrawn"))
     ours = stands.filter(pl.col("contract_code").is_in(codes))

@@ -1,4 +1,4 @@
-"""SQL that turns a column of any DuckDB type into what an output format can hold, with nothing lost in silence.
+"""SQL that converts a column of any DuckDB type to a type of the output format without silent loss.
 
 Belongs here: types. Not here: running the query (query.py), writing the rows (row_formats.py).
 """
@@ -67,7 +67,7 @@ def _json(value: str, type_: Any, depth: int = 0) -> str:
 
 
 def _json_of_nested(value: str, type_: Any, depth: int) -> str:
-    """JSON of a nested value, part by part; `depth` tells the lambdas' parameters apart."""
+    """JSON of a nested value, part by part; `depth` gives each lambda's parameter its own name."""
     item = f"item_{depth}"
     parts = {} if type_.id == "variant" else dict(type_.children)
     match type_.id:
@@ -97,5 +97,5 @@ def _instant(value: str, type_: Any) -> str:
 
 
 def _decimal(value: str) -> str:
-    """Arrow holds 38 digits; DuckDB says so where there are more, instead of another number."""
+    """Arrow holds 38 digits; for more, DuckDB raises an error instead of returning another number."""
     return f"{value}::decimal(38, 0)"

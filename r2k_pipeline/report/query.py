@@ -1,7 +1,7 @@
 """Queries on the published warehouse: one SELECT, read-only, bounded in memory and time, its rows to a file or a pipe.
 
-Belongs here: asking, and where the rows go. Not here: the process that answers (query_worker.py), formats
-(row_formats.py), the bounds that hold for claims as well (claims/). It imports little: a user waits for it to start.
+Belongs here: sending a query, and where its rows go. Not here: the process that answers (query_worker.py), formats
+(row_formats.py), bounds shared with claims (claims/). It imports little, so that it starts fast.
 """
 
 import json
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
     from r2k_pipeline.locked import Cut
 
 WORKER: Final = "r2k_pipeline.report.query_worker"
-"""What answers. It is not imported here: DuckDB and Arrow are for the process that asks them."""
+"""The module that answers. Not imported here: only its process needs DuckDB and Arrow."""
 LONGER: Final = "ask for less, or for longer with --seconds"
 OWN_BYTES: Final = 512 << 20
-"""What the process needs besides the query: a quarter of it to start, the rest for rows on their way out."""
+"""Memory of the process besides the query's: a quarter to start, the rest for rows being written."""
 PREFIXES: Final = "BKMGT"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The rows of a query as bytes in a file without a name, ready to be read, and where they come from."""
+    """The rows of a query as bytes in an unnamed temporary file, ready to be read, and the label of their source."""
 
     body: BinaryIO
     rows: int
@@ -42,7 +42,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class QuerySetup:
-    """The warehouse, DuckDB's limit of memory and that of the process, how long the query may take, where it is cut.
+    """The warehouse, the memory limits of DuckDB and of the process, the time limit, and the cut.
 
     `summaries`: rows of tables, as Arrow streams, that are empty in the cut.
     """
@@ -57,7 +57,7 @@ class QuerySetup:
 
 @dataclass(frozen=True)
 class Query:
-    """One SELECT, and the number of the open file that takes its rows."""
+    """One SELECT, and the descriptor of the open file for its rows."""
 
     text: str
     output: Format
@@ -65,9 +65,9 @@ class Query:
 
 
 class QueryProcess:
-    """A process of its own for one query, which is killed if it does not heed being stopped.
+    """A process of its own for one query, which is killed if it ignores the time limit.
 
-    It starts when it is made, and imports what it needs while its caller reads settings. Raises R2kError.
+    It starts on construction, and imports its libraries while the caller reads settings. Raises R2kError.
     """
 
     def __init__(self) -> None:
@@ -123,7 +123,7 @@ def check_destination(file: Path, lake: Path) -> None:
     if where.is_relative_to(lake.resolve()):
         raise R2kError(file, f"is inside the lake {lake}, which only runs write to", "another --output")
     if where.exists() and not where.is_file():
-        raise R2kError(file, "is there and no plain file", "another --output")
+        raise R2kError(file, "exists and is not a regular file", "another --output")
     if not where.parent.is_dir():
         raise R2kError(file, f"there is no folder {where.parent}", "make it")
 

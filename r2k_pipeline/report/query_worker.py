@@ -1,7 +1,7 @@
-"""What the process of `r2k sql` does: one SELECT on the warehouse, its rows into a file that its parent reads.
+"""The worker process of `r2k sql`: one SELECT on the warehouse, its rows into a file that its parent reads.
 
-Belongs here: what runs under the limits. Not here: those (claims/serving.py), where the rows go then (query.py). It
-imports little, as a user waits for it to start.
+Belongs here: code that runs under the limits. Not here: the limits (claims/serving.py), the output of the rows
+(query.py). It imports little, so that it starts fast.
 """
 
 import json
@@ -25,12 +25,12 @@ from r2k_pipeline.report.row_formats import write_rows
 BATCH_ROWS: Final = 10_000
 READS: Final = "one SELECT (or from, values, with, describe, show, summarize)"
 THREADS: Final = min(4, os.cpu_count() or 1)
-"""A thread's stack counts as memory."""
+"""Number of threads, limited because the stack of each counts as memory of the process."""
 
 
 @dataclass(frozen=True)
 class Opened:
-    """The connection, and whose data it reads."""
+    """The connection, and the label of its data."""
 
     connection: duckdb.DuckDBPyConnection
     label: str
@@ -80,7 +80,7 @@ def _write(connection: duckdb.DuckDBPyConnection, query: Query, body: BinaryIO) 
 
 
 def _batches(reader: Any) -> Iterator[Any]:
-    """The reader's batches; what goes wrong in DuckDB then comes as an error of Arrow or of the system."""
+    """The reader's batches. Errors of DuckDB arrive here as errors of Arrow or of the system, and are converted."""
     while True:
         try:
             batch = reader.read_next_batch()

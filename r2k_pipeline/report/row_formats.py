@@ -15,15 +15,15 @@ import pyarrow.parquet as pq
 from r2k_pipeline.report.output_types import Format
 
 TABLE_ROWS: Final = 200
-"""Rows that are still read by eye; the rest is counted."""
+"""Most rows that a table shows; the rest is only counted."""
 FORMULA: Final = r"^[=+\-@\t\r\n\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"
-"""How text begins that a spreadsheet would compute (OWASP, CSV injection); full-width signs count as well."""
+"""First characters of text that a spreadsheet runs as a formula (OWASP, CSV injection), full-width ones too."""
 CONTROLS: Final = {
     **{code: 0x2400 + code for code in range(0x20)},
     0x7F: 0x2421,
     **dict.fromkeys(range(0x80, 0xA0), "�"),
 }
-"""Control characters and the pictures that stand for them: a terminal would act on them."""
+"""Control characters, on which a terminal would act, and the visible characters that replace them."""
 
 
 def write_rows(schema: Any, batches: Iterable[Any], output: Format, stream: BinaryIO) -> int:
@@ -38,7 +38,7 @@ def write_rows(schema: Any, batches: Iterable[Any], output: Format, stream: Bina
 
 
 def neutralised(frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame for a spreadsheet: text that it would compute, headers too, begins with an apostrophe; numbers stay."""
+    """The frame for a spreadsheet: text that would run as a formula, headers too, gets an apostrophe; numbers stay."""
     text = pl.col(pl.String)
     safe = frame.with_columns(pl.when(text.str.contains(FORMULA)).then("'" + text).otherwise(text).name.keep())
     headers = pl.Series(frame.columns, dtype=pl.String)

@@ -50,8 +50,8 @@ select
 from meta.fetches
 order by item, table_name
 """
-"""The last column: whether the latest fetch asked for the item. An item that no fetch asks for any more (a removed
-file, a corrected contract code) can never succeed."""
+"""Last column: whether the latest fetch requested the item. An item that is no longer requested (a removed file, a
+corrected contract code) can never succeed."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def read_status(settings: Settings) -> Status:
         )
         doubts: dict[str, int] = dict(connection.sql(_DOUBTS).fetchall())
     due = next_release(now, report) if settings.source == "live" else None
-    # one file is asked for prices and for actions: it is named once
+    # prices and actions are in one file, which is named once
     failed = tuple(dict.fromkeys(message for outcome, _, message, is_asked in said if outcome == "failed" and is_asked))
     remarks = tuple(remark for outcome, remark, *_ in said if remark and outcome in ("ok", "accepted"))
     held = tuple(_held(lake, settings.source))
@@ -203,7 +203,7 @@ def _unasked(connection: duckdb.DuckDBPyConnection, as_of: datetime, now: dateti
 
 
 def _last_run(lake: Lake, run: LastRun, told: tuple[str, ...]) -> str | None:
-    """How the last run failed, if it did, without the failures `told` elsewhere."""
+    """How the last run failed, if it did, without the failures in `told`, which are listed elsewhere."""
     other = tuple(line for line in run.failures if not any(message in line for message in told))
     is_told = bool(run.failures) and not other
     return None if is_told else run.model_copy(update={"failures": other}).problem(is_on=lake.holder() is not None)

@@ -21,8 +21,8 @@ _WASHINGTON = ZoneInfo("America/New_York")
 _LAST_YEAR_OF_LONG_HISTORY = 2016
 _TRUST_MOVING = timedelta(days=6)
 _TRUST_CLOSED = timedelta(days=90)
-"""How long a validator is believed: an ETag that does not change with its body must not hide new reports for
-ever. The moving files change every week, so for them this costs no download while the server behaves."""
+"""How long a cached ETag is trusted: one that does not change with its body must not hide new reports for ever. Files
+of the current year change every week anyway, so for them this costs no extra download."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ ARCHIVES: Mapping[str, _Archive] = {
 
 @dataclass(frozen=True)
 class _Validators:
-    """What the server said about a cached body, and the body's hash so that the two cannot drift apart."""
+    """The server's validators of a cached body, and the body's hash, which ties the two together."""
 
     url: str
     sha256: str
@@ -64,7 +64,7 @@ class _Validators:
         return {name: value for name, value in sent.items() if value is not None}
 
     def contradicted_by(self, answer: Answer, body: bytes) -> bool:
-        """Whether a 304 describes another body than the cached one: the same ETag over changed content."""
+        """Whether a 304 describes another body than the cached one: the ETag did not change with the content."""
         claims = {"etag": self.etag, "last-modified": self.last_modified, "content-length": str(len(body))}
         said = {name: answer.headers.get(name, "") for name in claims}
         # A length of 0 is that of the empty 304 itself (some servers add it), not of the file.
@@ -74,7 +74,7 @@ class _Validators:
 class CftcArchives:
     """CotSource over `base_url`; bodies and validators live in `cache_dir`, one process at a time.
 
-    A file is refused, never served from the cache, when the server cannot be asked.
+    If the server cannot be reached, a file fails; it is never served from the cache.
     """
 
     name = "cftc"
@@ -134,9 +134,9 @@ class CftcArchives:
         return name.endswith(f"{self._this_year()}.zip")
 
     def _revalidated(self, name: str, url: str) -> bytes | None:
-        """The current body, downloaded unless the server says that the cached one is it; None: not there yet."""
+        """The current body, downloaded unless the server confirms the cached one; None: not published yet."""
         for part in (f"{name}.part", f"{name}.json.part"):
-            self._path(part).unlink(missing_ok=True)  # of a process that was killed while writing
+            self._path(part).unlink(missing_ok=True)  # left by a process that was killed while writing
         cached, had = self._read_cached(name, url), self._path(name).exists()
         if cached is not None:
             body, validators = cached
@@ -160,7 +160,7 @@ class CftcArchives:
             validators = _Validators(**json.loads(self._path(name + ".json").read_bytes()))
             return (body, validators) if validators.believed(redact(url), body, self._now(), trust) else None
         except (FileNotFoundError, ValueError, TypeError):
-            return None  # a cache is worth a download, never an error
+            return None  # a faulty cache costs a download, never an error
 
     def _write_cached(self, name: str, url: str, answer: Answer) -> None:
         """Body first: a crash between the two leaves a hash that does not fit, hence a download."""

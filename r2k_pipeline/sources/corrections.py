@@ -23,7 +23,7 @@ from r2k_pipeline.sources.screening import Screened, screen
 
 SHIPPED: Final = shipped("corrections.toml")
 CORRECTIONS: Final = "corrections"
-"""What the fetch log and `r2k accept` call corrections.toml."""
+"""The item name of corrections.toml in the fetch log and for `r2k accept`."""
 BY_CORRECTION: Final = f"{CORRECTIONS}: "
 """How the source of a corrected row begins; the reasons follow."""
 LAPSED: Final = "no entry applies any more"
@@ -35,7 +35,7 @@ Said = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
 class Correction(BaseModel):
-    """One value of one bar: what the vendor says (`was`), what is right (`value`), why, and where that is shown."""
+    """One value of one bar: the vendor's (`was`), the right one (`value`), the reason and its evidence."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -51,7 +51,7 @@ class Correction(BaseModel):
         return f"{self.symbol} {self.session_date} {self.field}"
 
     def applies_to(self, bar: dict[str, Any]) -> bool:
-        """While the vendor's last word is a finished bar with the value that was found wrong (float32 noise aside)."""
+        """Whether the vendor's last row is a finished bar that still has the wrong value (float32 noise aside)."""
         said = bar[self.field]
         stands = bar["is_final"] and not bar["is_withdrawn"] and said is not None
         return stands and math.isclose(said, self.was, rel_tol=ROUNDING)
@@ -82,8 +82,8 @@ def correct_bars(
 ) -> Corrected:
     """Each bar that `entries` name, and each that the log has a correction of, as it should stand.
 
-    `vendor` and `log` are PriceBars: the vendor's last word, one row a key, and all rows. A bar that a correction would
-    break against the contract is refused.
+    `vendor` and `log` are PriceBars: the vendor's last rows, one a key, and all rows. A bar that breaks the contract
+    after its correction is refused.
     """
     by_bar: dict[Key, list[Correction]] = {}
     for entry in entries:

@@ -22,7 +22,7 @@ from r2k_pipeline.sources.size_limits import BoundsError, lines_of, refuse_beyon
 
 _LEGACY_COMBINED: Final = re.compile(r"deahistfo|deacom|annualof|com\d\d_\d\d", re.IGNORECASE)
 _LEGACY_FUTURES: Final = re.compile(r"deacot|deafut|annual(?!of|ci)|fut\d\d_\d\d", re.IGNORECASE)
-"""How the CFTC names its legacy files: nothing in them says whether options are counted."""
+"""How the CFTC names its legacy files: only the name shows whether options are counted."""
 _RENAME: Final = (
     "rename it to deacot{year}.txt where it is of futures only, to deahistfo{year}.txt where options are in it"
 )
@@ -35,7 +35,7 @@ EXAMPLES: Final = 3
 
 
 def screen_reports(reports: list[pl.DataFrame]) -> Screened:
-    """CotReports of some files as read by `read_report`; of two that differ, the one that reaches further stands.
+    """CotReports of some files as read by `read_report`; where two files differ, the more recent one counts.
 
     That is the one with the later newest report, then the one with more rows, then the first.
     """
@@ -95,7 +95,7 @@ def _read_text(document: CotDocument, body: bytes) -> tuple[pl.DataFrame, Layout
     except (BoundsError, csv.Error) as error:
         raise refuse(document, f"not readable as a report: {error}") from error
     except pl.exceptions.PolarsError as error:
-        # What Polars says beyond the first line advises its own callers.
+        # Only the first line: the rest of Polars's message is advice for programmers.
         raise refuse(document, f"not readable as a report: {str(error).splitlines()[0]}") from error
     if cut := frame[names[-1]].null_count():
         raise refuse(document, f"cut short: {cut} rows have fewer than {len(names)} cells")
@@ -134,8 +134,8 @@ def _is_number(name: str) -> bool:
 def _with_iso_days(document: CotDocument, text: pl.DataFrame) -> pl.DataFrame:
     """Report dates as YYYY-MM-DD, also where a spreadsheet wrote them with slashes.
 
-    The whole file decides whether the month or the day comes first: in that order every date is a day, and more of
-    them than in the other are those of the second date column. Raises SourceError where neither order is.
+    The order of month and day is decided for the whole file: every date must be a day in it, and more of them must
+    equal the second date column than in the other order. Raises SourceError if neither order fits.
     """
     written = text.select(day=_cell("report_date"), as_of=_yymmdd())
     if not written["day"].str.contains(_SLASHED).all():

@@ -18,17 +18,17 @@ from r2k_pipeline.sources.size_limits import MAX_BYTES
 MAX_RATIO: Final = 100
 """Official zips compress about 5:1; a bomb is beyond 1,000:1."""
 AGAIN: Final = "delete the file and download it again from the CFTC"
-"""Only where a download was bad: a sound file of another kind comes out the same."""
+"""Only for bad downloads: a sound file of another kind would be the same after another download."""
 UNKNOWN: Final = "where it is the CFTC's, download it again; where it is not, take it out of cot/"
 LATER: Final = "run again later; where it stays so, the CFTC changed its files, and this needs a newer r2k"
 UNPACK: Final = "unpack it, and put the CFTC's text file beside the others in cot/"
 SPREADSHEET: Final = "take the text instead: fut_fin_txt_YYYY.zip where this is fut_fin_xls_YYYY.zip"
 _DAMAGED_ZIP: Final = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, NotImplementedError)
-"""What the standard library raises for one flipped byte or another."""
+"""Exceptions of the standard library for damaged zips."""
 
 
 def refuse(document: CotDocument, rule: str, remedy: str = AGAIN) -> SourceError:
-    """The error for a file that breaks `rule`; where the CFTC was just asked, there is no file to mend."""
+    """The error for a file that breaks `rule`; its remedy differs for a download, as there is no local file to fix."""
     return SourceError(document.origin, document.name, rule, LATER if document.is_live else remedy)
 
 

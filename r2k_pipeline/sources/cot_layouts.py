@@ -69,7 +69,7 @@ def _grid(groups: dict[str, str], pattern: str, ours: str, *, spread: str = "spr
 
 
 def _reportable(groups: dict[str, str]) -> dict[str, str]:
-    """Without the residual group, whose traders nobody counts."""
+    """Without the residual group, for which the CFTC counts no traders."""
     return {vendor: group for vendor, group in groups.items() if group != "nonreportable"}
 
 
@@ -181,7 +181,7 @@ _OTHER_WIDTHS: Final = {191: _DISAGGREGATED, 54: _SUPPLEMENTAL}
 
 
 def layout_of(names: list[str]) -> tuple[Layout, bool] | Other:
-    """(layout, whether the first line is a header) of a file whose first line is `names`, normalised; or what it is.
+    """(layout, whether the first line is a header) of a file whose first line is `names`, normalised; or an Other.
 
     A line that is no header and fits no width is not recognised: Other without a remedy.
     """

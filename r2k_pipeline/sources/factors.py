@@ -16,11 +16,11 @@ EXACT: Final = 3e-4
 FEWEST: Final = 3
 """Rows: fewer show no pattern."""
 LOWEST_DIVIDENDS: Final = 0.3
-"""What the dividends of sixty years leave of a price."""
+"""Lowest factor that dividends can explain: what sixty years of them leave of a price."""
 
 
 def name_factor(factor: float, slack: float = EXACT) -> str:
-    """What a factor looks like, or nothing; `slack` is relative: a day's own move may be in it."""
+    """The likely cause of a factor, or empty text; `slack` is relative, for the day's own move."""
     size = max(factor, 1 / factor)
     if math.isclose(size, 100, rel_tol=slack):
         return "cents for dollars" if factor > 1 else "dollars for cents"
@@ -33,7 +33,7 @@ def name_factor(factor: float, slack: float = EXACT) -> str:
 
 
 def name_pattern(revised: pl.DataFrame) -> str:
-    """What the revised closes of one answer have in common, or nothing; `close`, `close_before`, `session_date`."""
+    """The pattern in the revised closes of one answer, or empty text; `close`, `close_before`, `session_date`."""
     if not {"close", "close_before"} <= set(revised.columns):
         return ""
     factors = (

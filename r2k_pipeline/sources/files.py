@@ -16,23 +16,23 @@ from r2k_pipeline.sources.size_limits import BoundsError, read_bounded
 from r2k_pipeline.sources.unread_prices import name_unread
 
 ACTIONS = ("Date", "Dividends", "Stock Splits")
-"""Columns that tell of dividends and splits; a file without them says nothing of any."""
+"""Columns of dividends and splits; a file without them may still have had some."""
 SUFFIXES = (".zip", ".txt", ".csv")
 UNREAD = {
     ".gz": "unpack it: the text in it is read",
     ".xls": "take the text instead: fut_fin_txt_YYYY.zip where this is of fut_fin_xls_YYYY.zip",
     ".xlsx": "save it as CSV, or take the CFTC's text",
 }
-"""What to do about files that may hold reports and are not read; any other one does not belong into `cot/`."""
+"""Remedies by suffix for files that may hold reports and are not read; other files do not belong in `cot/`."""
 NO_REPORTS = "fut_fin_txt_*.zip"
-"""What an empty folder lacks: asked for, it fails by name, so that a run without reports is no success."""
+"""Requested from an empty folder, so that the run fails with a file name instead of succeeding without reports."""
 
 
 @dataclass(frozen=True)
 class FilePrices:
     """`prices/SYMBOL.csv` in Yahoo's layout; dividends and splits where the file has those columns.
 
-    `is_download`: a file holds what the vendor said when it was saved; the sample is made by ourselves.
+    `is_download`: whether a file is a vendor's answer as of its saving; the sample is generated here.
     """
 
     folder: Path
@@ -72,14 +72,14 @@ class FileReports:
     def list_reports(self) -> list[str]:
         """File names, zips first: of two files that reach equally far the first stands.
 
-        Where there is none to read, the pattern of what is missing as well.
+        If no report can be read, the pattern of the missing files as well.
         """
         found = [file.name for file in (self.folder / "cot").glob("*") if not file.name.startswith(".")]
         missing = [] if any(Path(name).suffix.lower() in SUFFIXES for name in found) else [NO_REPORTS]
         return sorted(found, key=lambda name: (not name.lower().endswith(".zip"), name)) + missing
 
     def fetch_report(self, name: str) -> CotDocument:
-        """One file's bytes; raises SourceError where it cannot be read, or is none that is read."""
+        """One file's bytes; raises SourceError if it cannot be read or is not a kind that is read."""
         origin, file = f"{self.name}:cot/{name}", self.folder / "cot" / name
         if file.is_dir():
             raise SourceError(origin, name, "a folder, not looked into", "move its files into cot/ itself")

@@ -40,7 +40,7 @@ _NO_BODY = frozenset({304, 404})
 
 
 class FetchError(Exception):
-    """A request that did not give what was asked for, and will not by trying again; free of secrets."""
+    """A request that failed and will fail again if repeated; the message is free of secrets."""
 
 
 class NoSuchItemError(FetchError):
@@ -48,7 +48,7 @@ class NoSuchItemError(FetchError):
 
 
 class TransientError(FetchError):
-    """A failure that may pass; `retry_after_s` is what the server asked for, None where it did not say."""
+    """A failure that may pass; `retry_after_s` is the server's Retry-After, None without one."""
 
     def __init__(self, message: str, retry_after_s: float | None = None) -> None:
         asked = "" if retry_after_s is None else f" (server asks to wait {retry_after_s:.0f} s)"
@@ -60,8 +60,8 @@ class TransientError(FetchError):
 class Limits:
     """How much one item (a file, a symbol) may cost; `deadline_s` covers all attempts and the waits between.
 
-    `ends_at` (monotonic clock) is when all items of a run must have been asked: ninety-second deadlines of seventy
-    items one after another are hours, and nobody else may write to the lake meanwhile.
+    `ends_at` (monotonic clock) is the deadline of all items of a run together: seventy items of ninety seconds each
+    would take hours, during which the lake stays locked.
     """
 
     deadline_s: float = 90.0
@@ -105,8 +105,8 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
 def patiently(act: Callable[[float], T], what: str, limits: Limits) -> T:
     """`act(deadline_at)` until it answers, with bounded exponential back-off after each TransientError.
 
-    `deadline_at` is on the monotonic clock. Nothing is waited for that the deadline does not leave room for:
-    a Retry-After beyond it ends the attempts at once, and after `limits.ends_at` nothing is asked. Raises the last
+    `deadline_at` is on the monotonic clock. No wait goes beyond the deadline:
+    a Retry-After beyond it ends the attempts at once, and after `limits.ends_at` no request is made. Raises the last
     FetchError; `what` is for the log.
     """
     asked_at = time.monotonic()
@@ -153,10 +153,10 @@ def fetch(url: str, headers: Mapping[str, str], limits: Limits) -> Answer:
 
 
 def within(deadline_at: float, act: Callable[[], T]) -> T:
-    """What `act` gives; FetchError a moment after the deadline, whatever `act` waits for.
+    """The result of `act`; FetchError shortly after the deadline, whatever `act` waits for.
 
-    The look-up of a name is a call that nothing can interrupt. So it is made in a thread that may be left behind, and
-    does not keep the process from ending.
+    A DNS look-up cannot be interrupted. So `act` runs in a thread that may be abandoned and does not keep the process
+    alive.
     """
     answer: Future[T] = Future()
 
@@ -174,7 +174,7 @@ def within(deadline_at: float, act: Callable[[], T]) -> T:
 
 
 def _attempt(url: str, headers: Mapping[str, str], deadline_at: float, max_bytes: int) -> Answer:
-    # A connection of its own per request: the watchdog cuts the socket that it saw being opened.
+    # One connection per request, because the watchdog closes the socket that it saw being opened.
     stall_s = max(0.001, min(_STALL_S, deadline_at - time.monotonic()))
     with _Watchdog(deadline_at) as watchdog, httpx2.Client(follow_redirects=True, timeout=stall_s) as client:
         try:
@@ -266,7 +266,7 @@ class _Watchdog:
                 self._cut()
 
     def refuse_if_fired(self) -> None:
-        """Raises FetchError once the deadline has passed: what was read then is not whole."""
+        """Raises FetchError once the deadline has passed, as the body read by then may be incomplete."""
         if self._fired:
             raise FetchError("no complete answer before the deadline")
 

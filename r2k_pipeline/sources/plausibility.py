@@ -1,7 +1,7 @@
-"""Series that are doubted before they are recorded: steps and reaches that no day allows, another symbol's prices.
+"""Doubts about series before they are recorded: implausible steps, highs and lows, another symbol's prices.
 
-Belongs here: pure functions over what was said and what is known; what the log already holds the same way is no doubt
-any more. Not here: the limits (price_bounds.py), files that are wrong whatever they hold (wrong_files.py), holding
+Belongs here: pure functions over new and recorded bars; a row that the log already has with the same values is not
+doubted again. Not here: the limits (price_bounds.py), files that are wrong whatever they hold (wrong_files.py), holding
 (log/recording.py).
 """
 
@@ -28,13 +28,13 @@ EXAMPLES: Final = 3
 KEY: Final = ["symbol", "session_date"]
 PRICES: Final = ("open", "high", "low", "close")
 OWN_MOVE: Final = 0.1
-"""Relative: what the day itself may have moved beside a factor."""
+"""Relative: the day's own move beside a factor."""
 
 
 def doubt_series(
     said: pl.DataFrame, known: pl.DataFrame, splits: pl.DataFrame, markets: Iterable[Market], unproven: Iterable[str]
 ) -> dict[str, str]:
-    """Why the new rows of a symbol are doubted, by symbol; most symbols have no such entry.
+    """The reasons to doubt a symbol's new rows, by symbol; most symbols have no entry.
 
     `said` are the PriceBars of some answers, `known` the last of each in the log, one row a key; `splits` PriceActions,
     of which those of kind split count. `unproven` are symbols whose file has no adjusted closes beside the traded ones.
@@ -73,7 +73,7 @@ def _finished(bars: pl.DataFrame) -> pl.DataFrame:
 
 
 def _merge(said: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
-    """The series as they would stand: `said` over `known`, with what is new of them, and the close and day before."""
+    """The series with `said` in place of `known`, which rows are new, and the previous close and its day."""
     told, before = _finished(said), _finished(known)
     differs = pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name}_before")) for name in PRICES)
     over = told.join(before, on=KEY, how="left", suffix="_before").with_columns(is_said=True, is_new=differs)
@@ -86,7 +86,7 @@ def _merge(said: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
 def _find_steps(
     bars: pl.DataFrame, splits: pl.DataFrame, partners: pl.DataFrame, roles: pl.DataFrame
 ) -> Iterator[tuple[str, str]]:
-    """Closes too far from the close before, without a split on the day and without a partner that went along."""
+    """Closes too far from the previous close, without a split on that day and without a similar step of a partner."""
     is_gap = (pl.col("session_date") - pl.col("previous_session_date")).dt.total_days() > GAP_DAYS
     is_context = ~pl.col("symbol").is_in(roles["symbol"].implode())
     steps = bars.with_columns(
@@ -104,7 +104,7 @@ def _find_steps(
 
 
 def _find_reaches(bars: pl.DataFrame, partners: pl.DataFrame) -> Iterator[tuple[str, str]]:
-    """Highs and lows too far from open, close and the close before, and no partner that was there."""
+    """Highs and lows too far from open, close and previous close, without a similar move of a partner."""
     ends = ("open", "close", "previous_close")
     widest = pl.max_horizontal("high", "previous_close") / pl.min_horizontal("low", "previous_close")
     usual = pl.col("true_range").rolling_median(REACH_SESSIONS, min_samples=LEAST_SESSIONS).shift()

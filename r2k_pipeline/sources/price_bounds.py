@@ -20,18 +20,18 @@ POSSIBLE: Final = {
     & (pl.min_horizontal("open", "high", "low", "close") >= LOWEST_PRICE),
     "volume_possible": (pl.col("volume") <= HIGHEST_VOLUME).fill_null(True),
 }
-"""Rules by name, true where a bar is possible; a price or volume that is not there breaks none of them."""
+"""Rules by name, true where a bar is possible; a missing price or volume breaks none of them."""
 
 CLOSED_SHARE: Final = 0.05
 """Of a file's rows. Days that are one off put a fifth of them on closed days; a future has one in 500."""
 CLOSED_ROWS: Final = 3
-"""Rows: fewer on closed days are a vendor's stray ones, however short the file."""
+"""Rows: up to this many on closed days are treated as a vendor's stray rows, however short the file."""
 SKIPPING_SHARE: Final = 1 / 3
 """Of the steps from one row to the next. All of them skip sessions in a weekly file; gaps are few, however long."""
 SKIPPING_STEPS: Final = 10
-"""Steps: fewer say nothing about how often a file has a row."""
+"""Steps: with fewer, the interval between a file's rows cannot be judged."""
 REGULAR_SINCE: Final = date(1970, 1, 1)
-"""The exchange calendar does not know every closed day before."""
+"""Before this day the exchange calendar lacks some closed days."""
 
 STEP: Final = 1.4
 """Times the close before, up or down. The widest of any index, fund or future is 1.26 (^GSPC 1987-10-19); the smallest
@@ -50,18 +50,18 @@ LEAST_SESSIONS: Final = 20
 """Of them; with fewer, the median of the whole series stands for it."""
 
 RECENT: Final = 250
-"""Newest sessions by which a series is told from another one."""
+"""Newest sessions by which two series are compared."""
 COMMON: Final = 20
 """Sessions that two series must have in common to be compared."""
 TRACKED: Final = 0.001
 """Ratio: the median difference of one-day returns within one market is below it (^RUT and RTY=F: 0.0006)."""
 BETTER: Final = 2.0
-"""Times: another market's series is this much nearer than the own one's only where the files are mixed up."""
+"""Factor: if another market's series is this much nearer than the own market's, the files are mixed up."""
 COPIED_SHARE: Final = 0.5
 """Of common sessions with the same close: by chance it is one in a thousand."""
 DRIFT: Final = 0.005
 """Ratio a year that a fund gains on its index where dividends are in its prices (QQQ: 0.007); traded, at most 0.001."""
 DRIFT_YEARS: Final = 5.0
-"""Years that it takes to see that."""
+"""Years of data needed to see that gain."""
 DRIFT_SESSIONS: Final = 2520
-"""The newest sessions (ten years) by which it is judged: not every fund always paid."""
+"""The newest sessions (ten years) by which the gain is judged: some funds did not always pay dividends."""

@@ -1,6 +1,6 @@
 """The text of a price file as one table in Yahoo's layout, all cells text.
 
-Belongs here: encodings, yfinance's header lines and instants, what to do about a file that is no such table. Not here:
+Belongs here: encodings, yfinance's header lines and instants, remedies for a file that is no such table. Not here:
 where files are (files.py), what a row must hold (prices.py), files that are wrong as a whole (wrong_files.py).
 """
 
@@ -16,7 +16,7 @@ from r2k_pipeline.sources.protocol import SourceError
 from r2k_pipeline.sources.size_limits import BoundsError, lines_of, refuse_beyond, refuse_open_end
 
 AGAIN: Final = "download it again"
-"""Only where a download was bad: a sound file of another kind comes out the same."""
+"""Only for bad downloads: a sound file of another kind would be the same after another download."""
 AS_CSV: Final = "save it as CSV in UTF-8: one header line, and as many cells in every row"
 OTHER_KINDS: Final = {
     b"PK\x03\x04": ("a zip or an Excel file by another name", "unpack it, or open it and save the table as CSV"),
@@ -92,7 +92,7 @@ def _split(origin: str, symbol: str, cells: pl.DataFrame) -> tuple[list[str], pl
 
 
 def _refuse_cut(origin: str, symbol: str, text: bytes) -> None:
-    """yfinance ends each line, the last one too; Yahoo's own files and some editors do not, so there nothing shows."""
+    """Refuse a file without a line end at its end. Only for yfinance, which ends every line; other writers may not."""
     try:
         refuse_open_end(text)
     except BoundsError as error:

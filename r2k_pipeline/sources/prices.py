@@ -1,7 +1,7 @@
 """Parses price answers in Yahoo's file layout into raw bars and actions.
 
 Belongs here: Yahoo's column names, trading days, which bar is final. Not here: how the answer was fetched
-(files.py, yahoo.py, sample.py) or what the log already knows.
+(files.py, yahoo.py, sample.py) or what is in the log.
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ class Bars:
 
     `asked_at`: the moment by which it was judged what is final and settled. `asked`: all history to the last session
     whose price had settled by then; `within`: from the answer's first session to the one before its last. `remarks`:
-    what a reader should know.
+    notes for the reader.
     """
 
     origin: str
@@ -44,8 +44,8 @@ class Bars:
 def read_bars(answer: PriceAnswer, sessions: pl.DataFrame, settlement: Settlement, recorded_at: datetime) -> Bars:
     """The bars of one answer; `sessions` are Sessions of one calendar.
 
-    A bar is final, and its volume settled, by the moment at which the vendor was asked: answers take minutes, a file
-    was saved long ago, and `recorded_at` stays ahead of a clock that was once ahead itself. A bar whose open is
+    Whether a bar is final and its volume settled is judged at the moment of the request (for a file, of its saving),
+    not at `recorded_at`, which is later and may be ahead of the clock. A bar whose open is
     missing, 0 or outside it keeps its other prices; rows of one day that differ in their volumes alone keep their
     prices. Raises SourceError where one of Yahoo's columns is missing.
     """
@@ -87,9 +87,9 @@ def _span(first: Any, days: pl.Series) -> Span | None:
 
 
 def _when_asked(answer: PriceAnswer, dated: pl.DataFrame, now: datetime) -> tuple[datetime, list[str]]:
-    """When the vendor was asked: for a file when it was saved, if that was before `now`, when the source was asked.
+    """When the vendor was asked; for a file its mtime, if that is before `now`, the moment of the fetch.
 
-    A bar that nobody could have had then disproves it, because a copied file may have any mtime: then `now`, told.
+    A copied file may have any mtime: if it holds a bar that did not exist then, `now` counts, and a remark says so.
     """
     saved_at = min(now, answer.saved_at or now)
     later = dated.filter(pl.col("opened_at").is_between(saved_at, now, closed="right"))
@@ -101,14 +101,14 @@ def _when_asked(answer: PriceAnswer, dated: pl.DataFrame, now: datetime) -> tupl
 
 
 def _leave_out_unusable_opens(written: pl.DataFrame) -> pl.DataFrame:
-    """No open where it is a number that is not within the bar; the contract judges what is no number or no bar."""
+    """Bars without opens that are numbers outside low..high; other faults are left to the contract's rules."""
     open_, high, low = (pl.col(name).cast(pl.Float64, strict=False) for name in ("open", "high", "low"))
     is_outside = ~open_.is_between(low * (1 - ROUNDING), high * (1 + ROUNDING)) & (high >= low)
     return written.with_columns(open=pl.when(is_outside.fill_null(False)).then(None).otherwise("open"))
 
 
 def _leave_out_torn_volumes(written: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
-    """No volume where rows of one day agree in all prices and not in the volume; which, for a reader."""
+    """Bars without the volumes in which rows of one day differ alone, and a remark that names them."""
     day = day_of("session_date")
     numbers = written.select(day, pl.col(*PRICES, "volume").cast(pl.Float64, strict=False))
     torn = (
@@ -127,7 +127,7 @@ def _leave_out_torn_volumes(written: pl.DataFrame) -> tuple[pl.DataFrame, list[s
 
 
 def say_missing_opens(rows: pl.DataFrame) -> list[str]:
-    """What a reader should know of the opens of one symbol's PriceBars."""
+    """A remark on the missing opens of one symbol's PriceBars."""
     without = rows.filter(pl.col("open").is_null())["session_date"].sort()
     return [] if without.is_empty() else [f"no open inside the bar, {_some(without)}: the other prices stand"]
 

@@ -1,4 +1,4 @@
-"""What a source of prices and a source of COT reports must offer, and how it says that something failed.
+"""What a source of prices and a source of COT reports must offer, and how it reports failures.
 
 Belongs here: the two protocols, the values they hand over and their errors. Not here: any vendor's
 format (prices.py, cot.py parse) or transport (files.py, yahoo.py, cftc.py, sample.py).
@@ -12,7 +12,7 @@ from typing import Final, Protocol
 import polars as pl
 
 ADDRESS: Final = "://"
-"""What the origin of a live answer has, and that of a file has not."""
+"""Part of the origin of a live answer; a file's origin does not contain it."""
 Span = tuple[date, date]
 """First and last day."""
 
@@ -20,7 +20,7 @@ Span = tuple[date, date]
 class SourceError(Exception):
     """One item (a symbol, a report file) that could not be had; the others go on.
 
-    `source` and `key` say what was asked of whom, `rule` what did not hold, `remedy` the next command.
+    `source` and `key` name the source and the item, `rule` is the rule that was broken, `remedy` the next command.
     """
 
     def __init__(self, source: str, key: str, rule: str, remedy: str) -> None:
@@ -38,7 +38,7 @@ class PriceAnswer:
     """A vendor's full history of one symbol, in Yahoo's file layout, every value still text.
 
     `bars`: Date, Open, High, Low, Close, Adj Close, Volume. `actions`: Date, Dividends, Stock Splits; None where the
-    answer says nothing of them, which is not that there were none.
+    answer does not cover them, which is not the same as none.
     `origin` is the file name or address the rows came from, free of secrets and of local folders. `saved_at`: a
     file's mtime, None for an answer that was made for us. `asked_at`: the moment before the source was asked, which
     the caller fills in.
@@ -62,14 +62,14 @@ class CotDocument:
 
     @property
     def is_live(self) -> bool:
-        """Whether its publisher was just asked for it."""
+        """Whether it was just fetched from its publisher."""
         return ADDRESS in self.origin
 
 
 def came_live() -> pl.Expr:
-    """Whether a row's `source` is an address that was asked for it, not a file (`files:`, `sample:`).
+    """Whether a row's `source` is the address of a live fetch, not a file (`files:`, `sample:`).
 
-    A file shows that what it holds was out when it was read: not since when, and nothing about what it lacks.
+    A file proves that its rows were public when it was read: not since when, and nothing about missing rows.
     """
     return pl.col("source").str.contains(ADDRESS, literal=True)
 
@@ -79,12 +79,12 @@ class PriceSource(Protocol):
 
     @property
     def name(self) -> str:
-        """What messages and rows call it."""
+        """Its name in messages and rows."""
         ...
 
     @property
     def asks_vendor(self) -> bool:
-        """Whether the vendor is asked at each fetch: then what an answer lacks was not there, a file proves less."""
+        """Whether each fetch asks the vendor: then a row missing from the answer did not exist; a file proves less."""
         ...
 
     def fetch_prices(self, symbol: str) -> PriceAnswer:
@@ -92,7 +92,7 @@ class PriceSource(Protocol):
         ...
 
     def list_unread(self, symbols: Collection[str]) -> list[str]:
-        """A note for each thing that it has and that no look-up of one of `symbols` reads, with what to do."""
+        """A note, with a remedy, for each entry of the source that is not read for any of `symbols`."""
         ...
 
 
@@ -101,12 +101,12 @@ class CotSource(Protocol):
 
     @property
     def name(self) -> str:
-        """What messages and rows call it."""
+        """Its name in messages and rows."""
         ...
 
     @property
     def asks_vendor(self) -> bool:
-        """Whether the vendor is asked at each fetch: then what an answer lacks was not there, a file proves nothing."""
+        """Whether each fetch asks the vendor: then a row missing from the answer did not exist then."""
         ...
 
     def list_reports(self) -> list[str]:

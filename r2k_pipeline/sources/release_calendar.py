@@ -1,7 +1,7 @@
 """When each COT report became public: the rule, the documented exceptions, and which report is due next.
 
 Belongs here: as-of days, the government's calendar, the release ledger (its data: cot_releases.toml).
-Not here: exchange sessions (a report waits for the government, not for the NYSE), what a report says,
+Not here: exchange sessions (a report waits for the government, not for the NYSE), a report's content,
 or when we saw it.
 """
 
@@ -40,7 +40,7 @@ _BY_RULE: Final = "by rule: the CFTC's release schedule and the US federal calen
 
 @dataclass(frozen=True)
 class Release:
-    """One row of the ledger: a report's as-of day, when it became public (UTC), and how we know."""
+    """One row of the ledger: a report's as-of day, when it became public (UTC), and the evidence for that."""
 
     report_date: date
     released_at: datetime
@@ -175,7 +175,7 @@ def _release_week(report_date: date) -> tuple[date, str | None]:
 
 
 def scheduled_release(report_date: date) -> datetime:
-    """When the rule says that a report comes out, UTC.
+    """When a report is due by the rule, UTC.
 
     Friday 15:30 New York; a closure on Wednesday, Thursday or Friday moves it to the next business day
     after that Friday. Exceptions are not looked up: `release` does that.
@@ -185,7 +185,7 @@ def scheduled_release(report_date: date) -> datetime:
 
 
 def release(report_date: date) -> Release:
-    """The ledger's row of one report: what is documented, else the rule; an estimate where the rule is a guess."""
+    """The ledger's row of one report: as documented, else by the rule; an estimate where the rule is uncertain."""
     if documented := _ledger().documented.get(report_date):
         return documented
     released_at = scheduled_release(report_date)
@@ -200,7 +200,7 @@ def release(report_date: date) -> Release:
 
 
 def newest_documented() -> date:
-    """The last day of which the ledger knows more than a rule: no earlier than this was this version made."""
+    """The last day with a documented release: this version of r2k cannot be older than that."""
     return max(row.released_at for row in _ledger().documented.values() if row.release_basis != "scheduled").date()
 
 

@@ -1,4 +1,4 @@
-"""Screening: what a vendor wrote becomes typed rows of a contract, or refused rows with the rule they broke.
+"""Screening: a vendor's text becomes typed rows of a contract, or refused rows with the rule they broke.
 
 Belongs here: casting, contract rules, duplicates within an answer, and the account of every row.
 Not here: vendor layouts (prices.py, cot.py), comparison with the log (log/ingest.py).
@@ -16,14 +16,14 @@ from r2k_pipeline.contracts.table import Table
 
 STAMP = "recorded_at"
 FAULT: Final = "fault"
-"""A column beside those of the contract: what the reader of a row found wrong with it, null where nothing."""
+"""A column beside those of the contract: the fault that the parser found in the row, null without one."""
 DIFFERS: Final = "differs from "
 """Begins the rule of a row that another answer of the same fetch has otherwise, and that one stands."""
 
 
 @dataclass(frozen=True)
 class Screened:
-    """What became of the rows of some answers.
+    """The rows of some answers after screening.
 
     `rows` fit the contract, `refused` are RefusedRows, `identical` are repeats that were dropped: column
     `source` of each says which answer a row came from.
@@ -76,7 +76,7 @@ def day_of(name: str) -> pl.Expr:
 
 
 def refuse_rest(table: type[Table], screened: Screened, sources: Sequence[str]) -> Screened:
-    """`screened` with every row of these sources refused: those that broke no rule because of those that did."""
+    """`screened` with every row of these sources refused; good rows are refused because too many others were."""
     of_them = pl.col("source").is_in(sources)
     rest = screened.rows.filter(of_them).with_columns(rule=pl.lit("in an item of which too many rows are refused"))
     refused = pl.concat([screened.refused, _as_refused(table, rest)])
@@ -103,7 +103,10 @@ def _settle_conflicts(table: type[Table], written: pl.DataFrame) -> tuple[pl.Dat
 def _read_days(table: type[Table], written: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
     """Text days as dates, and the rows whose day is none."""
     days = [name for name, column in table.columns().items() if isinstance(column, dy.Date)]
-    written, refused = written.with_columns(pl.col(days).cast(pl.String)), []  # no rows come in the contract's types
+    written, refused = (
+        written.with_columns(pl.col(days).cast(pl.String)),
+        [],
+    )  # a frame without rows has the contract's types already
     for name in days:
         is_day = day_of(name).is_not_null()
         refused.append(written.filter(~is_day).with_columns(rule=pl.lit(f"{name} is not a day")))

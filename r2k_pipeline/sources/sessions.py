@@ -50,7 +50,7 @@ def _calendar(name: str, until: date) -> "ExchangeCalendar":
         return get_calendar(name, start=FIRST_SESSION.isoformat(), end=until.isoformat())
     except errors.InvalidCalendarName as error:
         allowed = ", ".join(get_calendar_names(include_aliases=False))
-        raise ValueError(f"markets: calendar = {name!r} is none of {allowed}") from error
+        raise ValueError(f"markets: calendar = {name!r} is not one of {allowed}") from error
     except ValueError:  # its holidays are not known that far: then as far as they are
         known = get_calendar(name)
         first, last = known.bound_min(), known.bound_max()

@@ -22,13 +22,13 @@ class Settlement:
 
 
 LATE_QUOTES: Final = timedelta(minutes=20)
-"""Index quotes come 15 minutes late. An answer after this can still hold a price that is not the close (^RUT 2026-08-04
-at 20:32 New York: 2997.70 for a close of 3036.98): that is rare, the next answer reveals it, and the run says so."""
+"""Index quotes come 15 minutes late. A later answer may rarely still hold another price than the close (^RUT 2026-08-04
+at 20:32 New York: 2997.70 for a close of 3036.98); the next answer corrects it, and the run reports that."""
 VOLUME: Final = timedelta(hours=12)
 """Yahoo at 16:35 New York: volume 0 for indices, 0.3 to 6 % too little for funds (12 of 12 same-day answers), whole the
 next day. Twelve hours after a close of 16:00 it is 04:00: a run before the next open has every volume."""
 FUTURES_LATER: Final = timedelta(hours=1)
-"""Index futures trade on until 17:00 New York, an hour after the close of the calendar that their market has."""
+"""Index futures trade until 17:00 New York, an hour after the close of their market's calendar."""
 
 INDEX = Settlement(LATE_QUOTES, VOLUME)
 FUND = Settlement(LATE_QUOTES, VOLUME)

@@ -1,4 +1,4 @@
-"""How large a file may be, and the reason for each bound: what is larger is refused before it costs time or memory.
+"""How large a file may be, and the reason for each bound: a larger one is refused before it costs time or memory.
 
 Belongs here: bounds of bytes, rows, lines, columns and cells that the price and the report reader share, and the walk
 over raw bytes that holds them. Not here: what a layout must hold (prices.py, cot.py), bounds of a download (http.py).
@@ -23,7 +23,7 @@ MAX_CELL_BYTES: Final = 1_000
 
 
 _SPACED: Final = (b'" ', b'"\t', b', "')
-"""Signs of blanks beside quoted cells; looked for first, because to walk over every cell of a large file takes long."""
+"""Signs of blanks beside quoted cells, searched first, because examining every cell of a large file is slow."""
 
 
 class BoundsError(ValueError):
@@ -86,7 +86,7 @@ def refuse_beyond(text: pl.DataFrame) -> pl.DataFrame:
 
 
 def _without_blanks(line: bytes) -> bytes:
-    """Without blanks between a quote and a comma: what is outside of quotes has every second place between them."""
+    """Without blanks between a quote and a comma: split at quotes, every second piece is outside of them."""
     parts = line.split(b'"')
     parts[::2] = [part.strip(b" \t") for part in parts[::2]]
     return b'"'.join(parts)

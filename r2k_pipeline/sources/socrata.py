@@ -1,4 +1,4 @@
-"""The CFTC's public reporting API (Socrata): one report's rows, to be held against what the archives gave.
+"""The CFTC's public reporting API (Socrata): one report's rows, to be compared with those of the archives.
 
 Belongs here: paging, reconciling with the count, the API's spellings of our columns. Not here: the archives, which
 are what is ingested (cftc.py), and what the columns mean (contracts/cot.py).
@@ -28,7 +28,7 @@ DATASETS: Final = {
     "legacy_combined": "jun7-fc8e",
 }
 PAGE_ROWS: Final = 1000
-"""What an answer holds unless asked otherwise."""
+"""The API's default number of rows in an answer."""
 DAY: Final = "report_date_as_yyyy_mm_dd"
 CODE: Final = "cftc_contract_market_code"
 REMEDY: Final = "r2k doctor --online (later)"
@@ -126,7 +126,7 @@ def _as_written(rows: list[dict[str, Any]], report_type: str, recorded_at: datet
 
 
 def _spellings(vendor: str) -> tuple[str, ...]:
-    """How the API may call a column of the files: shortened, misspelled, with or without its `_all`."""
+    """Possible API names for a column of the files: shortened, misspelled, with or without its `_all`."""
     name = vendor
     for long, short in _SHORTER.items():
         name = name.replace(long, short)

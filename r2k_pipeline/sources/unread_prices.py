@@ -1,4 +1,4 @@
-"""Names what lies in `prices/` and is not read, with what to do.
+"""Notes on entries of `prices/` that are not read, each with a remedy.
 
 Belongs here: folders, other kinds of files, copies and other spellings of a symbol's file. Not here: what is read
 (files.py); a file that is read and wrong fails by itself.
@@ -11,7 +11,7 @@ from typing import Final
 from urllib.parse import unquote
 
 MAX_NAMED: Final = 10
-"""A note a file; more of them would hide the others."""
+"""Most notes, one a file; more would hide other messages."""
 UNPACKED: Final = (".gz", ".zip", ".bz2", ".xz", ".7z")
 TABLES: Final = (".xls", ".xlsx", ".ods", ".parquet", ".txt", ".tsv", ".json")
 
@@ -22,7 +22,7 @@ def name_unread(folder: Path, symbols: Collection[str]) -> list[str]:
     unread = [entry for entry in entries if entry.name not in {f"{symbol}.csv" for symbol in symbols}]
     notes = [f"prices/{entry.name}: {_say(entry, symbols)}" for entry in unread[:MAX_NAMED]]
     more = len(unread) - len(notes)
-    return [*notes, f"prices/: {more} more are not read; next: take out what is no SYMBOL.csv"] if more else notes
+    return [*notes, f"prices/: {more} more are not read; next: remove files that are not SYMBOL.csv"] if more else notes
 
 
 def _say(entry: Path, symbols: Collection[str]) -> str:

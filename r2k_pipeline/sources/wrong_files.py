@@ -1,6 +1,6 @@
 """Price files that are wrong as a whole: adjusted prices, rows that are not daily, days that are not the exchange's.
 
-Belongs here: what fails a file whatever the log holds, with the way out. Not here: single rows (screening.py), series
+Belongs here: faults that fail a file whatever is in the log. Not here: single rows (screening.py), series
 that may be right and wait for a user (plausibility.py), the limits (price_bounds.py).
 """
 
@@ -14,7 +14,7 @@ EXAMPLES = 3
 
 
 def refuse_wrong_file(answer: PriceAnswer, bars: pl.DataFrame, sessions: pl.DataFrame) -> None:
-    """Raise SourceError for a file no row of which can be believed.
+    """Raise SourceError for a file of which no row can be trusted.
 
     `bars` are the answer's by `read_bars`, prices still text; `sessions` those of the symbol's calendar.
     """
@@ -45,7 +45,7 @@ def _amounts(bars: pl.DataFrame, column: str) -> int:
 
 
 def _refuse_adjusted(answer: PriceAnswer) -> None:
-    """yfinance drops `Adj Close` where it has put the adjustment into all prices, its default."""
+    """Refuse adjusted prices: yfinance's default adjusts all prices and then omits `Adj Close`."""
     columns = answer.bars.columns
     if "Dividends" in columns and "Adj Close" not in columns and (paid := _amounts(answer.bars, "Dividends")):
         rule = f"{paid} dividends and no Adj Close: its prices are adjusted, and prices are kept as traded"

@@ -1,6 +1,6 @@
 """Yahoo's daily prices through yfinance, one symbol's full history at a time.
 
-Belongs here: how yfinance is asked, bounded and believed. Not here: what a bar must hold (prices.py, contracts).
+Belongs here: calls of yfinance, their bounds and checks. Not here: what a bar must hold (prices.py, contracts).
 Imports yfinance (0.5 s and more): import this module only where the live source is chosen.
 """
 
@@ -52,17 +52,17 @@ _YFINANCE_TRIPS_ON = (ValueError, LookupError, TypeError, AttributeError)
 
 
 class YahooSession(Session[Response]):
-    """The one door to Yahoo: each request ends by `deadline_at` (monotonic clock) and under `max_bytes`.
+    """The session of all requests to Yahoo: each ends by `deadline_at` (monotonic clock) and under `max_bytes`.
 
     A refused chart request raises at once: yfinance would ask again without a pause and forget Retry-After.
     """
 
     deadline_at = float("inf")
     chart_status = 0
-    """HTTP status of the newest chart answer: yfinance reads the body of a 401 like any other."""
+    """HTTP status of the newest chart answer, kept because yfinance parses the body of a 401 like any other."""
 
     def __init__(self, max_bytes: int = Limits.max_bytes) -> None:
-        # QUICK_EXIT: else curl, when it is closed, waits for the look-up of a name that its time limit gave up.
+        # QUICK_EXIT: otherwise closing curl waits for a DNS look-up that already timed out.
         super().__init__(impersonate="chrome", curl_options={CurlOpt.QUICK_EXIT: 1})
         self._max_bytes = max_bytes
 
@@ -108,7 +108,7 @@ class YahooPrices:
         self._session = session or YahooSession(limits.max_bytes)
 
     def list_unread(self, symbols: Collection[str]) -> list[str]:  # noqa: ARG002  (the protocol's)
-        """Nothing: it is asked for symbols, and lists none."""
+        """No notes: the API serves single symbols and lists none."""
         return []
 
     def fetch_prices(self, symbol: str) -> PriceAnswer:
@@ -129,7 +129,7 @@ class YahooPrices:
 
     def _attempt(self, symbol: str, deadline_at: float) -> PriceAnswer:
         self._session.deadline_at = deadline_at
-        YfData.cache_get.cache_clear()  # else a long-lived process never sees a revised bar
+        YfData.cache_get.cache_clear()  # otherwise a long-lived process never gets a revised bar
         try:
             frame, said = self._ask(symbol)
         except YFRateLimitError as error:

@@ -1,6 +1,6 @@
-"""Builders: which function makes which table, and what its annotations say that it is made from.
+"""Builders: the function that makes each table, and its inputs by the function's annotations.
 
-Belongs here: inputs read out of a signature, a builder's rows from what it is given. Not here: the tables, who reads
+Belongs here: reading inputs from a signature, calling a builder. Not here: the tables, who reads
 the lake for them (inputs.py).
 """
 
@@ -95,8 +95,7 @@ class Builder:
     ) -> pl.DataFrame:
         """The table, from `given`: its `given` inputs and its values by parameter.
 
-        A table that is replayed is made on `bars`: of markets that go on only new rows, but of facts all, `told_rows`
-        among them.
+        A replayed table is made from `bars`: for markets that go on only new rows, but of facts all, with `told_rows`.
         """
         if self.replayed is None:
             return self.function(**given)
@@ -120,7 +119,7 @@ class Builder:
         return replay(bars, by_session, empty, reads_volume=reads_volume, reads=reads)
 
     def on(self, series: pl.DataFrame, given: Mapping[str, Any]) -> pl.DataFrame:
-        """The rows of plain series of bars, one a market; `given` is what does not come of the series."""
+        """The rows of plain series of bars, one a market; `given` are the inputs not made from the series."""
         of_series = {each.name: self._of(each, series, given) for each in self.inputs}
         others = {name: given[name] for name in self._parameters if name in given}
         return self.function(**others | of_series)
@@ -147,11 +146,11 @@ class Builder:
 
 
 BUILDERS: Final[dict[type[Table], Builder]] = {}
-"""How each table that is made in Python is made, filled as the modules of tables are imported."""
+"""The builder of each table made in Python, filled as the modules of tables are imported."""
 
 
 def builds(table: type[Table], replayed: BySession | Facts | None = None) -> Callable[[Function], Function]:
-    """Names the function below as what makes `table`; it stays a plain function."""
+    """Register the decorated function as the builder of `table`; it stays a plain function."""
 
     def named(function: Function) -> Function:
         BUILDERS[table] = Builder(table, function, replayed)

@@ -40,11 +40,11 @@ READABLE: Final[tuple[type[Table], ...]] = (
 )
 """The tables that a claim may read, as they were known at its moment."""
 BARE: Final[tuple[type[Table], ...]] = (prices.PriceVintages, marts.PositioningVintages, CotReleases)
-"""What data_ends reads beside them; it cuts them itself."""
+"""Further tables for the macro data_ends, which cuts them itself."""
 SOURCES: Final = Over(dict.fromkeys([*(TABLES[each.stands_of or each.dotted()] for each in READABLE), *BARE]))
 """The tables that those are made from."""
 Judge = Callable[[datetime], Iterable[Mapping[str, Any]]]
-"""The verdicts on the notes at hand, given what was known at a moment, as rows of Claims."""
+"""A function from a moment to the verdicts on the notes by what was known then, as rows of Claims."""
 
 
 class Claims(Table, layer="marts", may_change=True):

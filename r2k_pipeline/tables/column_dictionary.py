@@ -1,6 +1,6 @@
 """The dictionary of columns, as a table in the warehouse.
 
-Belongs here: what it says of a column. Not here: the same as a document (report/dictionary.py).
+Belongs here: its columns. Not here: the same as a document (report/dictionary.py).
 """
 
 import polars as pl

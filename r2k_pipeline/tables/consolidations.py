@@ -23,9 +23,9 @@ from r2k_pipeline.transforms.replay import built_columns
 class Consolidations(Table, layer="features"):
     """One state of a consolidation range, as it was known from one session on: confirmed, edges moved, or ended.
 
-    A corrected bar may withdraw a state, or tell others anew. As of a session the states are the rows known by then
-    and not withdrawn by then; of a range (market, start_date, first_confirmed_date) the one with the latest
-    confirmed_date counts, and it is open while that has no end_date.
+    A corrected bar may withdraw a state or give new ones. As of a session the states are the rows known by then and
+    not withdrawn by then. Of a range (market, start_date, first_confirmed_date) the row with the latest confirmed_date
+    counts; the range is open while that row has no end_date.
     """
 
     market = text("market id, e.g. RUT", key=True)

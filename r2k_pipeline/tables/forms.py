@@ -1,7 +1,7 @@
-"""In which forms a builder wants its inputs, as annotations of its parameters, and how a table is replayed.
+"""Forms of a builder's inputs, as annotations of its parameters, and ways to replay a table.
 
-Belongs here: what can be said of an input and of a replay. Not here: what follows from it (builders.py), who reads the
-lake (inputs.py), the replay itself (transforms/replay.py).
+Belongs here: the declarations. Not here: their use (builders.py), reading the lake (inputs.py), the replay itself
+(transforms/replay.py).
 """
 
 from collections.abc import Callable, Iterable
@@ -17,7 +17,7 @@ from r2k_pipeline.contracts.table import Table
 
 
 class Form(Enum):
-    """In which form a builder wants a table. The last four are those of tables that are replayed."""
+    """The form in which a builder gets a table. The last four are for tables that are replayed."""
 
     TOLD = "as it is"
     SCANNED = "as it is, lazily: only the rows and columns that are asked for are read"
@@ -42,9 +42,9 @@ OfSeries = Callable[[pl.DataFrame], pl.DataFrame]
 
 @dataclass(frozen=True)
 class Calendar:
-    """What is known ahead: the sessions of calendars, by name, and the release ledger; each up to a day.
+    """Facts known in advance: the sessions of calendars, by name, and the release ledger; each up to a day.
 
-    The ledger has the reports that were seen too, whatever it says of their days.
+    The ledger also has all reports received so far, even on days that its rules do not expect.
     """
 
     sessions: Callable[[Iterable[str], date], pl.DataFrame]
@@ -52,8 +52,8 @@ class Calendar:
 
 
 OF_REPLAY: Final = ("since", "goes_on")
-"""What a replay gives by these names: the first session that is wanted (None: all), and whether the series go on from
-those of the facts that stand, so that only facts dated from then on are wanted."""
+"""Parameters that a replay fills by name: the first session wanted (None: all), and whether the series continue those
+of the standing facts, so that only facts dated from then on are wanted."""
 
 
 class Columns(tuple[str, ...]):
@@ -66,13 +66,13 @@ class Columns(tuple[str, ...]):
 
 @dataclass(frozen=True)
 class Regrown:
-    """`make(series, since)` as a function of one series after another: rows that two of them share are made once."""
+    """`make(series, since)` for successive series: rows that two of them share are computed once."""
 
     make: Callable[[pl.DataFrame, date | None], pl.DataFrame]
 
 
 class Over(tuple[type[Table], ...]):
-    """The tables that questions may be asked about."""
+    """The tables that queries may read."""
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,9 @@ class BySession:
 
 @dataclass(frozen=True)
 class Facts:
-    """Replayed as facts: told at the close of the session `dated`, and withdrawn where a later series has them no more.
+    """Replayed as facts: known at the close of the session `dated`, and withdrawn if a later series lacks them.
 
-    `identity`: the columns beside market that say which fact a row is.
+    `identity`: the columns beside market that identify a fact.
     """
 
     dated: str

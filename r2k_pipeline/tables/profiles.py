@@ -30,7 +30,7 @@ PROFILE_WINDOW = r"^(rolling_[1-9]\d*|since_year_high|(since|consolidation)_\d{4
 class SwingPivots(Table, layer="features"):
     """One swing high or low: a bar strictly above (below) the 5 before it that none of the 5 after it goes beyond.
 
-    A corrected bar may withdraw a pivot, or tell it anew with another price. As of a session the pivots are the rows
+    A corrected bar may withdraw a pivot, or give it another price. As of a session the pivots are the rows
     confirmed by then and not withdrawn by then.
     """
 

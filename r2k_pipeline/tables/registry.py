@@ -28,12 +28,12 @@ class DerivedTable:
 
     @property
     def values(self) -> tuple[str, ...]:
-        """What it is made from beside tables, by name; `as_of` is the moment whose knowledge its rows are."""
+        """Its inputs beside tables, by name; `as_of` is the moment by which its rows were known."""
         return self.made.variables if isinstance(self.made, SqlModel) else self.made.values
 
     @property
     def needs_moment(self) -> bool:
-        """Whether it can be made only once the run's moment is fixed: it asks for it, or is made of bars as known."""
+        """Whether it can be made only after the run's moment is fixed: it reads the moment, or bars as known."""
         by_bars = isinstance(self.made, Builder) and self.made.reads_bars
         return by_bars or "as_of" in self.values
 
@@ -51,7 +51,7 @@ class DerivedTable:
 
     @property
     def why(self) -> str:
-        """What its query or its function says of itself."""
+        """The comment of its query, or the docstring of its function."""
         return self.made.comment if isinstance(self.made, SqlModel) else self.made.function.__doc__ or ""
 
 

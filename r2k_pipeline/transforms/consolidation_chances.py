@@ -1,6 +1,6 @@
 """Compiled sums and bounds for the search of consolidation ranges: at which bars a tight span may end, and how long.
 
-Belongs here: what is computed of every bar, in loops that vectorise. Not here: the search itself and its constants
+Belongs here: values computed for every bar, in loops that vectorise. Not here: the search itself and its constants
 (consolidation_kernels.py); they are passed, as numba's cache would not notice that a constant of another file changed.
 """
 

@@ -24,7 +24,7 @@ def _count_inside(values: Floats, low: float, high: float) -> int:
 
 @helper_kernel
 def _insert(least: Floats, value: float) -> float:
-    """Put a value among the least so far, ascending; the last of them drops out. Returns the last one now."""
+    """Insert a value into the ascending smallest values so far, dropping the largest; returns the largest now."""
     place = least.size - 1
     while place > 0 and value < least[place - 1]:
         least[place] = least[place - 1]

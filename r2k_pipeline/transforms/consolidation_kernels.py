@@ -38,7 +38,7 @@ VERSION = np.dtype(
 """A range as known from the bar `row` on; `parent` and `end` are rows, -1 for none."""
 
 ZERO = np.int64(0)
-"""What counters that are passed on start from: for the literal 0 numba would compile what takes them once more."""
+"""Start of counters passed to kernels: for a literal 0 numba would compile the called function a second time."""
 
 
 @inner_kernel
@@ -52,7 +52,7 @@ def _tightness(log_range: float, log_close: Floats, squares: Floats, start: int,
 
 @inner_kernel
 def _is_tight(log_range: float, log_close: Floats, squares: Floats, start: int, row: int) -> bool:
-    """Whether _tightness is at most TIGHT, without a division or a root: most spans are asked nothing else."""
+    """Whether _tightness is at most TIGHT, without a division or a root; for most spans nothing else is computed."""
     returns = row - start
     total = log_close[row] - log_close[start]
     spread = returns * (squares[row] - squares[start]) - total * total
@@ -61,7 +61,7 @@ def _is_tight(log_range: float, log_close: Floats, squares: Floats, start: int, 
 
 @inner_kernel
 def _extend(rows: Any, values: Floats, top: int, joined: int, log_close: Floats, row: int, sign: float) -> int:
-    """Let the rows after `joined` up to `row` join a chain that ends at place `top`; returns where it ends now.
+    """Add the rows after `joined` up to `row` to a chain that ends at place `top`; returns its new end.
 
     A chain holds the closes above all later ones (`sign` -1: below): `rows`, ascending, and sign * log close; under
     them row -1, at infinity. New ones are found backwards, at the end of the arrays, then replace what they exceed.
@@ -132,7 +132,7 @@ def _candidates(
 
 @inner_kernel
 def _extremes(values: Floats) -> tuple[float, float]:
-    """Lowest and highest value. In two halves at once, as each comparison waits for the one before it."""
+    """Lowest and highest value, in two halves at once, because each comparison depends on the one before."""
     half = values.size // 2
     low = high = low_2 = high_2 = values[-1]
     for i in range(half):
@@ -144,7 +144,7 @@ def _extremes(values: Floats) -> tuple[float, float]:
 
 @inner_kernel
 def _write(version: Any, here: Any, row: int, log_close: Floats, squares: Floats) -> None:
-    """Describe a range as known at `row`, but for its parent."""
+    """Write the version of a range as known at `row`, without its parent."""
     has_ended = here.outside == CLOSES_OUTSIDE
     version.start, version.first_row, version.row = here.start, here.first_row, row
     version.low, version.high, version.end = here.low, here.high, here.last_inside if has_ended else -1
@@ -171,9 +171,9 @@ def _write_parents(versions: Any, first: int, end: int, ranges: Any, alive: int,
 
 @inner_kernel
 def _meet(here: Any, row: int, close: float, log_close: Floats, squares: Floats) -> bool:
-    """Let a range meet a close: it widens to all of its span while that is tight, else the close is inside or outside.
+    """Apply a close to a range: it widens to its whole span if that is tight, else the close is inside or outside.
 
-    Returns whether there is news: its edges moved, or it has ended.
+    Returns whether its edges moved or it ended.
     """
     if close < here.span_low or close > here.span_high:
         here.span_low, here.span_high = min(here.span_low, close), max(here.span_high, close)

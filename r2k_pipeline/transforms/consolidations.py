@@ -17,7 +17,7 @@ ROWS = ("start", "first_row", "row", "parent", "end")
 
 
 def build_consolidations(bars: pl.DataFrame) -> pl.DataFrame:
-    """Every range of every market, one row for each state it was known in; `features.consolidations` without
+    """Every range of every market, one row for each of its states; `features.consolidations` without
     corrections.
 
     `bars`: market, session_date, close (positive), sorted by market and session_date; any bar size. A row never
@@ -26,15 +26,15 @@ def build_consolidations(bars: pl.DataFrame) -> pl.DataFrame:
 
     Rules (their figures: consolidation_kernels.py, consolidation_cores.py). The tightness of a span of n closes is
     log(high / low) / (sigma sqrt(n)) of its closes, sigma the population deviation of the log returns inside it; a
-    random walk has about 1.6 over one span, but as many ranges as an index: they are the tightest of many spans. At
-    each session the candidates are the spans of 40 to 1,000 closes that end there and are no less tight than the span
-    one close shorter and tighter than the one a close longer, which close lies outside their range. A candidate is
-    confirmed at tightness 0.8 or less, the tightest first, unless the length of an open range is within a quarter of
-    its own: then it is that range, seen again. Edges are the highest and lowest close; they widen to all closes since
-    the start whenever that span as a whole is tight. After ten closes in a row outside its edges a range has ended, at
-    the last close inside. The core is the 1st to 99th percentile of the closes between the edges. The parent is, of the
-    ranges open at that close that started before and hold both its edges, the one that started last; all have met the
-    close by then. The parent in the row of its end is of those that were open until then.
+    random walk has about 1.6 for one span. It still has as many ranges as an index, because each range is the tightest
+    of many spans. At each session the candidates are the spans of 40 to 1,000 closes that end there and are no less
+    tight than the span one close shorter and tighter than the one a close longer, which close lies outside their range.
+    A candidate is confirmed at tightness 0.8 or less, the tightest first, unless the length of an open range is within
+    a quarter of its own: then it is that range, seen again. Edges are the highest and lowest close; they widen to all
+    closes since the start whenever that span as a whole is tight. After ten closes in a row outside its edges a range
+    has ended, at the last close inside. The core is the 1st to 99th percentile of the closes between the edges. The
+    parent is, of the ranges open at that close that started before and hold both its edges, the one that started last;
+    all have met the close by then. The parent in the row of its end is of those that were open until then.
 
     Raises ValueError if bars are not sorted.
     """

@@ -1,4 +1,4 @@
-"""What indicators ask of their bars: a positive price in every session. Where markets begin: row_ranges.py."""
+"""Input of indicators: checks that every bar has a positive price. Where markets begin: row_ranges.py."""
 
 import polars as pl
 
@@ -9,7 +9,7 @@ def price_array(bars: pl.DataFrame, name: str) -> Floats:
     """The column `name` of `bars` (market, session_date, prices) for a kernel.
 
     Raises ValueError naming market and session of the first price that is null, NaN, infinite or not positive:
-    one such value would spoil every later value of a recursion, so it is a gap to list, not a row to pass on.
+    one such value would make every later value of a recursion wrong.
     """
     usable = (bars[name].is_finite() & (bars[name] > 0)).fill_null(False)
     if not usable.all():

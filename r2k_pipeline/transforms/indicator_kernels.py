@@ -18,7 +18,7 @@ RETURN, SMA_20, SMA_50, SMA_100, SMA_200 = 0, 2, 3, 4, 5
 UPPER, LOWER, HIGH, LOW, VOLATILITY, DRAWDOWN, TRIGGER_50_200 = 11, 12, 13, 14, 15, 16, 19
 """Rows of the output, as indicators.COLUMNS names them; smoothing_kernels.py fills the others."""
 NEAR = 1 / 16
-"""|s| up to which the series of _returns lacks less than 1e-18 of itself: moves of up to an eighth or so."""
+"""Largest |s| for the series of _returns, whose relative error is below 1e-18 there: moves of up to about an eighth."""
 
 
 @helper_kernel
@@ -59,7 +59,7 @@ def _moving_averages(five: Floats, sma_20: Floats, sma_50: Floats, sma_100: Floa
 def _bands(five: Floats, squares: Floats, middle: Floats, upper: Floats, lower: Floats) -> None:
     """Bollinger(20, 2), population standard deviation.
 
-    The squares within four windows of five bars and those between their means, so that nothing cancels.
+    Sums the squares within four windows of five bars and those between their means, which avoids cancellation.
     """
     upper[:19] = np.nan
     lower[:19] = np.nan

@@ -44,8 +44,8 @@ TRIGGERS = 3
 YEAR_SESSIONS = 252
 
 TIE = 1e-10
-"""Relative difference below which two averages are equal: far above the rounding of a mean (1e-15), and at prices
-below 100,000 below what a cent in one of 200 closes makes (5e-10)."""
+"""Relative difference below which two averages are equal. Rounding of a mean is far smaller (1e-15); one cent in one of
+200 closes makes more (5e-10 at a price of 100,000)."""
 
 
 def build_daily_indicators(bars: pl.DataFrame, *, since: date | None = None) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""What levels are made of: every price that a chartist would mark, with the dates it arose and could first be known.
+"""Evidence of levels: every price that a chartist would mark, with the dates it arose and could first be known.
 
 Belongs here: turning pivots, profiles, ranges and yearly extremes into one list of evidence. Not here: clustering
 them into zones (levels.py). Evidence is a fact of one date; a reference that moves (a rolling point of control, a
@@ -16,9 +16,9 @@ from r2k_pipeline.transforms.market_batches import map_batches
 from r2k_pipeline.transforms.row_ranges import Integers, column_array, physical_array, rows_on, symbol_offsets
 
 HOLD_SESSIONS = 5
-"""Sessions that a moving reference must stand before it counts: the same patience as a swing pivot's k."""
+"""Sessions that a moving reference must stand before it counts, as many as a swing pivot's k."""
 STAND_ATR = 0.25
-"""How far it may wander meanwhile, in ATR: half of what separates two zones."""
+"""How far it may move meanwhile, in ATR: half the distance that separates two zones."""
 FAMILIES = ("swing", "range", "year", "high", "low", "poc", "value")
 """First words of the kinds, in the order in which evidence of one session is filed."""
 KINDS = (*(f"{of}_{edge}" for of in ("swing", "range", "year") for edge in ("high", "low")), "high_252d", "low_252d")
@@ -71,10 +71,10 @@ def find_evidence(
 
 
 def as_told(found: pl.DataFrame, stood: pl.DataFrame, goes_on: bool) -> pl.DataFrame:
-    """Evidence of find_evidence, each piece with the confirmed_date that it was told with.
+    """Evidence of find_evidence, each piece with the confirmed_date of its first publication.
 
     `stood`: level evidence that stood so far, with `starts_on` of its market; pieces confirmed later are not in it. A
-    late session moves the day of confirmation, and a zone is named after that of its founder: it would be another one.
+    late session would move the confirmed_date, and with it the id of the zone, which names that date of its founder.
     If `goes_on`, `stood` is all of the evidence confirmed before starts_on.
     """
     if stood.is_empty():
@@ -88,7 +88,7 @@ def as_told(found: pl.DataFrame, stood: pl.DataFrame, goes_on: bool) -> pl.DataF
         return pl.concat([told.select(found.columns), new.select(found.columns)])
     dated = found.with_row_index("item").join(starts, on="market", how="left", maintain_order="left")
     early = dated.filter((pl.col("confirmed_date") <= pl.col("starts_on")).fill_null(False))
-    # Nearly every piece is told as it is found: the others, and those of which there are several, are matched in order.
+    # Nearly every piece keeps its date; the others, and repeated ones, are matched in order.
     moved = told.join(early, on=[*piece, "confirmed_date"], how="anti")
     several = early.filter(early.select(piece).is_duplicated())
     pieces = pl.concat([moved.select(piece), several.select(piece)]).unique()
@@ -114,8 +114,7 @@ def latest_news(stood: pl.DataFrame, markets: int) -> tuple[pl.DataFrame, date |
     """When the latest evidence of each edge of rolling profiles was born (market, profile_window and a day for each of
     OF_PROFILES), and the first of these days, None unless all edges of this number of markets have one.
 
-    To find what comes after evidence that stood, an edge need be followed from that day only: its value of that day is
-    what later values are compared with.
+    To find later evidence, an edge need be followed only from that day: later values are compared with its value then.
     """
     edges = stood.select("market", "born_date", "kind").join(EDGES, on="kind")
     news = edges.pivot("edge", index=["market", "profile_window"], values="born_date", aggregate_function="max")
@@ -127,7 +126,7 @@ def latest_news(stood: pl.DataFrame, markets: int) -> tuple[pl.DataFrame, date |
 
 
 def from_news(profiles: pl.DataFrame, news: pl.DataFrame) -> pl.DataFrame:
-    """The profiles without what the edges were before their latest evidence of latest_news."""
+    """The profiles without values of edges from before their latest evidence (latest_news)."""
     is_before = {name: pl.col("session_date") < pl.col(f"{name}_news") for name in OF_PROFILES}
     return (
         profiles.join(news, on=["market", "profile_window"], how="left", suffix="_news", maintain_order="left")
@@ -165,9 +164,9 @@ def _pivot_evidence(pivots: pl.DataFrame, kinds: pl.Enum) -> pl.DataFrame:
 
 
 def _edge_evidence(consolidations: pl.DataFrame, bars: pl.DataFrame, offsets: Integers) -> Iterator[pl.DataFrame]:
-    """Edges of the ranges: when a range was confirmed and when a close moved an edge, born at the close that it is.
+    """Edges of ranges, when a range was confirmed or a close moved an edge; each is born at the close it equals.
 
-    Ranges that nest share edges: what two of them say at one session is one piece of evidence.
+    Nested ranges share edges: the same edge of two of them at one session is one piece of evidence.
     """
     from r2k_pipeline.transforms.level_evidence_kernels import first_equal  # noqa: PLC0415  (imports numba)
 
@@ -217,7 +216,7 @@ def _profile_evidence(
 
 
 def _standing_evidence(frame: pl.DataFrame, offsets: Integers, kinds: dict[str, str]) -> Iterator[pl.DataFrame]:
-    """Where the columns `kinds` (by kind) stood still; `frame` has atr_14, its markets' rows begin at `offsets`."""
+    """Evidence where the columns `kinds` (by kind) stood; `frame` has atr_14, its markets' rows begin at `offsets`."""
     from r2k_pipeline.transforms.level_evidence_kernels import standing  # noqa: PLC0415  (imports numba)
 
     names = ("atr_14", *kinds.values())

@@ -22,7 +22,7 @@ class Evidence(NamedTuple):
 
 @inner_kernel
 def _row_of(days: Integers, day: int) -> int:
-    """The first row whose day is `day` or later. Sessions lie nearly evenly, so a guess is nearly right."""
+    """The first row whose day is `day` or later; interpolates first, as sessions are nearly evenly spaced."""
     row = 0
     if days.size > 1:
         row = int((day - days[0]) / (days[-1] - days[0]) * (days.size - 1))
@@ -46,11 +46,11 @@ def _comes_before(evidence: Any, one: int, other: int) -> bool:
 
 @exact_kernel
 def standing(values: Floats, unit: Floats, units: float, offsets: Integers, hold: int) -> tuple[Integers, Integers]:
-    """Where a moving reference has stood within `units` times `unit` of one value for `hold` rows, and is news.
+    """Where a moving reference has stood within `units` times `unit` of one value for `hold` rows, and is new.
 
-    `unit` is that of each row; series i has the rows from offsets[i] on. News is what lies further than that from what
-    stood before, or the first thing that stands. NaN, in values or unit, ends what stands. Returns (rows at which the
-    value was reached, rows by which it had stood).
+    `unit` is that of each row; series i has the rows from offsets[i] on. A value is new if it is the first to stand or
+    lies further than that from the one that stood before. NaN, in values or unit, ends what stands. Returns (rows at
+    which the value was reached, rows by which it had stood).
     """
     since, stood = np.empty(values.size, np.int64), np.empty(values.size, np.int64)
     count = 0

@@ -23,12 +23,12 @@ LIFE_SESSIONS = 504
 HALF_LIFE_SESSIONS = 252
 """Strength halves in so many sessions (one year)."""
 FADE = 0.5 ** (np.arange(LIFE_SESSIONS + 1) / HALF_LIFE_SESSIONS)
-"""What so many sessions leave of strength; no zone is older than its newest evidence allows."""
+"""Share of strength left, by number of sessions; no zone lasts longer without new evidence."""
 BREAK_FACTOR = 0.75
-"""What a break leaves of a zone's strength."""
+"""The share of a zone's strength left after a break."""
 
 ARMED, TOUCHED, NEW = 0, 1, 2
-"""Ready to be touched; touched and not yet decided; born at the price and not yet left by a close."""
+"""Ready to be touched; touched and not yet decided; founded at the price and no close has stood clear of it yet."""
 
 COUNTS = ["evidence", "touches", "holds", "breaks", "breaks_untouched", "role_flips"]
 PIECE = np.dtype(
@@ -43,12 +43,12 @@ ZONE = np.dtype(
     + [(name, "i4") for name in COUNTS]
     + [("side", "i1"), ("state", "i1"), ("was_broken", "?")]
 )
-"""A zone knows its pieces at once: `founder`, `latest` the first and newest one, `prices` how many different ones they
-have, from `low` to `high`. What happened to it it learns when it is shown (most never are): up to `met_row`, with the
-edges `bottom` and `top` that it had there; `unmet` is the first piece since. `side`: +1 if the last close that stood
-clear of it was above, -1 below."""
+"""A zone. Its pieces are kept up to date: `founder` and `latest` are the first and newest one, `prices` counts their
+different prices, from `low` to `high`. Its touches and breaks are computed only when it is shown (most never are): they
+are done up to the bar `met_row`, with the edges `bottom` and `top` of that bar; `unmet` is the first piece since.
+`side`: +1 if the last close that stood clear of it was above, -1 below."""
 BOOK = np.dtype([(name, "i4") for name in ("live", "filed", "expired", "end")])
-"""How many zones live, the next piece to be filed and to expire, and where the market's pieces end."""
+"""The number of current zones, the next piece to be filed and to expire, and where the market's pieces end."""
 SNAPSHOT = np.dtype(
     [(name, "f8") for name in ("price", "low", "high", "strength")]
     + [(name, "i4") for name in ("row", "founder", "latest", "last_touch", "nearness", "undecided", *COUNTS)]
@@ -58,7 +58,7 @@ SNAPSHOT = np.dtype(
 
 
 class Bars(NamedTuple):
-    """Columns of bars, each close within its bar; `day` counts days (or whatever sessions are told by)."""
+    """Columns of bars, each close within its bar; `day` counts days (or any other unit of session dates)."""
 
     high: Floats
     low: Floats
@@ -69,7 +69,7 @@ class Bars(NamedTuple):
 
 @inner_kernel
 def _first_reaching(book: Any, highs: Any, price: float) -> int:
-    """Position of the lowest zone whose upper edge is at or above `price`. Few zones live: counting beats searching."""
+    """Position of the lowest zone whose upper edge is at or above `price`. With few zones, counting beats searching."""
     position = 0
     for place in range(book.live):
         position += highs[place] < price
@@ -139,7 +139,7 @@ def _row_that_matters(zone: Any, row: int, end: int, bars: Any) -> int:
 
 @inner_kernel
 def _meet_bars(zone: Any, row: int, bars: Any) -> None:
-    """Let the zone meet the bars up to `row`, while its edges stand still."""
+    """Apply the bars up to `row` to the zone while its edges do not move."""
     at = _row_that_matters(zone, zone.met_row + 1, row + 1, bars)
     while at <= row:
         if bars.atr[at] > 0:
@@ -150,7 +150,7 @@ def _meet_bars(zone: Any, row: int, bars: Any) -> None:
 
 @inner_kernel
 def _catch_up(zone: Any, pieces: Any, row: int, bars: Any) -> None:
-    """Let the zone live through what it has not yet up to `row`: bars that it met, pieces that joined it."""
+    """Bring the zone up to date to `row`: apply the bars and pieces since `met_row`."""
     while zone.unmet >= 0:
         piece = pieces[zone.unmet]
         _meet_bars(zone, int(piece.row), bars)
@@ -222,7 +222,7 @@ def _count_price(zone: Any, price: float) -> None:
     zone.low, zone.high = min(zone.low, price), max(zone.high, price)
     zone.prices += 1
     mean = zone.price + (price - zone.price) / zone.prices
-    zone.price = min(max(mean, zone.low), zone.high)  # rounding must not carry it out of its edges
+    zone.price = min(max(mean, zone.low), zone.high)  # rounding must not put the price outside the edges
 
 
 @inner_kernel

@@ -42,10 +42,12 @@ def pick_reaching(reach: Floats, first: Integers, end: Integers, least: Floats, 
     `uniform`, (touches, draws) of [0, 1), says which: 0 the first such place, just below 1 the last.
     """
     picked = np.empty(uniform.shape, np.int64)
-    reaching = np.empty(1 + np.max(end - first), np.int64)  # one place more: the last place may be written in vain
+    reaching = np.empty(
+        1 + np.max(end - first), np.int64
+    )  # one extra place, because a write past the last result is possible
     for touch in range(first.size):
         count = 0
-        for place in range(first[touch], end[touch]):  # without a branch, which would be mispredicted half of the time
+        for place in range(first[touch], end[touch]):  # no branch: it would be mispredicted half of the time
             reaching[count] = place
             count += reach[place] >= least[touch]
         for draw in range(uniform.shape[1]):

@@ -30,7 +30,8 @@ leave touches from afar hardly a session but their own whose bar reaches as far.
 """
 SEED = 2000
 BLOCK_SESSIONS = max(HORIZONS)
-"""Touches of so many sessions share their fate: the longest horizon; the p-value takes such blocks as independent."""
+"""Sessions of a block, the longest horizon. Outcomes within a block are correlated; the p-value takes blocks as
+independent."""
 Z95 = 1.959963984540054
 """Standard normal quantile of a two-sided 95 % interval."""
 KEY = ["market", "kind", "role", "horizon_sessions"]
@@ -72,16 +73,16 @@ def build_level_outcomes(
     Baseline: for every touch, `draws` random sessions of the market, at most `baseline_sessions` from the touch's own,
     whose next bar came as near to a price at the touch's distance (in ATR) on the same side, each with a zone of the
     same width there, decided in the same way. A zone may have been shown there too: that makes the excess cautious.
-    Shares are of the decided. The interval (Wilson, 95 %) takes the number of sessions as the number of observations:
-    zones touched by one bar share their fate. So do near sessions: on random walks the interval of one kind covers 90
-    to 94 %. With fewer sessions than `minimum_sessions` there are counts only. The p-value is of the sums, over
-    blocks of 20 sessions of the market, of held (0 or 1) less the touch's own baseline share
-    (block_p_values); q-values are over all rows.
+    Shares are of the decided. The interval (Wilson, 95 %) takes the number of sessions as the number of observations,
+    because outcomes of zones touched by one bar are correlated. So are those of near sessions: on random walks the
+    interval of one kind covers 90 to 94 %. With fewer sessions than `minimum_sessions` there are counts only. The
+    p-value is of the sums, over blocks of 20 sessions of the market, of held (0 or 1) less the touch's own baseline
+    share (block_p_values); q-values are over all rows.
     """
     with_atr = bars.with_columns(indicators["atr_14"])
     shown = levels.lazy()
     parts = []
-    for markets in buckets_of(bars["market"].unique(maintain_order=True).to_list()) or [[]]:  # memory for a few
+    for markets in buckets_of(bars["market"].unique(maintain_order=True).to_list()) or [[]]:  # bounds the memory
         is_in = pl.col("market").is_in(markets)
         parts.append(_decided(with_atr.filter(is_in), shown.filter(is_in), horizons, draws, seed, baseline_sessions))
     outcomes = pl.concat(parts)
@@ -150,7 +151,7 @@ def _find_touches(reaches: pl.DataFrame, levels: pl.LazyFrame) -> pl.DataFrame:
     near = pl.when(is_support).then(pl.col("close") - pl.col("high")).otherwise(pl.col("low") - pl.col("close"))
     reached = pl.when(is_support).then("support").otherwise("resistance")
     return (
-        levels.join(  # few of the levels are touched: of the others only what tells so is joined
+        levels.join(  # few levels are touched, so the join has only the columns that decide that
             reaches.lazy(), on=["market", "session_date"]
         )
         .with_columns(

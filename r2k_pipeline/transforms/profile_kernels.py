@@ -156,7 +156,7 @@ def _point_of_control(volume: Floats, span: Span, previous: int) -> tuple[int, b
 
 @helper_kernel
 def _raised(volume: Floats, first: int, last: int, poc: int) -> tuple[int, bool]:
-    """As _point_of_control, if `poc` alone was greatest before the bins first..last rose; False means: look anew."""
+    """As _point_of_control, if `poc` alone was greatest before the bins first..last rose; False: search again."""
     best, greatest, alone, rose = poc, volume[poc], True, volume[first : last + 1]
     for b in range(rose.size):
         if rose[b] > greatest:
@@ -281,7 +281,7 @@ def _fill_series(out: Floats, bars: Bars, windows: Windows, width: float, linear
             bottom, top = volume.size, -1
         for leaving in range(head, min(tail, start)):
             _spread(volume, grid, leaving, magic, -1.0)
-            # of a bar within one bin the rounded sum may be negative: taking it out may raise that bin
+            # the rounded parts of a bar within one bin may sum below 0: removing the bar may then raise that bin
             alone &= grid.first[leaving] < grid.last[leaving] and (
                 poc < grid.first[leaving] or poc > grid.last[leaving]
             )
@@ -310,7 +310,7 @@ def _fill_series(out: Floats, bars: Bars, windows: Windows, width: float, linear
 
 @exact_kernel
 def fill_profiles(out: Floats, bars: Bars, windows: Windows, width: float, linear: bool) -> None:
-    """Write each wanted profile into its column of `out`; nothing where the window has no weight.
+    """Write each wanted profile into its column of `out`; a window without weight is left as it was.
 
     The rows of `out` are, in prices, POC, value area low and high, bin width at the POC and, if there are eight, the
     nodes: high below, high above, low below, low above the close. `width` is in points if linear, else in log price.

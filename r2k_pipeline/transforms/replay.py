@@ -1,7 +1,7 @@
 """Replay: tables of bars as they were known at each session's close, through every late and revised bar.
 
-Belongs here: cutting vintages into the plain series that were known, in the order in which they were known, and what
-was told of each. Not here: any feature; a `build` sees plain series, one a market, and is as pure.
+Belongs here: cutting vintages into plain series in the order in which these were known, and the rows published from
+each. Not here: any feature; a `build` is a pure function of plain series, one a market.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,13 +16,13 @@ import polars as pl
 from r2k_pipeline.contracts.table import Table
 
 Build = Callable[..., pl.DataFrame]
-"""Plain series, the first session that is wanted (None: all) and, if replay is given them, told rows to rows."""
+"""From plain series, the first session wanted (None: all) and, for some tables, rows published earlier, to rows."""
 BuildFacts = Callable[[pl.DataFrame, pl.DataFrame, bool], pl.DataFrame]
-"""Plain series and the facts that stood at them so far, with `starts_on`, to all facts of the series. If the flag is
-set, the series go on from those in which these facts were found, and only facts dated from starts_on on are wanted.
+"""From plain series and the facts standing so far, with `starts_on`, to all facts of the series. If the flag is set,
+the series continue those of these facts, and only facts dated from starts_on on are wanted.
 """
 PRICES: Final = ("high", "low", "close")
-"""What features read of a bar's prices: news about the open is none to them."""
+"""The prices that features read: a revision of the open alone does not concern them."""
 VOLUME: Final = ("volume", "volume_symbol", "volume_known_at")
 OF_VINTAGES: Final = ("first_at", "known_at", "superseded_at", "open")
 """Columns of vintages that no builder reads."""
@@ -32,13 +32,13 @@ NEVER, FOREVER = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UT
 
 
 def built_columns(table: type[Table]) -> list[str]:
-    """The columns of a table that its `build` gives: without those that say when a row was told."""
+    """The columns of a table that its `build` returns: without those that date a row's publication."""
     return [name for name in table.column_names() if name not in ("known_at", "withdrawn_date", "withdrawn_at")]
 
 
 @dataclass(frozen=True)
 class Told:
-    """The `markets` of which all that was known by `until` was told: they go on from there."""
+    """The `markets` whose rows known by `until` are all published; they go on from there."""
 
     until: datetime
     markets: frozenset[str]
@@ -46,15 +46,15 @@ class Told:
 
 @dataclass(frozen=True)
 class _Epoch:
-    """One epoch of a market: the sessions that are still to be told, when facts are told, and the series of bars.
+    """One epoch of a market: the sessions without published rows, the dates of its facts, and its series of bars.
 
-    It begins with news about a session that others had followed: a revision, a withdrawal, a late bar, a late volume.
-    Within it sessions are added at the end only. As no row depends on a later bar, its series gives the rows of all
-    sessions first known in it; rows told before stay as they were told.
+    It begins with a change of an earlier session: a revision, a withdrawal, a late bar, a late volume. Within it
+    sessions are only added at the end. As no row depends on a later bar, its series gives the rows of all sessions
+    first known in it; rows published before do not change.
 
-    `wanted`: market, session_date, known_at. `since`: the first of them, None where that is the market's first.
-    `starts_on`: the first of them after all sessions known before the epoch. `goes_on`: facts of its first session in
-    order, and with them all that news had changed, were told. `series` is cut when it is asked for: those of all epochs
+    `wanted`: market, session_date, known_at. `since`: the first of them, None if that is the market's first.
+    `starts_on`: the first of them after all sessions known before the epoch. `goes_on`: the facts of its first session
+    in order, and so all that the change affected, are published. `series` is cut on demand: the series of all epochs
     together would be many times the bars.
     """
 
@@ -69,7 +69,7 @@ class _Epoch:
 class KnownBars:
     """Bars as they became known, cut into epochs once for all tables that are replayed on them.
 
-    `vintages` are MarketBars. Of the markets in `told` only sessions known later are still to be told.
+    `vintages` are MarketBars. `told`: markets with published rows, of which only sessions known later are built.
     """
 
     def __init__(self, vintages: pl.DataFrame, told: Told | None = None) -> None:
@@ -86,7 +86,7 @@ class KnownBars:
         return KnownBars(self.vintages.filter(pl.col("market").is_in(markets)), self.told)
 
     def epochs(self, reads_volume: bool) -> list[_Epoch]:
-        """The epochs that have sessions to tell, market by market, each market's in their order."""
+        """The epochs with unpublished sessions, market by market, each market's in their order."""
         if reads_volume not in self._epochs:
             self._epochs[reads_volume] = list(_epochs(self.vintages, reads_volume, self.told))
         return self._epochs[reads_volume]
@@ -102,9 +102,9 @@ def replay(
 ) -> pl.DataFrame:
     """Rows of `build` for each session, from the bars as they stood when that session was first known.
 
-    Gives the rows with `known_at`, sorted by market and session_date; of markets that were told only those of sessions
-    known later, `empty` where there is none. `reads` are other tables that were replayed on these bars: `build` gets
-    their rows of the sessions that are wanted.
+    Returns the rows with `known_at`, sorted by market and session_date; for markets with published rows only those of
+    sessions known later, `empty` if there are none. `reads` are other tables replayed on these bars: `build` gets their
+    rows of the wanted sessions.
     """
     epochs = sorted(bars.epochs(reads_volume), key=lambda epoch: epoch.since or date.min)
     parts = []
@@ -128,13 +128,13 @@ def replay_facts(
     reads_volume: bool = False,
     told_rows: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
-    """Facts as they were told, and in `withdrawn_date` the session from which on one stood no more.
+    """Facts as they were first known, with `withdrawn_date`, the session from which on a fact no longer stood.
 
-    As `replay`, for rows that go on standing; all of them come out, `told_rows` of markets that were told too.
-    `dated` is the session at whose close a fact is told. At the first session in order of an epoch, facts that its
-    series has no more are withdrawn, and those that it has of earlier sessions are told: `dated` is that session then.
-    `identity` says which fact a row is. One that stays is not told again, whatever its other columns became. `empty`
-    has all columns.
+    As `replay`, for rows that stay valid. All of them are returned, also `told_rows`, those published before. `dated`
+    is the column with the session at whose close a fact is known. At an epoch's first session in order, facts that the
+    revised series no longer yields are withdrawn, and earlier facts that it newly yields are added with that session as
+    `dated`. `identity` names the columns that identify a fact. A fact that stays is not added again, whatever its other
+    columns are now. `empty` has all columns.
     """
     rows = empty if told_rows is None else told_rows
     lasting = [epoch for epoch in bars.epochs(reads_volume) if epoch.starts_on is not None]
@@ -163,7 +163,7 @@ def _together(batch: list[_Epoch]) -> tuple[pl.DataFrame, pl.DataFrame]:
 def _followed(
     rows: pl.DataFrame, series: pl.DataFrame, starts: pl.DataFrame, build: BuildFacts, dated: str
 ) -> pl.DataFrame:
-    """The facts told so far and those that the further sessions of some series bring, from `starts` on."""
+    """The facts so far and, from `starts` on, the facts of further sessions of some series."""
     stood = rows.join(starts, on="market", maintain_order="left").filter(pl.col("withdrawn_date").is_null())
     found = build(series, stood, True).join(starts, on="market", maintain_order="left")
     new = found.filter(pl.col(dated) >= pl.col("starts_on")).drop("starts_on")
@@ -178,11 +178,11 @@ def _met(
     dated: str,
     identity: list[str],
 ) -> pl.DataFrame:
-    """The facts told so far and, from `starts` on, what `build` makes of the next `series` of some markets."""
+    """The facts so far and, from `starts` on, those that `build` finds in the next `series` of some markets."""
     numbered = rows.with_row_index("row").join(starts, on="market", how="left", maintain_order="left")
     stood = numbered.filter(pl.col("starts_on").is_not_null(), pl.col("withdrawn_date").is_null())
     found = build(series, stood.drop("row"), False).join(starts, on="market", maintain_order="left")
-    nth = pl.int_range(pl.len()).over(identity).alias("nth")  # of equal facts the first told is the first found
+    nth = pl.int_range(pl.len()).over(identity).alias("nth")  # of equal facts the first published is the first found
     before = stood.sort(dated, maintain_order=True).with_columns(nth)
     is_early = pl.col(dated) <= pl.col("starts_on")
     early = found.filter(is_early).sort(dated, maintain_order=True).with_columns(nth)
@@ -195,10 +195,10 @@ def _met(
 
 
 def regrown(build: Build) -> Callable[[pl.DataFrame], pl.DataFrame]:
-    """`build` for one series after another of the same markets, which begin alike.
+    """`build` for successive series of the same markets with a common beginning.
 
-    Rows before the first bar that is another one than in the series before are kept from that one. No row of `build`
-    may depend on a later bar.
+    Rows before the first bar that differs from the previous series are kept from that one. No row of `build` may
+    depend on a later bar.
     """
     last: dict[str, tuple[pl.DataFrame, pl.DataFrame]] = {}
 
@@ -220,7 +220,7 @@ def regrown(build: Build) -> Callable[[pl.DataFrame], pl.DataFrame]:
 
 
 def _first_different(bars: pl.DataFrame, before: pl.DataFrame) -> int:
-    """The place of the first bar that is not the one at the same place of `before`."""
+    """The index of the first bar that differs from the bar at the same index of `before`."""
     common = min(bars.height, before.height)
     ours, theirs = bars.head(common), before.head(common)
     differs = ours.select(pl.any_horizontal(pl.col(name).ne_missing(theirs[name]) for name in ours.columns))
@@ -238,7 +238,7 @@ def standing(facts: pl.DataFrame, bars: pl.DataFrame, dated: str) -> pl.DataFram
 def in_order(rows: pl.DataFrame) -> pl.DataFrame:
     """The rows (market, session_date, known_at, sorted) without sessions known later than one after them.
 
-    A session that arrives late is no event: what counts or compares sessions leaves it out.
+    A session that arrives late is no event: counts and comparisons of sessions leave it out.
     """
     later = pl.col("known_at").reverse().cum_min().reverse().over("market")
     return rows.filter(pl.col("known_at") <= later)
@@ -268,7 +268,7 @@ def _one_a_market(epochs: Iterable[_Epoch]) -> Iterator[list[_Epoch]]:
 
 
 def _epochs(vintages: pl.DataFrame, reads_volume: bool, told: Told | None) -> Iterator[_Epoch]:
-    """The epochs that have sessions to tell, market by market, each market's in their order."""
+    """The epochs with unpublished sessions, market by market, each market's in their order."""
     for (market,), bars in _read_as(vintages, reads_volume).group_by("market", maintain_order=True):
         marked = bars.with_columns(first_at=pl.col("known_at").min().over("session_date"))
         known = _first_known(bars)
@@ -304,7 +304,7 @@ def _last_session(known: pl.DataFrame, which: pl.Expr) -> date:
 
 
 def _read_as(vintages: pl.DataFrame, reads_volume: bool) -> pl.DataFrame:
-    """The vintages, sorted, each run of them that a table reads the same of as one."""
+    """The vintages, sorted; successive ones that are equal in the columns read are one."""
     ordered = vintages.sort(*KEY, "known_at")
     read = [*KEY, *PRICES, *(VOLUME if reads_volume else ())]
     differs = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in read)
@@ -317,7 +317,7 @@ def _read_as(vintages: pl.DataFrame, reads_volume: bool) -> pl.DataFrame:
 
 
 def _news(marked: pl.DataFrame, known: pl.DataFrame, reads_volume: bool) -> list[datetime]:
-    """The moments of news about sessions that others had followed, up to when the last session was known."""
+    """The moments of changes of earlier sessions, up to the moment when the last session was known."""
     later = known.with_columns(next_at=pl.col("known_at").reverse().cum_min().reverse().shift(-1))
     moments = [
         marked.filter(pl.col("known_at") > pl.col("first_at"))["known_at"],

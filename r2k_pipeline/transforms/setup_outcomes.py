@@ -78,8 +78,8 @@ class _Sample:
     def p_value(self, events: Integers) -> float:
         """Share of all circular shifts of `events` whose mean is as far from the market's own; two-sided, exact.
 
-        Shifts keep how events are spaced and how forward returns overlap, and break what ties the two: the test is
-        of "these moments" against "moments spaced alike at any other time of the same market".
+        Shifts keep the spacing of events and the overlap of forward returns, and break the link between the two: the
+        test compares these moments with moments of the same spacing at any other time of the same market.
         """
         around = np.concatenate([self.returns, self.returns])
         means = around[events[:, None] + np.arange(self.returns.size)].mean(axis=0)

@@ -1,4 +1,4 @@
-"""What states and setups mean: reads setups.toml, holds it against the contract of the mart, writes it as SQL.
+"""Definitions of states and setups: reads setups.toml, checks it against the contract of the mart, writes it as SQL.
 
 Belongs here: validation, with messages that name the key and what is allowed, and the query that names states.
 Not here: limits and rules (setups.toml), the columns that they are about (sql/marts/positioning_vs_technicals.sql).
@@ -23,9 +23,9 @@ SOURCE: Final = "joined"
 NAMED: Final = ("setup", "setup_fact_1", "setup_fact_2", "setup_fact_3", "setups_held")
 NO_SETUP: Final = "none"
 SEPARATOR: Final = ", "
-"""Between the setups that hold at one close."""
+"""Separator of the names of setups that hold at one close."""
 ALWAYS: Final = "true"
-"""The predicate of a state that needs nothing but its columns."""
+"""The condition of a state that only requires its columns to be known."""
 Facts = tuple[str, str, str]
 
 
@@ -73,7 +73,7 @@ class Setup(_Strict):
 
 
 class NoSetup(_Strict):
-    """What must be known, and hold, before setups or their absence are known; three facts to show where none is."""
+    """Columns and conditions required before setups, or their absence, are known; the facts to show without a setup."""
 
     requires: tuple[str, ...] = Field(min_length=1)
     only_when: str = ALWAYS
@@ -81,13 +81,13 @@ class NoSetup(_Strict):
 
 
 class CrossMarket(_Strict):
-    """The markets that every market is held against."""
+    """The markets with which every market is compared."""
 
     benchmarks: tuple[str, ...]
 
 
 class OutcomeRules(_Strict):
-    """How many independent events make a statistic; bootstrap replicates and their seed; when it is news."""
+    """Fewest independent events for a statistic; bootstrap replicates and seed; the largest significant q-value."""
 
     minimum_events: Annotated[int, Field(ge=2)]
     draws: Annotated[int, Field(ge=100)]
@@ -126,7 +126,7 @@ class Setups(_Strict):
         return f"select *, {', '.join(columns)} from {SOURCE} cross join (select {limits}) as thresholds"
 
     def variables(self) -> dict[str, Any]:
-        """What SQL models ask for by getvariable."""
+        """Variables for SQL models (getvariable)."""
         return {
             "setups_query": self.query(),
             "positioning_limits": self.positioning_limits.model_dump(),
@@ -160,7 +160,7 @@ def read_setups(file: Path = SHIPPED) -> Setups:
 
 
 def _mistakes(setups: Setups) -> list[str]:
-    """What is wrong beyond the layout: names that the contract does not have, columns that nobody knows."""
+    """Mistakes beyond the layout: names that the contract does not have, unknown columns."""
     columns = set(PositioningVsTechnicals.column_names()) - setups.states.keys() - set(NAMED)
     found = [f"thresholds.{name}: is a column of the mart" for name in sorted(setups.thresholds.keys() & columns)]
     known = columns | setups.thresholds.keys()
@@ -183,7 +183,7 @@ def _names(key: str, column: str, given: set[str]) -> list[str]:
 
 
 def _columns(key: str, texts: list[str], known: set[str]) -> list[str]:
-    """Mistakes of SQL expressions: not an expression, a query inside, a column that is not known."""
+    """Mistakes in SQL expressions: not an expression, a query inside, an unknown column."""
     import sqlglot  # noqa: PLC0415  (the registry of tables knows Setups, and needs no parser)
     from sqlglot import exp  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""When a difference counts: p-values of what comes in clusters, q-values of many tests at once.
+"""Significance of differences: p-values of clustered observations, q-values of many tests at once.
 
 Belongs here: one definition of each, for every table of outcomes. Not here: what is compared (level_outcomes.py,
 setup_outcomes.py).

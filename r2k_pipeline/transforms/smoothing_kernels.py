@@ -1,4 +1,4 @@
-"""Compiled kernels of the indicators that remember all of history: RSI and its triggers, EMA, MACD, ATR.
+"""Compiled kernels of the indicators that depend on all of history: RSI and its triggers, EMA, MACD, ATR.
 
 Belongs here: exponential smoothing, one symbol at a time, without the GIL. Not here: frames, nulls, threads
 (indicators.py), windows of bars (indicator_kernels.py). NaN marks "not defined yet". Each step waits for the one
@@ -33,7 +33,7 @@ def _begin(x: Floats, seed_at: float, seed_bars: float, weight: float, bars: flo
 
 @helper_kernel
 def _weights(weight: float) -> tuple[float, float, float, float, float]:
-    """What four steps of smoothing make of their four inputs, the newest first, and of the value before them.
+    """Weights of four steps of smoothing for their four inputs, the newest first, and for the value before them.
 
     For out[i + 4] = keep * out[i] + the weighted inputs: four bars are computed at once.
     """
@@ -43,7 +43,7 @@ def _weights(weight: float) -> tuple[float, float, float, float, float]:
 
 @helper_kernel
 def _smooth_pair(x: Floats, x_weight: float, y: Floats, y_weight: float, begun: float, u: Floats, v: Floats) -> None:
-    """Go on smoothing `x` into `u` and `y` into `v`, whose first `begun` values are there."""
+    """Continue smoothing `x` into `u` and `y` into `v`, whose first `begun` values are given."""
     start = int(begun) - 4
     a, b, c, d, keep = _weights(x_weight)
     p, q, r, s, hold = _weights(y_weight)

@@ -20,8 +20,8 @@ YEAR_SESSIONS = 252
 BIN_RATIO = 0.0025
 """Default bin width, in log price: 5 points at 2000, a quarter of a daily bar of an index or so.
 
-For bars of another size or market take about a quarter of the median bar's (high - low) / close. That is the caller's
-to say, from bars known before the first profile: a width that later bars decide would change earlier rows.
+For bars of another size or market take about a quarter of the median bar's (high - low) / close. The caller must choose
+it from bars known before the first profile: a width that depends on later bars would change earlier rows.
 """
 VOLUME_COVERAGE = 0.9
 """Share of a window's sessions whose volume must be known for a profile of volume; below it, time at price."""

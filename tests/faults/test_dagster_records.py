@@ -336,7 +336,7 @@ def test_an_interrupt_is_one_line_however_often_it_comes(tmp_path: Path, gaps: l
         assert process.returncode == 1, said
         assert "Traceback" not in said
         assert [line for line in said.splitlines() if not line.startswith("  ")] == [
-            "r2k: stopped before its end: what was published last stays"
+            "r2k: interrupted; the last published generation stays"
         ]
     with Lake.of(tmp_path / "lake", "sample").lock():
         pass

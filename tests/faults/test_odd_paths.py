@@ -55,6 +55,6 @@ def test_a_lake_there_is_published_restored_and_read(folders: tuple[Path, Path])
 
 def test_claims_read_their_own_tables(folders: tuple[Path, Path]) -> None:
     odd, _ = folders
-    with sandboxed(odd, {PositioningVsTechnicals: [mart_row("RUT", "2025-03-13", close=2.0)]}, seconds=10) as box:
-        found = box.rows("select close from marts.positioning_vs_technicals", {}, datetime(2025, 3, 14, tzinfo=UTC))
+    with sandboxed(odd, {PositioningVsTechnicals: [mart_row("RUT", "2025-03-13", close=2.0)]}, seconds=10) as sandbox:
+        found = sandbox.rows("select close from marts.positioning_vs_technicals", {}, datetime(2025, 3, 14, tzinfo=UTC))
     assert found.rows() == [(2.0,)]

@@ -62,7 +62,7 @@ def _new(tmp_path: Path, moment: datetime) -> Run:
 @pytest.mark.parametrize(
     ("moment", "said"),
     [
-        ("1990-01-01T12:00", r"3 of 3 symbols have later bars, \S+ of 2024-02-28; next: set the clock, or mend"),
+        ("1990-01-01T12:00", r"3 of 3 symbols have later bars, \S+ of 2024-02-28; next: set the clock, or fix"),
         ("2024-02-01T12:00", "3 of 3 symbols have later bars"),
         ("2024-02-27T12:00", None),
         ("2026-03-01T12:00", None),

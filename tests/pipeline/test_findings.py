@@ -134,7 +134,8 @@ def finding(**more: object) -> pl.DataFrame:
 @pytest.mark.parametrize(("severity", "ok"), [("warn", True), ("error", False)])
 def test_the_doctor_lists_findings_and_only_errors_fail(tmp_path: Path, severity: str, ok: bool) -> None:
     lake = Lake.of(tmp_path, "files")
-    file = lake.write(Findings, finding(severity=severity))
+    lake.write(Findings, finding(severity=severity))
+    (file,) = lake.files(Findings.dotted())
     publish_warehouse(lake.warehouse, {Findings: [file]}, [], "1GB")
     listed, *_ = examine_findings(lake)
     assert (listed.ok, listed.is_doubt) == (ok, True)

@@ -163,8 +163,8 @@ def test_the_command_says_what_the_table_holds(from_real: Published, home: Path)
 def test_before_the_note_was_written_nothing_is_known_of_it(from_real: Published) -> None:
     """As of the Thursday there is what is dated that day, as it stayed, and no verdict that needs the Friday."""
     files = {name: from_real.lake.files(name) for name in SOURCES}
-    with Sandbox.over_files(files) as box:
-        then = claims(partial(judge_notes, [read_note(NOTE)], box), datetime(2025, 3, 13, 20, tzinfo=UTC))
+    with Sandbox.over_files(files) as sandbox:
+        then = claims(partial(judge_notes, [read_note(NOTE)], sandbox), datetime(2025, 3, 13, 20, tzinfo=UTC))
     assert set(then["claim_id"]) == {"T4", "T9", "T10"}
     later = from_real.lake.read(Claims).filter(pl.col("known_at") <= datetime(2025, 3, 13, 20, tzinfo=UTC))
     assert_frame_equal(then, later)

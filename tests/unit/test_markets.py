@@ -121,7 +121,7 @@ def test_a_file_that_cannot_be_read_names_the_setting(tmp_path: Path, name: str)
 
 
 def test_an_unknown_calendar_is_refused_with_the_names_there_are() -> None:
-    with pytest.raises(ValueError, match=r"calendar = 'XNYZ' is none of .*XNYS"):
+    with pytest.raises(ValueError, match=r"calendar = 'XNYZ' is not one of .*XNYS"):
         build_sessions(["XNYZ"], date(2025, 1, 31))
 
 

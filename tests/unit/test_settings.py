@@ -91,22 +91,22 @@ def test_paths_are_absolute_so_that_another_process_means_the_same(
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("as_of", "2025-03-14T16:00", "say it with its zone, e.g. 2025-03-14T15:00-04:00, or as a day, e.g. "),
-        ("as_of", "yesterday", "say it with its zone"),
-        ("as_of", "2025-03-15", "the exchange is closed on 2025-03-15; next: say 2025-03-14, the session before it"),
+        ("as_of", "2025-03-14T16:00", "write it with its zone, e.g. 2025-03-14T15:00-04:00, or as a day, e.g. "),
+        ("as_of", "yesterday", "write it with its zone"),
+        ("as_of", "2025-03-15", "the exchange is closed on 2025-03-15; next: give 2025-03-14, the session before it"),
         ("as_of", "2999-01-01", "still to come; next: leave it out"),
         ("as_of", "2999-01-01T00:00Z", "2999-01-01 00:00 UTC is still to come; next: leave it out"),
         ("as_of", "0001-01-01", "is before 1927-01-03"),
-        ("source", "bloomberg", "is none of 'sample', 'files' or 'live'"),
+        ("source", "bloomberg", "is not one of 'sample', 'files' or 'live'"),
         (
             "report_types",
             '["disaggregated"]',
-            "disaggregated is none of tff_futures, tff_combined, ",
+            "disaggregated is not one of tff_futures, tff_combined, ",
         ),
         ("first_year", "1985", "greater than or equal to 1986"),
-        ("memory_limit", "lots", "say a number and its unit, e.g. 1GB"),
+        ("memory_limit", "lots", "give a number and its unit, e.g. 1GB"),
         ("lock_wait_seconds", "-1", "greater than or equal to 0"),
-        ("profile_since", '["2024-07-09","2023-12-13","2024-07-09"]', "2024-07-09 said more than once"),
+        ("profile_since", '["2024-07-09","2023-12-13","2024-07-09"]', "2024-07-09 listed more than once"),
     ],
 )
 def test_a_wrong_value_names_its_setting_and_what_is_allowed(
@@ -126,7 +126,7 @@ def test_a_wrong_value_is_named_by_where_it_was_said(elsewhere: Path, monkeypatc
     with pytest.raises(SettingsError) as caught:
         read_settings(source="bloomberg")
     assert str(caught.value).splitlines() == [
-        "--source = 'bloomberg': is none of 'sample', 'files' or 'live'",
+        "--source = 'bloomberg': is not one of 'sample', 'files' or 'live'",
         "r2k.toml: first_year = 1985: should be greater than or equal to 1986",
         "r2k.toml: profile_since = 7: should be a valid tuple",
     ]
@@ -140,7 +140,7 @@ def test_a_wrong_value_is_named_by_where_it_was_said(elsewhere: Path, monkeypatc
 )
 def test_an_unknown_key_in_the_file_is_answered_as_a_variable_is(elsewhere: Path, key: str, said: str) -> None:
     (elsewhere / "r2k.toml").write_text(f"{key} = 'files'\n")
-    with pytest.raises(SettingsError, match=rf"^r2k\.toml: {key}: no such setting; next: take it away, or {said}"):
+    with pytest.raises(SettingsError, match=rf"^r2k\.toml: {key}: no such setting; next: remove it, or {said}"):
         Settings()
 
 

@@ -72,7 +72,7 @@ def _window(markets: Sequence[Known]) -> Window:
 
 
 def _steps(markets: Sequence[Known], group: str) -> pl.DataFrame:
-    """Steps of one group with its `percentile`, one series a market: what is in trader_group is the market."""
+    """Steps of one group with its `percentile`, one series a market: the column trader_group has the market."""
     of_markets = [
         build_steps(known.vintages.filter(pl.col("trader_group") == group), known.moment.known_at).with_columns(
             trader_group=pl.lit(known.moment.market)
@@ -96,7 +96,7 @@ def _session_rows(markets: Sequence[Known]) -> Records:
 
 
 def _labels(drawn: pl.DataFrame, names: Sequence[str], window: Window) -> Records:
-    """Of each market what stands at the end, or stood last."""
+    """The value of each market that stands at the end, or stood last."""
     latest = drawn.filter(pl.col("percentile").is_not_null()).unique("trader_group", keep="last", maintain_order=True)
     now = {name: (value, until) for name, value, until in latest.select("trader_group", "percentile", "until").rows()}
     said = {

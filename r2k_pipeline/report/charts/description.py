@@ -1,4 +1,4 @@
-"""A review in words: what its panels show, for those who do not see them.
+"""A review in words, for readers who cannot see its panels.
 
 Belongs here: the text alternative, with the figures of the picture. Not here: a judgement of them (report/brief*.py).
 """

@@ -1,6 +1,6 @@
-"""A figure: its chart, what it says in words, and its two forms, a Vega-Lite spec and a PNG.
+"""A figure: its chart, its text alternative, and its two forms, a Vega-Lite spec and a PNG.
 
-Belongs here: turning a chart into what is published. Not here: what is drawn (figures.py and below).
+Belongs here: turning a chart into published files. Not here: the drawing (figures.py and below).
 """
 
 from collections.abc import Mapping, Sequence
@@ -45,7 +45,7 @@ class Figure:
 
     @cached_property
     def _written(self) -> dict[str, Any]:
-        """What altair writes, and the data. Not checked against the schema: tests do that, it takes a second a site."""
+        """The output of altair, with the data. Not validated here, as that takes a second a site: tests validate it."""
         written: dict[str, Any] = self.chart.to_dict(validate=False)
         rows = {name: [_plain(record) for record in records] for name, records in self.data.items()}
         return written | {"datasets": written.get("datasets", {}) | rows}
@@ -60,14 +60,14 @@ class Figure:
         return repack(vl_convert.svg_to_png(self._drawings[theme.name], scale=scale))
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
-        """What a notebook shows: the chart that answers a pointer or, where none is drawn, the picture."""
+        """MIME bundle for notebooks: the interactive chart, and the picture for viewers without Vega-Lite."""
         drawn = f"application/vnd.vegalite.v{VEGA_LITE.partition('.')[0]}+json"
         spec = self.spec() | {"config": dict(LIGHT.config)}
         return {drawn: spec, "image/png": self.png(), "text/plain": self.description}
 
     @cached_property
     def _drawings(self) -> dict[str, str]:
-        """SVG by the name of its theme: pictures of several sizes are drawn once."""
+        """Cached SVG by theme, so that pictures of several sizes are drawn once."""
         return {}
 
 

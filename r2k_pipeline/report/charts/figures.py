@@ -45,7 +45,7 @@ def read_figures(snapshot: Snapshot, markets: Sequence[str] | None = None) -> Fi
 
 
 def _missing(known: Known) -> Iterator[str]:
-    """What a market's review lacks."""
+    """Notes on missing parts of a market's review."""
     market, day = known.moment.market, known.moment.session_date
     if known.sessions.is_empty():
         yield f"{market}: no bar in staging.market_bars by {day}, no review; next: r2k run"

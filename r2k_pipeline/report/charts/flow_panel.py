@@ -1,4 +1,4 @@
-"""What a trader group did in the week of each report: bought above zero, sold below, drawn at the release.
+"""Weekly flows of a trader group by report: buying above zero, selling below, drawn at the release.
 
 Belongs here: the four flows as bars. Not here: what a flow is (docs/definitions.md).
 """
@@ -25,7 +25,7 @@ _FLOWS: Final = {
 _HALF_HOUR_MS: Final = 1_800_000
 WIDEST: Final = timedelta(days=3)
 SHARE: Final = 0.8
-"""A bar takes this share of the time to the nearest other one: after a shutdown reports come a day or two apart."""
+"""Width of a bar as a share of the time to its nearest neighbour: after a shutdown reports are a day or two apart."""
 
 
 def flow_rows(steps: pl.DataFrame, group: str) -> Records:
@@ -48,7 +48,7 @@ def _bars(report: Record) -> Records:
     reached, rows = {1: 0, -1: 0}, list[Record]()
     for flow, (name, sign, *_) in _FLOWS.items():
         size = report[f"{flow}_contracts"]
-        assert isinstance(size, float)  # the four come together
+        assert isinstance(size, float)  # the four are null together
         start, reached[sign] = reached[sign], reached[sign] + sign * round(size)
         if reached[sign] != start:
             rows.append({**stamp, "flow": name, "contracts": round(size), "start": start, "stop": reached[sign]})

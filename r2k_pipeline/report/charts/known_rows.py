@@ -1,4 +1,4 @@
-"""What figures are drawn from: rows of the warehouse as known at one market's last finished session.
+"""Rows of figures: those of the warehouse as known at one market's last finished session.
 
 Belongs here: which rows count, never what became known later. Not here: how they look.
 """
@@ -23,7 +23,7 @@ FLOWS: Final = ("new_longs", "short_covering", "long_liquidation", "new_shorts")
 
 @dataclass(frozen=True)
 class Moment:
-    """The last finished session of a market that was known at the moment asked for, and its close (UTC)."""
+    """The last finished session of a market that was known at the moment, and its close (UTC)."""
 
     market: str
     name: str

@@ -21,7 +21,7 @@ AXIS_EXTENT: Final = 48
 """Pixels for the labels and title of every vertical axis, so that panels stand exactly below each other."""
 LABEL_OFFSET: Final = 14
 NAMED_GAP: Final = 0.1
-"""A gap is named where it takes at least this share of the window: there the words have room."""
+"""Least share of the window at which a gap is labelled; the label would not fit in a smaller one."""
 
 Window = tuple[datetime, datetime]
 
@@ -74,7 +74,7 @@ def crosshair(panel: str, x: alt.X, lines: Sequence[Line], lookup: Sequence[str]
 
 
 def linked(panels: Sequence[str | None]) -> list[alt.TopLevelSelectionParameter]:
-    """What links the crosshairs of `panels`: the session nearest to the pointer, and one zoom along the time.
+    """Parameters that link the crosshairs of `panels`: the session nearest to the pointer, and one zoom in time.
 
     `panels` are named in their order from the top; None is one without a crosshair.
     """
@@ -119,7 +119,7 @@ def watermark(size: int, is_sample: bool) -> list[alt.Chart]:
 
 
 def gaps() -> list[alt.Chart]:
-    """The spans in which no report stood, shaded, and said where there is room; the next one was overdue."""
+    """The spans without a report in force, as the next one was overdue: shaded, and labelled if there is room."""
     shade = alt.Chart(named("gaps")).mark_rect(style="gap", clip=True)
     spans = tooltip(*(moment(end, f"no report {end}") for end in ("from", "to")))
     word = (
@@ -164,7 +164,7 @@ def panel(
 
 
 def message_panel(text: str, width: int = PANEL_WIDTH) -> alt.Chart:
-    """A panel that says why there is nothing to see."""
+    """A panel with the reason why it is empty."""
     lines = alt.Chart(alt.InlineData(values=[{"text": text}])).mark_text(style="message", lineBreak="\n")
     panel: alt.Chart = lines.encode(alt.Text("text:N")).properties(width=width, height=60)
     return panel

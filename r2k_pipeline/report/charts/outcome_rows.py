@@ -1,4 +1,4 @@
-"""What setups were followed by: each independent event with its forward return, and the published statistics.
+"""Outcomes of setups: each independent event with its forward return, and the published statistics.
 
 Belongs here: the events behind marts.setup_outcomes, one by one. Not here: statistics (transforms/), drawing.
 """
@@ -24,7 +24,7 @@ class Outcomes:
 def read_outcomes(snapshot: Snapshot) -> Outcomes:
     """All setups of all markets at the snapshot's moment.
 
-    Raises R2kError where the events are not as many as the statistics were made of.
+    Raises R2kError if the number of events differs from that of the statistics.
     """
     statistics = snapshot.ask("select * from marts.setup_outcomes order by setup, market, horizon_sessions").pl()
     sessions = snapshot.ask(

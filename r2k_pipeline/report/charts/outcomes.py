@@ -52,7 +52,7 @@ def _named(row: Record) -> str:
 
 
 def _statistic_rows(statistics: pl.DataFrame) -> Records:
-    """Statistics in percent; where there are too few events for them, the label says so."""
+    """Statistics in percent; with too few events the label reads `too few`."""
     percent = statistics.with_columns((pl.col(_STATISTICS) * 100).round(2))
     return [
         {

@@ -15,7 +15,7 @@ _SIGNATURE: Final = 8
 _HEADER: Final = struct.Struct(">IIBBBBB")
 _RGB, _RGBA = 2, 6
 _NONE, _SUB = 0, 1
-"""Filters of a line: as it is, or each pixel less the one to its left."""
+"""PNG filters of a line: unchanged, or each pixel less the one to its left."""
 
 
 def repack(png: bytes) -> bytes:

@@ -34,7 +34,7 @@ from r2k_pipeline.transforms.setups import read_setups
 
 @dataclass(frozen=True)
 class Look:
-    """How one series is told apart."""
+    """The name, colour and line of one series."""
 
     name: str
     color: str
@@ -101,9 +101,9 @@ def _drawn(steps: pl.DataFrame) -> pl.DataFrame:
 
 
 def report_rows(steps: pl.DataFrame, closes: pl.Series) -> tuple[pl.Series, Records]:
-    """For each of `closes` the number of what was known of positions then, and those as rows by `report`.
+    """For each of `closes` the number of the newest report known then, and the positions as rows by `report`.
 
-    What was known stays known when the next report is overdue: only lines end.
+    A report stays known when the next one is overdue: only lines end.
     """
     drawn, columns = _drawn(steps), [closes.alias("at").to_frame()]
     for group in GROUPS:
@@ -174,7 +174,7 @@ def _stepped(measure: str, y: alt.Y, below: list[alt.Chart], window: Window) -> 
 
 
 def _lines(measure: str) -> tuple[list[Line], list[str]]:
-    """What the crosshair says, and which of it is the report's."""
+    """Lines of the crosshair's tooltip, and those of them that are fields of the report."""
     form = "+.1f" if measure == "net" else ".0f"
     reported = [REPORT, moment("released_at", "released")]
     reported += [number(f"{group}_{measure}", form, look.name) for group, look in GROUPS.items()]

@@ -70,7 +70,7 @@ def _rounded(row: Record) -> Record:
 
 
 def _box_rows(known: Known, close_of: dict[date, datetime], window: Window) -> Records:
-    """Ranges that reach into the window; what is open now lasts until its right edge."""
+    """Ranges that reach into the window; one that is open now is drawn to the window's right edge."""
     first = known.sessions["session_date"][0]
     return [
         {
@@ -93,7 +93,7 @@ def _zone_rows(known: Known, scale: Scale, close_of: dict[date, datetime], windo
 
 
 def _marks(known: Known, scale: Scale) -> list[tuple[str, float, str]]:
-    """What is labelled at the edge: zones, the profile's prices, the close; (text, price, series)."""
+    """Labels at the edge for zones, the profile's prices and the close: (text, price, series)."""
     close = known.sessions["close"][-1]
     marks = [(f"Close {close:,.2f}", close, "close")]
     for role, letter in ROLES.items():

@@ -34,7 +34,7 @@ _ZONE: Final = (
     Line("confirmed_date", "confirmed"),
     Line("evidence"),
 )
-"""What a zone says here: in the panel of prices the crosshair is above everything."""
+"""Tooltip of a zone, shown in this panel because the crosshair covers the zones in the panel of prices."""
 
 
 def bin_rows(known: Known, scale: Scale) -> Records:

@@ -1,6 +1,6 @@
-"""Positions as steps: what the newest known report said, from the moment it was known until the next one was.
+"""Positions as steps: the values of the newest known report, from the moment it was known until the next one was.
 
-Belongs here: when a value stood, where there was none. Not here: how steps look (position_panels.py).
+Belongs here: when a value stood, spans without one. Not here: how steps look (position_panels.py).
 """
 
 from datetime import datetime, timedelta
@@ -36,7 +36,7 @@ def build_steps(vintages: pl.DataFrame, end: datetime) -> pl.DataFrame:
 def build_path(steps: pl.DataFrame, column: str) -> pl.DataFrame:
     """Points of one line a group: trader_group, at, `column`, report_date; to be joined by steps after each point.
 
-    A null in `column` breaks the line: it stands where a value ended without another one that follows at once.
+    A null in `column` breaks the line where a value ended and none followed at once.
     """
     points: list[tuple[object, ...]] = []
     for (group,), rows in steps.filter(pl.col(column).is_not_null()).group_by("trader_group", maintain_order=True):

@@ -1,4 +1,4 @@
-"""The weekly review of one market: linked panels of price, momentum and positions, and what they show in words.
+"""The weekly review of one market: linked panels of price, momentum and positions, and their text alternative.
 
 Belongs here: which panels, in which order, over which data. Not here: what a panel looks like (*_panel*.py).
 """

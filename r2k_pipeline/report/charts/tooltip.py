@@ -1,6 +1,6 @@
-"""What a figure says under the pointer: named lines, each a field of the row as text, number or moment in UTC.
+"""Tooltips of figures: named lines, each a field of the row as text, number or moment in UTC.
 
-Belongs here: how a value is written in a tooltip. Not here: which values a panel says (the panels).
+Belongs here: the format of a value. Not here: the values that a panel shows (the panels).
 """
 
 import json
@@ -45,7 +45,7 @@ def points(field: str, title: str = "") -> Line:
 
 
 def moment(field: str, title: str = "") -> Line:
-    """An instant, in UTC wherever the reader is. A day is text already: `Line`."""
+    """An instant in UTC, whatever the reader's time zone. A day is text already: use `Line`."""
     return Line(field, title, "utcFormat(toDate({}), '%Y-%m-%d %H:%M UTC')")
 
 

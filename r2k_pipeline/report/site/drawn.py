@@ -1,6 +1,6 @@
-"""Files of a site that cost seconds to draw: one that would come out the same is taken from the site before.
+"""Cache of files that take seconds to draw: an unchanged one is copied from the previous site.
 
-Belongs here: what was drawn from what, and taking it. Not here: drawing (pictures.py), the swap (replace_folder.py).
+Belongs here: the record of sources, the copy. Not here: drawing (pictures.py), the swap (replace_folder.py).
 """
 
 import hashlib
@@ -17,9 +17,9 @@ NAME: Final = "drawn.json"
 
 
 class Drawn:
-    """The drawn files of the site in `before`, and, as they are asked for, those of the site that is made.
+    """The drawn files of the old site in `before`, and those of the new site, drawn on request.
 
-    If the record is lost or damaged, or a file is not as it says, the file is drawn anew.
+    If the record is lost or damaged, or a file does not match its digest there, the file is drawn again.
     """
 
     def __init__(self, before: Path) -> None:
@@ -39,7 +39,7 @@ class Drawn:
         return body
 
     def record(self) -> dict[str, bytes]:
-        """The record of what was asked for, as a file of the site."""
+        """The record of the requested files, as a file of the site."""
         return {NAME: json.dumps(self._now, indent=1).encode()}
 
 

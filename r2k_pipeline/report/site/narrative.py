@@ -70,12 +70,12 @@ def _told(section: Section, numbers: Iterator[int]) -> Told:
 
 
 def _place(figure: Figure) -> tuple[str, str]:
-    """What makes two figures the same: the cell, by its query, and how it is written."""
+    """Identity of a figure: its query and its text."""
     return figure.query, figure.text
 
 
 def _pieces(said: Statement, ids: Mapping[tuple[str, str], str]) -> Iterator[Piece]:
-    """The figures come in the order of the text, so each is looked for after the one before."""
+    """Split the text at its figures, which are in its order: each is searched after the previous one."""
     at = 0
     for figure in said.figures:
         found = said.text.find(figure.text, at)

@@ -101,7 +101,7 @@ def _navigation(markets: Sequence[MarketPage]) -> tuple[Link, ...]:
 
 
 def _sheets(content: Content) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """File, template and what the template needs besides."""
+    """File, template and the template's own variables."""
     yield INDEX, "index.html.jinja", {"title": "Overview", "pictures": _of(content.cross_market)}
     for page in content.markets:
         title = f"{page.market}, {page.name}"

@@ -32,7 +32,7 @@ class Picture:
 
     @property
     def name(self) -> str:
-        """Stem of its files, and what the page's script knows it by."""
+        """Stem of its files, and its name in the page's script."""
         return slug(self.figure.name)
 
     @property
@@ -54,7 +54,7 @@ class Picture:
 
 
 def picture_of(figure: Figure, drawn: Drawn) -> Picture:
-    """The picture of a figure, light, as it is printed. Drawing takes seconds, so each is said."""
+    """The picture of a figure in the light theme, for print. Drawing takes seconds, so each one is logged."""
 
     def draw() -> bytes:
         PROGRESS.info("drawing %s", figure.title)

@@ -1,6 +1,6 @@
 """Which generation a site shows, and as known when.
 
-Belongs here: what every page says of itself. Not here: what the pages show.
+Belongs here: the label, generation and moment on every page. Not here: the pages' content.
 """
 
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from r2k_pipeline.snapshot import Snapshot
 
 @dataclass(frozen=True)
 class Edition:
-    """The published generation and the moment shown; `is_past`: the generation knows more than is shown.
+    """The published generation and the moment shown; `is_past`: the generation also has later data.
 
-    `holes`: what should be known at the moment and is not there.
+    `holes`: data that should be known at the moment and is missing.
     """
 
     label: str

@@ -1,6 +1,6 @@
-"""Publishes the site: everything read from one generation, drawn, rendered, and only then swapped in.
+"""Publishes the site: everything is read from one generation, drawn, rendered, and then swapped in.
 
-Belongs here: the order of the work and what it came to. Not here: what pages show (pages.py), putting the
+Belongs here: the order of the work and its summary. Not here: what pages show (pages.py), putting the
 folder in place (replace_folder.py).
 """
 
@@ -72,7 +72,7 @@ class Site:
 def publish_site(settings: Settings, market: str | None = None) -> Site:
     """Write the site of the settings' lake at their moment, of one market or all.
 
-    Raises R2kError where there is nothing to show or it cannot be written; what was there before stays.
+    Raises R2kError if there is nothing to show or writing fails; then the old site stays.
     """
     lake = known_at(settings.lake, settings.source, settings.as_of)
     folder = Lake.of(settings.lake, settings.source, settings.as_of).report(market)

@@ -1,6 +1,6 @@
 """The tables about the data itself: checks, findings, gaps, freshness, refused rows, vintages.
 
-Belongs here: what a person must see to trust the numbers. Not here: how rows are doubted (sql/checks), repairs.
+Belongs here: what a reader needs to judge the numbers. Not here: the checks (sql/checks), repairs.
 """
 
 from typing import Final
@@ -10,9 +10,9 @@ from r2k_pipeline.report.site.tables import Column, DataTable, ask, build_table
 from r2k_pipeline.snapshot import NOT_KEPT, Snapshot
 
 SHOWN_PER_CHECK: Final = 20
-"""The newest findings of each check that are on the page; a check of thousands of rows is counted in full."""
+"""Most findings of one check on the page, the newest; the table of checks counts all of them."""
 SHOWN_REFUSED: Final = 200
-"""The newest refused rows on the page; how many there are in all is said."""
+"""Most refused rows on the page, the newest; the caption gives the total."""
 _FINDINGS: Final = "meta.findings"
 _FETCHES: Final = "meta.fetches"
 _QUARANTINE: Final = "meta.quarantine"

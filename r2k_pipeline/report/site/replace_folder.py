@@ -16,7 +16,7 @@ from r2k_pipeline.errors import R2kError
 from r2k_pipeline.files import fsync_folder
 
 ABANDONED_SECONDS: Final = 3600
-"""A folder that was never swapped in is swept after this long: its writer is gone."""
+"""A folder that was never swapped in is deleted after this long, as its writer must have died."""
 
 
 def swap_in(link: Path, files: Mapping[str, bytes]) -> None:
@@ -61,10 +61,10 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> None:
 
 
 def _sweep(link: Path, before: Path) -> None:
-    """Take away the site that was replaced, and what writers that are long gone left unfinished."""
+    """Delete the replaced site, and folders that writers died on long ago."""
     current = link.with_name(link.readlink().name)
-    for other in link.parent.glob(f".{link.name}.*"):  # a dot: `report` is not to sweep what is of `report-RUT`
-        with suppress(FileNotFoundError):  # another writer swept it
+    for other in link.parent.glob(f".{link.name}.*"):  # the dot keeps `report` from deleting folders of `report-RUT`
+        with suppress(FileNotFoundError):  # another writer deleted it
             is_abandoned = time.time() - other.lstat().st_mtime > ABANDONED_SECONDS
             if other != current and (other == before or is_abandoned):
                 other.unlink() if other.is_symlink() else shutil.rmtree(other)

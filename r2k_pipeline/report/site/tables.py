@@ -29,7 +29,7 @@ SHORT_UNITS: Final = {
     "pieces of evidence": "pieces",
     "as `unit` says": "see unit",
 }
-"""What a header says of a unit; the dictionary, one link away, has it in full. Others are short as they are."""
+"""Short forms of units for headers; the linked dictionary has the full ones. Other units are short already."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """One value as shown; `sort` is what it sorts by where its text does not say, `state` one of few values."""
+    """One value as shown; `sort` is its sort key if its text is not, `state` is its value in a closed list."""
 
     text: str
     is_unknown: bool = False
@@ -100,7 +100,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Folded:
-    """What is said of one row below the table: titles with their texts, folded away."""
+    """Details of one row below the table, folded away: titles with their texts."""
 
     id: str
     title: str
@@ -109,7 +109,7 @@ class Folded:
 
 @dataclass(frozen=True)
 class DataTable:
-    """A table with its caption, the query that returns its rows, and what is said where it has none."""
+    """A table with its caption, the query that returns its rows, and the text shown if it has none."""
 
     id: str
     caption: str
@@ -182,12 +182,12 @@ def _cell(column: Column, row: Mapping[str, Any]) -> Cell:
 
 
 def _is_plain(text: str) -> bool:
-    """Whether the page's script can read the number out of its text."""
+    """Whether the page's script can parse the number from its text."""
     return re.fullmatch(r"[+-]?[\d,]*\.?\d+", text) is not None
 
 
 def _text(column: Column, value: Value) -> str:
-    """As the brief writes it, without the unit, which the header has."""
+    """The value as in the brief, without its unit, which is in the header."""
     if column.verbatim:
         return str(value)
     if column.unit is not None and isinstance(value, int):

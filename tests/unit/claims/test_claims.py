@@ -95,7 +95,7 @@ ROWS: Given = {
 
 
 @pytest.fixture(scope="module")
-def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     with sandboxed(tmp_path_factory.mktemp("lake"), ROWS) as opened:
         yield opened
 
@@ -120,12 +120,12 @@ def _definition(**given: Any) -> str:
     return head + "\n".join(lines)
 
 
-def _judged(box: Sandbox, folder: Path, data_known_at: datetime = LATER, **given: Any) -> Verdict:
+def _judged(sandbox: Sandbox, folder: Path, data_known_at: datetime = LATER, **given: Any) -> Verdict:
     file = folder / "note.toml"
     file.write_text(_definition(**given), "utf-8")
     note = read_note(file)
     assert note.mistakes == ()
-    (verdict,) = judge(note, box, data_known_at)
+    (verdict,) = judge(note, sandbox, data_known_at)
     return verdict
 
 
@@ -162,39 +162,39 @@ def _judged(box: Sandbox, folder: Path, data_known_at: datetime = LATER, **given
     ],
 )
 def test_rows_and_a_condition_become_a_verdict(
-    box: Sandbox, tmp_path: Path, sql: str, holds_when: str, rows: str, verdict: str, computed: float | str | None
+    sandbox: Sandbox, tmp_path: Path, sql: str, holds_when: str, rows: str, verdict: str, computed: float | str | None
 ) -> None:
-    judged = _judged(box, tmp_path, sql=sql, holds_when=holds_when, rows=rows)
+    judged = _judged(sandbox, tmp_path, sql=sql, holds_when=holds_when, rows=rows)
     found = judged.finding
     assert judged.error is None
     assert found.verdict == verdict
     assert (found.computed_text if found.computed_value is None else found.computed_value) == computed
     assert (found.reason is None) == (verdict != "undetermined")
-    Claims.validate(claims(partial(judge_notes, [read_note(tmp_path / "note.toml")], box), LATER))
+    Claims.validate(claims(partial(judge_notes, [read_note(tmp_path / "note.toml")], sandbox), LATER))
 
 
-def test_every_column_that_is_judged_is_shown_of_the_row_that_decides(box: Sandbox, tmp_path: Path) -> None:
+def test_every_column_that_is_judged_is_shown_of_the_row_that_decides(sandbox: Sandbox, tmp_path: Path) -> None:
     sql = "select value, -value as other, 'other' as third from (values (5), (3), (9)) as given (value)"
-    judged = _judged(box, tmp_path, sql=sql, holds_when="other < -8 and third <> 'value'", rows="any").finding
+    judged = _judged(sandbox, tmp_path, sql=sql, holds_when="other < -8 and third <> 'value'", rows="any").finding
     assert (judged.verdict, judged.computed_value, judged.judged) == ("holds", 9.0, "other = -9, third = other")
 
 
-def test_no_rows_says_of_what(box: Sandbox, tmp_path: Path) -> None:
+def test_no_rows_says_of_what(sandbox: Sandbox, tmp_path: Path) -> None:
     sql = "select close as value from staging.market_bars where market = $market"
-    judged = _judged(box, tmp_path, sql=sql, parameters={"market": "RUTT"})
+    judged = _judged(sandbox, tmp_path, sql=sql, parameters={"market": "RUTT"})
     assert judged.finding.reason == "no rows of market = RUTT"
 
 
-def test_the_share_of_other_prices_that_pass_stands_beside_the_value(box: Sandbox, tmp_path: Path) -> None:
-    judged = _judged(box, tmp_path, sql="select 2 as value, 0.755 as base_rate").finding
+def test_the_share_of_other_prices_that_pass_stands_beside_the_value(sandbox: Sandbox, tmp_path: Path) -> None:
+    judged = _judged(sandbox, tmp_path, sql="select 2 as value, 0.755 as base_rate").finding
     assert (judged.computed_value, judged.computed_text) == (2.0, "76 % of other prices pass this test")
 
 
-def test_where_no_hour_is_named_the_moment_is_a_reading(box: Sandbox, tmp_path: Path) -> None:
+def test_where_no_hour_is_named_the_moment_is_a_reading(sandbox: Sandbox, tmp_path: Path) -> None:
     file = tmp_path / "note.toml"
     sql = "select net_contracts as value from marts.weekly_positioning order by report_date desc limit 1"
     file.write_text(_definition(sql=sql, holds_when="value < 60000", as_of="2025-03-14"))
-    close, start = judge(read_note(file), box, LATER)
+    close, start = judge(read_note(file), sandbox, LATER)
     assert (close.definition.alternative, close.as_of, close.finding.verdict) == (
         "only",
         datetime(2025, 3, 14, 20, tzinfo=UTC),
@@ -207,7 +207,7 @@ def test_where_no_hour_is_named_the_moment_is_a_reading(box: Sandbox, tmp_path: 
     )
     file.write_text(_definition(as_of="2025-03-15"))
     (mistake,) = read_note(file).mistakes
-    assert "claim 'C1': only: as_of: the exchange is closed on 2025-03-15; next: say 2025-03-14, the session" in mistake
+    assert "claim 'C1': only: as_of: the exchange is closed on 2025-03-15; next: give 2025-03-14, the" in mistake
 
 
 @pytest.mark.parametrize(
@@ -221,15 +221,15 @@ def test_where_no_hour_is_named_the_moment_is_a_reading(box: Sandbox, tmp_path: 
     ],
 )
 def test_a_claim_sees_what_was_known_and_not_what_came_after(
-    box: Sandbox, moment: str, closes: list[float], rsi: list[float], nets: list[float]
+    sandbox: Sandbox, moment: str, closes: list[float], rsi: list[float], nets: list[float]
 ) -> None:
     known = datetime.fromisoformat(moment)
-    bars = box.rows("select close, superseded_at from staging.market_bars order by session_date", {}, known)
+    bars = sandbox.rows("select close, superseded_at from staging.market_bars order by session_date", {}, known)
     assert bars["close"].to_list() == closes
     assert bars["superseded_at"].null_count() == len(closes)
-    rows = box.rows("select rsi_14 from features.daily_indicators order by session_date", {}, known)
+    rows = sandbox.rows("select rsi_14 from features.daily_indicators order by session_date", {}, known)
     assert rows["rsi_14"].to_list() == rsi
-    rows = box.rows("select net_contracts from marts.weekly_positioning order by report_date", {}, known)
+    rows = sandbox.rows("select net_contracts from marts.weekly_positioning order by report_date", {}, known)
     assert rows["net_contracts"].to_list() == nets
 
 
@@ -242,29 +242,29 @@ def test_a_claim_sees_what_was_known_and_not_what_came_after(
     ],
 )
 def test_a_claim_sees_no_withdrawal_before_it_came(
-    box: Sandbox, moment: str, pivots: list[tuple[float, date | None]]
+    sandbox: Sandbox, moment: str, pivots: list[tuple[float, date | None]]
 ) -> None:
     sql = "select price, withdrawn_date from features.swing_pivots order by confirmed_date"
-    assert box.rows(sql, {}, datetime.fromisoformat(moment)).rows() == pivots
+    assert sandbox.rows(sql, {}, datetime.fromisoformat(moment)).rows() == pivots
 
 
 @pytest.mark.parametrize("name", READABLE)
-def test_what_is_readable_has_the_columns_that_it_has_in_the_warehouse(box: Sandbox, name: str) -> None:
-    assert box.rows(f"select * from {name} limit 0", {}, LATER).columns == TABLES[name].column_names()
+def test_what_is_readable_has_the_columns_that_it_has_in_the_warehouse(sandbox: Sandbox, name: str) -> None:
+    assert sandbox.rows(f"select * from {name} limit 0", {}, LATER).columns == TABLES[name].column_names()
 
 
-def test_a_claim_that_looks_ahead_waits_for_its_moment(box: Sandbox, tmp_path: Path) -> None:
+def test_a_claim_that_looks_ahead_waits_for_its_moment(sandbox: Sandbox, tmp_path: Path) -> None:
     sql = "select max(close) as value, count(*) as sessions from staging.market_bars where session_date > $as_of::date"
     ahead = {"sql": sql, "holds_when": "value > 2044", "judged_until": "2025-03-17T20:00:00Z"}
     at_its_moment = datetime(2025, 3, 17, 20, tzinfo=UTC)
-    early = _judged(box, tmp_path, datetime(2025, 3, 17, 19, 59, tzinfo=UTC), **ahead)
+    early = _judged(sandbox, tmp_path, datetime(2025, 3, 17, 19, 59, tzinfo=UTC), **ahead)
     assert (early.finding.verdict, early.finding.evidence) == ("undetermined", "[]")
     assert early.finding.reason == "judged at 2025-03-17 20:00 UTC: not known yet"
-    then = _judged(box, tmp_path, at_its_moment, **ahead)
+    then = _judged(sandbox, tmp_path, at_its_moment, **ahead)
     assert (then.finding.verdict, json.loads(then.finding.evidence)) == ("holds", [{"value": 2068.0, "sessions": 1}])
     note = read_note(tmp_path / "note.toml")
-    assert claims(partial(judge_notes, [note], box), datetime(2025, 3, 17, 19, tzinfo=UTC)).is_empty()
-    row = claims(partial(judge_notes, [note], box), at_its_moment).row(0, named=True)
+    assert claims(partial(judge_notes, [note], sandbox), datetime(2025, 3, 17, 19, tzinfo=UTC)).is_empty()
+    row = claims(partial(judge_notes, [note], sandbox), at_its_moment).row(0, named=True)
     assert (row["judged_until_at"], row["known_at"]) == (at_its_moment, at_its_moment)
     assert row["as_of"] == datetime(2025, 3, 14, 20, tzinfo=UTC)
 
@@ -402,9 +402,9 @@ def short(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
         ("select * from range(101) as r (value)", "more than 100 rows"),
     ],
 )
-def test_sql_that_may_not_or_cannot_run_says_why(box: Sandbox, sql: str, reason: str) -> None:
+def test_sql_that_may_not_or_cannot_run_says_why(sandbox: Sandbox, sql: str, reason: str) -> None:
     with pytest.raises(SandboxError, match=reason):
-        box.rows(sql, {}, LATER)
+        sandbox.rows(sql, {}, LATER)
 
 
 @pytest.mark.parametrize(
@@ -415,17 +415,17 @@ def test_sql_that_may_not_or_cannot_run_says_why(box: Sandbox, sql: str, reason:
         "select max(md5(x::varchar)) as value from range(900000000000) as r (x)",
     ],
 )
-def test_an_endless_query_is_stopped_and_the_next_one_runs(box: Sandbox, sql: str) -> None:
+def test_an_endless_query_is_stopped_and_the_next_one_runs(sandbox: Sandbox, sql: str) -> None:
     started = time.monotonic()
     with pytest.raises(SandboxError, match=r"stopped after 0\.5 seconds|Out of Memory"):
-        box.rows(sql, {}, LATER)
+        sandbox.rows(sql, {}, LATER)
     assert time.monotonic() - started < 8
-    assert box.rows("select 1 as value", {}, LATER).item() == 1
+    assert sandbox.rows("select 1 as value", {}, LATER).item() == 1
 
 
-def test_memory_is_bounded(box: Sandbox) -> None:
+def test_memory_is_bounded(sandbox: Sandbox) -> None:
     with pytest.raises(SandboxError, match=r"Out of Memory|stopped after"):
-        box.rows("select len(list(repeat(x::varchar, 200))) as value from range(90000000) as r (x)", {}, LATER)
+        sandbox.rows("select len(list(repeat(x::varchar, 200))) as value from range(90000000) as r (x)", {}, LATER)
 
 
 @pytest.mark.parametrize(
@@ -464,15 +464,15 @@ def test_memory_is_bounded(box: Sandbox) -> None:
     ],
 )
 def test_a_definition_that_cannot_be_computed_is_undetermined_and_an_error(
-    box: Sandbox, tmp_path: Path, given: dict[str, Any], reason: str
+    sandbox: Sandbox, tmp_path: Path, given: dict[str, Any], reason: str
 ) -> None:
-    judged = _judged(box, tmp_path, **given)
+    judged = _judged(sandbox, tmp_path, **given)
     assert judged.finding.verdict == "undetermined"
     assert judged.error is not None
     assert reason in judged.error
     assert judged.finding.reason == f"error: {judged.error}"
     assert judged.error.isprintable()
-    assert _judged(box, tmp_path).finding.verdict == "holds"
+    assert _judged(sandbox, tmp_path).finding.verdict == "holds"
 
 
 @pytest.mark.parametrize(
@@ -483,10 +483,10 @@ def test_a_definition_that_cannot_be_computed_is_undetermined_and_an_error(
         ({"sql": None, "query": "no_such"}, "only: no query 'no_such' in [queries]; there are: none"),
         ({"query": "no_such"}, "give one of sql, query and check"),
         ({"unit": None}, "unit: is missing"),
-        ({"readings": "red"}, "readings: no such key; next: take it away, or rename it to reading"),
+        ({"readings": "red"}, "readings: no such key; next: remove it, or rename it to reading"),
         ({'"red\\u001b[31m"': "red"}, r"red\x1b[31m: no such key"),
         ({"unit": 5}, "unit = 5: should be a valid string"),
-        ({"rows": "most"}, "rows = 'most': is none of 'all' or 'any'"),
+        ({"rows": "most"}, "rows = 'most': is not one of 'all' or 'any'"),
         ({"reading": "=cmd|' /C calc'!A0"}, "a spreadsheet would compute it"),
         ({"reading": "red \x1b[31m alert"}, "control character"),
         ({"reading": "x" * 2_000}, "at most 1000 characters"),
@@ -505,14 +505,14 @@ def test_a_mistake_in_a_claim_names_file_claim_and_key(tmp_path: Path, given: di
     assert reason in mistake
 
 
-def test_a_query_that_several_readings_share_is_written_once(box: Sandbox, tmp_path: Path) -> None:
+def test_a_query_that_several_readings_share_is_written_once(sandbox: Sandbox, tmp_path: Path) -> None:
     file = tmp_path / "note.toml"
     shared = '[queries]\nclose_of_the_day = "select 5 as value"\n[[claims]]'
     file.write_text(
         _definition(sql=None, query="close_of_the_day", holds_when="value = 5").replace("[[claims]]", shared, 1)
     )
     note = read_note(file)
-    (verdict,) = judge(note, box, LATER)
+    (verdict,) = judge(note, sandbox, LATER)
     assert (note.mistakes, verdict.finding.verdict) == ((), "holds")
     assert "select 5 as value" in note.claims[0].definitions[0].text()
 
@@ -552,10 +552,10 @@ def test_what_is_no_note_says_so(tmp_path: Path, body: bytes, reason: str) -> No
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(text=st.one_of(st.text(max_size=200), st.text(alphabet="select from()*,;'\"$[]1 --/\n", max_size=80)))
-def test_any_text_as_sql_gives_rows_or_a_reason(box: Sandbox, text: str) -> None:
+def test_any_text_as_sql_gives_rows_or_a_reason(sandbox: Sandbox, text: str) -> None:
     with suppress(SandboxError):
-        assert box.rows(text, {}, LATER).height <= 100
-    assert box.rows("select count(*) as value from staging.market_bars", {}, LATER).item() == 3
+        assert sandbox.rows(text, {}, LATER).height <= 100
+    assert sandbox.rows("select count(*) as value from staging.market_bars", {}, LATER).item() == 3
 
 
 def test_check_note_runs_the_others_names_the_mistakes_and_ends_with_1(tmp_path: Path) -> None:
@@ -597,9 +597,9 @@ def test_shipped_notes_have_no_mistake(file: Path) -> None:
     assert read_note(file).mistakes == ()
 
 
-def test_evidence_is_what_the_query_gave_in_its_order(box: Sandbox, tmp_path: Path) -> None:
+def test_evidence_is_what_the_query_gave_in_its_order(sandbox: Sandbox, tmp_path: Path) -> None:
     sql = "select close as value, session_date, known_at from staging.market_bars order by session_date desc"
-    evidence = json.loads(_judged(box, tmp_path, sql=sql).finding.evidence)
+    evidence = json.loads(_judged(sandbox, tmp_path, sql=sql).finding.evidence)
     assert evidence[0] == {"value": 2040.0, "session_date": "2025-03-14", "known_at": "2025-03-14T20:00:00+00:00"}
     assert [date.fromisoformat(row["session_date"]).day for row in evidence] == [14, 13]
     assert pl.DataFrame(evidence).height == 2

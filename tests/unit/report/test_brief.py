@@ -240,7 +240,7 @@ def test_positions_are_those_known_at_the_close(lake: Lake) -> None:
         "Report of 2025-03-04, released 2025-03-07 20:30 UTC, 9 days old at the close.",
         "Leveraged funds: net long 11,308 contracts, 2.5 % of open interest."
         " Week +20,190: longs +28,652, shorts +8,462, mostly new longs."
-        " Percentile 88.5 of the 145 weeks known of the last 156: by that long.",
+        " Percentile 88.5 of the 145 weeks known of the last 156: long.",
         "Largest move of the week: leveraged funds, +20,190 contracts.",
         "Leveraged funds turned from net short 31,498 on 2025-02-25 to net long 11,308.",
         "By percentile leveraged funds went from neutral to long.",
@@ -256,7 +256,7 @@ def test_an_old_report_is_told_as_old_and_names_no_setup(lake: Lake) -> None:
         " too old to speak of the last week.",
         "Not the newest: the report of 2025-03-04 came out 2025-03-07 20:30 UTC and is not here.",
         "Leveraged funds: net short 31,498 contracts, 7.0 % of open interest."
-        " Week to 2025-02-25, 0: longs 0, shorts 0. Percentile 50.0 of the last 156 weeks: by that neutral.",
+        " Week to 2025-02-25, 0: longs 0, shorts 0. Percentile 50.0 of the last 156 weeks: neutral.",
         "Largest move of that week: leveraged funds, 0 contracts.",
         "Open interest 450,000 contracts, 0 in that week.",
     ]

@@ -436,7 +436,7 @@ def test_a_folder_or_a_device_is_not_replaced(sql: Sql) -> None:
     os.mkfifo(pipe)
     for destination in (sql.home, pipe):
         result = sql("--output", destination, "select 1")
-        assert (result.exit_code, "no plain file" in result.stderr) == (1, True)
+        assert (result.exit_code, "not a regular file" in result.stderr) == (1, True)
     assert stat.S_ISFIFO(pipe.stat().st_mode)
     assert "there is no folder" in sql("--output", sql.home / "no" / "x.csv", "select 1").stderr
 

@@ -150,7 +150,7 @@ def test_an_entry_for_a_bar_that_is_not_there_failed(story: Story, symbol: str, 
     _write(story, ENTRY.format(day=day, field="high", was=2001, value=2000.5).replace("^RUT", symbol))
     bars, _ = story.fetch_prices("2024-04-01T22:00")
     assert bars.failures.select("item", "status", "message").rows() == [
-        ("corrections", "failed", f"corrections: {symbol} {day} high: no such bar; next: mend corrections.toml")
+        ("corrections", "failed", f"corrections: {symbol} {day} high: no such bar; next: fix corrections.toml")
     ]
 
 
