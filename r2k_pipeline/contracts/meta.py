@@ -58,9 +58,9 @@ class FetchLog(_Fetch, Table, layer="raw"):
 
     The raw log grew by rows_written + rows_withdrawn. Item `corrections` stands for corrections.toml, whose rows are
     the bars it names; an accepted item's rows are those that were held. `shows_from` and `shows_until` are the days
-    whose rows this answer could have shown, by asking: what it lacks of them was not there. Null: it proves nothing
-    about what it lacks, as a failed attempt and the first fetch of a file do; so does what was recorded before r2k
-    kept this.
+    whose rows this answer could have shown, by asking: what it lacks of them was not there. Of a COT archive that
+    failed they are the days after the last report in hand. Null: it proves nothing about what it lacks, as another
+    failed attempt and the first fetch of a file do; so does what was recorded before r2k kept this.
     """
 
     shows_from = day("first day whose rows this answer could have shown, by asking; null = none", nullable=True)
