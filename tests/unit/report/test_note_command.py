@@ -70,7 +70,7 @@ def test_as_a_page_of_its_own(folder: Path, tmp_path: Path) -> None:
     ("arguments", "code", "message"),
     [
         (("VIX",), 1, "no mart row for market 'VIX'; next: one of RUT, SPX, or a later moment"),
-        (("RUT", "2025-03-15"), 2, "the exchange is closed on 2025-03-15; next: give 2025-03-14, the session before it"),
+        (("RUT", "2025-03-15"), 2, "closed on 2025-03-15; next: give 2025-03-14, the session before it"),
         (("RUT", "yesterday"), 2, "write it with its zone"),
         (("RUT", "2025-03-11"), 1, "no mart row for a session known by"),
         (("RUT", "--since", "2025-03-16"), 2, "the exchange is closed on 2025-03-16"),
