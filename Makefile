@@ -6,8 +6,9 @@ VENV   ?= .venv
 BI     ?= .venv-bi
 ARGS   ?=
 BIN    := $(VENV)/bin
-# Two processes share the test files, in their order: the browser's, which take longest, come first.
-SHARE  := -n 2 --dist loadfile --no-loadscope-reorder
+# Three processes share the test files, in their order: the browser's, which take longest, come first. On two processors
+# the third works while others wait for a server, a deadline or a process that they killed.
+SHARE  := -n 3 --dist loadfile --no-loadscope-reorder
 # Every package is pinned by hash and comes as a wheel: no compiler is needed and nothing runs at install time.
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PINNED := install --require-hashes --no-deps --only-binary :all: -r
