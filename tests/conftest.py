@@ -21,8 +21,17 @@ ROOM: Final = 8 << 30
 """What must be free there: the tests' lakes take up to 2 GB at once."""
 HOMES: Final = "TESTS_DAGSTER_HOMES"
 """Names, to every process of this test run, the folder of Dagster's homes."""
-FIRST: Final = ("browser/test_dagster_ui", "publish/test_readers", "publish/test_clients", "publish")
-"""What two processes begin with: the longest test, which compiles the kernels, and what needs none of them."""
+FIRST: Final = (
+    "browser/test_dagster_ui",
+    "publish/test_readers",
+    "publish/test_clients",
+    "publish",
+    "lived",
+    "pipeline/test_truncation",
+    "unit/transforms/test_replay",
+)
+"""What the processes begin with: the longest test, which compiles the kernels, and what needs none of them; then other
+long files, so that none is left for one process at the end."""
 IS_WORKER: Final = "PYTEST_XDIST_WORKER" in os.environ
 
 

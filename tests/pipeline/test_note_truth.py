@@ -344,7 +344,7 @@ JUDGES: Final[dict[str, Judge]] = {
     r"(\d+) such setups \(([a-z ]+)\) came before: [^.]*\.": followed,
 }
 """What each sentence says, and how it is judged."""
-CLOSES: Final = int(os.environ.get("NOTE_CLOSES", "15"))
+CLOSES: Final = int(os.environ.get("NOTE_CLOSES", "6"))
 """How many closes are judged: `NOTE_CLOSES=50 make test ARGS="-k notes_on_real_data"` judges 200 notes."""
 GROUPS: Final = {"Asset managers": MANAGERS, "Leveraged funds": FUNDS, "Dealers": "dealer",
                  "Other reportables": "other_reportables", "Small traders": "nonreportable"}  # fmt: skip
