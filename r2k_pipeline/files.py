@@ -3,13 +3,18 @@
 Belongs here: renames and fsyncs, each once. Not here: which files there are (lake.py, generations.py).
 """
 
+import hashlib
 import os
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from r2k_pipeline.errors import R2kError
+
+_DIGESTS: Final[dict[tuple[int, int, int, int], str]] = {}
+"""Digests of files by device, inode, size and time of change: a file that was written again is another one."""
 
 
 def write_atomically(file: Path, body: bytes, verify: Callable[[Path], None]) -> None:
@@ -30,6 +35,16 @@ def write_atomically(file: Path, body: bytes, verify: Callable[[Path], None]) ->
     finally:
         with suppress(NotADirectoryError):  # a parent that is a file: nothing was begun
             temporary.unlink(missing_ok=True)
+
+
+def digest_of(file: Path) -> str:
+    """The SHA-256 of a file's content, in hexadecimal. A process reads a file once, also if it has several names."""
+    seen = file.stat()
+    key = seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns
+    if key not in _DIGESTS:
+        with file.open("rb") as stream:
+            _DIGESTS[key] = hashlib.file_digest(stream, "sha256").hexdigest()
+    return _DIGESTS[key]
 
 
 def link_or_copy(file: Path, target: Path) -> None:

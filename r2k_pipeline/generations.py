@@ -20,8 +20,9 @@ from r2k_pipeline.contracts.prices import PriceActions, PriceBars
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.files import fsync_folder, link_or_copy, point, remove
-from r2k_pipeline.lake import Lake, table_files
+from r2k_pipeline.lake import Lake
 from r2k_pipeline.sums import changed_files, read_sums, write_sums
+from r2k_pipeline.table_files import table_files
 from r2k_pipeline.warehouse import publish_warehouse
 
 _DATED: Final[Mapping[type[Table], str]] = {

@@ -6,14 +6,12 @@ Belongs here: every path and every byte that reaches the disk as Parquet. Not he
 
 import fcntl
 import hashlib
-import io
 import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote, unquote
@@ -22,13 +20,16 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from r2k_pipeline.account import Account, RawFault, digest_in
-from r2k_pipeline.contracts.table import LAYERS, TABLES, Table, parts_of
+from r2k_pipeline.contracts.table import LAYERS, TABLES, Table
 from r2k_pipeline.errors import HeldError, R2kError
-from r2k_pipeline.files import fsync_folder, link_or_copy, remove, write_atomically
+from r2k_pipeline.files import digest_of, fsync_folder, remove, write_atomically
 from r2k_pipeline.folders import Folders
+from r2k_pipeline.table_files import Replaced, check_rows, parquet_of, table_files
 
 LOOK_SECONDS: Final = 0.3
 """A process that only tests the lock holds it for an instant: a run waits this long before it reports another run."""
+DIGITS: Final = 16
+"""Of a digest in a file's name."""
 JOURNAL: Final = ".merged"
 """In a raw table's folder while its files are merged: the merged file's name, then the names it stands for."""
 
@@ -101,7 +102,7 @@ class Lake(Folders):
             replaced.finish()
 
     @contextmanager
-    def replacing(self, table: type[Table]) -> Iterator["Replaced"]:
+    def replacing(self, table: type[Table]) -> Iterator[Replaced]:
         """A derived table that is to be replaced; without `finish` it stays as it is."""
         replaced = Replaced(table, self.derived / table.layer)
         try:
@@ -116,12 +117,12 @@ class Lake(Folders):
         """
         if frame.is_empty():
             return None
-        body = _parquet(frame)
+        body = parquet_of(frame)
         name = f"{recorded_at:%Y%m%dT%H%M%S%f}-{_digest(body)}.parquet"
         file = self.root / table.layer / table.table / name
         account = self.settled_account()
         self.keep_account(account.begin(table.table, name))
-        write_atomically(file, body, lambda temporary: _same_rows(temporary, frame.height))
+        write_atomically(file, body, lambda temporary: check_rows(temporary, frame.height))
         self.keep_account(account.settle(table.table, name))
         return file
 
@@ -135,11 +136,11 @@ class Lake(Folders):
         if len(files) <= most_files:
             return
         rows = self.read(table).sort(table.primary_key())
-        body = _parquet(rows)
+        body = parquet_of(rows)
         merged = files[-1].with_name(f"{files[-1].name.partition('-')[0]}-{_digest(body)}.parquet")
         names = [merged.name, *(file.name for file in files if file != merged)]
         write_atomically(merged.with_name(JOURNAL), "\n".join(names).encode(), lambda _: None)
-        write_atomically(merged, body, lambda temporary: _same_rows(temporary, rows.height))
+        write_atomically(merged, body, lambda temporary: check_rows(temporary, rows.height))
         self.keep_account(self.settled_account())
         _clear_superseded(merged.parent)
 
@@ -224,7 +225,7 @@ class Lake(Folders):
         if frame.is_empty():
             file.unlink(missing_ok=True)
         else:
-            write_atomically(file, _parquet(frame), lambda temporary: _same_rows(temporary, frame.height))
+            write_atomically(file, parquet_of(frame), lambda temporary: check_rows(temporary, frame.height))
 
     def held(self) -> dict[tuple[str, str], Path]:
         """The file of rows held aside by table (`raw.name`) and item."""
@@ -316,60 +317,6 @@ class Lake(Folders):
         return None
 
 
-class Replaced:
-    """A derived table on its way to the disk: its file, or the parts of one that grows, put in place together.
-
-    A file whose content would not change is kept: the published generation has a hard link to it.
-    """
-
-    def __init__(self, table: type[Table], layer: Path) -> None:
-        self._table, self._folder = table, layer / table.table
-        self._building = layer / f".{table.table}.tmp"
-        self._rows: pl.DataFrame = table.create_empty()
-        self._same: set[str] = set()
-        self._kept: list[Path] = []
-
-    def add(self, frame: pl.DataFrame, bucket: int = 0, kept: Sequence[Path] = ()) -> None:
-        """Validated rows: all of a table, or those of one bucket beside parts that are `kept` of a generation."""
-        if not self._table.grows:
-            self._rows = frame
-            return
-        self._kept += kept
-        for name, part in parts_of(frame, bucket):
-            self._write(name, part)
-
-    def finish(self) -> None:
-        """Put the files in place."""
-        whole = self._folder.with_name(f"{self._table.table}.parquet")
-        if not self._table.grows:
-            _write_unless_same(whole, whole, self._rows)
-            return
-        if not (self._same or self._kept or self._building.exists()):
-            self._write("0.parquet", self._rows)
-        self._folder.mkdir(parents=True, exist_ok=True)
-        written = {file.name: file for file in self._building.glob("*")}
-        for name, file in written.items():
-            file.replace(self._folder / name)
-        for file in self._kept:
-            if not ((target := self._folder / file.name).exists() and target.samefile(file)):
-                target.unlink(missing_ok=True)
-                link_or_copy(file, target)
-        stays = {*written, *self._same, *(file.name for file in self._kept)}
-        for stale in {file.name for file in self._folder.glob("*.parquet")} - stays:
-            (self._folder / stale).unlink()
-        whole.unlink(missing_ok=True)  # of a version without parts
-        fsync_folder(self._folder)
-
-    def abandon(self) -> None:
-        """Remove what was not put in place."""
-        if self._table.grows:
-            remove(self._building)
-
-    def _write(self, name: str, frame: pl.DataFrame) -> None:
-        if not _write_unless_same(self._folder / name, self._building / name, frame):
-            self._same.add(name)
-
-
 def _acquire(descriptor: int, wait_seconds: float, root: Path) -> None:
     deadline = time.monotonic() + max(wait_seconds, LOOK_SECONDS)
     while True:
@@ -397,7 +344,7 @@ def _rows_of(table: type[Table], wanted: Sequence[str], bodies: Sequence[bytes])
 
 
 def _digest(body: bytes) -> str:
-    return hashlib.sha256(body).hexdigest()[:16]
+    return hashlib.sha256(body).hexdigest()[:DIGITS]
 
 
 def _raw_files(folder: Path) -> list[Path]:
@@ -413,16 +360,8 @@ def _digests(folder: Path) -> dict[str, str]:
 
 
 def _digest_of(file: Path) -> str:
-    """The digest of a raw file's content."""
-    if not file.is_file():
-        return ""
-    return _digest_once(file, file.stat().st_size, file.stat().st_mtime_ns)
-
-
-@cache
-def _digest_once(file: Path, size: int, modified_ns: int) -> str:  # noqa: ARG001  (a changed file is asked again)
-    """The digest of a file's content, cached for the process."""
-    return _digest(file.read_bytes())
+    """The digest of a raw file's content as file names have it; empty for what is no file."""
+    return digest_of(file)[:DIGITS] if file.is_file() else ""
 
 
 def _merged(folder: Path) -> str:
@@ -445,33 +384,3 @@ def _clear_superseded(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
     fsync_folder(folder)
     (folder / JOURNAL).unlink()
-
-
-def _parquet(frame: pl.DataFrame) -> bytes:
-    buffer = io.BytesIO()
-    frame.write_parquet(buffer, compression="zstd", compression_level=1, statistics=True)
-    return buffer.getvalue()
-
-
-def _same_rows(file: Path, rows: int) -> None:
-    """Read the footer back and compare its number of rows with what was written."""
-    written = pq.read_metadata(file).num_rows
-    if written != rows:
-        raise R2kError(file, f"{rows} rows were to be written, {written} are there", "check the disk")
-
-
-def table_files(folder: Path, table: str) -> list[Path]:
-    """The Parquet of `layer.name` below `folder`: one file, or the parts of a table that grows in their order."""
-    file = folder / table.replace(".", "/")
-    if (whole := file.with_name(f"{file.name}.parquet")).exists():
-        return [whole]
-    return sorted(file.glob("[!.]*"))
-
-
-def _write_unless_same(before: Path, file: Path, frame: pl.DataFrame) -> bool:
-    """Write `file`, unless the one from before is the same; whether it was written."""
-    body = _parquet(frame)
-    if before.is_file() and before.read_bytes() == body:
-        return False
-    write_atomically(file, body, lambda written: _same_rows(written, frame.height))
-    return True

@@ -4,12 +4,12 @@ Belongs here: writing them, and what is no longer as they say. Not here: what fo
 report/doctor.py).
 """
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from r2k_pipeline.errors import R2kError
+from r2k_pipeline.files import digest_of
 
 SUMS: Final = "SHA256SUMS"
 """`sha256sum --check` reads it too."""
@@ -56,9 +56,4 @@ def changed_files(folder: Path) -> Iterator[tuple[Path, str]]:
 
 def _digests(folder: Path) -> dict[str, str]:
     files = sorted(file for file in folder.rglob("*") if file.is_file() and file != folder / SUMS)
-    return {str(file.relative_to(folder)): _digest(file) for file in files}
-
-
-def _digest(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return {str(file.relative_to(folder)): digest_of(file) for file in files}

@@ -5,7 +5,6 @@ Belongs here: which markets go on, the rows and parts that are taken. Not here: 
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -26,31 +25,6 @@ from r2k_pipeline.transforms.replay import KEY, KnownBars, Told
 
 TAKEN: Final[tuple[type[Table], ...]] = (MarketBars, *(table for table in TABLES.values() if table.layer == "features"))
 """Tables of the last generation that are compared or taken."""
-
-
-@dataclass(frozen=True)
-class Growth:
-    """New rows of a bucket of a table that grows, beside those that the last generation told of its `markets`."""
-
-    table: type[Table]
-    bucket: int
-    rows: pl.DataFrame
-    told: tuple[Path, ...]
-    markets: frozenset[str]
-
-    def changed(self) -> tuple[pl.DataFrame, list[Path]]:
-        """All rows of the parts that are to be written, and the files of the parts that stay as they are."""
-        parts = dict(parts_of(self.rows, self.bucket))
-        frames, kept = [self.rows], []
-        for file in self.told:
-            markets = _markets_in(file)
-            is_ours = file.name.startswith(f"{self.bucket}-") and self.markets.issuperset(markets)
-            if is_ours and file.name not in parts:
-                kept.append(file)
-            elif not self.markets.isdisjoint(markets):
-                stays = pl.read_parquet(file.read_bytes()).filter(pl.col("market").is_in(self.markets))
-                frames.append(stays.select(self.rows.columns))
-        return pl.concat(frames).sort(KEY, maintain_order=True), kept
 
 
 @cache
@@ -105,8 +79,17 @@ def grown(
     files = lake.published_files(table.dotted())
     if bars.told is None or not _are_parts(files, table):
         return rows, []
-    markets = bars.told.markets & set(bars.vintages["market"].unique())
-    return Growth(table, bucket, table.cast(rows), tuple(files), markets).changed()
+    ours = bars.told.markets & set(bars.vintages["market"].unique())
+    new: pl.DataFrame = table.cast(rows)
+    written, kept, frames = dict(parts_of(new, bucket)), [], [new]
+    for file in files:
+        markets = _markets_in(file)
+        if file.name.startswith(f"{bucket}-") and ours.issuperset(markets) and file.name not in written:
+            kept.append(file)
+        elif not ours.isdisjoint(markets):
+            stays = pl.read_parquet(file.read_bytes()).filter(pl.col("market").is_in(ours))
+            frames.append(stays.select(new.columns))
+    return pl.concat(frames).sort(KEY, maintain_order=True), kept
 
 
 def _are_parts(files: Iterable[Path], table: type[Table]) -> bool:

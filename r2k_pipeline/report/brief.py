@@ -8,9 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from r2k_pipeline.errors import R2kError
 from r2k_pipeline.report.brief_contrast import contrast
-from r2k_pipeline.report.brief_facts import Facts, read_facts
+from r2k_pipeline.report.brief_facts import Facts, no_session, read_facts
 from r2k_pipeline.report.brief_outlook import changes, setup
 from r2k_pipeline.report.brief_positioning import positioning
 from r2k_pipeline.report.brief_statements import Figure, Row, Section, Statement, join, say
@@ -82,11 +81,9 @@ def read_brief(snapshot: Snapshot, market: str | None) -> Brief:
     """
     facts = read_facts(snapshot)
     label, is_sample = snapshot.generation["label"], snapshot.generation["is_sample"]
-    known = [name for (name,) in snapshot.ask("select market from marts.markets order by market").fetchall()]
     asked = [one for one in facts if market in (None, one.market["market"])]
     if not asked:
-        missing = f"market {market!r}" if market and market not in known else f"a session known by {snapshot.moment}"
-        raise R2kError(f"no mart row for {missing}", next=f"one of {', '.join(known)}, or a later moment")
+        raise no_session(snapshot, market)
     return Brief(label, is_sample, tuple(_page(one, [other for other in facts if other is not one]) for one in asked))
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from r2k_pipeline.errors import R2kError
 from r2k_pipeline.holes import End, is_missed, newest_that_should_be, read_ends
 from r2k_pipeline.report.brief_statements import RATIO, Answer, Row, literal
 from r2k_pipeline.snapshot import Snapshot
@@ -48,6 +49,13 @@ class Facts:
 def has_old_report(session: Row) -> bool:
     """Whether the newest report of a mart row is too old to describe the last week."""
     return "report_age_days" in session and session["report_age_days"] > read_setups().thresholds["oldest_report_days"]
+
+
+def no_session(snapshot: Snapshot, market: str | None) -> R2kError:
+    """Why nothing can be said of a market, or of any, at the snapshot's moment."""
+    known = [name for (name,) in snapshot.ask("select market from marts.markets order by market").fetchall()]
+    missing = f"market {market!r}" if market and market not in known else f"a session known by {snapshot.moment}"
+    return R2kError(f"no mart row for {missing}", next=f"one of {', '.join(known)}, or a later moment")
 
 
 def read_facts(snapshot: Snapshot) -> list[Facts]:

@@ -19,8 +19,7 @@ with weeks as (
         net_weeks_156w,
         positioning_state,
         change_basis,
-        month(date_trunc('week', report_date)::date - 3) % 3 = 0
-            and day(date_trunc('week', report_date)::date - 3) between 15 and 21 as is_roll_week
+        is_roll_week(report_date) as is_roll_week
     from positioning_vintages_as_of(ts)
     where report_type = 'tff_futures'
 ),

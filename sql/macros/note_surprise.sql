@@ -8,8 +8,7 @@ with weeks as (
         report_date,
         trader_group,
         net_share_oi,
-        month(date_trunc('week', report_date)::date - 3) % 3 = 0
-            and day(date_trunc('week', report_date)::date - 3) between 15 and 21 as is_roll_week,
+        is_roll_week(report_date) as is_roll_week,
         net_contracts_change_1w / open_interest_contracts as net_flow,
         long_contracts_change_1w / open_interest_contracts as long_flow,
         short_contracts_change_1w / open_interest_contracts as short_flow

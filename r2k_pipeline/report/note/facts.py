@@ -11,9 +11,9 @@ from typing import Any, Final
 import duckdb
 import polars as pl
 
-from r2k_pipeline.errors import R2kError
 from r2k_pipeline.holes import newest_that_should_be
 from r2k_pipeline.quoting import literal
+from r2k_pipeline.report.brief_facts import no_session
 from r2k_pipeline.report.brief_statements import Figure
 from r2k_pipeline.report.note.rules import Rules
 from r2k_pipeline.snapshot import Snapshot
@@ -70,9 +70,7 @@ def _close(snapshot: Snapshot, market: str) -> datetime:
     query = "select arg_max(known_at, session_date) from marts.positioning_vs_technicals where market = $market"
     ((close,),) = snapshot.ask(query, market=market).fetchall()
     if close is None:
-        known = [name for (name,) in snapshot.ask("select market from marts.markets order by market").fetchall()]
-        missing = f"a session known by {snapshot.moment}" if market in known else f"market {market!r}"
-        raise R2kError(f"no mart row for {missing}; next: one of {', '.join(known)}, or a later moment")
+        raise no_session(snapshot, market)
     return close  # type: ignore[no-any-return]
 
 

@@ -6,10 +6,8 @@ Belongs here: HTML. Not here: what is said (compose.py), what is drawn (report/c
 import base64
 from collections.abc import Sequence
 
-import jinja2
-
 from r2k_pipeline.report.note.compose import Note
-from r2k_pipeline.shipped import shipped
+from r2k_pipeline.report.site.pages import environment
 from r2k_pipeline.snapshot import Snapshot
 
 TEMPLATE = "note.html.jinja"
@@ -17,15 +15,8 @@ TEMPLATE = "note.html.jinja"
 
 def write_page(snapshot: Snapshot, notes: Sequence[Note]) -> str:
     """The notes and the figure of each market as HTML; whatever text holds is escaped."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(shipped("report/site/templates")),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     pictures = _pictures(snapshot, [note.market for note in notes])
-    return environment.get_template(TEMPLATE).render(notes=notes, pictures=pictures)
+    return environment().get_template(TEMPLATE).render(notes=notes, pictures=pictures)
 
 
 def _pictures(snapshot: Snapshot, markets: list[str]) -> dict[str | None, tuple[str, str]]:

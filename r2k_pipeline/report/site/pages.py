@@ -6,6 +6,7 @@ disk (publish.py), pictures (pictures.py).
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Final
 
 import jinja2
@@ -71,18 +72,24 @@ class Link:
     text: str
 
 
-def render(content: Content) -> dict[str, bytes]:
-    """Every page by its file name, UTF-8; whatever text holds is escaped."""
-    environment = jinja2.Environment(
+@cache
+def environment() -> jinja2.Environment:
+    """The templates of pages: all text is escaped, and a missing value is an error."""
+    return jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def render(content: Content) -> dict[str, bytes]:
+    """Every page by its file name, UTF-8."""
     navigation = _navigation(content.markets)
     return {
-        file: environment.get_template(template)
+        file: environment()
+        .get_template(template)
         .render(content=content, edition=content.edition, navigation=navigation, file=file, **given)
         .encode()
         for file, template, given in _sheets(content)
