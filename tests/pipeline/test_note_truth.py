@@ -339,7 +339,7 @@ JUDGES: Final[dict[str, Judge]] = {
     ),
     rf"(Below|Above) {N} RSI is (?:oversold|overbought)\.": trigger,
     rf"Next report: {D}\.": next_report,
-    rf"The next report is overdue since {D}\.": next_report,
+    rf"The CFTC's next report is overdue since {D}\.": next_report,
     rf"After (\d+) such setups \(([a-z ]+)\) the mean of five sessions was {P}: [^.]*\.": followed,
     r"(\d+) such setups \(([a-z ]+)\) came before: [^.]*\.": followed,
 }

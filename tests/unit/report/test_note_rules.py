@@ -77,7 +77,7 @@ def test_opposite_unusual_flows_lead(note_of: NoteOf) -> None:
 
 def test_a_week_that_is_too_old_does_not_lead(note_of: NoteOf) -> None:
     old = note_of(**(WEEK | {"report_age_days": 30}), **MANAGERS, **FUNDS)
-    assert old.headline.startswith("How unusual the week of positions is, is not known.")
+    assert old.headline.startswith("Positions cannot be ranked at this close.")
     assert "shrank" not in old.text()
     assert "The positions are 30 days old" in old.text()
 
