@@ -18,7 +18,7 @@ MEMORY: Final = Path("/dev/shm")
 """Runs write with fsync, and Dagster commits each event to SQLite: in memory that costs nothing, on a disk a fifth of
 the tests' time and more."""
 ROOM: Final = 8 << 30
-"""What must be free there: the tests' lakes take up to 2 GB at once."""
+"""What must be free there for the lakes too: they take up to 2 GB at once. Dagster's homes are small."""
 HOMES: Final = "TESTS_DAGSTER_HOMES"
 """Names, to every process of this test run, the folder of Dagster's homes."""
 FIRST: Final = (
@@ -40,9 +40,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """The process that starts the others makes what they share: Dagster's homes and the folder of all lakes."""
     if IS_WORKER:
         return
-    memory = MEMORY if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM else None
+    memory = MEMORY if MEMORY.is_dir() else None
     os.environ[HOMES] = tempfile.mkdtemp(dir=memory)
-    if memory and not config.option.basetemp:
+    if memory and shutil.disk_usage(memory).free > ROOM and not config.option.basetemp:
         config.option.basetemp = f"{os.environ[HOMES]}/tests"
 
 
