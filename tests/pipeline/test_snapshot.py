@@ -108,7 +108,10 @@ def test_every_macro_says_in_a_snapshot_what_it_says_of_its_moment_in_all_that_i
     sample: Published, moment: datetime
 ) -> None:
     given = {"for_market": "RUT", "first_date": date(2024, 1, 1), "last_date": date(2030, 1, 1), "ts": moment}
-    defined = "select function_name, parameters from duckdb_functions() where database_name = $database"
+    defined = (
+        "select function_name, parameters from duckdb_functions() "
+        "where database_name = $database and function_type = 'table_macro'"
+    )
     with open_snapshot(sample.lake) as whole, open_snapshot(sample.lake, moment) as cut:
         macros = dict(whole.ask(defined, database=PUBLISHED).fetchall())
         assert {"as_of", "data_ends", "daily_prices_as_of", "latest", "levels_as_of", "positioning"} <= set(macros)
