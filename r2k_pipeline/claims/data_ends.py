@@ -22,6 +22,11 @@ _VOLUME: Final = re.compile(r"volume|poc_|value_area|level|support|resistance")
 """Columns and tables that are made with the volume of the market's proxy."""
 
 
+def rests_on_reports(column: str) -> bool:
+    """Whether a column of the marts that join prices with positions depends on the reports."""
+    return _POSITIONS.match(column) is not None
+
+
 class Reach:
     """The holes of a sandbox's data, which is as known at `known_at`."""
 

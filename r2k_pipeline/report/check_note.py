@@ -11,7 +11,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from r2k_pipeline.claims.note import NEXT, Note, read_note
+from r2k_pipeline.claims.note import Note, read_note
+from r2k_pipeline.claims.note_text import NEXT
 from r2k_pipeline.claims.sandbox import Sandbox
 from r2k_pipeline.claims.verdicts import Verdict, judge
 from r2k_pipeline.snapshot import Snapshot
@@ -66,13 +67,9 @@ def check_note(file: Path, snapshot: Snapshot) -> CheckedNote:
     """The verdicts on a note's claims that could be given at the snapshot's moment. Raises MistakesError, R2kError."""
     note = read_note(file)
     label, is_sample = snapshot.generation["label"], snapshot.generation["is_sample"]
-    with Sandbox.over_warehouse(snapshot.file) as sandbox:
+    with Sandbox.over_warehouse(snapshot.file, snapshot.connection) as sandbox:
         verdicts = tuple(judge(note, sandbox, snapshot.moment))
-    failed = (
-        f"{file}: claim {verdict.claim.id!r}, {verdict.definition.alternative}: {verdict.error}"
-        for verdict in verdicts
-        if verdict.error is not None
-    )
+    failed = (verdict.error for verdict in verdicts if verdict.error is not None)
     return CheckedNote(note, label, is_sample, snapshot.moment, verdicts, (*note.mistakes, *failed))
 
 

@@ -34,6 +34,7 @@ READABLE: Final[tuple[type[Table], ...]] = (
     levels.Levels,
     marts.WeeklyPositioning,
     marts.PositioningVsTechnicals,
+    marts.CrossMarket,
     marts.Markets,
     marts.Sessions,
     marts.TraderGroups,

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from r2k_pipeline.claims.process import GRACE_SECONDS
@@ -162,7 +163,11 @@ def test_a_condition_gives_one_answer_a_row(box: Sandbox) -> None:
 def test_a_file_that_is_no_warehouse_is_named_with_the_next_command(tmp_path: Path) -> None:
     file = tmp_path / "warehouse.duckdb"
     file.write_bytes(b"no database" * 1000)
-    with Sandbox.over_warehouse(file) as box, pytest.raises(R2kError, match=r"cannot read .*next: r2k run"):
+    with (
+        duckdb.connect() as other,
+        Sandbox.over_warehouse(file, other) as box,
+        pytest.raises(R2kError, match=r"cannot read .*next: r2k run"),
+    ):
         box.rows("select 1 as value", {}, datetime(2025, 1, 1, tzinfo=UTC))
 
 

@@ -1,0 +1,216 @@
+"""What was known of one market at one moment, as series of days and values, for one reading of a claim.
+
+Belongs here: the choices of a reading (Way), rows by measure, averages, days that are missing. Not here: what is said
+of the rows (comparing.py, structures.py).
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, Final
+
+from r2k_pipeline.claims.vocabulary.known_tables import KnownTables
+from r2k_pipeline.claims.vocabulary.measures import Measure, columns
+
+WEEK: Final = timedelta(days=7)
+SHIFT: Final = timedelta(days=3)
+"""How far a holiday moves the day of a report."""
+SHARE: Final = "share of open interest, -1..1"
+
+
+@dataclass(frozen=True)
+class Way:
+    """One reading of a claim: what its words leave open, chosen.
+
+    `as_of`: the claim's moment; `known`: what was known then is read, later than `as_of` for a claim that looks ahead.
+    `path`: day or close; `is_share`: positions by open interest; `cents`: how far prices may be off the printed ones.
+    """
+
+    market: str
+    as_of: datetime
+    known: datetime
+    group: str = ""
+    report_type: str = ""
+    path: str = "close"
+    is_share: bool = False
+    is_exact: bool = False
+    is_intraday: bool = False
+    cents: float = 0.0
+    count: int | None = None
+    lookback: int | None = None
+    since: date | None = None
+
+
+@dataclass(frozen=True)
+class Series:
+    """Values of a measure by day, oldest first; `lows` and `highs` are the day's where the way is by day."""
+
+    days: Sequence[date]
+    values: Sequence[Any]
+    lows: Sequence[Any]
+    highs: Sequence[Any]
+    unit: str
+    changes: Sequence[Any] | None = None
+
+    @classmethod
+    def plain(
+        cls, days: Sequence[date], values: Sequence[Any], unit: str, changes: Sequence[Any] | None = None
+    ) -> "Series":
+        """One value a day."""
+        return cls(days, values, values, values, unit, changes)
+
+    def place(self, day: date) -> int | None:
+        """The row of a day."""
+        found = bisect_left(self.days, day)
+        return found if found < len(self.days) and self.days[found] == day else None
+
+    def on(self, day: date) -> Any:
+        """The value of a day; None where there is none."""
+        place = self.place(day)
+        return None if place is None else self.values[place]
+
+    def after(self, day: date) -> int:
+        """The first row after a day."""
+        return bisect_right(self.days, day)
+
+
+class Past:
+    """The rows of a way; those that several claims ask for are read once."""
+
+    def __init__(self, tables: KnownTables, way: Way) -> None:
+        self.tables, self.way = tables, way
+
+    def of_market(self, market: str) -> "Past":
+        """The same of another market; positions of two markets compare as shares of open interest."""
+        return Past(self.tables, replace(self.way, market=market, is_share=True))
+
+    def at_moment(self) -> "Past":
+        """What was known at the claim's own moment."""
+        return self if self.way.known == self.way.as_of else Past(self.tables, replace(self.way, known=self.way.as_of))
+
+    @cached_property
+    def bars(self) -> list[tuple[date, float, float, float, float]]:
+        """Day, open, high, low, close of every session."""
+        columns = "session_date, open, high, low, close"
+        return self._rows(f"select {columns} from market_bars_as_of($known) where market = $market order by 1")
+
+    def series(self, measure: Measure, against: str | None = None) -> Series:
+        """Every row of a measure that was known."""
+        if measure.derived is None:
+            return self._column(measure, against)
+        if measure.derived == "average":
+            name, length = measure.name.split("_")
+            closes = [row[4] for row in self.bars]
+            values = _average(closes, int(length), is_simple=name == "sma")
+            return Series.plain([row[0] for row in self.bars], values, measure.unit)
+        return {
+            "price": self._prices,
+            "position": self._position,
+            "bar": lambda each: Series.plain([row[0] for row in self.bars], _patterns(self.bars), each.unit),
+            "swing_high": self._swings,
+            "swing_low": self._swings,
+            "sides": self._sides,
+        }[measure.derived](measure)
+
+    def missing(self, measure: Measure, after: date, until: date) -> list[date]:
+        """The sessions or reports between two days, the second included, that are not there."""
+        if measure.is_of_group:
+            due = [day for day in self.tables.releases(self.way.known) if after < day <= until]
+        else:
+            due = list(self.tables.sessions.between(after, until))
+        held = set(self.series(measure).days)
+        return [day for day in due if day not in held]
+
+    def is_next(self, measure: Measure, before: date, day: date, count: int = 1) -> bool:
+        """Whether `count` sessions or reports lie from one day to the other, none missing."""
+        if measure.is_of_group:
+            return abs(day - before - count * WEEK) <= SHIFT
+        return len(self.tables.sessions.between(before, day)) == count
+
+    def _prices(self, measure: Measure) -> Series:
+        days, _, highs, lows, closes = _turned(self.bars, 5)
+        is_day = self.way.path == "day"
+        return Series(days, closes, lows if is_day else closes, highs if is_day else closes, measure.unit)
+
+    def _swings(self, measure: Measure) -> Series:
+        query = """
+            select pivot_date, any_value(price) from swing_pivots_as_of($known)
+            where market = $market and kind = $kind group by 1 order by 1"""
+        days, prices = _turned(self._rows(query, kind=measure.name.removeprefix("swing_")), 2)
+        return Series.plain(days, prices, measure.unit)
+
+    def _column(self, measure: Measure, against: str | None) -> Series:
+        assert measure.table is not None
+        name, table, day = measure.name, measure.table, measure.day_column
+        change = f"{name}_change_1w" if f"{name}_change_1w" in columns() else "null"
+        given: dict[str, Any] = {}
+        if measure.is_of_group:
+            given |= {"report_type": self.way.report_type, "trader_group": self.way.group}
+        if measure.is_of_other:
+            given["other_market"] = against
+        also = "".join(f" and {key} = ${key}" for key in given)
+        query = (
+            f"select {day}, {name}, {change} from {table.table}_as_of($known) where market = $market{also} order by 1"
+        )
+        days, values, changes = _turned(self._rows(query, **given), 3)
+        return Series.plain(days, values, measure.unit, changes if change != "null" else None)
+
+    def _position(self, measure: Measure) -> Series:
+        side, by = f"{measure.name}_contracts", " / nullif(open_interest_contracts, 0)" if self.way.is_share else ""
+        query = f"""
+            select report_date, {side}{by}, {side}_change_1w{by} from weekly_positioning_as_of($known)
+            where market = $market and report_type = $report_type and trader_group = $trader_group order by 1"""
+        rows = self._rows(query, report_type=self.way.report_type, trader_group=self.way.group)
+        days, values, changes = _turned(rows, 3)
+        return Series.plain(days, values, SHARE if self.way.is_share else measure.unit, changes)
+
+    def _sides(self, measure: Measure) -> Series:
+        query = """
+            select
+                report_date,
+                least(
+                    count(*) filter (net_contracts_change_1w >= 0.01 * open_interest_contracts),
+                    count(*) filter (net_contracts_change_1w <= -0.01 * open_interest_contracts)
+                )
+            from weekly_positioning_as_of($known) where market = $market and report_type = $report_type
+            group by 1 having count(net_contracts_change_1w) > 0 order by 1"""
+        days, values = _turned(self._rows(query, report_type=self.way.report_type or "tff_futures"), 2)
+        return Series.plain(days, values, measure.unit)
+
+    def _rows(self, query: str, **given: Any) -> list[tuple[Any, ...]]:
+        return self.tables.rows(query, known=self.way.known, market=self.way.market, **given)
+
+
+def _turned(rows: Sequence[tuple[Any, ...]], width: int) -> tuple[Sequence[Any], ...]:
+    """Columns of rows."""
+    return tuple(zip(*rows, strict=True)) if rows else ((),) * width
+
+
+def _patterns(bars: Sequence[tuple[date, float, float, float, float]]) -> list[str | None]:
+    """Of each bar: outside (beyond the bar before on both sides), inside, else the side on which it closed."""
+    found: list[str | None] = [None]
+    for (_, _, high_before, low_before, close_before), (_, _, high, low, close) in pairwise(bars):
+        if high > high_before and low < low_before:
+            found.append("outside")
+        elif high <= high_before and low >= low_before:
+            found.append("inside")
+        else:
+            found.append("up" if close > close_before else "down")
+    return found[: len(bars)]
+
+
+def _average(closes: Sequence[float], length: int, *, is_simple: bool) -> list[float | None]:
+    """The mean of the last `length` closes, or the exponential one that starts with the first such mean."""
+    found: list[float | None] = [None] * min(length - 1, len(closes))
+    total, average = sum(closes[: length - 1]), 0.0
+    for place in range(length - 1, len(closes)):
+        if is_simple or place == length - 1:
+            total = sum(closes[place - length + 1 : place + 1]) if is_simple else total + closes[place]
+            average = total / length
+        else:
+            average += (closes[place] - average) * 2 / (length + 1)
+        found.append(average)
+    return found
