@@ -19,6 +19,7 @@ from r2k_pipeline.claims.data_ends import Reach
 from r2k_pipeline.claims.note import Claim, Definition, Note, say_mistake
 from r2k_pipeline.claims.printable import no_formula, printable, why_not_shown
 from r2k_pipeline.claims.sandbox import Sandbox, SandboxError
+from r2k_pipeline.claims.story import story_of, story_of_names
 from r2k_pipeline.claims.vocabulary.reached import windows
 from r2k_pipeline.claims.vocabulary.readings import Judged, judge_readings
 from r2k_pipeline.claims.vocabulary.results import Result, shown
@@ -43,6 +44,7 @@ class Finding:
     computed_text: str | None = None
     evidence: str = "[]"
     judged: str | None = None
+    value_date: date | None = None
 
 
 class Told(Protocol):
@@ -77,7 +79,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Verdict:
-    """One reading of one claim, judged; `error` where its definition could not be computed: the mistake in the note."""
+    """One reading of one claim, judged; `error` where its definition could not be computed: the mistake in the note.
+
+    `results`: of a vocabulary claim, each relation. `story`: all readings of the claim in one line.
+    """
 
     note_id: str
     claim: Claim | Statement
@@ -86,6 +91,7 @@ class Verdict:
     finding: Finding
     error: str | None = None
     results: tuple[Result, ...] = ()
+    story: str = ""
 
     @property
     def known_at(self) -> datetime:
@@ -104,6 +110,7 @@ class Verdict:
             "as_of": self.as_of,
             "judged_until_at": self.definition.judged_until,
             "known_at": self.known_at,
+            "story": self.story,
             **asdict(self.finding),
         }
 
@@ -119,8 +126,9 @@ def judge(note: Note, sandbox: Sandbox, data_known_at: datetime) -> Iterator[Ver
         if isinstance(claim, Statement):
             yield from _judge_statement(note, claim, sandbox, data_known_at)
             continue
-        for definition in claim.definitions:
-            yield _judge(note, claim, definition, sandbox, reach)
+        found = [_judge(note, claim, definition, sandbox, reach) for definition in claim.definitions]
+        story = story_of_names([(each.definition.alternative, each.finding.verdict) for each in found])
+        yield from (replace(each, story=story) for each in found)
 
 
 def _judge_statement(note: Note, claim: Statement, sandbox: Sandbox, data_known_at: datetime) -> Iterator[Verdict]:
@@ -128,20 +136,24 @@ def _judge_statement(note: Note, claim: Statement, sandbox: Sandbox, data_known_
     first = claim.moments[0]
     as_of = first if isinstance(first, datetime) else datetime.combine(first, time(), UTC)
     if not claim.is_checked:
-        why = f"not checkable: {claim.not_checkable}" if claim.not_checkable else "without a word: no measure is given"
+        story = (
+            f"not checkable: {claim.not_checkable}" if claim.not_checkable else "without a word: no measure is given"
+        )
         line = Line("not_checkable" if claim.not_checkable else "without_a_word", "no measure of the tables")
-        yield Verdict(note.id, claim, line, as_of, Finding("undetermined", why))
+        yield Verdict(note.id, claim, line, as_of, Finding("undetermined", story), story=story)
         return
     try:
-        for judged in judge_readings(claim, sandbox.tables, data_known_at):
-            yield _verdict(note, claim, judged, sandbox)
+        readings = list(judge_readings(claim, sandbox.tables, data_known_at))
     except WordError as error:
-        said = say_mistake(note.text, claim.id, str(error), error.word)
-        finding = Finding("undetermined", f"error: {printable(str(error))}")
-        yield Verdict(note.id, claim, Line("mistake", "not judged"), as_of, finding, said)
+        said, story = say_mistake(note.text, claim.id, str(error), error.word), f"error: {printable(str(error))}"
+        finding = Finding("undetermined", story)
+        yield Verdict(note.id, claim, Line("mistake", "not judged"), as_of, finding, said, story=story)
+        return
+    for judged in readings:
+        yield _verdict(note, claim, judged, sandbox, story_of(readings))
 
 
-def _verdict(note: Note, claim: Statement, judged: Judged, sandbox: Sandbox) -> Verdict:
+def _verdict(note: Note, claim: Statement, judged: Judged, sandbox: Sandbox, story: str) -> Verdict:
     """The verdict of one reading; the value is that of the relation that decides."""
     way, words, results = judged.reading.way, judged.reading.words, judged.results
     finding, unit = _finding(judged), claim.asked[0].measure.unit
@@ -152,8 +164,15 @@ def _verdict(note: Note, claim: Statement, judged: Judged, sandbox: Sandbox) -> 
     stated = "\n".join([*relations, f"parameters: market = {way.market}{group}"])
     until = way.known if way.known > way.as_of else None
     decides = _deciding(results)
-    line = Line(judged.reading.alternative, words, decides.unit or unit if decides else unit, until, stated)
-    return Verdict(note.id, claim, line, way.as_of, finding, results=results)
+    line = Line(
+        judged.reading.alternative, words, _unit_of(decides.unit if decides and decides.unit else unit), until, stated
+    )
+    return Verdict(note.id, claim, line, way.as_of, finding, None, results, story)
+
+
+def _unit_of(unit: str) -> str:
+    """The unit of a value; a text out of a list is a text."""
+    return "text" if unit.startswith("one of") else unit
 
 
 def _deciding(results: Sequence[Result]) -> Result | None:
@@ -179,6 +198,7 @@ def _finding(judged: Judged) -> Finding:
         "; ".join(filter(None, (text, rate))) or None,
         evidence,
         said,
+        decides.day,
     )
 
 

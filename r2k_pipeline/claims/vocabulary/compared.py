@@ -11,7 +11,7 @@ from typing import Any, Final
 from r2k_pipeline.claims.vocabulary.known_rows import Past, Series
 from r2k_pipeline.claims.vocabulary.measures import Measure, measure_of
 from r2k_pipeline.claims.vocabulary.printed import Printed
-from r2k_pipeline.claims.vocabulary.results import Result, UnknownError
+from r2k_pipeline.claims.vocabulary.results import Result, UnknownError, shown
 from r2k_pipeline.claims.vocabulary.statements import EVER, Asked, Operand, Ref
 
 AT: Final = 0.0025
@@ -101,8 +101,8 @@ class Compared:
             low = value = high = rank(series, row)
         match base:
             case "is":
-                cents = self.past.way.cents if self.measure.is_price and not prefix else 0.0
-                return _is(low, value, high, right, cents)
+                off_ratio = self.past.way.off_ratio if self.measure.is_price and not prefix else 0.0
+                return _is(low, value, high, right, off_ratio)
             case "above":
                 return all(high > self._number(each, series, prefix, row) for each in right), high
             case "below":
@@ -115,7 +115,14 @@ class Compared:
         return low <= right.value + width and high >= right.value - width, min(max(right.value, low), high)
 
     def decided(
-        self, rows: Sequence[int], series: Series, judge: Judge, written: str, *, is_all: bool = False
+        self,
+        rows: Sequence[int],
+        series: Series,
+        judge: Judge,
+        written: str,
+        *,
+        is_all: bool = False,
+        target: Any = None,
     ) -> Result:
         """The result over rows, with the value of the row that decides: the first that breaks `all`, or makes `any`."""
         unit = RANK if "rank_" in written.split("=", maxsplit=1)[0] else series.unit
@@ -129,7 +136,7 @@ class Compared:
                 continue
             if is_true != is_all:
                 return Result(written, is_true, value, series.days[row], unit)
-            seen = seen or (value, series.days[row])
+            seen = (value, series.days[row]) if is_all else _nearer(seen, (value, series.days[row]), target)
         if unknown is not None:
             return Result(written, None, unit=unit, reason=unknown)
         value, day = seen or (None, None)
@@ -171,6 +178,16 @@ class Compared:
         is_column = self.over == 1 and self.series.changes is not None
         return is_column or self.past.is_next(self.measure, series.days[row - self.over], series.days[row], self.over)
 
+    def said_of(self, series: Series, prefix: str, right: Any, day: date) -> str | None:
+        """The values of the operands that are no numbers, for the row of a day."""
+        row = series.place(day)
+        named = [each for each in right if isinstance(each, Ref)] if isinstance(right, tuple) else []
+        if row is None or not named:
+            return None
+        return ", ".join(
+            f"{each.name}: {shown(self._number(each, series, prefix, row), series.unit)}" for each in named
+        )
+
     def _number(self, operand: Operand, series: Series, prefix: str, row: int) -> float:
         """The value of an operand for a row. Raises UnknownError."""
         if isinstance(operand, Printed):
@@ -188,13 +205,20 @@ class Compared:
         return float(found)
 
 
-def _is(low: Any, value: Any, high: Any, right: Any, cents: float) -> tuple[bool, Any]:
+def _is(low: Any, value: Any, high: Any, right: Any, off_ratio: float) -> tuple[bool, Any]:
     """Whether a value, or one between the low and the high of a day, is the one asked for."""
     if not isinstance(right, Printed):
         return (value in right if isinstance(right, tuple) else value == right), value
     if low == high:
-        return right.is_near(value, cents), value
+        return right.is_near(value, off_ratio), value
     return low - right.half <= right.value <= high + right.half, min(max(right.value, low), high)
+
+
+def _nearer(seen: tuple[Any, date] | None, found: tuple[Any, date], target: Any) -> tuple[Any, date]:
+    """Of rows that decide nothing, the one to show: the nearest to a number asked for, else the first."""
+    if seen is None or not isinstance(target, Printed):
+        return seen or found
+    return min(seen, found, key=lambda row: abs(row[0] - target.value))
 
 
 def was_what(about: Compared, right: Any) -> Judge:

@@ -52,11 +52,30 @@ def _judge(about: Compared, word: str, right: Any, written: str) -> Result:
     prefix, base = compared
     series = about.prefixed(prefix, right)
     found = about.decided(
-        rows, series, lambda row: about.truth(series, prefix, base, right, row), written, is_all=about.is_all
+        rows,
+        series,
+        lambda row: about.truth(series, prefix, base, right, row),
+        written,
+        is_all=about.is_all,
+        target=right[0] if isinstance(right, tuple) else right,
     )
-    if about.measure.is_price and not prefix and base != "is" and found.truth is not None:
-        return replace(found, base_rate=_base_rate(about, series, base, right, rows))
+    if found.truth is None or found.day is None:
+        return found
+    if operands := about.said_of(series, prefix, right, found.day):
+        return replace(found, also=operands)
+    if about.measure.is_price and not prefix and base != "is":
+        return replace(found, base_rate=_base_rate(about, series, base, right, rows), also=_span(series, rows))
     return found
+
+
+def _span(series: Series, rows: Sequence[int]) -> str | None:
+    """The lowest and the highest of several rows, with their days."""
+    known = [row for row in rows if series.values[row] is not None]
+    if len(known) < 2:
+        return None
+    lowest, highest = min(known, key=lambda row: series.lows[row]), max(known, key=lambda row: series.highs[row])
+    ends = ((series.lows[lowest], series.days[lowest]), (series.highs[highest], series.days[highest]))
+    return "from " + " to ".join(f"{value:,.2f} on {day}" for value, day in ends)
 
 
 def _crossed(about: Compared, word: str, right: Printed, row: int) -> tuple[bool, Any]:

@@ -88,6 +88,19 @@ def first(about: Compared, right: Any, written: str) -> Result:
     return Result(written, is_true, about.series.values[row], days[row], about.series.unit, also=also)
 
 
+def slower(about: Compared, right: Any, written: str) -> Result:
+    """The change is smaller than the one before, or than another market's."""
+    name = about.past.way.slower_than or right[0].name
+    series, row = about.prefixed("change_"), about.row()
+    other = series if name == "before" else about.prefixed("change_", right, about.past.of_market(name))
+    day = series.days[row]
+    compared = other.values[row - 1] if name == "before" and row else other.on(day)
+    if series.values[row] is None or compared is None:
+        raise UnknownError(f"no change of {day}, or none to compare it with")
+    also = f"{name}: {shown(compared, series.unit)}"
+    return Result(written, abs(series.values[row]) < abs(compared), series.values[row], day, series.unit, also=also)
+
+
 def _check_whole(about: Compared, since: date, until: date) -> None:
     """Raise UnknownError where rows between two days are missing: one of them might say otherwise."""
     begins = about.series.days[0]
@@ -104,5 +117,6 @@ EXTREMES: Final[Mapping[str, Callable[[Compared, Any, str], Result]]] = {
     "highest_since": highest,
     "record_since": record,
     "first_since": first,
+    "slower_than": slower,
 }
 """How each of these relations is judged."""

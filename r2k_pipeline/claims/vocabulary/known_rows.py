@@ -26,7 +26,7 @@ class Way:
     """One reading of a claim: what its words leave open, chosen.
 
     `as_of`: the claim's moment; `known`: what was known then is read, later than `as_of` for a claim that looks ahead.
-    `path`: day or close; `is_share`: positions by open interest; `cents`: how far prices may be off the printed ones.
+    `path`: day or close; `is_share`: positions by open interest; `off_ratio`: how far prices may be off.
     """
 
     market: str
@@ -38,10 +38,11 @@ class Way:
     is_share: bool = False
     is_exact: bool = False
     is_intraday: bool = False
-    cents: float = 0.0
+    off_ratio: float = 0.0
     count: int | None = None
     lookback: int | None = None
     since: date | None = None
+    slower_than: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ class Past:
             "bar": lambda each: Series.plain([row[0] for row in self.bars], _patterns(self.bars), each.unit),
             "swing_high": self._swings,
             "swing_low": self._swings,
-            "sides": self._sides,
+            "flow": self._flow,
         }[measure.derived](measure)
 
     def missing(self, measure: Measure, after: date, until: date) -> list[date]:
@@ -167,17 +168,18 @@ class Past:
         days, values, changes = _turned(rows, 3)
         return Series.plain(days, values, SHARE if self.way.is_share else measure.unit, changes)
 
-    def _sides(self, measure: Measure) -> Series:
+    def _flow(self, measure: Measure) -> Series:
         query = """
             select
                 report_date,
-                least(
-                    count(*) filter (net_contracts_change_1w >= 0.01 * open_interest_contracts),
-                    count(*) filter (net_contracts_change_1w <= -0.01 * open_interest_contracts)
-                )
-            from weekly_positioning_as_of($known) where market = $market and report_type = $report_type
-            group by 1 having count(net_contracts_change_1w) > 0 order by 1"""
-        days, values = _turned(self._rows(query, report_type=self.way.report_type or "tff_futures"), 2)
+                case
+                    when sign(long_contracts_change_1w) = sign(short_contracts_change_1w) then 'mixed'
+                    when net_contracts_change_1w > 0 then 'buying'
+                    when net_contracts_change_1w < 0 then 'selling'
+                end
+            from weekly_positioning_as_of($known)
+            where market = $market and report_type = $report_type and trader_group = $trader_group order by 1"""
+        days, values = _turned(self._rows(query, report_type=self.way.report_type, trader_group=self.way.group), 2)
         return Series.plain(days, values, measure.unit)
 
     def _rows(self, query: str, **given: Any) -> list[tuple[Any, ...]]:

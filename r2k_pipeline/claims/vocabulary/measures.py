@@ -52,7 +52,7 @@ class Measure:
     def is_of_group(self) -> bool:
         """Whether its value belongs to a trader group."""
         of_table = self.table is not None and set(self.table.primary_key()) >= GROUP_KEY
-        return of_table or self.derived in ("position", "comparison_of_groups")
+        return of_table or self.derived in ("position", "flow")
 
     @property
     def is_price(self) -> bool:
@@ -207,11 +207,12 @@ DERIVED: Final[Mapping[str, Measure]] = MappingProxyType(
                 },
             ),
             Measure(
-                "buyers_and_sellers",
-                "number",
-                "groups",
-                "trader groups on the smaller side of a week: those that bought or sold 1 % of open interest",
-                derived="sides",
+                "flow",
+                "text",
+                "text",
+                "the group's week: buying or selling on both sides; mixed, if longs and shorts both rose or fell",
+                derived="flow",
+                choices=("buying", "selling", "mixed"),
             ),
         )
     }

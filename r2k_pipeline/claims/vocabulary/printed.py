@@ -11,8 +11,8 @@ from typing import Final
 
 MOST_DIGITS: Final = 15
 """More than any price or position has, and as many as a float keeps."""
-VENDOR_POINTS: Final = 0.05
-"""How far vendors differ in one index price: a few cents, because each rounds and times the close in its own way."""
+VENDOR_RATIO: Final = 1e-4
+"""How far vendors differ in one index price: each rounds, and takes the extremes of a day, in its own way."""
 _ROUNDING: Final = 1e-9
 _NUMBER: Final = re.compile(r"([+-]?[\d,]*\.?\d+)\s*(%?)")
 
@@ -26,9 +26,9 @@ class Printed:
     is_percent: bool
     text: str
 
-    def is_near(self, found: float, cents: float = 0.0) -> bool:
-        """Whether `found` rounds to the number as it is printed, or lies within `cents` of such a one."""
-        return abs(found - self.value) <= self.half + cents + _ROUNDING * max(1.0, abs(self.value))
+    def is_near(self, found: float, ratio: float = 0.0) -> bool:
+        """Whether `found` rounds to the number as it is printed, or is off by at most a `ratio` of it more."""
+        return abs(found - self.value) <= self.half + max(ratio, _ROUNDING) * abs(self.value) + _ROUNDING
 
 
 def read_number(said: object, scale: int = 1) -> Printed:

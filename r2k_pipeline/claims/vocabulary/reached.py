@@ -40,7 +40,7 @@ def _ends(statement: Statement, way: Way, tables: KnownTables) -> Iterator[End]:
 
 def _kinds(measure: Measure) -> Iterator[str]:
     """Whether a measure rests on prices, on reports, or on both."""
-    if measure.is_of_group or measure.derived == "sides":
+    if measure.is_of_group:
         yield "reports"
         return
     yield "prices"

@@ -13,7 +13,7 @@ from typing import Any, Final
 from r2k_pipeline.claims.vocabulary.comparing import compare
 from r2k_pipeline.claims.vocabulary.known_rows import Past, Way
 from r2k_pipeline.claims.vocabulary.known_tables import KnownTables, Sessions
-from r2k_pipeline.claims.vocabulary.printed import VENDOR_POINTS, Printed
+from r2k_pipeline.claims.vocabulary.printed import VENDOR_RATIO, Printed
 from r2k_pipeline.claims.vocabulary.reached import not_reached
 from r2k_pipeline.claims.vocabulary.results import Result, UnknownError
 from r2k_pipeline.claims.vocabulary.statements import Asked, Ref, Statement, WordError, all_asked
@@ -28,15 +28,17 @@ GROUP_WORDS: Final[Mapping[str, str]] = {
     "leveraged_funds": "leveraged funds",
     "dealer": "dealers",
     "other_reportables": "other reportables",
-    "noncommercial": "noncommercial traders (legacy report)",
-    "commercial": "commercial traders (legacy report)",
+    "noncommercial": "noncommercial traders",
+    "commercial": "commercial traders",
     "nonreportable": "small traders",
 }
 LOOKBACKS: Final = (("last_month", 20), ("last_quarter", 60), ("last_year", 252))
 BEFORE_RELEASE: Final = "before_release"
+BEFORE_WORDS: Final = "before that day's report came out"
 MOST_READINGS: Final = 60
 RANKED: Final = ("rank_", "lowest_since", "highest_since")
 ONLY: Final = "as_it_says"
+AS_IT_SAYS: Final = "as it says"
 NEVER: Final = datetime.max.replace(tzinfo=UTC)
 """Where the calendar does not say when the sessions ahead are over."""
 
@@ -47,7 +49,15 @@ class Choice:
 
     name: str = ""
     words: str = ""
-    sets: Mapping[str, Any] = field(default_factory=dict)
+    sets: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+
+AS_VENDORS_DIFFER: Final = Choice(
+    "within_a_vendors_cents",
+    f"within {100 * VENDOR_RATIO:g} % of the printed number, as vendors differ",
+    {"off_ratio": VENDOR_RATIO},
+)
+"""Stands in the place of the reading that fails to the printed precision alone."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +75,7 @@ class Reading:
     @property
     def words(self) -> str:
         """What it takes the words to mean."""
-        return "; ".join(choice.words for choice in self.choices if choice.words) or "as it says"
+        return "; ".join(choice.words for choice in self.choices if choice.words) or AS_IT_SAYS
 
 
 @dataclass(frozen=True)
@@ -92,10 +102,12 @@ def judge_readings(statement: Statement, tables: KnownTables, data_known_at: dat
     if _identifies(statement) and any(each.truth for each in judged):
         judged = [each for each in judged if each.truth]
     for each in judged:
-        yield each
-        if each.truth is False:
-            others = (_with(each.reading, choice) for choice in _further(statement))
-            yield from (found for other in others if (found := _judged(statement, other, tables, data_known_at)).truth)
+        further = _further(statement) if each.truth is False else ()
+        others = [_judged(statement, _with(each.reading, choice), tables, data_known_at) for choice in further]
+        holding = [other for other in others if other.truth]
+        if not any(other.reading.choices[-1] is AS_VENDORS_DIFFER for other in holding):
+            yield each
+        yield from holding
 
 
 def check_markets(statement: Statement, markets: Mapping[str, str]) -> None:
@@ -139,10 +151,14 @@ def _axes(statement: Statement, tables: KnownTables) -> Iterator[Sequence[Choice
         yield axis
     counts = {count for each in asked for word in ("for", "within", "throughout") for count in _counts(each, word)}
     if counts:
-        sessions = [Choice(f"{n}_rows" if len(counts) > 1 else "", "", {"count": n}) for n in sorted(counts)]
-        yield [replace(choice, words=f"within {choice.sets['count']}" if choice.name else "") for choice in sessions]
+        yield [_of_count(count, is_one=len(counts) == 1) for count in sorted(counts)]
     if any(each.measure.derived in ("decline", "rise") for each in asked):
-        yield [Choice(name, f"of the {name.replace('_', ' ')}", {"lookback": count}) for name, count in LOOKBACKS]
+        yield [Choice(name, f"over the {name.replace('_', ' ')}", {"lookback": count}) for name, count in LOOKBACKS]
+    if others := [operand.name for each in asked for operand in each.words.get("slower_than", ())]:
+        yield [
+            Choice(f"than_{name}", f"than {'the week before' if name == 'before' else name}", _than(name))
+            for name in others
+        ]
     anchors = [day for each in asked if each.measure.derived == "poc" for day in each.words.get("since", ())]
     if anchors:
         yield [Choice(f"since_{day:%Y_%m_%d}", f"since {day}", {"since": day}) for day in anchors]
@@ -157,7 +173,7 @@ def _of_groups(asked: Asked) -> bool:
 
 def _of_group(group: str, report_type: str | None) -> Choice:
     kind = report_type or ("legacy_futures" if group in LEGACY else "tff_futures")
-    return Choice(group, GROUP_WORDS[group], {"group": group, "report_type": kind})
+    return Choice(group, f"of {GROUP_WORDS[group]}", {"group": group, "report_type": kind})
 
 
 def _bases(statement: Statement, asked: Sequence[Asked]) -> Sequence[Choice]:
@@ -167,21 +183,31 @@ def _bases(statement: Statement, asked: Sequence[Asked]) -> Sequence[Choice]:
     to_market = any(
         isinstance(operand, Ref) and operand.is_market
         for each in of_positions
-        for right in each.words.values()
+        for word, right in each.words.items()
+        if word != "slower_than"
         for operand in (right if isinstance(right, tuple) else ())
     )
     if statement.basis == "share" or to_market:
         return [by_share]
     ranked = any(word.startswith(RANKED) or "rank_" in word for each in of_positions for word in each.words)
-    return [contracts, by_share] if ranked and statement.basis is None else [contracts]
+    return [replace(contracts, words="in contracts"), by_share] if ranked and statement.basis is None else [contracts]
+
+
+def _of_count(count: int, *, is_one: bool) -> Choice:
+    return Choice("" if is_one else f"{count}_rows", "" if is_one else f"within {count} sessions", {"count": count})
+
+
+def _than(name: str) -> Mapping[str, Any]:
+    """Another market's positions compare as shares of open interest."""
+    return {"slower_than": name} | ({} if name == "before" else {"is_share": True})
 
 
 def _paths(asked: Sequence[Asked]) -> Iterator[Choice]:
     """During the day or at the close; touched to the point or nearly."""
     words = {word for each in asked if each.measure.derived == "price" for word in each.words}
     if "at" in words:
-        yield Choice("to_the_point", "traded at the price itself", {"path": "day", "is_exact": True})
-        yield Choice("within_a_quarter_percent", "traded within a quarter of a percent of it", {"path": "day"})
+        yield Choice("to_the_point", "to the point", {"path": "day", "is_exact": True})
+        yield Choice("within_a_quarter_percent", "within a quarter of a percent", {"path": "day"})
     elif words:
         yield Choice("during_the_day", "during the day", {"path": "day"})
         yield Choice("at_the_close", "at the close", {"path": "close"})
@@ -206,10 +232,13 @@ def _moments(statement: Statement, tables: KnownTables) -> Iterator[Choice]:
             start, close = tables.sessions.of(moment)
         except ValueError as error:
             raise WordError("as_of", f"as_of = {moment}: {error}") from error
-        yield Choice(name, f"at the close of {moment}" if several else "", {"as_of": close})
-        if _needs_reports(statement) and statement.until is None and _came_out(tables, start, close):
-            before = "_".join(filter(None, (name, BEFORE_RELEASE)))
-            yield Choice(before, "before that day's report came out", {"as_of": start})
+        at_close = f"at the close of {moment}" if several else ""
+        if not _needs_reports(statement) or statement.until is not None or not _came_out(tables, start, close):
+            yield Choice(name, at_close, {"as_of": close})
+            continue
+        yield Choice(name, at_close or "after that day's report came out", {"as_of": close})
+        before = "_".join(filter(None, (name, BEFORE_RELEASE)))
+        yield Choice(before, f"before the report of {moment}" if several else BEFORE_WORDS, {"as_of": start})
 
 
 def _needs_reports(statement: Statement) -> bool:
@@ -298,9 +327,7 @@ def _further(statement: Statement) -> Iterator[Choice]:
     if any(derived in ("move", "retracement") for _, derived, _ in numbers):
         yield Choice("by_closes", "by closes", {"path": "close"})
     if any(is_price and derived != "price" for _, derived, is_price in numbers):
-        yield Choice(
-            "within_a_vendors_cents", f"within {VENDOR_POINTS} points, as vendors differ", {"cents": VENDOR_POINTS}
-        )
+        yield AS_VENDORS_DIFFER
     only_is = all(set(each.words) == {"is"} for each in statement.asked if each.measure.name == "rsi_14")
     if only_is and any(name == "rsi_14" for name, _, _ in numbers):
         yield Choice("during_the_day", "at a price of that session", {"is_intraday": True})

@@ -74,6 +74,11 @@ OTHERS: Final[Mapping[str, Relation]] = MappingProxyType(
             "the measure's comparison is true, and was not in any row after that day",
             'net.above = 0, net.first_since = "2022-06"',
         ),
+        "slower_than": Relation(
+            Takes.OPERAND,
+            "its change is smaller than that of the row before (`before`), or of a market; a list are readings",
+            'long.change_below = 0, long.slower_than = ["before", "SPX"]',
+        ),
         "crossed_above": Relation(Takes.NUMBER, "above, and not above in the row before", "rsi_14.crossed_above = 50"),
         "crossed_below": Relation(Takes.NUMBER, "below, and not below in the row before", "rsi_14.crossed_below = 50"),
     }

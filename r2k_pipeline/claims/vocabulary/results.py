@@ -49,4 +49,4 @@ def shown(value: Any, unit: str) -> str:
         return f"{value:,.2f} points"
     if unit.endswith("contract equivalents"):
         return f"{value:,.0f} contracts"
-    return f"{value:,.6g} ({unit})" if unit == "0..100" else f"{value:,.6g} {unit}".strip()
+    return f"{value:,.2f}" if unit == "0..100" else f"{value:,.6g} {unit}".strip()

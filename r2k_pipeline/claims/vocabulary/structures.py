@@ -136,7 +136,7 @@ def _retracement(past: Past, words: Mapping[str, Any], written: Mapping[str, str
         raise UnknownError("retracement needs from, to, ratio and is")
     (_, first), (day, last) = _ends(past, words)
     price = last + (first - last) * words["ratio"].value
-    is_true = words["is"].is_near(price, past.way.cents)
+    is_true = words["is"].is_near(price, past.way.off_ratio)
     also = f"from {first:,.2f} to {last:,.2f}"
     yield Result("; ".join(written.values()), is_true, price, day, POINTS, also=also)
 

@@ -569,7 +569,9 @@ def test_check_note_runs_the_others_names_the_mistakes_and_ends_with_1(tmp_path:
     arguments = ("check-note", file, "--lake", tmp_path / "lakes")
     said = r2k(tmp_path, *arguments)
     assert said.exit_code == 1
-    assert said.output.startswith(f"{SAMPLE}\na note: 1 hold, 0 fail, 1 undetermined\n")
+    covered = "3 statements: 2 checked, 0 not checkable, 0 without a word, 1 with a mistake"
+    readings = "their readings: 1 hold, 0 fail, 1 undetermined"
+    assert said.output.startswith(f"{SAMPLE}\na note\n{covered}\n{readings}\n")
     assert "    holds         only: 1,993.69 (points)\n" in said.output
     lines = file.read_text("utf-8").splitlines()
     assert f"ERROR  {file}:{len(lines) - 1}: claim 'empty': says: is missing" in said.output

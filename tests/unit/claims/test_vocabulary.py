@@ -246,7 +246,7 @@ def _judged(sandbox: Sandbox, folder: Path, words: str) -> dict[str, Verdict]:
         ("long.change_above = 0, long.for = 20, group = \"leveraged_funds\"", "holds"),
         ("if = { rsi_14.below = 30 }, close.above = 2000", "undetermined"),
         ("if = { rsi_14.above = 30 }, close.above = 2000", "holds"),
-        ("buyers_and_sellers.above = 0, group = \"asset_manager\"", "fails"),
+        ("flow.is = \"mixed\", group = \"asset_manager\"", "holds"),
         ("rsi_14.is = 52, until = 2025-03-17", "holds"),
     ],
 )  # fmt: skip
