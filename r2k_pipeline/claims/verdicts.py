@@ -20,10 +20,11 @@ from r2k_pipeline.claims.note import Claim, Definition, Note, say_mistake
 from r2k_pipeline.claims.printable import no_formula, printable, why_not_shown
 from r2k_pipeline.claims.sandbox import Sandbox, SandboxError
 from r2k_pipeline.claims.story import story_of, story_of_names
+from r2k_pipeline.claims.vocabulary.known_rows import wanted_columns
 from r2k_pipeline.claims.vocabulary.reached import windows
 from r2k_pipeline.claims.vocabulary.readings import Judged, judge_readings
 from r2k_pipeline.claims.vocabulary.results import Result, shown
-from r2k_pipeline.claims.vocabulary.statements import Statement, WordError
+from r2k_pipeline.claims.vocabulary.statements import Statement, WordError, measures_of
 
 Plain = str | int | float | bool | None
 Word = Literal["holds", "fails", "undetermined"]
@@ -122,6 +123,8 @@ def judge(note: Note, sandbox: Sandbox, data_known_at: datetime) -> Iterator[Ver
     which newer data was due and is missing. `reason` counts the days missing in the windows before.
     """
     reach = Reach(sandbox, data_known_at)
+    statements = [claim for claim in note.claims if isinstance(claim, Statement)]
+    sandbox.tables.wants(wanted_columns(measure for claim in statements for measure in measures_of(claim)))
     for claim in note.claims:
         if isinstance(claim, Statement):
             yield from _judge_statement(note, claim, sandbox, data_known_at)

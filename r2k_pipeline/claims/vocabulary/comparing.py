@@ -91,10 +91,10 @@ def _crossed(about: Compared, word: str, right: Printed, row: int) -> tuple[bool
 def _base_rate(about: Compared, series: Series, base: str, right: Any, rows: Sequence[int]) -> float | None:
     """The share of prices near the close for which the relation would hold; None for other operands than numbers."""
     operands = right if isinstance(right, tuple) else (right,)
-    bars = about.past.at_moment().bars
-    if not bars or not all(isinstance(each, Printed) for each in operands):
+    close = about.past.at_moment().last_close
+    if close is None or not all(isinstance(each, Printed) for each in operands):
         return None
-    prices = near_prices(bars[-1][4])
+    prices = near_prices(close)
     if base == "between":
         first, second = sorted(each.value for each in operands)
         return share(first <= price <= second for price in prices)

@@ -5,19 +5,20 @@ of the rows (comparing.py, structures.py).
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, Final
 
-from r2k_pipeline.claims.vocabulary.known_tables import KnownTables
+from r2k_pipeline.claims.vocabulary.known_tables import KnownTables, Lists
 from r2k_pipeline.claims.vocabulary.measures import Measure, columns
 
 WEEK: Final = timedelta(days=7)
 SHIFT: Final = timedelta(days=3)
 """How far a holiday moves the day of a report."""
+BAR: Final = ("session_date", "open", "high", "low", "close")
 SHARE: Final = "share of open interest, -1..1"
 
 
@@ -95,8 +96,17 @@ class Past:
     @cached_property
     def bars(self) -> list[tuple[date, float, float, float, float]]:
         """Day, open, high, low, close of every session."""
-        columns = "session_date, open, high, low, close"
-        return self._rows(f"select {columns} from market_bars_as_of($known) where market = $market order by 1")
+        found = self._bars()
+        return list(zip(*(found[name] for name in BAR), strict=True))
+
+    @property
+    def last_close(self) -> float | None:
+        """The last close that was known."""
+        closes = self._bars()["close"]
+        return float(closes[-1]) if closes else None
+
+    def _bars(self) -> Lists:
+        return self._lists(f"select {', '.join(BAR)} from market_bars_as_of($known) where market = $market order by 1")
 
     def series(self, measure: Measure, against: str | None = None) -> Series:
         """Every row of a measure that was known."""
@@ -104,13 +114,13 @@ class Past:
             return self._column(measure, against)
         if measure.derived == "average":
             name, length = measure.name.split("_")
-            closes = [row[4] for row in self.bars]
-            values = _average(closes, int(length), is_simple=name == "sma")
-            return Series.plain([row[0] for row in self.bars], values, measure.unit)
+            bars = self._bars()
+            values = _average(bars["close"], int(length), is_simple=name == "sma")
+            return Series.plain(bars["session_date"], values, measure.unit)
         return {
             "price": self._prices,
             "position": self._position,
-            "bar": lambda each: Series.plain([row[0] for row in self.bars], _patterns(self.bars), each.unit),
+            "bar": lambda each: Series.plain(self._bars()["session_date"], _patterns(self.bars), each.unit),
             "swing_high": self._swings,
             "swing_low": self._swings,
             "flow": self._flow,
@@ -132,41 +142,41 @@ class Past:
         return len(self.tables.sessions.between(before, day)) == count
 
     def _prices(self, measure: Measure) -> Series:
-        days, _, highs, lows, closes = _turned(self.bars, 5)
-        is_day = self.way.path == "day"
-        return Series(days, closes, lows if is_day else closes, highs if is_day else closes, measure.unit)
+        bars = self._bars()
+        low, high = ("low", "high") if self.way.path == "day" else ("close", "close")
+        return Series(bars["session_date"], bars["close"], bars[low], bars[high], measure.unit)
 
     def _swings(self, measure: Measure) -> Series:
         query = """
-            select pivot_date, any_value(price) from swing_pivots_as_of($known)
+            select pivot_date, any_value(price) as price from swing_pivots_as_of($known)
             where market = $market and kind = $kind group by 1 order by 1"""
-        days, prices = _turned(self._rows(query, kind=measure.name.removeprefix("swing_")), 2)
-        return Series.plain(days, prices, measure.unit)
+        found = self._lists(query, kind=measure.name.removeprefix("swing_"))
+        return Series.plain(found["pivot_date"], found["price"], measure.unit)
 
     def _column(self, measure: Measure, against: str | None) -> Series:
         assert measure.table is not None
         name, table, day = measure.name, measure.table, measure.day_column
-        change = f"{name}_change_1w" if f"{name}_change_1w" in columns() else "null"
+        change = f"{name}_change_1w" if f"{name}_change_1w" in columns() else name
         given: dict[str, Any] = {}
         if measure.is_of_group:
             given |= {"report_type": self.way.report_type, "trader_group": self.way.group}
         if measure.is_of_other:
             given["other_market"] = against
         also = "".join(f" and {key} = ${key}" for key in given)
-        query = (
-            f"select {day}, {name}, {change} from {table.table}_as_of($known) where market = $market{also} order by 1"
-        )
-        days, values, changes = _turned(self._rows(query, **given), 3)
-        return Series.plain(days, values, measure.unit, changes if change != "null" else None)
+        wanted = self.tables.wanted(table.table, day, name, change)
+        query = f"select {wanted} from {table.table}_as_of($known) where market = $market{also} order by {day}"
+        found = self._lists(query, **given)
+        return Series.plain(found[day], found[name], measure.unit, found[change] if change != name else None)
 
     def _position(self, measure: Measure) -> Series:
         side, by = f"{measure.name}_contracts", " / nullif(open_interest_contracts, 0)" if self.way.is_share else ""
         query = f"""
-            select report_date, {side}{by}, {side}_change_1w{by} from weekly_positioning_as_of($known)
+            select report_date, {side}{by} as value, {side}_change_1w{by} as change
+            from weekly_positioning_as_of($known)
             where market = $market and report_type = $report_type and trader_group = $trader_group order by 1"""
-        rows = self._rows(query, report_type=self.way.report_type, trader_group=self.way.group)
-        days, values, changes = _turned(rows, 3)
-        return Series.plain(days, values, SHARE if self.way.is_share else measure.unit, changes)
+        found = self._lists(query, report_type=self.way.report_type, trader_group=self.way.group)
+        unit = SHARE if self.way.is_share else measure.unit
+        return Series.plain(found["report_date"], found["value"], unit, found["change"])
 
     def _flow(self, measure: Measure) -> Series:
         query = """
@@ -176,19 +186,23 @@ class Past:
                     when sign(long_contracts_change_1w) = sign(short_contracts_change_1w) then 'mixed'
                     when net_contracts_change_1w > 0 then 'buying'
                     when net_contracts_change_1w < 0 then 'selling'
-                end
+                end as flow
             from weekly_positioning_as_of($known)
             where market = $market and report_type = $report_type and trader_group = $trader_group order by 1"""
-        days, values = _turned(self._rows(query, report_type=self.way.report_type, trader_group=self.way.group), 2)
-        return Series.plain(days, values, measure.unit)
+        found = self._lists(query, report_type=self.way.report_type, trader_group=self.way.group)
+        return Series.plain(found["report_date"], found["flow"], measure.unit)
 
-    def _rows(self, query: str, **given: Any) -> list[tuple[Any, ...]]:
-        return self.tables.rows(query, known=self.way.known, market=self.way.market, **given)
+    def _lists(self, query: str, **given: Any) -> Lists:
+        return self.tables.lists(query, known=self.way.known, market=self.way.market, **given)
 
 
-def _turned(rows: Sequence[tuple[Any, ...]], width: int) -> tuple[Sequence[Any], ...]:
-    """Columns of rows."""
-    return tuple(zip(*rows, strict=True)) if rows else ((),) * width
+def wanted_columns(measures: Iterable[Measure]) -> Iterator[tuple[str, str]]:
+    """The columns of tables that these measures read, as table and name."""
+    for measure in measures:
+        if measure.table is not None:
+            change = f"{measure.name}_change_1w"
+            names = (measure.day_column, measure.name, *([change] if change in columns() else []))
+            yield from ((measure.table.table, name) for name in names)
 
 
 def _patterns(bars: Sequence[tuple[date, float, float, float, float]]) -> list[str | None]:

@@ -5,7 +5,7 @@ measures are (measures.py), SQL that somebody else wrote (sandbox.py).
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -63,6 +63,18 @@ class Sessions:
         return f"{self.days[0]} to {self.days[-1]}" if self.days else "no session"
 
 
+class Lists:
+    """The columns of a frame as lists, each made when it is asked for."""
+
+    def __init__(self, frame: pl.DataFrame) -> None:
+        self._frame, self._made = frame, dict[str, list[Any]]()
+
+    def __getitem__(self, name: str) -> list[Any]:
+        if name not in self._made:
+            self._made[name] = self._frame[name].to_list()
+        return self._made[name]
+
+
 class KnownTables:
     """A connection that has the tables, their macros NAME_as_of and data_ends; each question is asked once."""
 
@@ -71,6 +83,7 @@ class KnownTables:
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._is_own = False
         self._asked: dict[Any, Any] = {}
+        self._wanted: dict[str, set[str]] = {}
 
     @classmethod
     def over_files(cls, files: Mapping[str, Sequence[Path]]) -> "KnownTables":
@@ -91,6 +104,24 @@ class KnownTables:
             self._asked[key] = self.frame(query, **parameters).rows()
         found: list[tuple[Any, ...]] = self._asked[key]
         return found
+
+    def lists(self, query: str, **parameters: Any) -> Lists:
+        """The columns of a query of our own."""
+        key = "lists", query, tuple(parameters.items())
+        if key not in self._asked:
+            self._asked[key] = Lists(self.frame(query, **parameters))
+        found: Lists = self._asked[key]
+        return found
+
+    def wants(self, columns: Iterable[tuple[str, str]]) -> None:
+        """Say which columns will be asked for, as table and name: those of one table are then read together."""
+        for table, name in columns:
+            self._wanted.setdefault(table, set()).add(name)
+
+    def wanted(self, table: str, *names: str) -> str:
+        """The columns of a table to select: those that are wanted, these among them."""
+        self.wants((table, name) for name in names)
+        return ", ".join(sorted(self._wanted[table]))
 
     def frame(self, query: str, **parameters: Any) -> pl.DataFrame:
         """The same as a frame, asked each time."""

@@ -16,7 +16,7 @@ from r2k_pipeline.claims.vocabulary.known_tables import KnownTables, Sessions
 from r2k_pipeline.claims.vocabulary.printed import VENDOR_RATIO, Printed
 from r2k_pipeline.claims.vocabulary.reached import not_reached
 from r2k_pipeline.claims.vocabulary.results import Result, UnknownError
-from r2k_pipeline.claims.vocabulary.statements import Asked, Ref, Statement, WordError, all_asked
+from r2k_pipeline.claims.vocabulary.statements import Asked, Statement, WordError, all_asked, operands_of
 from r2k_pipeline.claims.vocabulary.structures import judge_structure, traded_rsi
 from r2k_pipeline.mistakes import nearest
 
@@ -112,13 +112,8 @@ def judge_readings(statement: Statement, tables: KnownTables, data_known_at: dat
 
 def check_markets(statement: Statement, markets: Mapping[str, str]) -> None:
     """Raise WordError for a market that is not there."""
-    named = [("market", statement.market)] + [
-        (word, operand.name)
-        for asked in all_asked(statement)
-        for word, right in asked.words.items()
-        for operand in (right if isinstance(right, tuple) else ())
-        if isinstance(operand, Ref) and operand.is_market
-    ]
+    named = [("market", statement.market)]
+    named += [("", ref.name) for asked in all_asked(statement) for ref in operands_of(asked) if ref.is_market]
     named += [("against", str(a.words["against"])) for a in all_asked(statement) if "against" in a.words]
     for word, market in named:
         if market not in markets:
@@ -167,8 +162,7 @@ def _axes(statement: Statement, tables: KnownTables) -> Iterator[Sequence[Choice
 
 def _of_groups(asked: Asked) -> bool:
     """Whether an operand belongs to a trader group."""
-    operands = (o for right in asked.words.values() for o in (right if isinstance(right, tuple) else ()))
-    return any(isinstance(o, Ref) and o.measure is not None and o.measure.is_of_group for o in operands)
+    return any(ref.measure is not None and ref.measure.is_of_group for ref in operands_of(asked))
 
 
 def _of_group(group: str, report_type: str | None) -> Choice:
@@ -181,11 +175,9 @@ def _bases(statement: Statement, asked: Sequence[Asked]) -> Sequence[Choice]:
     contracts, by_share = Choice(), Choice("share", "by open interest", {"is_share": True})
     of_positions = [each for each in asked if each.measure.derived == "position"]
     to_market = any(
-        isinstance(operand, Ref) and operand.is_market
+        ref.is_market and ref not in each.words.get("slower_than", ())
         for each in of_positions
-        for word, right in each.words.items()
-        if word != "slower_than"
-        for operand in (right if isinstance(right, tuple) else ())
+        for ref in operands_of(each)
     )
     if statement.basis == "share" or to_market:
         return [by_share]

@@ -295,3 +295,16 @@ def all_asked(statement: Statement) -> Iterator[Asked]:
     """Every measure that a statement names, of its condition too."""
     yield from statement.condition
     yield from statement.asked
+
+
+def operands_of(asked: Asked) -> Iterator[Ref]:
+    """The operands of a measure's relations that are names."""
+    for right in asked.words.values():
+        yield from (each for each in (right if isinstance(right, tuple) else ()) if isinstance(each, Ref))
+
+
+def measures_of(statement: Statement) -> Iterator[Measure]:
+    """The measures that a statement names, as operands too."""
+    for asked in all_asked(statement):
+        yield asked.measure
+        yield from (measure for ref in operands_of(asked) if (measure := ref.measure) is not None)
