@@ -9,6 +9,7 @@ from calendar import monthrange
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from difflib import get_close_matches
 from typing import Any, Final
 
 from r2k_pipeline.claims.printable import why_not_shown
@@ -206,8 +207,8 @@ def _asked(name: str, said: object, scale: int) -> Asked:
 
 
 def _closest(name: str, allowed: list[str]) -> str:
-    found = nearest(name, allowed)
-    return found[0] if len(found) == 1 else f"one of those in docs/claims.md, such as {', '.join(allowed[:6])}"
+    found = get_close_matches(name, allowed, n=1, cutoff=0.5)
+    return found[0] if found else f"one of those in docs/claims.md, such as {', '.join(allowed[:6])}"
 
 
 def _right(measure: Measure, word: str, takes: Takes, said: Any, scale: int) -> Right:

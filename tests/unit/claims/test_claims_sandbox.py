@@ -104,6 +104,8 @@ def test_a_query_that_names_itself_as_the_evidence_of_another_claim_finds_none(b
         "with recursive loop as (select 2000 as value union select value from loop) from loop",
         "with a as (select 2000 as value), b as (from a) select (select max(value) from a) as value from b",
         "select 2000 as value union all select close from staging.market_bars limit 1",
+        "select 2000 as value where exists (from latest()) or not exists (from as_of('2025-03-14'))",
+        "select coalesce(max(relative_strength_20d_ratio), 2000) as value from marts.cross_market",
     ],
 )
 def test_usual_sql_runs_and_sees_no_later_row(box: Sandbox, sql: str) -> None:

@@ -9,8 +9,12 @@ import pytest
 from r2k_pipeline.claims.note import Note, read_note
 from r2k_pipeline.claims.sandbox import Sandbox
 from r2k_pipeline.claims.verdicts import Verdict, judge
+from r2k_pipeline.claims.vocabulary.measures import columns
+from r2k_pipeline.claims.vocabulary.printed import read_number
 from r2k_pipeline.contracts.marts import Markets, PositioningVintages, Sessions
 from r2k_pipeline.contracts.prices import MarketBars, PriceVintages
+from r2k_pipeline.tables import TABLES
+from r2k_pipeline.tables.claims import READABLE
 from r2k_pipeline.tables.cot_releases import CotReleases
 from r2k_pipeline.tables.indicators import DailyIndicators, MovingAverageCrosses
 from r2k_pipeline.tables.levels import LevelEvidence, Levels
@@ -20,8 +24,6 @@ from tests.unit.sandboxed import sandboxed
 LATER = datetime(2030, 1, 1, tzinfo=UTC)
 HEAD = '[note]\ntitle = "a note"\nmoment = 2025-03-14\nmarket = "RUT"\n[claims]\n'
 DAYS = [day for day in (date(2025, 3, 3) + timedelta(n) for n in range(26)) if day.weekday() < 5]
-MISSING = date(2025, 3, 25)
-"""A session that the bars lack."""
 BARS = {  # open, high, low, close
     "2025-03-03": (2100.0, 2110.0, 2090.0, 2100.0),
     "2025-03-04": (2100.0, 2105.0, 2048.0, 2060.0),
@@ -76,12 +78,8 @@ def _of_reports() -> list[Row]:
 
 
 def _released() -> list[Row]:
-    """Every report has a release, but for one week that the positions have too many weeks before to matter."""
-    rows = []
-    for row in _of_reports()[::2]:
-        at = dict.fromkeys(("released_at", "scheduled_at"), row["released_at"])
-        rows.append({"report_date": row["report_date"], **at})
-    return rows
+    times = {row["report_date"]: row["released_at"] for row in _of_reports()}
+    return [{"report_date": day, "released_at": at, "scheduled_at": at} for day, at in times.items()]
 
 
 def _bar(market: str, day: str, open_: float, high: float, low: float, close: float) -> Row:
@@ -112,7 +110,7 @@ ROWS: Given = {
             "atr_14": 40.0,
             "sma_50": 2201.63,
             "sma_200": 2203.09,
-            "rsi_30_trigger_close": 2026.0 - 60.0,
+            "rsi_30_trigger_close": 2013.69,
             "moving_average_order": "100>50>200",
             "drawdown_ratio": -0.16,
         }
@@ -257,3 +255,218 @@ def test_what_a_line_says_is_judged(sandbox: Sandbox, tmp_path: Path, words: str
     assert [each.error for each in found] == [None] * len(found)
     assert found[0].finding.verdict == verdict, found[0].finding
     assert (found[0].finding.reason is None) == (verdict != "undetermined")
+
+
+def test_each_group_and_the_hour_are_readings_told_in_one_line(sandbox: Sandbox, tmp_path: Path) -> None:
+    found = _judged(sandbox, tmp_path, 'short.change_above = 100, group = ["asset_manager", "leveraged_funds"]')
+    assert {name: verdict.finding.verdict for name, verdict in found.items()} == {
+        "asset_manager": "holds",
+        "asset_manager_before_release": "fails",
+        "leveraged_funds": "fails",
+        "leveraged_funds_before_release": "fails",
+    }
+    story = "true of asset managers, false of leveraged funds; before that day's report came out: false"
+    assert {verdict.story for verdict in found.values()} == {story}
+    value = found["asset_manager"].row()
+    assert (value["computed_value"], str(value["value_date"])) == (497.0, "2025-03-11")
+
+
+def test_a_rank_is_judged_in_contracts_and_by_open_interest_unless_it_says_which(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    words = 'short.rank_above = 99, group = "asset_manager", as_of = 2025-03-14T20:00:00Z'
+    assert set(_judged(sandbox, tmp_path, words)) == {"asset_manager", "asset_manager_share"}
+    assert set(_judged(sandbox, tmp_path, f'{words}, in = "contracts"')) == {"asset_manager"}
+
+
+def test_a_printed_number_says_which_group_it_is_of(sandbox: Sandbox, tmp_path: Path) -> None:
+    assert set(_judged(sandbox, tmp_path, "net.is = 18, as_of = 2025-03-14T20:00:00Z")) == {"leveraged_funds"}
+    assert len(_judged(sandbox, tmp_path, "net.is = 77, as_of = 2025-03-14T20:00:00Z")) == 3
+
+
+def test_a_price_is_judged_during_the_day_and_at_the_close(sandbox: Sandbox, tmp_path: Path) -> None:
+    found = _judged(sandbox, tmp_path, "price.above = 2090, price.within = 3")
+    assert {name: verdict.finding.verdict for name, verdict in found.items()} == {
+        "during_the_day": "holds",
+        "at_the_close": "fails",
+    }
+    (verdict, *_) = found.values()
+    assert verdict.known_at == datetime(2025, 3, 19, 20, tzinfo=UTC)
+    assert "% of prices near the close pass" in str(verdict.finding.computed_text)
+
+
+def test_a_vendors_cents_and_a_price_of_the_day_are_tried_where_the_printed_number_fails(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    assert set(_judged(sandbox, tmp_path, "close.is = 2044.15")) == {"within_a_vendors_cents"}
+    assert set(_judged(sandbox, tmp_path, "close.is = 2045.15")) == {"as_it_says"}
+    found = _judged(sandbox, tmp_path, "rsi_14.is = 30.1")
+    assert {name: verdict.finding.verdict for name, verdict in found.items()} == {
+        "as_it_says": "fails",
+        "during_the_day": "holds",
+    }
+
+
+def test_the_hour_before_the_data_ends_and_the_hour_after(sandbox: Sandbox, tmp_path: Path) -> None:
+    """A reading at a moment whose session is missing is undetermined; of later data nothing is used."""
+    (verdict,) = _judged(sandbox, tmp_path, "close.above = 1, as_of = 2025-03-25").values()
+    due = "session 2025-03-21 was due 2025-03-21 20:00 UTC, 3 are missing since"
+    assert verdict.finding.reason == f"the prices of ^RUT end at 2025-03-20: {due}"
+    note = _note(tmp_path, 'C1 = { says = "it is so", close.above = 1, close.within = 4 }')
+    (early,) = judge(note, sandbox, datetime(2025, 3, 19, tzinfo=UTC))
+    assert early.finding.reason == "judged at 2025-03-20 20:00 UTC: not known yet"
+
+
+def test_an_extreme_that_spans_a_missing_report_names_it(tmp_path: Path) -> None:
+    missing = next(row["report_date"] for row in reversed(_of_reports()[:-8]))
+    kept = [row for row in _of_reports() if row["report_date"] != missing]
+    with sandboxed(tmp_path / "lake", {**ROWS, PositioningVintages: kept}) as box:
+        words = 'long.highest_since = "ever", group = "asset_manager", in = "contracts", as_of = 2025-03-14T20:00:00Z'
+        (found,) = _judged(box, tmp_path, words).values()
+        (fails,) = _judged(box, tmp_path, words.replace("highest", "lowest")).values()
+    assert found.finding.verdict == "undetermined"
+    assert str(found.finding.reason).startswith(f"the report of {missing} is missing")
+    assert fails.finding.verdict == "fails"
+
+
+@pytest.mark.parametrize(
+    ("words", "word", "reason"),
+    [
+        ("rsi_41.is = 3", "rsi_41", "no such measure; next: rename it to rsi_14"),
+        ("rsi_14.iz = 3", "iz", "no such relation of rsi_14; next: rename it to is"),
+        ("level.above = 3", "above", "next: rename it to one of those in docs/claims.md, such as at"),
+        ('rsi_14.is = "low"', "is", 'rsi_14.is = "low": should be a number, such as 33.29 or "-0.7 %"'),
+        ("rsi_14.is = true", "is", "rsi_14.is = true: should be a number"),
+        ("rsi_14.is = nan", "is", "rsi_14.is = NaN: should be a number"),
+        ("rsi_14.is = [3, 4]", "is", "rsi_14.is = [3, 4]: should be a number"),
+        ("rsi_14 = 3", "rsi_14", "should have relations: MEASURE.RELATION = VALUE"),
+        ("rsi_14.between = [3]", "between", "should be a list of two"),
+        ("rsi_14.above = []", "above", "should not be empty"),
+        (f"rsi_14.is = {'9' * 5_000}", "is", '"a number of 5,000 digits": should be a number'),
+        (f"rsi_14.is = 0.{'9' * 5_000}", "is", "has 5,000 digits: give at most 15"),
+        ("rsi_14.is = 1e999999999", "is", "digits: give at most 15"),
+        ("rsi_14.on = 2025-03-14T20:00:00Z", "on", "should be a day, such as 2025-03-13"),
+        ("rsi_14.for = 0", "for", "should be a number from 1 to 2,600"),
+        ('close.lowest_since = "2017-13"', "lowest_since", 'should be a day, a month as "2017-09", or "ever"'),
+        ('close.above = "sma50"', "above", "no such measure; next: give sma_50, or a market in capitals"),
+        ('moving_average_order.above = "100"', "above", "is a text: only `is` and `was` compare it"),
+        ('dominant_flow.is = "new_short"', "is", "no such value; next: give new_shorts"),
+        ('net.is = 3, group = "hedge_funds"', "group", "'hedge_funds' is none; next: give leveraged_funds"),
+        ('net.is = 3, report_type = "tff"', "report_type", "'tff' is none"),
+        ('net.is = 3, in = "dozens"', "in", "'dozens' is none"),
+        ("net.is = 3, as_of = 2025-03-14T20:00:00", "as_of", "should be a day, or an instant with its zone"),
+        ('not_checkable = ""', "not_checkable", "should be a text that says why"),
+        ('not_checkable = "x", rsi_14.is = 3', "not_checkable", "stand without measures"),
+    ],
+)  # fmt: skip
+def test_a_mistake_names_file_line_claim_and_word_and_leaves_the_others(
+    tmp_path: Path, words: str, word: str, reason: str
+) -> None:
+    note = _note(tmp_path, 'good = { says = "it is so", rsi_14.above = 1 }', f'C1 = {{ says = "so", {words} }}')
+    assert [claim.id for claim in note.claims] == ["good"]
+    (mistake,) = note.mistakes
+    assert mistake.startswith(f"{tmp_path / 'note.toml'}:7: claim 'C1': "), mistake
+    assert word in mistake
+    assert reason in mistake
+    assert len(mistake) < 500
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ('market = "RUTT", close.above = 1', "no market 'RUTT'; next: give RUT"),
+        ('close.above = "SPXX"', "no market 'SPXX'; next: give SPX"),
+        ("as_of = 2025-03-15, close.above = 1", "as_of = 2025-03-15: the exchange is closed on 2025-03-15; next: give"),
+        ("until = 2025-03-16, close.above = 1", "until = 2025-03-16: the exchange is closed on 2025-03-16"),
+        ("until = 2025-03-13, close.above = 1", "until: must come after the claim's moment"),
+        ("as_of = 1890-01-02, close.above = 1", "1890-01-02 is outside of the calendar"),
+        ("net.for = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11], net.rank_above = 1", "has 132 readings, at most 60"),
+    ],
+)  # fmt: skip
+def test_a_market_and_a_day_that_are_not_there_are_named_and_the_others_judged(
+    sandbox: Sandbox, tmp_path: Path, words: str, reason: str
+) -> None:
+    note = _note(tmp_path, f'C1 = {{ says = "so", {words} }}', 'good = { says = "it is so", rsi_14.above = 1 }')
+    assert note.mistakes == ()
+    wrong, good = judge(note, sandbox, LATER)
+    assert (wrong.finding.verdict, good.finding.verdict) == ("undetermined", "holds")
+    assert str(wrong.error).startswith(f"{tmp_path / 'note.toml'}:6: claim 'C1': ")
+    assert reason in str(wrong.error)
+
+
+@pytest.mark.parametrize("says", ["- 5 % by Thursday", "+15,949 contracts", "=1+1", "@home"])
+def test_what_a_spreadsheet_would_compute_is_kept_and_escaped_in_the_table(
+    sandbox: Sandbox, tmp_path: Path, says: str
+) -> None:
+    (verdict,) = judge(_note(tmp_path, f'C1 = {{ says = "{says}", rsi_14.above = 1 }}'), sandbox, LATER)
+    assert verdict.claim.claim == says
+    assert verdict.row()["claim"] == f"'{says}"
+
+
+def test_what_no_table_bears_out_and_what_has_no_word_are_counted(sandbox: Sandbox, tmp_path: Path) -> None:
+    note = _note(
+        tmp_path,
+        'A = { says = "it is so", rsi_14.above = 1 }',
+        'B = { says = "credit is tight", not_checkable = "no such series" }',
+        'C = { says = "a channel holds it" }',
+        'D = { says = "it is so", rsi.above = 1 }',
+    )
+    assert note.coverage() == "4 statements: 1 checked, 1 not checkable, 1 without a word, 1 with a mistake"
+    assert [(each.finding.verdict, each.story) for each in judge(note, sandbox, LATER)] == [
+        ("holds", "true"),
+        ("undetermined", "not checkable: no such series"),
+        ("undetermined", "without a word: no measure is given"),
+    ]
+
+
+def test_sql_stands_beside_words_and_names_its_value_and_its_parameters(sandbox: Sandbox, tmp_path: Path) -> None:
+    note = _note(
+        tmp_path,
+        """[claims.S]
+says = "it closed above 2000"
+sql = "select close, session_date from latest() where market = $market"
+value = "close"
+unit = "index points"
+parameters = { market = "RUT", price = 2000 }
+holds_when = "close > $price"
+""",
+    )
+    assert note.mistakes == ()
+    verdicts = list(judge(note, sandbox, LATER))
+    assert {(each.definition.alternative, each.finding.verdict) for each in verdicts} == {
+        ("as_it_says", "undetermined"),
+        ("as_it_says_at_open", "undetermined"),
+    }
+    assert verdicts[0].error is None
+    assert str(verdicts[0].finding.reason).startswith("no rows of market = RUT")
+
+
+def test_several_moments_are_readings(sandbox: Sandbox, tmp_path: Path) -> None:
+    file = tmp_path / "note.toml"
+    head = HEAD.replace("moment = 2025-03-14", "moments = [2025-03-13, 2025-03-14T20:00:00Z]")
+    file.write_text(head + 'C1 = { says = "it is oversold", rsi_14.below = 30 }', "utf-8")
+    found = {each.definition.alternative: each for each in judge(read_note(file), sandbox, LATER)}
+    assert {name: each.finding.verdict for name, each in found.items()} == {
+        "at_2025_03_13": "holds",
+        "at_2025_03_14": "fails",
+    }
+    story = "true at the close of 2025-03-13, false at 2025-03-14 20:00 UTC"
+    assert {each.story for each in found.values()} == {story}
+
+
+@pytest.mark.parametrize(
+    ("said", "value", "half"),
+    [(1924, 1924.0, 0.5), ("12,345", 12_345.0, 0.5), ("-0.70 %", -0.007, 0.00005), ("-40.0", -40.0, 0.05)],
+)
+def test_a_number_means_what_is_printed(said: object, value: float, half: float) -> None:
+    number = read_number(said)
+    assert (number.value, number.half) == (pytest.approx(value), pytest.approx(half))
+
+
+def test_every_column_with_a_market_and_a_day_is_a_measure() -> None:
+    tables = {measure.table for measure in columns().values()}
+    assert {"marts.weekly_positioning", "features.daily_indicators", "marts.cross_market", "staging.market_bars"} <= {
+        table.dotted() for table in tables if table is not None
+    }
+    assert tables <= {*READABLE}
+    assert columns()["rsi_14"].table is TABLES["features.daily_indicators"]
