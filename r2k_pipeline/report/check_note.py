@@ -10,15 +10,18 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from r2k_pipeline.claims.note import Note, read_note
 from r2k_pipeline.claims.note_text import NEXT
 from r2k_pipeline.claims.sandbox import Sandbox
 from r2k_pipeline.claims.verdicts import Verdict, judge
 from r2k_pipeline.claims.vocabulary.statements import Statement
+from r2k_pipeline.errors import R2kError
+from r2k_pipeline.shipped import shipped
 from r2k_pipeline.snapshot import Snapshot
 
+TEMPLATE: Final = shipped("claims/template.toml")
 WIDTH = 110
 INDENT = " " * 18
 
@@ -80,6 +83,18 @@ def check_note(file: Path, snapshot: Snapshot) -> CheckedNote:
         verdicts = tuple(judge(note, sandbox, snapshot.moment))
     failed = (verdict.error for verdict in verdicts if verdict.error is not None)
     return CheckedNote(note, label, is_sample, snapshot.moment, verdicts, (*note.mistakes, *failed))
+
+
+def write_template(file: Path) -> str:
+    """A note to fill in, written to `file`; what to do next. Raises R2kError for a file that is there already."""
+    try:
+        with file.open("x", encoding="utf-8") as stream:
+            stream.write(TEMPLATE.read_text("utf-8"))
+    except FileExistsError as error:
+        raise R2kError(file, "is there already, and is not written over", "another name") from error
+    except OSError as error:
+        raise R2kError(file, f"cannot be written: {error.strerror}", "another folder") from error
+    return f"{file} is a note to fill in; next: r2k check-note {file}"
 
 
 def _tally(verdicts: tuple[Verdict, ...]) -> str:

@@ -18,6 +18,7 @@ from r2k_pipeline.tables.claims import READABLE
 from r2k_pipeline.tables.cot_releases import CotReleases
 from r2k_pipeline.tables.indicators import DailyIndicators, MovingAverageCrosses
 from r2k_pipeline.tables.levels import LevelEvidence, Levels
+from tests.pipeline.command_line import r2k
 from tests.sql.rows import Given, Row
 from tests.unit.sandboxed import sandboxed
 
@@ -470,3 +471,16 @@ def test_every_column_with_a_market_and_a_day_is_a_measure() -> None:
     }
     assert tables <= {*READABLE}
     assert columns()["rsi_14"].table is TABLES["features.daily_indicators"]
+
+
+def test_a_new_note_is_a_filled_template_and_never_written_over_a_file(sandbox: Sandbox, tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    said = r2k(tmp_path, "check-note", "--new", file)
+    assert (said.exit_code, said.output) == (0, f"{file} is a note to fill in; next: r2k check-note {file}\n")
+    note = read_note(file)
+    assert note.mistakes == ()
+    assert note.coverage() == "12 statements: 10 checked, 1 not checkable, 1 without a word"
+    assert [each.error for each in judge(note, sandbox, LATER) if each.error] == []
+    again = r2k(tmp_path, "check-note", "--new", file)
+    assert (again.exit_code, "is there already" in again.stderr) == (1, True)
+    assert "nowhere" in r2k(tmp_path, "check-note", "--new", tmp_path / "nowhere" / "mine.toml").stderr
