@@ -9,7 +9,8 @@ from datetime import date
 from typing import Any, Final
 
 from r2k_pipeline.claims.vocabulary.known_rows import Past, Series
-from r2k_pipeline.claims.vocabulary.measures import Measure, measure_of
+from r2k_pipeline.claims.vocabulary.measure import Measure
+from r2k_pipeline.claims.vocabulary.measures import measure_of
 from r2k_pipeline.claims.vocabulary.printed import Printed
 from r2k_pipeline.claims.vocabulary.results import Result, UnknownError, shown
 from r2k_pipeline.claims.vocabulary.statements import EVER, Asked, Operand, Ref

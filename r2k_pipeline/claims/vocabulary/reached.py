@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from r2k_pipeline.claims.data_ends import rests_on_reports
 from r2k_pipeline.claims.vocabulary.known_rows import Way
 from r2k_pipeline.claims.vocabulary.known_tables import KnownTables
-from r2k_pipeline.claims.vocabulary.measures import Measure
+from r2k_pipeline.claims.vocabulary.measure import Measure
 from r2k_pipeline.claims.vocabulary.statements import Statement, all_asked
 from r2k_pipeline.holes import End, say_holes
 

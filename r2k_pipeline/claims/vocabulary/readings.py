@@ -138,8 +138,11 @@ def _axes(statement: Statement, tables: KnownTables) -> Iterator[Sequence[Choice
     """What the words leave open, in the order in which readings are named."""
     asked = list(all_asked(statement))
     if any(each.measure.is_of_group or _of_groups(each) for each in asked):
-        groups = statement.groups or DEFAULT_GROUPS
-        yield [_of_group(group, statement.report_type) for group in groups]
+        named = statement.report_type
+        fitting = [
+            group for group in DEFAULT_GROUPS if named is None or (group in LEGACY) == named.startswith("legacy")
+        ]
+        yield [_of_group(group, named) for group in statement.groups or fitting]
     if any(each.measure.derived == "position" for each in asked):
         yield _bases(statement, asked)
     if axis := [*_paths(asked)]:
@@ -163,6 +166,12 @@ def _axes(statement: Statement, tables: KnownTables) -> Iterator[Sequence[Choice
 def _of_groups(asked: Asked) -> bool:
     """Whether an operand belongs to a trader group."""
     return any(ref.measure is not None and ref.measure.is_of_group for ref in operands_of(asked))
+
+
+def _usual(report_type: str | None) -> Sequence[str]:
+    """The groups of a claim that names none: those that its report has."""
+    fits = report_type and report_type.startswith("legacy")
+    return [group for group in DEFAULT_GROUPS if report_type is None or (group in LEGACY) == fits]
 
 
 def _of_group(group: str, report_type: str | None) -> Choice:

@@ -13,9 +13,10 @@ from difflib import get_close_matches
 from typing import Any, Final
 
 from r2k_pipeline.claims.printable import why_not_shown
-from r2k_pipeline.claims.vocabulary.measures import Measure, columns, measure_of, names
+from r2k_pipeline.claims.vocabulary.measure import Measure
+from r2k_pipeline.claims.vocabulary.measures import columns, measure_of, names
 from r2k_pipeline.claims.vocabulary.printed import Printed, read_number
-from r2k_pipeline.claims.vocabulary.relations import Takes, all_relations
+from r2k_pipeline.claims.vocabulary.relations import ROWS, Relation, Takes, all_relations
 from r2k_pipeline.contracts.cot import TRADER_GROUPS
 from r2k_pipeline.mistakes import nearest
 from r2k_pipeline.report_types import REPORT_TYPES
@@ -200,9 +201,13 @@ def _asked(name: str, said: object, scale: int) -> Asked:
         if word not in allowed:
             raise WordError(word, f"no such relation of {name}; next: rename it to {_closest(word, list(allowed))}")
         try:
-            typed[word] = _right(measure, word, allowed[word].takes, right, scale)
+            typed[word] = _right(measure, word, allowed[word], right, scale)
         except ValueError as error:
             raise WordError(word, f"{name}.{word} = {_shown(right)}: {error}") from error
+    if lacking := [need for need in measure.needs if need not in typed]:
+        raise WordError(name, f"{name} lacks {', '.join(lacking)}")
+    if measure.words is None and typed.keys() <= ROWS.keys():
+        raise WordError(name, f"{name} lacks a comparison, such as `is` or `above`")
     return Asked(measure, typed, {word: _shown(right) for word, right in words.items()})
 
 
@@ -211,25 +216,36 @@ def _closest(name: str, allowed: list[str]) -> str:
     return found[0] if found else f"one of those in docs/claims.md, such as {', '.join(allowed[:6])}"
 
 
-def _right(measure: Measure, word: str, takes: Takes, said: Any, scale: int) -> Right:
+def _right(measure: Measure, word: str, relation: Relation, said: Any, scale: int) -> Right:
     """The typed right side of a relation. Raises ValueError."""
+    takes = relation.takes
     scale = scale if measure.unit.endswith("contract equivalents") and "rank" not in word else 1
     listed = said if isinstance(said, list) else [said]
     if not listed or (takes is Takes.PAIR and len(listed) != 2):
         raise ValueError("should be a list of two" if listed else "should not be empty")
-    is_number = takes is Takes.NUMBER or (takes is Takes.VALUE and measure.kind == "number")
-    if is_number:
+    if takes is Takes.NUMBER or (takes is Takes.VALUE and measure.kind == "number"):
         return read_number(said, scale)
     if takes is Takes.DAY or (takes is Takes.VALUE and measure.kind == "day"):
         return _day(said)
     if takes is Takes.TEXT:
+        if not re.fullmatch(relation.pattern, _text(word, said)):
+            raise ValueError(f"should be as in {relation.example}")
         return _text(word, said)
+    if len(listed) > 1 and takes in (Takes.SINCE, Takes.COUNT):
+        raise ValueError("should be one, not a list")
     one: Callable[[Any], Any] = {
         Takes.VALUE: lambda each: _value_of(measure, each),
-        Takes.SINCE: _since,
-        Takes.COUNT: _count,
+        **dict.fromkeys((Takes.SINCE, Takes.SINCES), _since),
+        **dict.fromkeys((Takes.COUNT, Takes.COUNTS), _count),
+        Takes.OTHER: _other,
     }.get(takes, lambda each: _operand(measure, each, scale))
     return tuple(map(one, listed))
+
+
+def _other(said: object) -> Ref:
+    if not isinstance(said, str) or not (said == "before" or Ref(said).is_market):
+        raise ValueError("should be `before`, or a market")
+    return Ref(said)
 
 
 def _value_of(measure: Measure, said: object) -> str:
