@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Final
 
+from r2k_pipeline.claims.vocabulary.choices import DEFAULT_GROUPS, LOOKBACKS
 from r2k_pipeline.claims.vocabulary.derived import DERIVED
 from r2k_pipeline.claims.vocabulary.measure import Measure
 from r2k_pipeline.claims.vocabulary.measures import columns
-from r2k_pipeline.claims.vocabulary.readings import DEFAULT_GROUPS, LOOKBACKS
 from r2k_pipeline.claims.vocabulary.relations import COMPARISONS, OTHERS, PREFIXES, ROWS, Relation
 from r2k_pipeline.claims.vocabulary.statements import KEYS
 

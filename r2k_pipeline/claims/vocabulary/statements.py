@@ -325,3 +325,11 @@ def measures_of(statement: Statement) -> Iterator[Measure]:
     for asked in all_asked(statement):
         yield asked.measure
         yield from (measure for ref in operands_of(asked) if (measure := ref.measure) is not None)
+
+
+def markets_beside(statement: Statement) -> Iterator[str]:
+    """The markets that a statement compares its own with."""
+    for asked in all_asked(statement):
+        yield from (ref.name for ref in operands_of(asked) if ref.is_market)
+        if "against" in asked.words:
+            yield asked.words["against"]
