@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
+from r2k_pipeline.claims.vocabulary.asked import Asked, WordError, operands_of
 from r2k_pipeline.claims.vocabulary.known_tables import KnownTables
 from r2k_pipeline.claims.vocabulary.printed import VENDOR_RATIO, Printed
-from r2k_pipeline.claims.vocabulary.statements import Asked, Statement, WordError, all_asked, operands_of
+from r2k_pipeline.claims.vocabulary.statements import Statement, all_asked
 
 DEFAULT_GROUPS: Final = ("asset_manager", "leveraged_funds", "noncommercial")
 """The groups that notes mean by "speculators" or name none: the two of the TFF report, and the legacy one."""

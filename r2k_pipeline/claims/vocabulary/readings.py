@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from itertools import product
 from typing import Final
 
+from r2k_pipeline.claims.vocabulary.asked import Asked, WordError
 from r2k_pipeline.claims.vocabulary.choices import AS_VENDORS_DIFFER, Choice, axes_of, counts_of, further_choices
 from r2k_pipeline.claims.vocabulary.comparing import compare
 from r2k_pipeline.claims.vocabulary.known_rows import Past, Way
@@ -17,7 +18,7 @@ from r2k_pipeline.claims.vocabulary.known_tables import KnownTables, Sessions
 from r2k_pipeline.claims.vocabulary.printed import Printed
 from r2k_pipeline.claims.vocabulary.reached import not_reached
 from r2k_pipeline.claims.vocabulary.results import Result, UnknownError
-from r2k_pipeline.claims.vocabulary.statements import Asked, Statement, WordError, all_asked, markets_beside
+from r2k_pipeline.claims.vocabulary.statements import Statement, all_asked, markets_beside
 from r2k_pipeline.claims.vocabulary.structures import judge_structure, traded_rsi
 from r2k_pipeline.mistakes import nearest
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, Final
 
+from r2k_pipeline.claims.vocabulary.asked import Asked, Ref
 from r2k_pipeline.claims.vocabulary.compared import AT, NEAR_ATR, RATIO
 from r2k_pipeline.claims.vocabulary.comparing import near_prices
 from r2k_pipeline.claims.vocabulary.known_rows import Past
@@ -16,7 +17,6 @@ from r2k_pipeline.claims.vocabulary.measure import POINTS
 from r2k_pipeline.claims.vocabulary.measures import measure_of
 from r2k_pipeline.claims.vocabulary.printed import Printed
 from r2k_pipeline.claims.vocabulary.results import Result, UnknownError, share
-from r2k_pipeline.claims.vocabulary.statements import Asked, Ref
 
 RECENT: Final = 300
 """Sessions in which a swing counts."""

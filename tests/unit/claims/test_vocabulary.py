@@ -8,7 +8,8 @@ import pytest
 
 from r2k_pipeline.claims.note import Note, read_note
 from r2k_pipeline.claims.sandbox import Sandbox
-from r2k_pipeline.claims.verdicts import Verdict, judge
+from r2k_pipeline.claims.verdict import Verdict
+from r2k_pipeline.claims.verdicts import judge
 from r2k_pipeline.claims.vocabulary.derived import DERIVED
 from r2k_pipeline.claims.vocabulary.measures import columns
 from r2k_pipeline.claims.vocabulary.printed import read_number
