@@ -91,8 +91,6 @@ def _finding(judged: Judged) -> Finding:
     if decides is None:
         return Finding("undetermined", judged.reason or "no relation")
     word: Word = "undetermined" if judged.truth is None else "holds" if judged.truth else "fails"
-    is_number = isinstance(decides.value, int | float)
-    text = None if is_number or decides.value is None else str(decides.value)
     rate = None if decides.base_rate is None else f"{100 * decides.base_rate:.0f} % of prices near the close pass"
     evidence = json.dumps([_evidence(result) for result in judged.results], allow_nan=False)
     said = "; ".join(say_result(result) for result in judged.results)
@@ -100,7 +98,7 @@ def _finding(judged: Judged) -> Finding:
         word,
         decides.reason if word == "undetermined" else None,
         float(decides.value) if isinstance(decides.value, int | float) else None,
-        "; ".join(filter(None, (text, rate))) or None,
+        "; ".join(filter(None, (None if decides.value is None else say_value(decides), rate))) or None,
         evidence,
         said,
         decides.day,
@@ -115,10 +113,13 @@ def _evidence(result: Result) -> dict[str, Plain]:
     return row | {name: value for name, value in more.items() if value}
 
 
-def say_result(result: Result) -> str:
-    """A relation with what was found, its day and unit."""
-    if result.truth is None:
-        return f"{result.words}: {result.reason}"
+def say_value(result: Result) -> str:
+    """What was found, with its unit, its day and what it compares with."""
     value = "none" if result.value is None else shown(result.value, result.unit)
     day = f" on {result.day}" if result.day and str(result.day) != value else ""
-    return f"{result.words}: {value}{day}{f' ({result.also})' if result.also else ''}"
+    return f"{value}{day}{f' ({result.also})' if result.also else ''}"
+
+
+def say_result(result: Result) -> str:
+    """A relation with what was found."""
+    return f"{result.words}: {say_value(result) if result.truth is not None else result.reason}"

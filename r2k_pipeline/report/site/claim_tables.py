@@ -21,10 +21,7 @@ _STATEMENT: Final = (
     Column(f"{CLAIMS}.claim_id", label="claim", verbatim=True, link="#" + _CLAIM_ID),
     Column(f"{CLAIMS}.claim", label="what the note says", verbatim=True),
     Column(f"{CLAIMS}.story", label="what the data says", verbatim=True),
-    Column(f"{CLAIMS}.computed_value", label="found"),
-    Column(f"{CLAIMS}.unit", verbatim=True),
-    Column(f"{CLAIMS}.value_date", label="of"),
-    Column(f"{CLAIMS}.computed_text", label="found in words", verbatim=True),
+    Column(f"{CLAIMS}.computed_text", label="found, in the first reading that is true", verbatim=True),
 )
 _CLAIM: Final = (
     Column(f"{CLAIMS}.claim_id", label="claim", verbatim=True),
@@ -42,7 +39,10 @@ _CLAIM: Final = (
 def statements(snapshot: Snapshot) -> DataTable:
     """Each statement of the notes with its verdict in one line, and the value of one reading."""
     query = f"""
-        select note_id, alternative, {", ".join(c.key for c in _STATEMENT)} from {CLAIMS}
+        select
+            note_id, alternative, claim_id, claim, story,
+            coalesce(computed_text, format('{{:,}} ({{}})', computed_value, unit)) as computed_text
+        from {CLAIMS}
         qualify row_number() over (partition by note_id, claim_id order by {_FIRST}) = 1
         order by {_ORDER}"""
     asked = ask(snapshot, query)
