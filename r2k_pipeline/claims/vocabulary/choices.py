@@ -5,7 +5,7 @@ Belongs here: which choices there are, and what is tried where none of them hold
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime, time
 from typing import Any, Final
 
 from r2k_pipeline.claims.vocabulary.asked import Asked, WordError, operands_of
@@ -143,6 +143,9 @@ def _moments(statement: Statement, tables: KnownTables) -> Iterator[Choice]:
         name = f"at_{moment:%Y_%m_%d}" if several else ""
         if isinstance(moment, datetime):
             yield Choice(name, f"at {moment:%Y-%m-%d %H:%M} UTC" if several else "", {"as_of": moment})
+            continue
+        if tables.sessions.is_ahead(moment):
+            yield Choice(name, "", {"as_of": datetime.combine(moment, time.max, UTC)})
             continue
         try:
             start, close = tables.sessions.of(moment)

@@ -112,6 +112,8 @@ def _known(statement: Statement, way: Way, tables: KnownTables) -> datetime:
         return way.as_of
     if isinstance(statement.until, datetime):
         known = statement.until
+    elif tables.sessions.is_ahead(statement.until):
+        return NEVER
     else:
         try:
             known = tables.sessions.of(statement.until)[1]

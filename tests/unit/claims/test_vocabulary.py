@@ -29,6 +29,7 @@ from tests.sql.rows import Given, Row
 from tests.unit.sandboxed import sandboxed
 
 LATER = datetime(2030, 1, 1, tzinfo=UTC)
+NEAR_THE_END = datetime(2025, 3, 27, tzinfo=UTC)
 HEAD = '[note]\ntitle = "a note"\nmoment = 2025-03-14\nmarket = "RUT"\n[claims]\n'
 DAYS = [day for day in (date(2025, 3, 3) + timedelta(n) for n in range(26)) if day.weekday() < 5]
 BARS = {  # open, high, low, close
@@ -322,6 +323,10 @@ def test_the_hour_before_the_data_ends_and_the_hour_after(sandbox: Sandbox, tmp_
     note = _note(tmp_path, 'C1 = { says = "it is so", close.above = 1, close.within = 4 }')
     (early,) = judge(note, sandbox, datetime(2025, 3, 19, tzinfo=UTC))
     assert early.finding.reason == "judged at 2025-03-20 20:00 UTC: not known yet"
+    for words in ("until = 2025-04-30", "close.within = 100", "as_of = 2025-04-30"):
+        (beyond,) = judge(_note(tmp_path, f'C1 = {{ says = "so", close.above = 1, {words} }}'), sandbox, NEAR_THE_END)
+        assert beyond.error is None
+        assert str(beyond.finding.reason).endswith("not known yet"), words
 
 
 def test_an_extreme_that_spans_a_missing_report_names_it(tmp_path: Path) -> None:
