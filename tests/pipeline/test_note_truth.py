@@ -3,23 +3,19 @@
 Every sentence with a number must be one that a judge here knows.
 """
 
-import json
 import os
 import random
 import re
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 import polars as pl
 import pytest
 
-from r2k_pipeline.moments import session_of
-from r2k_pipeline.report.note.compose import Note, read_note, read_notes
+from r2k_pipeline.report.note.compose import Note, read_note
 from r2k_pipeline.snapshot import reading
-from tests.documents import PROJECT
 from tests.lakes import Published
 from tests.pipeline.note_world import FUNDS, MANAGERS, Files, Group, World, is_roll
 
@@ -353,8 +349,6 @@ JUDGES: Final[dict[str, Judge]] = {
     r"(\d+) such setups? \(([a-z ]+)\) came before: [^.]*\.": followed,
 }
 """What each sentence says, and how it is judged."""
-NOTES: Final = sorted((PROJECT / "docs" / "notes").glob("*.md"))
-"""Notes that are shipped."""
 CLOSES: Final = int(os.environ.get("NOTE_CLOSES", "6"))
 """How many closes are judged: `NOTE_CLOSES=50 make test ARGS="-k notes_on_real_data"` judges 200 notes."""
 GROUPS: Final = {"Asset managers": MANAGERS, "Leveraged funds": FUNDS, "Dealers": "dealer",
@@ -404,46 +398,6 @@ def test_notes_on_the_sample_are_true(sample: Published) -> None:
 def test_notes_on_real_data_are_true(from_real: Published) -> None:
     """At CLOSES random closes of four markets each."""
     check(from_real, CLOSES, date(2017, 6, 1))
-
-
-def of_document(file: Path) -> tuple[str, datetime]:
-    """The market and the close that a shipped note names in its title."""
-    title = re.search(r"^# (\w+), .+: \w+ (.+)$", file.read_text("utf-8"), re.MULTILINE)
-    assert title
-    return title[1], session_of(datetime.strptime(title[2], "%d %B %Y").date())[1]  # noqa: DTZ007  (a day)
-
-
-def check_document(file: Path, lake: Published) -> None:
-    """A shipped note is what the system writes today, and it is true."""
-    market, at = of_document(file)
-    note, world = next(pair for pair in _at(lake, Files.of(lake.lake), at) if pair[1].market == market)
-    remedy = f"next: r2k note {market} {world.day} > {file.relative_to(PROJECT)}"
-    assert file.read_text("utf-8") == note.text() + "\n", remedy
-    assert not list(wrong_in(note.text(), world))
-
-
-@pytest.mark.parametrize("file", [file for file in NOTES if "sample" not in file.name], ids=lambda file: file.stem)
-def test_shipped_notes_are_what_the_system_writes_and_true(file: Path, from_real: Published) -> None:
-    check_document(file, from_real)
-
-
-@pytest.mark.parametrize("file", [file for file in NOTES if "sample" in file.name], ids=lambda file: file.stem)
-def test_the_shipped_note_on_the_sample_is_what_the_system_writes_and_true(file: Path, sample: Published) -> None:
-    check_document(file, sample)
-
-
-def test_notes_are_kept_as_they_were_told(sample: Published) -> None:
-    """What a generation keeps is what `r2k note` says of it, and each number's query returns its value."""
-    with reading(sample.lake) as snapshot:
-        told = {market: [s.text for s in note.sentences] for market, note in read_notes(snapshot).items()}
-        kept = snapshot.ask("from marts.notes order by market, place").pl()
-        assert {market: rows["sentence"].to_list() for (market,), rows in kept.group_by("market")} == told
-        assert set(kept["known_at"]) == {snapshot.moment}
-        figures = [figure for text in kept["figures"].head(24) for figure in json.loads(text)]
-        assert len(figures) > 9
-        for figure in figures:
-            ((value,),) = snapshot.ask(figure["query"]).fetchall()
-            assert figure["value"] == (value.isoformat() if isinstance(value, date) else value), figure["query"]
 
 
 @pytest.mark.parametrize(
