@@ -16,6 +16,7 @@ import r2k_pipeline
 from r2k_pipeline import build
 from r2k_pipeline.contracts.clock import standing_at
 from r2k_pipeline.contracts.meta import Fetches, Generation, Restatements
+from r2k_pipeline.contracts.notes import Notes
 from r2k_pipeline.contracts.table import DATED_LAYERS, PUBLISHED_LAYERS, Table
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.lake import Lake
@@ -45,7 +46,7 @@ SHUTDOWN: Final = datetime(2013, 10, 11, 20, tzinfo=UTC)
 TABLES_COMPARED: Final = [t for t in TABLES.values() if t.layer in PUBLISHED_LAYERS and t not in (Generation, Fetches)]
 
 
-BUILT: Final = [t for t in TABLES_COMPARED if t is not Restatements]
+BUILT: Final = [t for t in TABLES_COMPARED if t not in (Restatements, Notes)]
 """But for what only publishing makes."""
 POSITIONS: Final = "where market = $for_market and report_date between $first_date and $last_date"
 OF_THE_MOMENT: Final = {
