@@ -286,15 +286,21 @@ def report(market: str | None, show: bool, as_json: bool, **options: Any) -> Non
 @main.command("check-note")
 @lake_options
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with the rows behind each verdict.")
+@click.option("--new", is_flag=True, help="Write FILE, a note to fill in, and check nothing.")
 @click.argument("file", type=click.Path(path_type=Path))
-def check_note(file: Path, as_json: bool, **options: Any) -> None:
+def check_note(file: Path, as_json: bool, new: bool, **options: Any) -> None:
     """Check the claims of a note against the data.
 
-    FILE is TOML (see docs/claims.md). The verdict on each claim is: holds, fails or undetermined.
+    FILE is TOML, one line a statement (see docs/claims.md). The verdict on each reading of a statement is: holds, fails
+    or undetermined.
     """
     from r2k_pipeline.report.check_note import check_note as check  # noqa: PLC0415
+    from r2k_pipeline.report.check_note import write_template  # noqa: PLC0415
     from r2k_pipeline.snapshot import reading  # noqa: PLC0415
 
+    if new:
+        click.echo(write_template(file))
+        return
     settings = settings_of(**options)
     with reading(_lake(settings), settings.as_of, settings.memory_limit) as snapshot:
         found = check(file, snapshot)

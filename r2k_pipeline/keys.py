@@ -8,13 +8,16 @@ import hashlib
 import json
 from collections.abc import Collection
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
 from typing import Any, Final
 
 import polars as pl
 
 from r2k_pipeline.claims.note import moments_of, read_shipped_notes
+from r2k_pipeline.claims.vocabulary.known_tables import TIMES
+from r2k_pipeline.claims.vocabulary.known_tables import Sessions as Calendar
+from r2k_pipeline.claims.vocabulary.readings import moments_in
 from r2k_pipeline.contracts.meta import Fetches, FetchLog
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.origins import digests_of
@@ -70,7 +73,9 @@ def dated_by(run: Run, derived: DerivedTable) -> str:
     if run.is_replay or derived.table is Fetches:
         return run.as_of.isoformat()
     if derived.table is Claims:
-        return " ".join(moment.isoformat() for moment in moments_of(read_shipped_notes()) if moment <= run.as_of)
+        sessions = Calendar.of_rows(run.lake.read(Sessions, TIMES))
+        moments = moments_of(read_shipped_notes(), partial(moments_in, sessions=sessions))
+        return " ".join(moment.isoformat() for moment in moments if moment <= run.as_of)
     return last_reached(run.lake, run.as_of, derived.upstreams).isoformat()
 
 

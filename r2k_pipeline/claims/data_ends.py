@@ -17,9 +17,16 @@ _REPORTS: Final = frozenset({"cot_positions", "weekly_positioning"})
 _NEITHER: Final = frozenset({"markets", "sessions", "trader_groups"})
 _PRICES: Final = frozenset(name.split(".")[1] for name in READABLE) - _NEITHER - _REPORTS
 """Readable tables by content; a row of positioning_vs_technicals has prices and, in _POSITIONS, positions."""
+_MACROS: Final = re.compile(r"\b(latest|as_of)\s*\(")
+"""Macros whose rows are those of positioning_vs_technicals."""
 _POSITIONS: Final = re.compile(r"leveraged_funds_|asset_manager_|report_|released_at|alignment|setup")
 _VOLUME: Final = re.compile(r"volume|poc_|value_area|level|support|resistance")
 """Columns and tables that are made with the volume of the market's proxy."""
+
+
+def rests_on_reports(column: str) -> bool:
+    """Whether a column of the marts that join prices with positions depends on the reports."""
+    return _POSITIONS.match(column) is not None
 
 
 class Reach:
@@ -57,16 +64,21 @@ class Reach:
 
 def _kinds(definition: Definition) -> set[str]:
     """Whether a reading is about prices, reports or both: the tables that its query names; a check reads prices."""
-    query = (definition.sql or "").lower()
+    query = _query(definition)
     about = {"prices": _PRICES, "reports": _REPORTS}
     named = {kind for kind, tables in about.items() if any(table in query for table in tables)}
     named |= {"prices"} if definition.check else set()
     return named | {"reports"} if _type_of_mart(definition) else named
 
 
+def _query(definition: Definition) -> str:
+    """The SQL, with the table in the place of a macro over it."""
+    return _MACROS.sub("marts.positioning_vs_technicals (", (definition.sql or "").lower())
+
+
 def _type_of_mart(definition: Definition) -> set[str]:
     """The type of the reports whose positions a reading takes from the mart, if it does."""
-    query = (definition.sql or "").lower()
+    query = _query(definition)
     is_of_mart = "positioning_vs_technicals" in query and _POSITIONS.search(query)
     return {"tff_futures"} if is_of_mart and not any(table in query for table in _REPORTS) else set()
 

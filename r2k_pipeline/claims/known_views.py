@@ -1,4 +1,4 @@
-"""What a claim may read: a view of each such table, cut at the variable `known`, and data_ends.
+"""What a claim may read: a view of each such table, cut at the variable `known`, and macros over them.
 
 Belongs here: the views. Not here: of which tables (tables/claims.py), which rows were known (contracts/clock.py), who
 asks (sandbox.py).
@@ -16,13 +16,14 @@ READABLE: Final = tuple(table.dotted() for table in claims.READABLE)
 """The tables that a claim may read, by the names they have in the warehouse."""
 _BARS: Final = "staging.market_bars"
 """Of this table a claim reads only the current vintage of each session; the others are as in a snapshot."""
+_MART: Final = "marts.positioning_vs_technicals"
 _BARE: Final = tuple(table.dotted() for table in claims.BARE)
 SOURCES: Final = tuple(table.dotted() for table in claims.SOURCES)
 """The tables that all of these are made from."""
 
 
 def known_views(relations: Mapping[str, str]) -> Iterator[str]:
-    """Statements that create every readable table as a view, and data_ends.
+    """Statements that create every readable table as a view, and the macros data_ends, as_of and latest.
 
     `relations`: what to select each of SOURCES from.
     """
@@ -34,5 +35,6 @@ def known_views(relations: Mapping[str, str]) -> Iterator[str]:
         yield f"create view {name} as {select(table, relations[table.stands_of or name], _KNOWN)}"
     for name in _BARE:
         yield f"create view {name} as from {relations[name]}"
-    yield from as_of_macros(_BARE)
-    yield shipped("sql/macros/data_ends.sql").read_text("utf-8")
+    yield from as_of_macros((*_BARE, _MART))
+    for macro in ("data_ends", "as_of", "latest"):
+        yield shipped(f"sql/macros/{macro}.sql").read_text("utf-8")

@@ -1,12 +1,12 @@
 """Notes: TOML files of claims, read into frozen values; a mistake in one claim leaves the others.
 
-Belongs here: the shape of a note and messages for a mistake in it. Not here: what a claim's SQL may do (permitted.py),
-verdicts (verdicts.py).
+Belongs here: the shape of a note, claims in SQL, messages for a mistake in them. Not here: claims in the vocabulary
+(statements.py), what a claim's SQL may do (permitted.py), verdicts (verdicts.py).
 """
 
-import tomllib
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -24,25 +24,30 @@ from pydantic import (
     model_validator,
 )
 
+from r2k_pipeline.claims.note_text import NEXT, NoteText, read_text, with_floats
 from r2k_pipeline.claims.printable import printable, why_not_shown
+from r2k_pipeline.claims.vocabulary.statements import Defaults, Statement, WordError, read_statement
+from r2k_pipeline.contracts.cot import TRADER_GROUPS
 from r2k_pipeline.errors import MistakesError
 from r2k_pipeline.mistakes import say_mistakes
 from r2k_pipeline.moments import session_of
+from r2k_pipeline.report_types import REPORT_TYPES
 from r2k_pipeline.shipped import shipped
 
 SHIPPED: Final = shipped("notes")
-LARGEST_BYTES: Final = 1_000_000
-NEXT: Final = "next: columns are in docs/tables.md, keys in docs/claims.md"
+IN_SQL: Final = ("sql", "query", "check", "definitions")
+"""A claim with one of these keys is no claim of the vocabulary."""
+ID: Final = r"^[A-Za-z0-9][A-Za-z0-9_]{0,63}$"
 
 
 def _is_shown_as_it_is(words: str) -> str:
-    """Refuse text that a terminal or spreadsheet would execute."""
-    if reason := why_not_shown(words, lines=True):
+    """Refuse text that a terminal would execute; a formula is made harmless where it is shown."""
+    if reason := why_not_shown(words, lines=True, formulas=True):
         raise ValueError(f"text {reason}")
     return words
 
 
-Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_]{0,63}$")]
+Id = Annotated[str, StringConstraints(pattern=ID)]
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
 Shown = Annotated[Words, AfterValidator(_is_shown_as_it_is)]
 Query = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000)]
@@ -57,6 +62,8 @@ def _is_moment(said: object) -> date:
 
 Moment = Annotated[date, PlainValidator(_is_moment)]
 """An instant, or a day if the words name no hour."""
+TraderGroup = Literal[TRADER_GROUPS]  # type: ignore[valid-type]
+ReportType = Literal[REPORT_TYPES]  # type: ignore[valid-type]
 
 
 class _Strict(BaseModel):
@@ -67,15 +74,17 @@ class Definition(_Strict):
     """One reading of a claim: rows of a query or a check, and the condition on them that makes it hold.
 
     `query` names one of the note's queries; reading the note puts its text into `sql` and makes `as_of` an instant.
-    `holds_when` is a SQL condition on one row; it must be true of `all` rows or of `any`.
+    `holds_when` is a SQL condition on one row; it must be true of `all` rows or of `any`. `value`: the column that is
+    the computed value.
     """
 
-    alternative: Id
-    reading: Shown
+    alternative: Id = "as_it_says"
+    reading: Shown = "as the query says"
     sql: Query | None = None
     query: Id | None = None
     check: Id | None = None
     parameters: dict[Id, Scalar] = Field(default_factory=dict)
+    value: Id = "value"
     unit: Shown
     holds_when: Query
     rows: Literal["all", "any"] = "all"
@@ -113,19 +122,46 @@ class Claim(_Strict):
 
 class _Head(_Strict):
     title: Shown
-    as_of: Moment
+    as_of: Moment | None = None
+    moment: Moment | None = None
+    moments: Annotated[list[Moment], Field(min_length=1)] | None = None
+    market: Shown | None = None
+    group: TraderGroup | None = None
+    groups: list[TraderGroup] = Field(default_factory=list)
+    report_type: ReportType | None = None
     queries: dict[Id, Query] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_moment(self) -> "_Head":
+        if [self.as_of, self.moment, self.moments].count(None) != 2:
+            raise ValueError("give one of moment (or as_of) and moments")
+        return self
+
+    def defaults(self) -> Defaults:
+        """What every claim has that does not say otherwise."""
+        one = self.as_of or self.moment
+        groups = (*([self.group] if self.group else []), *self.groups)
+        return Defaults((one,) if one else tuple(self.moments or ()), self.market, groups, self.report_type)
 
 
 @dataclass(frozen=True)
 class Note:
-    """A note: its claims in order, the moment it was made, and `mistakes`: claims that cannot be read, and why."""
+    """A note: its statements in order, its text, and `mistakes`: claims that cannot be read, and why."""
 
     id: str
     title: str
-    as_of: datetime
-    claims: tuple[Claim, ...]
+    text: NoteText
+    claims: tuple[Claim | Statement, ...]
     mistakes: tuple[str, ...]
+
+    def coverage(self) -> str:
+        """How many of its statements the tables can judge."""
+        checked = sum(isinstance(claim, Claim) or claim.is_checked for claim in self.claims)
+        not_checkable = sum(isinstance(claim, Statement) and claim.not_checkable is not None for claim in self.claims)
+        without = len(self.claims) - checked - not_checkable
+        wrong = f", {len(self.mistakes)} with a mistake" if self.mistakes else ""
+        total = len(self.claims) + len(self.mistakes)
+        return f"{total} statements: {checked} checked, {not_checkable} not checkable, {without} without a word{wrong}"
 
 
 def read_shipped_notes() -> list[Note]:
@@ -136,37 +172,83 @@ def read_shipped_notes() -> list[Note]:
     return notes
 
 
-def moments_of(notes: Iterable[Note]) -> list[datetime]:
-    """The moments at which readings of `notes` are judged, in their order."""
-    definitions = [definition for note in notes for claim in note.claims for definition in claim.definitions]
-    moments = [definition.judged_until or definition.as_of for definition in definitions]
-    return sorted({moment for moment in moments if isinstance(moment, datetime)})
+def moments_of(notes: Iterable[Note], moments_in: Callable[[Statement], Iterable[datetime]]) -> list[datetime]:
+    """The moments at which readings of `notes` are judged, in their order; `moments_in`: those of a statement."""
+    moments: set[datetime] = set()
+    for claim in (claim for note in notes for claim in note.claims):
+        if isinstance(claim, Statement):
+            moments.update(moments_in(claim))
+            continue
+        known = (definition.judged_until or definition.as_of for definition in claim.definitions)
+        moments.update(moment for moment in known if isinstance(moment, datetime))
+    return sorted(moments)
 
 
 def read_note(file: Path) -> Note:
     """The note in a TOML file. Raises MistakesError if it is no note; a wrong claim is among its `mistakes`."""
-    content = _content(file)
-    entries = content.pop("claims", None)
-    if not isinstance(entries, list) or not entries:
-        raise MistakesError(f"{file}: no [[claims]]; {NEXT}")
-    try:
-        head = _Head.model_validate(content)
-    except ValidationError as error:
-        raise MistakesError(f"{file}: {_reasons(error, _Head)}; {NEXT}") from error
-    claims: list[Claim] = []
+    text = read_text(file)
+    entries = _entries(text)
+    head = _head(text)
+    claims: list[Claim | Statement] = []
     mistakes: list[str] = []
-    for place, entry in enumerate(entries, 1):
-        name = str(entry.get("id", f"number {place}")) if isinstance(entry, dict) else f"number {place}"
+    for place, (name, entry) in enumerate(entries, 1):
         try:
-            claim = _at_moments(Claim.model_validate(entry), head.as_of)
-            _accept(claim, claims)
-            claims.append(_with_queries(claim, head.queries))
+            claim = _claim(name, entry, head)
+            if name in {other.id for other in claims}:
+                raise MistakesError("this id is given twice; the first one counts")
+            claims.append(claim)
+        except (WordError, MistakesError) as error:
+            mistakes.append(say_mistake(text, name, str(error), getattr(error, "word", ""), place))
         except ValidationError as error:
-            mistakes.append(f"{file}: claim {name!r}: {_reasons(error, Claim)}")
-        except MistakesError as error:
-            mistakes.append(f"{file}: claim {name!r}: {error}")
-    as_of, *_ = _moments(head.as_of, f"{file}: ")
-    return Note(file.stem, head.title, as_of, tuple(claims), tuple(mistakes))
+            mistakes.append(say_mistake(text, name, _reasons(error, Claim), place=place))
+    return Note(file.stem, head.title, text, tuple(claims), tuple(mistakes))
+
+
+def say_mistake(text: NoteText, claim: str, reason: str, word: str = "", place: int = 0) -> str:
+    """A mistake in a claim, at one of its words, in one line: file, line, claim, word, what is wrong with it."""
+    named = "" if not word or word in reason else f"{word}: "
+    return printable(f"{text.where(claim, place, word)}: claim {claim!r}: {named}{reason}")
+
+
+def _entries(text: NoteText) -> list[tuple[str, Any]]:
+    """Every entry of [claims] or [[claims]] with its id. Raises MistakesError where there is none."""
+    claims = text.content.get("claims")
+    if isinstance(claims, dict) and claims:
+        return list(claims.items())
+    if not isinstance(claims, list) or not claims:
+        raise MistakesError(f"{text.file}: no [claims]; {NEXT}")
+    ids = (entry.get("id") if isinstance(entry, dict) else None for entry in claims)
+    return [
+        (str(name or f"number {place}"), entry) for place, (name, entry) in enumerate(zip(ids, claims, strict=True), 1)
+    ]
+
+
+def _head(text: NoteText) -> _Head:
+    """What the file says beside its claims, at its top or in [note]."""
+    content = {name: value for name, value in text.content.items() if name not in ("claims", "note")}
+    note = text.content.get("note", {})
+    try:
+        return _Head.model_validate(content | (note if isinstance(note, dict) else {"note": note}))
+    except ValidationError as error:
+        raise MistakesError(f"{text.file}: {_reasons(error, _Head)}; {NEXT}") from error
+
+
+def _claim(name: str, entry: Any, head: _Head) -> Claim | Statement:
+    """A claim in SQL or in the vocabulary. Raises WordError, MistakesError, ValidationError."""
+    if not isinstance(entry, dict):
+        raise WordError("", 'should be a table: { says = "...", MEASURE.RELATION = VALUE }')
+    if not re.fullmatch(ID, name):
+        return Claim.model_validate({**with_floats(entry), "id": name})
+    if not any(key in entry for key in (*IN_SQL, "claim")):
+        return read_statement(name, entry, head.defaults())
+    given = with_floats(entry)
+    says = {"claim": given.pop("says")} if "says" in given else {}
+    if "definitions" not in given and any(key in given for key in IN_SQL):
+        own = {key: given.pop(key) for key in list(given) if key in Definition.model_fields}
+        given["definitions"] = [own]
+    claim = _at_moments(Claim.model_validate({"id": name, **given, **says}), head.defaults().moments[0])
+    _accept(claim)
+    return _with_queries(claim, head.queries)
 
 
 def _at_moments(claim: Claim, as_of: date) -> Claim:
@@ -191,23 +273,8 @@ def _moments(moment: date, where: str) -> list[datetime]:
         raise MistakesError(f"{where}as_of: {error}") from error
 
 
-def _content(file: Path) -> dict[str, Any]:
-    try:
-        with file.open("rb") as stream:
-            body = stream.read(LARGEST_BYTES + 1)
-        if len(body) > LARGEST_BYTES:
-            raise MistakesError(f"{file}: larger than {LARGEST_BYTES:,} bytes: not a note")
-        return tomllib.loads(body.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise MistakesError(f"{file}: not TOML: {error}; {NEXT}") from error
-    except OSError as error:
-        raise MistakesError(f"{file}: cannot be read: {error.strerror}; {NEXT}") from error
-
-
-def _accept(claim: Claim, others: list[Claim]) -> None:
-    """Raise MistakesError for a repeated id, and for `judged_until` before `as_of`."""
-    if claim.id in {other.id for other in others}:
-        raise MistakesError("this id is given twice; the first one counts")
+def _accept(claim: Claim) -> None:
+    """Raise MistakesError for `judged_until` before `as_of`."""
     for definition in claim.definitions:
         assert isinstance(definition.as_of, datetime)
         if definition.judged_until is not None and definition.judged_until <= definition.as_of:

@@ -18,6 +18,8 @@ from r2k_pipeline.errors import QueryError, RefusedError
 QUERIES: Final = {"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"}
 ROW_FUNCTIONS: Final = {"unnest", "range", "generate_series"}
 """Functions allowed in FROM: they make rows of their arguments and read nothing."""
+MACROS: Final = {"latest", "as_of"}
+"""Macros of ours allowed in FROM: rows of a readable table, as known at the claim's moment."""
 PLAIN_NAME: Final = re.compile(r"[a-z_][a-z0-9_]*")
 OUR_SCHEMAS: Final = {"", "main", "pg_catalog"}
 """Schemas of DuckDB's own functions; functions of an attached file would read it at another moment."""
@@ -46,7 +48,7 @@ def check_permitted(
         raise QueryError(ONE_SELECT) from error
     except QueryError as error:
         raise QueryError(f"not SQL: {error}") from error
-    unstable = _unstable(connection)
+    unstable = _unstable(connection) - MACROS
     for node, named in _nodes(_tree(connection, query)):
         _check_source(node, readable, named)
         _check_functions(node, unstable)
@@ -101,7 +103,7 @@ def _check_source(node: Node, readable: Collection[str], named: Names) -> None:
         raise QueryError("must not sample: its answer does not depend on the data alone")
     if kind == "TABLE_FUNCTION":
         called = node["function"]
-        if called.get("function_name", "").lower() not in ROW_FUNCTIONS or called["schema"]:
+        if called.get("function_name", "").lower() not in ROW_FUNCTIONS | MACROS or called["schema"]:
             raise QueryError(_not_readable(called.get("function_name", "that"), readable))
     if kind == "BASE_TABLE":
         path = [node[f"{part}_name"].lower() for part in ("catalog", "schema", "table")]

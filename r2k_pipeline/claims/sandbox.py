@@ -4,18 +4,21 @@ Belongs here: the requests that it answers. Not here: its process (process.py, w
 (permitted.py), which rows were known (known_views.py), verdicts (verdicts.py).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
+from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
+import duckdb
 import polars as pl
 
 from r2k_pipeline.claims import worker
 from r2k_pipeline.claims.known_views import READABLE, SOURCES, known_views
 from r2k_pipeline.claims.process import BoundedProcess, StartError
+from r2k_pipeline.claims.vocabulary.known_tables import KnownTables
 from r2k_pipeline.claims.worker import InProcess, Request, Setup
 from r2k_pipeline.errors import QueryError, R2kError
 from r2k_pipeline.holes import QUERY, End, ends_of
@@ -34,9 +37,20 @@ class Sandbox:
     Every method raises SandboxError where there is no answer, R2kError where the tables cannot be read.
     """
 
-    def __init__(self, process: BoundedProcess | InProcess) -> None:
-        self.process = process
+    def __init__(self, start: Callable[[], BoundedProcess | InProcess], tables: KnownTables) -> None:
+        self._start, self.tables = start, tables
         self._bars: dict[tuple[str, datetime], pl.DataFrame] = {}
+
+    @cached_property
+    def process(self) -> BoundedProcess | InProcess:
+        """Where the SQL of claims runs: started for the first query, as a note of the vocabulary alone asks none."""
+        return self._start()
+
+    def close(self) -> None:
+        """End the process, if it was started, and close the tables."""
+        if "process" in self.__dict__:
+            self.process.close()
+        self.tables.close()
 
     @classmethod
     @contextmanager
@@ -48,34 +62,23 @@ class Sandbox:
         # Both path and pattern: if they differ, DuckDB matches the pattern before it opens the path.
         paths = {path for name in SOURCES for file in files[name] for path in (str(file), pattern(file))}
         allowed = ", ".join(map(literal, sorted(paths)))
-        with cls._open([f"set allowed_paths = [{allowed}]"], relations, seconds, is_shipped) as sandbox:
+        setup = _setup([f"set allowed_paths = [{allowed}]"], relations, seconds)
+        with closing(cls(lambda: _started(setup, is_shipped=is_shipped), KnownTables.over_files(files))) as sandbox:
             yield sandbox
 
     @classmethod
     @contextmanager
-    def over_warehouse(cls, warehouse: Path, seconds: float = SECONDS) -> Iterator["Sandbox"]:
-        """A sandbox over the published file. Raises R2kError where there is none."""
+    def over_warehouse(
+        cls, warehouse: Path, connection: duckdb.DuckDBPyConnection, seconds: float = SECONDS
+    ) -> Iterator["Sandbox"]:
+        """A sandbox over the published file, which `connection` reads too. Raises R2kError where there is none."""
         if not warehouse.exists():
             raise R2kError(warehouse, "no warehouse yet", "r2k run")
         relations = {name: f"published.{name}" for name in SOURCES}
         warehouse = warehouse.resolve()  # once, because a publication may move the link while DuckDB opens the file
-        with cls._open([f"attach {literal(warehouse)} as published (read_only)"], relations, seconds, False) as sandbox:
+        setup = _setup([f"attach {literal(warehouse)} as published (read_only)"], relations, seconds)
+        with closing(cls(lambda: _started(setup, is_shipped=False), KnownTables(lambda: connection))) as sandbox:
             yield sandbox
-
-    @classmethod
-    @contextmanager
-    def _open(
-        cls, setup: Sequence[str], relations: Mapping[str, str], seconds: float, is_shipped: bool
-    ) -> Iterator["Sandbox"]:
-        opened = Setup((*setup, "set variable known = null::timestamptz", *known_views(relations)), seconds)
-        process: BoundedProcess | InProcess
-        if is_shipped:
-            process = InProcess(opened)
-        else:
-            process = BoundedProcess(worker.__name__)
-            process.setup = opened
-        with closing(process):
-            yield cls(process)
 
     def rows(self, query: str, parameters: Mapping[str, Any], known: datetime) -> pl.DataFrame:
         """The rows of one SELECT over READABLE as they were known at `known`, worker.MOST_ROWS at most."""
@@ -95,12 +98,12 @@ class Sandbox:
         """The ends and holes of the data that was known at `known`."""
         return ends_of(self._ask(Request(QUERY, {"moment": known}, known)).to_dicts())
 
-    def truths(self, condition: str, evidence: pl.DataFrame) -> pl.Series:
+    def truths(self, condition: str, evidence: pl.DataFrame, parameters: Mapping[str, Any] | None = None) -> pl.Series:
         """A condition's value for each row of `evidence`: true, false or null."""
         sink = BytesIO()
         evidence.write_ipc_stream(sink, compat_level=pl.CompatLevel.oldest())
         query = f"select (\n{condition}\n) as holds_when from evidence"
-        truth = self._ask(Request(query, {}, None, ("evidence",), sink.getvalue())).get_columns()
+        truth = self._ask(Request(query, parameters or {}, None, ("evidence",), sink.getvalue())).get_columns()
         if len(truth) != 1 or truth[0].dtype not in (pl.Boolean, pl.Null):
             raise SandboxError(
                 f"holds_when gives {', '.join(str(column.dtype) for column in truth)}, not true or false"
@@ -118,3 +121,15 @@ class Sandbox:
             raise SandboxError(str(error)) from error
         except StartError as error:
             raise R2kError("claims cannot read the published tables", error, "r2k run") from error
+
+
+def _setup(statements: Sequence[str], relations: Mapping[str, str], seconds: float) -> Setup:
+    return Setup((*statements, "set variable known = null::timestamptz", *known_views(relations)), seconds)
+
+
+def _started(setup: Setup, *, is_shipped: bool) -> BoundedProcess | InProcess:
+    if is_shipped:
+        return InProcess(setup)
+    process = BoundedProcess(worker.__name__)
+    process.setup = setup
+    return process

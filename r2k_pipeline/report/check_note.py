@@ -5,18 +5,25 @@ Belongs here: the wording of verdicts. Not here: how they are reached (claims/),
 
 import json
 import textwrap
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from r2k_pipeline.claims.note import NEXT, Note, read_note
+from r2k_pipeline.claims.note import Note, read_note
+from r2k_pipeline.claims.note_text import NEXT
 from r2k_pipeline.claims.sandbox import Sandbox
 from r2k_pipeline.claims.verdicts import Verdict, judge
+from r2k_pipeline.claims.vocabulary.statements import Statement
+from r2k_pipeline.errors import R2kError
+from r2k_pipeline.shipped import shipped
 from r2k_pipeline.snapshot import Snapshot
 
+TEMPLATE: Final = shipped("claims/template.toml")
 WIDTH = 110
+INDENT = " " * 18
 
 
 @dataclass(frozen=True)
@@ -33,31 +40,37 @@ class CheckedNote:
     def as_dict(self) -> dict[str, Any]:
         """For JSON; instants as ISO text, evidence as rows."""
         rows = [
-            {name: value.isoformat() if isinstance(value, datetime) else value for name, value in verdict.row().items()}
+            {name: value.isoformat() if isinstance(value, date) else value for name, value in verdict.row().items()}
             | {"evidence": json.loads(verdict.finding.evidence)}
             for verdict in self.verdicts
         ]
         return {
             "note_id": self.note.id,
             "title": self.note.title,
+            "coverage": self.note.coverage(),
             "label": self.label,
             "is_sample": self.is_sample,
             "data_known_at": self.data_known_at.isoformat(),
+            "stories": {verdict.claim.id: verdict.story for verdict in self.verdicts},
             "verdicts": rows,
             "errors": list(self.errors),
         }
 
     def text(self) -> str:
-        """Each claim with its readings under it, and the errors at the end."""
-        head = [*([self.label] if self.is_sample else []), f"{self.note.title}: {_tally(self.verdicts)}"]
+        """What is covered; each claim with its verdict in one line and its readings under it; the errors at the end."""
         lines = [
-            *head,
+            *([self.label] if self.is_sample else []),
+            self.note.title,
+            self.note.coverage(),
+            f"their readings: {_tally(self.verdicts)}",
             f"data known as of {_minute(self.data_known_at)}; --json has the rows behind a verdict",
         ]
         for claim, verdicts in groupby(self.verdicts, lambda verdict: verdict.claim):
-            lines += ["", *textwrap.wrap(f"{claim.id}  {claim.claim}", WIDTH, subsequent_indent="    ")]
-            for verdict in verdicts:
-                lines += _lines(verdict)
+            lines += [
+                "",
+                *textwrap.wrap(f"{claim.id}  {claim.claim}", WIDTH, subsequent_indent="    "),
+                *_told([*verdicts]),
+            ]
         errors = ["", *(f"ERROR  {error}" for error in self.errors), NEXT] if self.errors else []
         return "\n".join([*lines, *errors])
 
@@ -66,14 +79,22 @@ def check_note(file: Path, snapshot: Snapshot) -> CheckedNote:
     """The verdicts on a note's claims that could be given at the snapshot's moment. Raises MistakesError, R2kError."""
     note = read_note(file)
     label, is_sample = snapshot.generation["label"], snapshot.generation["is_sample"]
-    with Sandbox.over_warehouse(snapshot.file) as sandbox:
+    with Sandbox.over_warehouse(snapshot.file, snapshot.connection) as sandbox:
         verdicts = tuple(judge(note, sandbox, snapshot.moment))
-    failed = (
-        f"{file}: claim {verdict.claim.id!r}, {verdict.definition.alternative}: {verdict.error}"
-        for verdict in verdicts
-        if verdict.error is not None
-    )
+    failed = (verdict.error for verdict in verdicts if verdict.error is not None)
     return CheckedNote(note, label, is_sample, snapshot.moment, verdicts, (*note.mistakes, *failed))
+
+
+def write_template(file: Path) -> str:
+    """A note to fill in, written to `file`; what to do next. Raises R2kError for a file that is there already."""
+    try:
+        with file.open("x", encoding="utf-8") as stream:
+            stream.write(TEMPLATE.read_text("utf-8"))
+    except FileExistsError as error:
+        raise R2kError(file, "is there already, and is not written over", "another name") from error
+    except OSError as error:
+        raise R2kError(file, f"cannot be written: {error.strerror}", "another folder") from error
+    return f"{file} is a note to fill in; next: r2k check-note {file}"
 
 
 def _tally(verdicts: tuple[Verdict, ...]) -> str:
@@ -85,15 +106,35 @@ def _minute(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
+def _told(verdicts: Sequence[Verdict]) -> Iterator[str]:
+    """The claim's verdict in one line, its readings, and what the data of several readings lacks, once."""
+    yield from textwrap.wrap(verdicts[0].story, WIDTH, initial_indent="    = ", subsequent_indent="      ")
+    if isinstance(verdicts[0].claim, Statement) and not verdicts[0].claim.is_checked:
+        return
+    for verdict in verdicts:
+        yield from _lines(verdict)
+    reasons = (v.finding.reason for v in verdicts if v.finding.reason and v.finding.verdict != "undetermined")
+    for reason in dict.fromkeys(reasons):
+        yield from textwrap.wrap(reason, WIDTH, initial_indent="    but  ", subsequent_indent="         ")
+
+
 def _lines(verdict: Verdict) -> list[str]:
     found, reading = verdict.finding, verdict.definition
+    why = found.reason if found.verdict == "undetermined" else ""
+    moment = f"judged with data to {_minute(verdict.known_at)}" if reading.judged_until else ""
+    if verdict.results:
+        rate = next((result.base_rate for result in verdict.results if result.base_rate is not None), None)
+        passes = "" if rate is None else f"{100 * rate:.0f} % of prices near the close pass"
+        facts = "; ".join(filter(None, (found.judged, passes, moment)))
+        return textwrap.wrap(
+            f"{found.verdict:14}{reading.alternative}: {facts}", WIDTH, initial_indent="    ", subsequent_indent=INDENT
+        )
     is_number = found.computed_value is not None
     number = f"{found.computed_value:,.6g}" if is_number else found.computed_text
     shown = "" if number is None else f"{number} ({reading.unit})"
     base = found.computed_text if is_number else ""
     if found.judged not in (None, f"value = {number}"):  # other columns were judged as well, or instead
         base = "; ".join(filter(None, (base, f"judged by {found.judged}")))
-    moment = f"judged with data to {_minute(verdict.known_at)}" if reading.judged_until else ""
-    facts = "; ".join(filter(None, (shown, base, moment, found.reason)))
-    explained = textwrap.wrap(reading.reading, WIDTH, initial_indent=" " * 18, subsequent_indent=" " * 18)
+    facts = "; ".join(filter(None, (shown, base, moment, why)))
+    explained = textwrap.wrap(reading.reading, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT)
     return [f"    {found.verdict:14}{reading.alternative}: {facts}", *explained]

@@ -12,7 +12,7 @@ import dataframely as dy
 import polars as pl
 
 from r2k_pipeline.contracts import cot, marts, prices
-from r2k_pipeline.contracts.columns import choice, instant, number, text
+from r2k_pipeline.contracts.columns import choice, day, instant, number, text
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.tables import (
     TABLES,
@@ -44,6 +44,7 @@ READABLE: Final[tuple[type[Table], ...]] = (
     levels.Levels,
     marts.WeeklyPositioning,
     marts.PositioningVsTechnicals,
+    marts.CrossMarket,
     marts.Markets,
     marts.Sessions,
     marts.TraderGroups,
@@ -66,11 +67,13 @@ class Claims(Table, layer="marts", may_change=True):
     claim = text("the claim, in our words")
     definition = text("the reading: what it takes the words to mean, its query or check, parameters and condition")
     verdict = choice(VERDICTS, "undetermined: no rows, a null, or a definition that could not be computed")
+    story = text("the verdicts on all readings of the claim in one line, the same in each row of the claim")
     computed_value = number("as `unit` says", "the number found: `value` of the first row that decides", nullable=True)
     computed_text = text(
         "what was found where it is no number: a day, a state; beside a number, how many others would pass",
         nullable=True,
     )
+    value_date = day("session or report of the value; null where it is of no one day", nullable=True)
     unit = text("unit of what was computed")
     as_of = instant("the moment at which the claim was made: it is judged on what was known then")
     judged_until_at = instant("for a claim that looks ahead: the later moment it is judged at", nullable=True)

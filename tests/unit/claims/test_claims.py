@@ -470,7 +470,8 @@ def test_a_definition_that_cannot_be_computed_is_undetermined_and_an_error(
     assert judged.finding.verdict == "undetermined"
     assert judged.error is not None
     assert reason in judged.error
-    assert judged.finding.reason == f"error: {judged.error}"
+    assert judged.error.endswith(str(judged.finding.reason).removeprefix("error: "))
+    assert judged.error.startswith(f"{tmp_path / 'note.toml'}:4: claim 'C1': only: ")
     assert judged.error.isprintable()
     assert _judged(sandbox, tmp_path).finding.verdict == "holds"
 
@@ -487,7 +488,6 @@ def test_a_definition_that_cannot_be_computed_is_undetermined_and_an_error(
         ({'"red\\u001b[31m"': "red"}, r"red\x1b[31m: no such key"),
         ({"unit": 5}, "unit = 5: should be a valid string"),
         ({"rows": "most"}, "rows = 'most': is not one of 'all' or 'any'"),
-        ({"reading": "=cmd|' /C calc'!A0"}, "a spreadsheet would compute it"),
         ({"reading": "red \x1b[31m alert"}, "control character"),
         ({"reading": "x" * 2_000}, "at most 1000 characters"),
         ({"alternative": "'; drop table marts.claims; --"}, "does not fit the pattern"),
@@ -501,7 +501,7 @@ def test_a_mistake_in_a_claim_names_file_claim_and_key(tmp_path: Path, given: di
     note = read_note(file)
     assert [claim.id for claim in note.claims] == ["good"]
     (mistake,) = note.mistakes
-    assert mistake.startswith(f"{file}: claim 'C1': ")
+    assert mistake.startswith(f"{file}:3: claim 'C1': ")
     assert reason in mistake
 
 
@@ -523,9 +523,9 @@ def test_ids_and_alternatives_are_given_once(tmp_path: Path) -> None:
     file.write_text(_definition() + GOOD + GOOD + "[[claims.definitions]]" + reading, "utf-8")
     note = read_note(file)
     assert [claim.id for claim in note.claims] == ["C1", "good"]
-    assert note.mistakes == (f"{file}: claim 'good': claim: alternative given twice: only",)
+    assert note.mistakes == (f"{file}:22: claim 'good': claim: alternative given twice: only",)
     file.write_text(_definition() + GOOD + GOOD, "utf-8")
-    assert read_note(file).mistakes == (f"{file}: claim 'good': this id is given twice; the first one counts",)
+    assert read_note(file).mistakes == (f"{file}:22: claim 'good': this id is given twice; the first one counts",)
 
 
 @pytest.mark.parametrize(
@@ -534,9 +534,9 @@ def test_ids_and_alternatives_are_given_once(tmp_path: Path) -> None:
         (b"[[claims]\n", "not TOML"),
         (b"\xff\xfe", "not TOML"),
         (b"a = " + b"[" * 100_000, "not TOML"),
-        (b"title = 'x'", r"no \[\[claims\]\]"),
-        (b"claims = 5", r"no \[\[claims\]\]"),
-        (b"[[claims]]\nid = 'a'\n", "title: is missing; as_of: is missing"),
+        (b"title = 'x'", r"no \[claims\]"),
+        (b"claims = 5", r"no \[claims\]"),
+        (b"[[claims]]\nid = 'a'\n", "title: is missing"),
         (b"#" * 1_000_001, "larger than"),
     ],
 )
@@ -569,12 +569,16 @@ def test_check_note_runs_the_others_names_the_mistakes_and_ends_with_1(tmp_path:
     arguments = ("check-note", file, "--lake", tmp_path / "lakes")
     said = r2k(tmp_path, *arguments)
     assert said.exit_code == 1
-    assert said.output.startswith(f"{SAMPLE}\na note: 1 hold, 0 fail, 1 undetermined\n")
+    covered = "3 statements: 2 checked, 0 not checkable, 0 without a word, 1 with a mistake"
+    readings = "their readings: 1 hold, 0 fail, 1 undetermined"
+    assert said.output.startswith(f"{SAMPLE}\na note\n{covered}\n{readings}\n")
     assert "    holds         only: 1,993.69 (points)\n" in said.output
-    assert f"ERROR  {file}: claim 'empty': claim: is missing" in said.output
-    assert f"ERROR  {file}: claim 'wrong', only: Binder Error: " in said.output
+    lines = file.read_text("utf-8").splitlines()
+    assert f"ERROR  {file}:{len(lines) - 1}: claim 'empty': says: is missing" in said.output
+    wrong_line = lines.index('id = "wrong"') + 1
+    assert f"ERROR  {file}:{wrong_line}: claim 'wrong': only: Binder Error: " in said.output
     assert 'Candidate bindings: "' in said.output
-    assert said.output.endswith("\nnext: columns are in docs/tables.md, keys in docs/claims.md\n")
+    assert said.output.endswith("\nnext: columns are in docs/tables.md, keys and words in docs/claims.md\n")
     found = json.loads(r2k(tmp_path, *arguments, "--json").stdout)
     assert (found["is_sample"], len(found["errors"])) == (True, 2)
     assert found["verdicts"][0]["evidence"] == [{"value": 1993.69, "session_date": "2025-03-13"}]

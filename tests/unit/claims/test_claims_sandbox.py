@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from r2k_pipeline.claims.process import GRACE_SECONDS
@@ -103,6 +104,8 @@ def test_a_query_that_names_itself_as_the_evidence_of_another_claim_finds_none(b
         "with recursive loop as (select 2000 as value union select value from loop) from loop",
         "with a as (select 2000 as value), b as (from a) select (select max(value) from a) as value from b",
         "select 2000 as value union all select close from staging.market_bars limit 1",
+        "select 2000 as value where exists (from latest()) or not exists (from as_of('2025-03-14'))",
+        "select coalesce(max(relative_strength_20d_ratio), 2000) as value from marts.cross_market",
     ],
 )
 def test_usual_sql_runs_and_sees_no_later_row(box: Sandbox, sql: str) -> None:
@@ -162,7 +165,11 @@ def test_a_condition_gives_one_answer_a_row(box: Sandbox) -> None:
 def test_a_file_that_is_no_warehouse_is_named_with_the_next_command(tmp_path: Path) -> None:
     file = tmp_path / "warehouse.duckdb"
     file.write_bytes(b"no database" * 1000)
-    with Sandbox.over_warehouse(file) as box, pytest.raises(R2kError, match=r"cannot read .*next: r2k run"):
+    with (
+        duckdb.connect() as other,
+        Sandbox.over_warehouse(file, other) as box,
+        pytest.raises(R2kError, match=r"cannot read .*next: r2k run"),
+    ):
         box.rows("select 1 as value", {}, datetime(2025, 1, 1, tzinfo=UTC))
 
 

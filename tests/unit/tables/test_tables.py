@@ -85,7 +85,15 @@ GIVEN: Final = Given()
 def given_verdicts(as_of: datetime) -> list[Mapping[str, Any]]:
     """One verdict."""
     said = dict.fromkeys(("note_id", "claim_id", "alternative", "claim", "definition", "unit"), "x")
-    found = {"verdict": "holds", "computed_value": 1.0, "computed_text": None, "evidence": "[]", "reason": None}
+    found = {
+        "verdict": "holds",
+        "story": "true",
+        "value_date": None,
+        "computed_value": 1.0,
+        "computed_text": None,
+        "evidence": "[]",
+        "reason": None,
+    }
     return [{**said, **found, "as_of": as_of, "judged_until_at": None, "known_at": as_of}]
 
 

@@ -1,0 +1,252 @@
+"""The rows that a claim's relations on one measure are about, and whether a comparison is true of one of them.
+
+Belongs here: which rows (on, since, for, within), changes, ranks, operands. Not here: relations to the rows before
+(extremes.py), measures with words of their own (structures.py).
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import date
+from typing import Any, Final
+
+from r2k_pipeline.claims.vocabulary.known_rows import Past, Series
+from r2k_pipeline.claims.vocabulary.measures import Measure, measure_of
+from r2k_pipeline.claims.vocabulary.printed import Printed
+from r2k_pipeline.claims.vocabulary.results import Result, UnknownError, shown
+from r2k_pipeline.claims.vocabulary.statements import EVER, Asked, Operand, Ref
+
+AT: Final = 0.0025
+"""How near a price must come to be `at` another: a quarter of a percent."""
+NEAR_ATR: Final = 0.5
+LEAST_RANKED: Final = 52
+"""Rows that a rank needs: a year of reports."""
+RATIO: Final = "ratio, 1 = 100 %"
+RANK: Final = "0..100"
+Judge = Callable[[int], tuple[bool, Any]]
+"""Whether something is true of a row, and the value that it is about. Raises UnknownError."""
+
+
+class Compared:
+    """A measure's series, and the last row that was known at the claim's moment."""
+
+    def __init__(self, past: Past, asked: Asked) -> None:
+        self.past, self.asked, self.measure = past, asked, asked.measure
+        against = asked.words.get("against")
+        self.series = past.series(self.measure, against)
+        self.over = self._count("over") or 1
+        is_ahead = "within" in asked.words or "throughout" in asked.words
+        at_moment = past.at_moment().series(self.measure, against) if is_ahead else self.series
+        self.last = len(at_moment.days) - 1
+        self.is_all = "for" in asked.words or "throughout" in asked.words
+
+    def rows(self) -> Sequence[int]:
+        """The rows that the comparisons are about: of each of them where `is_all`, else of any. Raises UnknownError."""
+        words = self.asked.words
+        if "on" in words:
+            return [self.row()]
+        if (ahead := self._count("within") or self._count("throughout")) is not None:
+            return self._ahead(ahead)
+        if (streak := self._count("for")) is not None:
+            return self._streak(streak)
+        if "since" in words and "was" not in words:
+            rows = range(self.from_day(words["since"][0]), self.last + 1)
+            if not rows:
+                raise UnknownError(f"no rows since {words['since'][0]}")
+            return list(reversed(rows))
+        return [self.row()]
+
+    def row(self) -> int:
+        """The row of `on`, or the last one. Raises UnknownError."""
+        day = self.asked.words.get("on")
+        place = self.last if day is None else self.series.place(day)
+        if place is not None and place >= 0:
+            return place
+        if day is None:
+            raise UnknownError(f"no rows of {self.what()}")
+        if day > self.series.days[-1]:
+            raise UnknownError(f"{day} was not known yet; next: give `until`")
+        raise UnknownError(f"{self.measure.name} has no row of {day}")
+
+    def from_day(self, day: date) -> int:
+        """The first row of a day or after it."""
+        return self.series.after(day - date.resolution) if day > EVER else 0
+
+    def what(self) -> str:
+        """The measure with its market, group and report type."""
+        way = self.past.way
+        group = f", {way.group} in {way.report_type}" if self.measure.is_of_group else ""
+        return f"{self.measure.name} of {way.market}{group}"
+
+    def prefixed(self, prefix: str, right: Any = None, past: Past | None = None) -> Series:
+        """The series, or its changes from `over` rows before: relative for a % or a price's market."""
+        source = self.series if past is None else past.series(self.measure)
+        if not prefix.startswith("change_"):
+            return source
+        is_relative = self._is_relative(right[0] if isinstance(right, tuple) else right)
+        if self.over == 1 and source.changes is not None and not is_relative:
+            return Series.plain(source.days, source.changes, source.unit)
+        values: list[float | None] = [None] * min(self.over, len(source.days))
+        for then, now in zip(source.values, source.values[self.over :], strict=False):
+            is_known = then is not None and now is not None and (then or not is_relative)
+            values.append((now / then - 1 if is_relative else now - then) if is_known else None)
+        return Series.plain(source.days, values, RATIO if is_relative else source.unit)
+
+    def truth(self, series: Series, prefix: str, base: str, right: Any, row: int) -> tuple[bool, Any]:
+        """Whether a comparison is true of a row, and the value that it was about. Raises UnknownError."""
+        low, value, high = series.lows[row], series.values[row], series.highs[row]
+        if prefix.startswith("change_") and not self._is_whole(series, row):
+            raise UnknownError(f"no change to {series.days[row]}: a row before it is missing")
+        if value is None:
+            raise UnknownError(f"{self.measure.name} of {series.days[row]} is null")
+        if prefix.endswith("rank_"):
+            low = value = high = rank(series, row)
+        match base:
+            case "is":
+                off_ratio = self.past.way.off_ratio if self.measure.is_price and not prefix else 0.0
+                return _is(low, value, high, right, off_ratio)
+            case "above":
+                return all(high > self._number(each, series, prefix, row) for each in right), high
+            case "below":
+                return all(low < self._number(each, series, prefix, row) for each in right), low
+            case "between":
+                first, second = sorted(self._number(each, series, prefix, row) for each in right)
+                return first <= value <= second, value
+        exact = 0.0 if self.past.way.is_exact else right.value * AT
+        width = NEAR_ATR * atr(self.past, series.days[row]) if base == "near" else exact
+        return low <= right.value + width and high >= right.value - width, min(max(right.value, low), high)
+
+    def decided(
+        self,
+        rows: Sequence[int],
+        series: Series,
+        judge: Judge,
+        written: str,
+        *,
+        is_all: bool = False,
+        target: Any = None,
+    ) -> Result:
+        """The result over rows, with the value of the row that decides: the first that breaks `all`, or makes `any`."""
+        unit = RANK if "rank_" in written.split("=", maxsplit=1)[0] else series.unit
+        unknown: str | None = None
+        seen: tuple[Any, date] | None = None
+        for row in rows:
+            try:
+                is_true, value = judge(row)
+            except UnknownError as error:
+                unknown = str(error)
+                continue
+            if is_true != is_all:
+                return Result(written, is_true, value, series.days[row], unit)
+            seen = (value, series.days[row]) if is_all else _nearer(seen, (value, series.days[row]), target)
+        if unknown is not None:
+            return Result(written, None, unit=unit, reason=unknown)
+        value, day = seen or (None, None)
+        return Result(written, is_all, value, day, unit)
+
+    def _count(self, word: str) -> int | None:
+        counts = self.asked.words.get(word)
+        if counts is None:
+            return None
+        return int(counts[0]) if self.past.way.count is None or word == "over" else self.past.way.count
+
+    def _ahead(self, count: int) -> Sequence[int]:
+        rows = range(self.last + 1, min(self.last + 1 + count, len(self.series.days)))
+        if self.measure.is_of_group and rows:
+            return rows
+        if len(rows) < count:
+            raise UnknownError(f"{len(rows)} of the next {count} rows of {self.what()} are there")
+        return rows
+
+    def _streak(self, count: int) -> Sequence[int]:
+        rows = range(max(self.last - count + 1, 0), self.last + 1)
+        if len(rows) < count:
+            raise UnknownError(f"{len(rows)} rows of {self.what()} are there, {count} are asked for")
+        missing = self.past.missing(self.measure, self.series.days[rows[0]], self.series.days[rows[-1]])
+        if missing:
+            raise UnknownError(lacking(self.measure, missing))
+        return rows
+
+    def _is_relative(self, operand: Any) -> bool:
+        if self.measure.is_ratio:
+            return False
+        is_percent = isinstance(operand, Printed) and operand.is_percent
+        return is_percent or (isinstance(operand, Ref) and operand.is_market and not self.measure.is_of_group)
+
+    def _is_whole(self, series: Series, row: int) -> bool:
+        """Whether the change to a row spans no day that is missing; a column of changes is null there."""
+        if series.values[row] is None or row < self.over:
+            return False
+        is_column = self.over == 1 and self.series.changes is not None
+        return is_column or self.past.is_next(self.measure, series.days[row - self.over], series.days[row], self.over)
+
+    def said_of(self, series: Series, prefix: str, right: Any, day: date) -> str | None:
+        """The values of the operands that are no numbers, for the row of a day."""
+        row = series.place(day)
+        named = [each for each in right if isinstance(each, Ref)] if isinstance(right, tuple) else []
+        if row is None or not named:
+            return None
+        return ", ".join(
+            f"{each.name}: {shown(self._number(each, series, prefix, row), series.unit)}" for each in named
+        )
+
+    def _number(self, operand: Operand, series: Series, prefix: str, row: int) -> float:
+        """The value of an operand for a row. Raises UnknownError."""
+        if isinstance(operand, Printed):
+            return operand.value
+        day, found = series.days[row], None
+        if operand.name in ("before", "now"):
+            place = row - 1 if operand.name == "before" else self.last
+            found = series.values[place] if place >= 0 else None
+        elif (measure := measure_of(operand.name)) is not None:
+            found = self.past.series(measure).on(day)
+        else:
+            found = self.prefixed(prefix, (operand,), self.past.of_market(operand.name)).on(day)
+        if found is None:
+            raise UnknownError(f"no value of {operand.name} on {day}")
+        return float(found)
+
+
+def _is(low: Any, value: Any, high: Any, right: Any, off_ratio: float) -> tuple[bool, Any]:
+    """Whether a value, or one between the low and the high of a day, is the one asked for."""
+    if not isinstance(right, Printed):
+        return (value in right if isinstance(right, tuple) else value == right), value
+    if low == high:
+        return right.is_near(value, off_ratio), value
+    return low - right.half <= right.value <= high + right.half, min(max(right.value, low), high)
+
+
+def _nearer(seen: tuple[Any, date] | None, found: tuple[Any, date], target: Any) -> tuple[Any, date]:
+    """Of rows that decide nothing, the one to show: the nearest to a number asked for, else the first."""
+    if seen is None or not isinstance(target, Printed):
+        return seen or found
+    return min(seen, found, key=lambda row: abs(row[0] - target.value))
+
+
+def was_what(about: Compared, right: Any) -> Judge:
+    """Whether the value of a row is the one asked for."""
+    return lambda row: about.truth(about.series, "", "is", right, row)
+
+
+def rank(series: Series, row: int) -> float:
+    """Percent of the values known by a row that are at or below its own. Raises UnknownError for fewer than 52."""
+    known = [value for value in series.values[: row + 1] if value is not None]
+    if len(known) < LEAST_RANKED:
+        raise UnknownError(f"a rank needs {LEAST_RANKED} rows, {len(known)} are there")
+    at_or_below = sum(bool(value <= series.values[row]) for value in known)
+    return 100 * at_or_below / len(known)
+
+
+def atr(past: Past, day: date) -> float:
+    """ATR(14) of a session. Raises UnknownError."""
+    measure = measure_of("atr_14")
+    found = past.series(measure).on(day) if measure else None
+    if found is None:
+        raise UnknownError(f"no atr_14 of {day}")
+    return float(found)
+
+
+def lacking(measure: Measure, days: Sequence[date]) -> str:
+    """The sentence about reports or sessions that are missing."""
+    what = "report" if measure.is_of_group else "session"
+    if len(days) == 1:
+        return f"the {what} of {days[0]} is missing"
+    return f"{len(days)} {what}s are missing, the first of {days[0]}"

@@ -1,0 +1,232 @@
+"""What was known of one market at one moment, as series of days and values, for one reading of a claim.
+
+Belongs here: the choices of a reading (Way), rows by measure, averages, days that are missing. Not here: what is said
+of the rows (comparing.py, structures.py).
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, Final
+
+from r2k_pipeline.claims.vocabulary.known_tables import KnownTables, Lists
+from r2k_pipeline.claims.vocabulary.measures import Measure, columns
+
+WEEK: Final = timedelta(days=7)
+SHIFT: Final = timedelta(days=3)
+"""How far a holiday moves the day of a report."""
+BAR: Final = ("session_date", "open", "high", "low", "close")
+SHARE: Final = "share of open interest, -1..1"
+
+
+@dataclass(frozen=True)
+class Way:
+    """One reading of a claim: what its words leave open, chosen.
+
+    `as_of`: the claim's moment; `known`: what was known then is read, later than `as_of` for a claim that looks ahead.
+    `path`: day or close; `is_share`: positions by open interest; `off_ratio`: how far prices may be off.
+    """
+
+    market: str
+    as_of: datetime
+    known: datetime
+    group: str = ""
+    report_type: str = ""
+    path: str = "close"
+    is_share: bool = False
+    is_exact: bool = False
+    is_intraday: bool = False
+    off_ratio: float = 0.0
+    count: int | None = None
+    lookback: int | None = None
+    since: date | None = None
+    slower_than: str = ""
+
+
+@dataclass(frozen=True)
+class Series:
+    """Values of a measure by day, oldest first; `lows` and `highs` are the day's where the way is by day."""
+
+    days: Sequence[date]
+    values: Sequence[Any]
+    lows: Sequence[Any]
+    highs: Sequence[Any]
+    unit: str
+    changes: Sequence[Any] | None = None
+
+    @classmethod
+    def plain(
+        cls, days: Sequence[date], values: Sequence[Any], unit: str, changes: Sequence[Any] | None = None
+    ) -> "Series":
+        """One value a day."""
+        return cls(days, values, values, values, unit, changes)
+
+    def place(self, day: date) -> int | None:
+        """The row of a day."""
+        found = bisect_left(self.days, day)
+        return found if found < len(self.days) and self.days[found] == day else None
+
+    def on(self, day: date) -> Any:
+        """The value of a day; None where there is none."""
+        place = self.place(day)
+        return None if place is None else self.values[place]
+
+    def after(self, day: date) -> int:
+        """The first row after a day."""
+        return bisect_right(self.days, day)
+
+
+class Past:
+    """The rows of a way; those that several claims ask for are read once."""
+
+    def __init__(self, tables: KnownTables, way: Way) -> None:
+        self.tables, self.way = tables, way
+
+    def of_market(self, market: str) -> "Past":
+        """The same of another market; positions of two markets compare as shares of open interest."""
+        return Past(self.tables, replace(self.way, market=market, is_share=True))
+
+    def at_moment(self) -> "Past":
+        """What was known at the claim's own moment."""
+        return self if self.way.known == self.way.as_of else Past(self.tables, replace(self.way, known=self.way.as_of))
+
+    @cached_property
+    def bars(self) -> list[tuple[date, float, float, float, float]]:
+        """Day, open, high, low, close of every session."""
+        found = self._bars()
+        return list(zip(*(found[name] for name in BAR), strict=True))
+
+    @property
+    def last_close(self) -> float | None:
+        """The last close that was known."""
+        closes = self._bars()["close"]
+        return float(closes[-1]) if closes else None
+
+    def _bars(self) -> Lists:
+        return self._lists(f"select {', '.join(BAR)} from market_bars_as_of($known) where market = $market order by 1")
+
+    def series(self, measure: Measure, against: str | None = None) -> Series:
+        """Every row of a measure that was known."""
+        if measure.derived is None:
+            return self._column(measure, against)
+        if measure.derived == "average":
+            name, length = measure.name.split("_")
+            bars = self._bars()
+            values = _average(bars["close"], int(length), is_simple=name == "sma")
+            return Series.plain(bars["session_date"], values, measure.unit)
+        return {
+            "price": self._prices,
+            "position": self._position,
+            "bar": lambda each: Series.plain(self._bars()["session_date"], _patterns(self.bars), each.unit),
+            "swing_high": self._swings,
+            "swing_low": self._swings,
+            "flow": self._flow,
+        }[measure.derived](measure)
+
+    def missing(self, measure: Measure, after: date, until: date) -> list[date]:
+        """The sessions or reports between two days, the second included, that are not there."""
+        if measure.is_of_group:
+            due = [day for day in self.tables.releases(self.way.known) if after < day <= until]
+        else:
+            due = list(self.tables.sessions.between(after, until))
+        held = set(self.series(measure).days)
+        return [day for day in due if day not in held]
+
+    def is_next(self, measure: Measure, before: date, day: date, count: int = 1) -> bool:
+        """Whether `count` sessions or reports lie from one day to the other, none missing."""
+        if measure.is_of_group:
+            return abs(day - before - count * WEEK) <= SHIFT
+        return len(self.tables.sessions.between(before, day)) == count
+
+    def _prices(self, measure: Measure) -> Series:
+        bars = self._bars()
+        low, high = ("low", "high") if self.way.path == "day" else ("close", "close")
+        return Series(bars["session_date"], bars["close"], bars[low], bars[high], measure.unit)
+
+    def _swings(self, measure: Measure) -> Series:
+        query = """
+            select pivot_date, any_value(price) as price from swing_pivots_as_of($known)
+            where market = $market and kind = $kind group by 1 order by 1"""
+        found = self._lists(query, kind=measure.name.removeprefix("swing_"))
+        return Series.plain(found["pivot_date"], found["price"], measure.unit)
+
+    def _column(self, measure: Measure, against: str | None) -> Series:
+        assert measure.table is not None
+        name, table, day = measure.name, measure.table, measure.day_column
+        change = f"{name}_change_1w" if f"{name}_change_1w" in columns() else name
+        given: dict[str, Any] = {}
+        if measure.is_of_group:
+            given |= {"report_type": self.way.report_type, "trader_group": self.way.group}
+        if measure.is_of_other:
+            given["other_market"] = against
+        also = "".join(f" and {key} = ${key}" for key in given)
+        wanted = self.tables.wanted(table.table, day, name, change)
+        query = f"select {wanted} from {table.table}_as_of($known) where market = $market{also} order by {day}"
+        found = self._lists(query, **given)
+        return Series.plain(found[day], found[name], measure.unit, found[change] if change != name else None)
+
+    def _position(self, measure: Measure) -> Series:
+        side, by = f"{measure.name}_contracts", " / nullif(open_interest_contracts, 0)" if self.way.is_share else ""
+        query = f"""
+            select report_date, {side}{by} as value, {side}_change_1w{by} as change
+            from weekly_positioning_as_of($known)
+            where market = $market and report_type = $report_type and trader_group = $trader_group order by 1"""
+        found = self._lists(query, report_type=self.way.report_type, trader_group=self.way.group)
+        unit = SHARE if self.way.is_share else measure.unit
+        return Series.plain(found["report_date"], found["value"], unit, found["change"])
+
+    def _flow(self, measure: Measure) -> Series:
+        query = """
+            select
+                report_date,
+                case
+                    when sign(long_contracts_change_1w) = sign(short_contracts_change_1w) then 'mixed'
+                    when net_contracts_change_1w > 0 then 'buying'
+                    when net_contracts_change_1w < 0 then 'selling'
+                end as flow
+            from weekly_positioning_as_of($known)
+            where market = $market and report_type = $report_type and trader_group = $trader_group order by 1"""
+        found = self._lists(query, report_type=self.way.report_type, trader_group=self.way.group)
+        return Series.plain(found["report_date"], found["flow"], measure.unit)
+
+    def _lists(self, query: str, **given: Any) -> Lists:
+        return self.tables.lists(query, known=self.way.known, market=self.way.market, **given)
+
+
+def wanted_columns(measures: Iterable[Measure]) -> Iterator[tuple[str, str]]:
+    """The columns of tables that these measures read, as table and name."""
+    for measure in measures:
+        if measure.table is not None:
+            change = f"{measure.name}_change_1w"
+            names = (measure.day_column, measure.name, *([change] if change in columns() else []))
+            yield from ((measure.table.table, name) for name in names)
+
+
+def _patterns(bars: Sequence[tuple[date, float, float, float, float]]) -> list[str | None]:
+    """Of each bar: outside (beyond the bar before on both sides), inside, else the side on which it closed."""
+    found: list[str | None] = [None]
+    for (_, _, high_before, low_before, close_before), (_, _, high, low, close) in pairwise(bars):
+        if high > high_before and low < low_before:
+            found.append("outside")
+        elif high <= high_before and low >= low_before:
+            found.append("inside")
+        else:
+            found.append("up" if close > close_before else "down")
+    return found[: len(bars)]
+
+
+def _average(closes: Sequence[float], length: int, *, is_simple: bool) -> list[float | None]:
+    """The mean of the last `length` closes, or the exponential one that starts with the first such mean."""
+    found: list[float | None] = [None] * min(length - 1, len(closes))
+    total, average = sum(closes[: length - 1]), 0.0
+    for place in range(length - 1, len(closes)):
+        if is_simple or place == length - 1:
+            total = sum(closes[place - length + 1 : place + 1]) if is_simple else total + closes[place]
+            average = total / length
+        else:
+            average += (closes[place] - average) * 2 / (length + 1)
+        found.append(average)
+    return found

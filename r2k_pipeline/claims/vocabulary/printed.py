@@ -1,0 +1,53 @@
+"""Numbers as a note prints them: 33.29 means 33.285 to 33.295, and "-0.7 %" a ratio.
+
+Belongs here: reading a number with its precision, and whether another one rounds to it. Not here: which numbers are
+compared (comparing.py).
+"""
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Final
+
+MOST_DIGITS: Final = 15
+"""More than any price or position has, and as many as a float keeps."""
+VENDOR_RATIO: Final = 1e-4
+"""How far vendors differ in one index price: each rounds, and takes the extremes of a day, in its own way."""
+_ROUNDING: Final = 1e-9
+_NUMBER: Final = re.compile(r"([+-]?[\d,]*\.?\d+)\s*(%?)")
+
+
+@dataclass(frozen=True)
+class Printed:
+    """A number of a note: its value, half a unit of its last printed digit, and whether it is a percentage."""
+
+    value: float
+    half: float
+    is_percent: bool
+    text: str
+
+    def is_near(self, found: float, ratio: float = 0.0) -> bool:
+        """Whether `found` rounds to the number as it is printed, or is off by at most a `ratio` of it more."""
+        return abs(found - self.value) <= self.half + max(ratio, _ROUNDING) * abs(self.value) + _ROUNDING
+
+
+def read_number(said: object, scale: int = 1) -> Printed:
+    """A number of TOML, or text such as "-0.7 %" or "12,345". `scale`: what one means. Raises ValueError."""
+    if isinstance(said, bool) or not isinstance(said, int | Decimal | str):
+        raise ValueError("should be a number")
+    found = _NUMBER.fullmatch(str(said).strip()) if isinstance(said, str) else None
+    if isinstance(said, str) and found is None:
+        raise ValueError('should be a number, such as 33.29 or "-0.7 %"')
+    is_percent = found is not None and found[2] == "%"
+    try:
+        number = Decimal(found[1].replace(",", "")) if found else Decimal(str(said))
+    except (InvalidOperation, ValueError) as error:
+        raise ValueError("should be a number") from error
+    _, digits, exponent = number.as_tuple()
+    if not isinstance(exponent, int):
+        raise ValueError("should be a number")
+    if len(digits) > MOST_DIGITS or abs(exponent) > MOST_DIGITS:
+        raise ValueError(f"has {max(len(digits), abs(exponent)):,} digits: give at most {MOST_DIGITS}")
+    unit = Decimal(scale) / (100 if is_percent else 1)
+    half = Decimal(5) * Decimal(10) ** (exponent - 1) * unit
+    return Printed(float(number * unit), float(half), is_percent, str(said))

@@ -1,0 +1,48 @@
+"""Whether the data that a vocabulary claim is about was there at its moment.
+
+Belongs here: which data a measure rests on. Not here: where data ends and what is missing (holes.py).
+"""
+
+from collections.abc import Iterator
+
+from r2k_pipeline.claims.data_ends import rests_on_reports
+from r2k_pipeline.claims.vocabulary.known_rows import Way
+from r2k_pipeline.claims.vocabulary.known_tables import KnownTables
+from r2k_pipeline.claims.vocabulary.measures import Measure
+from r2k_pipeline.claims.vocabulary.statements import Statement, all_asked
+from r2k_pipeline.holes import End, say_holes
+
+
+def not_reached(statement: Statement, way: Way, tables: KnownTables) -> str | None:
+    """The sentence about data that was due at a way's moment and is missing; None where there is none."""
+    return "; ".join(say_holes(_ends(statement, way, tables))) or None
+
+
+def windows(statement: Statement, way: Way, tables: KnownTables) -> str | None:
+    """The sentence about days missing within the windows that end at a way's moment; None if there are none."""
+    found = (end.window() for end in _ends(statement, way, tables))
+    return "; ".join(sentence for sentence in found if sentence) or None
+
+
+def _ends(statement: Statement, way: Way, tables: KnownTables) -> Iterator[End]:
+    """The ends of the data that a claim is about."""
+    measures = [each.measure for each in all_asked(statement)]
+    kinds = {kind for measure in measures for kind in _kinds(measure)}
+    types = {way.report_type} if way.report_type else {"tff_futures"}
+    with_volume = any(measure.derived == "poc" or "volume" in measure.name for measure in measures)
+    for end in tables.ends(way.known):
+        if end.market != way.market or end.kind not in kinds:
+            continue
+        is_meant = end.role == "index" or (with_volume and end.role == "proxy")
+        if is_meant if end.kind == "prices" else end.report_type in types:
+            yield end
+
+
+def _kinds(measure: Measure) -> Iterator[str]:
+    """Whether a measure rests on prices, on reports, or on both."""
+    if measure.is_of_group:
+        yield "reports"
+        return
+    yield "prices"
+    if measure.table is not None and measure.table.layer == "marts" and rests_on_reports(measure.name):
+        yield "reports"

@@ -1,0 +1,52 @@
+"""What a relation came to: true, false or unknown, the value that decides, and how often chance gives the same.
+
+Belongs here: results and their wording. Not here: how they are reached (comparing.py, extremes.py, structures.py).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from r2k_pipeline.claims.vocabulary.measures import POINTS
+
+
+@dataclass(frozen=True)
+class Result:
+    """One relation, judged: `truth` is None where the rows cannot tell, and then `reason` says why.
+
+    `value` is that of the row of `day` which decides. `base_rate`: the share of prices near the close for which the
+    same relation would hold.
+    """
+
+    words: str
+    truth: bool | None
+    value: float | str | None = None
+    day: date | None = None
+    unit: str = ""
+    base_rate: float | None = None
+    reason: str | None = None
+    also: str | None = None
+
+
+class UnknownError(ValueError):
+    """What the rows cannot tell, and why."""
+
+
+def share(truths: Iterable[bool]) -> float | None:
+    """The share that is true."""
+    listed = list(truths)
+    return sum(listed) / len(listed) if listed else None
+
+
+def shown(value: Any, unit: str) -> str:
+    """A value with its unit, as a reader wants it."""
+    if not isinstance(value, int | float):
+        return str(value)
+    if unit.startswith(("ratio", "share of open")):
+        return f"{100 * value:,.2f} %"
+    if unit == POINTS:
+        return f"{value:,.2f} points"
+    if unit.endswith("contract equivalents"):
+        return f"{value:,.0f} contracts"
+    return f"{value:,.2f}" if unit == "0..100" else f"{value:,.6g} {unit}".strip()

@@ -1,0 +1,486 @@
+"""Claims in one line: every relation on a few rows by hand, what words leave open, holes, and mistakes by line."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from r2k_pipeline.claims.note import Note, read_note
+from r2k_pipeline.claims.sandbox import Sandbox
+from r2k_pipeline.claims.verdicts import Verdict, judge
+from r2k_pipeline.claims.vocabulary.measures import columns
+from r2k_pipeline.claims.vocabulary.printed import read_number
+from r2k_pipeline.contracts.marts import Markets, PositioningVintages, Sessions
+from r2k_pipeline.contracts.prices import MarketBars, PriceVintages
+from r2k_pipeline.tables import TABLES
+from r2k_pipeline.tables.claims import READABLE
+from r2k_pipeline.tables.cot_releases import CotReleases
+from r2k_pipeline.tables.indicators import DailyIndicators, MovingAverageCrosses
+from r2k_pipeline.tables.levels import LevelEvidence, Levels
+from tests.pipeline.command_line import r2k
+from tests.sql.rows import Given, Row
+from tests.unit.sandboxed import sandboxed
+
+LATER = datetime(2030, 1, 1, tzinfo=UTC)
+HEAD = '[note]\ntitle = "a note"\nmoment = 2025-03-14\nmarket = "RUT"\n[claims]\n'
+DAYS = [day for day in (date(2025, 3, 3) + timedelta(n) for n in range(26)) if day.weekday() < 5]
+BARS = {  # open, high, low, close
+    "2025-03-03": (2100.0, 2110.0, 2090.0, 2100.0),
+    "2025-03-04": (2100.0, 2105.0, 2048.0, 2060.0),
+    "2025-03-05": (2060.0, 2090.0, 2055.0, 2080.0),
+    "2025-03-06": (2080.0, 2085.0, 2050.0, 2066.0),
+    "2025-03-07": (2066.0, 2080.0, 2040.0, 2075.0),
+    "2025-03-10": (2060.0, 2062.0, 2000.0, 2019.0),
+    "2025-03-11": (2019.0, 2040.0, 2001.0, 2023.0),
+    "2025-03-12": (2023.0, 2050.0, 2012.0, 2026.0),
+    "2025-03-13": (2026.0, 2031.0, 1984.92, 1993.69),
+    "2025-03-14": (1995.0, 2045.0, 1990.0, 2044.0),
+    "2025-03-17": (2041.0, 2074.0, 2040.0, 2068.0),
+    "2025-03-18": (2061.0, 2061.0, 2043.0, 2050.0),
+    "2025-03-19": (2051.0, 2092.0, 2051.0, 2082.0),
+    "2025-03-20": (2068.0, 2090.0, 2060.0, 2068.63),
+}
+RSI = {"2025-03-12": 26.84, "2025-03-13": 24.08, "2025-03-14": 33.29, "2025-03-17": 52.0}
+LONGS = [200.0 + week for week in range(60)]
+
+
+def _of_reports() -> list[Row]:
+    """Sixty weeks of two groups to 11 March; the shorts of asset managers jump in the last."""
+    rows: list[Row] = []
+    for week in range(60):
+        day = date(2025, 3, 11) - timedelta(weeks=59 - week)
+        released = datetime(day.year, day.month, day.day, 19, 30, tzinfo=UTC) + timedelta(days=3)
+        for group, shorts, before in (
+            ("asset_manager", 100.0 + (500.0 if week == 59 else week % 5), 100.0 + (week - 1) % 5),
+            ("leveraged_funds", 300.0 - week, 301.0 - week),
+        ):
+            net = LONGS[week] - shorts
+            rows.append(
+                {
+                    "market": "RUT",
+                    "report_type": "tff_futures",
+                    "report_date": day.isoformat(),
+                    "trader_group": group,
+                    "known_at": released.isoformat(),
+                    "released_at": released.isoformat(),
+                    "long_contracts": LONGS[week],
+                    "short_contracts": shorts,
+                    "net_contracts": net,
+                    "open_interest_contracts": 1_000.0,
+                    "net_share_oi": net / 1_000,
+                    "long_contracts_change_1w": 1.0 if week else None,
+                    "short_contracts_change_1w": shorts - before if week else None,
+                    "net_contracts_change_1w": 1.0 - (shorts - before) if week else None,
+                    "positioning_state": "neutral" if week == 59 else "long",
+                }
+            )
+    return rows
+
+
+def _released() -> list[Row]:
+    times = {row["report_date"]: row["released_at"] for row in _of_reports()}
+    return [{"report_date": day, "released_at": at, "scheduled_at": at} for day, at in times.items()]
+
+
+def _bar(market: str, day: str, open_: float, high: float, low: float, close: float) -> Row:
+    prices = {"open": open_, "high": high, "low": low, "close": close}
+    return {"market": market, "session_date": day, "known_at": f"{day}T20:00Z", **prices}
+
+
+def _vintage(day: str) -> Row:
+    prices = dict.fromkeys(("open", "high", "low", "close"), 2000.0)
+    return {"symbol": "^RUT", "session_date": day, "known_at": f"{day}T20:00Z", **prices}
+
+
+ROWS: Given = {
+    Markets: [{"market": m, "name": m, "index_symbol": f"^{m}", "calendar": "XNYS"} for m in ("RUT", "SPX")],
+    Sessions: [
+        {"calendar": "XNYS", "session_date": f"{day}", "open_at": f"{day}T13:30Z", "close_at": f"{day}T20:00Z"}
+        for day in DAYS
+    ],
+    MarketBars: [_bar("RUT", day, *prices) for day, prices in BARS.items()],
+    PriceVintages: [_vintage(day) for day in BARS],
+    DailyIndicators: [
+        {
+            "market": "RUT",
+            "session_date": day,
+            "close": BARS[day][3],
+            "return_1d": -0.0065,
+            "rsi_14": rsi,
+            "atr_14": 40.0,
+            "sma_50": 2201.63,
+            "sma_200": 2203.09,
+            "rsi_30_trigger_close": 2013.69,
+            "moving_average_order": "100>50>200",
+            "drawdown_ratio": -0.16,
+        }
+        for day, rsi in RSI.items()
+    ],
+    MovingAverageCrosses: [
+        {"market": "RUT", "session_date": day, "fast": 50, "slow": slow, "direction": way, "close": 2000.0}
+        for day, slow, way in (("2025-03-05", 100, "down"), ("2025-03-20", 200, "down"))
+    ],
+    Levels: [
+        {
+            "market": "RUT",
+            "session_date": "2025-03-14",
+            "level_id": "one",
+            "price": 1990.0,
+            "low": 1984.92,
+            "high": 2000.0,
+            "kind": "swing_low",
+            "role": "support",
+            "distance_atr": -1.35,
+            "nearness": 1,
+            "born_date": "2025-03-10",
+            "confirmed_date": "2025-03-10",
+        }
+    ],
+    LevelEvidence: [
+        {
+            "market": "RUT",
+            "level_id": "one",
+            "kind": "swing_low",
+            "born_date": "2025-03-10",
+            "confirmed_date": "2025-03-10",
+            "filed_date": "2025-03-10",
+            "price": 1990.0,
+        }
+    ],
+    PositioningVintages: _of_reports(),
+    CotReleases: _released(),
+}
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    with sandboxed(tmp_path_factory.mktemp("lake"), ROWS) as opened:
+        yield opened
+
+
+def _note(folder: Path, *lines: str) -> Note:
+    file = folder / "note.toml"
+    file.write_text(HEAD + "\n".join(lines), "utf-8")
+    return read_note(file)
+
+
+def _judged(sandbox: Sandbox, folder: Path, words: str) -> dict[str, Verdict]:
+    """The verdicts on one claim by alternative."""
+    note = _note(folder, f'C1 = {{ says = "it is so", {words} }}')
+    assert note.mistakes == ()
+    return {verdict.definition.alternative: verdict for verdict in judge(note, sandbox, LATER)}
+
+
+@pytest.mark.parametrize(
+    ("words", "verdict"),
+    [
+        ("rsi_14.is = 33.29", "holds"),
+        ("rsi_14.is = 33.3", "holds"),
+        ("rsi_14.is = 33.290", "holds"),
+        ("rsi_14.is = 33.2", "fails"),
+        ("rsi_14.is = 33.291", "fails"),
+        ("rsi_14.is = 33.29, rsi_14.below = 30", "fails"),
+        ("rsi_14.above = 30, rsi_14.between = [30, 40]", "holds"),
+        ("rsi_14.is = 24.08, rsi_14.on = 2025-03-13", "holds"),
+        ("rsi_14.before = 24.08", "holds"),
+        ("rsi_14.crossed_above = 30", "holds"),
+        ("rsi_14.crossed_above = 50", "fails"),
+        ("rsi_14.crossed_above = 50, rsi_14.within = 1", "holds"),
+        ("rsi_14.change_is = 9.21", "holds"),
+        ("rsi_14.below = 30, rsi_14.since = 2025-03-12", "holds"),
+        ("rsi_14.below = 40, rsi_14.for = 3", "holds"),
+        ("rsi_14.below = 30, rsi_14.for = 3", "fails"),
+        ("rsi_14.highest_since = 2025-03-11", "holds"),
+        ("rsi_14.lowest_since = 2025-03-11", "fails"),
+        ("rsi_14.above = 30, rsi_14.first_since = 2025-03-11", "holds"),
+        ("rsi_14.above = 26, rsi_14.first_since = 2025-03-11", "fails"),
+        ("rsi_14.rank_above = 50", "undetermined"),
+        ('close.change_is = "2.5 %"', "holds"),
+        ("close.change_is = 50.31", "holds"),
+        ('return_1d.is = "-0.7 %"', "holds"),
+        ('return_1d.is = "-0.6 %"', "holds"),
+        ('close.below = ["sma_50", "sma_200"]', "holds"),
+        ('close.above = "sma_50"', "fails"),
+        ('close.above = "before"', "holds"),
+        ('close.above = "SPX"', "undetermined"),
+        ("close.between = [1927, 2117]", "holds"),
+        ("close.is = 2060, close.on = 2025-03-04", "holds"),
+        ("low.is = 1984.92, low.on = 2025-03-13, low.lowest_since = 2025-03-03", "holds"),
+        ("low.at = 2050, low.since = 2025-03-03", "holds"),
+        ("high.record_since = 2025-03-03", "fails"),
+        ("close.lowest_since = 2025-03-03, close.on = 2025-03-13", "holds"),
+        ('close.lowest_since = "2025-02", close.on = 2025-03-13', "holds"),
+        ('close.lowest_since = "ever", close.on = 2025-03-13', "holds"),
+        ("close.is = 2000, close.on = 2025-03-15", "undetermined"),
+        ("close.is = 2000, close.on = 2025-03-17", "undetermined"),
+        ('close.above = "now", close.throughout = 4', "holds"),
+        ("close.above = 2060, close.throughout = 4", "fails"),
+        ("close.above = 2060, close.within = 8", "undetermined"),
+        ("sma_3.is = 2021.2", "holds"),
+        ("ema_2.above = 2020", "holds"),
+        ('moving_average_order.is = "100>50>200"', "holds"),
+        ('moving_average_order.is = "200>100>50"', "fails"),
+        ('drawdown_ratio.is = "-16 %"', "holds"),
+        ('bar.is = "outside", bar.on = 2025-03-05', "fails"),
+        ('bar.is = "inside", bar.on = 2025-03-06', "fails"),
+        ('bar.is = "down", bar.on = 2025-03-10', "holds"),
+        ("level.at = 1989, level.role = \"support\"", "holds"),
+        ("level.at = 1900", "fails"),
+        ("level.at = 1989, level.role = \"resistance\"", "fails"),
+        ('cross.is = "50x200 down", cross.on = 2025-03-13', "fails"),
+        ('cross.is = "50x100 down"', "holds"),
+        ('cross.is = "50x100 down", cross.on = 2025-03-05', "holds"),
+        ('cross.is = "down", cross.since = 2025-03-01', "holds"),
+        ('cross.is = "50x200 down", cross.within = 4', "holds"),
+        ('cross.is = "50x100", cross.count_is = 1', "holds"),
+        ('move.from = 2025-03-03, move.to = 2025-03-13, move.is = "-5.93 %"', "holds"),
+        ('move.from = 2025-03-03, move.below = "-3 %"', "holds"),
+        ("range.from = 2025-03-03, range.to = 2025-03-13, range.low = 1996, range.high = 2100", "holds"),
+        ("net.is = -341, group = \"asset_manager\"", "holds"),
+        ('positioning_state.is = "neutral", positioning_state.was = "long", group = "asset_manager"', "holds"),
+        ("short_contracts.is = 600, short_contracts.before = 103, group = \"asset_manager\"", "holds"),
+        ("net.is = 0.018, in = \"thousand\", group = \"leveraged_funds\"", "holds"),
+        ("net.above = 0, net.for = 10, group = \"leveraged_funds\"", "fails"),
+        ("long.change_above = 0, long.for = 20, group = \"leveraged_funds\"", "holds"),
+        ("if = { rsi_14.below = 30 }, close.above = 2000", "undetermined"),
+        ("if = { rsi_14.above = 30 }, close.above = 2000", "holds"),
+        ("flow.is = \"mixed\", group = \"asset_manager\"", "holds"),
+        ("rsi_14.is = 52, until = 2025-03-17", "holds"),
+    ],
+)  # fmt: skip
+def test_what_a_line_says_is_judged(sandbox: Sandbox, tmp_path: Path, words: str, verdict: str) -> None:
+    note = _note(tmp_path, f'C1 = {{ says = "it is so", as_of = 2025-03-14T20:00:00Z, {words} }}')
+    assert note.mistakes == ()
+    found = list(judge(note, sandbox, LATER))
+    assert [each.error for each in found] == [None] * len(found)
+    assert found[0].finding.verdict == verdict, found[0].finding
+    assert (found[0].finding.reason is None) == (verdict != "undetermined")
+
+
+def test_each_group_and_the_hour_are_readings_told_in_one_line(sandbox: Sandbox, tmp_path: Path) -> None:
+    found = _judged(sandbox, tmp_path, 'short.change_above = 100, group = ["asset_manager", "leveraged_funds"]')
+    assert {name: verdict.finding.verdict for name, verdict in found.items()} == {
+        "asset_manager": "holds",
+        "asset_manager_before_release": "fails",
+        "leveraged_funds": "fails",
+        "leveraged_funds_before_release": "fails",
+    }
+    story = "true of asset managers, false of leveraged funds; before that day's report came out: false"
+    assert {verdict.story for verdict in found.values()} == {story}
+    value = found["asset_manager"].row()
+    assert (value["computed_value"], str(value["value_date"])) == (497.0, "2025-03-11")
+
+
+def test_a_rank_is_judged_in_contracts_and_by_open_interest_unless_it_says_which(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    words = 'short.rank_above = 99, group = "asset_manager", as_of = 2025-03-14T20:00:00Z'
+    assert set(_judged(sandbox, tmp_path, words)) == {"asset_manager", "asset_manager_share"}
+    assert set(_judged(sandbox, tmp_path, f'{words}, in = "contracts"')) == {"asset_manager"}
+
+
+def test_a_printed_number_says_which_group_it_is_of(sandbox: Sandbox, tmp_path: Path) -> None:
+    assert set(_judged(sandbox, tmp_path, "net.is = 18, as_of = 2025-03-14T20:00:00Z")) == {"leveraged_funds"}
+    assert len(_judged(sandbox, tmp_path, "net.is = 77, as_of = 2025-03-14T20:00:00Z")) == 3
+
+
+def test_a_price_is_judged_during_the_day_and_at_the_close(sandbox: Sandbox, tmp_path: Path) -> None:
+    found = _judged(sandbox, tmp_path, "price.above = 2090, price.within = 3")
+    assert {name: verdict.finding.verdict for name, verdict in found.items()} == {
+        "during_the_day": "holds",
+        "at_the_close": "fails",
+    }
+    (verdict, *_) = found.values()
+    assert verdict.known_at == datetime(2025, 3, 19, 20, tzinfo=UTC)
+    assert "% of prices near the close pass" in str(verdict.finding.computed_text)
+
+
+def test_a_vendors_cents_and_a_price_of_the_day_are_tried_where_the_printed_number_fails(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    assert set(_judged(sandbox, tmp_path, "close.is = 2044.15")) == {"within_a_vendors_cents"}
+    assert set(_judged(sandbox, tmp_path, "close.is = 2045.15")) == {"as_it_says"}
+    found = _judged(sandbox, tmp_path, "rsi_14.is = 30.1")
+    assert {name: verdict.finding.verdict for name, verdict in found.items()} == {
+        "as_it_says": "fails",
+        "during_the_day": "holds",
+    }
+
+
+def test_the_hour_before_the_data_ends_and_the_hour_after(sandbox: Sandbox, tmp_path: Path) -> None:
+    """A reading at a moment whose session is missing is undetermined; of later data nothing is used."""
+    (verdict,) = _judged(sandbox, tmp_path, "close.above = 1, as_of = 2025-03-25").values()
+    due = "session 2025-03-21 was due 2025-03-21 20:00 UTC, 3 are missing since"
+    assert verdict.finding.reason == f"the prices of ^RUT end at 2025-03-20: {due}"
+    note = _note(tmp_path, 'C1 = { says = "it is so", close.above = 1, close.within = 4 }')
+    (early,) = judge(note, sandbox, datetime(2025, 3, 19, tzinfo=UTC))
+    assert early.finding.reason == "judged at 2025-03-20 20:00 UTC: not known yet"
+
+
+def test_an_extreme_that_spans_a_missing_report_names_it(tmp_path: Path) -> None:
+    missing = next(row["report_date"] for row in reversed(_of_reports()[:-8]))
+    kept = [row for row in _of_reports() if row["report_date"] != missing]
+    with sandboxed(tmp_path / "lake", {**ROWS, PositioningVintages: kept}) as box:
+        words = 'long.highest_since = "ever", group = "asset_manager", in = "contracts", as_of = 2025-03-14T20:00:00Z'
+        (found,) = _judged(box, tmp_path, words).values()
+        (fails,) = _judged(box, tmp_path, words.replace("highest", "lowest")).values()
+    assert found.finding.verdict == "undetermined"
+    assert str(found.finding.reason).startswith(f"the report of {missing} is missing")
+    assert fails.finding.verdict == "fails"
+
+
+@pytest.mark.parametrize(
+    ("words", "word", "reason"),
+    [
+        ("rsi_41.is = 3", "rsi_41", "no such measure; next: rename it to rsi_14"),
+        ("rsi_14.iz = 3", "iz", "no such relation of rsi_14; next: rename it to is"),
+        ("level.above = 3", "above", "next: rename it to one of those in docs/claims.md, such as at"),
+        ('rsi_14.is = "low"', "is", 'rsi_14.is = "low": should be a number, such as 33.29 or "-0.7 %"'),
+        ("rsi_14.is = true", "is", "rsi_14.is = true: should be a number"),
+        ("rsi_14.is = nan", "is", "rsi_14.is = NaN: should be a number"),
+        ("rsi_14.is = [3, 4]", "is", "rsi_14.is = [3, 4]: should be a number"),
+        ("rsi_14 = 3", "rsi_14", "should have relations: MEASURE.RELATION = VALUE"),
+        ("rsi_14.between = [3]", "between", "should be a list of two"),
+        ("rsi_14.above = []", "above", "should not be empty"),
+        (f"rsi_14.is = {'9' * 5_000}", "is", '"a number of 5,000 digits": should be a number'),
+        (f"rsi_14.is = 0.{'9' * 5_000}", "is", "has 5,000 digits: give at most 15"),
+        ("rsi_14.is = 1e999999999", "is", "digits: give at most 15"),
+        ("rsi_14.on = 2025-03-14T20:00:00Z", "on", "should be a day, such as 2025-03-13"),
+        ("rsi_14.for = 0", "for", "should be a number from 1 to 2,600"),
+        ('close.lowest_since = "2017-13"', "lowest_since", 'should be a day, a month as "2017-09", or "ever"'),
+        ('close.above = "sma50"', "above", "no such measure; next: give sma_50, or a market in capitals"),
+        ('moving_average_order.above = "100"', "above", "is a text: only `is` and `was` compare it"),
+        ('dominant_flow.is = "new_short"', "is", "no such value; next: give new_shorts"),
+        ('net.is = 3, group = "hedge_funds"', "group", "'hedge_funds' is none; next: give leveraged_funds"),
+        ('net.is = 3, report_type = "tff"', "report_type", "'tff' is none"),
+        ('net.is = 3, in = "dozens"', "in", "'dozens' is none"),
+        ("net.is = 3, as_of = 2025-03-14T20:00:00", "as_of", "should be a day, or an instant with its zone"),
+        ('not_checkable = ""', "not_checkable", "should be a text that says why"),
+        ('not_checkable = "x", rsi_14.is = 3', "not_checkable", "stand without measures"),
+    ],
+)  # fmt: skip
+def test_a_mistake_names_file_line_claim_and_word_and_leaves_the_others(
+    tmp_path: Path, words: str, word: str, reason: str
+) -> None:
+    note = _note(tmp_path, 'good = { says = "it is so", rsi_14.above = 1 }', f'C1 = {{ says = "so", {words} }}')
+    assert [claim.id for claim in note.claims] == ["good"]
+    (mistake,) = note.mistakes
+    assert mistake.startswith(f"{tmp_path / 'note.toml'}:7: claim 'C1': "), mistake
+    assert word in mistake
+    assert reason in mistake
+    assert len(mistake) < 500
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ('market = "RUTT", close.above = 1', "no market 'RUTT'; next: give RUT"),
+        ('close.above = "SPXX"', "no market 'SPXX'; next: give SPX"),
+        ("as_of = 2025-03-15, close.above = 1", "as_of = 2025-03-15: the exchange is closed on 2025-03-15; next: give"),
+        ("until = 2025-03-16, close.above = 1", "until = 2025-03-16: the exchange is closed on 2025-03-16"),
+        ("until = 2025-03-13, close.above = 1", "until: must come after the claim's moment"),
+        ("as_of = 1890-01-02, close.above = 1", "1890-01-02 is outside of the calendar"),
+        ("net.for = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11], net.rank_above = 1", "has 132 readings, at most 60"),
+    ],
+)  # fmt: skip
+def test_a_market_and_a_day_that_are_not_there_are_named_and_the_others_judged(
+    sandbox: Sandbox, tmp_path: Path, words: str, reason: str
+) -> None:
+    note = _note(tmp_path, f'C1 = {{ says = "so", {words} }}', 'good = { says = "it is so", rsi_14.above = 1 }')
+    assert note.mistakes == ()
+    wrong, good = judge(note, sandbox, LATER)
+    assert (wrong.finding.verdict, good.finding.verdict) == ("undetermined", "holds")
+    assert str(wrong.error).startswith(f"{tmp_path / 'note.toml'}:6: claim 'C1': ")
+    assert reason in str(wrong.error)
+
+
+@pytest.mark.parametrize("says", ["- 5 % by Thursday", "+15,949 contracts", "=1+1", "@home"])
+def test_what_a_spreadsheet_would_compute_is_kept_and_escaped_in_the_table(
+    sandbox: Sandbox, tmp_path: Path, says: str
+) -> None:
+    (verdict,) = judge(_note(tmp_path, f'C1 = {{ says = "{says}", rsi_14.above = 1 }}'), sandbox, LATER)
+    assert verdict.claim.claim == says
+    assert verdict.row()["claim"] == f"'{says}"
+
+
+def test_what_no_table_bears_out_and_what_has_no_word_are_counted(sandbox: Sandbox, tmp_path: Path) -> None:
+    note = _note(
+        tmp_path,
+        'A = { says = "it is so", rsi_14.above = 1 }',
+        'B = { says = "credit is tight", not_checkable = "no such series" }',
+        'C = { says = "a channel holds it" }',
+        'D = { says = "it is so", rsi.above = 1 }',
+    )
+    assert note.coverage() == "4 statements: 1 checked, 1 not checkable, 1 without a word, 1 with a mistake"
+    assert [(each.finding.verdict, each.story) for each in judge(note, sandbox, LATER)] == [
+        ("holds", "true"),
+        ("undetermined", "not checkable: no such series"),
+        ("undetermined", "without a word: no measure is given"),
+    ]
+
+
+def test_sql_stands_beside_words_and_names_its_value_and_its_parameters(sandbox: Sandbox, tmp_path: Path) -> None:
+    note = _note(
+        tmp_path,
+        """[claims.S]
+says = "it closed above 2000"
+sql = "select close, session_date from latest() where market = $market"
+value = "close"
+unit = "index points"
+parameters = { market = "RUT", price = 2000 }
+holds_when = "close > $price"
+""",
+    )
+    assert note.mistakes == ()
+    verdicts = list(judge(note, sandbox, LATER))
+    assert {(each.definition.alternative, each.finding.verdict) for each in verdicts} == {
+        ("as_it_says", "undetermined"),
+        ("as_it_says_at_open", "undetermined"),
+    }
+    assert verdicts[0].error is None
+    assert str(verdicts[0].finding.reason).startswith("no rows of market = RUT")
+
+
+def test_several_moments_are_readings(sandbox: Sandbox, tmp_path: Path) -> None:
+    file = tmp_path / "note.toml"
+    head = HEAD.replace("moment = 2025-03-14", "moments = [2025-03-13, 2025-03-14T20:00:00Z]")
+    file.write_text(head + 'C1 = { says = "it is oversold", rsi_14.below = 30 }', "utf-8")
+    found = {each.definition.alternative: each for each in judge(read_note(file), sandbox, LATER)}
+    assert {name: each.finding.verdict for name, each in found.items()} == {
+        "at_2025_03_13": "holds",
+        "at_2025_03_14": "fails",
+    }
+    story = "true at the close of 2025-03-13, false at 2025-03-14 20:00 UTC"
+    assert {each.story for each in found.values()} == {story}
+
+
+@pytest.mark.parametrize(
+    ("said", "value", "half"),
+    [(1924, 1924.0, 0.5), ("12,345", 12_345.0, 0.5), ("-0.70 %", -0.007, 0.00005), ("-40.0", -40.0, 0.05)],
+)
+def test_a_number_means_what_is_printed(said: object, value: float, half: float) -> None:
+    number = read_number(said)
+    assert (number.value, number.half) == (pytest.approx(value), pytest.approx(half))
+
+
+def test_every_column_with_a_market_and_a_day_is_a_measure() -> None:
+    tables = {measure.table for measure in columns().values()}
+    assert {"marts.weekly_positioning", "features.daily_indicators", "marts.cross_market", "staging.market_bars"} <= {
+        table.dotted() for table in tables if table is not None
+    }
+    assert tables <= {*READABLE}
+    assert columns()["rsi_14"].table is TABLES["features.daily_indicators"]
+
+
+def test_a_new_note_is_a_filled_template_and_never_written_over_a_file(sandbox: Sandbox, tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    said = r2k(tmp_path, "check-note", "--new", file)
+    assert (said.exit_code, said.output) == (0, f"{file} is a note to fill in; next: r2k check-note {file}\n")
+    note = read_note(file)
+    assert note.mistakes == ()
+    assert note.coverage() == "12 statements: 10 checked, 1 not checkable, 1 without a word"
+    assert [each.error for each in judge(note, sandbox, LATER) if each.error] == []
+    again = r2k(tmp_path, "check-note", "--new", file)
+    assert (again.exit_code, "is there already" in again.stderr) == (1, True)
+    assert "nowhere" in r2k(tmp_path, "check-note", "--new", tmp_path / "nowhere" / "mine.toml").stderr
