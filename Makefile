@@ -31,7 +31,9 @@ run: $(VENV)/.runtime ## the main job on the sample; ARGS="--source live" for re
 ui: $(VENV)/.runtime ## the Dagster UI on 127.0.0.1
 	@$(BIN)/r2k ui $(ARGS)
 
-# One thread of Polars in each, as the program has it.
+# One thread of Polars in each, as the program has it. Byte code is kept, whatever the shell says: the tests start some
+# hundred processes, and each would compile the program and the tests anew.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: lint chromium postgresql faketime ## lint, types and all tests; ARGS="-k name" for some
 	@POLARS_MAX_THREADS=1 $(BIN)/python -m pytest $(SHARE) $(ARGS)
 

@@ -22,10 +22,10 @@ import polars as pl
 import pyarrow.parquet as pq
 from universe import build_universe, write_universe
 
-from r2k_pipeline.transforms.indicators import COLUMNS, TRIGGERS, build_daily_indicators
+from r2k_pipeline.transforms.indicators import COLUMNS, OPTIONAL, build_daily_indicators
 
 KEYS = ("market", "session_date", "close")
-SHARED = COLUMNS[:-TRIGGERS]
+SHARED = COLUMNS[:-OPTIONAL]
 THREADS = 2
 
 

@@ -16,7 +16,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))
 
 from r2k_pipeline.lake import Lake  # noqa: E402
-from r2k_pipeline.report.note.compose import Note, read_note  # noqa: E402
+from r2k_pipeline.report.note.compose import Note, read_notes  # noqa: E402
 from r2k_pipeline.report.note.rules import Rule, read_rules  # noqa: E402
 from r2k_pipeline.snapshot import open_snapshot  # noqa: E402
 
@@ -39,8 +39,7 @@ def notes_of(lake: Lake, every: int) -> Iterator[Note]:
     """The notes on all markets at those closes, or at each of `every` of them."""
     for close in closes_of(lake)[::every]:
         with open_snapshot(lake, close) as snapshot:
-            markets = snapshot.ask("select distinct market from marts.positioning_vs_technicals order by market")
-            yield from [read_note(snapshot, market) for (market,) in markets.fetchall()]
+            yield from read_notes(snapshot).values()
 
 
 def rule_line(rule: Rule, weeks: int, true: int, said: int) -> str:

@@ -238,7 +238,7 @@ def note(market: str | None, when: str | None, since: str | None, evidence: bool
 
     settings = settings_of(as_of=when, **options)
     with reading(_lake(settings), settings.as_of, settings.memory_limit) as snapshot:
-        notes = read_notes(snapshot, market)
+        notes = read_notes(snapshot, [market] if market else None)
         if output == "html":
             from r2k_pipeline.report.note.page import write_page  # noqa: PLC0415
 

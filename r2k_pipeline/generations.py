@@ -4,7 +4,7 @@ Belongs here: how a generation is put on disk, found, kept and removed. Not here
 (gate.py), how the DuckDB file is made and opened (warehouse.py).
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -103,18 +103,25 @@ def _added(rows: pl.DataFrame, day: str, as_of: datetime, built_at: datetime) ->
 
 
 def publish_generation(
-    lake: Lake, tables: Mapping[type[Table], Sequence[Path]], macros: Sequence[str], memory_limit: str, name: str
+    lake: Lake,
+    tables: Mapping[type[Table], Sequence[Path]],
+    macros: Sequence[str],
+    memory_limit: str,
+    name: str,
+    complete: Callable[[Path], None] = lambda _: None,
 ) -> int:
     """Put the generation `name` of `tables` beside the others and swap it in; the size of its DuckDB file in bytes.
 
-    Raises R2kError; then the published one is unchanged. A folder left by a run that was killed before the swap is
-    removed: nobody read it.
+    `complete` gets that file before the swap, and may add to it and to the Parquet of `tables`. Raises R2kError; then
+    the published one is unchanged. A folder left by a run that was killed before the swap is removed: nobody read it.
     """
     folder, building = lake.generations / name, lake.generations / f".{name}.tmp"
     for never_published in _kept(lake, newer=True):
         remove(never_published)
     try:
-        size = publish_warehouse(building / WAREHOUSE, tables, macros, memory_limit)
+        publish_warehouse(building / WAREHOUSE, tables, macros, memory_limit)
+        complete(building / WAREHOUSE)
+        size = (building / WAREHOUSE).stat().st_size
         for table, files in tables.items():
             for file in files:
                 inner = f"{table.table}/{file.name}" if table.grows else f"{table.table}.parquet"

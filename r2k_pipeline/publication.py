@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,7 @@ import polars as pl
 
 from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.meta import Fetches, Generation, Restatements
+from r2k_pipeline.contracts.notes import Notes
 from r2k_pipeline.contracts.prices import PriceActions, PriceBars
 from r2k_pipeline.contracts.restatements import Restatements as RestatementLog
 from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, SCHEMA_VERSION, Table
@@ -35,10 +37,11 @@ from r2k_pipeline.restatement import write_restatement
 from r2k_pipeline.run import Run
 from r2k_pipeline.sql_models import read_macros
 from r2k_pipeline.tables.registry import SQL, derived_tables
+from r2k_pipeline.told_notes import Tell, record_notes, tell_notes, told_notes
 
 RAW: Final = (PriceBars, PriceActions, CotReports)
 PUBLISHED: Final = tuple(d.table for d in derived_tables() if d.table.layer in PUBLISHED_LAYERS)
-BY_PUBLISHING: Final = (Generation, Restatements)
+BY_PUBLISHING: Final = (Generation, Restatements, Notes)
 """Tables that publishing itself writes."""
 OF_THE_RUN: Final = ("published_at", "as_of")
 """Columns of meta.generation that differ from run to run."""
@@ -58,14 +61,16 @@ class Publication:
     is_new: bool
 
 
-def publish(run: Run) -> Publication:
+def publish(run: Run, tell: Tell) -> Publication:
     """Publish the derived tables if the gate lets them, or keep the last generation if it has the same content.
+
+    `tell` writes the notes of a new generation.
 
     Raises RestatementError if published rows would change, R2kError if writing fails: the old generation stays.
     """
     run = run.fixed()
     take_over(run.lake)
-    record_published(run)
+    _record(run)
     generation = describe_generation(run)
     last = None if run.is_replay else last_generation(run.lake)
     if last and last.is_whole() and says_the_same(run, generation, last):
@@ -74,21 +79,33 @@ def publish(run: Run) -> Publication:
         published = Generation.validate(pl.DataFrame([last.row], schema=Generation.create_empty().schema))
         return Publication(published, run.lake.warehouse.stat().st_size, is_new=False)
     restated = pass_gate(run, generation)
-    by_publishing = {Generation: generation, Restatements: published_restatements(run, restated)}
+    by_publishing = {
+        Generation: generation,
+        Restatements: published_restatements(run, restated),
+        Notes: told_notes(run),
+    }
     for written, rows in by_publishing.items():
         run.lake.write(written, rows)
     tables = _files(run, (*PUBLISHED, *BY_PUBLISHING))
     macros = read_macros(SQL / "macros", [table.dotted() for table in tables])
     row = generation.row(0, named=True)
     name = folder_name(row["published_at"], row["generation_id"])
-    size = publish_generation(run.lake, tables, macros, run.settings.memory_limit, name)
+    complete = partial(tell_notes, run, tell)
+    size = publish_generation(run.lake, tables, macros, run.settings.memory_limit, name, complete)
     if not run.is_replay:
-        record_published(run)
+        _record(run)
         write_restatement(run.lake, None)
     mark_published(run.lake, row["generation_id"])
     replaced = run.lake.read(RestatementLog).select("generation_before", "restated_at").unique().rows()
     prune(run.lake, 1 if run.is_replay else run.settings.keep_generations, replaced)
     return Publication(generation, size, is_new=True)
+
+
+def _record(run: Run) -> None:
+    """Append to raw what only the published generation has: restatements, and notes that were told."""
+    if not run.is_replay:
+        record_published(run)
+        record_notes(run)
 
 
 def _files(run: Run, tables: Iterable[type[Table]]) -> dict[type[Table], list[Path]]:

@@ -82,7 +82,7 @@ class Settings(BaseSettings):
     )
     first_year: int = Field(2006, ge=1986, description="first year of COT reports that `live` fetches")
     profile_since: Annotated[tuple[date, ...], NoDecode, Listed] = Field(
-        (), description="days since which volume profiles are kept as well"
+        (), description="days since which volume profiles and anchored VWAPs are kept as well"
     )
     memory_limit: MemoryLimit = Field(
         "1GB", description="DuckDB's memory limit for a SQL model or forty markets of it, or a query"

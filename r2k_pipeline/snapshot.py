@@ -142,9 +142,14 @@ def open_snapshot(lake: Lake, as_of: datetime | None = None, memory_limit: str =
 
     Raises R2kError where nothing was published yet, or by another version.
     """
-    file = lake.warehouse.resolve()
-    with of_this_version(lake.warehouse):
-        connection = open_warehouse(lake.warehouse, memory_limit, cut_at(as_of) if as_of else WHOLE)
+    return snapshot_over(lake.warehouse, as_of, memory_limit)
+
+
+def snapshot_over(warehouse: Path, as_of: datetime | None = None, memory_limit: str = "1GB") -> Snapshot:
+    """The generation in the DuckDB file `warehouse`, as open_snapshot; it may be one that is not published yet."""
+    file = warehouse.resolve()
+    with of_this_version(warehouse):
+        connection = open_warehouse(warehouse, memory_limit, cut_at(as_of) if as_of else WHOLE)
         try:
             (published,) = connection.sql(f"from {PUBLISHED}.{Generation.dotted()}").pl().to_dicts()
         except (duckdb.Error, ValueError):

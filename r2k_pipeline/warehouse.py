@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import duckdb
+import polars as pl
 
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.errors import R2kError
@@ -80,6 +81,20 @@ def _create(connection: duckdb.DuckDBPyConnection, table: type[Table], files: Se
             text = f"{column.description} [{table.units()[name]}]"
             cursor.execute(f"comment on column {table.dotted()}.{name} is {literal(text)}")
         cursor.execute("commit")
+
+
+def add_rows(file: Path, table: type[Table], rows: pl.DataFrame, memory_limit: str) -> None:
+    """Add rows to a table of a DuckDB file that nobody reads yet. Raises R2kError."""
+    try:
+        with duckdb.connect(file, config={"memory_limit": memory_limit}) as connection:
+            connection.register("added", rows.to_arrow())
+            connection.execute(f"insert into {table.dotted()} by name from added")
+            connection.unregister("added")
+            connection.execute("checkpoint")
+        with file.open("rb") as stream:
+            os.fsync(stream.fileno())
+    except (duckdb.Error, OSError) as error:
+        raise R2kError(file, f"{table.dotted()} cannot be added to: {error}", "r2k doctor") from error
 
 
 def _check(file: Path, tables: Mapping[type[Table], Sequence[Path]]) -> None:

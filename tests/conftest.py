@@ -1,6 +1,7 @@
 """Fixtures that more than one kind of test needs: real files, and lakes that all of its processes share."""
 
 import atexit
+import gc
 import os
 import shutil
 import sys
@@ -62,6 +63,13 @@ def pytest_sessionfinish(exitstatus: int) -> None:
         os._exit(exitstatus)
 
     atexit.register(end)
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: let garbage collection leave it alone, as `r2k run` does."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 1_000)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -17,7 +17,7 @@ class _Reader(HTMLParser):
     def __init__(self, page: "SitePage") -> None:
         super().__init__(convert_charrefs=True)
         self.page = page
-        self.in_header = False
+        self.in_header = self.in_data = False
         self.skipped = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -30,7 +30,9 @@ class _Reader(HTMLParser):
             page.links.append(given[RESOURCES[tag]])
         if tag in {"h1", "h2", "h3", "h4"}:
             page.headings.append(int(tag[1]))
-        if tag == "th" and given.get("scope") == "col":
+        if tag == "table":
+            self.in_data = given.get("class") == "data"
+        if tag == "th" and given.get("scope") == "col" and self.in_data:
             self.in_header = True
             page.headers.append("")
         if tag == "a" and self.in_header:
@@ -47,7 +49,7 @@ class _Reader(HTMLParser):
 
 @dataclass
 class SitePage:
-    """One page: `headers` are the dictionary links of table headers, "" for a header that has none."""
+    """One page: `headers` are the dictionary links of headers of data tables, "" for a header that has none."""
 
     file: Path
     tags: list[tuple[str, dict[str, str]]] = field(default_factory=list)

@@ -53,7 +53,9 @@ TECHNICAL_STATES: Final = (
 ALIGNMENTS: Final = ("flow_with_trend", "flow_against_trend", "flow_flat", "no_trend")
 SETUPS: Final = (
     *("capitulation", "crowded_short_at_support", "squeeze_risk"),
-    *("short_build_into_downtrend", "long_liquidation", "none"),
+    *("short_build_into_downtrend", "long_liquidation"),
+    *("managers_low_in_downtrend", "managers_sell_funds_buy", "managers_buy_funds_sell", "managers_high_in_uptrend"),
+    "none",
 )
 """The values that rules in setups.toml may give."""
 

@@ -11,6 +11,7 @@ from r2k_pipeline.gate import RestatementError
 from r2k_pipeline.orchestration.assets import OWNERS, asset_key, preview
 from r2k_pipeline.orchestration.resources import Pipeline
 from r2k_pipeline.publication import BY_PUBLISHING, PUBLISHED, publish
+from r2k_pipeline.report.note.kept import new_notes
 
 
 @dg.asset(
@@ -26,7 +27,7 @@ def warehouse(pipeline: Pipeline) -> dg.MaterializeResult[Any]:
     """Publish a generation, or report that the last one is up to date."""
     run = pipeline.fixed
     try:
-        done = publish(run)
+        done = publish(run, new_notes)
     except RestatementError as error:
         told = dg.MetadataValue.md("\n".join(f"- {line}" for line in str(error).splitlines()))
         raise dg.Failure(str(error), metadata={"restatement": told}, allow_retries=False) from error

@@ -4,7 +4,7 @@ Belongs here: the order of the page and its layout. Not here: what is said (brie
 brief_contrast.py, brief_technicals.py, brief_outlook.py), which rows are known (brief_facts.py), anything computed.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from r2k_pipeline.report.brief_contrast import contrast
 from r2k_pipeline.report.brief_facts import Facts, no_session, read_facts
 from r2k_pipeline.report.brief_outlook import changes, setup
 from r2k_pipeline.report.brief_positioning import positioning
-from r2k_pipeline.report.brief_statements import Figure, Row, Section, Statement, join, say
+from r2k_pipeline.report.brief_statements import Figure, Grid, Row, Section, Statement, join, say
 from r2k_pipeline.report.brief_technicals import levels, momentum, trend
 from r2k_pipeline.snapshot import Snapshot
 
@@ -49,9 +49,14 @@ class Page:
         yield ""
         yield from _written(self.head, "", evidence)
         for section in self.sections:
-            yield from ("", f"## {section.title}", "")
-            for statement in section.statements:
-                yield from _written(statement, "- ", evidence)
+            yield from ("", f"## {section.title}")
+            for part, before in zip(section.parts, (None, *section.parts), strict=False):
+                if isinstance(part, Grid):
+                    yield from ("", *part.rows())
+                    yield from _cited(part.statements, "") if evidence else ()
+                else:
+                    yield from () if isinstance(before, Statement) else ("",)
+                    yield from _written(part, "- ", evidence)
 
 
 @dataclass(frozen=True)
@@ -119,6 +124,9 @@ def _day(facts: Facts) -> Statement:
 
 def _written(statement: Statement, bullet: str, evidence: bool) -> Iterator[str]:
     yield bullet + statement.text
-    if evidence:
-        for figure in statement.figures:
-            yield f"{' ' * len(bullet)}  - {figure.text} ← `{figure.query}`"
+    yield from _cited([statement], " " * len(bullet)) if evidence else ()
+
+
+def _cited(statements: Iterable[Statement], indent: str) -> Iterator[str]:
+    """The query of each figure."""
+    yield from (f"{indent}  - {figure.text} ← `{figure.query}`" for said in statements for figure in said.figures)

@@ -184,10 +184,10 @@ def read_records(snapshot: Snapshot, session: Row) -> Answer:
 
 
 def _answer(snapshot: Snapshot, macro: str, session: Row, units: Mapping[str, str]) -> Answer:
-    """The row that a macro gives for the session's market and close."""
+    """The row that a macro gives for the session's market and close; where it gives none, nothing is known."""
     call = f"{macro}({literal(session['market'])}, {literal(session['known_at'])})"
-    (values,) = snapshot.ask(f"from {call}").pl().to_dicts()
-    return Answer(call, values, units)
+    found = snapshot.ask(f"from {call}").pl().to_dicts()
+    return Answer(call, found[0] if found else dict.fromkeys(units), units)
 
 
 def _rows(snapshot: Snapshot, table: str, clauses: str, source: str | None = None, **parameters: Any) -> list[Row]:

@@ -7,12 +7,25 @@ from collections.abc import Iterator
 from typing import Final
 
 from r2k_pipeline.report.brief_facts import Facts, has_old_report
-from r2k_pipeline.report.brief_statements import Answer, Row, Section, Statement, join, number_of, say
+from r2k_pipeline.report.brief_statements import Answer, Grid, Row, Section, Statement, cell, join, number_of, say
 
 FACTS: Final = ("setup_fact_1", "setup_fact_2", "setup_fact_3")
 NO_SETUP: Final = "none"
 FARTHEST_TRIGGER_ATR: Final = 10
 """Trigger closes farther away are not printed: only four of the 52,911 sessions of four indices moved as far."""
+
+
+NO_STATISTIC: Final = "too few"
+OUTCOME: Final = (
+    *("Sessions after", "independent", "events", "since", "mean", "all sessions", "median", "positive", "q"),
+    "reading",
+)
+"""Columns of what followed; `all sessions` is the mean of those whose setup is known."""
+LEVEL_OUTCOME: Final = (
+    *("Zones founded on", "since", "touches", "sessions", "turned back", "went through", "turned back of decided"),
+    *("at random prices", "q among all kinds"),
+)
+"""Columns of touches: within so many sessions the price turned back, or went through, by one ATR."""
 
 
 def setup(facts: Facts) -> Section:
@@ -42,53 +55,39 @@ def _has_setup(row: Row) -> bool:
     return "setup" in row and row["setup"] != NO_SETUP
 
 
-def _followed(facts: Facts) -> Iterator[Statement]:
+def _followed(facts: Facts) -> Iterator[Statement | Grid]:
+    """Base rates as tables: after such setups by horizon, and of touches of zones founded like the nearest ones."""
     if _has_setup(facts.session) and not facts.outcomes:
         yield Statement("What followed such setups is not known.")
     if facts.outcomes:
         yield Statement("Markets of the same weeks move together: a setup in all of them at once is one event.")
-    yield from map(_outcome, facts.outcomes)
-    yield from map(_level_outcome, facts.level_outcomes)
+        yield Grid(OUTCOME, tuple(map(_outcome, facts.outcomes)))
+    if facts.level_outcomes:
+        yield Grid(LEVEL_OUTCOME, tuple(map(_level_outcome, facts.level_outcomes)))
 
 
-def _outcome(row: Row) -> Statement:
+def _outcome(row: Row) -> tuple[Statement, ...]:
     """One horizon; the table's own reading where there are too few events for a statistic."""
-    counted = ["horizon_sessions", "independent_events", "events"]
-    since = ["first_event_date"] if "first_event_date" in row else []
-    events = number_of(row, "events", "event", "events") + " since {}" * len(since)
-    returns = ("mean_forward_return_ratio", "baseline_mean_return_ratio")
-    return join(
-        say(f"After {{}} sessions, {{}} independent of {{}} {events}:", *map(row.show, [*counted, *since])),
-        say(
-            "mean {}; all sessions whose setup is known {}.",
-            *(row.show(column, signed=True) for column in returns),
-            otherwise="no statistic.",
-        ),
-        say(
-            "Median {}, positive {} of the time, q {}.",
-            row.show("median_forward_return_ratio", signed=True),
-            row.show("hit_rate_ratio"),
-            row.show("q_value"),
-            otherwise="",
-        ),
-        say("Reading: {}.", row.show("reading")),
+    counted = ("horizon_sessions", "independent_events", "events", "first_event_date")
+    returns = ("mean_forward_return_ratio", "baseline_mean_return_ratio", "median_forward_return_ratio")
+    return (
+        *(cell(row.show(column)) for column in counted),
+        *(cell(row.show(column, signed=True), otherwise=NO_STATISTIC) for column in returns),
+        *(cell(row.show(column), otherwise=NO_STATISTIC) for column in ("hit_rate_ratio", "q_value", "reading")),
     )
 
 
-def _level_outcome(row: Row) -> Statement:
-    counted = ("kind", "first_session_date", "touches", "horizon_sessions", "held", "broken")
-    touches = number_of(row, "touches", "touch", "touches")
-    decided = say(
-        f"{row['role'].capitalize()} founded on a {{}}, since {{}}: {{}} {touches}; within {{}} sessions {{}} turned"
-        " back by one ATR, {} went through by one.",
-        *map(row.show, counted),
+def _level_outcome(row: Row) -> tuple[Statement, ...]:
+    """Touches of one kind of zone, decided within so many sessions by one ATR."""
+    counted = ("first_session_date", "touches", "horizon_sessions", "held", "broken")
+    return (
+        say(f"{row['role'].capitalize()}, {{}}", row.show("kind")),
+        *(cell(row.show(column)) for column in counted),
+        *(
+            cell(row.show(column), otherwise=NO_STATISTIC)
+            for column in ("held_share_ratio", "baseline_share_ratio", "q_value")
+        ),
     )
-    share = say(
-        "Of those decided {} turned back, at random prices {}, q {} among all kinds.",
-        *map(row.show, ("held_share_ratio", "baseline_share_ratio", "q_value")),
-        otherwise="Too few were decided for a share.",
-    )
-    return join(decided, share)
 
 
 def changes(facts: Facts) -> Section:

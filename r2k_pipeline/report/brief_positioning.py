@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from r2k_pipeline.report.brief_facts import Facts, has_old_report
-from r2k_pipeline.report.brief_statements import Row, Section, Statement, join, say
+from r2k_pipeline.report.brief_statements import Grid, Row, Section, Statement, cell, say
 
 GROUPS: Final = {
     "asset_manager": "Asset managers",
@@ -20,12 +20,16 @@ GROUPS: Final = {
 """Trader groups of the TFF report in the order of the brief."""
 
 
+HEAD: Final = ("longs", "shorts", "mostly", "percentile", "weeks ranked", "by percentile")
+"""Columns after net, share and week: what the week was made of, and the rank among the weeks known of three years."""
+
+
 def positioning(facts: Facts) -> Section:
     """The newest report that was known at the close, group by group."""
     return Section("Positioning", tuple(_positioning(facts)))
 
 
-def _positioning(facts: Facts) -> Iterator[Statement]:
+def _positioning(facts: Facts) -> Iterator[Statement | Grid]:
     session = facts.session
     if "report_date" not in session:
         yield _nothing(facts)
@@ -37,9 +41,10 @@ def _positioning(facts: Facts) -> Iterator[Statement]:
     if facts.late:
         late = facts.late.show("report_date"), facts.late.show("released_at")
         yield say("Not the newest: the report of {} came out {} and is not here.", *late)
-    for group, label in GROUPS.items():
-        if group in facts.positions:
-            yield _standing(label, facts.positions[group], has_old_report(session))
+    lines = [_standing(label, facts.positions[group]) for group, label in GROUPS.items() if group in facts.positions]
+    if lines:
+        week = f"week to {session['report_date']}" if has_old_report(session) else "week"
+        yield Grid(("", "net contracts", "of open interest", week, *HEAD), tuple(lines))
     yield from _changed(facts)
 
 
@@ -53,34 +58,20 @@ def _nothing(facts: Facts) -> Statement:
     return say("No COT report of this market is here at this close; that of {} came out {}.", *out)
 
 
-def _standing(label: str, row: Row, is_old: bool) -> Statement:
-    if "net_contracts" not in row:
-        return Statement(f"{label}: not known in today's contracts.")
-    stands = say(
-        f"{label}: net {_side(row)} {{}} contracts, {{}} of open interest.",
-        row.show("net_contracts", size=True),
-        row.show("net_share_oi", size=True),
-        otherwise=f"{label}: no open interest.",
+def _standing(label: str, row: Row) -> tuple[Statement, ...]:
+    """One group: its net, the week, and its rank among the weeks known, which are fewer than 156 where some lack."""
+    week = [row.show(f"{side}_contracts_change_1w", signed=True) for side in ("net", "long", "short")]
+    is_ranked = "net_percentile_156w" in row
+    return (
+        Statement(label),
+        cell(row.show("net_contracts", signed=True)),
+        cell(row.show("net_share_oi", signed=True)),
+        *map(cell, week),
+        cell(row.show("dominant_flow")),
+        cell(row.show("net_percentile_156w"), otherwise="not ranked"),
+        cell(row.show("net_weeks_156w")),
+        cell(row.show("positioning_state"), otherwise="not known" if is_ranked else "fewer than 141 weeks"),
     )
-    days = [row.show("report_date")] if is_old else []
-    flow = [row.show("dominant_flow")] if "dominant_flow" in row else []
-    week = say(
-        f"Week{' to {},' * len(days)} {{}}: longs {{}}, shorts {{}}{', mostly {}' * len(flow)}.",
-        *days,
-        *(row.show(f"{side}_contracts_change_1w", signed=True) for side in ("net", "long", "short")),
-        *flow,
-        otherwise="The week's flow is not known.",
-    )
-    return join(stands, week, _crowded(row))
-
-
-def _crowded(row: Row) -> Statement:
-    """The rank and the number of weeks that it is among, which are fewer than 156 if reports are missing."""
-    rank, weeks, state = (row.show(name) for name in ("net_percentile_156w", "net_weeks_156w", "positioning_state"))
-    if rank.value is None:
-        return say("Not ranked: {} of the last 156 weeks are known, fewer than 141.", weeks)
-    among = "the last {} weeks" if weeks.value == 156 else "the {} weeks known of the last 156"
-    return say(f"Percentile {{}} of {among}: {{}}.", rank, weeks, state)
 
 
 def _side(row: Row) -> str:

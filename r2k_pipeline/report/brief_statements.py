@@ -1,9 +1,9 @@
-"""Parts of a brief: figures with the cell they come from, statements with figures, sections of statements.
+"""Parts of a brief: figures with the cell they come from, statements with figures, tables of them, sections.
 
 Belongs here: the reference behind every number, how a unit is written. Not here: the wording (brief_*.py).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -119,15 +119,49 @@ class Statement:
 
 
 @dataclass(frozen=True)
-class Section:
-    """Statements under one heading."""
+class Grid:
+    """Statements that say the same of several subjects, as a table: its head, and a line of cells for each subject."""
 
-    title: str
-    statements: tuple[Statement, ...]
+    head: tuple[str, ...]
+    lines: tuple[tuple[Statement, ...], ...]
+
+    @property
+    def statements(self) -> tuple[Statement, ...]:
+        """The cells, line by line."""
+        return tuple(cell for line in self.lines for cell in line)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return {"title": self.title, "statements": [statement.as_dict() for statement in self.statements]}
+        return {"head": self.head, "lines": [[cell.as_dict() for cell in line] for line in self.lines]}
+
+    def rows(self) -> Iterator[str]:
+        """Its rows in Markdown, each column as wide as its widest cell."""
+        cells = [self.head, *(tuple(cell.text for cell in line) for line in self.lines)]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        head, *lines = ["| " + " | ".join(map(str.ljust, line, widths)) + " |" for line in cells]
+        yield from (head, "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines)
+
+
+@dataclass(frozen=True)
+class Section:
+    """Statements and tables under one heading, in their order."""
+
+    title: str
+    parts: tuple[Statement | Grid, ...]
+
+    @property
+    def statements(self) -> tuple[Statement, ...]:
+        """All statements, those in tables too."""
+        each = (part.statements if isinstance(part, Grid) else (part,) for part in self.parts)
+        return tuple(statement for statements in each for statement in statements)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: the statements, and the tables beside them."""
+        return {
+            "title": self.title,
+            "statements": [part.as_dict() for part in self.parts if isinstance(part, Statement)],
+            "tables": [part.as_dict() for part in self.parts if isinstance(part, Grid)],
+        }
 
 
 def say(sentence: str, *figures: Figure, otherwise: str | None = None) -> Statement:
@@ -148,6 +182,11 @@ def join(*parts: Statement) -> Statement:
     return Statement(
         " ".join(part.text for part in parts if part.text), tuple(f for part in parts for f in part.figures)
     )
+
+
+def cell(*figures: Figure, otherwise: str = "not known") -> Statement:
+    """The cell of a table: figures one after the other, or `otherwise` where one is not known."""
+    return say(" ".join("{}" for _ in figures), *figures, otherwise=otherwise)
 
 
 def listed(head: str, parts: Sequence[Statement]) -> Statement:

@@ -3,15 +3,18 @@
 Belongs here: the wording of indicators, levels, ranges and profiles. Not here: positions (brief_positioning.py).
 """
 
-from collections.abc import Iterator
 from typing import Final
 
 from r2k_pipeline.report.brief_facts import Facts
-from r2k_pipeline.report.brief_statements import Answer, Row, Section, Statement, join, number_of, say
+from r2k_pipeline.report.brief_statements import Answer, Grid, Row, Section, Statement, cell, join, number_of, say
 
 TOO_SHORT: Final = "the history is too short"
 LEVELS_A_SIDE: Final = 3
 AVERAGES: Final = (20, 50, 100, 200)
+ZONE: Final = (
+    *("Zone", "price", "from the close", "reaches", "touches", "held", "broken", "undecided"),
+    *("held of decided", "broken untouched"),
+)
 RECORDS: Final = {"strong": "of which at least 65 % held", "weak": "of which at most half held"}
 """How sql/macros/zone_records.sql divides zones."""
 
@@ -104,10 +107,37 @@ def _pace(row: Row) -> Statement:
 
 def levels(facts: Facts) -> Section:
     """The zone around the close, zones on both sides, the consolidation range, the volume profile."""
-    rate = facts.records
-    sides = (*_zones("Support", facts.supports, rate), *_zones("Resistance", facts.resistances, rate))
-    zones = (*_around(facts.around, rate), *sides)
-    return Section("Levels", (*zones, records(rate), _range(facts.session), _profile(facts.session)))
+    sides = {"Support": facts.supports, "Resistance": facts.resistances}
+    zones = {"Around the close": (facts.around,) if facts.around else ()} | sides
+    lines = tuple(_zone(role, zone) for role, found in zones.items() for zone in found[:LEVELS_A_SIDE])
+    missing = (Statement(f"{side}: no level known.") for side, found in sides.items() if not found)
+    made = (_made(role, found[0]) for role, found in zones.items() if found)
+    table = [Grid(ZONE, lines)] if lines else []
+    rest = (records(facts.records), _range(facts.session), _profile(facts.session))
+    return Section("Levels", (*table, *missing, *made, *rest))
+
+
+def _zone(role: str, zone: Row) -> tuple[Statement, ...]:
+    """One zone with the outcomes of its touches; breaks without a touch are counted apart."""
+    counts = ("touches", "holds", "breaks", "undecided")
+    return (
+        Statement(role),
+        cell(zone.show("price")),
+        say("{} ATR", zone.show("distance_atr", signed=True)),
+        say("{} to {}", zone.show("low"), zone.show("high")),
+        *(cell(zone.show(column)) for column in counts),
+        cell(zone.share("holds", "breaks"), otherwise="none decided"),
+        cell(zone.show("breaks_untouched")),
+    )
+
+
+def _made(role: str, zone: Row) -> Statement:
+    nearest = "" if zone["role"] == "around" else "Nearest "
+    return say(
+        f"{nearest}{role if not nearest else role.lower()}, since {{}}: {{}}.",
+        zone.show("born_date"),
+        zone.show("evidence"),
+    )
 
 
 def records(row: Answer) -> Statement:
@@ -128,48 +158,6 @@ def records(row: Answer) -> Statement:
         for record, words in RECORDS.items()
     ]
     return join(every, *by_record)
-
-
-def _around(zone: Row | None, rate: Answer) -> Iterator[Statement]:
-    """The zone that contains the close is neither support nor resistance."""
-    if zone is not None:
-        columns = ("low", "high", "price", "born_date")
-        where = say("Zone around the close {} to {}, price {}, since {}", *map(zone.show, columns))
-        yield join(_with_record(where, zone, rate), say("Made of {}.", zone.show("evidence")))
-
-
-def _zones(side: str, zones: tuple[Row, ...], rate: Answer) -> Iterator[Statement]:
-    if not zones:
-        yield Statement(f"{side}: no level known.")
-    for rank, zone in enumerate(zones[:LEVELS_A_SIDE]):
-        at = _zone(side, zone, rate)
-        yield at if rank else join(at, say("Made of {}.", zone.show("evidence")))
-
-
-def _zone(side: str, zone: Row, rate: Answer) -> Statement:
-    direction = "below" if zone["distance_atr"] < 0 else "above"
-    where = say(
-        f"{side} {{}}, {{}} ATR {direction}, zone {{}} to {{}}",
-        zone.show("price"),
-        zone.show("distance_atr", size=True),
-        *map(zone.show, ("low", "high")),
-    )
-    return _with_record(where, zone, rate)
-
-
-def _with_record(where: Statement, zone: Row, rate: Answer) -> Statement:
-    """Outcomes of a zone's touches, with its share and that of all zones; breaks without a touch are counted apart."""
-    touches = number_of(zone, "touches", "touch", "touches")
-    breaks = number_of(zone, "breaks_untouched", "break", "breaks")
-    counted = map(zone.show, ("touches", "holds", "breaks", "undecided"))
-    shares = zone.share("holds", "breaks"), rate.show("held_share_ratio")
-    parts = (
-        where,
-        say(f": {{}} {touches}, {{}} held, {{}} broken, {{}} undecided", *counted),
-        say("; of those decided {} held, of all zones' {}", *shares, otherwise=""),
-        say(f"; {{}} {breaks} without a touch.", zone.show("breaks_untouched")),
-    )
-    return Statement("".join(part.text for part in parts), tuple(f for part in parts for f in part.figures))
 
 
 def _range(row: Row) -> Statement:

@@ -2,6 +2,7 @@
 
 from r2k_pipeline.contracts.table import TABLES
 from r2k_pipeline.tables import (
+    anchored_vwaps,
     claims,
     column_dictionary,
     consolidations,
@@ -12,10 +13,12 @@ from r2k_pipeline.tables import (
     profiles,
     reference,
     setup_outcomes,
+    weekly_indicators,
 )
 
 __all__ = [
     "TABLES",
+    "anchored_vwaps",
     "claims",
     "column_dictionary",
     "consolidations",
@@ -26,4 +29,5 @@ __all__ = [
     "profiles",
     "reference",
     "setup_outcomes",
+    "weekly_indicators",
 ]

@@ -14,7 +14,15 @@ import polars as pl
 from r2k_pipeline.contracts import cot, marts, prices
 from r2k_pipeline.contracts.columns import choice, day, instant, number, text
 from r2k_pipeline.contracts.table import Table
-from r2k_pipeline.tables import TABLES, consolidations, indicators, levels, profiles
+from r2k_pipeline.tables import (
+    TABLES,
+    anchored_vwaps,
+    consolidations,
+    indicators,
+    levels,
+    profiles,
+    weekly_indicators,
+)
 from r2k_pipeline.tables.builders import builds
 from r2k_pipeline.tables.cot_releases import CotReleases
 from r2k_pipeline.tables.forms import Over
@@ -26,8 +34,10 @@ READABLE: Final[tuple[type[Table], ...]] = (
     prices.MarketBars,
     indicators.DailyIndicators,
     indicators.MovingAverageCrosses,
+    weekly_indicators.WeeklyIndicators,
     profiles.SwingPivots,
     profiles.VolumeProfiles,
+    anchored_vwaps.AnchoredVwaps,
     consolidations.Consolidations,
     consolidations.OpenRanges,
     levels.LevelEvidence,

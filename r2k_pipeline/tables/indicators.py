@@ -74,6 +74,14 @@ class DailyIndicators(Table, layer="features", grows=True):
     missing_sessions_252d = count(
         "sessions", "sessions of the exchange without a bar since the 252nd last bar (or the first one)"
     )
+    ema_50 = points("exponential mean of closes, weight 2/51, seeded with the first 50-session mean", nullable=True)
+    ema_200 = points("exponential mean of closes, weight 2/201, seeded with the first 200-session mean", nullable=True)
+    adx_14 = percentile(
+        "Wilder's average directional index over 14 sessions, 0 no trend in either direction; from the 28th session; "
+        "null while nothing has moved"
+    )
+    plus_di_14 = percentile("Wilder's +DI: upward movement, percent of the true range, 14 sessions; from the 15th")
+    minus_di_14 = percentile("Wilder's -DI: downward movement, percent of the true range; from the 15th")
     rsi_30_trigger_close = points(
         "the next session's close that would put rsi_14 at exactly 30; null where no positive close does", nullable=True
     )

@@ -15,7 +15,7 @@ ONE, TWO, THREE, FOUR, FIVE, TEN, FIFTEEN, THIRTY = (np.uint64(n) for n in (1, 2
 """Unsigned, because numba checks a signed index for Python's wrap-around and then cannot vectorise."""
 
 RETURN, SMA_20, SMA_50, SMA_100, SMA_200 = 0, 2, 3, 4, 5
-UPPER, LOWER, HIGH, LOW, VOLATILITY, DRAWDOWN, TRIGGER_50_200 = 11, 12, 13, 14, 15, 16, 19
+UPPER, LOWER, HIGH, LOW, VOLATILITY, DRAWDOWN, TRIGGER_50_200 = 11, 12, 13, 14, 15, 16, 24
 """Rows of the output, as indicators.COLUMNS names them; smoothing_kernels.py fills the others."""
 NEAR = 1 / 16
 """Largest |s| for the series of _returns, whose relative error is below 1e-18 there: moves of up to about an eighth."""

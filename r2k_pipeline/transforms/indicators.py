@@ -2,7 +2,8 @@
 
 Belongs here: frames, nulls, the order of averages. Not here: the arithmetic (indicator_kernels.py over windows,
 smoothing_kernels.py over all of history).
-Definitions, units: tables/indicators.py. Reference: TA-Lib, equal to 1e-9 but for an all-flat RSI (null).
+Definitions, units: tables/indicators.py. Reference: TA-Lib, equal to 1e-9 but where nothing has moved: RSI, DI and ADX
+are null there.
 """
 
 from datetime import date
@@ -33,14 +34,20 @@ COLUMNS = (
     "low_252d",
     "realised_volatility_20d",
     "drawdown_ratio",
+    "ema_50",
+    "ema_200",
+    "adx_14",
+    "plus_di_14",
+    "minus_di_14",
     "rsi_30_trigger_close",
     "rsi_70_trigger_close",
     "sma_50_200_trigger_close",
 )
-"""The rows that the kernel fills, in contract order; moving_average_order and missing_sessions_252d come before the
-last three.
+"""The rows that the kernels fill, in contract order; moving_average_order and missing_sessions_252d come before the
+last OPTIONAL ones.
 """
-TRIGGERS = 3
+OPTIONAL = 8
+"""The averages, the directional movement and the trigger closes at the end of COLUMNS: benchmarks leave them out."""
 YEAR_SESSIONS = 252
 
 TIE = 1e-10
@@ -74,7 +81,7 @@ def build_daily_indicators(bars: pl.DataFrame, *, since: date | None = None) -> 
         columns = pl.DataFrame(dict(zip(COLUMNS, values, strict=True)), nan_to_null=True).get_columns()
         order = moving_average_order(*(values[COLUMNS.index(name)] for name in ("sma_50", "sma_100", "sma_200")))
         counted = pl.Series("missing_sessions_252d", missing)
-        return keys[its].hstack([*columns[:-TRIGGERS], order, counted, *columns[-TRIGGERS:]])
+        return keys[its].hstack([*columns[:-OPTIONAL], order, counted, *columns[-OPTIONAL:]])
 
     return pl.concat(map_batches(build, offsets))
 
@@ -89,7 +96,7 @@ def missing_sessions(number: Integers, offsets: Integers) -> Integers:
 def fill_indicators(high: Floats, low: Floats, close: Floats, offsets: Integers, out: Floats) -> None:
     """Fill the rows COLUMNS of `out` (len(COLUMNS) x bars) market by market; NaN means not defined.
 
-    An `out` without its last TRIGGERS rows gets no trigger closes. Prices as price_array gives them, `offsets` as
+    The last OPTIONAL rows of `out` may be left out. Prices as price_array gives them, `offsets` as
     symbol_offsets does. Holds no lock while it computes.
     """
     from r2k_pipeline.transforms.indicator_kernels import window_indicators  # noqa: PLC0415  (imports numba)

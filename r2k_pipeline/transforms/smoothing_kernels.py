@@ -1,4 +1,4 @@
-"""Compiled kernels of the indicators that depend on all of history: RSI and its triggers, EMA, MACD, ATR.
+"""Compiled kernels of the indicators that depend on all of history: RSI and its triggers, EMA, MACD, ATR, ADX.
 
 Belongs here: exponential smoothing, one symbol at a time, without the GIL. Not here: frames, nulls, threads
 (indicators.py), windows of bars (indicator_kernels.py). NaN marks "not defined yet". Each step waits for the one
@@ -16,7 +16,8 @@ ALL_FLAT = 1e-14
 ONE, TWO, THREE, FOUR = (np.uint64(bars) for bars in range(1, 5))
 """Unsigned, because numba checks a signed index for Python's wrap-around and then cannot vectorise."""
 
-RSI, EMA_20, MACD, SIGNAL, HISTOGRAM, ATR, TRIGGER_30, TRIGGER_70 = 1, 6, 7, 8, 9, 10, 17, 18
+RSI, EMA_20, MACD, SIGNAL, HISTOGRAM, ATR = 1, 6, 7, 8, 9, 10
+EMA_50, EMA_200, ADX, PLUS_DI, MINUS_DI, TRIGGER_30, TRIGGER_70 = 17, 18, 19, 20, 21, 22, 23
 """Rows of the output, as indicators.COLUMNS names them; indicator_kernels.py fills the others."""
 
 
@@ -120,6 +121,39 @@ def _smooth_close(close: Floats, ema_20: Floats, fast: Floats, slow: Floats) -> 
 
 
 @helper_kernel
+def _smooth_slowly(close: Floats, ema_50: Floats, ema_200: Floats) -> None:
+    """Exponential averages over 50 and 200 bars, each seeded with its first simple mean."""
+    _begin(close, 49.0, 50.0, 2 / 51, 204.0, ema_50)
+    _begin(close, 199.0, 200.0, 2 / 201, 204.0, ema_200)
+    _smooth_pair(close, 2 / 51, close, 2 / 201, 204.0, ema_50, ema_200)
+
+
+@helper_kernel
+def _direction(high: Floats, low: Floats, close: Floats, adx: Floats, plus_di: Floats, minus_di: Floats) -> None:
+    """+DI and -DI (from bar 14) and ADX (from bar 27) over 14 bars after Wilder; NaN while nothing has moved.
+
+    Seeded as TA-Lib: the sums of 13 moves, and the mean of the first 14 DX. A bar without direction leaves ADX.
+    """
+    up, down, moved, strength = 0.0, 0.0, 0.0, 0.0
+    for i in range(len(close)):
+        plus_di[i], minus_di[i], adx[i] = np.nan, np.nan, np.nan
+        if i == 0:
+            continue
+        rise, fall, keep = high[i] - high[i - 1], low[i - 1] - low[i], 13 / 14 if i > 13 else 1.0
+        up = keep * up + (rise if rise > max(fall, 0.0) else 0.0)
+        down = keep * down + (fall if fall > max(rise, 0.0) else 0.0)
+        moved = keep * moved + (max(high[i], close[i - 1]) - min(low[i], close[i - 1]))
+        if i < 14 or moved < ALL_FLAT:
+            continue
+        plus_di[i], minus_di[i] = 100 * up / moved, 100 * down / moved
+        if up + down > 0:
+            index = 100 * abs(up - down) / (up + down)
+            strength += (index if i < 28 else index - strength) / 14
+        if i >= 27:
+            adx[i] = strength
+
+
+@helper_kernel
 def _subtract(x: Floats, y: Floats, out: Floats) -> None:
     """`out[:] = x - y`, without numpy's time to compile."""
     for i in range(len(out)):
@@ -149,6 +183,8 @@ def smoothed_indicators(high: Floats, low: Floats, close: Floats, offsets: Integ
         _strength(c, out[RSI, a:b], work)
         if len(out) > TRIGGER_70:
             _strength_triggers(c, work[2], work[3], out[TRIGGER_30, a:b], out[TRIGGER_70, a:b])
+            _smooth_slowly(c, out[EMA_50, a:b], out[EMA_200, a:b])
+            _direction(high[a:b], low[a:b], c, out[ADX, a:b], out[PLUS_DI, a:b], out[MINUS_DI, a:b])
         _smooth_close(c, out[EMA_20, a:b], work[0], work[1])
         _subtract(work[0], work[1], out[MACD, a:b])
         _ranges_and_signal(high[a:b], low[a:b], c, out[MACD, a:b], out[ATR, a:b], out[SIGNAL, a:b], work[0])

@@ -175,7 +175,7 @@ def _joined(parts: list[_Windows]) -> _Windows:
 def _profile_rows(bars: pl.DataFrame, windows: _Windows, names: pl.Series, bins: _Bins) -> pl.DataFrame:
     """A row for each of the windows, which have these names."""
     volume = bars.get_column("volume")
-    timed = ~_is_covered(volume, windows)
+    timed = ~is_covered(volume, windows.start, windows.row)
     levels = np.full((len(LEVELS), windows.row.size), np.nan)
     _fill(levels, bars, volume.fill_null(0.0), windows, ~timed, bins)
     if timed.any():
@@ -187,26 +187,24 @@ def _profile_rows(bars: pl.DataFrame, windows: _Windows, names: pl.Series, bins:
         "profile_window": names,
         "start_date": sessions.gather(windows.start),
         **dict(zip(LEVELS, levels, strict=True)),
-        "volume_symbol": _last_known_symbol(bars, windows).set(is_timed, None),
+        "volume_symbol": last_known_symbol(bars, windows.row).set(is_timed, None),
         "method": pl.Series(("proxy_volume", "time_at_price")).gather(timed.astype(np.uint32)),
     }
     return pl.DataFrame(columns, nan_to_null=True)
 
 
-def _is_covered(volume: pl.Series, windows: _Windows) -> NDArray[np.bool_]:
-    """Whether enough of each window has a known volume."""
+def is_covered(volume: pl.Series, start: Integers, row: Integers) -> NDArray[np.bool_]:
+    """Whether enough of the bars start..row - 1 have a known volume."""
     known = np.concatenate([[0], volume.is_not_null().to_numpy().cumsum()])
-    covered: NDArray[np.bool_] = known[windows.row] - known[windows.start] >= VOLUME_COVERAGE * (
-        windows.row - windows.start
-    )
+    covered: NDArray[np.bool_] = known[row] - known[start] >= VOLUME_COVERAGE * (row - start)
     return covered
 
 
-def _last_known_symbol(bars: pl.DataFrame, windows: _Windows) -> pl.Series:
-    """volume_symbol of the last bar of each window that has one; of a window with known volume one has."""
+def last_known_symbol(bars: pl.DataFrame, row: Integers) -> pl.Series:
+    """volume_symbol of the last bar before each `row` that has one; of a window with known volume one has."""
     symbol = bars.get_column("volume_symbol")
     known = np.where(symbol.is_not_null().to_numpy(), np.arange(len(bars)), 0)
-    return symbol.gather(np.maximum.accumulate(known)[windows.row - 1])
+    return symbol.gather(np.maximum.accumulate(known)[row - 1])
 
 
 def _fill(

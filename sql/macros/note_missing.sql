@@ -1,17 +1,20 @@
--- What of one market's prices and positions (TFF, futures only) should be there at `ts` and is not: one row, as
--- data_ends says it; a session counts twelve hours after its close, when its values have settled.
+-- What of a market's prices and positions (TFF, futures only) should be there at `ts` and is not: one row, or one for
+-- each market where none is named, as data_ends says it; a session counts twelve hours after its close, when its values
+-- have settled.
 create macro note_missing(for_market, ts) as table
 with missed as (
     select *
     from data_ends(ts)
-    where market = for_market
+    where (for_market is null or market = for_market)
         and due_at + if(kind = 'prices', interval '12 hours', interval '0 hours') <= ts
         and (role = 'index' or report_type = 'tff_futures')
 )
 
 select
+    market,
     max(last_date) filter (kind = 'prices') as prices_last_date,
     max(due_days) filter (kind = 'prices') as prices_due_days,
     max(last_date) filter (kind = 'reports') as reports_last_date,
     max(due_days) filter (kind = 'reports') as reports_due_days
 from missed
+group by market

@@ -1,10 +1,12 @@
--- What a note may say of one market's prices at its last close known at `ts`: one row. `before` is the session before
--- it; `low_20d` the lowest low of 20 sessions and the day it was made, `low_252d` and `high_252d` of 252.
+-- What a note may say of a market's prices at its last close known at `ts`: one row, or one for each market where none
+-- is named. `before` is the session before it; `low_20d` the lowest low of 20 sessions and the day it was made,
+-- `low_252d` and `high_252d` of 252.
 create macro note_prices(for_market, ts) as table
 with newest as (
-    select max(session_date) as session_date
+    select market, max(session_date) as session_date
     from positioning_vs_technicals_as_of(ts)
-    where market = for_market
+    where for_market is null or market = for_market
+    group by market
 ),
 
 days as materialized (
@@ -33,21 +35,28 @@ days as materialized (
         p.report_date,
         p.released_at,
         p.report_age_days,
-        row_number() over (order by p.session_date desc) as age
+        row_number() over (partition by p.market order by p.session_date desc) as age
     from positioning_vs_technicals_as_of(ts) as p
-    where p.market = for_market and p.session_date > (select session_date - 60 from newest)
+    inner join newest as n on p.market = n.market and p.session_date > n.session_date - 60
+    where for_market is null or p.market = for_market
 ),
 
 bars as (
-    select session_date, high, low, row_number() over (order by session_date desc) as age
-    from market_bars_as_of(ts)
-    where market = for_market
-        and session_date > (select session_date - 420 from newest)
-        and session_date <= (select session_date from newest)
+    select
+        b.market,
+        b.session_date,
+        b.high,
+        b.low,
+        row_number() over (partition by b.market order by b.session_date desc) as age
+    from market_bars_as_of(ts) as b
+    inner join newest as n
+        on b.market = n.market and b.session_date > n.session_date - 420 and b.session_date <= n.session_date
+    where for_market is null or b.market = for_market
 ),
 
 extremes as (
     select
+        market,
         min(low) filter (age <= 20) as low_20d,
         arg_min(session_date, low) filter (age <= 20) as low_20d_date,
         arg_min(age, low) filter (age <= 20) as low_20d_age,
@@ -56,6 +65,7 @@ extremes as (
         arg_max(session_date, high) filter (age <= 252) as high_252d_date,
         arg_max(age, high) filter (age <= 252) as high_252d_age
     from bars
+    group by market
 ),
 
 ahead as (from projected_cross(for_market, ts))
@@ -96,7 +106,8 @@ select
     n.drawdown_ratio,
     n.last_cross,
     n.last_cross_date,
-    (select count(*) from days where session_date > n.last_cross_date) as last_cross_sessions_ago,
+    (select count(*) from days as d where d.market = n.market and d.session_date > n.last_cross_date)
+        as last_cross_sessions_ago,
     n.poc_250,
     n.poc_250 / n.close - 1 as poc_250_distance_ratio,
     n.volume_symbol,
@@ -113,9 +124,9 @@ select
     c.direction as cross_direction
 from days as n
 inner join marts.markets as m on n.market = m.market
-inner join extremes as e on true
-left join days as b on b.age = 2 and n.return_1d is not null
-left join days as w on w.age = 6
+left join extremes as e on n.market = e.market
+left join days as b on n.market = b.market and b.age = 2 and n.return_1d is not null
+left join days as w on n.market = w.market and w.age = 6
 left join daily_indicators_as_of(ts) as i on n.market = i.market and n.session_date = i.session_date
-left join ahead as c on n.session_date = c.session_date
+left join ahead as c on n.market = c.market and n.session_date = c.session_date
 where n.age = 1

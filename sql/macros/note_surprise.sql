@@ -1,10 +1,11 @@
--- How unusual the newest week of one market's positions is (TFF, futures only, as known at `ts`): the most unusual flow
--- and the most unusual level. Some group is beyond its own 5th or 95th percentile in two weeks of three, so every
+-- How unusual the newest week of a market's positions is (TFF, futures only, as known at `ts`), or that of each market
+-- where none is named: the most unusual flow and the most unusual level. Some group is beyond its own 5th or 95th percentile in two weeks of three, so every
 -- measure is standardised by its own last 156 weeks first (this one included, from 52 on), the week's largest is taken,
 -- and its rank is the share of the last 156 weeks before with a smaller largest (from 52 on).
 create macro note_surprise(for_market, ts) as table
 with weeks as (
     select
+        market,
         report_date,
         trader_group,
         net_share_oi,
@@ -13,17 +14,19 @@ with weeks as (
         long_contracts_change_1w / open_interest_contracts as long_flow,
         short_contracts_change_1w / open_interest_contracts as short_flow
     from positioning_vintages_as_of(ts)
-    where market = for_market and report_type = 'tff_futures'
+    where (for_market is null or market = for_market) and report_type = 'tff_futures'
 ),
 
+newest as (select market, max(report_date) as report_date from weeks group by market),
+
 measures as (
-    select report_date, trader_group, 'level' as kind, 'net' as measure, net_share_oi as value from weeks
+    select market, report_date, trader_group, 'level' as kind, 'net' as measure, net_share_oi as value from weeks
     union all
-    select report_date, trader_group, 'flow', 'net', if(is_roll_week, null, net_flow) from weeks
+    select market, report_date, trader_group, 'flow', 'net', if(is_roll_week, null, net_flow) from weeks
     union all
-    select report_date, trader_group, 'flow', 'longs', if(is_roll_week, null, long_flow) from weeks
+    select market, report_date, trader_group, 'flow', 'longs', if(is_roll_week, null, long_flow) from weeks
     union all
-    select report_date, trader_group, 'flow', 'shorts', if(is_roll_week, null, short_flow) from weeks
+    select market, report_date, trader_group, 'flow', 'shorts', if(is_roll_week, null, short_flow) from weeks
 ),
 
 scores as (
@@ -32,11 +35,12 @@ scores as (
         if(count(value) over past >= 52, (value - avg(value) over past) / nullif(stddev(value) over past, 0), null)
             as score
     from measures
-    window past as (partition by trader_group, kind, measure order by report_date rows 155 preceding)
+    window past as (partition by market, trader_group, kind, measure order by report_date rows 155 preceding)
 ),
 
 largest as (
     select
+        market,
         report_date,
         kind,
         max(abs(score)) as size,
@@ -45,11 +49,12 @@ largest as (
         arg_max(value, abs(score)) as value
     from scores
     where score is not null
-    group by report_date, kind
+    group by market, report_date, kind
 ),
 
 ranked as (
     select
+        n.market,
         n.kind,
         n.trader_group,
         n.measure,
@@ -59,23 +64,26 @@ ranked as (
         if(count(*) >= 52, 100 * avg((w.size < n.size)::int), null) as rank
     from largest as n
     inner join (
-        select *, row_number() over (partition by kind order by report_date desc) as age from largest
-    ) as w on n.kind = w.kind and w.age between 2 and 157
-    where n.report_date = (select max(report_date) from weeks)
+        select *, row_number() over (partition by market, kind order by report_date desc) as age from largest
+    ) as w on n.market = w.market and n.kind = w.kind and w.age between 2 and 157
+    inner join newest as l on n.market = l.market and n.report_date = l.report_date
     group by all
 )
 
 select
-    (select max(report_date) from weeks) as surprise_report_date,
-    max(trader_group) filter (kind = 'flow') as flow_group,
-    max(measure) filter (kind = 'flow') as flow_measure,
-    max(value) filter (kind = 'flow') as flow_value_share_oi,
-    max(size) filter (kind = 'flow') as flow_score,
-    max(weeks) filter (kind = 'flow') as flow_weeks,
-    max(rank) filter (kind = 'flow') as flow_rank_percentile,
-    max(trader_group) filter (kind = 'level') as level_group,
-    max(value) filter (kind = 'level') as level_value_share_oi,
-    max(size) filter (kind = 'level') as level_score,
-    max(weeks) filter (kind = 'level') as level_weeks,
-    max(rank) filter (kind = 'level') as level_rank_percentile
-from ranked
+    l.market,
+    l.report_date as surprise_report_date,
+    max(r.trader_group) filter (r.kind = 'flow') as flow_group,
+    max(r.measure) filter (r.kind = 'flow') as flow_measure,
+    max(r.value) filter (r.kind = 'flow') as flow_value_share_oi,
+    max(r.size) filter (r.kind = 'flow') as flow_score,
+    max(r.weeks) filter (r.kind = 'flow') as flow_weeks,
+    max(r.rank) filter (r.kind = 'flow') as flow_rank_percentile,
+    max(r.trader_group) filter (r.kind = 'level') as level_group,
+    max(r.value) filter (r.kind = 'level') as level_value_share_oi,
+    max(r.size) filter (r.kind = 'level') as level_score,
+    max(r.weeks) filter (r.kind = 'level') as level_weeks,
+    max(r.rank) filter (r.kind = 'level') as level_rank_percentile
+from newest as l
+left join ranked as r on l.market = r.market
+group by l.market, l.report_date

@@ -17,6 +17,7 @@ from r2k_pipeline.run import Run
 from r2k_pipeline.tables.claims import Claims
 from r2k_pipeline.tables.column_dictionary import ColumnDictionary
 from r2k_pipeline.tables.reference import Sessions
+from tests.told import tell
 
 LEFT_EMPTY: Final = (Claims, ColumnDictionary)
 """Claims start a process of their own, the dictionary is of the contracts alone."""
@@ -46,7 +47,7 @@ def build(run: Run, outcomes: dict[str, Outcome] | None = None) -> list[str]:
         if outcomes is not None:
             outcomes[outcome.table.dotted()] = outcome
     try:
-        publish(run)
+        publish(run, tell)
     except R2kError as error:
         return [str(error), *_errors(run)]
     return [*_errors(run)]

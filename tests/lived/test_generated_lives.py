@@ -153,7 +153,9 @@ def _drop_later(lake: Lake, moment: datetime) -> None:
     """Take the raw rows away that were recorded after `moment`."""
     for folder in sorted((lake.root / "raw").iterdir()):
         table = TABLES[f"raw.{folder.name}"]
-        stamp = {"fetch_log": "fetched_at", "restatements": "restated_at"}.get(folder.name, "recorded_at")
+        stamp = {"fetch_log": "fetched_at", "restatements": "restated_at", "note_log": "known_at"}.get(
+            folder.name, "recorded_at"
+        )
         rows = lake.read(table).filter(pl.col(stamp) <= moment)
         shutil.rmtree(folder)
         lake.append(table, rows, moment)

@@ -20,9 +20,11 @@ from tests.sql.rows import rows_of
 
 FEATURES = (
     "features.daily_indicators",
+    "features.weekly_indicators",
     "features.moving_average_crosses",
     "features.swing_pivots",
     "features.volume_profiles",
+    "features.anchored_vwaps",
     "features.consolidations",
     "features.open_ranges",
     "features.level_evidence",

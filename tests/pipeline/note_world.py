@@ -6,7 +6,7 @@ Belongs here: one market at one close, from bars and positions on, in plain Pyth
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -29,8 +29,9 @@ class Files:
     frames: dict[str, pl.DataFrame]
 
     @classmethod
+    @cache
     def of(cls, lake: Lake) -> "Files":
-        """All that a note is judged by."""
+        """All that a note is judged by; read once in a process."""
         return cls({name: pl.read_parquet([str(file) for file in lake.files(name)]) for name in TABLES})
 
     def standing(self, name: str, at: datetime, **key: Any) -> pl.DataFrame:
@@ -109,6 +110,12 @@ class World:
     def day(self) -> date:
         """The session."""
         return self.days[-1]
+
+    def released(self) -> date:
+        """When the newest report came out, by the ledger."""
+        report = self.group(MANAGERS).days[-1]
+        ledger = self.files.frames["staging.cot_releases"].filter(report_date=report)
+        return ledger["released_at"].item().date()  # type: ignore[no-any-return]
 
     @property
     def change(self) -> float:

@@ -134,7 +134,7 @@ def others(w: World) -> dict[str, Group]:
 def heaviest(w: World, m: re.Match[str]) -> bool:
     own, rest = w.group(MANAGERS).flow, {name: g.flow for name, g in others(w).items()}
     alike = all(flow * own > 0 and abs(flow) < abs(own) for flow in rest.values())
-    return alike and side(m[1], own) and pct(m[2], abs(own)) and pct(m[4], abs(rest[m[3]]))
+    return alike and side(m[1], own) and pct(m[2], abs(own)) and m[3] == max(rest, key=lambda name: abs(rest[name]))
 
 
 def apart(w: World, m: re.Match[str]) -> bool:
@@ -232,21 +232,24 @@ def rsi_and_before(w: World, m: re.Match[str]) -> bool:
 
 def surprise(w: World, m: re.Match[str]) -> bool:
     """The flow's size; how unusual it is, is judged on made-up weeks (sql/test_note_macros.py)."""
-    group = w.group({"small traders": "nonreportable"}.get(m[2], m[2].replace(" ", "_").rstrip("s")) if m[2] in LABELS
-                    else m[2].replace(" ", "_"))  # fmt: skip
+    group = w.group(GROUPS[m[2].capitalize()])
     changes = {"the net": group.net, "longs": group.long, "shorts": group.short}[m[1]]
     change = (changes[-1] - changes[-2]) / group.interest[-1]
     return pct(m[4], abs(change)) and (change > 0) == (m[3] == "rose")
 
 
-LABELS: Final = ("asset managers", "dealers", "small traders")
 JUDGES: Final[dict[str, Judge]] = {
     r"# (\w+), .+: \w+ (\d+ \w+ \d{4})": lambda w, m: w.market == m[1] and on(m[2], w.day),
     rf"Missing: COT reports since that of {D}\.": reports_missing,
     rf"Missing: prices since {D}, {N} sessions?\.": lambda w, m: on(m[1], w.day),
     rf"Close {N}, {P}\.": lambda w, m: same(m[1], w.closes[-1]) and pct(m[2], w.change),
     rf"Close {N}; the session before is missing\.": lambda w, m: same(m[1], w.closes[-1]),
-    rf"Positions: CFTC, TFF futures only, of {D}, released (\w+)\.": lambda w, m: on(m[1], w.group(MANAGERS).days[-1]),
+    rf"Positions: CFTC, TFF futures only, of {D}, released (\w+)\.": (
+        lambda w, m: on(m[1], w.group(MANAGERS).days[-1]) and f"{w.released():%A}" == m[2]
+    ),
+    rf"Positions: CFTC, TFF futures only, of {D}, released {D}\.": (
+        lambda w, m: on(m[1], w.group(MANAGERS).days[-1]) and on(m[2], w.released())
+    ),
     rf"Positions: CFTC, TFF futures only, of {D}\.": lambda w, m: on(m[1], w.group(MANAGERS).days[-1]),
     r"The positions are (\d+) days old: .*?\.": lambda w, m: int(m[1]) == (w.day - w.group(MANAGERS).days[-1]).days,
     r"The week's flows are not known: [^.]*\.": lambda w, _: not w.group(MANAGERS).whole,
@@ -256,8 +259,10 @@ JUDGES: Final[dict[str, Judge]] = {
     r"Asset managers have not held so much in three years\.": extreme(MANAGERS, np.max),
     r"Leveraged funds have not been so (?:little long|short) in three years\.": extreme(FUNDS, np.min),
     r"Leveraged funds have not been so (?:long|little short) in three years\.": extreme(FUNDS, np.max),
-    rf"An unusual week: ([\w ]+) of ([\w ]+) (rose|fell) by {P} of open interest; [^.]*\.": surprise,
-    rf"([A-Z][\w ]+) stand unusually far from their mean of three years, net (long|short) {P} of open interest\.": (
+    rf"An unusual week: ([\w ]+) of ([\w ]+?)(?: \(below the reporting level\))? (rose|fell) by {P} of open interest;"
+    r" [^.]*\.": surprise,
+    rf"([A-Z][\w ]+?)(?: \(below the reporting level\))? stand unusually far from their mean of three years,"
+    rf" net (long|short) {P} of open interest\.": (
         lambda w, m: pct(m[3], abs(w.group(GROUPS[m[1]]).share)) and side(m[2], w.group(GROUPS[m[1]]).share)
     ),
     r"(\w+day)'s bounce is still inside the downtrend\.": (
@@ -285,7 +290,7 @@ JUDGES: Final[dict[str, Judge]] = {
         lambda w, m: w.group(WHO[m[1]]).streak == int(m[3]) and side(m[2], w.group(WHO[m[1]]).flow)
     ),
     r"Dealers are at their (\d+)\w\w percentile\.": lambda w, m: rank(m[1], w.group("dealer").percentile),
-    rf"Asset managers (bought|sold) in every market, here the most: {P} of open interest, (\w+) {P}\.": heaviest,
+    rf"Asset managers (bought|sold) in every market, here the most: {P} of open interest, before (\w+)\.": heaviest,
     rf"Asset managers (bought|sold) here alone, {P} of open interest; (\w+) {P}\.": apart,
     rf"Asset managers' week over open interest: {P}; (\w+) {P}, (\w+) {P}\.": beside,
     r"Asset managers are as extreme in (\w+) \((\d+)\w\w percentile\) and (\w+) \((\d+)\w\w\)\.": alike,
@@ -309,7 +314,7 @@ JUDGES: Final[dict[str, Judge]] = {
     r"Above the 50-, 100- and 200-day averages\.": lambda w, _: w.closes[-1] > max(map(w.mean, (50, 100, 200))),
     rf"The year's low is (\w+)'s {N}\.": lambda w, m: low_of(w, m[1], m[2], 252),
     rf"The year's high is (\w+)'s {N}\.": high_of,
-    rf"(\w+)'s low, {N}, is that of 20 sessions\.": lambda w, m: low_of(w, m[1], m[2], 20),
+    rf"(\w+)'s low, {N}, is the lowest of twenty sessions\.": lambda w, m: low_of(w, m[1], m[2], 20),
     r"RSI (\d+): (no longer oversold), after (\d+) on \w+\.": rsi_and_before,
     r"RSI (\d+): (oversold|overbought) \((\d+) the session before\)\.": rsi_and_before,
     r"RSI (\d+): weak, not oversold\.": lambda w, m: rsi(w, m) and 30 < w.rsi() < 40,
@@ -340,14 +345,14 @@ JUDGES: Final[dict[str, Judge]] = {
     rf"(Below|Above) {N} RSI is (?:oversold|overbought)\.": trigger,
     rf"Next report: {D}\.": next_report,
     rf"The CFTC's next report is overdue since {D}\.": next_report,
-    rf"After (\d+) such setups \(([a-z ]+)\) the mean of five sessions was {P}: [^.]*\.": followed,
-    r"(\d+) such setups \(([a-z ]+)\) came before: [^.]*\.": followed,
+    rf"After (\d+) such setups? \(([a-z ]+)\) the mean of five sessions was {P}: [^.]*\.": followed,
+    r"(\d+) such setups? \(([a-z ]+)\) came before: [^.]*\.": followed,
 }
 """What each sentence says, and how it is judged."""
 CLOSES: Final = int(os.environ.get("NOTE_CLOSES", "6"))
 """How many closes are judged: `NOTE_CLOSES=50 make test ARGS="-k notes_on_real_data"` judges 200 notes."""
 GROUPS: Final = {"Asset managers": MANAGERS, "Leveraged funds": FUNDS, "Dealers": "dealer",
-                 "Other reportables": "other_reportables", "Small traders": "nonreportable"}  # fmt: skip
+                 "Other reportables": "other_reportables", "Nonreportable traders": "nonreportable"}  # fmt: skip
 
 
 def wrong_in(text: str, world: World) -> Iterator[str]:

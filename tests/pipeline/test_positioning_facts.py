@@ -112,5 +112,26 @@ def test_outcomes_show_their_sample_sizes_and_say_when_those_are_too_small(from_
         select count(*), count(*) filter (independent_events < 10),
             count(*) filter (reading like 'not enough events%' and mean_forward_return_ratio is null)
         from marts.setup_outcomes""")
-    assert rows == 4 * 5 * 3
+    assert rows == 4 * 9 * 3
     assert 0 < few == told < rows
+
+
+def test_the_friday_on_which_asset_managers_held_the_least_of_three_years_has_a_name(from_real: Published) -> None:
+    """14 October 2022: the S&P 500 lost 2.4 % while its momentum rose."""
+    found = from_real.query("""
+        select market, round(asset_manager_net_percentile_156w, 1), momentum, technical_state, setup, setups_held
+        from marts.positioning_vs_technicals
+        where session_date = '2022-10-14' and market in ('NDX', 'RUT', 'SPX') order by market""")
+    low = "managers_low_in_downtrend"
+    assert found == [
+        ("NDX", 4.0, "falling", "downtrend", low, low),
+        ("RUT", 6.0, "rising", "downtrend", "long_liquidation", f"long_liquidation, {low}"),
+        ("SPX", 0.7, "rising", "downtrend", low, low),
+    ]
+
+
+def test_leveraged_funds_take_the_other_side_in_all_markets_in_the_notes_week(from_real: Published) -> None:
+    found = from_real.query("""
+        select market from marts.positioning_vs_technicals
+        where session_date = '2025-03-14' and contains(setups_held, 'managers_sell_funds_buy') order by market""")
+    assert found == [("DJI",), ("NDX",), ("RUT",), ("SPX",)]

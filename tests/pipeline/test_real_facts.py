@@ -113,3 +113,27 @@ def test_bars_of_days_without_trading_are_in_quarantine(from_real: Published) ->
     assert "RTY=F 2025-07-13" in dict(found)
     closed = ", ".join(f"date '{key.split()[1]}'" for key, rule in found if rule == "not_a_trading_day")
     assert from_real.query(f"select count(*) from staging.daily_prices where session_date in ({closed})") == [(0,)]
+
+
+def test_the_week_is_known_at_its_last_close_and_no_sooner(from_real: Published) -> None:
+    """The note's Thursday has the week before, Friday has its own."""
+    weeks = [
+        from_real.query(f"""
+            select market, session_date, round(rsi_14w, 2), round(sma_200w, 2), missing_sessions
+            from features.weekly_indicators where market = 'RUT' and known_at <= '{day} 20:00Z'
+            order by session_date desc limit 1""")
+        for day in ("2025-03-13", "2025-03-14")
+    ]
+    assert weeks == [
+        [("RUT", date(2025, 3, 7), 38.52, 2016.85, 0)],
+        [("RUT", date(2025, 3, 14), 36.78, 2015.95, 0)],
+    ]
+
+
+def test_the_direction_and_the_average_price_paid_at_the_notes_date(from_real: Published) -> None:
+    found = from_real.query("""
+        select round(adx_14, 2), round(plus_di_14, 2), round(minus_di_14, 2), round(ema_50, 2), round(ema_200, 2),
+            (select round(vwap, 2) from features.anchored_vwaps as v
+             where v.market = i.market and v.session_date = i.session_date and anchor = 'high_252d')
+        from features.daily_indicators as i where market = 'RUT' and session_date = '2025-03-14'""")
+    assert found == [(40.93, 9.26, 33.93, 2190.48, 2188.87, 2241.39)]

@@ -4,7 +4,6 @@ import math
 import random
 from collections.abc import Iterator
 from datetime import date, timedelta
-from fractions import Fraction
 from typing import Any, Final
 
 import duckdb
@@ -219,10 +218,12 @@ def test_cot_positions_as_of_are_the_rows_that_stood_then(warehouse: duckdb.Duck
 def crossed_after(closes: list[float]) -> tuple[str | None, int | None]:
     """Brute force: the newest close again and again, until the averages of 50 and 200 stand the other way round."""
 
-    def gap(series: list[Fraction]) -> Fraction:
-        return sum(series[-50:], Fraction()) / 50 - sum(series[-200:], Fraction()) / 200
+    def gap(series: list[int]) -> int:
+        """200 times the gap, in hundredths of a point: whole numbers, so that nothing is rounded."""
+        return 4 * sum(series[-50:]) - sum(series[-200:])
 
-    series = [Fraction(str(close)) for close in closes]
+    series = [round(close * 100) for close in closes]
+    assert [hundredths / 100 for hundredths in series] == closes
     if len(series) < 200 or not (now := gap(series)):
         return None, None
     for sessions in range(1, 200):

@@ -24,7 +24,8 @@ CALM = {
     **{"leveraged_funds_net_percentile_156w": 50.0, "leveraged_funds_net_contracts": -10_000.0},
     **{"asset_manager_net_percentile_156w": 50.0, "asset_manager_net_contracts": 50_000.0, "report_age_days": 3},
     **{"leveraged_funds_net_weeks_156w": 145, "asset_manager_net_weeks_156w": 145},
-    "asset_manager_net_contracts_change_1w": 0.0,
+    **{"asset_manager_net_contracts_change_1w": 0.0, "leveraged_funds_net_contracts_change_1w": 0.0},
+    **{"asset_manager_net_share_oi": 0.125, "return_1d": 0.001},
     **{"asset_manager_long_contracts_change_1w": 0.0, "asset_manager_short_contracts_change_1w": 0.0},
 }
 """An uptrend in which nothing happens."""
@@ -35,6 +36,9 @@ CROWDED = {"leveraged_funds_net_percentile_156w": 10.0}
 RISING_TO_RESISTANCE = {"macd_histogram": 1.0, "resistance_distance_atr": 0.5}
 IN_ZONE = {"around_price": 2001.0, "around_low": 1999.0, "around_high": 2003.0, "around_born_date": "2024-06-17"}
 NO_LEVEL = {"support_distance_atr": None, "resistance_distance_atr": None}
+SELL = {"asset_manager_net_contracts_change_1w": -8_000.0, "leveraged_funds_net_contracts_change_1w": 8_000.0}
+BUY = {name: -change for name, change in SELL.items()}
+LOW, HIGH = {"asset_manager_net_percentile_156w": 10.0}, {"asset_manager_net_percentile_156w": 90.0}
 CAPITULATION = {
     **{**DOWN, "rsi_14": 30.0, "drawdown_ratio": -0.1},
     **{"asset_manager_net_contracts_change_1w": -8_000.0, "asset_manager_long_contracts_change_1w": -1.0},
@@ -76,6 +80,21 @@ def named(**values: object) -> dict[str, object]:
         (LIQUIDATION, "long_liquidation"),
         ({**LIQUIDATION, "asset_manager_long_contracts_change_1w": -3_999.0}, "none"),
         ({**CAPITULATION, **LIQUIDATION}, "capitulation"),
+        ({**DOWN, **LOW}, "managers_low_in_downtrend"),
+        ({**DOWN, **LOW, "asset_manager_net_contracts": -1.0}, "managers_low_in_downtrend"),
+        ({**DOWN, "asset_manager_net_percentile_156w": 10.1}, "none"),
+        (LOW, "none"),
+        (HIGH, "managers_high_in_uptrend"),
+        ({"asset_manager_net_percentile_156w": 89.9}, "none"),
+        ({**HIGH, "asset_manager_net_contracts": 0.0}, "none"),
+        ({**HIGH, **DOWN}, "none"),
+        (SELL, "managers_sell_funds_buy"),
+        ({**SELL, "asset_manager_net_contracts_change_1w": -7_999.0}, "none"),
+        ({**SELL, "leveraged_funds_net_contracts_change_1w": 7_999.0}, "none"),
+        (BUY, "managers_buy_funds_sell"),
+        ({**BUY, "asset_manager_net_contracts_change_1w": 7_999.0}, "none"),
+        ({**BUY, "leveraged_funds_net_contracts_change_1w": -7_999.0}, "none"),
+        ({**SELL, "leveraged_funds_net_contracts_change_1w": None}, None),
         ({"leveraged_funds_net_percentile_156w": None}, None),
         ({"asset_manager_net_contracts_change_1w": None, **LIQUIDATION}, None),
         ({"sma_200": None}, None),
@@ -106,6 +125,10 @@ def test_a_setup_without_its_facts_breaks_the_contract(facts: dict[str, str]) ->
         (CAPITULATION, "capitulation"),
         ({**CAPITULATION, **LIQUIDATION}, "capitulation, long_liquidation"),
         ({**CROWDED, **LIQUIDATION, "support_distance_atr": -0.1}, "crowded_short_at_support, long_liquidation"),
+        (
+            {**DOWN, **LOW, **SELL, **LIQUIDATION},
+            "long_liquidation, managers_low_in_downtrend, managers_sell_funds_buy",
+        ),
         ({**CAPITULATION, "report_age_days": 15}, None),
     ],
 )
@@ -166,6 +189,11 @@ def test_a_flow_is_not_held_against_a_trend_that_is_weeks_younger(age: int | Non
         (IN_ZONE, ("up", "falling", "in_zone", "uptrend_pullback")),
         ({**IN_ZONE, "support_distance_atr": -0.5}, ("up", "falling", "at_support", "uptrend_pullback")),
         ({**DOWN, "macd_histogram": 1.0}, ("down", "rising", "open_space", "downtrend_rally")),
+        ({**DOWN, "macd_histogram": 1.0, "return_1d": -0.0099}, ("down", "rising", "open_space", "downtrend_rally")),
+        ({**DOWN, "macd_histogram": 1.0, "return_1d": -0.01}, ("down", "rising", "open_space", "downtrend")),
+        ({**DOWN, "macd_histogram": 1.0, "return_1d": None}, ("down", "rising", "open_space", "downtrend_rally")),
+        ({"return_1d": 0.0099}, ("up", "falling", "open_space", "uptrend_pullback")),
+        ({"return_1d": 0.01}, ("up", "falling", "open_space", "uptrend")),
         ({"sma_50": 2001.0}, ("mixed", "falling", "open_space", "no_trend")),
         ({"rsi_14": None}, ("up", None, "open_space", None)),
         (NO_LEVEL, ("up", "falling", "open_space", "uptrend_pullback")),

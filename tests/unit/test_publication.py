@@ -14,6 +14,7 @@ from r2k_pipeline.last_run import begin_run, read_last_run
 from r2k_pipeline.publication import PUBLISHED, Publication, publish
 from r2k_pipeline.tables.reference import Sessions
 from tests.raw_story import Story, bars_of, built, days_of, sessions
+from tests.told import tell
 
 DAYS: Final = days_of(date(2024, 1, 2), 3)
 CLOSES: Final = {day: 2000.0 + number for number, day in enumerate(DAYS)}
@@ -30,7 +31,7 @@ def live(story: Story, moment: str) -> Publication:
     run.lake.write(Sessions, sessions())
     for name in ("staging.price_vintages", MarketBars.dotted(), Fetches.dotted()):
         built(run, name)
-    return publish(run)
+    return publish(run, tell)
 
 
 @pytest.fixture

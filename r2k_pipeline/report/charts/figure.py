@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
-from r2k_pipeline.report.charts.picture import repack
 from r2k_pipeline.report.charts.theme import LIGHT, Theme
 
 if TYPE_CHECKING:
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 VEGA_LITE: Final = "6.4"
 """The schema that altair writes; vl-convert carries several renderers."""
+
+COLOURS: Final = 256
+"""Of a picture: as many as a byte tells apart."""
 
 Value = str | float | int | bool | date | datetime | None
 Record = Mapping[str, Value]
@@ -51,13 +54,20 @@ class Figure:
         return written | {"datasets": written.get("datasets", {}) | rows}
 
     def png(self, theme: Theme = LIGHT, scale: float = 1.5) -> bytes:
-        """The picture, `scale` pixels to a point, rendered in this process: no browser, no network."""
+        """The picture, `scale` pixels to a point, rendered in this process: no browser, no network.
+
+        It has 256 colours: a chart looks the same with them and takes a seventh of the bytes.
+        """
         import vl_convert  # noqa: PLC0415  (starts an engine; only pictures need it)
+        from PIL import Image  # noqa: PLC0415
 
         if theme.name not in self._drawings:
             spec = self.spec() | {"config": dict(theme.config)}
             self._drawings[theme.name] = vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE)
-        return repack(vl_convert.svg_to_png(self._drawings[theme.name], scale=scale))
+        drawn = Image.open(BytesIO(vl_convert.svg_to_png(self._drawings[theme.name], scale=scale)))
+        written = BytesIO()
+        drawn.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(written, "PNG", optimize=True)
+        return written.getvalue()
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
         """MIME bundle for notebooks: the interactive chart, and the picture for viewers without Vega-Lite."""

@@ -125,7 +125,8 @@ class Note:
 
 def read_note(snapshot: Snapshot, market: str) -> Note:
     """The note on `market` at its last finished session. Raises R2kError where there is no such market or session."""
-    return build_note(read_facts(snapshot, market, read_rules()), snapshot.generation)
+    (facts,) = read_facts(snapshot, [market], read_rules())
+    return build_note(facts, snapshot.generation)
 
 
 def build_note(facts: Facts, generation: Mapping[str, Any]) -> Note:
@@ -184,8 +185,9 @@ def _sections(rules: Rules, sentences: Sequence[Sentence]) -> Iterator[Said]:
             yield Said(part, said)
 
 
-def read_notes(snapshot: Snapshot, market: str | None = None) -> Mapping[str, Note]:
-    """The notes on one market, or on all that have a finished session, by market. Raises R2kError."""
+def read_notes(snapshot: Snapshot, wanted: Sequence[str] | None = None) -> Mapping[str, Note]:
+    """The notes on `wanted` markets, or on all that have a finished session, by market. Raises R2kError."""
     query = "select distinct market from marts.positioning_vs_technicals order by market"
-    markets = [market] if market else [name for (name,) in snapshot.ask(query).fetchall()]
-    return {name: read_note(snapshot, name) for name in markets}
+    markets = [name for (name,) in snapshot.ask(query).fetchall()] if wanted is None else wanted
+    facts = read_facts(snapshot, markets, read_rules())
+    return {name: build_note(each, snapshot.generation) for name, each in zip(markets, facts, strict=True)}

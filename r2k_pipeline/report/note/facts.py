@@ -1,9 +1,10 @@
-"""What a note can be about: the columns of the note_* macros at one market's close, and which rules hold there.
+"""What a note can be about: the columns of the note_* macros at a market's close, and which rules hold there.
 
 Belongs here: the queries. Not here: what is said (rules.toml), how (words.py).
 """
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -22,11 +23,13 @@ GROUPS: Final = ("asset_manager", "leveraged_funds", "dealer")
 """Trader groups of which a note speaks by name."""
 HORIZON: Final = 5
 """Sessions after a setup of which a note speaks."""
+OF: Final = "<market>"
+"""Stands for the market in a relation: the macros give a row for each market where it is null."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """The row of a relation that `key` names, or none; its columns are facts, with `prefix` before their names."""
+    """The row of a relation that market and `key` name, or none; its columns, after `prefix`, are facts."""
 
     relation: str
     key: Mapping[str, str] = field(default_factory=dict)
@@ -35,6 +38,10 @@ class Source:
     def figure(self, fact: str, value: Any, text: str) -> Figure:
         """A fact as it is written, with the query that returns it."""
         return Figure(value, "", text, self.relation, self.key, fact.removeprefix(self.prefix))
+
+    def of(self, market: str) -> "Source":
+        """The same of one market alone."""
+        return Source(self.relation.replace(OF, literal(market)), {**self.key, "market": market}, self.prefix)
 
 
 @dataclass(frozen=True)
@@ -46,51 +53,73 @@ class Facts:
     held: frozenset[str]
 
 
-def read_facts(snapshot: Snapshot, market: str, rules: Rules) -> Facts:
-    """The facts of `market` at its last finished session. Raises R2kError where there is no such market or session."""
-    values: dict[str, Any] = {}
-    sources: dict[str, Source] = {}
-    rows: dict[str, pl.DataFrame] = {}
-    frames: list[pl.DataFrame] = []
+def read_facts(snapshot: Snapshot, markets: Sequence[str], rules: Rules) -> Iterator[Facts]:
+    """The facts of each of `markets` at its last finished session; of those with the same close each query asks once.
+
+    Raises R2kError for a market that is not there or has no session.
+    """
+    together = defaultdict(list)
+    for market, close in _closes(snapshot, markets).items():
+        together[close].append(market)
     moment = newest_that_should_be(snapshot.connection, snapshot.moment)
-    for source in _sources(market, _close(snapshot, market), moment):
+    found = {
+        market: facts for at, each in together.items() for market, facts in _read(snapshot, each, at, moment, rules)
+    }
+    yield from (found[market] for market in markets)
+
+
+def _read(
+    snapshot: Snapshot, markets: Sequence[str], close: datetime, moment: datetime, rules: Rules
+) -> Iterator[tuple[str, Facts]]:
+    of = literal(markets[0]) if len(markets) == 1 else "null"
+    rows: dict[str, pl.DataFrame] = {}
+    sources: dict[str, Source] = {}
+    frames: dict[str, list[pl.DataFrame]] = {market: [] for market in markets}
+    for source in _sources(close, moment):
         if source.relation not in rows:
-            rows[source.relation] = snapshot.ask(f"from {source.relation}").pl()
-        found = rows[source.relation].filter(**source.key)
-        row = found if found.height else found.clear(n=1)
-        named = row.rename({name: source.prefix + name for name in row.columns})
-        new = named.select(name for name in named.columns if name not in values)
-        frames.append(new)
-        sources |= dict.fromkeys(new.columns, source)
-        values |= new.row(0, named=True)
-    return Facts(values, sources, true_rules(snapshot.connection, pl.concat(frames, how="horizontal"), rules))
+            rows[source.relation] = snapshot.ask(f"from {source.relation.replace(OF, of)}").pl()
+        found = rows[source.relation]
+        new = [name for name in found.columns if source.prefix + name not in sources]
+        sources |= {source.prefix + name: source for name in new}
+        for market in markets:
+            own = found.filter(**source.of(market).key)
+            row = own if own.height else own.clear(n=1)
+            frames[market].append(row.select(pl.col(new).name.prefix(source.prefix)))
+    facts = pl.concat(pl.concat(each, how="horizontal") for each in frames.values())
+    held = true_rules(snapshot.connection, facts, rules)
+    for market, values, names in zip(markets, facts.iter_rows(named=True), held, strict=True):
+        yield market, Facts(values, {name: source.of(market) for name, source in sources.items()}, names)
 
 
-def _close(snapshot: Snapshot, market: str) -> datetime:
-    query = "select arg_max(known_at, session_date) from marts.positioning_vs_technicals where market = $market"
-    ((close,),) = snapshot.ask(query, market=market).fetchall()
-    if close is None:
-        raise no_session(snapshot, market)
-    return close  # type: ignore[no-any-return]
+def _closes(snapshot: Snapshot, markets: Sequence[str]) -> dict[str, datetime]:
+    """The last close of each market."""
+    query = "select market, arg_max(known_at, session_date) from marts.positioning_vs_technicals group by market"
+    closes = dict(snapshot.ask(query).fetchall())
+    for market in markets:
+        if market not in closes:
+            raise no_session(snapshot, market)
+    return {market: closes[market] for market in markets}
 
 
-def _sources(market: str, close: datetime, moment: datetime) -> Iterator[Source]:
+def _sources(close: datetime, moment: datetime) -> Iterator[Source]:
     """Every relation of facts; `moment` is that of the snapshot, at which what is missing counts."""
-    of, at = literal(market), f"timestamptz {literal(close.isoformat())}"
-    yield Source(f"note_prices({of}, {at})")
+    at = f"timestamptz {literal(close.isoformat())}"
+    yield Source(f"note_prices({OF}, {at})")
     for group in GROUPS:
-        yield Source(f"note_positions({at})", {"market": market, "trader_group": group}, f"{group}_")
-    yield from (Source(f"{name}({of}, {at})") for name in ("note_surprise", "note_levels", "note_contrast"))
-    yield Source(f"note_missing({of}, timestamptz {literal(moment.isoformat())})")
+        yield Source(f"note_positions({at})", {"trader_group": group}, f"{group}_")
+    yield from (Source(f"{name}({OF}, {at})") for name in ("note_surprise", "note_levels", "note_contrast"))
+    yield Source(f"note_missing({OF}, timestamptz {literal(moment.isoformat())})")
     ahead = f"released_at > {at} and report_date <= ({at})::date + 8 order by report_date limit 1"
-    yield Source(f"(select scheduled_at as next_report_due_at from staging.cot_releases where {ahead})")
-    setup = f"select setup from positioning_vs_technicals_as_of({at}) where market = {of} and known_at = {at}"
-    followed = f"market = {of} and horizon_sessions = {HORIZON} and setup = ({setup})"
-    yield Source(f"(from marts.setup_outcomes where {followed})")
+    due = f"(select scheduled_at as next_report_due_at from staging.cot_releases where {ahead})"
+    yield Source(f"(select market, next_report_due_at from marts.markets cross join {due})")
+    setup = f"(select market, setup from positioning_vs_technicals_as_of({at}) where known_at = {at})"
+    yield Source(
+        f"(from marts.setup_outcomes semi join {setup} using (market, setup) where horizon_sessions = {HORIZON})"
+    )
 
 
-def true_rules(connection: duckdb.DuckDBPyConnection, facts: pl.DataFrame, rules: Rules) -> frozenset[str]:
-    """Names of the rules whose condition is true of the one row of `facts`: what is not known makes none true."""
+def true_rules(connection: duckdb.DuckDBPyConnection, facts: pl.DataFrame, rules: Rules) -> list[frozenset[str]]:
+    """For each row of `facts` the names of the rules whose condition is true: what is not known makes none true."""
     terms = ", ".join(f"({condition}) as {name}" for name, condition in rules.terms.items())
     conditions = ", ".join(f'({rule.when}) as "{rule.name}"' for rule in rules.rules)
     connection.register("note_facts", facts.to_arrow())
@@ -98,4 +127,4 @@ def true_rules(connection: duckdb.DuckDBPyConnection, facts: pl.DataFrame, rules
         found = connection.sql(f"with named as (select *, {terms} from note_facts) select {conditions} from named").pl()
     finally:
         connection.unregister("note_facts")
-    return frozenset(name for name, holds in found.row(0, named=True).items() if holds)
+    return [frozenset(name for name, holds in row.items() if holds) for row in found.iter_rows(named=True)]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from r2k_pipeline.errors import R2kError
 from r2k_pipeline.report.note.compose import Note
 from r2k_pipeline.report.note.rules import read_rules
 from r2k_pipeline.report.note.words import Sentence, fill
@@ -62,7 +63,13 @@ class Changes:
 
 
 def changes(before: Note, now: Note) -> Changes:
-    """What of two notes on one market differs. A sentence counts by its rule, whether there was room for it or not."""
+    """What of two notes on one market differs. A sentence counts by its rule, whether there was room for it or not.
+
+    Raises R2kError where `before` is the later one.
+    """
+    if before.session_date > now.session_date:
+        note, way_on = f"the note is on {now.session_date}", "give that day or an earlier one as --since"
+        raise R2kError(f"--since {before.session_date}", note, way_on)
     texts = {
         what: tuple(fill(words, note.facts)[0] or "not known" for note in (before, now))
         for what, words in read_rules().since.items()

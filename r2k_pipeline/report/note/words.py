@@ -20,7 +20,7 @@ GROUP_LABELS: Final = {
     "leveraged_funds": "leveraged funds",
     "dealer": "dealers",
     "other_reportables": "other reportables",
-    "nonreportable": "small traders",
+    "nonreportable": "nonreportable traders (below the reporting level)",
 }
 FLOW_LABELS: Final = {"net": "the net", "longs": "longs", "shorts": "shorts"}
 FRACTIONS: Final = ((0.225, "a fifth"), (0.29, "a quarter"), (0.42, "a third"), (0.6, "half"), (0.9, "three quarters"))
@@ -124,7 +124,7 @@ def write(value: Any, how: str) -> str:
         return WORDS[how](value)
     if "/" in how:
         first, second = how.split("/")
-        is_first = value == 1 if first == "session" else value > 0
+        is_first = value == 1 if second == f"{first}s" else value > 0
         return first if is_first else second
     if how.startswith("|"):
         value, how = abs(value), how[1:]

@@ -3,12 +3,12 @@
 Belongs here: finding a statement's figures in its words. Not here: what is said (report/brief*.py), HTML (templates/).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, groupby
 
 from r2k_pipeline.report.brief import Page
-from r2k_pipeline.report.brief_statements import Figure, Section, Statement
+from r2k_pipeline.report.brief_statements import Figure, Grid, Section, Statement
 from r2k_pipeline.report.site.tables import slug
 from r2k_pipeline.tables import TABLES
 
@@ -39,13 +39,31 @@ class Piece:
     evidence: str | None = None
 
 
+Pieces = tuple[Piece, ...]
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Statements one under the other."""
+
+    statements: tuple[Pieces, ...]
+
+
+@dataclass(frozen=True)
+class Tabled:
+    """A table of statements."""
+
+    head: tuple[str, ...]
+    lines: tuple[tuple[Pieces, ...], ...]
+
+
 @dataclass(frozen=True)
 class Told:
-    """One section: statements in pieces, and the evidence of all of them by row."""
+    """One section: lists and tables of statements in pieces, and the evidence of all of them by row."""
 
     id: str
     title: str
-    statements: tuple[tuple[Piece, ...], ...]
+    parts: tuple[Listed | Tabled, ...]
     evidence: tuple[RowEvidence, ...]
 
     @property
@@ -65,8 +83,20 @@ def _told(section: Section, numbers: Iterator[int]) -> Told:
     id = slug(f"brief {section.title.lower()}")
     figures = [figure for said in section.statements for figure in said.figures]
     first = {place: f"e{next(numbers)}" for place in dict.fromkeys(map(_place, figures))}
-    statements = tuple(tuple(_pieces(said, first)) for said in section.statements)
-    return Told(id, section.title, statements, tuple(_evidence(figures, first)))
+    return Told(id, section.title, tuple(_parts(section, first)), tuple(_evidence(figures, first)))
+
+
+def _parts(section: Section, ids: Mapping[tuple[str, str], str]) -> Iterator[Listed | Tabled]:
+    """Each table, and the statements between two as one list."""
+
+    def pieces(statements: Iterable[Statement]) -> tuple[Pieces, ...]:
+        return tuple(tuple(_pieces(said, ids)) for said in statements)
+
+    for is_table, parts in groupby(section.parts, lambda part: isinstance(part, Grid)):
+        if is_table:
+            yield from (Tabled(part.head, tuple(map(pieces, part.lines))) for part in parts if isinstance(part, Grid))
+        else:
+            yield Listed(pieces(part for part in parts if isinstance(part, Statement)))
 
 
 def _place(figure: Figure) -> tuple[str, str]:

@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -75,8 +76,9 @@ def shared_files(drawn: Drawn) -> dict[str, bytes]:
     }
 
 
+@cache
 def _renderer() -> bytes:
-    """Vega-Lite, Vega and vega-embed in one script, out of the installed vl-convert: no network."""
+    """Vega-Lite, Vega and vega-embed in one script, out of the installed vl-convert: no network. Takes a second."""
     import vl_convert  # noqa: PLC0415  (starts an engine)
 
     return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").encode()

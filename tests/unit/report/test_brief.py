@@ -18,6 +18,7 @@ from r2k_pipeline.tables.level_outcomes import LevelOutcomes
 from r2k_pipeline.tables.levels import Levels
 from r2k_pipeline.warehouse import open_warehouse
 from tests.snapshots import read_brief
+from tests.snapshots import said as section
 from tests.sql.rows import Given
 from tests.sql.rows import Row as GivenRow
 from tests.unit.published import SAMPLE, mart_row, publish
@@ -230,17 +231,10 @@ def page_of(lake: Lake, market: str, moment: datetime | None = None) -> Page:
     return page
 
 
-def section(page: Page, title: str) -> list[str]:
-    (found,) = (section for section in page.sections if section.title == title)
-    return [statement.text for statement in found.statements]
-
-
 def test_positions_are_those_known_at_the_close(lake: Lake) -> None:
     assert section(page_of(lake, "RUT"), "Positioning") == [
         "Report of 2025-03-04, released 2025-03-07 20:30 UTC, 9 days old at the close.",
-        "Leveraged funds: net long 11,308 contracts, 2.5 % of open interest."
-        " Week +20,190: longs +28,652, shorts +8,462, mostly new longs."
-        " Percentile 88.5 of the 145 weeks known of the last 156: long.",
+        "Leveraged funds | +11,308 | +2.5 % | +20,190 | +28,652 | +8,462 | new longs | 88.5 | 145 | long",
         "Largest move of the week: leveraged funds, +20,190 contracts.",
         "Leveraged funds turned from net short 31,498 on 2025-02-25 to net long 11,308.",
         "By percentile leveraged funds went from neutral to long.",
@@ -255,8 +249,7 @@ def test_an_old_report_is_told_as_old_and_names_no_setup(lake: Lake) -> None:
         "Report of 2025-02-25, released 2025-02-28 20:30 UTC, 15 days old at the close:"
         " too old to speak of the last week.",
         "Not the newest: the report of 2025-03-04 came out 2025-03-07 20:30 UTC and is not here.",
-        "Leveraged funds: net short 31,498 contracts, 7.0 % of open interest."
-        " Week to 2025-02-25, 0: longs 0, shorts 0. Percentile 50.0 of the last 156 weeks: neutral.",
+        "Leveraged funds | -31,498 | -7.0 % | 0 | 0 | 0 | not known | 50.0 | 156 | neutral",
         "Largest move of that week: leveraged funds, 0 contracts.",
         "Open interest 450,000 contracts, 0 in that week.",
     ]
@@ -283,10 +276,14 @@ def test_positions_of_other_weeks_are_dated(lake: Lake) -> None:
 
 
 def test_a_market_against_a_benchmark(lake: Lake) -> None:
-    assert section(page_of(lake, "RUT"), "Against other markets")[-1] == (
-        "Against SPX: percentile of asset managers +6.9 points, of leveraged funds 0.0 points;"
-        " net share of asset managers -27.0 % of open interest, of leveraged funds +11.7 %; relative price not known."
-    )
+    assert section(page_of(lake, "RUT"), "Against other markets")[-6:] == [
+        "Asset managers, percentile points | +6.9",
+        "Leveraged funds, percentile points | 0.0",
+        "Asset managers, net of open interest | -27.0 %",
+        "Leveraged funds, net of open interest | +11.7 %",
+        "Price over 20 sessions | not known",
+        "Price over 60 sessions | not known",
+    ]
 
 
 def test_alignment_says_whose_flow_and_a_setup_its_facts(lake: Lake) -> None:
@@ -304,17 +301,15 @@ def test_a_side_is_told_as_its_figure_shows_it(lake: Lake) -> None:
     assert section(page, "What would change the picture")[1] == (
         "A close below 2,026.46 or above 2,033.00 is outside the zone around this one."
     )
-    assert section(page, "Levels")[0] == (
-        "Zone around the close 2,026.46 to 2,033.00, price 2,030.00, since 2024-02-05: 1 touch, 1 held, 0 broken,"
-        " 0 undecided; of those decided 100.00 % held, of all zones' 100.00 %; 0 breaks without a touch. Made of e."
-    )
+    zone = "Around the close | 2,030.00 | +0.1 ATR | 2,026.46 to 2,033.00 | 1 | 1 | 0 | 0 | 100.00 % | 0"
+    assert section(page, "Levels")[0] == zone
+    assert "Around the close, since 2024-02-05: e." in section(page, "Levels")
 
 
 def test_markets_stand_side_by_side_the_one_asked_for_first(lake: Lake) -> None:
     found = section(page_of(lake, "SPX"), "Against other markets")
-    ranks = "Leveraged funds, percentile of the weeks known of the last 156: SPX not known, RUT 88.5 long."
-    assert ranks in found
-    assert "Close against SMA 200: SPX not known, RUT -9.50 %." in found
+    assert "Leveraged funds, percentile of the last 156 weeks | not known | 88.5 long" in found
+    assert "Close against SMA 200 | not known | -9.50 %" in found
 
 
 def test_technicals(lake: Lake) -> None:
@@ -335,15 +330,13 @@ def test_technicals(lake: Lake) -> None:
 
 
 def test_levels_with_distances(lake: Lake) -> None:
-    record = (
-        "9 touches, 6 held, 2 broken, 1 undecided; of those decided 75.00 % held, of all zones' 100.00 %;"
-        " 3 breaks without a touch."
-    )
+    record = "9 | 6 | 2 | 1 | 75.00 % | 3"
     assert section(page_of(lake, "RUT"), "Levels") == [
-        f"Support 1,922.00, 1.6 ATR below, zone 1,912.00 to 1,932.00: {record} Made of swing low 2024-02-05 at 1922.0.",
-        f"Support 1,900.00, 2.0 ATR below, zone 1,890.00 to 1,910.00: {record}",
-        f"Resistance 2,035.50, 0.9 ATR above, zone 2,025.50 to 2,045.50: {record}"
-        " Made of swing high 2024-02-05 at 2035.5.",
+        f"Support | 1,922.00 | -1.6 ATR | 1,912.00 to 1,932.00 | {record}",
+        f"Support | 1,900.00 | -2.0 ATR | 1,890.00 to 1,910.00 | {record}",
+        f"Resistance | 2,035.50 | +0.9 ATR | 2,025.50 to 2,045.50 | {record}",
+        "Nearest support, since 2024-02-05: swing low 2024-02-05 at 1922.0.",
+        "Nearest resistance, since 2024-02-05: swing high 2024-02-05 at 2035.5.",
         "Of 1 decided touch of this market's zones 100.00 % held.",
         "In a range since 2025-03-03: floor 1,980.00 (-0.69 %), ceiling 2,080.00 (+4.33 %);"
         " the close is at 13.69 % of it. Core 1,985.00 to 2,070.00.",
@@ -365,12 +358,9 @@ def test_what_would_change_the_picture(lake: Lake) -> None:
 
 
 def test_what_followed_is_counted_at_the_moment(lake: Lake) -> None:
-    followed = (
-        "Support founded on a swing low, since 1990-01-02: 10 touches; within 10 sessions 6 turned back by one ATR,"
-        " 3 went through by one. Too few were decided for a share."
-    )
     title = "Setup and what followed"
-    assert any(text.startswith(followed) for text in section(page_of(lake, "RUT"), title))
+    followed = "Support, swing low | 1990-01-02 | 10 | 10 | 6 | 3 | too few | too few | too few"
+    assert followed in section(page_of(lake, "RUT"), title)
     assert section(page_of(lake, "RUT", datetime(2025, 3, 12, 21, tzinfo=UTC)), title) == [
         "Technical state: no trend.",
         "Setup and alignment: not known: the report of 2025-02-25 is 15 days old.",
@@ -495,6 +485,10 @@ def test_json_says_the_same_with_references(lake: Lake) -> None:
     }
     texts = [statement["text"] for section in page["sections"] for statement in section["statements"]]
     assert all(text in found.text() for text in texts)
+    (positions,) = next(part["tables"] for part in page["sections"] if part["title"] == "Positioning")
+    assert positions["head"][:3] == ("", "net contracts", "of open interest")
+    assert positions["lines"][0][1]["figures"][0]["value"] == 11_308.0
+    assert "| Leveraged funds | +11,308       | +2.5 %" in found.text()
 
 
 def test_a_null_with_nothing_else_to_say_is_an_error() -> None:

@@ -48,6 +48,11 @@ def test_what_changed_since_a_day(folder: Path, tmp_path: Path) -> None:
     assert changes["facts"] == [{"what": "Close", "before": "2,026.46", "now": "1,993.69"}]
 
 
+def test_a_day_in_which_nothing_changed_says_so(folder: Path, tmp_path: Path) -> None:
+    said = ask(folder, tmp_path, "--since", "2025-03-13").output
+    assert said.count("since Thursday 13 March 2025") == said.count("Nothing that the note tells has changed.") == 2
+
+
 def test_each_number_has_a_query_that_returns_it(folder: Path, tmp_path: Path) -> None:
     (note,) = json.loads(ask(folder, tmp_path, "RUT", "--json").stdout)["notes"]
     figures = [f for part in note["sections"] for sentence in part["sentences"] for f in sentence["figures"]]
@@ -74,6 +79,11 @@ def test_as_a_page_of_its_own(folder: Path, tmp_path: Path) -> None:
         (("RUT", "yesterday"), 2, "write it with its zone"),
         (("RUT", "2025-03-11"), 1, "no mart row for a session known by"),
         (("RUT", "--since", "2025-03-16"), 2, "the exchange is closed on 2025-03-16"),
+        (
+            ("RUT", "2025-03-12", "--since", "2025-03-13"),
+            1,
+            "the note is on 2025-03-12; next: give that day or an earlier",
+        ),
     ],
 )
 def test_what_cannot_be_said(folder: Path, tmp_path: Path, arguments: tuple[str, ...], code: int, message: str) -> None:

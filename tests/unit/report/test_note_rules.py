@@ -47,13 +47,13 @@ def note_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NoteOf]:
     """Makes the note of a market of which nothing is known but its close, and what a test says."""
     lake = publish(tmp_path_factory.mktemp("note"), [mart_row("RUT", "2025-03-14", close=2044.1)])
     with open_snapshot(lake) as snapshot:
-        bare = read_facts(snapshot, "RUT", read_rules())
+        (bare,) = read_facts(snapshot, ["RUT"], read_rules())
 
         def note(**known: Any) -> Note:
             assert not known.keys() - bare.values.keys(), "no such fact"
             values = {**bare.values, **known}
             frame = pl.DataFrame({name: [value] for name, value in values.items()})
-            held = true_rules(snapshot.connection, frame, read_rules())
+            (held,) = true_rules(snapshot.connection, frame, read_rules())
             return build_note(Facts(values, bare.sources, held), snapshot.generation)
 
         yield note

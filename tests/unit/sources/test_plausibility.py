@@ -221,11 +221,11 @@ def faults(real: Path) -> Path:
     return folder
 
 
-def _story_of(real: Path, tmp_path: Path, file: Path | None = None, symbol: str = "^RUT") -> Story:
-    """A lake of source files on the real ones, with one file in another's place."""
+def _story_of(real: Path, tmp_path: Path, file: Path | None = None, symbol: str = "^RUT", among: str = "*") -> Story:
+    """A lake of source files on the real ones whose names fit `among`, with one file in another's place."""
     vendor = tmp_path / "vendor"
     (vendor / "prices").mkdir(parents=True)
-    for source in (real / "prices").glob("*.csv"):
+    for source in (real / "prices").glob(f"{among}.csv"):
         (vendor / "prices" / source.name).symlink_to(source)
     if file is not None:
         (vendor / "prices" / f"{symbol}.csv").unlink()
@@ -272,7 +272,7 @@ def test_a_faulty_file_is_named_and_the_rest_is_recorded(
 def test_rows_that_are_impossible_are_refused_and_odd_ones_kept(
     real: Path, faults: Path, tmp_path: Path, name: str, written: int, refused: int
 ) -> None:
-    fetched, _ = _story_of(real, tmp_path, faults / f"{name}.csv").fetch_prices("2026-01-05T22:00")
+    fetched, _ = _story_of(real, tmp_path, faults / f"{name}.csv", among="^RUT").fetch_prices("2026-01-05T22:00")
     assert fetched.log.filter(item="^RUT").select("rows_written", "rows_quarantined").row(0) == (written, refused)
 
 

@@ -63,6 +63,10 @@ def talib_columns(bars: pl.DataFrame) -> dict[str, Floats]:
         "low_252d": talib.MIN(low, 252),
         "realised_volatility_20d": np.append(np.full(20, np.nan), windows.std(axis=1, ddof=1) * np.sqrt(252)),
         "drawdown_ratio": close / np.maximum.accumulate(close) - 1,
+        **{f"ema_{bars}": talib.EMA(close, bars) for bars in (50, 200)},
+        "adx_14": talib.ADX(high, low, close, 14),
+        "plus_di_14": talib.PLUS_DI(high, low, close, 14),
+        "minus_di_14": talib.MINUS_DI(high, low, close, 14),
     }
 
 
@@ -149,8 +153,11 @@ def test_volatility_of_one_move_of_any_size_and_its_way_back(move: float, fall: 
         assert volatility == pytest.approx(log_return * math.sqrt(252 * 20 / 19), rel=2e-15)
 
 
-def test_rsi_of_a_flat_and_of_a_rising_market() -> None:
-    assert build_daily_indicators(bars_of([100.1] * 40))["rsi_14"].null_count() == 40
+def test_rsi_and_direction_of_a_flat_and_of_a_rising_market() -> None:
+    flat = build_daily_indicators(bars_of([100.1] * 40))
+    assert flat.select("rsi_14", "adx_14", "plus_di_14", "minus_di_14").null_count().row(0) == (40,) * 4
+    rising = build_daily_indicators(bars_of([100.0 + day for day in range(40)])).tail(1)
+    assert rising.select("adx_14", "plus_di_14", "minus_di_14").row(0) == pytest.approx((100, 100, 0))
     assert (
         build_daily_indicators(bars_of([100.1] * 20 + [100.2] * 20))["rsi_14"].to_list() == [None] * 20 + [100.0] * 20
     )

@@ -12,10 +12,13 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.tables.anchored_vwaps import AnchoredVwaps
 from r2k_pipeline.tables.consolidations import Consolidations, OpenRanges
 from r2k_pipeline.tables.indicators import DailyIndicators
 from r2k_pipeline.tables.levels import LevelEvidence, Levels
 from r2k_pipeline.tables.profiles import SwingPivots, VolumeProfiles
+from r2k_pipeline.tables.weekly_indicators import WeeklyIndicators
+from r2k_pipeline.transforms.anchored_vwaps import build_anchored_vwaps
 from r2k_pipeline.transforms.consolidations import build_consolidations
 from r2k_pipeline.transforms.indicators import build_daily_indicators
 from r2k_pipeline.transforms.level_evidence import as_told, find_evidence, from_news, latest_news
@@ -34,6 +37,7 @@ from r2k_pipeline.transforms.replay import (
     standing,
 )
 from r2k_pipeline.transforms.volume_profiles import build_volume_profiles
+from r2k_pipeline.transforms.weekly_indicators import build_weekly_indicators
 from tests.unit.told import told_at_close
 from tests.unit.transforms.test_levels import assert_prices_are_their_evidence, filed_of, plain_indicators, walk_bars
 
@@ -42,6 +46,8 @@ LATER = {"superseded_at": ("superseded_at",), "withdrawn_at": ("withdrawn_at", "
          "volume_known_at": ("volume_known_at", "volume", "volume_symbol")}  # fmt: skip
 ROLLING = ("rolling_20",)
 EDGES = ("rolling_60", "rolling_250")
+SESSIONS = walk_bars(0, 90).select("market", "session_date")
+ANCHOR = SESSIONS["session_date"][20]
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 """An example builds all tables a few times: shrinking would take minutes."""
 
@@ -177,6 +183,14 @@ def told_of(vintages: pl.DataFrame, before: Tables | None = None, until: datetim
         ),
         VolumeProfiles: rows(
             VolumeProfiles, lambda bars, since: build_volume_profiles(bars, ROLLING, since=since), reads_volume=True
+        ),
+        WeeklyIndicators: rows(
+            WeeklyIndicators, lambda bars, since: build_weekly_indicators(bars, SESSIONS, since=since)
+        ),
+        AnchoredVwaps: rows(
+            AnchoredVwaps,
+            lambda bars, since: build_anchored_vwaps(bars, build_swing_pivots(bars), (ANCHOR,), since=since),
+            reads_volume=True,
         ),
         SwingPivots: facts(
             SwingPivots, lambda bars, *_: build_swing_pivots(bars), "confirmed_date", ("pivot_date", "kind", "price")

@@ -1,0 +1,49 @@
+"""Weekly indicators: daily bars -> features.weekly_indicators.
+
+Belongs here: which sessions are a week, when it is complete. Not here: the arithmetic, which is that of daily bars
+(indicators.py).
+"""
+
+from datetime import date
+
+import polars as pl
+
+from r2k_pipeline.transforms.indicators import build_daily_indicators
+
+WEEK = pl.col("session_date").dt.truncate("1w").alias("week")
+OF_WEEKS = {"rsi_14": "rsi_14w", **{f"sma_{weeks}": f"sma_{weeks}w" for weeks in (50, 100, 200)}}
+"""Columns of the daily indicators and what they are called where a bar is a week."""
+OWN_COLUMNS = ("close", "return_1w", *OF_WEEKS.values(), "missing_sessions")
+
+
+def build_weekly_indicators(bars: pl.DataFrame, sessions: pl.DataFrame, *, since: date | None = None) -> pl.DataFrame:
+    """One row for each complete week of `bars`, dated by its last session; as `features.weekly_indicators`.
+
+    A week runs from Monday to Sunday; its bar closes with the last session in it. It is complete at the close of the
+    last session that the exchange's calendar has in it. `sessions`: market, session_date of that calendar, beyond the
+    last bar. A week whose last session is missing has no row, and the last close that is there in later averages.
+    Rows come out from the session `since` on. Raises ValueError as build_daily_indicators does.
+    """
+    weeks = (
+        sessions.group_by("market", WEEK)
+        .agg(last_date=pl.col("session_date").max(), sessions=pl.len())
+        .sort("market", "week")
+        .with_columns(session_number=pl.int_range(pl.len()).over("market"))
+    )
+    own = (
+        bars.group_by("market", WEEK, maintain_order=True)
+        .agg(pl.col("session_date", "close").last(), pl.col("high").max(), pl.col("low").min(), there=pl.len())
+        .join(weeks, on=["market", "week"], how="left", maintain_order="left")
+    )
+    is_complete = own["session_date"] == own["last_date"]
+    is_wanted = is_complete if since is None else is_complete & (own["session_date"] >= since)
+    return (
+        build_daily_indicators(own)
+        .rename(OF_WEEKS)
+        .with_columns(
+            return_1w=pl.when(is_complete.shift()).then("return_1d"),
+            missing_sessions=(own["sessions"] - own["there"]).cast(pl.Int64),
+        )
+        .filter(is_wanted)
+        .select("market", "session_date", *OWN_COLUMNS)
+    )
