@@ -15,6 +15,7 @@ import duckdb
 import polars as pl
 
 from r2k_pipeline.claims.known_views import SOURCES
+from r2k_pipeline.claims.worker import DUCKDB_MEMORY
 from r2k_pipeline.contracts.clock import as_of_macros
 from r2k_pipeline.holes import QUERY, End, ends_of
 from r2k_pipeline.locked import NOTHING_ELSE
@@ -161,7 +162,7 @@ class KnownTables:
 
 
 def _over(files: Mapping[str, Sequence[Path]]) -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect(config=NOTHING_ELSE)
+    connection = duckdb.connect(config=NOTHING_ELSE | {"memory_limit": DUCKDB_MEMORY})
     connection.execute("set timezone = 'UTC'")
     for layer in sorted({name.split(".")[0] for name in SOURCES}):
         connection.execute(f"create schema {layer}")

@@ -16,6 +16,8 @@ _CLAIM_ID: Final = "{note_id}-{claim_id}-{alternative}"
 _ORDER: Final = "note_id, regexp_extract(claim_id, '^\\D*'), length(claim_id), claim_id"
 _FIRST: Final = "(verdict = 'holds') desc, length(alternative), alternative"
 """The reading whose value stands for a statement: one that is true, else the plainest."""
+_FOUND: Final = "coalesce(computed_text, format('{:,} ({})', computed_value, unit)) as computed_text"
+"""A claim in SQL has its number without words."""
 _NOT_JUDGED: Final = ("not_checkable", "without_a_word")
 _STATEMENT: Final = (
     Column(f"{CLAIMS}.claim_id", label="claim", verbatim=True, link="#" + _CLAIM_ID),
@@ -28,9 +30,7 @@ _CLAIM: Final = (
     Column(f"{CLAIMS}.claim", label="what the note says", verbatim=True),
     Column(f"{CLAIMS}.alternative", label="reading"),
     Column(f"{CLAIMS}.verdict"),
-    Column(f"{CLAIMS}.computed_value", label="found"),
-    Column(f"{CLAIMS}.unit", verbatim=True),
-    Column(f"{CLAIMS}.computed_text", label="found in words", verbatim=True),
+    Column(f"{CLAIMS}.computed_text", label="found", verbatim=True),
     Column(f"{CLAIMS}.as_of", label="judged as of"),
     Column(f"{CLAIMS}.known_at", label="known"),
 )
@@ -42,7 +42,7 @@ def statements(snapshot: Snapshot) -> DataTable:
         select
             note_id, alternative, claim_id, claim,
             arg_max(story, known_at) over (partition by note_id, claim_id) as story,
-            coalesce(computed_text, format('{{:,}} ({{}})', computed_value, unit)) as computed_text
+            {_FOUND}
         from {CLAIMS}
         qualify row_number() over (partition by note_id, claim_id order by {_FIRST}) = 1
         order by {_ORDER}"""
@@ -67,7 +67,9 @@ def claims(snapshot: Snapshot, market: str | None = None) -> DataTable:
     """
     names_it = "regexp_matches(definition, '(^|\\n)parameters: (.*, )?market = ' || $market::varchar || '(,|\\n|$)')"
     query = f"""
-        select note_id, {", ".join(c.key for c in _CLAIM)}, definition, evidence, reason from {CLAIMS}
+        select
+            note_id, claim_id, claim, alternative, verdict, {_FOUND}, as_of, known_at, definition, evidence, reason
+        from {CLAIMS}
         {f"where {names_it}" if market else ""}
         order by {_ORDER}, alternative"""
     asked = ask(snapshot, query, **({"market": market} if market else {}))
