@@ -5,6 +5,7 @@ swap (generations.py), the file format (warehouse.py), Dagster's asset (orchestr
 """
 
 import hashlib
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -40,6 +41,8 @@ RAW: Final = (PriceBars, PriceActions, CotReports)
 PUBLISHED: Final = tuple(d.table for d in derived_tables() if d.table.layer in PUBLISHED_LAYERS)
 BY_PUBLISHING: Final = (Generation, Restatements)
 """Tables that publishing itself writes."""
+MEMORY: Final = f"{128 * (os.cpu_count() or 1)}MB"
+"""DuckDB's limit while it writes the file. With more it is no faster, but keeps what it wrote."""
 OF_THE_RUN: Final = ("published_at", "as_of")
 """Columns of meta.generation that differ from run to run."""
 ANSWER: Final = ("item", "table_name", "status", "message")
@@ -81,7 +84,7 @@ def publish(run: Run) -> Publication:
     macros = read_macros(SQL / "macros", [table.dotted() for table in tables])
     row = generation.row(0, named=True)
     name = folder_name(row["published_at"], row["generation_id"])
-    size = publish_generation(run.lake, tables, macros, run.settings.memory_limit, name)
+    size = publish_generation(run.lake, tables, macros, MEMORY, name)
     if not run.is_replay:
         record_published(run)
         write_restatement(run.lake, None)
