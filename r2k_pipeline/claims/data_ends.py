@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Final
 
+from r2k_pipeline.claims.definitions import Definition
 from r2k_pipeline.claims.known_views import READABLE
-from r2k_pipeline.claims.note import Definition
 from r2k_pipeline.claims.sandbox import Sandbox
 from r2k_pipeline.holes import End, say_holes
 

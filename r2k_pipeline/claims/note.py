@@ -1,126 +1,45 @@
 """Notes: TOML files of claims, read into frozen values; a mistake in one claim leaves the others.
 
-Belongs here: the shape of a note, claims in SQL, messages for a mistake in them. Not here: claims in the vocabulary
-(statements.py), what a claim's SQL may do (permitted.py), verdicts (verdicts.py).
+Belongs here: the shape of a note, messages for mistakes in it. Not here: claims in SQL (definitions.py) and in the
+vocabulary (vocabulary/), verdicts (verdicts.py).
 """
 
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    StringConstraints,
-    ValidationError,
-    model_validator,
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from r2k_pipeline.claims.definitions import (
+    ID,
+    Claim,
+    Definition,
+    Id,
+    Moment,
+    Query,
+    ReportType,
+    Shown,
+    Strict,
+    TraderGroup,
 )
-
 from r2k_pipeline.claims.note_text import NEXT, NoteText, read_text, with_floats
-from r2k_pipeline.claims.printable import printable, why_not_shown
-from r2k_pipeline.claims.vocabulary.statements import Defaults, Statement, WordError, read_statement
-from r2k_pipeline.contracts.cot import TRADER_GROUPS
+from r2k_pipeline.claims.printable import printable
+from r2k_pipeline.claims.vocabulary.asked import WordError
+from r2k_pipeline.claims.vocabulary.statements import Defaults, Statement, read_statement
 from r2k_pipeline.errors import MistakesError
 from r2k_pipeline.mistakes import say_mistakes
 from r2k_pipeline.moments import session_of
-from r2k_pipeline.report_types import REPORT_TYPES
 from r2k_pipeline.shipped import shipped
 
 SHIPPED: Final = shipped("notes")
 IN_SQL: Final = ("sql", "query", "check", "definitions")
 """A claim with one of these keys is no claim of the vocabulary."""
-ID: Final = r"^[A-Za-z0-9][A-Za-z0-9_]{0,63}$"
 
 
-def _is_shown_as_it_is(words: str) -> str:
-    """Refuse text that a terminal would execute; a formula is made harmless where it is shown."""
-    if reason := why_not_shown(words, lines=True, formulas=True):
-        raise ValueError(f"text {reason}")
-    return words
-
-
-Id = Annotated[str, StringConstraints(pattern=ID)]
-Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
-Shown = Annotated[Words, AfterValidator(_is_shown_as_it_is)]
-Query = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000)]
-Scalar = bool | int | float | AwareDatetime | date | str
-
-
-def _is_moment(said: object) -> date:
-    if type(said) is date or (isinstance(said, datetime) and said.tzinfo):
-        return said
-    raise ValueError("should be an instant with its zone, or a day: then its open and its close are two readings")
-
-
-Moment = Annotated[date, PlainValidator(_is_moment)]
-"""An instant, or a day if the words name no hour."""
-TraderGroup = Literal[TRADER_GROUPS]  # type: ignore[valid-type]
-ReportType = Literal[REPORT_TYPES]  # type: ignore[valid-type]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class Definition(_Strict):
-    """One reading of a claim: rows of a query or a check, and the condition on them that makes it hold.
-
-    `query` names one of the note's queries; reading the note puts its text into `sql` and makes `as_of` an instant.
-    `holds_when` is a SQL condition on one row; it must be true of `all` rows or of `any`. `value`: the column that is
-    the computed value.
-    """
-
-    alternative: Id = "as_it_says"
-    reading: Shown = "as the query says"
-    sql: Query | None = None
-    query: Id | None = None
-    check: Id | None = None
-    parameters: dict[Id, Scalar] = Field(default_factory=dict)
-    value: Id = "value"
-    unit: Shown
-    holds_when: Query
-    rows: Literal["all", "any"] = "all"
-    as_of: Moment | None = None
-    judged_until: AwareDatetime | None = None
-
-    @model_validator(mode="after")
-    def _one_way_to_rows(self) -> "Definition":
-        if [self.sql, self.query, self.check].count(None) != 2:
-            raise ValueError("give one of sql, query and check")
-        return self
-
-    def text(self) -> str:
-        """The whole definition as text: reading, source, parameters, condition."""
-        given = ", ".join(f"{name} = {value}" for name, value in self.parameters.items())
-        source = self.sql or f"check {self.check}"
-        parts = [self.reading, source, f"parameters: {given}" if given else "", f"{self.rows} rows: {self.holds_when}"]
-        return "\n".join(filter(None, parts))
-
-
-class Claim(_Strict):
-    """One statement of a note, in our words, with every reading that its words allow."""
-
-    id: Id
-    claim: Shown
-    definitions: Annotated[list[Definition], Field(min_length=1)]
-
-    @model_validator(mode="after")
-    def _told_apart(self) -> "Claim":
-        twice = _repeated(definition.alternative for definition in self.definitions)
-        if twice:
-            raise ValueError(f"alternative given twice: {', '.join(twice)}")
-        return self
-
-
-class _Head(_Strict):
+class _Head(Strict):
     title: Shown
     as_of: Moment | None = None
     moment: Moment | None = None
@@ -293,10 +212,6 @@ def _with_queries(claim: Claim, queries: dict[str, str]) -> Claim:
         found = {} if definition.query is None else {"sql": queries[definition.query]}
         definitions.append(definition.model_copy(update=found))
     return claim.model_copy(update={"definitions": definitions})
-
-
-def _repeated(names: Iterator[str]) -> list[str]:
-    return [name for name, times in Counter(names).items() if times > 1]
 
 
 def _reasons(error: ValidationError, model: type[BaseModel]) -> str:

@@ -6,7 +6,8 @@ Belongs here: that line. Not here: the verdicts (verdicts.py, vocabulary/), the 
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from r2k_pipeline.claims.vocabulary.readings import AS_IT_SAYS, Choice, Judged
+from r2k_pipeline.claims.vocabulary.choices import Choice
+from r2k_pipeline.claims.vocabulary.readings import AS_IT_SAYS, Judged
 
 TRUTHS: Final = {True: "true", False: "false", None: "unknown"}
 

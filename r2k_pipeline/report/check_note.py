@@ -15,7 +15,8 @@ from typing import Any, Final
 from r2k_pipeline.claims.note import Note, read_note
 from r2k_pipeline.claims.note_text import NEXT
 from r2k_pipeline.claims.sandbox import Sandbox
-from r2k_pipeline.claims.verdicts import Verdict, judge
+from r2k_pipeline.claims.verdict import Verdict
+from r2k_pipeline.claims.verdicts import judge
 from r2k_pipeline.claims.vocabulary.statements import Statement
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.shipped import shipped

@@ -70,7 +70,7 @@ class Claims(Table, layer="marts", may_change=True):
     story = text("the verdicts on all readings of the claim in one line, the same in each row of the claim")
     computed_value = number("as `unit` says", "the number found: `value` of the first row that decides", nullable=True)
     computed_text = text(
-        "what was found where it is no number: a day, a state; beside a number, how many others would pass",
+        "what was found in words: a day, a state, a number with its unit and day; how many other prices would pass",
         nullable=True,
     )
     value_date = day("session or report of the value; null where it is of no one day", nullable=True)

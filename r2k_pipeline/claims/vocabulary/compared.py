@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any, Final
 
+from r2k_pipeline.claims.vocabulary.asked import EVER, Asked, Operand, Ref
 from r2k_pipeline.claims.vocabulary.known_rows import Past, Series
-from r2k_pipeline.claims.vocabulary.measures import Measure, measure_of
+from r2k_pipeline.claims.vocabulary.measure import Measure
+from r2k_pipeline.claims.vocabulary.measures import measure_of
 from r2k_pipeline.claims.vocabulary.printed import Printed
 from r2k_pipeline.claims.vocabulary.results import Result, UnknownError, shown
-from r2k_pipeline.claims.vocabulary.statements import EVER, Asked, Operand, Ref
 
 AT: Final = 0.0025
 """How near a price must come to be `at` another: a quarter of a percent."""

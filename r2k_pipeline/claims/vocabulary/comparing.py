@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from r2k_pipeline.claims.vocabulary.asked import Asked
 from r2k_pipeline.claims.vocabulary.compared import Compared
 from r2k_pipeline.claims.vocabulary.extremes import EXTREMES
 from r2k_pipeline.claims.vocabulary.known_rows import Past, Series
 from r2k_pipeline.claims.vocabulary.printed import Printed
 from r2k_pipeline.claims.vocabulary.relations import ROWS, split
 from r2k_pipeline.claims.vocabulary.results import Result, UnknownError, share
-from r2k_pipeline.claims.vocabulary.statements import Asked
 
 NEAR_CLOSE: Final = 0.1
 STEPS: Final = 40

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any, Final
 
+from r2k_pipeline.claims.vocabulary.asked import EVER
 from r2k_pipeline.claims.vocabulary.compared import Compared, lacking, was_what
 from r2k_pipeline.claims.vocabulary.relations import split
 from r2k_pipeline.claims.vocabulary.results import Result, UnknownError, shown
-from r2k_pipeline.claims.vocabulary.statements import EVER
 
 
 def before(about: Compared, right: Any, written: str) -> Result:

@@ -13,7 +13,8 @@ from itertools import pairwise
 from typing import Any, Final
 
 from r2k_pipeline.claims.vocabulary.known_tables import KnownTables, Lists
-from r2k_pipeline.claims.vocabulary.measures import Measure, columns
+from r2k_pipeline.claims.vocabulary.measure import Measure
+from r2k_pipeline.claims.vocabulary.measures import columns
 
 WEEK: Final = timedelta(days=7)
 SHIFT: Final = timedelta(days=3)

@@ -48,6 +48,10 @@ class Sessions:
             raise ValueError(f"{day} is outside of the calendar, which has {self._span()}")
         raise ValueError(f"the exchange is closed on {day}; next: give {self.days[place - 1]}, the session before it")
 
+    def is_ahead(self, day: date) -> bool:
+        """Whether a day is after the last session of the calendar, which a rebuild of the past knows two weeks ahead."""
+        return bool(self.days) and day > self.days[-1]
+
     def close_after(self, moment: datetime, count: int) -> datetime:
         """The close of the session `count` places after the last one that had closed. Raises ValueError."""
         place = bisect_right(self.closes, moment) + count - 1

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from r2k_pipeline.claims.data_ends import rests_on_reports
 from r2k_pipeline.claims.vocabulary.known_rows import Way
 from r2k_pipeline.claims.vocabulary.known_tables import KnownTables
-from r2k_pipeline.claims.vocabulary.measures import Measure
-from r2k_pipeline.claims.vocabulary.statements import Statement, all_asked
+from r2k_pipeline.claims.vocabulary.measure import Measure
+from r2k_pipeline.claims.vocabulary.statements import Statement, all_asked, markets_beside
 from r2k_pipeline.holes import End, say_holes
 
 
@@ -28,10 +28,11 @@ def _ends(statement: Statement, way: Way, tables: KnownTables) -> Iterator[End]:
     """The ends of the data that a claim is about."""
     measures = [each.measure for each in all_asked(statement)]
     kinds = {kind for measure in measures for kind in _kinds(measure)}
+    markets = {way.market, *markets_beside(statement)}
     types = {way.report_type} if way.report_type else {"tff_futures"}
     with_volume = any(measure.derived == "poc" or "volume" in measure.name for measure in measures)
     for end in tables.ends(way.known):
-        if end.market != way.market or end.kind not in kinds:
+        if end.market not in markets or end.kind not in kinds:
             continue
         is_meant = end.role == "index" or (with_volume and end.role == "proxy")
         if is_meant if end.kind == "prices" else end.report_type in types:

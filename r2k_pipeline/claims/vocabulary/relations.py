@@ -19,18 +19,22 @@ class Takes(StrEnum):
     PAIR = "two of these"
     NUMBER = "a number"
     DAY = "a day"
-    SINCE = 'a day, a month as "2017-09", or "ever"; of `poc` also a list'
-    COUNT = "a number of sessions or reports; or a list, which are readings"
+    SINCE = 'a day, a month as "2017-09", or "ever"'
+    SINCES = "such a day, or a list of them, which are readings"
+    COUNT = "a number of sessions or reports"
+    COUNTS = "a number of sessions or reports; or a list of them, which are readings"
+    OTHER = "`before`, or a market; or a list of them, which are readings"
     TEXT = "a text"
 
 
 @dataclass(frozen=True)
 class Relation:
-    """A relation: what it takes, what it means, and an example of a claim that uses it."""
+    """A relation: what it takes, what it means, an example of a claim that uses it; of a text, what it must match."""
 
     takes: Takes
     meaning: str
     example: str
+    pattern: str = ".+"
 
 
 COMPARISONS: Final[Mapping[str, Relation]] = MappingProxyType(
@@ -75,8 +79,8 @@ OTHERS: Final[Mapping[str, Relation]] = MappingProxyType(
             'net.above = 0, net.first_since = "2022-06"',
         ),
         "slower_than": Relation(
-            Takes.OPERAND,
-            "its change is smaller than that of the row before (`before`), or of a market; a list are readings",
+            Takes.OTHER,
+            "its change is smaller than that of the row before, or of a market",
             'long.change_below = 0, long.slower_than = ["before", "SPX"]',
         ),
         "crossed_above": Relation(Takes.NUMBER, "above, and not above in the row before", "rsi_14.crossed_above = 50"),
@@ -89,14 +93,14 @@ ROWS: Final[Mapping[str, Relation]] = MappingProxyType(
             Takes.DAY, "the row of that day, instead of the last one", "low.is = 1984.92, low.on = 2025-03-13"
         ),
         "since": Relation(Takes.SINCE, "any row from that day on", "price.at = 2050, price.since = 2025-02-19"),
-        "for": Relation(Takes.COUNT, "each of the last rows: a streak", "net.below = 0, net.for = 135"),
+        "for": Relation(Takes.COUNTS, "each of the last rows: a streak", "net.below = 0, net.for = 135"),
         "within": Relation(
-            Takes.COUNT,
+            Takes.COUNTS,
             "any of the next sessions; judged when they are over",
             "price.at = 1989, price.within = [10, 33]",
         ),
         "throughout": Relation(
-            Takes.COUNT,
+            Takes.COUNTS,
             "each of the next sessions; judged when they are over",
             'close.below = "sma_50", close.throughout = 20',
         ),

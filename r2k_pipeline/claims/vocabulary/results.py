@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from r2k_pipeline.claims.vocabulary.measures import POINTS
+from r2k_pipeline.claims.vocabulary.measure import POINTS
 
 
 @dataclass(frozen=True)

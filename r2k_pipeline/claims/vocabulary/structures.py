@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, Final
 
+from r2k_pipeline.claims.vocabulary.asked import Asked, Ref
 from r2k_pipeline.claims.vocabulary.compared import AT, NEAR_ATR, RATIO
 from r2k_pipeline.claims.vocabulary.comparing import near_prices
 from r2k_pipeline.claims.vocabulary.known_rows import Past
-from r2k_pipeline.claims.vocabulary.measures import POINTS, measure_of
+from r2k_pipeline.claims.vocabulary.measure import POINTS
+from r2k_pipeline.claims.vocabulary.measures import measure_of
 from r2k_pipeline.claims.vocabulary.printed import Printed
 from r2k_pipeline.claims.vocabulary.results import Result, UnknownError, share
-from r2k_pipeline.claims.vocabulary.statements import Asked, Ref
 
 RECENT: Final = 300
 """Sessions in which a swing counts."""
@@ -37,9 +38,7 @@ def judge_structure(past: Past, asked: Asked) -> Iterator[Result]:
 
 
 def _level(past: Past, words: Mapping[str, Any], written: Mapping[str, str]) -> Iterator[Result]:
-    asked, role = words.get("at"), words.get("role")
-    if role not in (None, *_SWINGS):
-        raise UnknownError("role should be support or resistance")
+    asked, role = words["at"], words.get("role")
     query = """
         select e.price, e.born_date, l.role
         from levels_as_of($known) as l
@@ -47,8 +46,8 @@ def _level(past: Past, words: Mapping[str, Any], written: Mapping[str, str]) -> 
         where market = $market and l.session_date = $day and e.kind in ('swing_low', 'swing_high')
             and ($kind is null or (e.kind = $kind and l.role = $role)) and e.born_date >= $first
         order by all"""
-    if asked is None or not past.bars:
-        raise UnknownError("level needs `at`" if past.bars else f"no bars of {past.way.market}")
+    if not past.bars:
+        raise UnknownError(f"no bars of {past.way.market}")
     recent = past.bars[-RECENT:]
     day, close = recent[-1][0], recent[-1][4]
     given = {"day": day, "role": role, "kind": role and _SWINGS[role], "first": recent[0][0]}
@@ -106,8 +105,7 @@ def _pair(text: str) -> str:
 def _cross_filter(text: str) -> Callable[[str], bool]:
     """Whether a cross such as `50x200 down` is the one meant; without lengths, any of 50, 100 and 200."""
     meant = _CROSS.fullmatch(text)
-    if meant is None:
-        raise UnknownError(f'no cross {text!r}; next: write it as "50x200 down", "50x200" or "down"')
+    assert meant is not None  # as CROSS says
     if meant[4]:
         return lambda name: name.startswith(f"{text} ")
     if meant[1]:
@@ -132,8 +130,6 @@ def _move(past: Past, words: Mapping[str, Any], written: Mapping[str, str]) -> I
 
 
 def _retracement(past: Past, words: Mapping[str, Any], written: Mapping[str, str]) -> Iterator[Result]:
-    if "is" not in words or "ratio" not in words:
-        raise UnknownError("retracement needs from, to, ratio and is")
     (_, first), (day, last) = _ends(past, words)
     price = last + (first - last) * words["ratio"].value
     is_true = words["is"].is_near(price, past.way.off_ratio)
@@ -143,8 +139,6 @@ def _retracement(past: Past, words: Mapping[str, Any], written: Mapping[str, str
 
 def _ends(past: Past, words: Mapping[str, Any]) -> tuple[tuple[date, float], tuple[date, float]]:
     """The days and prices from which and to which a move went: by extremes, its high and low, or by closes."""
-    if "from" not in words:
-        raise UnknownError("needs `from`")
     bars = {row[0]: row for row in past.bars}
     start, end = words["from"], words.get("to", past.bars[-1][0] if past.bars else None)
     lacking = [day for day in (start, end) if day not in bars]
@@ -158,8 +152,6 @@ def _ends(past: Past, words: Mapping[str, Any]) -> tuple[tuple[date, float], tup
 
 
 def _range(past: Past, words: Mapping[str, Any], written: Mapping[str, str]) -> Iterator[Result]:
-    if not {"from", "to"} <= words.keys() or not {"low", "high"} & words.keys():
-        raise UnknownError("range needs from, to, and low or high")
     closes = sorted(row[4] for row in past.bars if words["from"] <= row[0] <= words["to"])
     if not closes:
         raise UnknownError("no session of that span is known")
@@ -182,8 +174,8 @@ def _quantile(ordered: Sequence[float], part: float) -> float:
 def _turn(past: Past, words: Mapping[str, Any], written: Mapping[str, str], *, is_decline: bool) -> Iterator[Result]:
     recent = past.bars[-(past.way.lookback or 20) :]
     extreme = (max if is_decline else min)(recent, key=lambda row: row[4], default=None)
-    if extreme is None or "on" not in words:
-        raise UnknownError("no sessions are known" if extreme is None else "needs `on`")
+    if extreme is None:
+        raise UnknownError("no sessions are known")
     began = next((row[0] for row in recent if row[0] > extreme[0]), None)
     also = f"the extreme close: {extreme[4]:,.2f} on {extreme[0]}"
     yield Result(written["on"], began == words["on"], str(began) if began else "not begun", began, "day", also=also)

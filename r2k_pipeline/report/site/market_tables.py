@@ -1,23 +1,20 @@
-"""The tables about markets: overview, levels, positions, claims, outcomes, each as known at the site's moment.
+"""The tables about markets: overview, levels, positions, outcomes, each as known at the site's moment.
 
 Belongs here: which rows and columns each table shows. Not here: how a table is made (tables.py), data quality
 (quality_tables.py).
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 from r2k_pipeline.report.brief import Page
 from r2k_pipeline.report.brief_facts import MART, OUTCOMES, REPORTS, read_records
 from r2k_pipeline.report.brief_technicals import records
-from r2k_pipeline.report.site.tables import Asked, Column, DataTable, Folded, ask, build_table, slug
+from r2k_pipeline.report.site.tables import Asked, Column, DataTable, ask, build_table
 from r2k_pipeline.snapshot import Snapshot
 
 LEVELS: Final = "features.levels"
-CLAIMS: Final = "marts.claims"
 REPORTS_SHOWN: Final = 8
-_CLAIM_ID: Final = "{note_id}-{claim_id}-{alternative}"
 _OVERVIEW: Final = (
     Column(f"{MART}.market", link="{market}.html", verbatim=True),
     *(
@@ -77,17 +74,6 @@ _POSITIONS: Final = (
     Column(f"{REPORTS}.released_at", label="released"),
     Column(f"{REPORTS}.release_basis"),
     Column(f"{REPORTS}.known_at", label="known"),
-)
-_CLAIM: Final = (
-    Column(f"{CLAIMS}.claim_id", label="claim", verbatim=True),
-    Column(f"{CLAIMS}.claim", label="what the note says", verbatim=True),
-    Column(f"{CLAIMS}.alternative", label="reading"),
-    Column(f"{CLAIMS}.verdict"),
-    Column(f"{CLAIMS}.computed_value", label="found"),
-    Column(f"{CLAIMS}.unit", verbatim=True),
-    Column(f"{CLAIMS}.computed_text", label="found in words", verbatim=True),
-    Column(f"{CLAIMS}.as_of", label="judged as of"),
-    Column(f"{CLAIMS}.known_at", label="known"),
 )
 _OUTCOME: Final = (
     *(Column(f"{OUTCOMES}.{name}") for name in ("setup", "market")),
@@ -154,36 +140,6 @@ def positions(snapshot: Snapshot, market: str) -> DataTable:
         row_id="position-{report_date}-{trader_group}",
         empty="No COT report of this market is known at this moment.",
     )
-
-
-def claims(snapshot: Snapshot, market: str | None = None) -> DataTable:
-    """Every reading of every claim that could be judged by the moment; of one market: those that name it.
-
-    Definitions and evidence are folded below the table of all; a market's table links there.
-    """
-    names_it = "regexp_matches(definition, '(^|\\n)parameters: (.*, )?market = ' || $market::varchar || '(,|\\n|$)')"
-    query = f"""
-        select note_id, {", ".join(c.key for c in _CLAIM)}, definition, evidence, reason from {CLAIMS}
-        {f"where {names_it}" if market else ""}
-        order by note_id, regexp_extract(claim_id, '^\\D*'), length(claim_id), claim_id, alternative"""
-    asked = ask(snapshot, query, **({"market": market} if market else {}))
-    page = "" if market is None else "claims.html"
-    linked = Column(_CLAIM[0].of, label="claim", verbatim=True, link=page + "#" + _CLAIM_ID)
-    table = build_table(
-        "claims",
-        f"Claims that name {market}" if market else "Claims of notes, every reading, and what the data says",
-        (linked, *_CLAIM[1:]),
-        asked,
-        empty="No claim could be judged by this moment.",
-    )
-    return table if market else replace(table, folded=tuple(_folded(row) for row in asked.rows))
-
-
-def _folded(row: Mapping[str, Any]) -> Folded:
-    titles = {"Why": "reason", "Definition": "definition", "Evidence": "evidence"}
-    parts = tuple((title, str(row[name])) for title, name in titles.items() if row[name] is not None)
-    title = "{claim_id}, {alternative}: {verdict}".format_map(row).replace("_", " ")
-    return Folded(slug(_CLAIM_ID.format_map(row)), title, parts)
 
 
 def outcomes(snapshot: Snapshot, market: str | None) -> DataTable:

@@ -52,6 +52,7 @@ class Content:
     cross_market: Picture | None
     outcomes: DataTable
     outcomes_picture: Picture | None
+    statements: DataTable
     claims: DataTable
     quality: tuple[DataTable, ...]
     dictionary: tuple[DataTable, ...]

@@ -13,9 +13,10 @@ from r2k_pipeline.lake import Lake
 from r2k_pipeline.report.brief import Page, read_brief
 from r2k_pipeline.report.charts.figures import read_figures
 from r2k_pipeline.report.note.compose import Note, read_notes
+from r2k_pipeline.report.site.claim_tables import claims, statements
 from r2k_pipeline.report.site.dictionary_tables import dictionary
 from r2k_pipeline.report.site.drawn import Drawn
-from r2k_pipeline.report.site.market_tables import claims, levels, outcomes, overview, positions
+from r2k_pipeline.report.site.market_tables import levels, outcomes, overview, positions
 from r2k_pipeline.report.site.narrative import tell
 from r2k_pipeline.report.site.pages import INDEX, Content, MarketPage, render
 from r2k_pipeline.report.site.pictures import Picture, picture_of, shared_files
@@ -107,6 +108,7 @@ def read_content(snapshot: Snapshot, market: str | None, drawn: Drawn) -> Conten
         cross_market=picture_of(figures.cross_market, drawn) if figures.cross_market else None,
         outcomes=outcomes(snapshot, market),
         outcomes_picture=picture_of(figures.outcomes, drawn) if figures.outcomes else None,
+        statements=statements(snapshot),
         claims=claims(snapshot),
         quality=quality(snapshot),
         dictionary=dictionary(),

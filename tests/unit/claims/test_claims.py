@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from r2k_pipeline.claims.known_views import READABLE
 from r2k_pipeline.claims.note import SHIPPED, read_note
 from r2k_pipeline.claims.sandbox import Sandbox, SandboxError
-from r2k_pipeline.claims.verdicts import Verdict, judge, judge_notes
+from r2k_pipeline.claims.verdict import Verdict
+from r2k_pipeline.claims.verdicts import judge, judge_notes
 from r2k_pipeline.contracts.marts import Markets, PositioningVintages, Sessions
 from r2k_pipeline.contracts.prices import MarketBars, PriceVintages
 from r2k_pipeline.errors import MistakesError

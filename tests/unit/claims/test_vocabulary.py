@@ -8,21 +8,28 @@ import pytest
 
 from r2k_pipeline.claims.note import Note, read_note
 from r2k_pipeline.claims.sandbox import Sandbox
-from r2k_pipeline.claims.verdicts import Verdict, judge
+from r2k_pipeline.claims.verdict import Verdict
+from r2k_pipeline.claims.verdicts import judge
+from r2k_pipeline.claims.vocabulary.derived import DERIVED
 from r2k_pipeline.claims.vocabulary.measures import columns
 from r2k_pipeline.claims.vocabulary.printed import read_number
+from r2k_pipeline.claims.vocabulary.relations import COMPARISONS, OTHERS
+from r2k_pipeline.claims.vocabulary.relations import ROWS as ROWS_WORDS
 from r2k_pipeline.contracts.marts import Markets, PositioningVintages, Sessions
 from r2k_pipeline.contracts.prices import MarketBars, PriceVintages
+from r2k_pipeline.report.vocabulary import build_page
 from r2k_pipeline.tables import TABLES
 from r2k_pipeline.tables.claims import READABLE
 from r2k_pipeline.tables.cot_releases import CotReleases
 from r2k_pipeline.tables.indicators import DailyIndicators, MovingAverageCrosses
 from r2k_pipeline.tables.levels import LevelEvidence, Levels
+from tests.documents import PROJECT
 from tests.pipeline.command_line import r2k
 from tests.sql.rows import Given, Row
 from tests.unit.sandboxed import sandboxed
 
 LATER = datetime(2030, 1, 1, tzinfo=UTC)
+NEAR_THE_END = datetime(2025, 3, 27, tzinfo=UTC)
 HEAD = '[note]\ntitle = "a note"\nmoment = 2025-03-14\nmarket = "RUT"\n[claims]\n'
 DAYS = [day for day in (date(2025, 3, 3) + timedelta(n) for n in range(26)) if day.weekday() < 5]
 BARS = {  # open, high, low, close
@@ -316,6 +323,10 @@ def test_the_hour_before_the_data_ends_and_the_hour_after(sandbox: Sandbox, tmp_
     note = _note(tmp_path, 'C1 = { says = "it is so", close.above = 1, close.within = 4 }')
     (early,) = judge(note, sandbox, datetime(2025, 3, 19, tzinfo=UTC))
     assert early.finding.reason == "judged at 2025-03-20 20:00 UTC: not known yet"
+    for words in ("until = 2025-04-30", "close.within = 100", "as_of = 2025-04-30"):
+        (beyond,) = judge(_note(tmp_path, f'C1 = {{ says = "so", close.above = 1, {words} }}'), sandbox, NEAR_THE_END)
+        assert beyond.error is None
+        assert str(beyond.finding.reason).endswith("not known yet"), words
 
 
 def test_an_extreme_that_spans_a_missing_report_names_it(tmp_path: Path) -> None:
@@ -347,6 +358,12 @@ def test_an_extreme_that_spans_a_missing_report_names_it(tmp_path: Path) -> None
         (f"rsi_14.is = 0.{'9' * 5_000}", "is", "has 5,000 digits: give at most 15"),
         ("rsi_14.is = 1e999999999", "is", "digits: give at most 15"),
         ("rsi_14.on = 2025-03-14T20:00:00Z", "on", "should be a day, such as 2025-03-13"),
+        ("level.role = \"support\"", "level", "level lacks at"),
+        ('level.at = 1, level.role = "floor"', "role", 'should be as in level.role = "support"'),
+        ('cross.is = "golden"', "is", 'should be as in cross.is = "50x200 down"'),
+        ("rsi_14.on = 2025-03-13", "rsi_14", "lacks a comparison, such as `is` or `above`"),
+        ("close.lowest_since = [2025-03-03, 2025-03-04]", "lowest_since", "should be one, not a list"),
+        ("net.slower_than = 5", "slower_than", "should be `before`, or a market"),
         ("rsi_14.for = 0", "for", "should be a number from 1 to 2,600"),
         ('close.lowest_since = "2017-13"', "lowest_since", 'should be a day, a month as "2017-09", or "ever"'),
         ('close.above = "sma50"', "above", "no such measure; next: give sma_50, or a market in capitals"),
@@ -425,6 +442,7 @@ def test_sql_stands_beside_words_and_names_its_value_and_its_parameters(sandbox:
         tmp_path,
         """[claims.S]
 says = "it closed above 2000"
+as_of = 2025-03-14T20:00:00Z
 sql = "select close, session_date from latest() where market = $market"
 value = "close"
 unit = "index points"
@@ -436,7 +454,6 @@ holds_when = "close > $price"
     verdicts = list(judge(note, sandbox, LATER))
     assert {(each.definition.alternative, each.finding.verdict) for each in verdicts} == {
         ("as_it_says", "undetermined"),
-        ("as_it_says_at_open", "undetermined"),
     }
     assert verdicts[0].error is None
     assert str(verdicts[0].finding.reason).startswith("no rows of market = RUT")
@@ -462,6 +479,25 @@ def test_several_moments_are_readings(sandbox: Sandbox, tmp_path: Path) -> None:
 def test_a_number_means_what_is_printed(said: object, value: float, half: float) -> None:
     number = read_number(said)
     assert (number.value, number.half) == (pytest.approx(value), pytest.approx(half))
+
+
+EXAMPLES = [
+    relation.example
+    for relations in (COMPARISONS, OTHERS, *(measure.words or {} for measure in DERIVED.values()))
+    for relation in relations.values()
+]
+
+
+@pytest.mark.parametrize("example", [*EXAMPLES, *(relation.example for relation in ROWS_WORDS.values())])
+def test_each_example_of_the_documents_is_a_relation(tmp_path: Path, example: str) -> None:
+    """Some are half a claim: then the mistake is what they lack, and no other."""
+    note = _note(tmp_path, f'C1 = {{ says = "it is so", {example} }}')
+    assert all(" lacks " in mistake for mistake in note.mistakes), note.mistakes
+
+
+def test_the_page_of_words_is_what_the_code_says() -> None:
+    written = (PROJECT / "docs" / "vocabulary.md").read_text("utf-8")
+    assert written == build_page(), "run: python -m r2k_pipeline.report.vocabulary > docs/vocabulary.md"
 
 
 def test_every_column_with_a_market_and_a_day_is_a_measure() -> None:

@@ -1,0 +1,125 @@
+"""Verdicts on claims of the vocabulary: their readings as rows, with the relation that decides.
+
+Belongs here: how results of relations become a verdict. Not here: the results (vocabulary/), claims in SQL
+(verdicts.py).
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, time
+
+from r2k_pipeline.claims.note import Note, say_mistake
+from r2k_pipeline.claims.printable import printable
+from r2k_pipeline.claims.sandbox import Sandbox
+from r2k_pipeline.claims.story import story_of
+from r2k_pipeline.claims.verdict import Finding, Plain, Verdict, Word
+from r2k_pipeline.claims.vocabulary.asked import WordError
+from r2k_pipeline.claims.vocabulary.reached import windows
+from r2k_pipeline.claims.vocabulary.readings import Judged, judge_readings
+from r2k_pipeline.claims.vocabulary.results import Result, shown
+from r2k_pipeline.claims.vocabulary.statements import Statement
+
+
+@dataclass(frozen=True)
+class Line:
+    """A reading of a vocabulary claim; `words` are its relations and what they were judged of."""
+
+    alternative: str
+    reading: str
+    unit: str = "none"
+    judged_until: datetime | None = None
+    words: str = ""
+
+    def text(self) -> str:
+        """Reading and relations."""
+        return "\n".join(filter(None, (self.reading, self.words)))
+
+
+def judge_statement(note: Note, claim: Statement, sandbox: Sandbox, data_known_at: datetime) -> Iterator[Verdict]:
+    """Every reading of a vocabulary claim; one line for what no table bears out, and for a mistake."""
+    first = claim.moments[0]
+    as_of = first if isinstance(first, datetime) else datetime.combine(first, time(), UTC)
+    if not claim.is_checked:
+        story = (
+            f"not checkable: {claim.not_checkable}" if claim.not_checkable else "without a word: no measure is given"
+        )
+        line = Line("not_checkable" if claim.not_checkable else "without_a_word", "no measure of the tables")
+        yield Verdict(note.id, claim, line, as_of, Finding("undetermined", story), story=story)
+        return
+    try:
+        readings = list(judge_readings(claim, sandbox.tables, data_known_at))
+    except WordError as error:
+        said, story = say_mistake(note.text, claim.id, str(error), error.word), f"error: {printable(str(error))}"
+        finding = Finding("undetermined", story)
+        yield Verdict(note.id, claim, Line("mistake", "not judged"), as_of, finding, said, story=story)
+        return
+    for judged in readings:
+        yield _verdict(note, claim, judged, sandbox, story_of(readings))
+
+
+def _verdict(note: Note, claim: Statement, judged: Judged, sandbox: Sandbox, story: str) -> Verdict:
+    """The verdict of one reading; the value is that of the relation that decides."""
+    way, words, results = judged.reading.way, judged.reading.words, judged.results
+    finding, unit = _finding(judged), claim.asked[0].measure.unit
+    if results and (lacking := windows(claim, way, sandbox.tables)):
+        finding = replace(finding, reason="; ".join(filter(None, (finding.reason, lacking))))
+    group = f", trader_group = {way.group}, report_type = {way.report_type}" if way.group else ""
+    relations = [f"{a.measure.name}.{word} = {right}" for a in claim.asked for word, right in a.written.items()]
+    stated = "\n".join([*relations, f"parameters: market = {way.market}{group}"])
+    until = way.known if way.known > way.as_of else None
+    decides = _deciding(results)
+    line = Line(
+        judged.reading.alternative, words, _unit_of(decides.unit if decides and decides.unit else unit), until, stated
+    )
+    return Verdict(note.id, claim, line, way.as_of, finding, None, results, story)
+
+
+def _unit_of(unit: str) -> str:
+    """The unit of a value; a text out of a list is a text."""
+    return "text" if unit.startswith("one of") else unit
+
+
+def _deciding(results: Sequence[Result]) -> Result | None:
+    """The first relation that fails, else the first that is unknown, else the first."""
+    ordered = sorted(results, key=lambda result: (result.truth is not False, result.truth is not None))
+    return ordered[0] if ordered else None
+
+
+def _finding(judged: Judged) -> Finding:
+    decides = _deciding(judged.results)
+    if decides is None:
+        return Finding("undetermined", judged.reason or "no relation")
+    word: Word = "undetermined" if judged.truth is None else "holds" if judged.truth else "fails"
+    rate = None if decides.base_rate is None else f"{100 * decides.base_rate:.0f} % of prices near the close pass"
+    evidence = json.dumps([_evidence(result) for result in judged.results], allow_nan=False)
+    said = "; ".join(say_result(result) for result in judged.results)
+    return Finding(
+        word,
+        decides.reason if word == "undetermined" else None,
+        float(decides.value) if isinstance(decides.value, int | float) else None,
+        "; ".join(filter(None, (None if decides.value is None else say_value(decides), rate))) or None,
+        evidence,
+        said,
+        decides.day,
+    )
+
+
+def _evidence(result: Result) -> dict[str, Plain]:
+    truth = {True: "holds", False: "fails", None: "undetermined"}[result.truth]
+    shown_day = result.day.isoformat() if result.day else None
+    row: dict[str, Plain] = {"relation": result.words, "verdict": truth, "value": result.value, "day": shown_day}
+    more = {"unit": result.unit, "base_rate": result.base_rate, "also": result.also, "reason": result.reason}
+    return row | {name: value for name, value in more.items() if value}
+
+
+def say_value(result: Result) -> str:
+    """What was found, with its unit, its day and what it compares with."""
+    value = "none" if result.value is None else shown(result.value, result.unit)
+    day = f" on {result.day}" if result.day and str(result.day) != value else ""
+    return f"{value}{day}{f' ({result.also})' if result.also else ''}"
+
+
+def say_result(result: Result) -> str:
+    """A relation with what was found."""
+    return f"{result.words}: {say_value(result) if result.truth is not None else result.reason}"

@@ -1,0 +1,85 @@
+"""A verdict: one reading of one claim with what was found, as marts.claims has it.
+
+Belongs here: its shape. Not here: how it is reached (verdicts.py, lines.py), how it is shown (report/).
+"""
+
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from typing import Literal, Protocol
+
+from r2k_pipeline.claims.definitions import Claim
+from r2k_pipeline.claims.printable import no_formula
+from r2k_pipeline.claims.vocabulary.results import Result
+from r2k_pipeline.claims.vocabulary.statements import Statement
+
+Plain = str | int | float | bool | None
+Word = Literal["holds", "fails", "undetermined"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The result of a definition: verdict, computed value, its rows as JSON; `reason`: why undetermined, missing days.
+
+    `judged`: every column that the condition names, with its value in the row that decided.
+    """
+
+    verdict: Word
+    reason: str | None = None
+    computed_value: float | None = None
+    computed_text: str | None = None
+    evidence: str = "[]"
+    judged: str | None = None
+    value_date: date | None = None
+
+
+class Told(Protocol):
+    """What a verdict says of its reading: a Definition in SQL, or the Line of a vocabulary claim."""
+
+    @property
+    def alternative(self) -> str: ...
+    @property
+    def reading(self) -> str: ...
+    @property
+    def unit(self) -> str: ...
+    @property
+    def judged_until(self) -> datetime | None: ...
+    def text(self) -> str:
+        """The whole definition."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One reading of one claim, judged; `error` where its definition could not be computed: the mistake in the note.
+
+    `results`: of a vocabulary claim, each relation. `story`: all readings of the claim in one line.
+    """
+
+    note_id: str
+    claim: Claim | Statement
+    definition: Told
+    as_of: datetime
+    finding: Finding
+    error: str | None = None
+    results: tuple[Result, ...] = ()
+    story: str = ""
+
+    @property
+    def known_at(self) -> datetime:
+        """When the verdict could first be given."""
+        return self.definition.judged_until or self.as_of
+
+    def row(self) -> dict[str, object]:
+        """As in marts.claims."""
+        return {
+            "note_id": self.note_id,
+            "claim_id": self.claim.id,
+            "alternative": self.definition.alternative,
+            "claim": no_formula(self.claim.claim),
+            "definition": no_formula(self.definition.text()),
+            "unit": no_formula(self.definition.unit),
+            "as_of": self.as_of,
+            "judged_until_at": self.definition.judged_until,
+            "known_at": self.known_at,
+            "story": self.story,
+            **asdict(self.finding),
+        }

@@ -1,0 +1,205 @@
+"""What a claim asks of a measure: its relations with typed right sides, and the mistakes in them.
+
+Belongs here: numbers, days, texts and names on the right of a relation. Not here: the other keys of a claim
+(statements.py), which relations there are (relations.py).
+"""
+
+import re
+from calendar import monthrange
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from difflib import get_close_matches
+from typing import Any, Final
+
+from r2k_pipeline.claims.vocabulary.measure import Measure
+from r2k_pipeline.claims.vocabulary.measures import columns, measure_of, names
+from r2k_pipeline.claims.vocabulary.printed import Printed, read_number
+from r2k_pipeline.claims.vocabulary.relations import ROWS, Relation, Takes, all_relations
+from r2k_pipeline.mistakes import nearest
+
+EVER: Final = date.min
+MOST_COUNT: Final = 2_600
+"""Sessions or reports that a streak or horizon may have: ten years of sessions."""
+LONGEST_TEXT: Final = 1_000
+
+
+class WordError(ValueError):
+    """A mistake at one word of a claim."""
+
+    def __init__(self, word: str, reason: str) -> None:
+        self.word = word
+        super().__init__(reason)
+
+
+@dataclass(frozen=True)
+class Ref:
+    """An operand by name: a measure, `before`, `now`, or a market."""
+
+    name: str
+
+    @property
+    def measure(self) -> Measure | None:
+        """The measure with this name, if it is one."""
+        return None if self.name in ("before", "now") else measure_of(self.name)
+
+    @property
+    def is_market(self) -> bool:
+        """Whether it names another market."""
+        return self.name not in ("before", "now") and self.measure is None
+
+
+Operand = Printed | Ref
+Right = Printed | date | str | tuple[date | str | int | Operand, ...]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A measure and what a claim says of it: the typed right side of each relation, and as the note has it."""
+
+    measure: Measure
+    words: Mapping[str, Any]
+    written: Mapping[str, str]
+
+
+def read_asked(name: str, said: object, scale: int, keys: Collection[str]) -> Asked:
+    """A measure with its relations; `keys`: what else a claim may have. Raises WordError."""
+    measure = measure_of(name)
+    if measure is None:
+        raise WordError(name, f"no such measure; next: rename it to {_closest(name, [*names(), *keys])}")
+    words = table_of(name, said)
+    if not words:
+        raise WordError(name, "should have relations: MEASURE.RELATION = VALUE")
+    allowed = measure.words or all_relations()
+    typed: dict[str, Right] = {}
+    for word, right in words.items():
+        if word not in allowed:
+            raise WordError(word, f"no such relation of {name}; next: rename it to {_closest(word, list(allowed))}")
+        try:
+            typed[word] = _right(measure, word, allowed[word], right, scale)
+        except ValueError as error:
+            raise WordError(word, f"{name}.{word} = {_shown(right)}: {error}") from error
+    if lacking := [need for need in measure.needs if need not in typed]:
+        raise WordError(name, f"{name} lacks {', '.join(lacking)}")
+    if measure.words is None and typed.keys() <= ROWS.keys():
+        raise WordError(name, f"{name} lacks a comparison, such as `is` or `above`")
+    return Asked(measure, typed, {word: _shown(right) for word, right in words.items()})
+
+
+def _closest(name: str, allowed: list[str]) -> str:
+    found = get_close_matches(name, allowed, n=1, cutoff=0.5)
+    return found[0] if found else f"one of those in docs/claims.md, such as {', '.join(allowed[:6])}"
+
+
+def _right(measure: Measure, word: str, relation: Relation, said: Any, scale: int) -> Right:
+    """The typed right side of a relation. Raises ValueError."""
+    takes = relation.takes
+    scale = scale if measure.unit.endswith("contract equivalents") and "rank" not in word else 1
+    listed = said if isinstance(said, list) else [said]
+    if not listed or (takes is Takes.PAIR and len(listed) != 2):
+        raise ValueError("should be a list of two" if listed else "should not be empty")
+    if takes is Takes.NUMBER or (takes is Takes.VALUE and measure.kind == "number"):
+        return read_number(said, scale)
+    if takes is Takes.DAY or (takes is Takes.VALUE and measure.kind == "day"):
+        return _day(said)
+    if takes is Takes.TEXT:
+        if not re.fullmatch(relation.pattern, text_of(word, said)):
+            raise ValueError(f"should be as in {relation.example}")
+        return text_of(word, said)
+    if len(listed) > 1 and takes in (Takes.SINCE, Takes.COUNT):
+        raise ValueError("should be one, not a list")
+    one: Callable[[Any], Any] = {
+        Takes.VALUE: lambda each: _value_of(measure, each),
+        **dict.fromkeys((Takes.SINCE, Takes.SINCES), _since),
+        **dict.fromkeys((Takes.COUNT, Takes.COUNTS), _count),
+        Takes.OTHER: _other,
+    }.get(takes, lambda each: _operand(measure, each, scale))
+    return tuple(map(one, listed))
+
+
+def _other(said: object) -> Ref:
+    if not isinstance(said, str) or not (said == "before" or Ref(said).is_market):
+        raise ValueError("should be `before`, or a market")
+    return Ref(said)
+
+
+def _value_of(measure: Measure, said: object) -> str:
+    if not isinstance(said, str):
+        raise ValueError("should be a text")
+    if measure.choices and said not in measure.choices:
+        raise ValueError(f"no such value; next: give {', '.join(nearest(said, measure.choices))}")
+    return said
+
+
+def _operand(measure: Measure, said: object, scale: int) -> Operand:
+    if measure.kind != "number":
+        raise ValueError(f"{measure.name} is a {measure.kind}: only `is` and `was` compare it")
+    if isinstance(said, str) and re.fullmatch(r"[A-Za-z]\w*", said):
+        if said in ("before", "now") or (said.upper() == said and said not in columns()):
+            return Ref(said)
+        if (other := measure_of(said)) is None or other.kind != "number":
+            raise ValueError(f"no such measure; next: give {_closest(said, names())}, or a market in capitals")
+        return Ref(said)
+    return read_number(said, scale)
+
+
+def _day(said: object) -> date:
+    if type(said) is not date:
+        raise ValueError("should be a day, such as 2025-03-13")
+    return said
+
+
+def _since(said: object) -> date:
+    """A day; the last day of a month; EVER."""
+    if said == "ever":
+        return EVER
+    if isinstance(said, str) and (month := re.fullmatch(r"(\d{4})-(\d\d)", said)) and 1 <= int(month[2]) <= 12:
+        year, number = int(month[1]), int(month[2])
+        return date(max(year, 1), number, monthrange(max(year, 1), number)[1])
+    if type(said) is not date:
+        raise ValueError('should be a day, a month as "2017-09", or "ever"')
+    return said
+
+
+def _count(said: object) -> int:
+    if isinstance(said, bool) or not isinstance(said, int) or not 1 <= said <= MOST_COUNT:
+        raise ValueError(f"should be a number from 1 to {MOST_COUNT:,}")
+    return said
+
+
+def _shown(said: object) -> str:
+    """A value as TOML has it, cut to a length that a line can show."""
+    match said:
+        case list():
+            text = f"[{', '.join(_shown(each) for each in said)}]"
+        case str():
+            text = f'"{said}"'
+        case bool():
+            text = str(said).lower()
+        case dict():
+            text = "{...}"
+        case _:
+            text = str(said)
+    return text if len(text) <= 120 else f"{text[:100]}... ({len(text):,} characters)"
+
+
+def text_of(key: str, said: object) -> str:
+    """A text that is not too long. Raises WordError."""
+    if not isinstance(said, str) or not said.strip():
+        raise WordError(key, "is missing" if said is None else "should be a text")
+    if len(said) > LONGEST_TEXT:
+        raise WordError(key, f"has {len(said):,} characters: give at most {LONGEST_TEXT:,}")
+    return said
+
+
+def table_of(key: str, said: object) -> Mapping[str, Any]:
+    """A table of relations. Raises WordError."""
+    if not isinstance(said, dict):
+        raise WordError(key, "should have relations: MEASURE.RELATION = VALUE")
+    return said
+
+
+def operands_of(asked: Asked) -> Iterator[Ref]:
+    """The operands of a measure's relations that are names."""
+    for right in asked.words.values():
+        yield from (each for each in (right if isinstance(right, tuple) else ()) if isinstance(each, Ref))

@@ -1,0 +1,69 @@
+"""What a measure is: a column by its name, or a quantity derived from rows.
+
+Belongs here: its kind, unit and place. Not here: which measures there are (measures.py, derived.py), their rows
+(known_rows.py, structures.py).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import dataframely as dy
+
+from r2k_pipeline.claims.vocabulary.relations import Relation
+from r2k_pipeline.contracts.table import Table
+
+GROUP_KEY: Final = frozenset({"report_type", "trader_group"})
+OTHER_MARKET: Final = "other_market"
+POINTS: Final = "index points"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What a claim is about: a column of `table`, or a derived quantity (`derived`: its name in structures or rows).
+
+    `kind`: number, text or day. `words`: the relations of a derived measure that takes only its own, of which it
+    `needs` some.
+    """
+
+    name: str
+    kind: str
+    unit: str
+    meaning: str
+    table: type[Table] | None = None
+    derived: str | None = None
+    choices: tuple[str, ...] = ()
+    words: Mapping[str, Relation] | None = None
+    needs: tuple[str, ...] = ()
+
+    @property
+    def is_of_group(self) -> bool:
+        """Whether its value belongs to a trader group."""
+        of_table = self.table is not None and set(self.table.primary_key()) >= GROUP_KEY
+        return of_table or self.derived in ("position", "flow")
+
+    @property
+    def is_price(self) -> bool:
+        """Whether it is a price of the index."""
+        return self.unit == POINTS
+
+    @property
+    def is_ratio(self) -> bool:
+        """Whether a percentage of it means percentage points, 1 = 100 %."""
+        return self.unit.startswith(("ratio", "share"))
+
+    @property
+    def day_column(self) -> str:
+        """The column of its table that dates a row."""
+        assert self.table is not None
+        return next(name for name, column in self.table.columns().items() if is_day_key(column))
+
+    @property
+    def is_of_other(self) -> bool:
+        """Whether its rows compare the market with another one."""
+        return self.table is not None and OTHER_MARKET in self.table.primary_key()
+
+
+def is_day_key(column: dy.Column) -> bool:
+    """Whether a column dates the rows of its table."""
+    return column.primary_key and isinstance(column, dy.Date)
