@@ -19,6 +19,7 @@ ROW_HEIGHT: Final = 13
 LABELS: Final = 62
 """Pixels for the names of rows: a market and a horizon."""
 _READING: Final = [
+    "Rows: a market and the sessions, 5, 20 or 60, over which the return is measured, in percent.",
     "Tick: return after one independent event. Dot: their mean; its tooltip has the test's reading.",
     "Diamond: mean of all sessions. n: independent events, of all events.",
     "Markets of the same weeks are one sample, not several; of many rows some stand apart by chance.",
@@ -77,14 +78,14 @@ def _event_rows(events: pl.DataFrame) -> Records:
 def _panel(setup: str, rows: int, extent: float, is_sample: bool) -> alt.LayerChart:
     x = alt.X(
         "returned:Q",
-        title="return after 5, 20, 60 sessions, %",
+        title=None,
         scale=alt.Scale(domain=[-round(extent, 1), round(extent, 1)], nice=False),
-        axis=alt.Axis(titlePadding=2, tickCount=7),
+        axis=alt.Axis(tickCount=7),
     )
     y = alt.Y(
         "row:N",
         sort=None,
-        title="market, sessions",
+        title=None,
         axis=alt.Axis(minExtent=LABELS, maxExtent=LABELS, labelOverlap=False),
     )
     event = tooltip(Line("row"), SESSION, number("returned", "+.2f", "return, %"))
