@@ -8,10 +8,12 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from r2k_pipeline.contracts.marts import PositioningVintages
 from r2k_pipeline.contracts.prices import MarketBars
@@ -331,22 +333,47 @@ def test_panels_are_linked(tmp_path: Path) -> None:
     assert "config" not in spec
 
 
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def drawn_png(pixels: NDArray[np.uint8]) -> bytes:
+    """An opaque picture as the renderer writes it: RGBA, each pixel less the one to its left."""
+    height, width, _ = pixels.shape
+    opaque = np.dstack([pixels, np.full((height, width), 255, np.uint8)])
+    less = np.diff(opaque, axis=1, prepend=np.zeros((height, 1, 4), np.uint8))
+    lines = np.hstack([np.ones((height, 1), np.uint8), less.reshape(height, -1)])
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0))
+    body = chunk(b"IDAT", zlib.compress(lines.tobytes()))
+    return b"\x89PNG\r\n\x1a\n" + header + body + chunk(b"IEND", b"")
+
+
+def pixels_of(png: bytes, kind: int) -> NDArray[np.uint8]:
+    """The pixels of a repacked picture: kind 2 is RGB, 3 has a palette."""
+    width, height = struct.unpack(">II", png[16:24])
+    assert png[25] == kind
+    bodies = {name: png[png.index(name) + 4 :] for name in (b"PLTE", b"IDAT") if name in png}
+    lines = np.frombuffer(zlib.decompressobj().decompress(bodies[b"IDAT"]), np.uint8).reshape(height, -1)
+    assert not lines[:, 0].any(), "no filter"
+    if kind == 2:
+        return lines[:, 1:].reshape(height, width, 3)
+    return np.frombuffer(bodies[b"PLTE"][: 3 * 256], np.uint8, 3 * (int(lines.max()) + 1)).reshape(-1, 3)[lines[:, 1:]]
+
+
 def test_a_repacked_picture_has_the_same_pixels() -> None:
-    pixels = bytes(range(12)) + bytes(range(100, 112))
-    opaque = [bytes([*pixels[i : i + 3], 255]) for i in range(0, 24, 3)]
-    lines = [b"".join(opaque[:4]), b"".join(opaque[4:])]
-    sub = b"".join(
-        b"\x01" + bytes((line[i] - (line[i - 4] if i >= 4 else 0)) % 256 for i in range(16)) for line in lines
-    )
+    few = np.arange(24, dtype=np.uint8).reshape(2, 4, 3) * 9
+    many = np.random.default_rng(1).integers(0, 256, (20, 30, 3)).astype(np.uint8)
+    np.testing.assert_array_equal(pixels_of(repack(drawn_png(few)), 3), few)
+    np.testing.assert_array_equal(pixels_of(repack(drawn_png(many)), 2), many)
 
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 4, 2, 8, 6, 0, 0, 0))
-    png = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(sub)) + chunk(b"IEND", b"")
-    packed = repack(png)
-    start = packed.index(b"IDAT") + 4
-    (length,) = struct.unpack(">I", packed[start - 8 : start - 4])
-    plain = zlib.decompress(packed[start : start + length])
-    assert plain == b"\x00" + pixels[:12] + b"\x00" + pixels[12:]
-    assert packed[25] == 2, "RGB"
+def test_a_rare_colour_of_a_flat_picture_becomes_the_nearest_of_its_palette() -> None:
+    flat = np.zeros((100, 100, 3), np.uint8)
+    flat[:, :50] = 200
+    flat[:26, :10, 0] = np.arange(260).reshape(26, 10) % 256
+    flat[:26, :10, 1] = 100 + np.arange(260).reshape(26, 10) // 256
+    flat[27] = flat[0]
+    packed = pixels_of(repack(drawn_png(flat)), 3).astype(int)
+    off = np.abs(packed - flat).max(axis=2)
+    assert 0 < np.count_nonzero(off) < 50
+    assert off.max() <= 4, "the nearest differs by little"
