@@ -37,11 +37,13 @@ TEXT_AS_POLARS: Final = {"produce_arrow_string_view": "true", "arrow_output_vers
 class SqlModel:
     """One SELECT: `name` is `layer.table`, `query` its text, `comment` the leading why.
 
-    Of several, the rows come one under the other: they run one at a time, in the memory of one.
+    Of several, the rows come one under the other: they run one at a time, in the memory of one. `order`: columns by
+    which the rows are sorted afterwards; Polars does so without a copy of long text, DuckDB would hold it twice.
     """
 
     name: str
     query: str
+    order: tuple[str, ...] = ()
 
     @cached_property
     def upstreams(self) -> tuple[str, ...]:
@@ -140,7 +142,8 @@ def run_model(
                 connection.execute("set enable_external_access = false")
             selects = connection.extract_statements(model.query)
             rows: pl.DataFrame = pl.concat(connection.sql(select).pl() for select in selects)
-            return rows.cast({pl.Categorical: pl.String})
+            rows = rows.cast({pl.Categorical: pl.String})
+            return rows.sort(model.order) if model.order else rows
         except duckdb.IOException as error:
             raise R2kError(f"sql model {model.name}", str(error).splitlines()[0]) from error
         except duckdb.Error as error:

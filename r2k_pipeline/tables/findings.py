@@ -58,7 +58,8 @@ def findings_model(checks: tuple[Check, ...]) -> SqlModel:
         + ";\n".join(
             f"select {columns}\nfrom (\nselect {empty} where false\nunion all by name\n"
             f"select '{check.name}' as check_name, '{check.table}' as table_name, '{check.severity}' as severity, *\n"
-            f"from (\n{check.query}\n)\n)\norder by row_key"
-            for check in sorted(checks, key=lambda check: (check.name, check.table))
+            f"from (\n{check.query}\n)\n)"
+            for check in checks
         ),
+        tuple(Findings.primary_key()),
     )
