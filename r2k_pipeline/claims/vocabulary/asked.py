@@ -12,7 +12,7 @@ from datetime import date
 from difflib import get_close_matches
 from typing import Any, Final
 
-from r2k_pipeline.claims.vocabulary.measure import Measure
+from r2k_pipeline.claims.vocabulary.measure import FURTHER_KEYS, Measure
 from r2k_pipeline.claims.vocabulary.measures import columns, measure_of, names
 from r2k_pipeline.claims.vocabulary.printed import Printed, read_number
 from r2k_pipeline.claims.vocabulary.relations import ROWS, Relation, Takes, all_relations
@@ -79,7 +79,8 @@ def read_asked(name: str, said: object, scale: int, keys: Collection[str]) -> As
             typed[word] = _right(measure, word, allowed[word], right, scale)
         except ValueError as error:
             raise WordError(word, f"{name}.{word} = {_shown(right)}: {error}") from error
-    if lacking := [need for need in measure.needs if need not in typed]:
+    further = [FURTHER_KEYS[measure.further_key]] if measure.further_key else []
+    if lacking := [need for need in (*measure.needs, *further) if need not in typed]:
         raise WordError(name, f"{name} lacks {', '.join(lacking)}")
     if measure.words is None and typed.keys() <= ROWS.keys():
         raise WordError(name, f"{name} lacks a comparison, such as `is` or `above`")

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from r2k_pipeline.claims.vocabulary.asked import EVER, Asked, Operand, Ref
 from r2k_pipeline.claims.vocabulary.known_rows import Past, Series
-from r2k_pipeline.claims.vocabulary.measure import Measure
+from r2k_pipeline.claims.vocabulary.measure import FURTHER_KEYS, Measure
 from r2k_pipeline.claims.vocabulary.measures import measure_of
 from r2k_pipeline.claims.vocabulary.printed import Printed
 from r2k_pipeline.claims.vocabulary.results import Result, UnknownError, shown
@@ -31,11 +31,11 @@ class Compared:
 
     def __init__(self, past: Past, asked: Asked) -> None:
         self.past, self.asked, self.measure = past, asked, asked.measure
-        against = asked.words.get("against")
-        self.series = past.series(self.measure, against)
+        further = asked.words.get(FURTHER_KEYS[self.measure.further_key]) if self.measure.further_key else None
+        self.series = past.series(self.measure, further)
         self.over = self._count("over") or 1
         is_ahead = "within" in asked.words or "throughout" in asked.words
-        at_moment = past.at_moment().series(self.measure, against) if is_ahead else self.series
+        at_moment = past.at_moment().series(self.measure, further) if is_ahead else self.series
         self.last = len(at_moment.days) - 1
         self.is_all = "for" in asked.words or "throughout" in asked.words
 
@@ -247,7 +247,7 @@ def atr(past: Past, day: date) -> float:
 
 def lacking(measure: Measure, days: Sequence[date]) -> str:
     """The sentence about reports or sessions that are missing."""
-    what = "report" if measure.is_of_group else "session"
+    what = "report" if measure.is_of_group else "week's last session" if measure.is_weekly else "session"
     if len(days) == 1:
         return f"the {what} of {days[0]} is missing"
     return f"{len(days)} {what}s are missing, the first of {days[0]}"

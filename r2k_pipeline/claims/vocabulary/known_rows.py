@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any, Final
 
 from r2k_pipeline.claims.vocabulary.known_tables import KnownTables, Lists
@@ -18,7 +18,7 @@ from r2k_pipeline.claims.vocabulary.measures import columns
 
 WEEK: Final = timedelta(days=7)
 SHIFT: Final = timedelta(days=3)
-"""How far a holiday moves the day of a report."""
+"""How far a holiday moves the day of a report, or the last session of a week."""
 BAR: Final = ("session_date", "open", "high", "low", "close")
 SHARE: Final = "share of open interest, -1..1"
 
@@ -109,10 +109,10 @@ class Past:
     def _bars(self) -> Lists:
         return self._lists(f"select {', '.join(BAR)} from market_bars_as_of($known) where market = $market order by 1")
 
-    def series(self, measure: Measure, against: str | None = None) -> Series:
-        """Every row of a measure that was known."""
+    def series(self, measure: Measure, further: str | None = None) -> Series:
+        """Every row of a measure that was known; `further`: the value of the further key of its table."""
         if measure.derived is None:
-            return self._column(measure, against)
+            return self._column(measure, further)
         if measure.derived == "average":
             name, length = measure.name.split("_")
             bars = self._bars()
@@ -132,13 +132,14 @@ class Past:
         if measure.is_of_group:
             due = [day for day in self.tables.releases(self.way.known) if after < day <= until]
         else:
-            due = list(self.tables.sessions.between(after, until))
+            sessions = self.tables.sessions.between(after, until)
+            due = [max(week) for _, week in groupby(sessions, _week)] if measure.is_weekly else list(sessions)
         held = set(self.series(measure).days)
         return [day for day in due if day not in held]
 
     def is_next(self, measure: Measure, before: date, day: date, count: int = 1) -> bool:
         """Whether `count` sessions or reports lie from one day to the other, none missing."""
-        if measure.is_of_group:
+        if measure.is_of_group or measure.is_weekly:
             return abs(day - before - count * WEEK) <= SHIFT
         return len(self.tables.sessions.between(before, day)) == count
 
@@ -154,15 +155,15 @@ class Past:
         found = self._lists(query, kind=measure.name.removeprefix("swing_"))
         return Series.plain(found["pivot_date"], found["price"], measure.unit)
 
-    def _column(self, measure: Measure, against: str | None) -> Series:
+    def _column(self, measure: Measure, further: str | None) -> Series:
         assert measure.table is not None
         name, table, day = measure.name, measure.table, measure.day_column
         change = f"{name}_change_1w" if f"{name}_change_1w" in columns() else name
         given: dict[str, Any] = {}
         if measure.is_of_group:
             given |= {"report_type": self.way.report_type, "trader_group": self.way.group}
-        if measure.is_of_other:
-            given["other_market"] = against
+        if measure.further_key:
+            given[measure.further_key] = further
         also = "".join(f" and {key} = ${key}" for key in given)
         wanted = self.tables.wanted(table.table, day, name, change)
         query = f"select {wanted} from {table.table}_as_of($known) where market = $market{also} order by {day}"
@@ -195,6 +196,11 @@ class Past:
 
     def _lists(self, query: str, **given: Any) -> Lists:
         return self.tables.lists(query, known=self.way.known, market=self.way.market, **given)
+
+
+def _week(day: date) -> tuple[int, int]:
+    """Year and number of a day's week."""
+    return day.isocalendar()[:2]
 
 
 def wanted_columns(measures: Iterable[Measure]) -> Iterator[tuple[str, str]]:

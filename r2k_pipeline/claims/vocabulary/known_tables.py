@@ -49,7 +49,7 @@ class Sessions:
         raise ValueError(f"the exchange is closed on {day}; next: give {self.days[place - 1]}, the session before it")
 
     def is_ahead(self, day: date) -> bool:
-        """Whether a day is after the last session of the calendar, known two weeks ahead in a rebuild of the past."""
+        """Whether a day is after the calendar, which a rebuild of the past knows two weeks ahead."""
         return bool(self.days) and day > self.days[-1]
 
     def close_after(self, moment: datetime, count: int) -> datetime:

@@ -14,7 +14,12 @@ from r2k_pipeline.claims.vocabulary.relations import Relation
 from r2k_pipeline.contracts.table import Table
 
 GROUP_KEY: Final = frozenset({"report_type", "trader_group"})
-OTHER_MARKET: Final = "other_market"
+FURTHER_KEYS: Final[Mapping[str, str]] = {
+    "other_market": "against",
+    "anchor": "anchor",
+    "profile_window": "profile_window",
+}
+"""Text in the key of a table beside market and day, and the relation by which a claim names it."""
 POINTS: Final = "index points"
 
 
@@ -59,9 +64,15 @@ class Measure:
         return next(name for name, column in self.table.columns().items() if is_day_key(column))
 
     @property
-    def is_of_other(self) -> bool:
-        """Whether its rows compare the market with another one."""
-        return self.table is not None and OTHER_MARKET in self.table.primary_key()
+    def is_weekly(self) -> bool:
+        """Whether its table has a row a week, of sessions."""
+        return self.table is not None and self.table.table.startswith("weekly_") and not self.is_of_group
+
+    @property
+    def further_key(self) -> str | None:
+        """The further text in its table's key, which a claim must name."""
+        keys = self.table.primary_key() if self.table is not None else ()
+        return next((key for key in keys if key in FURTHER_KEYS), None)
 
 
 def is_day_key(column: dy.Column) -> bool:

@@ -12,7 +12,7 @@ from typing import Final
 import dataframely as dy
 
 from r2k_pipeline.claims.vocabulary.derived import DERIVED
-from r2k_pipeline.claims.vocabulary.measure import GROUP_KEY, OTHER_MARKET, POINTS, Measure, is_day_key
+from r2k_pipeline.claims.vocabulary.measure import FURTHER_KEYS, GROUP_KEY, POINTS, Measure, is_day_key
 from r2k_pipeline.contracts import marts, prices
 from r2k_pipeline.contracts.columns import choices_of
 from r2k_pipeline.contracts.table import Table
@@ -67,4 +67,5 @@ def _is_of_days(table: type[Table]) -> bool:
     }
     others = [name for name, column in keys.items() if not is_day_key(column) and name != "market"]
     days = len(keys) - len(others) - ("market" in keys)
-    return "market" in keys and days == 1 and (not others or set(others) in ({*GROUP_KEY}, {OTHER_MARKET}))
+    is_known = not others or set(others) == GROUP_KEY or (len(others) == 1 and others[0] in FURTHER_KEYS)
+    return "market" in keys and days == 1 and is_known

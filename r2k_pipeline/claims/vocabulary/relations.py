@@ -112,7 +112,13 @@ ROWS: Final[Mapping[str, Relation]] = MappingProxyType(
         "against": Relation(
             Takes.TEXT,
             "the other market of a column of cross_market",
-            'relative_strength_20d_ratio.below = 0, relative_strength_20d_ratio.against = "RUT"',
+            'relative_strength_20d_ratio.below = 0, relative_strength_20d_ratio.against = "SPX"',
+        ),
+        "anchor": Relation(
+            Takes.TEXT, "where an anchored average begins", 'vwap.above = "close", vwap.anchor = "high_252d"'
+        ),
+        "profile_window": Relation(
+            Takes.TEXT, "which volume profile", 'value_area_low.at = 2000, value_area_low.profile_window = "rolling_60"'
         ),
     }
 )

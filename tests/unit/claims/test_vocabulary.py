@@ -19,10 +19,12 @@ from r2k_pipeline.contracts.marts import Markets, PositioningVintages, Sessions
 from r2k_pipeline.contracts.prices import MarketBars, PriceVintages
 from r2k_pipeline.report.vocabulary import build_page
 from r2k_pipeline.tables import TABLES
+from r2k_pipeline.tables.anchored_vwaps import AnchoredVwaps
 from r2k_pipeline.tables.claims import READABLE
 from r2k_pipeline.tables.cot_releases import CotReleases
 from r2k_pipeline.tables.indicators import DailyIndicators, MovingAverageCrosses
 from r2k_pipeline.tables.levels import LevelEvidence, Levels
+from r2k_pipeline.tables.weekly_indicators import WeeklyIndicators
 from tests.documents import PROJECT
 from tests.pipeline.command_line import r2k
 from tests.sql.rows import Given, Row
@@ -123,6 +125,21 @@ ROWS: Given = {
             "drawdown_ratio": -0.16,
         }
         for day, rsi in RSI.items()
+    ],
+    WeeklyIndicators: [
+        {"market": "RUT", "session_date": day, "close": BARS[day][3], "rsi_14w": rsi, "missing_sessions": 0}
+        for day, rsi in (("2025-03-07", 50.0), ("2025-03-14", 45.5))
+    ],
+    AnchoredVwaps: [
+        {
+            "market": "RUT",
+            "session_date": "2025-03-14",
+            "anchor": "since_2025-03-03",
+            "anchor_date": "2025-03-03",
+            "vwap": 2100.5,
+            "sessions": 9,
+            "volume_symbol": "IWM",
+        }
     ],
     MovingAverageCrosses: [
         {"market": "RUT", "session_date": day, "fast": 50, "slow": slow, "direction": way, "close": 2000.0}
@@ -254,6 +271,11 @@ def _judged(sandbox: Sandbox, folder: Path, words: str) -> dict[str, Verdict]:
         ("if = { rsi_14.above = 30 }, close.above = 2000", "holds"),
         ("flow.is = \"mixed\", group = \"asset_manager\"", "holds"),
         ("rsi_14.is = 52, until = 2025-03-17", "holds"),
+        ("rsi_14w.is = 45.5, rsi_14w.change_is = -4.5", "holds"),
+        ("rsi_14w.below = 51, rsi_14w.for = 2", "holds"),
+        ("rsi_14w.lowest_since = 2025-03-06", "holds"),
+        ('vwap.is = 2100.5, vwap.anchor = "since_2025-03-03"', "holds"),
+        ('vwap.above = "close", vwap.anchor = "high_252d"', "undetermined"),
     ],
 )  # fmt: skip
 def test_what_a_line_says_is_judged(sandbox: Sandbox, tmp_path: Path, words: str, verdict: str) -> None:
@@ -364,6 +386,8 @@ def test_an_extreme_that_spans_a_missing_report_names_it(tmp_path: Path) -> None
         ("rsi_14.on = 2025-03-13", "rsi_14", "lacks a comparison, such as `is` or `above`"),
         ("close.lowest_since = [2025-03-03, 2025-03-04]", "lowest_since", "should be one, not a list"),
         ("net.slower_than = 5", "slower_than", "should be `before`, or a market"),
+        ("relative_strength_20d_ratio.below = 0", "relative_strength_20d_ratio", "lacks against"),
+        ("vwap.above = 2000", "vwap", "vwap lacks anchor"),
         ("rsi_14.for = 0", "for", "should be a number from 1 to 2,600"),
         ('close.lowest_since = "2017-13"', "lowest_since", 'should be a day, a month as "2017-09", or "ever"'),
         ('close.above = "sma50"', "above", "no such measure; next: give sma_50, or a market in capitals"),
