@@ -55,7 +55,9 @@ def judge_statement(note: Note, claim: Statement, sandbox: Sandbox, data_known_a
         yield Verdict(note.id, claim, Line("mistake", "not judged"), as_of, finding, said, story=story)
         return
     for judged in readings:
-        yield _verdict(note, claim, judged, sandbox, story_of(readings))
+        # Only of what was known with it: a row tells nothing of later ones.
+        with_it = [each for each in readings if each.reading.way.known <= judged.reading.way.known]
+        yield _verdict(note, claim, judged, sandbox, story_of(with_it))
 
 
 def _verdict(note: Note, claim: Statement, judged: Judged, sandbox: Sandbox, story: str) -> Verdict:

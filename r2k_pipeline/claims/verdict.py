@@ -3,6 +3,7 @@
 Belongs here: its shape. Not here: how it is reached (verdicts.py, lines.py), how it is shown (report/).
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Literal, Protocol
@@ -51,7 +52,7 @@ class Told(Protocol):
 class Verdict:
     """One reading of one claim, judged; `error` where its definition could not be computed: the mistake in the note.
 
-    `results`: of a vocabulary claim, each relation. `story`: all readings of the claim in one line.
+    `results`: of a vocabulary claim, each relation. `story`: the readings of the claim known by then, in one line.
     """
 
     note_id: str
@@ -83,3 +84,8 @@ class Verdict:
             "story": self.story,
             **asdict(self.finding),
         }
+
+
+def told_last(verdicts: Sequence[Verdict]) -> str:
+    """The story of all readings of a claim: that of the one known last."""
+    return max(verdicts, key=lambda verdict: verdict.known_at).story

@@ -44,8 +44,10 @@ def judge(note: Note, sandbox: Sandbox, data_known_at: datetime) -> Iterator[Ver
             yield from judge_statement(note, claim, sandbox, data_known_at)
             continue
         found = [_judge(note, claim, definition, sandbox, reach) for definition in claim.definitions]
-        story = story_of_names([(each.definition.alternative, each.finding.verdict) for each in found])
-        yield from (replace(each, story=story) for each in found)
+        for verdict in found:
+            with_it = (each for each in found if each.known_at <= verdict.known_at)
+            story = story_of_names([(each.definition.alternative, each.finding.verdict) for each in with_it])
+            yield replace(verdict, story=story)
 
 
 def _judge(note: Note, claim: Claim, definition: Definition, sandbox: Sandbox, reach: Reach) -> Verdict:

@@ -12,10 +12,11 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
+from r2k_pipeline.claims.definitions import Claim
 from r2k_pipeline.claims.note import Note, read_note
 from r2k_pipeline.claims.note_text import NEXT
 from r2k_pipeline.claims.sandbox import Sandbox
-from r2k_pipeline.claims.verdict import Verdict
+from r2k_pipeline.claims.verdict import Verdict, told_last
 from r2k_pipeline.claims.verdicts import judge
 from r2k_pipeline.claims.vocabulary.statements import Statement
 from r2k_pipeline.errors import R2kError
@@ -52,10 +53,13 @@ class CheckedNote:
             "label": self.label,
             "is_sample": self.is_sample,
             "data_known_at": self.data_known_at.isoformat(),
-            "stories": {verdict.claim.id: verdict.story for verdict in self.verdicts},
+            "stories": {claim.id: told_last([*verdicts]) for claim, verdicts in self._by_claim()},
             "verdicts": rows,
             "errors": list(self.errors),
         }
+
+    def _by_claim(self) -> Iterator[tuple[Claim | Statement, Iterator[Verdict]]]:
+        return groupby(self.verdicts, lambda verdict: verdict.claim)
 
     def text(self) -> str:
         """What is covered; each claim with its verdict in one line and its readings under it; the errors at the end."""
@@ -66,7 +70,7 @@ class CheckedNote:
             f"their readings: {_tally(self.verdicts)}",
             f"data known as of {_minute(self.data_known_at)}; --json has the rows behind a verdict",
         ]
-        for claim, verdicts in groupby(self.verdicts, lambda verdict: verdict.claim):
+        for claim, verdicts in self._by_claim():
             lines += [
                 "",
                 *textwrap.wrap(f"{claim.id}  {claim.claim}", WIDTH, subsequent_indent="    "),
@@ -109,8 +113,8 @@ def _minute(moment: datetime) -> str:
 
 def _told(verdicts: Sequence[Verdict]) -> Iterator[str]:
     """The claim's verdict in one line, its readings, and what the data of several readings lacks, once."""
-    yield from textwrap.wrap(verdicts[0].story, WIDTH, initial_indent="    = ", subsequent_indent="      ")
-    if isinstance(verdicts[0].claim, Statement) and not verdicts[0].claim.is_checked:
+    yield from textwrap.wrap(told_last(verdicts), WIDTH, initial_indent="    = ", subsequent_indent="      ")
+    if isinstance(verdicts[0].claim, Statement) and not any(verdict.results for verdict in verdicts):
         return
     for verdict in verdicts:
         yield from _lines(verdict)

@@ -67,7 +67,7 @@ class Claims(Table, layer="marts", may_change=True):
     claim = text("the claim, in our words")
     definition = text("the reading: what it takes the words to mean, its query or check, parameters and condition")
     verdict = choice(VERDICTS, "undetermined: no rows, a null, or a definition that could not be computed")
-    story = text("the verdicts on all readings of the claim in one line, the same in each row of the claim")
+    story = text("in one line, the verdicts on the readings of the claim that were known at `known_at`")
     computed_value = number("as `unit` says", "the number found: `value` of the first row that decides", nullable=True)
     computed_text = text(
         "what was found in words: a day, a state, a number with its unit and day; how many other prices would pass",

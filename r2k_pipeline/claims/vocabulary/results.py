@@ -6,9 +6,12 @@ Belongs here: results and their wording. Not here: how they are reached (compari
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
 from r2k_pipeline.claims.vocabulary.measure import POINTS
+
+WHOLE: Final = 1e5
+"""From here on decimals say nothing."""
 
 
 @dataclass(frozen=True)
@@ -49,4 +52,6 @@ def shown(value: Any, unit: str) -> str:
         return f"{value:,.2f} points"
     if unit.endswith("contract equivalents"):
         return f"{value:,.0f} contracts"
-    return f"{value:,.2f}" if unit == "0..100" else f"{value:,.6g} {unit}".strip()
+    if unit == "0..100":
+        return f"{value:,.2f}"
+    return f"{value:,.0f} {unit}" if abs(value) >= WHOLE else f"{value:,.6g} {unit}".strip()

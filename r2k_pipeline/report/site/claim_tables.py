@@ -40,7 +40,8 @@ def statements(snapshot: Snapshot) -> DataTable:
     """Each statement of the notes with its verdict in one line, and the value of one reading."""
     query = f"""
         select
-            note_id, alternative, claim_id, claim, story,
+            note_id, alternative, claim_id, claim,
+            arg_max(story, known_at) over (partition by note_id, claim_id) as story,
             coalesce(computed_text, format('{{:,}} ({{}})', computed_value, unit)) as computed_text
         from {CLAIMS}
         qualify row_number() over (partition by note_id, claim_id order by {_FIRST}) = 1
