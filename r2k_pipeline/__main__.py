@@ -1,5 +1,6 @@
 """The program `r2k`, also `python -m r2k_pipeline`. Belongs here: what must be set before anything is imported."""
 
+import gc
 import os
 
 
@@ -12,10 +13,25 @@ def use_one_polars_thread() -> None:
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
 
 
+def return_memory() -> None:
+    """Let Polars's allocator give freed memory back to the system: by default it keeps all that it ever had.
+
+    With 69 markets a run then had 300 MB more at its peak. What is set for a user's own reasons stays.
+    """
+    os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:500,muzzy_decay_ms:0")
+
+
+def collect_less_garbage() -> None:
+    """Look for garbage less often: it took 5 % of a run and of a start, mostly scanning objects that imports made."""
+    gc.set_threshold(100_000, 50, 1_000)
+
+
 def main() -> None:
     """Run the command line."""
     use_one_polars_thread()
-    from r2k_pipeline.cli import main as command_line  # noqa: PLC0415  (it imports Polars)
+    return_memory()
+    collect_less_garbage()
+    from r2k_pipeline.cli import main as command_line  # noqa: PLC0415
 
     command_line()
 

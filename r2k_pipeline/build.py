@@ -115,6 +115,7 @@ def build_table(run: Run, derived: DerivedTable) -> Outcome:
                 _, failure = table.filter(rows, cast=True)
                 return outcome("failed", failure.counts(), failure.invalid())
             replaced.add(fitting, bucket, kept)
+            del rows, fitting  # else they would be in memory while the next ones are made
         replaced.finish()
     record.put(table, key)
     return outcome("built", {})

@@ -6,7 +6,6 @@ computed. Each command imports only what it needs, so that `--help` and queries 
 
 import gc
 import json
-import logging
 import os
 import shutil
 import signal
@@ -89,9 +88,7 @@ def main() -> None:
 def run(as_json: bool, **options: Any) -> None:
     """Fetch, build, check and publish everything."""
     settings = settings_of(**options)
-    # Garbage collection took 5 % of a run, mostly scanning objects that imports made. The process is short-lived.
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 1_000)
+    gc.freeze()  # what imports made is not scanned for garbage
     from r2k_pipeline.definitions import defs  # noqa: PLC0415
     from r2k_pipeline.orchestration.execute import execute_refresh  # noqa: PLC0415
 
@@ -126,6 +123,8 @@ def ui(port: int, **options: Any) -> None:
 
 def _show_progress() -> None:
     """Print progress on standard error."""
+    import logging  # noqa: PLC0415
+
     progress = logging.getLogger("r2k.progress")
     progress.setLevel(logging.INFO)
     progress.addHandler(logging.StreamHandler())

@@ -6,8 +6,8 @@ Belongs here: renames and fsyncs, each once. Not here: which files there are (la
 import hashlib
 import os
 import shutil
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -21,20 +21,32 @@ def write_atomically(file: Path, body: bytes, verify: Callable[[Path], None]) ->
     """temp file in the same folder -> write -> fsync -> verify -> rename -> fsync folder; no trace on failure."""
     temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as stream:
-            stream.write(body)
-            stream.flush()
-            os.fsync(stream.fileno())
-        verify(temporary)
-        temporary.replace(file)
-        fsync_folder(file.parent)
-    except (OSError, ValueError) as error:  # Arrow's errors are ValueErrors
-        reason = getattr(error, "strerror", None) or error
-        raise R2kError(file, f"not written, the old one stays: {reason}", "check the disk") from error
+        with explained(file):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(body)
+            put_in_place(temporary, file, verify)
     finally:
         with suppress(NotADirectoryError):  # a parent that is a file: nothing was begun
             temporary.unlink(missing_ok=True)
+
+
+def put_in_place(temporary: Path, file: Path, verify: Callable[[Path], None]) -> None:
+    """fsync -> verify -> rename -> fsync folder, of a file that is written beside the one that it replaces."""
+    with temporary.open("rb") as stream:
+        os.fsync(stream.fileno())
+    verify(temporary)
+    temporary.replace(file)
+    fsync_folder(file.parent)
+
+
+@contextmanager
+def explained(file: Path) -> Iterator[None]:
+    """Errors of writing `file` become one R2kError."""
+    try:
+        yield
+    except (OSError, ValueError) as error:  # Arrow's errors are ValueErrors
+        reason = getattr(error, "strerror", None) or error
+        raise R2kError(file, f"not written, the old one stays: {reason}", "check the disk") from error
 
 
 def digest_of(file: Path) -> str:

@@ -31,10 +31,9 @@ from r2k_pipeline.told import grown, told_rows
 from r2k_pipeline.transforms.replay import KnownBars, as_first_known, regrown
 from r2k_pipeline.transforms.setups import Setups, read_setups
 
-MARKETS_AT_ONCE: Final = range(8, 17)
-"""Fewest and most markets of one task where a model runs on a few markets at a time. Bars of a century of the most fit
-in the memory limit; with fewer than the least, planning the query costs more than it saves. DuckDB alone would split
-the work only by row groups, each of dozens of markets."""
+MARKETS_AT_ONCE: Final = range(8, 9)
+"""Fewest and most markets of one task where a model runs on a few markets at a time: a century of the mart of eight,
+and the query that makes it, take 300 MB. With fewer, planning the query costs more than it saves."""
 
 
 @dataclass(frozen=True)
@@ -82,19 +81,25 @@ class Values:
 def rows_and_kept(run: Run, derived: DerivedTable) -> Iterator[tuple[pl.DataFrame, list[Path]]]:
     """The rows of a table to write, and the parts of the last generation that stay unchanged beside them.
 
-    A table that grows comes bucket by bucket with its new rows only; any other table comes whole.
+    A table that grows comes bucket by bucket with its new rows only; a model by market comes some markets at a time;
+    any other table comes whole.
     """
     made = derived.made
-    if isinstance(made, Builder) and isinstance(made.replayed, BySession):
+    if isinstance(made, SqlModel):
+        yield from ((rows, []) for rows in rows_of_model(run, made))
+    elif isinstance(made.replayed, BySession):
         given = _given_to(run, made)
         for bucket, bars in enumerate(run.known_by_bucket):
             yield grown(run.lake, made.table, bucket, made.rows(given, bars), bars)
     else:
-        yield rows_of_model(run, made) if isinstance(made, SqlModel) else _of_builder(run, made), []
+        yield _of_builder(run, made), []
 
 
-def rows_of_model(run: Run, model: SqlModel, at_once: range = MARKETS_AT_ONCE) -> pl.DataFrame:
-    """The rows of a SQL model over the files of its upstreams; `at_once`: how many markets a task has."""
+def rows_of_model(run: Run, model: SqlModel, at_once: range = MARKETS_AT_ONCE) -> Iterator[pl.DataFrame]:
+    """The rows of a SQL model over the files of its upstreams; `at_once`: how many markets a task has.
+
+    As many tasks run beside each other as there are processors, and the next ones when their rows were taken.
+    """
     rows_of = partial(
         run_model,
         model,
@@ -104,16 +109,28 @@ def rows_of_model(run: Run, model: SqlModel, at_once: range = MARKETS_AT_ONCE) -
         empty={name: TABLES[name].create_empty() for name in model.upstreams},
     )
     if not model.is_by_market:
-        return rows_of()
-    parts = batches(sorted(market.market for market in run.markets), at_once)
+        yield rows_of()
+        return
+    parts, beside = batches(sorted(market.market for market in run.markets), at_once), os.cpu_count() or 1
     threads = None if len(parts) == 1 else 1
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return pl.concat(pool.map(lambda part: rows_of(markets=part, threads=threads), parts))
+    with ThreadPoolExecutor(beside) as pool:
+        for start in range(0, len(parts), beside):
+            yield from pool.map(lambda part: rows_of(markets=part, threads=threads), parts[start : start + beside])
 
 
 def variables_of(model: SqlModel, values: Values) -> dict[str, Any]:
-    """The variables of a model (getvariable): the moment, and the rules of setups.toml."""
-    return {name: values.as_of if name == "as_of" else values.setups.variables()[name] for name in model.variables}
+    """The variables of a model (getvariable): the moment, the markets, and the rules of setups.toml."""
+    return {name: _variable(name, values) for name in model.variables}
+
+
+def _variable(name: str, values: Values) -> Any:
+    match name:
+        case "as_of":
+            return values.as_of
+        case "markets":
+            return [market.market for market in values.markets]
+        case _:
+            return values.setups.variables()[name]
 
 
 def batches(markets: Sequence[str], at_once: range) -> list[Sequence[str]]:

@@ -24,7 +24,7 @@ from r2k_pipeline.contracts.table import LAYERS, TABLES, Table
 from r2k_pipeline.errors import HeldError, R2kError
 from r2k_pipeline.files import digest_of, fsync_folder, remove, write_atomically
 from r2k_pipeline.folders import Folders
-from r2k_pipeline.table_files import Replaced, check_rows, parquet_of, table_files
+from r2k_pipeline.table_files import Parts, Whole, check_rows, parquet_of, table_files
 
 LOOK_SECONDS: Final = 0.3
 """A process that only tests the lock holds it for an instant: a run waits this long before it reports another run."""
@@ -102,9 +102,9 @@ class Lake(Folders):
             replaced.finish()
 
     @contextmanager
-    def replacing(self, table: type[Table]) -> Iterator[Replaced]:
+    def replacing(self, table: type[Table]) -> Iterator[Parts | Whole]:
         """A derived table that is to be replaced; without `finish` it stays as it is."""
-        replaced = Replaced(table, self.derived / table.layer)
+        replaced = (Parts if table.grows else Whole)(table, self.derived / table.layer)
         try:
             yield replaced
         finally:

@@ -5,6 +5,7 @@ swap (generations.py), the file format (warehouse.py), Dagster's asset (orchestr
 """
 
 import hashlib
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -43,6 +44,8 @@ RAW: Final = (PriceBars, PriceActions, CotReports)
 PUBLISHED: Final = tuple(d.table for d in derived_tables() if d.table.layer in PUBLISHED_LAYERS)
 BY_PUBLISHING: Final = (Generation, Restatements, Notes)
 """Tables that publishing itself writes."""
+MEMORY: Final = f"{128 * (os.cpu_count() or 1)}MB"
+"""DuckDB's limit while it writes the file. With more it is no faster, but keeps what it wrote."""
 OF_THE_RUN: Final = ("published_at", "as_of")
 """Columns of meta.generation that differ from run to run."""
 ANSWER: Final = ("item", "table_name", "status", "message")
@@ -91,7 +94,7 @@ def publish(run: Run, tell: Tell) -> Publication:
     row = generation.row(0, named=True)
     name = folder_name(row["published_at"], row["generation_id"])
     complete = partial(tell_notes, run, tell)
-    size = publish_generation(run.lake, tables, macros, run.settings.memory_limit, name, complete)
+    size = publish_generation(run.lake, tables, macros, MEMORY, name, complete)
     if not run.is_replay:
         _record(run)
         write_restatement(run.lake, None)

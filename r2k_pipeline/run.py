@@ -4,7 +4,7 @@ Belongs here: turning settings into the values that every step gets. Not here: s
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -83,11 +83,11 @@ class Run:
         bars = self.lake.read(MarketBars)
         return KnownBars(bars, told_of(self.lake, self.settings, self.markets, self.as_of, bars))
 
-    @cached_property
-    def known_by_bucket(self) -> tuple[KnownBars, ...]:
-        """The same, a bucket of markets each: as many as are made at a time."""
+    @property
+    def known_by_bucket(self) -> Iterator[KnownBars]:
+        """The same, a bucket of markets each. Where there are several, each table cuts them anew: all take 250 MB."""
         buckets = buckets_of([market.market for market in self.markets])
-        return tuple(map(self.known_bars.of, buckets)) if len(buckets) > 1 else (self.known_bars,)
+        return map(self.known_bars.of, buckets) if len(buckets) > 1 else iter([self.known_bars])
 
     def stamp(self) -> datetime:
         """Now, or just after the lake's last stamp if that is later: a clock set back must not write into the past."""

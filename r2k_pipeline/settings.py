@@ -7,21 +7,20 @@ market identity (markets.toml), run-time state.
 import json
 import os
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-import pydantic_settings
-from platformdirs import user_data_path
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, field_validator
-from pydantic_settings import (
-    BaseSettings,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    TomlConfigSettingsSource,
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
 )
 
 from r2k_pipeline.errors import SettingsError
@@ -55,7 +54,11 @@ def _listed(said: object) -> object:
 
 def _usual_lake() -> Path:
     """`data_lake` of the checkout, the user's data folder where r2k is installed."""
-    return CHECKOUT / "data_lake" if CHECKOUT else user_data_path("r2k", appauthor=False)
+    if CHECKOUT:
+        return CHECKOUT / "data_lake"
+    from platformdirs import user_data_path  # noqa: PLC0415
+
+    return user_data_path("r2k", appauthor=False)
 
 
 ReportType = Annotated[str, AfterValidator(_is_report_type)]
@@ -64,28 +67,25 @@ Listed = BeforeValidator(_listed)
 Moment = Annotated[datetime, BeforeValidator(read_moment)]
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """What a user can set, as `R2K_NAME` or as `name = ...` in r2k.toml; arguments win over both."""
 
-    # `R2K_LAKE=$UNSET r2k run` means the default, not the current folder.
-    model_config = SettingsConfigDict(
-        env_prefix="R2K_", env_ignore_empty=True, toml_file=FILE, frozen=True, extra="forbid"
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     source: SourceName = "sample"
     files: Path | None = Field(None, description="folder of downloaded files, for source `files`")
     lake: Path = Field(default_factory=_usual_lake, description="where all data goes; one folder a source below it")
     markets: Path | None = Field(None, description="a markets.toml of your own, added to the shipped one")
     as_of: Moment | None = Field(None, description="rebuild as known at this moment; default: now")
-    report_types: Annotated[tuple[ReportType, ...], NoDecode, Listed] = Field(
+    report_types: Annotated[tuple[ReportType, ...], Listed] = Field(
         REPORT_TYPES, description="COT reports that `live` fetches"
     )
     first_year: int = Field(2006, ge=1986, description="first year of COT reports that `live` fetches")
-    profile_since: Annotated[tuple[date, ...], NoDecode, Listed] = Field(
+    profile_since: Annotated[tuple[date, ...], Listed] = Field(
         (), description="days since which volume profiles and anchored VWAPs are kept as well"
     )
     memory_limit: MemoryLimit = Field(
-        "1GB", description="DuckDB's memory limit for a SQL model or forty markets of it, or a query"
+        "1GB", description="DuckDB's memory limit for a SQL model or eight markets of it, or a query"
     )
     query_seconds: float = Field(60, gt=0, le=86_400, description="a query of `r2k sql` is stopped after this long")
     corrections: Path | None = Field(None, description="a corrections.toml of your own, added to the shipped one")
@@ -100,6 +100,13 @@ class Settings(BaseSettings):
     keep_generations: int = Field(3, ge=1, description="published generations that are kept, the current one too")
     keep_runs: int = Field(100, ge=1, description="Dagster's records of older runs are deleted")
     lock_wait_seconds: float = Field(0, ge=0, description="how long a run waits for the lake to be free")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _add_what_is_written(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """What was `given`, over the variables, over the file."""
+        variables = {name: os.environ[variable] for variable, name in _variables().items() if os.environ[variable]}
+        return _file() | variables | given
 
     @field_validator("profile_since")
     @classmethod
@@ -123,25 +130,6 @@ class Settings(BaseSettings):
             raise ValueError(f"DuckDB writes to no path with {' '.join(sorted(unfit))} in it; next: another folder")
         return lake
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        for variable, name in _variables().items():
-            _refuse_unknown(name, variable, "unset it", str.upper, "R2K_")
-        try:
-            file = TomlConfigSettingsSource(settings_cls)
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise SettingsError(f"{FILE}: not TOML: {error}; next: fix it or remove it") from error
-        for name in file.toml_data:
-            _refuse_unknown(name, f"{FILE}: {name}", "remove it")
-        return init_settings, env_settings, file
-
 
 def read_settings(**given: Any) -> Settings:
     """Settings with what was `given` on the command line.
@@ -152,8 +140,6 @@ def read_settings(**given: Any) -> Settings:
         return Settings(**given)
     except ValidationError as error:
         raise SettingsError("\n".join(_said(error, given))) from error
-    except pydantic_settings.SettingsError as error:
-        raise SettingsError(error) from error
 
 
 OPTIONS: Final = {"query_seconds": "--seconds"}
@@ -185,8 +171,29 @@ def _written(name: str, given: Mapping[str, Any]) -> str:
 
 
 def _variables() -> dict[str, str]:
-    """Every variable R2K_* and the name of the setting that it would be of."""
-    return {variable: variable[4:].lower() for variable in sorted(os.environ) if variable[:4].upper() == "R2K_"}
+    """Every variable R2K_* and the name of its setting. Raises SettingsError for one that is of no setting."""
+    variables = {variable: variable[4:].lower() for variable in sorted(os.environ) if variable[:4].upper() == "R2K_"}
+    for variable, name in variables.items():
+        _refuse_unknown(name, variable, "unset it", str.upper, "R2K_")
+    return variables
+
+
+def _file() -> dict[str, Any]:
+    """What r2k.toml of the current folder says, nothing where it is absent. Raises SettingsError for unknown keys."""
+    try:
+        text = Path(FILE).read_text("utf-8")
+        import tomllib  # noqa: PLC0415
+
+        said = tomllib.loads(text)
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise SettingsError(f"{FILE}: not TOML: {error}; next: fix it or remove it") from error
+    except OSError as error:
+        raise SettingsError(f"{FILE}: cannot be read: {error.strerror}; next: make it a readable file") from error
+    for name in said:
+        _refuse_unknown(name, f"{FILE}: {name}", "remove it")
+    return said
 
 
 def _refuse_unknown(name: str, written: str, away: str, spelled: Callable[[str], str] = str, prefix: str = "") -> None:

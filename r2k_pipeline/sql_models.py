@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from graphlib import TopologicalSorter
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import duckdb
 import polars as pl
@@ -25,38 +25,49 @@ from r2k_pipeline.errors import R2kError
 from r2k_pipeline.quoting import literal, parquet
 
 BY_MARKET: Final = "-- by: market"
-"""The header line of a model whose rows depend only on rows of their own market."""
+"""The header line of a model that can run on a few markets at a time: its rows depend only on rows of their own market,
+or it asks for the variable MARKETS, by which it limits its rows itself."""
+MARKETS: Final = "markets"
+Found = TypeVar("Found", bound=exp.Expr)
 TEXT_AS_POLARS: Final = {"produce_arrow_string_view": "true", "arrow_output_version": "1.4"}
 """DuckDB settings for text in Polars's own layout, so that it is not copied."""
 
 
 @dataclass(frozen=True)
 class SqlModel:
-    """One SELECT: `name` is `layer.table`, `query` its text, `comment` the leading why."""
+    """One SELECT: `name` is `layer.table`, `query` its text, `comment` the leading why.
+
+    Of several, the rows come one under the other: they run one at a time, in the memory of one. `order`: columns by
+    which the rows are sorted afterwards; Polars does so without a copy of long text, DuckDB would hold it twice.
+    """
 
     name: str
     query: str
+    order: tuple[str, ...] = ()
 
     @cached_property
     def upstreams(self) -> tuple[str, ...]:
         """The lake tables it reads, sorted, as `layer.table`."""
-        tables = self._tree.find_all(exp.Table)
+        tables = self._find_all(exp.Table)
         return tuple(sorted({f"{table.db}.{table.name}" for table in tables if table.db in LAYERS}))
 
     @cached_property
     def variables(self) -> tuple[str, ...]:
         """The names that it asks for by getvariable, sorted."""
-        calls = self._tree.find_all(exp.Anonymous)
+        calls = self._find_all(exp.Anonymous)
         asked = {call.expressions[0].name for call in calls if call.name.lower() == "getvariable"}
         return tuple(sorted(asked))
 
+    def _find_all(self, kind: type[Found]) -> list[Found]:
+        return [found for tree in self._trees for found in tree.find_all(kind)]
+
     @cached_property
-    def _tree(self) -> exp.Expr:
-        return sqlglot.parse_one(self.query, dialect="duckdb")
+    def _trees(self) -> list[exp.Expr]:
+        return [tree for tree in sqlglot.parse(self.query, dialect="duckdb") if tree is not None]
 
     @cached_property
     def is_by_market(self) -> bool:
-        """Whether its header allows running it on a few markets at a time: no row depends on another market."""
+        """Whether its header allows running it on a few markets at a time."""
         return BY_MARKET in self.query.splitlines()
 
     @cached_property
@@ -99,12 +110,15 @@ def run_model(
 ) -> pl.DataFrame:
     """The rows of `model` over the Parquet `files` of its upstreams; `variables` reach it by getvariable.
 
-    An upstream without files stands in as the frame in `empty`. Given `markets`, only their rows are read, of the
-    upstreams that have a market; the query sees an ENUM of their names, which hashes and sorts faster than text.
+    An upstream without files stands in as the frame in `empty`. Given `markets`, the model gets them as the variable
+    that it asks for. If it does not, only their rows are read, of the upstreams that have a market, and the query sees
+    an ENUM of their names, which hashes and sorts faster than text.
     `threads`: all processors' unless given. Raises duckdb.Error with the model's name, R2kError where a file
     cannot be read.
     """
     limits = {"memory_limit": memory_limit, "threads": str(threads or os.cpu_count())}
+    if markets and MARKETS in model.variables:
+        variables, markets = {**variables, MARKETS: markets}, None
     with duckdb.connect(config={**limits, **TEXT_AS_POLARS}) as connection:
         for name, value in variables.items():
             connection.execute(f"set variable {name} = ?", [value])
@@ -126,8 +140,10 @@ def run_model(
                     connection.execute(f"create table {upstream} as from absent")
             if not any(files.values()):
                 connection.execute("set enable_external_access = false")
-            rows: pl.DataFrame = connection.sql(model.query).pl()
-            return rows.cast({pl.Categorical: pl.String})
+            selects = connection.extract_statements(model.query)
+            rows: pl.DataFrame = pl.concat(connection.sql(select).pl() for select in selects)
+            rows = rows.cast({pl.Categorical: pl.String})
+            return rows.sort(model.order) if model.order else rows
         except duckdb.IOException as error:
             raise R2kError(f"sql model {model.name}", str(error).splitlines()[0]) from error
         except duckdb.Error as error:

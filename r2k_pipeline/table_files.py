@@ -7,45 +7,100 @@ Belongs here: one file or parts, and what is on disk against what was meant. Not
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import polars as pl
 import pyarrow.parquet as pq
 
 from r2k_pipeline.contracts.table import Table, parts_of
 from r2k_pipeline.errors import R2kError
-from r2k_pipeline.files import fsync_folder, link_or_copy, remove, write_atomically
+from r2k_pipeline.files import (
+    digest_of,
+    explained,
+    fsync_folder,
+    link_or_copy,
+    put_in_place,
+    remove,
+    write_atomically,
+)
+
+OLDEST: Final = pl.CompatLevel.oldest()
+"""Text in the layout that Arrow's Parquet writer takes."""
 
 
-class Replaced:
-    """A derived table on its way to the disk: its file, or the parts of one that grows, put in place together.
+class Whole:
+    """A derived table of one file on its way to the disk.
 
-    A file whose content would not change is kept: the published generation has a hard link to it.
+    Rows that come a part at a time are written as they come: they are never in memory together.
+    """
+
+    def __init__(self, table: type[Table], layer: Path) -> None:
+        self._file = layer / f"{table.table}.parquet"
+        self._building = layer / f".{table.table}.tmp"
+        self._first: pl.DataFrame = table.create_empty()
+        self._height = 0
+        self._writer: pq.ParquetWriter | None = None
+
+    def add(self, frame: pl.DataFrame, bucket: int = 0, kept: Sequence[Path] = ()) -> None:  # noqa: ARG002
+        """Validated rows: all, or the next ones."""
+        if bucket == 0:
+            self._first = frame
+        else:
+            self._write(frame)
+
+    def finish(self) -> None:
+        """Put the file in place. One whose content would not change stays: the published generation links to it."""
+        if self._writer is None:
+            _write_unless_same(self._file, self._file, self._first)
+            return
+        with explained(self._file):
+            self._writer.close()
+            if not (self._file.is_file() and digest_of(self._file) == digest_of(self._building)):
+                put_in_place(self._building, self._file, lambda written: check_rows(written, self._height))
+
+    def abandon(self) -> None:
+        """Remove what was not put in place."""
+        if self._writer is not None:
+            self._building.unlink(missing_ok=True)
+
+    def _write(self, frame: pl.DataFrame) -> None:
+        with explained(self._file):
+            if self._writer is None:
+                self._building.parent.mkdir(parents=True, exist_ok=True)
+                schema = self._first.to_arrow(compat_level=OLDEST).schema
+                self._writer = pq.ParquetWriter(self._building, schema, compression="zstd", compression_level=1)
+                self._append(self._first)
+                self._first = self._first.clear()
+            self._append(frame)
+
+    def _append(self, frame: pl.DataFrame) -> None:
+        assert self._writer is not None
+        self._writer.write_table(frame.to_arrow(compat_level=OLDEST))
+        self._height += frame.height
+
+
+class Parts:
+    """A derived table that grows on its way to the disk: its parts, put in place together.
+
+    A part whose content would not change is kept: the published generation has a hard link to it.
     """
 
     def __init__(self, table: type[Table], layer: Path) -> None:
         self._table, self._folder = table, layer / table.table
         self._building = layer / f".{table.table}.tmp"
-        self._rows: pl.DataFrame = table.create_empty()
         self._same: set[str] = set()
         self._kept: list[Path] = []
 
     def add(self, frame: pl.DataFrame, bucket: int = 0, kept: Sequence[Path] = ()) -> None:
-        """Validated rows: all of a table, or those of one bucket beside parts that are `kept` of a generation."""
-        if not self._table.grows:
-            self._rows = frame
-            return
+        """Validated rows of one bucket, beside parts that are `kept` of a generation."""
         self._kept += kept
         for name, part in parts_of(frame, bucket):
             self._write(name, part)
 
     def finish(self) -> None:
         """Put the files in place."""
-        whole = self._folder.with_name(f"{self._table.table}.parquet")
-        if not self._table.grows:
-            _write_unless_same(whole, whole, self._rows)
-            return
         if not (self._same or self._kept or self._building.exists()):
-            self._write("0.parquet", self._rows)
+            self._write("0.parquet", self._table.create_empty())
         self._folder.mkdir(parents=True, exist_ok=True)
         written = {file.name: file for file in self._building.glob("*")}
         for name, file in written.items():
@@ -57,13 +112,12 @@ class Replaced:
         stays = {*written, *self._same, *(file.name for file in self._kept)}
         for stale in {file.name for file in self._folder.glob("*.parquet")} - stays:
             (self._folder / stale).unlink()
-        whole.unlink(missing_ok=True)  # of a version without parts
+        self._folder.with_name(f"{self._table.table}.parquet").unlink(missing_ok=True)  # of a version without parts
         fsync_folder(self._folder)
 
     def abandon(self) -> None:
         """Remove what was not put in place."""
-        if self._table.grows:
-            remove(self._building)
+        remove(self._building)
 
     def _write(self, name: str, frame: pl.DataFrame) -> None:
         if not _write_unless_same(self._folder / name, self._building / name, frame):

@@ -136,6 +136,23 @@ def test_a_look_at_the_registry_loads_no_kernel() -> None:
     assert not {"numba", "pandas", "exchange_calendars", "dagster"}.intersection(loaded)
 
 
+@pytest.mark.parametrize(
+    ("module", "unneeded"),
+    [
+        ("cli", "duckdb polars pydantic logging"),
+        ("settings", "duckdb polars pandas asyncio tomllib"),
+        ("report.query", "duckdb polars pyarrow pydantic"),
+        ("report.query_worker", "polars numpy pydantic"),
+    ],
+)
+def test_who_waits_for_a_first_row_waits_for_no_library_that_it_does_not_need(module: str, unneeded: str) -> None:
+    look = f"import sys; sys.modules['numpy'] = None; import r2k_pipeline.{module}; del sys.modules['numpy']"
+    loaded = subprocess.run(
+        [sys.executable, "-c", f"{look}; print(*sys.modules)"], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert not set(unneeded.split()).intersection(loaded)
+
+
 @pytest.mark.parametrize("module", MODULES, ids=_id)
 def test_libraries_stay_with_their_owners(module: Path) -> None:
     for name in _imports(module):

@@ -48,17 +48,18 @@ def findings_model(checks: tuple[Check, ...]) -> SqlModel:
     if not checks:
         raise ValueError("no checks: sql/checks is empty")
     empty = ", ".join(f"null::{'date' if name.endswith('_date') else 'varchar'} as {name}" for name in OPTIONAL)
-    rows = [
-        f"select '{check.name}' as check_name, '{check.table}' as table_name, '{check.severity}' as severity, *\n"
-        f"from (\n{check.query}\n)"
-        for check in checks
-    ]
-    united = "\nunion all by name\n".join([f"select {empty} where false", *rows])
     parts = "symbol, session_date::varchar, report_type, contract_code, report_date::varchar"
     key = f"concat_ws(' ', {parts}) as row_key"
     columns = ", ".join(key if name == "row_key" else name for name in Findings.column_names())
+    why = "-- What the reconciliation checks doubt, row by row: shown with its evidence and never repaired.\n"
     return SqlModel(
         Findings.dotted(),
-        "-- What the reconciliation checks doubt, row by row: shown with its evidence and never repaired.\n"
-        f"select {columns}\nfrom (\n{united}\n)\norder by check_name, table_name, row_key",
+        why
+        + ";\n".join(
+            f"select {columns}\nfrom (\nselect {empty} where false\nunion all by name\n"
+            f"select '{check.name}' as check_name, '{check.table}' as table_name, '{check.severity}' as severity, *\n"
+            f"from (\n{check.query}\n)\n)"
+            for check in checks
+        ),
+        tuple(Findings.primary_key()),
     )

@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from r2k_pipeline.contracts.table import buckets_of
 from r2k_pipeline.transforms.row_ranges import Integers, column_array
 from r2k_pipeline.transforms.significance import block_p_values, with_q_values
 
@@ -34,6 +33,8 @@ BLOCK_SESSIONS = max(HORIZONS)
 independent."""
 Z95 = 1.959963984540054
 """Standard normal quantile of a two-sided 95 % interval."""
+MARKETS_AT_ONCE = 4
+"""Markets whose touches and draws are in memory together."""
 KEY = ["market", "kind", "role", "horizon_sessions"]
 COLUMNS = [
     *KEY,
@@ -79,14 +80,17 @@ def build_level_outcomes(
     p-value is of the sums, over blocks of 20 sessions of the market, of held (0 or 1) less the touch's own baseline
     share (block_p_values); q-values are over all rows.
     """
-    with_atr = bars.with_columns(indicators["atr_14"])
-    shown = levels.lazy()
-    parts = []
-    for markets in buckets_of(bars["market"].unique(maintain_order=True).to_list()) or [[]]:  # bounds the memory
+    with_atr, shown = bars.with_columns(indicators["atr_14"]), levels.lazy()
+
+    def of_markets(markets: Sequence[str]) -> pl.DataFrame:
         is_in = pl.col("market").is_in(markets)
-        parts.append(_decided(with_atr.filter(is_in), shown.filter(is_in), horizons, draws, seed, baseline_sessions))
-    outcomes = pl.concat(parts)
-    return _shares(pl.concat([outcomes, outcomes.with_columns(kind=pl.lit("all"))]), minimum_sessions)
+        outcomes = _decided(with_atr.filter(is_in), shown.filter(is_in), horizons, draws, seed, baseline_sessions)
+        return _shares(pl.concat([outcomes, outcomes.with_columns(kind=pl.lit("all"))]), minimum_sessions)
+
+    markets = bars["market"].unique(maintain_order=True).to_list()
+    starts = range(0, max(len(markets), 1), MARKETS_AT_ONCE)
+    shares = pl.concat(of_markets(markets[start : start + MARKETS_AT_ONCE]) for start in starts)
+    return with_q_values(shares).select(COLUMNS).sort(KEY)
 
 
 def _decided(
@@ -213,14 +217,9 @@ def _shares(outcomes: pl.DataFrame, minimum_sessions: int) -> pl.DataFrame:
     enough = shares.filter(n >= minimum_sessions)
     compared = outcomes.filter(held | broken, pl.col("baseline_decided") > 0).join(enough, on=KEY, how="semi")
     scores = compared.select(*KEY, "block", score=held.cast(pl.Float64) - own)
-    return (
-        with_q_values(shares.join(block_p_values(scores, KEY), on=KEY, how="left"))
-        .with_columns(
-            # At a share of 0 or 1 the interval ends there exactly; rounding must not leave it outside.
-            held_share_low_ratio=pl.min_horizontal((middle - reach) / (1 + Z95**2 / n), share),
-            held_share_high_ratio=pl.max_horizontal((middle + reach) / (1 + Z95**2 / n), share),
-            excess_share_ratio=share - base,
-        )
-        .select(COLUMNS)
-        .sort(KEY)
+    return shares.join(block_p_values(scores, KEY), on=KEY, how="left").with_columns(
+        # At a share of 0 or 1 the interval ends there exactly; rounding must not leave it outside.
+        held_share_low_ratio=pl.min_horizontal((middle - reach) / (1 + Z95**2 / n), share),
+        held_share_high_ratio=pl.max_horizontal((middle + reach) / (1 + Z95**2 / n), share),
+        excess_share_ratio=share - base,
     )

@@ -2,20 +2,37 @@
 -- index). The one whose volumes began later is taken for the copy.
 -- on: staging.daily_prices  severity: warn
 with volumes as (
-    select *, min(session_date) over (partition by symbol) as first_date
+    select
+        symbol,
+        session_date,
+        volume,
+        greatest(known_at, volume_known_at) as known_at,
+        min(session_date) over (partition by symbol) as first_date
     from staging.daily_prices
     where volume > 0
+),
+
+copies as (
+    select
+        symbol,
+        session_date,
+        volume,
+        greatest(known_at, max(known_at) over originals) as known_at,
+        list(symbol) over originals as symbols
+    from volumes
+    window
+        originals as (
+            partition by session_date, volume
+            order by first_date, symbol
+            rows between unbounded preceding and 1 preceding
+        )
 )
 
 select
-    c.symbol,
-    c.session_date,
+    symbol,
+    session_date,
     'volume' as column_name,
-    greatest(c.known_at, c.volume_known_at, max(greatest(o.known_at, o.volume_known_at))) as known_at,
-    format('volume {:.0f} is that of {}', c.volume, string_agg(o.symbol, ', ' order by o.symbol)) as evidence
-from volumes as c
-inner join volumes as o
-    on c.session_date = o.session_date
-    and c.volume = o.volume
-    and (c.first_date, c.symbol) > (o.first_date, o.symbol)
-group by c.symbol, c.session_date, c.volume, c.known_at, c.volume_known_at
+    known_at,
+    format('volume {:.0f} is that of {}', volume, array_to_string(list_sort(symbols), ', ')) as evidence
+from copies
+where symbols is not null

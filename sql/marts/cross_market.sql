@@ -1,7 +1,8 @@
 -- Each market against the benchmarks of setups.toml, as both were known at the close. Differences of positioning only
 -- between reports of one day: a market without that week is not compared with another's newer report. Strength is
 -- relative to the session 20 (60) places back in the exchange's calendar, if both markets had it by then: a session
--- that arrives later changes no row.
+-- that arrives later changes no row. The benchmarks' rows are read whichever markets are asked for.
+-- by: market
 with paired as (
     select
         m.market,
@@ -20,6 +21,7 @@ with paired as (
     inner join marts.positioning_vs_technicals as o
         on m.session_date = o.session_date
         and m.market != o.market
+        and list_contains(getvariable('markets'), m.market)
         and list_contains(getvariable('cross_market_benchmarks'), o.market)
     inner join reference.markets as c on m.market = c.market
     inner join reference.sessions as s on c.calendar = s.calendar and m.session_date = s.session_date

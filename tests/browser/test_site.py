@@ -143,7 +143,7 @@ def test_what_is_not_known_sorts_last_both_ways(open_page: Open) -> None:
 
 def test_a_figure_of_the_brief_leads_to_its_query(open_page: Open) -> None:
     tab = open_page("RUT")
-    figure = tab.locator(".brief a.f").first
+    figure = tab.locator(".brief a").first
     target = figure.get_attribute("href")
     figure.click()
     evidence = tab.locator(f"span{target}")

@@ -86,7 +86,7 @@ def test_a_table_built_in_parts_is_the_same(model: SqlModel, sample: Published) 
     parts = batches(markets, MOST_AT_ONCE)
     assert len(parts) > 1
     assert [market for part in parts for market in part] == markets
-    rows = table.fit(rows_of_model(run, model, MOST_AT_ONCE))
+    rows = table.fit(pl.concat(rows_of_model(run, model, MOST_AT_ONCE)))
     assert rows is not None
     assert rows.equals(sample.lake.read(table))
 

@@ -48,7 +48,8 @@ def _derive(name: str, frames: dict[str, pl.DataFrame], as_of: datetime) -> pl.D
     elif name not in frames:
         upstreams = MODELS[name].upstreams
         read = {upstream: _derive(upstream, frames, as_of) for upstream in upstreams}
-        variables = {"as_of": as_of, **read_setups().variables()}
+        markets = frames.get("reference.markets", TABLES["reference.markets"].create_empty())["market"].to_list()
+        variables = {"as_of": as_of, "markets": markets, **read_setups().variables()}
         nothing_on_disk = {upstream: [] for upstream in upstreams}
         frames[name] = run_model(MODELS[name], nothing_on_disk, variables, memory_limit="1GB", empty=read)
     return frames[name]

@@ -172,6 +172,35 @@ def test_a_disk_that_takes_half_a_file_leaves_the_old_one(lake: Lake) -> None:
     assert lake.read(CotReleases).equals(releases(3))
 
 
+def write_in_parts(lake: Lake, rows: pl.DataFrame) -> None:
+    with lake.replacing(CotReleases) as replaced:
+        for number, part in enumerate(rows.iter_slices(200)):
+            replaced.add(part, number)
+        replaced.finish()
+
+
+def test_rows_that_come_in_parts_are_one_file_in_their_order(lake: Lake) -> None:
+    write_in_parts(lake, releases(500))
+    assert [file.name for file in lake.files("staging.cot_releases")] == ["cot_releases.parquet"]
+    assert lake.read(CotReleases).equals(releases(500))
+    (written,) = lake.files("staging.cot_releases")
+    before = written.stat()
+    write_in_parts(lake, releases(500))
+    assert os.path.samestat(before, written.stat()), "the same content: the published generation links to it"
+    write_in_parts(lake, releases(450))
+    assert lake.read(CotReleases).equals(releases(450))
+    assert [*entries(lake.root)] == ["staging/cot_releases.parquet"]
+
+
+def test_a_disk_that_takes_some_of_the_parts_leaves_the_old_file(lake: Lake) -> None:
+    lake.write(CotReleases, releases(3))
+    before = entries(lake.root)
+    refused = pytest.raises(R2kError, match=r"cot_releases\.parquet: not written, the old one stays: .*; next:")
+    with refused, files_of_at_most(1000):
+        write_in_parts(lake, releases(500))
+    assert entries(lake.root) == before
+
+
 def test_a_lake_that_cannot_be_a_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "files").write_text("a file where the lake should be")
     lake = Lake.of(tmp_path, "files")

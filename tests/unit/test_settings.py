@@ -144,6 +144,12 @@ def test_an_unknown_key_in_the_file_is_answered_as_a_variable_is(elsewhere: Path
         Settings()
 
 
+def test_a_file_that_cannot_be_read_is_named(elsewhere: Path) -> None:
+    (elsewhere / "r2k.toml").mkdir()
+    with pytest.raises(SettingsError, match=r"^r2k\.toml: cannot be read: Is a directory; next: make it a readable"):
+        read_settings()
+
+
 @pytest.mark.parametrize(
     ("day", "close"),
     [("2025-03-14", "2025-03-14T20:00"), ("2025-01-10", "2025-01-10T21:00"), ("2024-11-29", "2024-11-29T18:00")],

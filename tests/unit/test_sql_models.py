@@ -137,6 +137,23 @@ def test_a_model_by_market_is_the_same_market_by_market(bars: list[Path]) -> Non
     assert pl.concat(parts).equals(run(model, bars))
 
 
+def test_a_model_may_limit_itself_to_markets_and_read_all(bars: list[Path]) -> None:
+    query = """select a.market, b.market as other from features.bars as a cross join features.bars as b
+        where a.market != b.market and list_contains(getvariable('markets'), a.market)"""
+    model = SqlModel("marts.pairs", f"-- by: market\n{query}")
+    rows = run_model(model, {"features.bars": bars}, {}, memory_limit="256MB", markets=["SPX"])
+    assert rows.rows() == [("SPX", "RUT")]
+
+
+def test_the_rows_of_several_selects_are_under_each_other(bars: list[Path]) -> None:
+    two = SqlModel("marts.two", f"{DOUBLES.query};\nselect market, getvariable('half') as close from reference.markets")
+    assert two.upstreams == ("features.bars", "reference.markets")
+    assert two.variables == ("half",)
+    files = {"features.bars": bars, "reference.markets": bars[:1]}
+    rows = run_model(two, files, {"half": 0.5}, memory_limit="256MB")
+    assert rows.rows() == [("RUT", 3.0), ("SPX", 3.0), ("RUT", 0.5)]
+
+
 def test_names_of_markets_sort_and_compare_as_text(bars: list[Path]) -> None:
     """Within a query they are an ENUM, which sorts by place: it is in the order of the text, however it is given."""
     query = "select market || '!' as said, market from features.bars where market >= 'RUT' order by market desc"

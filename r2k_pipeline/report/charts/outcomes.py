@@ -29,8 +29,10 @@ _STATISTICS: Final = ("mean_forward_return_ratio", "baseline_mean_return_ratio")
 
 
 def build_outcomes(outcomes: Outcomes, is_sample: bool) -> Figure:
-    """The figure of all setups, one panel each; at least one event is known."""
-    setups = outcomes.statistics["setup"].unique(maintain_order=True).to_list()
+    """The figure of all setups, a panel for each that has an event; at least one event is known."""
+    named_setups, happened = outcomes.statistics["setup"].unique(maintain_order=True), set(outcomes.events["setup"])
+    setups = [setup for setup in named_setups if setup in happened]
+    others = ", ".join(setup.replace("_", " ") for setup in named_setups if setup not in happened)
     rows = _statistic_rows(outcomes.statistics)
     data: dict[str, Records] = {"sample": [{"word": "SAMPLE"}] if is_sample else []}
     for setup in setups:
@@ -43,7 +45,7 @@ def build_outcomes(outcomes: Outcomes, is_sample: bool) -> Figure:
     chart = alt.vconcat(
         *panels,
         spacing=8,
-        title=alt.TitleParams(title, subtitle=_READING),
+        title=alt.TitleParams(title, subtitle=[*_READING, *([f"No event yet: {others}."] if others else [])]),
     )
     return Figure("outcomes", None, title, _description(title, outcomes.statistics), chart, data)
 

@@ -77,7 +77,8 @@ def _read(
     frames: dict[str, list[pl.DataFrame]] = {market: [] for market in markets}
     for source in _sources(close, moment):
         if source.relation not in rows:
-            rows[source.relation] = snapshot.ask(f"from {source.relation.replace(OF, of)}").pl()
+            asked = f"from {source.relation.replace(OF, of)} where market in ({', '.join(map(literal, markets))})"
+            rows[source.relation] = snapshot.ask(asked).pl()
         found = rows[source.relation]
         new = [name for name in found.columns if source.prefix + name not in sources]
         sources |= {source.prefix + name: source for name in new}

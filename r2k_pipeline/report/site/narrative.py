@@ -15,12 +15,12 @@ from r2k_pipeline.tables import TABLES
 
 @dataclass(frozen=True)
 class Evidence:
-    """One figure: its text, the column it is from, and where that is explained."""
+    """One figure: its text, the column it is from, and where that is explained, at the column's first figure."""
 
     id: str
     text: str
     column: str
-    dictionary: str
+    dictionary: str | None
 
 
 @dataclass(frozen=True)
@@ -121,13 +121,17 @@ def _evidence(figures: Sequence[Figure], ids: Mapping[tuple[str, str], str]) -> 
     rows: dict[str, dict[tuple[str, str], Figure]] = {}
     for figure in figures:
         rows.setdefault(figure.query.removeprefix(f"select {figure.column} "), {})[_place(figure)] = figure
+    explained: set[str] = set()
     for source, found in rows.items():
         columns = ", ".join(dict.fromkeys(figure.column for figure in found.values()))
-        evidence = tuple(_one(figure, ids[place]) for place, figure in found.items())
+        evidence = tuple(_one(figure, ids[place], explained) for place, figure in found.items())
         yield RowEvidence(evidence, f"select {columns} {source}")
 
 
-def _one(figure: Figure, id: str) -> Evidence:
+def _one(figure: Figure, id: str, explained: set[str]) -> Evidence:
     table = TABLES.get(figure.table)  # none where a macro gives the row
     anchor = f"{figure.table}.{figure.column}" if table and figure.column in table.column_names() else figure.table
-    return Evidence(id, figure.text, figure.column, f"dictionary.html#{anchor}" if table else "dictionary.html")
+    where = f"dictionary.html#{anchor}" if table else "dictionary.html"
+    is_first = where not in explained
+    explained.add(where)
+    return Evidence(id, figure.text, figure.column, where if is_first else None)

@@ -12,7 +12,7 @@ from r2k_pipeline.generations import known_at
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.report.brief import Page, read_brief
 from r2k_pipeline.report.charts.figures import read_figures
-from r2k_pipeline.report.note.compose import Note, read_note
+from r2k_pipeline.report.note.compose import Note, read_notes
 from r2k_pipeline.report.site.claim_tables import claims, statements
 from r2k_pipeline.report.site.dictionary_tables import dictionary
 from r2k_pipeline.report.site.drawn import Drawn
@@ -97,10 +97,14 @@ def read_content(snapshot: Snapshot, market: str | None, drawn: Drawn) -> Conten
     brief = read_brief(snapshot, market)
     figures = read_figures(snapshot, None if market is None else [market])
     pictures = {figure.market: picture_of(figure, drawn) for figure in figures.reviews}
+    notes = read_notes(snapshot, [page.market["market"] for page in brief.pages])
     return Content(
         edition=edition,
         overview=overview(snapshot, brief.pages),
-        markets=tuple(_market_page(snapshot, page, pictures.get(page.market["market"])) for page in brief.pages),
+        markets=tuple(
+            _market_page(snapshot, page, notes[market], pictures.get(market))
+            for market, page in zip(notes, brief.pages, strict=True)
+        ),
         cross_market=picture_of(figures.cross_market, drawn) if figures.cross_market else None,
         outcomes=outcomes(snapshot, market),
         outcomes_picture=picture_of(figures.outcomes, drawn) if figures.outcomes else None,
@@ -112,14 +116,14 @@ def read_content(snapshot: Snapshot, market: str | None, drawn: Drawn) -> Conten
     )
 
 
-def _market_page(snapshot: Snapshot, page: Page, picture: Picture | None) -> MarketPage:
+def _market_page(snapshot: Snapshot, page: Page, note: Note, picture: Picture | None) -> MarketPage:
     market = page.market["market"]
     return MarketPage(
         market,
         page.market["name"],
         str(page.session["session_date"]),
         picture,
-        read_note(snapshot, market),
+        note,
         tell(page),
         levels(snapshot, page),
         positions(snapshot, market),

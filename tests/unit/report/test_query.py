@@ -270,6 +270,14 @@ def test_a_table_shows_what_it_leaves_out(sql: Sql) -> None:
     assert long[-1] == "… 12,345 rows, the first 200 are shown; all of them: --format csv"
 
 
+def test_a_table_shows_values_as_sql_writes_them(sql: Sql) -> None:
+    values = (
+        "true as t, null as n, 0.1::double as d, 3.10::decimal(5, 2) as c, 0::decimal(9, 8) as z, ' x' as s, 7 as i"
+    )
+    cells = sql(f"select {values}").stdout.splitlines()[3].strip("│").split("│")
+    assert [cell[1:].rstrip() for cell in cells] == ["true", "null", "0.1", "3.10", "0.00000000", " x", "7"]
+
+
 def test_a_table_cuts_no_cell_and_lets_no_control_character_through(sql: Sql) -> None:
     long = "x" * 3_000
     shown = sql(f"select '{long}' as a, chr(27) || '[31mred' || chr(10) || chr(155) as b, 1/3::double as c").stdout
