@@ -62,7 +62,10 @@ class CheckedNote:
         return groupby(self.verdicts, lambda verdict: verdict.claim)
 
     def text(self) -> str:
-        """What is covered; each claim with its verdict in one line and its readings under it; the errors at the end."""
+        """What is covered; each claim with its verdict in one line and its readings under it; at the end what the data
+
+        of verdicts lacks, and the errors.
+        """
         lines = [
             *([self.label] if self.is_sample else []),
             self.note.title,
@@ -76,6 +79,7 @@ class CheckedNote:
                 *textwrap.wrap(f"{claim.id}  {claim.claim}", WIDTH, subsequent_indent="    "),
                 *_told([*verdicts]),
             ]
+        lines += _incomplete(self.verdicts)
         errors = ["", *(f"ERROR  {error}" for error in self.errors), NEXT] if self.errors else []
         return "\n".join([*lines, *errors])
 
@@ -112,15 +116,25 @@ def _minute(moment: datetime) -> str:
 
 
 def _told(verdicts: Sequence[Verdict]) -> Iterator[str]:
-    """The claim's verdict in one line, its readings, and what the data of several readings lacks, once."""
+    """The claim's verdict in one line, and its readings."""
     yield from textwrap.wrap(told_last(verdicts), WIDTH, initial_indent="    = ", subsequent_indent="      ")
     if isinstance(verdicts[0].claim, Statement) and not any(verdict.results for verdict in verdicts):
         return
     for verdict in verdicts:
         yield from _lines(verdict)
-    reasons = (v.finding.reason for v in verdicts if v.finding.reason and v.finding.verdict != "undetermined")
-    for reason in dict.fromkeys(reasons):
-        yield from textwrap.wrap(reason, WIDTH, initial_indent="    but  ", subsequent_indent="         ")
+
+
+def _incomplete(verdicts: Sequence[Verdict]) -> list[str]:
+    """What is missing in data that was complete enough for a verdict, each once, with the claims that rest on it."""
+    claims: dict[str, dict[str, None]] = {}
+    for verdict in verdicts:
+        if verdict.finding.reason and verdict.finding.verdict != "undetermined":
+            claims.setdefault(verdict.finding.reason, {})[verdict.claim.id] = None
+    told = [f"{reason}: {', '.join(ids)}" for reason, ids in claims.items()]
+    head = ["", "Data of these claims is not complete:"] if told else []
+    return head + [
+        line for each in told for line in textwrap.wrap(each, WIDTH, initial_indent="  ", subsequent_indent="    ")
+    ]
 
 
 def _lines(verdict: Verdict) -> list[str]:
