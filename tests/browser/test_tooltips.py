@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.conftest import DRAWN_MS
 
 ZONES: Final = ("America/New_York", "UTC")
-PLACES: Final = {"index": (440, 33, 0, 10_000), "RUT": (420, 60, 0, 10_000), "outcomes": (3, 5, 100, 116)}
+PLACES: Final = {"index": (440, 33, 0, 10_000), "RUT": (420, 60, 0, 10_000), "outcomes": (3, 5, 100, 150)}
 """Of a page's figures: pixels from one place of the pointer to the next, across and down, and from where to where."""
 DAYS: Final = {"session", "report of", "confirmed", "start", "first confirmed", "end"}
 MOMENTS: Final = {"released", "known", "no report from", "no report to"}

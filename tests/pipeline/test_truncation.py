@@ -141,7 +141,7 @@ def _log(bars: pl.DataFrame, reports: pl.DataFrame, until: datetime) -> pl.DataF
 
 
 @settings(
-    max_examples=3, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.reuse, Phase.generate]
+    max_examples=2, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.reuse, Phase.generate]
 )  # an example builds three lakes: shrinking would take minutes
 @given(log=raw_logs(), offset=st.integers(-3, 40))
 def test_deleting_what_was_learned_later_changes_nothing_known_earlier(
