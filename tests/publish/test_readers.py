@@ -28,7 +28,7 @@ from tests.publish.warehouses import (
     rows_of_every_kind,
 )
 
-READERS, PUBLICATIONS = 5, 15
+READERS, PUBLICATIONS = 5, 10
 
 
 @pytest.fixture

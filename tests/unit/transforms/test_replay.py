@@ -221,7 +221,7 @@ def assert_same(tables: Tables, others: Tables, moment: datetime | None = None) 
 
 
 @given(life=lives(), sessions=st.integers(10, 88))
-@settings(max_examples=7, deadline=None, phases=PHASES)
+@settings(max_examples=5, deadline=None, phases=PHASES)
 def test_what_is_known_later_changes_no_row_told_before(life: pl.DataFrame, sessions: int) -> None:
     whole = told_of(life)
     for hours in (21, 22.5):
