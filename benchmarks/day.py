@@ -17,12 +17,15 @@ from typing import Final
 from run import R2K, REAL, Cost, measure
 
 DAYS: Final = {
-    "first run": ("2025-05-01 22:30:00", "2025-05-01", "2025-04-22"),
+    "first run": ("2025-05-02 10:00:00", "2025-05-01", "2025-04-22"),
     "one report": ("2025-05-02 19:36:00", "2025-05-01", "2025-04-29"),
     "one session": ("2025-05-02 22:30:00", "2025-05-02", "2025-04-29"),
     "nothing new": ("2025-05-02 23:30:00", "2025-05-02", "2025-04-29"),
 }
-"""The UTC clock of each run, the last session in the price files, the last report in the archives."""
+"""The UTC clock of each run, the last session in the price files, the last report in the archives.
+
+The first run is on the morning after a session, when its volumes have settled: they are news of their own.
+"""
 AIMS: Final = {"one report": 0.60, "one session": 0.75, "nothing new": 0.45}
 """CPU of a run over that of the first one."""
 ISO_DAY: Final = re.compile(rb"\b\d{4}-\d\d-\d\d\b")
