@@ -139,7 +139,7 @@ def test_an_action_outside_the_answer_is_not_missing(story: Story, days: list[da
     assert actions.log["rows_withdrawn"].item() == 0
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(st.lists(st.dictionaries(st.integers(1, 11), st.integers(1, 3), max_size=8), min_size=2, max_size=4))
 def test_the_log_rebuilds_what_the_vendor_said_at_every_moment(answers: list[dict[int, int]]) -> None:
     """Whatever comes, changes and goes: the last vintages by the moment of a fetch, less tombstones, are its answer."""

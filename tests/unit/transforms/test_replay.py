@@ -230,7 +230,7 @@ def test_what_is_known_later_changes_no_row_told_before(life: pl.DataFrame, sess
 
 
 @given(life=lives(), step=st.integers(1, 4))
-@settings(max_examples=4, deadline=None, phases=PHASES)
+@settings(max_examples=3, deadline=None, phases=PHASES)
 def test_a_life_day_by_day_equals_its_rebuild(life: pl.DataFrame, step: int) -> None:
     days = walk_bars(0, 90)["session_date"].to_list()[65::step]
     moments = [close_of(day, 22) for day in days]
