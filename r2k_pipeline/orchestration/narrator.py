@@ -4,7 +4,8 @@ Belongs here: the wording of progress. Not here: the summary (execute.py), where
 """
 
 import logging
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import dagster as dg
 
@@ -19,11 +20,18 @@ class _Narrate(logging.Handler):
             return
         if event.event_type_value == "ASSET_MATERIALIZATION":
             entry = event.step_materialization_data.materialization
-            rows = entry.metadata.get("dagster/row_count") or entry.metadata.get("rows_written")
-            count = "" if rows is None else f"{rows.value:>10,} rows"
-            PROGRESS.info("  %-40s%s", "/".join(entry.asset_key.path), count)
+            PROGRESS.info("  %-40s%s", "/".join(entry.asset_key.path), _count(entry.metadata))
         elif event.event_type_value == "STEP_FAILURE":
             PROGRESS.info("  %-40s    FAILED", event.step_key)
+
+
+def _count(metadata: Mapping[str, dg.MetadataValue[Any]]) -> str:
+    """The rows of a table and whether it was built; of raw data only its new rows."""
+    if rows := metadata.get("dagster/row_count"):
+        is_built = metadata["state"].value == "built" if "state" in metadata else True
+        return f"{rows.value:>10,} rows{'' if is_built else ', unchanged'}"
+    new = metadata.get("rows_written")
+    return "" if new is None else f"{new.value:>10,} new rows"
 
 
 def _build(_: dg.InitLoggerContext) -> logging.Logger:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
@@ -22,7 +23,7 @@ from r2k_pipeline.tables import TABLES
 from r2k_pipeline.tables.level_outcomes import LEVEL_SIDES
 from r2k_pipeline.tables.registry import SQL
 from tests.lakes import Published
-from tests.pipeline.command_line import start_r2k
+from tests.pipeline.command_line import r2k, start_r2k
 
 EMPTY_ON_THE_SAMPLE = {
     "raw.refused_rows",
@@ -167,6 +168,15 @@ def test_the_macros_answer_for_every_market(sample: Published) -> None:
     assert sample.query("select market from latest() where rsi_14 is not null") == markets
     assert sample.query("select market from as_of('2025-03-14 16:00-04') where session_date = '2025-03-14'") == markets
     assert sample.query("select count(*) > 0 from positioning('RUT', '2025-03-01', '2025-03-31')") == [(True,)]
+
+
+def test_progress_says_what_is_new_and_what_is_unchanged(
+    sample: Published, home: Path, copy_of: Callable[[Path, str], Path]
+) -> None:
+    said = r2k(home, "run", "--lake", copy_of(sample.folder, "lakes")).output
+    assert re.search(r"raw/price_bars +0 new rows\n", said)
+    assert re.search(r"features/levels +[0-9,]+ rows, unchanged\n", said)
+    assert re.search(r"meta/fetches +[0-9]+ rows\n", said), "it shows the run itself"
 
 
 def test_a_second_run_learns_nothing_and_publishes_the_same_generation(
