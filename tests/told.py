@@ -16,7 +16,7 @@ def tell(snapshot: Snapshot, told: pl.DataFrame) -> pl.DataFrame:
             '[]' as figures, max(report_date) as report_date
         from marts.positioning_vs_technicals group by market
     """).pl()
-    sentence = f"Told at {snapshot.moment}."
+    sentence = f"Told at {snapshot.moment:%F %T}."
     known = {"sentence": sentence, "generation_id": snapshot.generation["generation_id"]}
     untold = newest.join(told, on=["market", "session_date"], how="anti")
     rows = untold.with_columns(known_at=snapshot.moment, **{name: pl.lit(value) for name, value in known.items()})
