@@ -284,10 +284,11 @@ def report(market: str | None, show: bool, as_json: bool, **options: Any) -> Non
 
 @main.command("check-note")
 @lake_options
-@click.option("--json", "as_json", is_flag=True, help="As JSON, with the rows behind each verdict.")
+@click.option("--json", "output", flag_value="json", help="As JSON, with the rows behind each verdict.")
+@click.option("--html", "output", flag_value="html", help="As a page of its own, with a chart of each statement.")
 @click.option("--new", is_flag=True, help="Write FILE, a note to fill in, and check nothing.")
 @click.argument("file", type=click.Path(path_type=Path))
-def check_note(file: Path, as_json: bool, new: bool, **options: Any) -> None:
+def check_note(file: Path, output: Any, new: bool, **options: Any) -> None:
     """Check the claims of a note against the data.
 
     FILE is TOML, one line a statement (see docs/claims.md). The verdict on each reading of a statement is: holds, fails
@@ -303,7 +304,12 @@ def check_note(file: Path, as_json: bool, new: bool, **options: Any) -> None:
     settings = settings_of(**options)
     with reading(_lake(settings), settings.as_of, settings.memory_limit) as snapshot:
         found = check(file, snapshot)
-    click.echo(json.dumps(found.as_dict(), indent=2) if as_json else found.text())
+        if output == "html":
+            from r2k_pipeline.report.check_page import write_check  # noqa: PLC0415
+
+            click.echo(write_check(snapshot, found))
+    if output != "html":
+        click.echo(json.dumps(found.as_dict(), indent=2) if output == "json" else found.text())
     sys.exit(1 if found.errors else 0)
 
 
