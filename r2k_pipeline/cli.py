@@ -65,15 +65,15 @@ def market_option(text: str) -> Callable[[Any], Any]:
     return click.option("--market", callback=lambda _context, _option, said: said and said.upper(), help=text)
 
 
-def settings_of(**options: Any) -> "Settings":
-    """Settings from the given options; `--files` implies `--source files`."""
-    from r2k_pipeline.settings import read_settings  # noqa: PLC0415
+def settings_of(moment: str = "--as-of", **options: Any) -> "Settings":
+    """Settings from the given options, of which `moment` gives `as_of`; `--files` implies `--source files`."""
+    from r2k_pipeline.settings import option_of, read_settings  # noqa: PLC0415
 
     given = {name: value for name, value in options.items() if value is not None}
     if "files" in given:
         given.setdefault("source", "files")
         given["files"] = given["files"].resolve()
-    return read_settings(**given)
+    return read_settings(lambda name: moment if name == "as_of" else option_of(name), **given)
 
 
 @click.group(cls=Explained, context_settings={"help_option_names": ["-h", "--help"]})
@@ -235,7 +235,9 @@ def note(market: str | None, when: str | None, since: str | None, evidence: bool
     from r2k_pipeline.report.note.compose import read_notes  # noqa: PLC0415
     from r2k_pipeline.snapshot import reading  # noqa: PLC0415
 
-    settings = settings_of(as_of=when, **options)
+    if since and output == "html":
+        raise click.UsageError("--since is not part of the page: leave out --html, or --since")
+    settings = settings_of("WHEN", as_of=when, **options)
     with reading(_lake(settings), settings.as_of, settings.memory_limit) as snapshot:
         notes = read_notes(snapshot, [market] if market else None)
         if output == "html":
@@ -243,7 +245,7 @@ def note(market: str | None, when: str | None, since: str | None, evidence: bool
 
             click.echo(write_page(snapshot, list(notes.values())))
             return
-    changed = _changes(settings_of(as_of=since, **options), notes) if since else ()
+    changed = _changes(settings_of("--since", as_of=since, **options), notes) if since else ()
     if output == "json":
         told: dict[str, Any] = {"notes": [found.as_dict() for found in notes.values()]}
         click.echo(json.dumps(told | ({"since": [one.as_dict() for one in changed]} if since else {}), indent=2))
