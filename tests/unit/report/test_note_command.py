@@ -8,6 +8,7 @@ import pytest
 from click.testing import Result
 
 import r2k_pipeline
+from r2k_pipeline.tables.setup_outcomes import SetupOutcomes
 from tests.pipeline.command_line import r2k
 from tests.unit.published import SAMPLE, mart_row, publish
 
@@ -90,3 +91,14 @@ def test_what_cannot_be_said(folder: Path, tmp_path: Path, arguments: tuple[str,
     said = ask(folder, tmp_path, *arguments)
     assert message in said.output
     assert said.exit_code == code
+
+
+def test_sessions_that_were_recorded_together_have_one_setup_the_newest_ones(tmp_path: Path) -> None:
+    """A market that joins late has its whole history known at one moment."""
+    recorded = {"known_at": "2025-03-14T21:00Z", **{f"setup_fact_{number}": "a fact" for number in (1, 2, 3)}}
+    setups = {"2025-03-12": "capitulation", "2025-03-13": "long_liquidation"}
+    rows = [mart_row("VIX", day, setup=setup, **recorded) for day, setup in setups.items()]
+    counted = {"market": "VIX", "horizon_sessions": 5, "events": 3, "independent_events": 3}
+    outcomes = [counted | {"setup": setup} for setup in setups.values()]
+    publish(tmp_path, rows, more={SetupOutcomes: outcomes})
+    assert "3 such setups (long liquidation) came before" in ask(tmp_path, tmp_path, "VIX").output
