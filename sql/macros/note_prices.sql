@@ -61,9 +61,7 @@ extremes as (
         arg_min(session_date, low) filter (age <= 20) as low_20d_date,
         arg_min(age, low) filter (age <= 20) as low_20d_age,
         arg_min(session_date, low) filter (age <= 252) as low_252d_date,
-        arg_min(age, low) filter (age <= 252) as low_252d_age,
-        arg_max(session_date, high) filter (age <= 252) as high_252d_date,
-        arg_max(age, high) filter (age <= 252) as high_252d_age
+        arg_max(session_date, high) filter (age <= 252) as high_252d_date
     from bars
     group by market
 ),
@@ -96,10 +94,8 @@ select
     n.atr_14,
     n.high_252d,
     e.high_252d_date,
-    e.high_252d_age - 1 as high_252d_sessions_ago,
     n.low_252d,
     e.low_252d_date,
-    e.low_252d_age - 1 as low_252d_sessions_ago,
     e.low_20d,
     e.low_20d_date,
     e.low_20d_age - 1 as low_20d_sessions_ago,

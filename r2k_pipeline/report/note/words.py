@@ -25,6 +25,8 @@ GROUP_LABELS: Final = {
 FLOW_LABELS: Final = {"net": "the net", "longs": "longs", "shorts": "shorts"}
 FRACTIONS: Final = ((0.225, "a fifth"), (0.29, "a quarter"), (0.42, "a third"), (0.6, "half"), (0.9, "three quarters"))
 """Words for a share, each up to its limit; above the last a net has `doubled` or more."""
+WHOLE: Final = 100
+"""From here on a level is written in whole points."""
 ORDINALS: Final = {1: "st", 2: "nd", 3: "rd"}
 
 
@@ -159,6 +161,7 @@ WORDS: Final[Mapping[str, Callable[[Any], str]]] = {
     "flow": lambda value: FLOW_LABELS[value],
     "flows": lambda value: value.replace("_", " "),
     "state": lambda value: value.replace("_", " "),
+    "price": lambda value: f"{value:,.{0 if value >= WHOLE else 2}f}",
     "th": _ordinal,
     "fraction": _fraction,
     "cross": _cross,

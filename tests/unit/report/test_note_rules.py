@@ -105,6 +105,29 @@ def test_trends_and_oversold_mean_nothing_of_an_index_of_volatility(note_of: Not
     assert not re.search("oversold|off the high|average|trend", of_volatility.text())
 
 
+def test_a_day_is_named_by_its_weekday_where_that_is_no_other_day(note_of: NoteOf) -> None:
+    """Four sessions before a Friday is a Friday too, where a holiday lies between."""
+    low = {"low_20d": 1984.92, "low_20d_sessions_ago": 4}
+    said = "Monday's low, 1,984.92, is the lowest of twenty sessions."
+    assert said in note_of(**WEEK, **low, low_20d_date=date(2025, 3, 10)).text()
+    assert "lowest of twenty" not in note_of(**WEEK, **low, low_20d_date=date(2025, 3, 7)).text()
+    assert "The year's high" not in note_of(**WEEK, high_252d=2466.49, high_252d_date=date(2025, 3, 7)).text()
+
+
+def test_an_old_week_has_no_rank(note_of: NoteOf) -> None:
+    ranked = MANAGERS | {"asset_manager_net_percentile_156w": 100.0, "dealer_net_percentile_156w": 5.0}
+    assert "the highest net in three years" in note_of(**WEEK, **ranked).text()
+    old = note_of(**(WEEK | {"report_age_days": 30}), **ranked).text()
+    assert not re.search("three years|percentile", old)
+
+
+def test_levels_of_a_low_index_have_decimals(note_of: NoteOf) -> None:
+    known = {"close": 14.95, "support_low": 13.42, "support_high": 14.13, "is_volatility": True}
+    text = note_of(**WEEK, **known, strength_60d_ratio=-0.1, strength_against="SPX").text()
+    assert "Support 13.42 to 14.13." in text
+    assert "behind" not in text
+
+
 def test_the_sentence_that_is_kept_least_goes_first(note_of: NoteOf) -> None:
     prices = dict.fromkeys(("support_low", "support_high", "resistance_low", "resistance_high"), 2000.0)
     full = note_of(
