@@ -22,7 +22,7 @@ from r2k_pipeline.files import write_atomically
 from r2k_pipeline.inputs import rows_and_kept
 from r2k_pipeline.keys import key_of
 from r2k_pipeline.lake import Lake
-from r2k_pipeline.run import Run
+from r2k_pipeline.runs import Run
 from r2k_pipeline.tables.registry import DerivedTable, derived_tables
 
 State = Literal["built", "unchanged", "failed"]

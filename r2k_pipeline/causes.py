@@ -15,7 +15,7 @@ from r2k_pipeline.contracts.prices import PriceActions, PriceActionVintages, Pri
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.log.revisions import day_of, key_of
 from r2k_pipeline.origins import changed_parts
-from r2k_pipeline.run import Run
+from r2k_pipeline.runs import Run
 
 UNKNOWN: Final = "unknown: no new raw row, setting, market or code explains it"
 VINTAGES: Final[dict[type[Table], type[Table]]] = {

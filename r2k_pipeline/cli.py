@@ -112,7 +112,7 @@ def ui(port: int, **options: Any) -> None:
     """Serve the Dagster UI on 127.0.0.1 for one source."""
     settings = settings_of(**options)
     from r2k_pipeline.orchestration.ui import serve_ui  # noqa: PLC0415
-    from r2k_pipeline.run import Run  # noqa: PLC0415
+    from r2k_pipeline.runs import Run  # noqa: PLC0415
 
     # Export every setting: the processes that run the steps do not get the command's arguments.
     chosen = settings.model_dump(mode="json", exclude_none=True)
@@ -159,7 +159,7 @@ def accept(item: str, **options: Any) -> None:
     from r2k_pipeline.lake import Lake  # noqa: PLC0415
     from r2k_pipeline.log.acceptance import accept_held, accept_raw, accept_restatement  # noqa: PLC0415
     from r2k_pipeline.restatement import ITEM  # noqa: PLC0415
-    from r2k_pipeline.run import Run  # noqa: PLC0415
+    from r2k_pipeline.runs import Run  # noqa: PLC0415
 
     settings = settings_of(**options)
     run = Run(settings, Lake.of(settings.lake, settings.source), markets=())

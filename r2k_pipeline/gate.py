@@ -22,7 +22,7 @@ from r2k_pipeline.restatement import (
     read_restatement,
     write_restatement,
 )
-from r2k_pipeline.run import Run
+from r2k_pipeline.runs import Run
 from r2k_pipeline.tables import TABLES
 
 

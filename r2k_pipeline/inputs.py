@@ -19,7 +19,7 @@ import polars as pl
 from r2k_pipeline.claims.note import read_shipped_notes
 from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, Table
 from r2k_pipeline.markets import Market
-from r2k_pipeline.run import Run
+from r2k_pipeline.runs import Run
 from r2k_pipeline.sources.release_calendar import build_cot_releases
 from r2k_pipeline.sources.sessions import build_sessions
 from r2k_pipeline.sql_models import SqlModel, run_model

@@ -21,7 +21,7 @@ from r2k_pipeline.claims.vocabulary.readings import moments_in
 from r2k_pipeline.contracts.meta import Fetches, FetchLog
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.origins import digests_of
-from r2k_pipeline.run import Run
+from r2k_pipeline.runs import Run
 from r2k_pipeline.tables import TABLES
 from r2k_pipeline.tables.claims import Claims
 from r2k_pipeline.tables.cot_releases import CotReleases

@@ -35,7 +35,7 @@ from r2k_pipeline.keys import last_reached
 from r2k_pipeline.last_run import mark_checked, mark_published
 from r2k_pipeline.origins import digests_of
 from r2k_pipeline.restatement import write_restatement
-from r2k_pipeline.run import Run
+from r2k_pipeline.runs import Run
 from r2k_pipeline.sql_models import read_macros
 from r2k_pipeline.tables.registry import SQL, derived_tables
 from r2k_pipeline.told_notes import Tell, record_notes, tell_notes, told_notes

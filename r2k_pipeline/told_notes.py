@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from r2k_pipeline.contracts.notes import NoteLog, Notes
-from r2k_pipeline.run import Run
+from r2k_pipeline.runs import Run
 from r2k_pipeline.snapshot import Snapshot, snapshot_over
 from r2k_pipeline.warehouse import add_rows
 

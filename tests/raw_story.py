@@ -21,7 +21,7 @@ from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.log.ingest import Intake, ingest_prices, ingest_reports
 from r2k_pipeline.markets import CotContract, Market
-from r2k_pipeline.run import Run
+from r2k_pipeline.runs import Run
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.sources.protocol import CotDocument, CotSource, PriceAnswer, PriceSource, SourceError
 from r2k_pipeline.sources.sessions import build_sessions

@@ -18,7 +18,7 @@ from r2k_pipeline.lake import Lake
 from r2k_pipeline.log.revisions import changed, key_of, latest, vendor_rows
 from r2k_pipeline.raw_check import check_raw, lost_rows
 from r2k_pipeline.restatement import ITEM, read_restatement, write_restatement
-from r2k_pipeline.run import Run
+from r2k_pipeline.runs import Run
 from r2k_pipeline.sources.corrections import CORRECTIONS
 
 

@@ -15,7 +15,7 @@ from r2k_pipeline.lake import Lake
 from r2k_pipeline.log.recording import MADE_UP, Attempt, account_of
 from r2k_pipeline.log.wrong_clock import refuse_wrong_clock
 from r2k_pipeline.raw_check import FED, check_raw
-from r2k_pipeline.run import Run
+from r2k_pipeline.runs import Run
 from r2k_pipeline.sources.corrections import BY_CORRECTION, CORRECTIONS
 
 

@@ -20,7 +20,7 @@ from r2k_pipeline.log.recording import Attempt, correct, record
 from r2k_pipeline.log.revisions import coverage, key_of, latest, vendor_rows
 from r2k_pipeline.log.wrong_clock import refuse_answers
 from r2k_pipeline.markets import Market
-from r2k_pipeline.run import Run
+from r2k_pipeline.runs import Run
 from r2k_pipeline.sources.corrections import read_corrections
 from r2k_pipeline.sources.cot import read_report, screen_reports
 from r2k_pipeline.sources.plausibility import doubt_series

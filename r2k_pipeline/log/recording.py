@@ -17,7 +17,7 @@ from r2k_pipeline.contracts.prices import PriceBars
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.log.refusals import Judged, judge_refusals
 from r2k_pipeline.log.revisions import News, changed, compare, key_of, latest, vendor_rows
-from r2k_pipeline.run import Run
+from r2k_pipeline.runs import Run
 from r2k_pipeline.sources.corrections import CORRECTIONS, Corrected, Correction, correct_bars
 from r2k_pipeline.sources.protocol import Span
 from r2k_pipeline.sources.screening import Screened

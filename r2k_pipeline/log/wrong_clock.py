@@ -13,7 +13,7 @@ import polars as pl
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.generations import last_generation
-from r2k_pipeline.run import Run
+from r2k_pipeline.runs import Run
 from r2k_pipeline.sources.protocol import ADDRESS, PriceAnswer, SourceError
 from r2k_pipeline.sources.release_calendar import newest_documented
 from r2k_pipeline.sources.screening import day_of

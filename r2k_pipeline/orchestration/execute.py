@@ -26,7 +26,7 @@ from r2k_pipeline.orchestration.instance import forget_old_runs, open_instance
 from r2k_pipeline.orchestration.launcher import LAKE, end_dead_runs
 from r2k_pipeline.orchestration.outcome import WAREHOUSE, failed_checks, notes_of, required
 from r2k_pipeline.orchestration.resources import Pipeline
-from r2k_pipeline.run import Run, now
+from r2k_pipeline.runs import Run, now
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.warehouse import open_warehouse
 

@@ -13,7 +13,7 @@ from pydantic import PrivateAttr
 from r2k_pipeline.last_run import begin_run, end_run
 from r2k_pipeline.log.beginning import begin
 from r2k_pipeline.orchestration.instance import forget_old_runs
-from r2k_pipeline.run import Run
+from r2k_pipeline.runs import Run
 from r2k_pipeline.settings import read_settings
 
 WHOLE: Final = ("refresh", "refresh_and_report")

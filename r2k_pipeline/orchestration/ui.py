@@ -25,7 +25,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.orchestration.instance import open_instance
 from r2k_pipeline.orchestration.launcher import end_dead_runs
-from r2k_pipeline.run import Run
+from r2k_pipeline.runs import Run
 
 ADDRESS: Final = "127.0.0.1"
 STOP_SECONDS: Final = 2

@@ -11,7 +11,7 @@ from typing import Final
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.last_run import begin_run, end_run
 from r2k_pipeline.log.beginning import begin
-from r2k_pipeline.run import Run
+from r2k_pipeline.runs import Run
 from r2k_pipeline.settings import Settings
 from tests.lived.events import Broken, Dividend, Doubled, Revised
 from tests.lived.life import BEFORE_OPEN, markets_of, new_york

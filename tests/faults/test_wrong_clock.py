@@ -13,7 +13,7 @@ from r2k_pipeline.log.beginning import begin
 from r2k_pipeline.log.wrong_clock import ClockError, refuse_answers
 from r2k_pipeline.markets import read_markets
 from r2k_pipeline.orchestration.execute import execute_refresh
-from r2k_pipeline.run import Run
+from r2k_pipeline.runs import Run
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.sources.protocol import PriceAnswer
 from r2k_pipeline.sources.release_calendar import newest_documented

@@ -15,7 +15,7 @@ from r2k_pipeline.lake import Lake
 from r2k_pipeline.log.acceptance import accept_held, accept_restatement
 from r2k_pipeline.markets import Market, read_markets
 from r2k_pipeline.restatement import ITEM as RESTATEMENT
-from r2k_pipeline.run import Run
+from r2k_pipeline.runs import Run
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.sources.protocol import CotSource, PriceSource
 from tests.lived.refresh import build, fetch

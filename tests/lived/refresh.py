@@ -13,7 +13,7 @@ from r2k_pipeline.contracts.findings import Findings
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.log.ingest import ingest_prices, ingest_reports
 from r2k_pipeline.publication import publish
-from r2k_pipeline.run import Run
+from r2k_pipeline.runs import Run
 from r2k_pipeline.tables.claims import Claims
 from r2k_pipeline.tables.column_dictionary import ColumnDictionary
 from r2k_pipeline.tables.reference import Sessions

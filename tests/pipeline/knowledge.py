@@ -11,7 +11,7 @@ from r2k_pipeline.contracts.clock import standing_at, told_by
 from r2k_pipeline.contracts.meta import Generation
 from r2k_pipeline.contracts.table import PUBLISHED_LAYERS
 from r2k_pipeline.generations import publish_generation
-from r2k_pipeline.run import Run
+from r2k_pipeline.runs import Run
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.shipped import shipped
 from r2k_pipeline.sql_models import read_macros

@@ -10,7 +10,7 @@ import pytest
 from r2k_pipeline.build import Outcome, Record, build_tables
 from r2k_pipeline.contracts.meta import Fetches
 from r2k_pipeline.contracts.prices import MarketBars
-from r2k_pipeline.run import Run
+from r2k_pipeline.runs import Run
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.tables.reference import Sessions
 from tests.lived.life import Clock, Life, markets_of, new_york

@@ -16,7 +16,7 @@ from dataframely.exc import SchemaError
 from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, Table
 from r2k_pipeline.definitions import defs
 from r2k_pipeline.inputs import batches, rows_of_model
-from r2k_pipeline.run import Run
+from r2k_pipeline.runs import Run
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.sql_models import SqlModel, read_models
 from r2k_pipeline.tables import TABLES

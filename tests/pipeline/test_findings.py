@@ -13,7 +13,7 @@ from r2k_pipeline.lake import Lake
 from r2k_pipeline.log.ingest import ingest_prices, ingest_reports
 from r2k_pipeline.orchestration.checks import check_result, reconciliation_checks
 from r2k_pipeline.report.doctor import examine_findings
-from r2k_pipeline.run import Run
+from r2k_pipeline.runs import Run
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.sources.sessions import build_sessions
 from r2k_pipeline.tables.findings import read_checks

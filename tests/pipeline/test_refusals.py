@@ -19,7 +19,7 @@ from r2k_pipeline.lake import Lake
 from r2k_pipeline.orchestration.assets import asset_key, derived_asset
 from r2k_pipeline.orchestration.publication import warehouse
 from r2k_pipeline.orchestration.resources import Pipeline
-from r2k_pipeline.run import Run
+from r2k_pipeline.runs import Run
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.tables.builders import Builder
 from r2k_pipeline.tables.forms import Told

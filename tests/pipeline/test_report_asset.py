@@ -19,7 +19,7 @@ from r2k_pipeline.definitions import defs
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.orchestration.report import THUMBNAIL_BYTES
 from r2k_pipeline.orchestration.resources import Pipeline
-from r2k_pipeline.run import Run
+from r2k_pipeline.runs import Run
 from r2k_pipeline.settings import Settings
 from tests.lakes import Published
 from tests.pipeline.command_line import r2k

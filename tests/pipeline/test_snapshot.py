@@ -1,5 +1,6 @@
 """A snapshot of a past moment against a rebuild of it: every table, every row; and the Python API on top of it."""
 
+import pkgutil
 import shutil
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from r2k_pipeline.contracts.table import DATED_LAYERS, PUBLISHED_LAYERS, Table
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.locked import PUBLISHED
-from r2k_pipeline.run import Run
+from r2k_pipeline.runs import Run
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.snapshot import NOT_KEPT, Snapshot, open_snapshot
 from r2k_pipeline.tables import TABLES
@@ -216,3 +217,8 @@ def test_the_package_exports_what_it_says_and_costs_nothing() -> None:
     assert set(r2k_pipeline.__all__) == set(r2k_pipeline._EXPORTS)
     heavy = "import sys, r2k_pipeline; print({'polars', 'duckdb', 'dagster', 'pydantic'} & set(sys.modules))"
     assert subprocess.check_output([sys.executable, "-c", heavy], text=True).strip() == "set()"
+
+
+def test_no_name_of_the_package_is_a_module_of_it() -> None:
+    """The import of such a module would put it in the place of the function: the second `r2k.run` failed."""
+    assert not {module.name for module in pkgutil.iter_modules(r2k_pipeline.__path__)} & set(r2k_pipeline.__all__)

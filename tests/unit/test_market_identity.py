@@ -13,7 +13,7 @@ from r2k_pipeline.build import built
 from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.marts import WeeklyPositioning
 from r2k_pipeline.log.ingest import ingest_reports
-from r2k_pipeline.run import Run
+from r2k_pipeline.runs import Run
 from r2k_pipeline.settings import Settings
 
 ICE, CME = "23977A", "239742"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from r2k_pipeline.markets import read_markets
-from r2k_pipeline.run import Run
+from r2k_pipeline.runs import Run
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.sources.cftc import CftcArchives
 from r2k_pipeline.sources.http import Limits

@@ -29,7 +29,7 @@ from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, Table
 from r2k_pipeline.inputs import Values, rows_and_kept, variables_of
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.markets import CotContract, Market
-from r2k_pipeline.run import Run
+from r2k_pipeline.runs import Run
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.sql_models import SqlModel, run_model
 from r2k_pipeline.tables import TABLES
