@@ -1,4 +1,4 @@
-"""Dated facts on the real vendor files: what the note's research found. One on the sample too, where it holds as well."""
+"""Dated facts on the real vendor files: what the note's research found. One holds of the sample too."""
 
 from datetime import date
 
