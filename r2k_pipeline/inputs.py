@@ -20,7 +20,7 @@ from r2k_pipeline.claims.note import read_shipped_notes
 from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, Table
 from r2k_pipeline.markets import Market
 from r2k_pipeline.run import Run
-from r2k_pipeline.sources.release_calendar import build_cot_releases
+from r2k_pipeline.sources.release_calendar import build_cot_releases, first_publications
 from r2k_pipeline.sources.sessions import build_sessions
 from r2k_pipeline.sql_models import SqlModel, run_model
 from r2k_pipeline.tables import TABLES
@@ -119,7 +119,7 @@ def rows_of_model(run: Run, model: SqlModel, at_once: range = MARKETS_AT_ONCE) -
 
 
 def variables_of(model: SqlModel, values: Values) -> dict[str, Any]:
-    """The variables of a model (getvariable): the moment, the markets, and the rules of setups.toml."""
+    """The variables of a model (getvariable): the moment, the markets, families of reports, setups.toml."""
     return {name: _variable(name, values) for name in model.variables}
 
 
@@ -129,6 +129,8 @@ def _variable(name: str, values: Values) -> Any:
             return values.as_of
         case "markets":
             return [market.market for market in values.markets]
+        case "first_publications":
+            return first_publications()
         case _:
             return values.setups.variables()[name]
 

@@ -8,7 +8,7 @@ import tomllib
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
@@ -19,6 +19,7 @@ from r2k_pipeline.mistakes import say_mistakes
 from r2k_pipeline.shipped import shipped
 
 SHIPPED: Final = shipped("markets.toml")
+Family = Literal["tff", "disaggregated", "legacy"]
 MarketId = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,15}$")]
 Symbol = Annotated[str, StringConstraints(pattern=SYMBOL)]
 
@@ -48,6 +49,7 @@ class Market(_Strict):
 
     market: MarketId
     name: str
+    report: Family = "tff"
     index: Symbol
     proxy: Symbol | None = None
     future: Symbol | None = None
@@ -72,6 +74,11 @@ class Market(_Strict):
         if repeated := sorted({symbol for symbol in symbols if symbols.count(symbol) > 1}):
             raise ValueError(f"{', '.join(repeated)} is in two of index, proxy, future, context: keep one")
         return self
+
+    @property
+    def primary_report(self) -> str:
+        """The report type that is fetched for it even where no setting names it."""
+        return f"{self.report}_futures"
 
     def symbols(self) -> dict[str, str]:
         """Every vendor symbol of the market and its role: `index`, `proxy`, `future` or `context`."""

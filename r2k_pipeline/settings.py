@@ -26,7 +26,7 @@ from pydantic import (
 from r2k_pipeline.errors import SettingsError
 from r2k_pipeline.mistakes import nearest, say_mistakes
 from r2k_pipeline.moments import read_moment
-from r2k_pipeline.report_types import REPORT_TYPES
+from r2k_pipeline.report_types import FETCHED, REPORT_TYPES
 from r2k_pipeline.shipped import CHECKOUT
 
 FILE: Final = "r2k.toml"
@@ -78,7 +78,7 @@ class Settings(BaseModel):
     markets: Path | None = Field(None, description="a markets.toml of your own, added to the shipped one")
     as_of: Moment | None = Field(None, description="rebuild as known at this moment; default: now")
     report_types: Annotated[tuple[ReportType, ...], Listed] = Field(
-        REPORT_TYPES, description="COT reports that `live` fetches"
+        FETCHED, description="COT reports that `live` fetches, beside each market's own"
     )
     first_year: int = Field(2006, ge=1986, description="first year of COT reports that `live` fetches")
     profile_since: Annotated[tuple[date, ...], Listed] = Field(

@@ -64,7 +64,7 @@ class _WeeklyPositions(dy.Schema):
     market = text("market id", key=True)
     report_type = choice(REPORT_TYPES, "which report", key=True)
     report_date = day("as-of day of the positions", key=True)
-    trader_group = choice(TRADER_GROUPS, "TFF or legacy trader group", key=True)
+    trader_group = choice(TRADER_GROUPS, "trader group of the report", key=True)
     contract_codes = text("the contracts summed, comma-separated")
     long_contracts = semi_additive(equivalents("long positions", nullable=True))
     short_contracts = semi_additive(equivalents("short positions", nullable=True))
@@ -163,10 +163,10 @@ class Sessions(Table, layer="marts", known_by="open_at", may_change=True):
 
 
 class TraderGroups(Table, layer="marts"):
-    """One trader group of a report family and what it means."""
+    """One trader group of one or more report families and what it means."""
 
     trader_group = choice(TRADER_GROUPS, "as in the fact tables", key=True)
-    report_family = choice(("tff", "legacy", "both"), "reports that print it")
+    report_family = choice(("tff", "disaggregated", "legacy", "tff, disaggregated", "all"), "reports that print it")
     label = text("name to show")
     meaning = text("who is in it, after the CFTC's explanatory notes")
     sort_order = dimension(count("position", "order to show it in"))

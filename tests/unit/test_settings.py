@@ -100,8 +100,8 @@ def test_paths_are_absolute_so_that_another_process_means_the_same(
         ("source", "bloomberg", "is not one of 'sample', 'files' or 'live'"),
         (
             "report_types",
-            '["disaggregated"]',
-            "disaggregated is not one of tff_futures, tff_combined, ",
+            '["supplemental"]',
+            "supplemental is not one of tff_futures, tff_combined, ",
         ),
         ("first_year", "1985", "greater than or equal to 1986"),
         ("memory_limit", "lots", "give a number and its unit, e.g. 1GB"),
