@@ -29,6 +29,7 @@ from r2k_pipeline.contracts.columns import (
 )
 from r2k_pipeline.contracts.cot import RELEASE_BASES, TRADER_GROUPS
 from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.market_classes import CLASSES
 from r2k_pipeline.report_types import REPORT_TYPES
 
 FLOWS: Final = ("new_longs", "long_liquidation", "new_shorts", "short_covering")
@@ -135,15 +136,18 @@ class PositioningVintages(_WeeklyPositions, Table, layer="marts"):
 
 
 class Markets(Table, layer="marts"):
-    """One market: an equity index, the symbols that stand for it and its contract of today."""
+    """One market: the symbols that stand for it, if it has prices, its contract of today and its report."""
 
     market = text("market id", key=True)
-    name = text("name of the index")
-    index_symbol = text("vendor symbol of the cash index")
+    name = text("name of the market")
+    index_symbol = text("vendor symbol of the cash index; null: positions without technicals", nullable=True)
     proxy_symbol = text("ETF whose volume stands for the index's", nullable=True)
     future_symbol = text("vendor symbol of the future", nullable=True)
     calendar = text("exchange calendar of its sessions")
-    contract_multiplier_usd = usd("USD per index point of today's contract")
+    contract_multiplier_usd = usd("USD per index point of today's contract, or its contract_units", nullable=True)
+    contract_unit = text("what contract_multiplier_usd counts, e.g. index point, troy ounces")
+    market_class = choice(CLASSES, "kind of what is traded")
+    primary_report_type = text("the report whose groups have the market's roles, e.g. tff_futures")
     contract_codes = text("COT contracts of the market, comma-separated", nullable=True)
 
 
