@@ -117,10 +117,9 @@ class Market(_Strict):
 
 
 class Catalogue(_Strict):
-    """What is shipped: markets by id, the groups of each role, contract codes that are no market, with the reason."""
+    """What is shipped: markets by id, and the trader groups of each role."""
 
     roles: dict[Role, tuple[str, ...]]
-    aside: dict[str, str]
     markets: dict[str, Market]
 
 
@@ -128,9 +127,9 @@ class Catalogue(_Strict):
 def read_catalogue() -> Catalogue:
     """The shipped catalogue. Raises MistakesError."""
     tables = _tables(SHIPPED)
-    roles, aside, positions = (tables.pop(name) for name in ("roles", "aside", "positions"))
+    roles, positions = tables.pop("roles"), tables.pop("positions")
     tables |= {key: {"class": name, **table} for name, each in positions.items() for key, table in each.items()}
-    return Catalogue(roles=roles, aside=aside, markets=_parse(SHIPPED, tables))
+    return Catalogue(roles=roles, markets=_parse(SHIPPED, tables))
 
 
 def read_markets(wanted: Sequence[str | Path] = ()) -> tuple[Market, ...]:
