@@ -18,7 +18,8 @@ import polars as pl
 
 from r2k_pipeline.claims.note import read_shipped_notes
 from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, Table
-from r2k_pipeline.markets import Market
+from r2k_pipeline.market_classes import Role
+from r2k_pipeline.markets import Market, read_catalogue
 from r2k_pipeline.run import Run
 from r2k_pipeline.sources.release_calendar import build_cot_releases, first_publications
 from r2k_pipeline.sources.sessions import build_sessions
@@ -56,6 +57,11 @@ class Values:
     def markets(self) -> tuple[Market, ...]:
         """The configured markets."""
         return self.run.markets
+
+    @property
+    def trader_roles(self) -> Mapping[Role, tuple[str, ...]]:
+        """The trader groups of each role."""
+        return read_catalogue().roles
 
     @property
     def profile_since(self) -> tuple[date, ...]:

@@ -25,8 +25,12 @@ Given = Mapping[type[Table], Sequence[Row]]
 MODELS: Final = {model.name: model for model in read_models(shipped("sql"))}
 LOADED: Final = "2010-01-01T00:00Z"
 """When a row was recorded unless a test says otherwise: one bulk load, before anything the tests are about."""
-RUT: Final = {"market": "RUT", "name": "Russell 2000", "calendar": "XNYS", "contract_multiplier_usd": 50.0}
-SPX: Final = {"market": "SPX", "name": "S&P 500", "calendar": "XNYS", "contract_multiplier_usd": 50.0}
+_INDEX: Final = {
+    **{"calendar": "XNYS", "contract_multiplier_usd": 50.0, "contract_unit": "index point"},
+    **{"market_class": "equity", "primary_report_type": "tff_futures"},
+}
+RUT: Final = {"market": "RUT", "name": "Russell 2000", **_INDEX}
+SPX: Final = {"market": "SPX", "name": "S&P 500", **_INDEX}
 
 
 def rows_of(table: type[Table], given: Sequence[Row]) -> pl.DataFrame:

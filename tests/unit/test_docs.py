@@ -94,7 +94,7 @@ def test_market_of_the_readme_is_one(tmp_path: Path) -> None:
     assert block
     own = tmp_path / "my_markets.toml"
     own.write_text(re.sub("^    ", "", block.group(), flags=re.MULTILINE), "utf-8")
-    (market,) = (market for market in read_markets(own) if market.market == "MID")
+    (market,) = (market for market in read_markets([own]) if market.market == "MID")
     assert market.multiplier == 100
 
 

@@ -166,4 +166,4 @@ def test_a_consolidated_row_is_one_series_across_its_change_of_unit(real: Path, 
 
 def own_run(run: Run, markets: Path) -> Run:
     """The same lake with a markets file of the user's own."""
-    return Run.of(run.settings.model_copy(update={"markets": markets}))
+    return Run.of(run.settings.model_copy(update={"markets": (str(markets),)}))
