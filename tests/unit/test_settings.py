@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+import r2k_pipeline.api
 from r2k_pipeline.errors import SettingsError
 from r2k_pipeline.settings import Settings, read_settings, why_this_lake
 from tests.documents import PROJECT
@@ -133,6 +134,13 @@ def test_a_wrong_value_is_named_by_where_it_was_said(elsewhere: Path, monkeypatc
     monkeypatch.setenv("R2K_FIRST_YEAR", "1066")
     with pytest.raises(SettingsError, match="R2K_FIRST_YEAR = '1066': should be greater"):
         read_settings()
+
+
+def test_python_names_its_own_arguments() -> None:
+    with pytest.raises(SettingsError, match=r"^as_of = '2025-03-15': the exchange is closed on 2025-03-15; next: "):
+        r2k_pipeline.open("sample", as_of="2025-03-15")
+    with pytest.raises(SettingsError, match=r"^source = 'bloomberg': is not one of"):
+        r2k_pipeline.api.run("bloomberg")
 
 
 @pytest.mark.parametrize(
