@@ -160,6 +160,8 @@ def ingest_reports(run: Run) -> Intake:
     _, rows, attempts = _read(documents, attempts, lambda document: read_report(document, stamp))
     screened = screen_reports(rows)
     log = run.lake.read(CotReports)
+    said = {document.origin: (document.remark,) for document in documents if document.remark}
+    attempts = [replace(attempt, remarks=said.get(attempt.origin, ())) for attempt in attempts]
     attempts = with_days_of_reports(attempts, rows, log, asks_vendor=reports.asks_vendor)
     seen = [frame.select("contract_code", "report_date") for frame in (screened.rows, log)]
     attempts += _missing_contracts(run.markets, pl.concat(seen))

@@ -54,11 +54,15 @@ class PriceAnswer:
 
 @dataclass(frozen=True)
 class CotDocument:
-    """One COT file as delivered: a yearly zip, its text, or the headerless current week."""
+    """One COT file as delivered: a yearly zip, its text, or the headerless current week.
+
+    `remark`: what a reader of the fetch log should know of where it came from.
+    """
 
     name: str
     origin: str
     content: bytes
+    remark: str | None = None
 
     @property
     def is_live(self) -> bool:
