@@ -136,7 +136,7 @@ def test_a_wrong_value_is_named_by_where_it_was_said(elsewhere: Path, monkeypatc
 
 
 @pytest.mark.parametrize(
-    ("key", "said"), [("sorce", "rename it to source$"), ("x", "rename it to as_of, corrections, files, ")]
+    ("key", "said"), [("sorce", "rename it to source$"), ("x", "rename it to as_of, cftc_token, corrections, files, ")]
 )
 def test_an_unknown_key_in_the_file_is_answered_as_a_variable_is(elsewhere: Path, key: str, said: str) -> None:
     (elsewhere / "r2k.toml").write_text(f"{key} = 'files'\n")
