@@ -11,9 +11,10 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from r2k_pipeline.report_types import REPORTS
+from r2k_pipeline.sources.announcements import fetch_announcements
 from r2k_pipeline.sources.http import REMEDY, FetchError, Limits, fetch, redact
 from r2k_pipeline.sources.kept_bodies import KeptBodies
-from r2k_pipeline.sources.protocol import CotDocument, SourceError
+from r2k_pipeline.sources.protocol import Announcements, CotDocument, SourceError
 
 OFFICIAL = "https://www.cftc.gov"
 _WASHINGTON = ZoneInfo("America/New_York")
@@ -79,6 +80,10 @@ class CftcArchives:
         except FetchError as error:
             raise self._error(name, f"{redact(url)}: {error}") from error
         return None if body is None else CotDocument(name, redact(url), body)
+
+    def fetch_announcements(self) -> Announcements:
+        """The page of special announcements, which is kept. Raises SourceError."""
+        return fetch_announcements(self._kept, self._base_url, self._now, self._limits)
 
     def files(self) -> dict[str, ArchiveFile]:
         """The files of list_reports(), by name."""

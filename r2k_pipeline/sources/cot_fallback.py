@@ -18,7 +18,7 @@ from r2k_pipeline.sources.cot_archive import decode, unpack
 from r2k_pipeline.sources.cot_layouts import LAYOUTS, normalise
 from r2k_pipeline.sources.http import REMEDY, Answer, OutOfReachError, redact
 from r2k_pipeline.sources.kept_bodies import KeptBodies
-from r2k_pipeline.sources.protocol import CotDocument, SourceError
+from r2k_pipeline.sources.protocol import ANNOUNCEMENTS, Announcements, CotDocument, SourceError
 from r2k_pipeline.sources.socrata import SocrataReports, header_of
 
 ASKED_ANEW: Final = 2
@@ -67,6 +67,12 @@ class ArchivesOrApi:
             f"{self._out_of_reach}; {redact(self.api.base_url)} was asked instead, for this file and those after it"
         )
         return document and replace(document, remark=remark)
+
+    def fetch_announcements(self) -> Announcements:
+        """As the archives, from whose server the page is. Raises SourceError."""
+        if self._out_of_reach:
+            raise SourceError(self.name, ANNOUNCEMENTS, f"not asked: {self._out_of_reach}", REMEDY)
+        return self.archives.fetch_announcements()
 
     def _from_api(self, name: str) -> CotDocument | None:
         file = self.archives.files()[name]

@@ -152,7 +152,7 @@ def fetch(url: str, headers: Mapping[str, str], limits: Limits) -> Answer:
     """GET `url`, following redirects; retries 429, 5xx, resets, stalls, DNS failures and cut bodies, nothing else.
 
     Raises FetchError: another status than 200, 304, 404; deadline; a body over the cap, compressed unasked, or
-    not what the path's suffix claims (.zip: a whole archive; anything else: not markup, not empty).
+    not what the path's suffix claims (.zip: a whole archive; .htm: not empty; anything else: not markup either).
     """
     logging.getLogger("httpx2").addFilter(_without_secrets)
     return patiently(
@@ -229,7 +229,7 @@ def _read(response: httpx2.Response, max_bytes: int) -> bytes:
 
 
 def _refuse_impostor(path: str, body: bytes) -> None:
-    if _MARKUP.match(body):
+    if _MARKUP.match(body) and not path.endswith(".htm"):
         raise FetchError(f"a web page where {path.rsplit('/', 1)[-1]} was expected")
     if not body:
         raise FetchError("an empty body")
