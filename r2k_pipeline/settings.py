@@ -88,6 +88,9 @@ class Settings(BaseModel):
         FETCHED, description="COT reports that `live` fetches, beside each market's own"
     )
     first_year: int = Field(2006, ge=1986, description="first year of COT reports that `live` fetches")
+    cftc_token: str | None = Field(
+        None, repr=False, description="app token of publicreporting.cftc.gov, which throttles less with one"
+    )
     profile_since: Annotated[tuple[date, ...], Listed] = Field(
         (), description="days since which volume profiles and anchored VWAPs are kept as well"
     )

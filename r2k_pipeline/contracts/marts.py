@@ -172,7 +172,7 @@ class TraderGroups(Table, layer="marts"):
     """One trader group of one or more report families and what it means."""
 
     trader_group = choice(TRADER_GROUPS, "as in the fact tables", key=True)
-    report_family = choice(("tff", "disaggregated", "legacy", "tff, disaggregated", "all"), "reports that print it")
+    report_family = choice(("tff", "disaggregated", "legacy", "tff and disaggregated", "all"), "reports that print it")
     label = text("name to show")
     meaning = text("who is in it, after the CFTC's explanatory notes")
     sort_order = dimension(count("position", "order to show it in"))

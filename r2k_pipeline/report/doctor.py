@@ -6,6 +6,7 @@ Belongs here: one finding per thing examined. Not here: repairs.
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -196,12 +197,18 @@ def examine_findings(lake: Lake) -> Iterator[Finding]:
 
 
 def _against_api(settings: Settings, lake: Lake) -> Iterator[Finding]:
-    from r2k_pipeline.report.online import compare_newest  # noqa: PLC0415  (pulls in an HTTP client)
+    from r2k_pipeline.report.online import announced, compare_newest  # noqa: PLC0415  (pulls in an HTTP client)
+    from r2k_pipeline.sources.announcements import read_announcements  # noqa: PLC0415
+    from r2k_pipeline.sources.cftc import OFFICIAL  # noqa: PLC0415
+    from r2k_pipeline.sources.kept_bodies import KeptBodies  # noqa: PLC0415
     from r2k_pipeline.sources.socrata import SocrataReports  # noqa: PLC0415
 
     if settings.source == "sample":
         yield Finding("online", True, "sample data is synthetic: nothing to compare with the CFTC")
         return
     codes = sorted({contract.code for market in read_markets(settings.markets) for contract in market.cot})
-    for agrees, detail in compare_newest(lake.read(CotReports), codes, SocrataReports()):
+    api = SocrataReports(token=settings.cftc_token)
+    for agrees, detail in compare_newest(lake.read(CotReports), codes, api):
         yield Finding("online", agrees, detail)
+    kept = read_announcements(KeptBodies(lake.cache("cftc")), OFFICIAL, datetime.now(UTC))
+    yield Finding("announced", True, announced(kept).replace("\n", f"\n{' ' * 18}"), is_doubt=True)

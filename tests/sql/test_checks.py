@@ -1,6 +1,6 @@
 """sql/checks: each finds what it is for and leaves alone what looks like it."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,8 @@ def findings(name: str, given_rows: Given) -> pl.DataFrame:
     """What one check finds in `given_rows`, as rows that fit meta.findings."""
     model = findings_model((CHECKS[name],))
     frames = {upstream: derive(TABLES[upstream], given_rows) for upstream in model.upstreams}
-    rows = run_model(model, {upstream: [] for upstream in frames}, {}, memory_limit="1GB", empty=frames)
+    variables = {"as_of": datetime(2100, 1, 1, tzinfo=UTC)}
+    rows = run_model(model, {upstream: [] for upstream in frames}, variables, memory_limit="1GB", empty=frames)
     return Findings.validate(rows, cast=True)
 
 
@@ -404,3 +405,23 @@ def test_a_check_that_does_not_say_its_table_is_refused(tmp_path: Path) -> None:
     tmp_path.joinpath("nameless.sql").write_text("-- Why.\n-- on: staging.nothing  severity: warn\nselect 1")
     with pytest.raises(ValueError, match=r"nameless\.sql"):
         read_checks(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("recorded_at", "source", "is_found"),
+    [
+        pytest.param("2024-12-30T12:00Z", "https://cftc/2024.zip", False, id="while the year ran"),
+        pytest.param("2025-01-01T02:00Z", "https://cftc/2024.zip", False, id="New Year in London, not in Washington"),
+        pytest.param("2025-01-02T12:00Z", "https://cftc/2024.zip", True, id="when it was over"),
+        pytest.param("2025-01-02T12:00Z", "files:cot/2024.zip", False, id="a file proves nothing of the archive"),
+    ],
+)
+def test_a_closed_years_archive_that_changes_is_found(recorded_at: str, source: str, is_found: bool) -> None:
+    live = {"source": "https://cftc/2024.zip"}
+    first = report("239742", "2024-03-12", 300, 100, recorded_at="2024-03-15T20:00Z", **live)
+    other = report("239742", "2024-12-31", 300, 100, recorded_at="2025-01-06T21:00Z", **live)
+    again = {**first, "leveraged_funds_long_contracts": 301, "recorded_at": recorded_at, "source": source}
+    again |= {"nonreportable_long_contracts": 699}
+    evidence = found("closed_years_changed", {CotReports: [first, other, again]})
+    named = f"changed in 2024.zip of {recorded_at.replace('T', ' ').replace('Z', ' UTC')}"
+    assert evidence == ({"tff_futures 239742 2024-03-12": named} if is_found else {})

@@ -144,7 +144,7 @@ def test_python_names_its_own_arguments() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "said"), [("sorce", "rename it to source$"), ("x", "rename it to as_of, corrections, files, ")]
+    ("key", "said"), [("sorce", "rename it to source$"), ("x", "rename it to as_of, cftc_token, corrections, files, ")]
 )
 def test_an_unknown_key_in_the_file_is_answered_as_a_variable_is(elsewhere: Path, key: str, said: str) -> None:
     (elsewhere / "r2k.toml").write_text(f"{key} = 'files'\n")
