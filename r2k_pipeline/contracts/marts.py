@@ -313,7 +313,7 @@ class Movers(Table, layer="marts"):
     net_contracts_change_1w = equivalents("week's flow", nullable=True, signed=True)
     flow_share_oi = number(CHANGE_OF_SHARE, "week's flow / open interest", nullable=True)
     dominant_flow = choice(FLOWS, "largest of the four flows of the week", nullable=True)
-    flow_place = count("place", "of its flow by size among flow_weeks, 1 = the largest", nullable=True)
+    flow_place = count("place", "of its flow by size among flow_weeks, 1 = the largest; null: no flow", nullable=True)
     flow_weeks = count("weeks", "weeks of this market with a flow, known then, this one included")
     flow_percentile = percentile("percent of those weeks with a flow of this size or smaller; from 47 weeks on")
     net_percentile_156w = percentile("rank of net among the weeks known of the last 156")
