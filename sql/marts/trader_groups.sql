@@ -1,9 +1,10 @@
--- The CFTC's names of trader groups, in the order of its reports.
+-- The CFTC's names of trader groups and their roles, in the order of its reports.
 select
     trader_group,
     report_family,
     label,
     meaning,
+    role,
     sort_order
 from (
     values
@@ -15,4 +16,5 @@ from (
     ('commercial', 'legacy', 'Commercial', 'reportable traders who hedge a business', 6),
     ('nonreportable', 'both', 'Nonreportable', 'the residual: positions below the reporting level', 7)
 ) as groups (trader_group, report_family, label, meaning, sort_order)
+left join reference.trader_roles using (trader_group)
 order by sort_order
