@@ -13,6 +13,7 @@ from typing import Any, Final
 from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.findings import Findings
 from r2k_pipeline.errors import MistakesError, R2kError
+from r2k_pipeline.holes import NAMED
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.markets import read_markets
 from r2k_pipeline.raw_check import lost_rows
@@ -81,7 +82,9 @@ def _or_why(what: str, findings: Iterator[Finding]) -> Iterator[Finding]:
 
 def _markets(settings: Settings) -> Iterator[Finding]:
     try:
-        yield Finding("markets", True, ", ".join(market.market for market in read_markets(settings.markets)))
+        names = [market.market for market in read_markets(settings.markets)]
+        said = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more: r2k markets" if len(names) > NAMED else "")
+        yield Finding("markets", True, said)
     except MistakesError as error:
         yield Finding("markets", False, str(error))
 

@@ -1,9 +1,10 @@
--- The CFTC's names of trader groups, in the order of its reports: the financial, the disaggregated, the legacy one.
+-- The CFTC's names of trader groups and their roles, in the order of its reports: financial, disaggregated, legacy.
 select
     trader_group,
     report_family,
     label,
     meaning,
+    role,
     sort_order
 from (
     values
@@ -18,4 +19,5 @@ from (
     ('commercial', 'legacy', 'Commercial', 'reportable traders who hedge a business', 9),
     ('nonreportable', 'all', 'Nonreportable', 'the residual: positions below the reporting level', 10)
 ) as groups (trader_group, report_family, label, meaning, sort_order)
+left join reference.trader_roles using (trader_group)
 order by sort_order
