@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from r2k_pipeline.sources.cftc import ARCHIVES, CftcArchives
+from r2k_pipeline.report_types import REPORTS
+from r2k_pipeline.sources.cftc import CftcArchives
 from r2k_pipeline.sources.http import Limits, redact, retry_after_s
 from r2k_pipeline.sources.protocol import CotDocument, SourceError
 from tests.vendor_stub import Fault, Resource, VendorStub
@@ -79,8 +80,8 @@ def test_leaves_out_what_is_older_than_asked_and_turns_the_year_in_washington(tm
 
 
 def test_refuses_an_unknown_report_type_and_a_foreign_name(stub: VendorStub, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="disaggregated.*" + ".*".join(ARCHIVES)):
-        CftcArchives(tmp_path, ["disaggregated"], 2020)
+    with pytest.raises(ValueError, match="supplemental.*" + ".*".join(REPORTS)):
+        CftcArchives(tmp_path, ["supplemental"], 2020)
     with pytest.raises(ValueError, match="must begin with https://") as refused:
         CftcArchives(tmp_path, ["tff_futures"], 2020, base_url="reader:hunter2@cftc.gov")
     assert "hunter2" not in str(refused.value)
@@ -114,6 +115,18 @@ def test_an_unchanged_year_is_not_downloaded_again(stub: VendorStub, tmp_path: P
     assert first == again == CotDocument(NAME, stub.url + YEAR, BODY)
     conditions = [(a.headers.get("if-none-match"), a.headers.get("if-modified-since")) for a in stub.requests(YEAR)]
     assert conditions == [(None, None), ('"1"', "Fri, 03 Jan 2025 20:30:00 GMT")]
+
+
+def test_a_server_without_etags_is_asked_by_date(stub: VendorStub, tmp_path: Path) -> None:
+    """As the CFTC's own server: it sends Last-Modified only."""
+    modified = "Fri, 03 Jan 2025 20:30:00 GMT"
+    stub.resources[YEAR] = Resource(BODY, last_modified=modified)
+    assert fetched(archives(stub, tmp_path)) == fetched(archives(stub, tmp_path)) == BODY
+    first, second = (asked.headers for asked in stub.requests(YEAR))
+    assert "if-modified-since" not in first
+    assert (second.get("if-modified-since"), second.get("if-none-match")) == (modified, None)
+    stub.resources[YEAR] = Resource(REVISED, last_modified="Fri, 10 Jan 2025 20:30:00 GMT")
+    assert fetched(archives(stub, tmp_path)) == REVISED
 
 
 def test_a_changed_year_replaces_the_cached_one(stub: VendorStub, tmp_path: Path) -> None:
