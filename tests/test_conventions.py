@@ -44,7 +44,7 @@ RANKS: Final = {
     "markets": 1,
     **dict.fromkeys(("sources", "transforms", "lake", "records", "sql_models", "warehouse", "postgresql", "claims"), 2),
     **dict.fromkeys(("generations", "restatement", "last_run", "raw_check", "snapshot", "sums", "table_files"), 2),
-    **dict.fromkeys(("origins", "told", "run", "log", "tables", "inputs", "keys", "build"), 2),
+    **dict.fromkeys(("origins", "told", "runs", "log", "tables", "inputs", "keys", "build"), 2),
     **dict.fromkeys(("causes", "gate", "publication", "told_notes"), 2),
     **dict.fromkeys(("orchestration", "report"), 3),
     **dict.fromkeys(("definitions", "cli", "api"), 4),

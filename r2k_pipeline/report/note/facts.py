@@ -113,7 +113,8 @@ def _sources(close: datetime, moment: datetime) -> Iterator[Source]:
     ahead = f"released_at > {at} and report_date <= ({at})::date + 8 order by report_date limit 1"
     due = f"(select scheduled_at as next_report_due_at from staging.cot_releases where {ahead})"
     yield Source(f"(select market, next_report_due_at from marts.markets cross join {due})")
-    newest = "arg_max(setup, session_date) as setup"  # a history that was recorded at once is known at one moment
+    # A history that was recorded at once is known at one moment; of the newest session the setup may be null.
+    newest = "arg_max_null(setup, session_date) as setup"
     setup = f"(select market, {newest} from positioning_vs_technicals_as_of({at}) group by market)"
     yield Source(
         f"(from marts.setup_outcomes semi join {setup} using (market, setup) where horizon_sessions = {HORIZON})"
