@@ -32,7 +32,7 @@ MODELS: Final = [file for file in SQL if file.parent.name in LAYERS]
 LOCKS: Final = (PROJECT / "requirements.lock", PROJECT / "requirements-dev.lock")
 
 RANKS: Final = {
-    **dict.fromkeys(("errors", "files", "folders", "report_types", "contracts", "quoting", "account"), 0),
+    **dict.fromkeys(("errors", "files", "folders", "report_types", "contracts", "quoting", "account", "vendors"), 0),
     "locked": 1,
     "holes": 1,
     "mistakes": 0,
