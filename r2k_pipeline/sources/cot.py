@@ -87,8 +87,11 @@ def _read_text(document: CotDocument, body: bytes) -> tuple[pl.DataFrame, Layout
             names = list(layout.columns)
         if _is_number(layout.columns[names[-1]]):  # in the CFTC's own order the last one is a word
             refuse_open_end(body)
+        # The last one too, for it shows whether a row was cut.
+        wanted = [name for name in names if name in layout.taken or name == names[-1]]
         rows = io.BytesIO(b"\n".join(lines[has_header:]))
-        frame = refuse_beyond(pl.read_csv(rows, has_header=False, new_columns=names, infer_schema=False))
+        written = pl.scan_csv(rows, has_header=False, new_columns=names, infer_schema=False)
+        frame = refuse_beyond(written.select(wanted).collect())
     except pl.exceptions.NoDataError as error:
         raise refuse(document, "a header without rows") from error
     except (BoundsError, csv.Error) as error:
