@@ -58,10 +58,10 @@ def read_report(document: CotDocument, recorded_at: datetime) -> pl.DataFrame:
     text, layout = _read_text(document, decode(document, body))
     text = _with_iso_days(document, text)
     scope = _report_type(document, layout, text, document.name + " " + member)
+    words = ("contract_code", "report_date", "market_name", "contract_units")
     written = text.select(
         scope.alias("report_type"),
-        *(_cell(name) for name in ("contract_code", "report_date", "market_name", "contract_units")),
-        *(_cell(name) for name in layout.taken.values() if _is_number(name)),
+        _cell(*words, *filter(_is_number, layout.taken.values())),
         pl.lit(recorded_at).cast(pl.Datetime("us", "UTC")).alias("recorded_at"),
         pl.lit(document.origin).alias("source"),
         pl.lit(False).alias("is_withdrawn"),
@@ -169,7 +169,7 @@ def _yymmdd() -> pl.Expr:
     return _cell("as_of_yymmdd").str.zfill(6)
 
 
-def _cell(name: str) -> pl.Expr:
-    """A vendor's cell without its padding; blank and `.` (suppressed) are null."""
-    cell = pl.col(name).str.strip_chars()
-    return pl.when(cell.is_in(["", "."])).then(None).otherwise(cell).alias(name)
+def _cell(*names: str) -> pl.Expr:
+    """A vendor's cells without their padding, under the same names; blank and `.` (suppressed) are null."""
+    cells = pl.col(names).str.strip_chars()
+    return pl.when(~cells.is_in(["", "."])).then(cells)
