@@ -75,7 +75,7 @@ def read_report(document: CotDocument, recorded_at: datetime) -> pl.DataFrame:
 
 
 def _read_text(document: CotDocument, body: bytes) -> tuple[pl.DataFrame, Layout]:
-    """The kept columns of a report under our names, all text, and the layout they were in."""
+    """The kept columns of a report under our names, text without padding, and the layout they were in."""
     try:
         lines = lines_of(body)
         first = lines[0].decode() if lines else ""
@@ -101,7 +101,8 @@ def _read_text(document: CotDocument, body: bytes) -> tuple[pl.DataFrame, Layout
         raise refuse(document, f"not readable as a report: {str(error).splitlines()[0]}") from error
     if cut := frame[names[-1]].null_count():
         raise refuse(document, f"cut short: {cut} rows have fewer than {len(names)} cells")
-    return frame.select(pl.col(vendor).alias(ours) for vendor, ours in layout.taken.items()), layout
+    kept = frame.select(pl.col(*layout.taken).str.strip_chars()).rename(layout.taken)
+    return kept, layout
 
 
 def _layout(document: CotDocument, names: list[str], first: str) -> tuple[Layout, bool]:
@@ -170,6 +171,6 @@ def _yymmdd() -> pl.Expr:
 
 
 def _cell(*names: str) -> pl.Expr:
-    """A vendor's cells without their padding, under the same names; blank and `.` (suppressed) are null."""
-    cells = pl.col(names).str.strip_chars()
+    """A vendor's cells under the same names; blank and `.` (suppressed) are null."""
+    cells = pl.col(names)
     return pl.when(~cells.is_in(["", "."])).then(cells)
