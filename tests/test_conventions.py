@@ -33,7 +33,8 @@ LOCKS: Final = (PROJECT / "requirements.lock", PROJECT / "requirements-dev.lock"
 
 RANKS: Final = {
     **dict.fromkeys(
-        ("errors", "files", "folders", "report_types", "market_classes", "contracts", "quoting", "account"), 0
+        ("errors", "files", "folders", "report_types", "market_classes", "vendors", "contracts", "quoting", "account"),
+        0,
     ),
     "locked": 1,
     "holes": 1,

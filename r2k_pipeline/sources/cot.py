@@ -58,10 +58,10 @@ def read_report(document: CotDocument, recorded_at: datetime) -> pl.DataFrame:
     text, layout = _read_text(document, decode(document, body))
     text = _with_iso_days(document, text)
     scope = _report_type(document, layout, text, document.name + " " + member)
+    words = ("contract_code", "report_date", "market_name", "contract_units")
     written = text.select(
         scope.alias("report_type"),
-        *(_cell(name) for name in ("contract_code", "report_date", "market_name", "contract_units")),
-        *(_cell(name) for name in layout.taken.values() if _is_number(name)),
+        _cell(*words, *filter(_is_number, layout.taken.values())),
         pl.lit(recorded_at).cast(pl.Datetime("us", "UTC")).alias("recorded_at"),
         pl.lit(document.origin).alias("source"),
         pl.lit(False).alias("is_withdrawn"),
@@ -75,7 +75,7 @@ def read_report(document: CotDocument, recorded_at: datetime) -> pl.DataFrame:
 
 
 def _read_text(document: CotDocument, body: bytes) -> tuple[pl.DataFrame, Layout]:
-    """The kept columns of a report under our names, all text, and the layout they were in."""
+    """The kept columns of a report under our names, text without padding, and the layout they were in."""
     try:
         lines = lines_of(body)
         first = lines[0].decode() if lines else ""
@@ -87,8 +87,11 @@ def _read_text(document: CotDocument, body: bytes) -> tuple[pl.DataFrame, Layout
             names = list(layout.columns)
         if _is_number(layout.columns[names[-1]]):  # in the CFTC's own order the last one is a word
             refuse_open_end(body)
+        # The last one too, for it shows whether a row was cut.
+        wanted = [name for name in names if name in layout.taken or name == names[-1]]
         rows = io.BytesIO(b"\n".join(lines[has_header:]))
-        frame = refuse_beyond(pl.read_csv(rows, has_header=False, new_columns=names, infer_schema=False))
+        written = pl.scan_csv(rows, has_header=False, new_columns=names, infer_schema=False)
+        frame = refuse_beyond(written.select(wanted).collect())
     except pl.exceptions.NoDataError as error:
         raise refuse(document, "a header without rows") from error
     except (BoundsError, csv.Error) as error:
@@ -98,7 +101,8 @@ def _read_text(document: CotDocument, body: bytes) -> tuple[pl.DataFrame, Layout
         raise refuse(document, f"not readable as a report: {str(error).splitlines()[0]}") from error
     if cut := frame[names[-1]].null_count():
         raise refuse(document, f"cut short: {cut} rows have fewer than {len(names)} cells")
-    return frame.select(pl.col(vendor).alias(ours) for vendor, ours in layout.taken.items()), layout
+    kept = frame.select(pl.col(*layout.taken).str.strip_chars()).rename(layout.taken)
+    return kept, layout
 
 
 def _layout(document: CotDocument, names: list[str], first: str) -> tuple[Layout, bool]:
@@ -166,7 +170,7 @@ def _yymmdd() -> pl.Expr:
     return _cell("as_of_yymmdd").str.zfill(6)
 
 
-def _cell(name: str) -> pl.Expr:
-    """A vendor's cell without its padding; blank and `.` (suppressed) are null."""
-    cell = pl.col(name).str.strip_chars()
-    return pl.when(cell.is_in(["", "."])).then(None).otherwise(cell).alias(name)
+def _cell(*names: str) -> pl.Expr:
+    """A vendor's cells under the same names; blank and `.` (suppressed) are null."""
+    cells = pl.col(names)
+    return pl.when(~cells.is_in(["", "."])).then(cells)
