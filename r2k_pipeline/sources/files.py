@@ -1,19 +1,20 @@
 """The `files` source: a folder of downloaded vendor files.
 
 Belongs here: finding and reading files under `prices/` and `cot/`. Not here: their formats
-(price_text.py, prices.py, cot.py).
+(price_layouts.toml, price_text.py, prices.py, cot.py).
 """
 
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
-from r2k_pipeline.sources.price_text import read_price_table
+from r2k_pipeline.sources.price_folder import PriceFolder, of_symbol
+from r2k_pipeline.sources.price_text import PriceTable, PriceTextError, read_price_table
 from r2k_pipeline.sources.protocol import CotDocument, NotThereError, PriceAnswer, SourceError
 from r2k_pipeline.sources.size_limits import BoundsError, read_bounded
-from r2k_pipeline.sources.unread_prices import name_unread
 
 ACTIONS = ("Date", "Dividends", "Stock Splits")
 """Columns of dividends and splits; a file without them may still have had some."""
@@ -30,7 +31,7 @@ NO_REPORTS = "fut_fin_txt_*.zip"
 
 @dataclass(frozen=True)
 class FilePrices:
-    """`prices/SYMBOL.csv` in Yahoo's layout; dividends and splits where the file has those columns.
+    """`prices/` in any layout of price_layouts.toml; dividends and splits where the file has those columns.
 
     `is_download`: whether a file is a vendor's answer as of its saving; the sample is generated here.
     """
@@ -40,25 +41,48 @@ class FilePrices:
     is_download: bool = True
     asks_vendor: ClassVar[bool] = False
 
+    @cached_property
+    def prices(self) -> PriceFolder:
+        """The files of `prices/`."""
+        return PriceFolder(self.folder / "prices")
+
     def fetch_prices(self, symbol: str) -> PriceAnswer:
-        """One file's rows as text; raises NotThereError where it is missing, SourceError: unreadable, cut or empty."""
-        origin, file = f"{self.name}:prices/{symbol}.csv", self.folder / "prices" / f"{symbol}.csv"
+        """One symbol's rows as text; raises NotThereError without a file, SourceError: unreadable, cut, another's."""
+        file = self.folder / "prices" / f"{symbol}.csv"
+        if not file.is_file():
+            file = self._other_file(symbol, file)
+        origin = f"{self.name}:prices/{file.name}"
         try:
-            body = read_bounded(file)
+            found = self.prices.table_in(file)
+            table = found if isinstance(found, PriceTable) else read_price_table(file.name, read_bounded(file))
             saved_at = datetime.fromtimestamp(file.stat().st_mtime, UTC) if self.is_download else None
-        except FileNotFoundError as error:
-            raise NotThereError(origin, symbol, "no such file", f"put prices/{symbol}.csv into the folder") from error
+            bars = of_symbol(table, symbol)
+        except PriceTextError as error:
+            raise SourceError(origin, symbol, str(error), error.remedy) from error
         except OSError as error:
             raise SourceError(origin, symbol, f"unreadable: {error.strerror}", "check the file") from error
         except BoundsError as error:
             raise SourceError(origin, symbol, str(error), "no price file is as large: take it out") from error
-        bars = read_price_table(origin, symbol, body)
+        except KeyError as error:
+            said = f"the file names {error.args[0]}, not {symbol}"
+            remedy = "a file is of the symbol that it is named after: name it after that one, or download this one"
+            raise SourceError(origin, symbol, said, remedy) from error
         actions = bars.select(ACTIONS) if set(ACTIONS) <= set(bars.columns) else None
-        return PriceAnswer(symbol, origin, bars, actions, saved_at)
+        return PriceAnswer(symbol, origin, bars, actions, saved_at, layout=table.layout, remarks=table.remarks)
+
+    def _other_file(self, symbol: str, usual: Path) -> Path:
+        """The file of a symbol that is not called SYMBOL.csv. Raises NotThereError, or SourceError for several."""
+        origin, files = f"{self.name}:prices/{usual.name}", self.prices.files_of(symbol)
+        if not files and not usual.exists():
+            raise NotThereError(origin, symbol, "no such file", f"put prices/{usual.name} into the folder")
+        if len(files) > 1:
+            names = ", ".join(file.name for file in files[:3])
+            raise SourceError(origin, symbol, f"several files of it: {names}", "keep one of them in prices/")
+        return files[0] if files else usual
 
     def list_unread(self, symbols: Collection[str]) -> list[str]:
-        """A note for each entry of `prices/` that is none of these symbols' files; none for files made by ourselves."""
-        return name_unread(self.folder / "prices", symbols) if self.is_download else []
+        """A note for each entry of `prices/` that is read for none of these; none for files made by ourselves."""
+        return self.prices.name_unread(symbols) if self.is_download else []
 
 
 @dataclass(frozen=True)

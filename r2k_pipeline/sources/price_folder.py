@@ -1,0 +1,129 @@
+"""The files of a `prices/` folder: which one is a symbol's, and notes on entries that are nobody's.
+
+Belongs here: names of files, symbols that files name themselves. Not here: what is in a file (price_text.py), what a
+fetch makes of it (files.py).
+"""
+
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote
+
+import polars as pl
+
+from r2k_pipeline.contracts.prices import SYMBOL
+from r2k_pipeline.sources.containers import READ
+from r2k_pipeline.sources.price_text import PriceTable, read_price_table
+from r2k_pipeline.sources.size_limits import BoundsError, read_bounded
+
+MAX_NAMED: Final = 10
+"""Most notes, one a file; more would hide other messages."""
+_ENDINGS: Final = re.compile(rf"(?:{'|'.join(re.escape(ending) for ending in READ)})+$", re.IGNORECASE)
+Stamp = tuple[Path, int, int]
+"""A file as it was: path, time of change, size."""
+
+
+@dataclass(frozen=True)
+class PriceFolder:
+    """`prices/` of a files folder. A file is of the symbol that it is named after, else of those that it names itself.
+
+    `SYMBOL.csv` stands before other endings of the same name.
+    """
+
+    folder: Path
+    _inside: dict[Stamp, PriceTable | str] = field(default_factory=dict, compare=False, repr=False)
+
+    def entries(self) -> list[Path]:
+        """All entries but hidden ones."""
+        return sorted(entry for entry in self.folder.glob("*") if not entry.name.startswith("."))
+
+    def files_of(self, symbol: str) -> list[Path]:
+        """The files of a symbol, the one that is read first."""
+        entries = self.entries()
+        own = [entry for entry in entries if symbol_of(entry) == symbol and _is_read(entry)]
+        if own:
+            return sorted(own, key=lambda entry: entry.name != f"{symbol}.csv")
+        return [entry for entry in entries if symbol in self.symbols_in(entry)]
+
+    def symbols_in(self, entry: Path) -> tuple[str, ...]:
+        """The symbols that a file not named after one names itself; none where it cannot be read."""
+        table = self.table_in(entry)
+        return table.symbols if isinstance(table, PriceTable) else ()
+
+    def table_in(self, entry: Path) -> PriceTable | str | None:
+        """The table of a file not named after a symbol, or why there is none; None for a file that is named so."""
+        if symbol_of(entry) or not _is_read(entry):
+            return None
+        try:
+            said = entry.stat()
+            stamp = entry, said.st_mtime_ns, said.st_size
+            if stamp not in self._inside:
+                self._inside[stamp] = read_price_table(entry.name, read_bounded(entry))
+        except BoundsError as error:
+            remedy = getattr(error, "remedy", "take it out of prices/")
+            self._inside[stamp] = f"{error}; next: {remedy}"
+        except OSError as error:
+            return f"unreadable: {error.strerror}; next: check the file"
+        return self._inside[stamp]
+
+    def symbols(self) -> list[str]:
+        """Every symbol that a file is named after or names itself."""
+        named = {found for entry in self.entries() if _is_read(entry) and (found := symbol_of(entry))}
+        return sorted(named.union(*map(self.symbols_in, self.entries())))
+
+    def name_unread(self, symbols: Collection[str]) -> list[str]:
+        """A note, with what to do, for each entry that is read for none of `symbols`."""
+        files = {symbol: self.files_of(symbol) for symbol in symbols}
+        read = {found[0] for found in files.values() if found}
+        unread = [entry for entry in self.entries() if entry not in read]
+        notes = [f"prices/{entry.name}: {self._say(entry, files)}" for entry in unread[:MAX_NAMED]]
+        more = len(unread) - len(notes)
+        last = f"prices/: {more} more are not read; next: remove files that are not SYMBOL.csv"
+        return [*notes, last] if more else notes
+
+    def _say(self, entry: Path, files: dict[str, list[Path]]) -> str:
+        if entry.is_dir():
+            return "a folder, not looked into; next: move its files into prices/ itself"
+        own = next(_spelled_like(entry, files), None)
+        if own and files[own] and _is_read(entry):
+            read = files[own][0].name
+            return f"not read, a second file of {own}: prices/{read} is; next: keep the right one under that name"
+        if own and _is_read(entry):
+            return f"not read, another spelling of {own}; next: name it {own}.csv"
+        if not _is_read(entry):
+            return f"not read: not one of {', '.join(READ)}; next: save it as CSV, prices/{own or 'SYMBOL'}.csv"
+        said = self.table_in(entry)
+        if isinstance(said, str):
+            return f"not read, the name is no symbol; {said}"
+        return "not read, the name is no symbol of a market; next: name it SYMBOL.csv, or take it out of prices/"
+
+
+def symbol_of(entry: Path) -> str | None:
+    """The symbol that a file is named after: `^RUT.csv`, `%5ERUT.csv`, `^RUT.csv.gz`, `^RUT.xlsx`."""
+    stem = unquote(_ENDINGS.sub("", entry.name))
+    return stem if re.fullmatch(SYMBOL, stem) else None
+
+
+def of_symbol(table: PriceTable, symbol: str) -> pl.DataFrame:
+    """The rows of one symbol. Raises KeyError with the symbols that the file names where that is not among them."""
+    if table.symbols and symbol not in table.symbols:
+        raise KeyError(", ".join(table.symbols[:3]))
+    if "Symbol" not in table.rows.columns:
+        return table.rows
+    return table.rows.filter(pl.col("Symbol") == symbol).drop("Symbol")
+
+
+def _is_read(entry: Path) -> bool:
+    return entry.suffix.lower() in READ
+
+
+def _spelled_like(entry: Path, symbols: Collection[str]) -> Iterator[str]:
+    """Symbols that a name may mean: `^RUT (1).csv`, `rut.csv`, `^RUT - Copy.csv`."""
+    stem = re.split(r"[ (]", _ENDINGS.sub("", unquote(entry.name)), maxsplit=1)[0]
+    return (symbol for symbol in symbols if _letters(symbol) == _letters(stem.removesuffix(entry.suffix)))
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[\W_]", "", name).lower()
