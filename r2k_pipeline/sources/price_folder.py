@@ -39,13 +39,17 @@ class PriceFolder:
         """All entries but hidden ones."""
         return sorted(entry for entry in self.folder.glob("*") if not entry.name.startswith("."))
 
-    def files_of(self, symbol: str) -> list[Path]:
-        """The files of a symbol, the one that is read first."""
-        entries = self.entries()
-        own = [entry for entry in entries if symbol_of(entry) == symbol and _is_read(entry)]
-        if own:
-            return sorted(own, key=lambda entry: entry.name != f"{symbol}.csv")
-        return [entry for entry in entries if symbol in self.symbols_in(entry)]
+    def files(self) -> dict[str, list[Path]]:
+        """The files of each symbol, the one that is read first; in a file named after one, no other is looked for."""
+        entries, found = [entry for entry in self.entries() if _is_read(entry)], dict[str, list[Path]]()
+        for entry in sorted(entries, key=lambda entry: entry.name != f"{symbol_of(entry)}.csv"):
+            if symbol := symbol_of(entry):
+                found.setdefault(symbol, []).append(entry)
+        named = set(found)
+        for entry in entries:
+            for symbol in set(self.symbols_in(entry)) - named:
+                found.setdefault(symbol, []).append(entry)
+        return found
 
     def symbols_in(self, entry: Path) -> tuple[str, ...]:
         """The symbols that a file not named after one names itself; none where it cannot be read."""
@@ -68,32 +72,27 @@ class PriceFolder:
             return f"unreadable: {error.strerror}; next: check the file"
         return self._inside[stamp]
 
-    def symbols(self) -> list[str]:
-        """Every symbol that a file is named after or names itself."""
-        named = {found for entry in self.entries() if _is_read(entry) and (found := symbol_of(entry))}
-        return sorted(named.union(*map(self.symbols_in, self.entries())))
-
     def name_unread(self, symbols: Collection[str]) -> list[str]:
         """A note, with what to do, for each entry that is read for none of `symbols`."""
-        files = {symbol: self.files_of(symbol) for symbol in symbols}
-        read = {found[0] for found in files.values() if found}
+        files = self.files()
+        read = {files[symbol][0] for symbol in symbols if symbol in files}
         unread = [entry for entry in self.entries() if entry not in read]
-        notes = [f"prices/{entry.name}: {self._say(entry, files)}" for entry in unread[:MAX_NAMED]]
+        notes = [f"prices/{entry.name}: {self.say_unread(entry, symbols)}" for entry in unread[:MAX_NAMED]]
         more = len(unread) - len(notes)
         last = f"prices/: {more} more are not read; next: remove files that are not SYMBOL.csv"
         return [*notes, last] if more else notes
 
-    def _say(self, entry: Path, files: dict[str, list[Path]]) -> str:
+    def say_unread(self, entry: Path, symbols: Collection[str]) -> str:
+        """Why an entry is read for none of `symbols`, and what to do."""
         if entry.is_dir():
             return "a folder, not looked into; next: move its files into prices/ itself"
-        own = next(_spelled_like(entry, files), None)
-        if own and files[own] and _is_read(entry):
-            read = files[own][0].name
-            return f"not read, a second file of {own}: prices/{read} is; next: keep the right one under that name"
-        if own and _is_read(entry):
-            return f"not read, another spelling of {own}; next: name it {own}.csv"
+        own = next(_spelled_like(entry, symbols), None)
         if not _is_read(entry):
             return f"not read: not one of {', '.join(READ)}; next: save it as CSV, prices/{own or 'SYMBOL'}.csv"
+        if own:
+            stands = self.files().get(own)
+            said = f"a second file of {own}: prices/{stands[0].name} is" if stands else f"another spelling of {own}"
+            return f"not read, {said}; next: keep the right one as prices/{own}.csv"
         said = self.table_in(entry)
         if isinstance(said, str):
             return f"not read, the name is no symbol; {said}"

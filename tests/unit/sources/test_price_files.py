@@ -214,13 +214,13 @@ def test_what_is_not_read_is_named_with_what_to_do(folder: Path) -> None:
     ):
         (prices / name).write_bytes(b"")
     said = dict(note.split(": ", 1) for note in FilePrices(folder).list_unread(["^RUT", "^NDX", "IWM", "^DJI"]))
-    second = "not read, a second file of {}: prices/{} is; next: keep the right one under that name"
+    second = "not read, a second file of {0}: prices/{0}.csv is; next: keep the right one as prices/{0}.csv"
     unknown = "not read, the name is no symbol of a market; next: name it SYMBOL.csv, or take it out of prices/"
     assert said == {
-        "prices/^RUT (1).csv": second.format("^RUT", "^RUT.csv"),
-        "prices/^rut.csv": second.format("^RUT", "^RUT.csv"),
-        "prices/^NDX (1).csv": "not read, another spelling of ^NDX; next: name it ^NDX.csv",
-        "prices/IWM.csv.gz": second.format("IWM", "IWM.csv"),
+        "prices/^RUT (1).csv": second.format("^RUT"),
+        "prices/^rut.csv": second.format("^RUT"),
+        "prices/^NDX (1).csv": "not read, another spelling of ^NDX; next: keep the right one as prices/^NDX.csv",
+        "prices/IWM.csv.gz": second.format("IWM"),
         "prices/notes.txt": "not read, the name is no symbol; an empty price answer; next: download it again",
         "prices/notes.doc": f"not read: not one of {', '.join(READ)}; next: save it as CSV, prices/SYMBOL.csv",
         "prices/AAPL.csv": unknown,

@@ -500,8 +500,8 @@ def test_a_file_of_another_name_is_of_the_symbols_that_it_names(tmp_path: Path) 
     assert {symbol: answer.bars.height for symbol, answer in found.items()} == {
         "^RUT": 3, "IWM": 2, "QQQ": 3, "^GSPC": 3, "SPY": 3
     }  # fmt: skip
-    assert found["IWM"].origin == "files:prices/all_of_them.csv"
-    assert source.prices.symbols() == ["IWM", "QQQ", "SPY", "^GSPC", "^RUT"]
+    assert found["IWM"].origin == "files:prices/all_of_them.csv/IWM"
+    assert sorted(source.prices.files()) == ["IWM", "QQQ", "SPY", "^GSPC", "^RUT"]
     assert source.list_unread(found) == []
 
 
@@ -516,7 +516,9 @@ def test_of_two_files_of_a_symbol_its_csv_stands_and_without_one_none(tmp_path: 
     source = put(tmp_path, "^RUT.csv.gz", b"")
     assert source.fetch_prices("^RUT").origin == "files:prices/^RUT.csv"
     (note,) = source.list_unread(["^RUT"])
-    assert note.startswith("prices/^RUT.csv.gz: not read, a second file of ^RUT: prices/^RUT.csv is; next: keep")
+    assert note.startswith(
+        "prices/^RUT.csv.gz: not read, a second file of ^RUT: prices/^RUT.csv is; next: keep the right one as"
+    )
     (tmp_path / "prices" / "^RUT.csv").rename(tmp_path / "prices" / "^RUT.txt")
     with pytest.raises(SourceError, match=r"several files of it: \^RUT.csv.gz, \^RUT.txt; next: keep one of them"):
         source.fetch_prices("^RUT")
