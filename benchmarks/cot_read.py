@@ -17,12 +17,12 @@ import polars as pl
 
 from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.sources.cot import read_report, screen_reports
-from r2k_pipeline.sources.cot_layouts import ALIASES, LEGACY, TFF, normalise
+from r2k_pipeline.sources.cot_layouts import LAYOUTS, normalise
 from r2k_pipeline.sources.files import FileReports
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "real"
 RECORDED_AT = datetime(2026, 1, 1, tzinfo=UTC)
-PRINTED = {*TFF.taken.values(), *LEGACY.taken.values()}
+PRINTED = {ours for layout in LAYOUTS.values() for ours in layout.taken.values()}
 NUMBERS = {n: dtype for n, dtype in CotReports.create_empty().schema.items() if n in PRINTED and dtype.is_numeric()}
 COLUMNS = ["contract_code", "report_date", "market_name", "contract_units", *NUMBERS]
 
@@ -51,8 +51,8 @@ def read_pandas(folder: Path) -> pd.DataFrame:
 
 def _read_pandas(file: Path) -> pd.DataFrame:
     header = pd.read_csv(file, nrows=0).columns
-    names = {vendor: ALIASES.get(normalise(vendor), normalise(vendor)) for vendor in header}
-    layout = TFF if "futonly_or_combined" in names.values() else LEGACY
+    names = {vendor: normalise(vendor) for vendor in header}
+    layout = next(layout for layout in LAYOUTS.values() if layout.taken.keys() <= set(names.values()))
     ours = {vendor: layout.taken[name] for vendor, name in names.items() if layout.taken.get(name) in COLUMNS}
     texts = {vendor: str for vendor, name in ours.items() if name not in NUMBERS}
     frame = pd.read_csv(file, usecols=list(ours), dtype=texts, na_values=["."], skipinitialspace=True).rename(

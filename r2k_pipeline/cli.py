@@ -10,7 +10,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from r2k_pipeline.errors import R2kError, SettingsError
 
 if TYPE_CHECKING:
     from r2k_pipeline.lake import Lake
+    from r2k_pipeline.markets import Market
     from r2k_pipeline.report.note.compose import Note
     from r2k_pipeline.report.note.since import Changes
     from r2k_pipeline.settings import Settings
@@ -343,6 +344,47 @@ def doctor(as_json: bool, online: bool, **options: Any) -> None:
     else:
         click.echo("\n".join(map(str, findings)))
     sys.exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+@main.group(invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.pass_context
+def markets(ctx: click.Context, as_json: bool) -> None:
+    """List the configured markets.
+
+    `find` searches the catalogue of all markets of the CFTC's reports, `add` adds one to the settings.
+    """
+    if ctx.invoked_subcommand is None:
+        from r2k_pipeline.markets import read_markets  # noqa: PLC0415
+
+        more = "any other: r2k markets find gold, r2k markets add GC"
+        _list_markets(read_markets(settings_of().markets), as_json, more)
+
+
+@markets.command("find")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.argument("text", nargs=-1, required=True)
+def find_markets(text: tuple[str, ...], as_json: bool) -> None:
+    """Search the catalogue by id, name, class or contract code."""
+    from r2k_pipeline.report.market_list import find  # noqa: PLC0415
+
+    found = find(" ".join(text), settings_of())
+    _list_markets(found, as_json, f"next: r2k markets add {found[0].market}")
+
+
+@markets.command("add")
+@click.argument("names", nargs=-1, required=True)
+def add_markets(names: tuple[str, ...]) -> None:
+    """Add markets to r2k.toml of the current folder: ids, classes (@metal), @all, or files of your own."""
+    from r2k_pipeline.report.market_list import add  # noqa: PLC0415
+
+    click.echo(add(names, settings_of()))
+
+
+def _list_markets(found: "Sequence[Market]", as_json: bool, note: str) -> None:
+    from r2k_pipeline.report.market_list import as_rows, as_text  # noqa: PLC0415
+
+    click.echo(json.dumps(as_rows(found), indent=2) if as_json else as_text(found, note))
 
 
 def _lake(settings: "Settings") -> "Lake":

@@ -18,9 +18,10 @@ import polars as pl
 
 from r2k_pipeline.claims.note import read_shipped_notes
 from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, Table
-from r2k_pipeline.markets import Market
+from r2k_pipeline.market_classes import Role
+from r2k_pipeline.markets import Market, read_catalogue
 from r2k_pipeline.run import Run
-from r2k_pipeline.sources.release_calendar import build_cot_releases
+from r2k_pipeline.sources.release_calendar import build_cot_releases, first_publications
 from r2k_pipeline.sources.sessions import build_sessions
 from r2k_pipeline.sql_models import SqlModel, run_model
 from r2k_pipeline.tables import TABLES
@@ -56,6 +57,11 @@ class Values:
     def markets(self) -> tuple[Market, ...]:
         """The configured markets."""
         return self.run.markets
+
+    @property
+    def trader_roles(self) -> Mapping[Role, tuple[str, ...]]:
+        """The trader groups of each role."""
+        return read_catalogue().roles
 
     @property
     def profile_since(self) -> tuple[date, ...]:
@@ -119,7 +125,7 @@ def rows_of_model(run: Run, model: SqlModel, at_once: range = MARKETS_AT_ONCE) -
 
 
 def variables_of(model: SqlModel, values: Values) -> dict[str, Any]:
-    """The variables of a model (getvariable): the moment, the markets, and the rules of setups.toml."""
+    """The variables of a model (getvariable): the moment, the markets, families of reports, setups.toml."""
     return {name: _variable(name, values) for name in model.variables}
 
 
@@ -129,6 +135,8 @@ def _variable(name: str, values: Values) -> Any:
             return values.as_of
         case "markets":
             return [market.market for market in values.markets]
+        case "first_publications":
+            return first_publications()
         case _:
             return values.setups.variables()[name]
 

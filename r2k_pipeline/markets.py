@@ -1,25 +1,33 @@
-"""Market identity: reads markets.toml and a user's own file into frozen values.
+"""Market identity: reads catalogue.toml and a user's own files into frozen values, and chooses the configured markets.
 
-Belongs here: what one market is made of, and messages for a mistake in the file. Not here: any
-computation on prices or positions.
+Belongs here: what one market is made of, which are chosen, and messages for a mistake in a file. Not here: any
+computation on prices or positions, the commands that search the catalogue (report/market_list.py).
 """
 
 import tomllib
+from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from r2k_pipeline.contracts.cot import CONTRACT_CODE
 from r2k_pipeline.contracts.prices import SYMBOL
 from r2k_pipeline.errors import MistakesError
-from r2k_pipeline.mistakes import say_mistakes
+from r2k_pipeline.market_classes import MarketClass, Role
+from r2k_pipeline.mistakes import nearest, say_mistakes
 from r2k_pipeline.shipped import shipped
 
-SHIPPED: Final = shipped("markets.toml")
-MarketId = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,15}$")]
+SHIPPED: Final = shipped("catalogue.toml")
+USUAL: Final = ("RUT", "SPX", "NDX", "DJI")
+"""The markets of a run where the setting names none."""
+EVERY: Final = "@ALL"
+POINTS: Final = "index point"
+Family = Literal["tff", "disaggregated", "legacy"]
+MarketId = Annotated[str, StringConstraints(pattern=r"^[0-9]?[A-Z][A-Z0-9_]{0,15}$")]
 Symbol = Annotated[str, StringConstraints(pattern=SYMBOL)]
 
 
@@ -35,6 +43,7 @@ class CotContract(_Strict):
     first: date = date(1986, 1, 1)
     last: date = date(9999, 12, 31)
     scale: float = Field(1.0, gt=0)
+    listed: str | None = Field(None, description="the CFTC's name of it in the newest report that was seen")
 
     @model_validator(mode="after")
     def _ordered(self) -> "CotContract":
@@ -44,17 +53,40 @@ class CotContract(_Strict):
 
 
 class Market(_Strict):
-    """One index with its volume proxy, its future and its COT contracts; multiplier in USD per index point."""
+    """One market: its COT contracts and, where it has prices, its index, volume proxy and future.
+
+    `multiplier`: today's contract in units of `unit`, USD an index point unless said; None where no number is known.
+    """
 
     market: MarketId
     name: str
-    index: Symbol
+    class_: MarketClass = Field("other", alias="class")
+    report: Family = "tff"
+    index: Symbol | None = None
     proxy: Symbol | None = None
     future: Symbol | None = None
     context: tuple[Symbol, ...] = ()
     calendar: str = "XNYS"
-    multiplier: float = Field(gt=0)
+    unit: str = POINTS
+    multiplier: float | None = Field(None, gt=0)
     cot: tuple[CotContract, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_by_the_report(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """The name of the last contract, without its exchange, where none is given."""
+        listed = [each.get("listed") for each in given.get("cot", ()) if isinstance(each, dict)]
+        return {"name": listed[-1].rsplit(" - ", 1)[0], **given} if listed and isinstance(listed[-1], str) else given
+
+    @model_validator(mode="after")
+    def _has_prices_or_positions(self) -> "Market":
+        if self.index is None and (others := [name for name in ("proxy", "future", "context") if getattr(self, name)]):
+            raise ValueError(f"index: is missing; next: add it, or remove {', '.join(others)}")
+        if self.index is None and not self.cot:
+            raise ValueError("has neither index nor cot; next: add one of them")
+        if self.index is not None and self.multiplier is None:
+            raise ValueError("multiplier: is missing; next: add it, USD per index point of today's contract")
+        return self
 
     @model_validator(mode="after")
     def _not_counted_twice(self) -> "Market":
@@ -73,21 +105,80 @@ class Market(_Strict):
             raise ValueError(f"{', '.join(repeated)} is in two of index, proxy, future, context: keep one")
         return self
 
+    @property
+    def primary_report(self) -> str:
+        """The report type whose groups have the market's roles."""
+        return f"{self.report}_futures"
+
     def symbols(self) -> dict[str, str]:
         """Every vendor symbol of the market and its role: `index`, `proxy`, `future` or `context`."""
         roles = {self.index: "index", self.proxy: "proxy", self.future: "future"}
         return {symbol: role for symbol, role in roles.items() if symbol} | dict.fromkeys(self.context, "context")
 
 
-def _parse(file: Path) -> dict[str, Market]:
+class Catalogue(_Strict):
+    """What is shipped: markets by id, and the trader groups of each role."""
+
+    roles: dict[Role, tuple[str, ...]]
+    markets: dict[str, Market]
+
+
+@cache
+def read_catalogue() -> Catalogue:
+    """The shipped catalogue. Raises MistakesError."""
+    tables = _tables(SHIPPED)
+    roles, positions = tables.pop("roles"), tables.pop("positions")
+    tables |= {key: {"class": name, **table} for name, each in positions.items() for key, table in each.items()}
+    return Catalogue(roles=roles, markets=_parse(SHIPPED, tables))
+
+
+def read_markets(wanted: Sequence[str | Path] = ()) -> tuple[Market, ...]:
+    """The markets that `wanted` names: ids, classes (@equity), @all, and files of a user's own (NAME.toml).
+
+    A file's markets are in whatever the names say, and replace shipped ones of the same id; without names, USUAL.
+    Raises MistakesError, also if two markets give one symbol different calendars.
+    """
+    files = [Path(each) for each in wanted if is_file(each)]
+    own = {key: market for file in files for key, market in _parse(file, _tables(file)).items()}
+    known = read_catalogue().markets | own
+    chosen = {name for each in wanted if not is_file(each) for name in _named(str(each), known)} or {*USUAL}
+    markets = tuple(market for key, market in known.items() if key in chosen or key in own)
+    _refuse_two_calendars(markets, files[-1] if files else SHIPPED)
+    return markets
+
+
+def is_file(said: str | Path) -> bool:
+    """Whether an entry of the setting is a file of markets, not the name of some."""
+    return isinstance(said, Path) or said.lower().endswith(".toml")
+
+
+def _named(name: str, known: Mapping[str, Market]) -> set[str]:
+    """The ids that one name stands for, in upper or lower case."""
+    name = name.upper()
+    classes = {f"@{market.class_}".upper() for market in known.values()} | {EVERY}
+    if name == EVERY:
+        return {*known}
+    if name in classes:
+        return {key for key, market in known.items() if f"@{market.class_}".upper() == name}
+    if name in known:
+        return {name}
+    meant = nearest(name, classes if name.startswith("@") else known)
+    shown = ", ".join(each.lower() if each.startswith("@") else each for each in meant[:12])
+    raise MistakesError(f"markets: {name}: no such market; nearest: {shown}; next: r2k markets find TEXT")
+
+
+def _tables(file: Path) -> dict[str, Any]:
     try:
-        tables: dict[str, Any] = tomllib.loads(file.read_text("utf-8-sig"))
+        return tomllib.loads(file.read_text("utf-8-sig"))
     except FileNotFoundError as error:
         raise MistakesError(f"{file}: no such file; set R2K_MARKETS to an existing markets.toml") from error
     except OSError as error:
         raise MistakesError(f"{file}: unreadable: {error.strerror}; set R2K_MARKETS to a markets.toml") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise MistakesError(f"{file}: not TOML: {error}") from error
+
+
+def _parse(file: Path, tables: Mapping[str, object]) -> dict[str, Market]:
     return {key: _parse_market(file, key, table) for key, table in tables.items()}
 
 
@@ -104,25 +195,18 @@ def _parse_market(file: Path, key: str, table: object) -> Market:
 
 
 def _allowed() -> str:
-    keys = ", ".join(field for field in Market.model_fields if field != "market")
+    keys = ", ".join(field.alias or name for name, field in Market.model_fields.items() if name != "market")
     return f"{keys}; in cot: {', '.join(CotContract.model_fields)}"
 
 
-def read_markets(own: Path | None = None) -> tuple[Market, ...]:
-    """The shipped markets and a user's own, by id; a user's market replaces a shipped one of the same id.
-
-    Raises MistakesError, also if two markets give one symbol different calendars.
-    """
-    markets = tuple((_parse(SHIPPED) | (_parse(own) if own else {})).values())
+def _refuse_two_calendars(markets: Sequence[Market], file: Path) -> None:
+    """Raise MistakesError where a symbol has two: a bar has one close, which decides when it is final and known."""
     users: dict[str, Market] = {}
     for market in markets:
         for symbol in market.symbols():
             other = users.setdefault(symbol, market)
-            if (
-                other.calendar != market.calendar
-            ):  # a bar has one close, which decides when it is final and when it was known
+            if other.calendar != market.calendar:
                 raise MistakesError(
-                    f"{own or SHIPPED}: [{market.market}] calendar = {market.calendar!r}: symbol {symbol} trades on "
+                    f"{file}: [{market.market}] calendar = {market.calendar!r}: symbol {symbol} trades on "
                     f"{other.calendar!r} in [{other.market}]; allowed: one calendar a symbol"
                 )
-    return markets

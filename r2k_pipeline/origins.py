@@ -9,7 +9,7 @@ from functools import cache
 from typing import Final
 
 from r2k_pipeline.markets import SHIPPED as MARKETS
-from r2k_pipeline.markets import Market
+from r2k_pipeline.markets import Market, read_catalogue
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.shipped import PACKAGE, shipped
 from r2k_pipeline.sources.corrections import SHIPPED as CORRECTIONS
@@ -63,7 +63,7 @@ def code_digest() -> str:
 def _settings(settings: Settings) -> dict[str, str]:
     own = settings.corrections.read_text("utf-8") if settings.corrections else ""
     values = {name: repr(getattr(settings, name)) for name in SETTINGS}
-    return values | {"corrections": CORRECTIONS.read_text("utf-8") + own}
+    return values | {"corrections": CORRECTIONS.read_text("utf-8") + own, "roles": repr(read_catalogue().roles)}
 
 
 def _named(parts: Mapping[str, str]) -> str:

@@ -95,6 +95,11 @@ class Run:
         moment = self.clock()
         return moment if fetched is None else max(moment, fetched + timedelta(microseconds=1))
 
+    @property
+    def report_types(self) -> tuple[str, ...]:
+        """The COT reports that `live` fetches: those of the setting, and each market's own."""
+        return tuple(dict.fromkeys([*self.settings.report_types, *(m.primary_report for m in self.markets)]))
+
     @cached_property
     def sources(self) -> tuple[PriceSource, CotSource]:
         """The source of prices and the source of reports; imports only what is used."""
@@ -116,6 +121,6 @@ class Run:
                 from r2k_pipeline.sources.yahoo import YahooPrices  # noqa: PLC0415
 
                 limits = Limits(ends_at=time.monotonic() + self.settings.live_seconds)
-                kinds, first_year = self.settings.report_types, self.settings.first_year
-                reports = CftcArchives(self.lake.cache("cftc"), kinds, first_year, now=self.clock, limits=limits)
+                folder, first_year = self.lake.cache("cftc"), self.settings.first_year
+                reports = CftcArchives(folder, self.report_types, first_year, now=self.clock, limits=limits)
                 return YahooPrices(self.lake.cache("yahoo"), limits), reports

@@ -1,7 +1,7 @@
 """The one reader of environment and config file: every setting of r2k, typed and frozen.
 
 Belongs here: R2K_* variables and r2k.toml. Not here: anything read elsewhere from the environment,
-market identity (markets.toml), run-time state.
+market identity (catalogue.toml), run-time state.
 """
 
 import json
@@ -26,7 +26,7 @@ from pydantic import (
 from r2k_pipeline.errors import SettingsError
 from r2k_pipeline.mistakes import nearest, say_mistakes
 from r2k_pipeline.moments import read_moment
-from r2k_pipeline.report_types import REPORT_TYPES
+from r2k_pipeline.report_types import FETCHED, REPORT_TYPES
 from r2k_pipeline.shipped import CHECKOUT
 
 FILE: Final = "r2k.toml"
@@ -52,6 +52,11 @@ def _listed(said: object) -> object:
     return json.loads(said) if said.lstrip().startswith("[") else [part.strip() for part in said.split(",")]
 
 
+def _listed_or_file(said: object) -> object:
+    """A list of markets; a path alone is a file of a user's own."""
+    return [str(said)] if isinstance(said, Path) else _listed(said)
+
+
 def _usual_lake() -> Path:
     """`data_lake` of the checkout, the user's data folder where r2k is installed."""
     if CHECKOUT:
@@ -75,10 +80,12 @@ class Settings(BaseModel):
     source: SourceName = "sample"
     files: Path | None = Field(None, description="folder of downloaded files, for source `files`")
     lake: Path = Field(default_factory=_usual_lake, description="where all data goes; one folder a source below it")
-    markets: Path | None = Field(None, description="a markets.toml of your own, added to the shipped one")
+    markets: Annotated[tuple[str, ...], BeforeValidator(_listed_or_file)] = Field(
+        ("RUT", "SPX", "NDX", "DJI"), description="ids, classes (@equity), @all, and files of markets of your own"
+    )
     as_of: Moment | None = Field(None, description="rebuild as known at this moment; default: now")
     report_types: Annotated[tuple[ReportType, ...], Listed] = Field(
-        REPORT_TYPES, description="COT reports that `live` fetches"
+        FETCHED, description="COT reports that `live` fetches, beside each market's own"
     )
     first_year: int = Field(2006, ge=1986, description="first year of COT reports that `live` fetches")
     profile_since: Annotated[tuple[date, ...], Listed] = Field(
@@ -116,7 +123,18 @@ class Settings(BaseModel):
             raise ValueError(f"{', '.join(map(str, twice))} listed more than once; next: leave the repeat out")
         return days
 
-    @field_validator("files", "lake", "markets", "corrections")
+    @field_validator("markets")
+    @classmethod
+    def _names_files_that_stay(cls, wanted: tuple[str, ...]) -> tuple[str, ...]:
+        """Absolute paths of files, so that a process started elsewhere means the same; names in upper case."""
+        if not wanted:
+            raise ValueError("names no market; next: leave it out, or name one, e.g. RUT")
+        return tuple(
+            str(Path(each).expanduser().absolute()) if each.lower().endswith(".toml") else each.upper()
+            for each in wanted
+        )
+
+    @field_validator("files", "lake", "corrections")
     @classmethod
     def _stays_where_it_was_said(cls, path: Path | None) -> Path | None:
         """Absolute, so that a process started elsewhere (Dagster's) means the same folder."""

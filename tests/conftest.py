@@ -118,6 +118,13 @@ def from_real(lakes: Path, homes: Path, real: Path) -> Published:
     return publish_once(lakes / "real", homes / "real", "files", "--files", real)
 
 
+@pytest.fixture(scope="session", params=["sample", "from_real"])
+def each_lake(request: pytest.FixtureRequest) -> Published:
+    """The sample's lake, and that of the real files where they are."""
+    lake: Published = request.getfixturevalue(request.param)
+    return lake
+
+
 @pytest.fixture(scope="session")
 def reported(lakes: Path, homes: Path, sample: Published) -> Published:
     """The sample's lake with its site."""

@@ -32,7 +32,9 @@ MODELS: Final = [file for file in SQL if file.parent.name in LAYERS]
 LOCKS: Final = (PROJECT / "requirements.lock", PROJECT / "requirements-dev.lock")
 
 RANKS: Final = {
-    **dict.fromkeys(("errors", "files", "folders", "report_types", "contracts", "quoting", "account"), 0),
+    **dict.fromkeys(
+        ("errors", "files", "folders", "report_types", "market_classes", "contracts", "quoting", "account"), 0
+    ),
     "locked": 1,
     "holes": 1,
     "mistakes": 0,

@@ -37,10 +37,13 @@ SIDES: Final[dict[str, tuple[str, ...]]] = {
     "other_reportables": ("long", "short", "spreading"),
     "noncommercial": ("long", "short", "spreading"),
     "commercial": ("long", "short"),
+    "producer_merchant": ("long", "short"),
+    "swap_dealer": ("long", "short", "spreading"),
+    "managed_money": ("long", "short", "spreading"),
     "total_reportable": ("long", "short"),
     "nonreportable": ("long", "short"),
 }
-"""The positions each trader group reports; commercial and residual groups have no spreading."""
+"""The positions each trader group reports; groups of hedgers and the residual have no spreading."""
 
 TRADER_GROUPS: Final = tuple(group for group in SIDES if group != "total_reportable")
 CONCENTRATIONS: Final = tuple(
@@ -140,7 +143,7 @@ class CotPositionVintages(_GroupPositions, Table, layer="staging"):
     report_type = choice(REPORT_TYPES, "which report", key=True)
     contract_code = text("CFTC contract market code", key=True, regex=CONTRACT_CODE)
     report_date = day("as-of day of the positions", key=True)
-    trader_group = choice(TRADER_GROUPS, "TFF or legacy trader group", key=True)
+    trader_group = choice(TRADER_GROUPS, "trader group of the report", key=True)
     revision = count("revisions", "0 = as first recorded", key=True)
     known_at = instant("released_at for first values, the moment of recording for corrections, late and held rows")
     superseded_at = instant("when the next vintage was known; null = it stands", nullable=True)
@@ -155,7 +158,7 @@ class CotPositions(_GroupPositions, Table, layer="staging", stands_of="staging.c
     report_type = choice(REPORT_TYPES, "which report", key=True)
     contract_code = text("CFTC contract market code", key=True, regex=CONTRACT_CODE)
     report_date = day("as-of day of the positions", key=True)
-    trader_group = choice(TRADER_GROUPS, "TFF or legacy trader group", key=True)
+    trader_group = choice(TRADER_GROUPS, "trader group of the report", key=True)
     known_at = instant("released_at for first values, the moment of recording for corrections, late and held rows")
     revision = count("revisions", "how often the row had changed by then; 0 = as first recorded")
     recorded_at = instant("recorded_at of the raw row this is")
@@ -168,7 +171,7 @@ class MarketPositions(Table, layer="staging"):
     market = text("market id", key=True)
     report_type = choice(REPORT_TYPES, "which report", key=True)
     report_date = day("as-of day of the positions", key=True)
-    trader_group = choice(TRADER_GROUPS, "TFF or legacy trader group", key=True)
+    trader_group = choice(TRADER_GROUPS, "trader group of the report", key=True)
     known_at = instant("when these values were known", key=True)
     contract_codes = text("the contracts summed, comma-separated")
     long_contracts = semi_additive(

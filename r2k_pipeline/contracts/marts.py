@@ -29,6 +29,7 @@ from r2k_pipeline.contracts.columns import (
 )
 from r2k_pipeline.contracts.cot import RELEASE_BASES, TRADER_GROUPS
 from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.market_classes import CLASSES, ROLES
 from r2k_pipeline.report_types import REPORT_TYPES
 
 FLOWS: Final = ("new_longs", "long_liquidation", "new_shorts", "short_covering")
@@ -58,13 +59,15 @@ SETUPS: Final = (
     "none",
 )
 """The values that rules in setups.toml may give."""
+CROWDINGS: Final = ("crowded_long", "crowded_short", "none")
+REVERSALS: Final = ("leaving_extreme_long", "leaving_extreme_short", "turned_long", "turned_short", "none")
 
 
 class _WeeklyPositions(dy.Schema):
     market = text("market id", key=True)
     report_type = choice(REPORT_TYPES, "which report", key=True)
     report_date = day("as-of day of the positions", key=True)
-    trader_group = choice(TRADER_GROUPS, "TFF or legacy trader group", key=True)
+    trader_group = choice(TRADER_GROUPS, "trader group of the report", key=True)
     contract_codes = text("the contracts summed, comma-separated")
     long_contracts = semi_additive(equivalents("long positions", nullable=True))
     short_contracts = semi_additive(equivalents("short positions", nullable=True))
@@ -135,15 +138,18 @@ class PositioningVintages(_WeeklyPositions, Table, layer="marts"):
 
 
 class Markets(Table, layer="marts"):
-    """One market: an equity index, the symbols that stand for it and its contract of today."""
+    """One market: the symbols that stand for it, if it has prices, its contract of today and its report."""
 
     market = text("market id", key=True)
-    name = text("name of the index")
-    index_symbol = text("vendor symbol of the cash index")
+    name = text("name of the market")
+    index_symbol = text("vendor symbol of the cash index; null: positions without technicals", nullable=True)
     proxy_symbol = text("ETF whose volume stands for the index's", nullable=True)
     future_symbol = text("vendor symbol of the future", nullable=True)
     calendar = text("exchange calendar of its sessions")
-    contract_multiplier_usd = usd("USD per index point of today's contract")
+    contract_multiplier_usd = usd("USD per index point of today's contract, or its contract_units", nullable=True)
+    contract_unit = text("what contract_multiplier_usd counts, e.g. index point, troy ounces")
+    market_class = choice(CLASSES, "kind of what is traded")
+    primary_report_type = text("the report whose groups have the market's roles, e.g. tff_futures")
     contract_codes = text("COT contracts of the market, comma-separated", nullable=True)
 
 
@@ -163,10 +169,10 @@ class Sessions(Table, layer="marts", known_by="open_at", may_change=True):
 
 
 class TraderGroups(Table, layer="marts"):
-    """One trader group of a report family and what it means."""
+    """One trader group of one or more report families and what it means."""
 
     trader_group = choice(TRADER_GROUPS, "as in the fact tables", key=True)
-    report_family = choice(("tff", "legacy", "both"), "reports that print it")
+    report_family = choice(("tff", "disaggregated", "legacy", "tff, disaggregated", "all"), "reports that print it")
     label = text("name to show")
     meaning = text("who is in it, after the CFTC's explanatory notes")
     sort_order = dimension(count("position", "order to show it in"))
@@ -287,6 +293,40 @@ class PositioningVsTechnicals(Table, layer="marts"):
         around = close.is_between("around_low", "around_high")
         rules = (pl.col("support_price") < close, pl.col("resistance_price") > close, around)
         return pl.all_horizontal(rule.fill_null(value=True) for rule in rules)
+
+
+class Movers(Table, layer="marts"):
+    """One trader group's week in one market, as known from `known_at` until `superseded_at`: how unusual it is there.
+
+    The macro movers(ts) has the newest week of every market.
+    """
+
+    market = text("market id", key=True)
+    report_date = day("as-of day of the positions", key=True)
+    trader_group = choice(TRADER_GROUPS, "a reportable group of the market's primary report", key=True)
+    known_at = instant("when these values were known: the release, or later where a revision changed them", key=True)
+    role = choice(ROLES, "who the group is in its report; null: other reportables", nullable=True)
+    market_class = choice(CLASSES, "kind of what is traded")
+    open_interest_contracts = equivalents("open interest of the market", nullable=True)
+    net_contracts = equivalents("long less short", nullable=True, signed=True)
+    net_share_oi = share_oi("net / open interest", nullable=True)
+    net_contracts_change_1w = equivalents("week's flow", nullable=True, signed=True)
+    flow_share_oi = number(CHANGE_OF_SHARE, "week's flow / open interest", nullable=True)
+    dominant_flow = choice(FLOWS, "largest of the four flows of the week", nullable=True)
+    flow_place = count("place", "of its flow by size among flow_weeks, 1 = the largest", nullable=True)
+    flow_weeks = count("weeks", "weeks of this market with a flow, known then, this one included")
+    flow_percentile = percentile("percent of those weeks with a flow of this size or smaller; from 47 weeks on")
+    net_percentile_156w = percentile("rank of net among the weeks known of the last 156")
+    positioning_state = choice(POSITIONING_STATES, "by net_percentile_156w", nullable=True)
+    crowding = choice(CROWDINGS, "net long (short), and more so than in 9 of 10 weeks of three years", nullable=True)
+    reversal = choice(
+        REVERSALS,
+        "a flow of 1 % of OI out of last week's extreme state, or net changed its sign",
+        nullable=True,
+    )
+    setup = choice(SETUPS, "at the first close with this report; null without prices", nullable=True)
+    setup_known_at = instant("that close", nullable=True)
+    superseded_at = instant("when a revision changed or removed the row; null = it stands", nullable=True)
 
 
 class CrossMarket(Table, layer="marts"):

@@ -26,6 +26,7 @@ LATER: Final = {
     "superseded_at": ("superseded_at",),
     "withdrawn_at": ("withdrawn_at", "withdrawn_date"),
     SETTLES: (SETTLES, "volume", "volume_symbol"),
+    "setup_known_at": ("setup_known_at", "setup"),
 }
 """Instants of columns that become known later than their row, with the columns that each of them dates."""
 AHEAD: Final = timedelta(days=14)
@@ -120,7 +121,7 @@ class Table(dy.Schema):
         return " ".join((cls.__doc__ or "").split("\n\n")[0].split())
 
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 """Version of the published tables and columns, which BI tools read. Every change of them needs a new one: docs/schema/
 keeps each version, the CHANGELOG lists the changes."""
 PART_YEARS: Final = 5

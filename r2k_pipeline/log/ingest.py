@@ -19,7 +19,7 @@ from r2k_pipeline.log.coverage import with_days_of_prices, with_days_of_reports
 from r2k_pipeline.log.recording import Attempt, correct, record
 from r2k_pipeline.log.revisions import coverage, key_of, latest, vendor_rows
 from r2k_pipeline.log.wrong_clock import refuse_answers
-from r2k_pipeline.markets import Market
+from r2k_pipeline.markets import Market, read_catalogue
 from r2k_pipeline.run import Run
 from r2k_pipeline.sources.corrections import read_corrections
 from r2k_pipeline.sources.cot import read_report, screen_reports
@@ -173,9 +173,13 @@ def ingest_reports(run: Run) -> Intake:
 
 
 def _missing_contracts(markets: Iterable[Market], seen: pl.DataFrame) -> list[Attempt]:
-    """A failed attempt for each contract code that is in none of the `seen` reports of its time."""
+    """A failed attempt for each contract code that is in none of the `seen` reports of its time.
+
+    A code of the catalogue is right, and of a market without prices it may be in no report that is here.
+    """
     days = seen["report_date"].unique().to_list()
-    contracts = [contract for market in markets for contract in market.cot]
+    listed = {contract.code for market in read_catalogue().markets.values() for contract in market.cot}
+    contracts = [c for market in markets for c in market.cot if market.index is not None or c.code not in listed]
     wanted = {contract.code for contract in contracts if any(contract.first <= day <= contract.last for day in days)}
     problem = "markets: contract code {} is in no report; next: check it against the CFTC's list"
     return [Attempt(code, "failed", problem.format(code)) for code in sorted(wanted - set(seen["contract_code"]))]

@@ -72,7 +72,7 @@ class Summary:
             f"  warehouse    {self.warehouse}",
             *(f"  FAILED       {failure}" for failure in self.failures),
             *(f"  NOTE         {note}" for note in self.notes),
-            "  next         r2k brief · r2k status · r2k ui · "
+            "  next         r2k note · r2k status · r2k ui · "
             'r2k sql "select market, session_date, close, rsi_14 from latest()"',
         ]
         return "\n".join(lines)

@@ -53,7 +53,11 @@ def has_old_report(session: Row) -> bool:
 
 def no_session(snapshot: Snapshot, market: str | None) -> R2kError:
     """Why nothing can be said of a market, or of any, at the snapshot's moment."""
-    known = [name for (name,) in snapshot.ask("select market from marts.markets order by market").fetchall()]
+    has_prices = dict(snapshot.ask("select market, index_symbol is not null from marts.markets order by 1").fetchall())
+    known = [name for name, priced in has_prices.items() if priced]
+    if has_prices.get(market) is False:
+        seen = f"r2k sql \"from marts.movers where market = '{market}'\""
+        return R2kError(f"market {market!r} has no prices, so no brief, note or chart", next=seen)
     missing = f"market {market!r}" if market and market not in known else f"a session known by {snapshot.moment}"
     return R2kError(f"no mart row for {missing}", next=f"one of {', '.join(known)}, or a later moment")
 

@@ -27,6 +27,7 @@ _SESSIONS: Final = """
 select market, max(session_date)
 from marts.markets
 left join marts.positioning_vs_technicals using (market)
+where index_symbol is not null
 group by market
 order by market
 """

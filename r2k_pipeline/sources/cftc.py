@@ -7,12 +7,13 @@ Not here: what is inside a file (cot.py), transport (http.py).
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from r2k_pipeline.report_types import REPORTS
 from r2k_pipeline.sources.http import REMEDY, Answer, FetchError, Limits, fetch, redact
 from r2k_pipeline.sources.protocol import CotDocument, SourceError
 
@@ -23,24 +24,6 @@ _TRUST_MOVING = timedelta(days=6)
 _TRUST_CLOSED = timedelta(days=90)
 """How long a cached ETag is trusted: one that does not change with its body must not hide new reports for ever. Files
 of the current year change every week anyway, so for them this costs no extra download."""
-
-
-@dataclass(frozen=True)
-class _Archive:
-    """The files of one report type; a yearly file is a zip named after its year."""
-
-    long_history: str
-    yearly: str
-    current_week: str
-
-
-ARCHIVES: Mapping[str, _Archive] = {
-    "tff_futures": _Archive("fin_fut_txt_2006_2016.zip", "fut_fin_txt_{}.zip", "FinFutWk.txt"),
-    "tff_combined": _Archive("fin_com_txt_2006_2016.zip", "com_fin_txt_{}.zip", "FinComWk.txt"),
-    "legacy_futures": _Archive("deacot1986_2016.zip", "deacot{}.zip", "deafut.txt"),
-    "legacy_combined": _Archive("deahistfo_1995_2016.zip", "deahistfo{}.zip", "deacom.txt"),
-}
-"""File names as the CFTC lists them; docs of the report types: its "Historical Compressed" page."""
 
 
 @dataclass(frozen=True)
@@ -90,13 +73,13 @@ class CftcArchives:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         limits: Limits = Limits(),  # noqa: B008 - frozen
     ) -> None:
-        """`first_year`: of the reports wanted. ValueError: a report type not in ARCHIVES, no http(s) `base_url`."""
-        if unknown := sorted(set(report_types) - set(ARCHIVES)):
-            raise ValueError(f"report types {unknown}: the CFTC archives hold {', '.join(ARCHIVES)}")
+        """`first_year`: of the reports wanted. ValueError: a report type not in REPORTS, no http(s) `base_url`."""
+        if unknown := sorted(set(report_types) - set(REPORTS)):
+            raise ValueError(f"report types {unknown}: the CFTC archives hold {', '.join(REPORTS)}")
         if not base_url.startswith(("https://", "http://")):
             raise ValueError("base_url of the CFTC archives: must begin with https:// or http://")
         self._cache_dir, self._base_url, self._now, self._limits = cache_dir, base_url.rstrip("/"), now, limits
-        self._archives, self._first_year = [ARCHIVES[kind] for kind in report_types], first_year
+        self._archives, self._first_year = [REPORTS[kind] for kind in report_types], first_year
 
     def list_reports(self) -> list[str]:
         """Per report type, oldest first: the long history where it is wanted, each year from 2017, this week."""

@@ -15,7 +15,7 @@ import polars as pl
 
 from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.sources.cot_archive import UNKNOWN, decode, refuse, unpack
-from r2k_pipeline.sources.cot_layouts import ALIASES, LEGACY, Layout, Other, layout_of, normalise
+from r2k_pipeline.sources.cot_layouts import LAYOUTS, Layout, Other, layout_of, normalise
 from r2k_pipeline.sources.protocol import CotDocument
 from r2k_pipeline.sources.screening import FAULT, Screened, screen
 from r2k_pipeline.sources.size_limits import BoundsError, lines_of, refuse_beyond, refuse_open_end, refuse_wide
@@ -82,7 +82,6 @@ def _read_text(document: CotDocument, body: bytes) -> tuple[pl.DataFrame, Layout
         names = refuse_wide([normalise(name) for name in next(csv.reader([first]), [])])
         layout, has_header = _layout(document, names, first)
         if has_header:
-            names = [ALIASES.get(name, name) for name in names]
             _check_header(document, names, layout)
         else:
             names = list(layout.columns)
@@ -151,14 +150,14 @@ def _with_iso_days(document: CotDocument, text: pl.DataFrame) -> pl.DataFrame:
 
 
 def _report_type(document: CotDocument, layout: Layout, text: pl.DataFrame, names: str) -> pl.Expr:
-    if layout is LEGACY:
+    if layout is LAYOUTS["legacy"]:
         is_combined, is_futures = (pattern.search(names) is not None for pattern in (_LEGACY_COMBINED, _LEGACY_FUTURES))
         if is_combined == is_futures:
             rule = f"a legacy report, and neither its content nor the names {names} say whether options are in it"
             year = str(text["report_date"].max())[:4]
             raise refuse(document, rule, _RENAME.format(year=year))
         return pl.lit("legacy_combined" if is_combined else "legacy_futures")
-    kinds = {"FutOnly": "tff_futures", "Combined": "tff_combined"}
+    kinds = {"FutOnly": f"{layout.family}_futures", "Combined": f"{layout.family}_combined"}
     return _cell("scope").replace_strict(kinds, default=_cell("scope"), return_dtype=pl.String)
 
 

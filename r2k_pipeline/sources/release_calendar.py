@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from itertools import count, takewhile
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -71,6 +71,7 @@ class _Ledger:
     as_of_days: Mapping[date, date]
     estimates: tuple[tuple[date, str, str], ...]
     documented: Mapping[date, Release]
+    first_publications: tuple[Mapping[str, Any], ...]
 
 
 def _instant(local: date) -> datetime:
@@ -93,6 +94,10 @@ def _ledger() -> _Ledger:
         as_of_days={entry["tuesday"]: entry["report_date"] for entry in tables["as_of"]},
         estimates=tuple((span["before"], span["reason"], span["provenance"]) for span in tables["estimate"]),
         documented={release.report_date: release for release in releases},
+        first_publications=tuple(
+            {"family": each["name"]} | {name: _instant(each[name]) for name in ("weekly_since", "history_on")}
+            for each in tables["family"]
+        ),
     )
 
 
@@ -197,6 +202,14 @@ def release(report_date: date) -> Release:
     friday, closed = _release_week(report_date)
     reason = f"moved from Friday {friday}: {closed}" if closed else "Friday 15:30 New York"
     return Release(report_date, released_at, "scheduled", reason, _BY_RULE)
+
+
+def first_publications() -> list[Mapping[str, Any]]:
+    """family, weekly_since, history_on (UTC) of each family of reports that had a history when it first came out.
+
+    A report whose release by the ledger is earlier than `weekly_since` became public on `history_on`.
+    """
+    return list(_ledger().first_publications)
 
 
 def newest_documented() -> date:

@@ -34,7 +34,7 @@ INDEX = Settlement(LATE_QUOTES, VOLUME)
 FUND = Settlement(LATE_QUOTES, VOLUME)
 FUTURE = Settlement(LATE_QUOTES + FUTURES_LATER, VOLUME)
 SETTLEMENTS: Final = {"index": INDEX, "proxy": FUND, "future": FUTURE, "context": INDEX}
-"""By the role that markets.toml gives a symbol."""
+"""By the role that the catalogue gives a symbol."""
 
 
 def settlement_of(roles: Iterable[str]) -> Settlement:

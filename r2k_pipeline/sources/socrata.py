@@ -14,19 +14,15 @@ from urllib.parse import urlencode
 import polars as pl
 
 from r2k_pipeline.contracts.cot import CotReports
+from r2k_pipeline.report_types import REPORTS, family_of
 from r2k_pipeline.sources.cot import screen_reports
-from r2k_pipeline.sources.cot_layouts import LEGACY, TFF
+from r2k_pipeline.sources.cot_layouts import LAYOUTS
 from r2k_pipeline.sources.http import FetchError, Limits, fetch
 from r2k_pipeline.sources.protocol import SourceError
 from r2k_pipeline.sources.screening import FAULT
 
 OFFICIAL: Final = "https://publicreporting.cftc.gov"
-DATASETS: Final = {
-    "tff_futures": "gpe5-46if",
-    "tff_combined": "yw9f-hn96",
-    "legacy_futures": "6dca-aqww",
-    "legacy_combined": "jun7-fc8e",
-}
+DATASETS: Final = {kind: report.dataset for kind, report in REPORTS.items()}
 PAGE_ROWS: Final = 1000
 """The API's default number of rows in an answer."""
 DAY: Final = "report_date_as_yyyy_mm_dd"
@@ -104,7 +100,7 @@ class SocrataReports:
 
 def _as_written(rows: list[dict[str, Any]], report_type: str, recorded_at: datetime) -> pl.DataFrame:
     """API rows as text in the columns of CotReports; a key that is not there is a suppressed value."""
-    layout = TFF if report_type.startswith("tff") else LEGACY
+    layout = LAYOUTS[family_of(report_type)]
     names = {ours: _spellings(vendor) for vendor, ours in layout.taken.items() if ours in CotReports.column_names()}
     scope = "Combined" if report_type.endswith("combined") else "FutOnly"
     written = [

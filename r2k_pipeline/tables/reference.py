@@ -4,6 +4,7 @@ Belongs here: tables that come from configuration and calendars, upstream of eve
 sent (contracts/), what a market is made of (markets.py), the calendars (sources/sessions.py).
 """
 
+from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Final
 
@@ -13,6 +14,7 @@ from r2k_pipeline.contracts.columns import choice, count, day, flag, instant, nu
 from r2k_pipeline.contracts.cot import CONTRACT_CODE
 from r2k_pipeline.contracts.prices import SYMBOL
 from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.market_classes import CLASSES, ROLES, Role
 from r2k_pipeline.markets import Market
 from r2k_pipeline.tables.builders import builds
 from r2k_pipeline.tables.forms import Calendar
@@ -23,19 +25,36 @@ SYMBOL_ROLES: Final = ("index", "proxy", "future", "context")
 
 
 class Markets(Table, layer="reference"):
-    """One market: an equity index and what its positions are converted into."""
+    """One market and what its positions are converted into."""
 
     market = text("market id, e.g. RUT", key=True)
-    name = text("name of the index")
+    name = text("name of the market")
     calendar = text("exchange calendar of its sessions, e.g. XNYS")
-    contract_multiplier_usd = usd("USD per index point of today's contract")
+    contract_multiplier_usd = usd("USD per index point of today's contract, or its contract_units", nullable=True)
+    contract_unit = text("what contract_multiplier_usd counts, e.g. index point, troy ounces")
+    market_class = choice(CLASSES, "kind of what is traded")
+    primary_report_type = text("the report whose groups have the market's roles, e.g. tff_futures")
 
 
 @builds(Markets)
 def build_markets(markets: tuple[Market, ...]) -> pl.DataFrame:
     """One row for each configured market."""
-    rows = [(m.market, m.name, m.calendar, m.multiplier) for m in markets]
+    rows = [(m.market, m.name, m.calendar, m.multiplier, m.unit, m.class_, m.primary_report) for m in markets]
     return pl.DataFrame(rows, schema=Markets.create_empty().schema, orient="row")
+
+
+class TraderRoles(Table, layer="reference"):
+    """One trader group that has a role in its report family: the hedger, the institution or the speculator there."""
+
+    trader_group = text("trader group of a report", key=True)
+    role = choice(ROLES, "its role")
+
+
+@builds(TraderRoles)
+def build_trader_roles(trader_roles: Mapping[Role, tuple[str, ...]]) -> pl.DataFrame:
+    """One row for each group of the catalogue's roles."""
+    rows = [(group, role) for role, groups in trader_roles.items() for group in groups]
+    return pl.DataFrame(rows, schema=TraderRoles.create_empty().schema, orient="row")
 
 
 class MarketSymbols(Table, layer="reference"):

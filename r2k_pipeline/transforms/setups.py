@@ -130,6 +130,7 @@ class Setups(_Strict):
         return {
             "setups_query": self.query(),
             "positioning_limits": self.positioning_limits.model_dump(),
+            "thresholds": self.thresholds,
             "cross_market_benchmarks": list(self.cross_market.benchmarks),
         }
 

@@ -39,7 +39,7 @@ due as (
     select distinct 'prices' as kind, m.market, s.session_date as due_date, s.close_at as due_at
     from marts.markets as m
     inner join marts.sessions as s using (calendar)
-    where s.session_date >= date '1970-01-01'
+    where m.index_symbol is not null and s.session_date >= date '1970-01-01'
     union all
     select 'reports', m.market, r.report_date, r.released_at
     from marts.markets as m

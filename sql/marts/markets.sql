@@ -23,8 +23,11 @@ select
     s.future_symbol,
     m.calendar,
     m.contract_multiplier_usd,
+    m.contract_unit,
+    m.market_class,
+    m.primary_report_type,
     c.contract_codes
 from reference.markets as m
-inner join symbols as s using (market)
+left join symbols as s using (market)
 left join codes as c using (market)
 order by m.market

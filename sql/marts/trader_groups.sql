@@ -1,4 +1,4 @@
--- The CFTC's names of trader groups, in the order of its reports.
+-- The CFTC's names of trader groups, in the order of its reports: the financial, the disaggregated, the legacy one.
 select
     trader_group,
     report_family,
@@ -10,9 +10,12 @@ from (
     ('dealer', 'tff', 'Dealers', 'sell side: banks and brokers that make markets and hedge', 1),
     ('asset_manager', 'tff', 'Asset managers', 'pensions, funds, insurers: institutional, mostly long', 2),
     ('leveraged_funds', 'tff', 'Leveraged funds', 'hedge funds, commodity trading advisors and pools', 3),
-    ('other_reportables', 'tff', 'Other reportables', 'corporate treasuries, small banks and others', 4),
-    ('noncommercial', 'legacy', 'Noncommercial', 'reportable traders who do not hedge a business', 5),
-    ('commercial', 'legacy', 'Commercial', 'reportable traders who hedge a business', 6),
-    ('nonreportable', 'both', 'Nonreportable', 'the residual: positions below the reporting level', 7)
+    ('producer_merchant', 'disaggregated', 'Producers', 'producers, merchants, processors, users: they hedge goods', 4),
+    ('swap_dealer', 'disaggregated', 'Swap dealers', 'dealers in swaps on commodities who hedge them in futures', 5),
+    ('managed_money', 'disaggregated', 'Managed money', 'commodity trading advisors, pools and funds', 6),
+    ('other_reportables', 'tff, disaggregated', 'Other reportables', 'reportable traders of no other group', 7),
+    ('noncommercial', 'legacy', 'Noncommercial', 'reportable traders who do not hedge a business', 8),
+    ('commercial', 'legacy', 'Commercial', 'reportable traders who hedge a business', 9),
+    ('nonreportable', 'all', 'Nonreportable', 'the residual: positions below the reporting level', 10)
 ) as groups (trader_group, report_family, label, meaning, sort_order)
 order by sort_order

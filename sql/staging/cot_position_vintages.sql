@@ -1,7 +1,7 @@
 -- Every vintage of every trader group's positions, with the time in which it was the known one. A report is known from
 -- its release, or from its recording if an earlier fetch, made after the release, asked for it and lacked the row or
--- failed. A changed row is known from its recording. The TFF report began on 2010-07-22 with four years of history, of
--- which nothing was known before. The multiplier is each row's own, read from contract_units: ICE halved its Russell
+-- failed. A changed row is known from its recording. Of a family of reports that began with years of history, nothing was
+-- known before that was published. The multiplier is each row's own, read from contract_units: ICE halved its Russell
 -- contract, the CFTC rescaled its consolidated rows.
 with looks as (
     -- The days that each fetch of a report type could have shown, or would have where it failed.
@@ -16,16 +16,17 @@ accepted as (
     select item, fetched_at from raw.fetch_log where status = 'accepted' and table_name = 'raw.cot_reports'
 ),
 
+families as (
+    select unnest(getvariable('first_publications'), recursive := true)
+),
+
 dated as (
     select
         c.report_type,
         c.contract_code,
         c.report_date,
         c.recorded_at,
-        case
-            when c.report_type like 'tff%' then greatest(r.released_at, timestamptz '2010-07-22 19:30:00+00')
-            else r.released_at
-        end as released_at,
+        if(r.released_at < f.weekly_since, f.history_on, r.released_at) as released_at,
         r.release_basis,
         row_number() over (
             partition by c.report_type, c.contract_code, c.report_date order by c.recorded_at
@@ -33,6 +34,7 @@ dated as (
         (split_part(c.source, '/', -1), c.recorded_at) in (from accepted) as was_held
     from raw.cot_reports as c
     inner join staging.cot_releases as r using (report_date)
+    left join families as f on split_part(c.report_type, '_', 1) = f.family
 ),
 
 -- Recordings of which an earlier fetch, made after the release, had nothing to show.
@@ -114,6 +116,27 @@ grouped as (
                 'long_change': commercial_long_contracts_change_1w,
                 'short_change': commercial_short_contracts_change_1w,
                 'traders_long': commercial_traders_long, 'traders_short': commercial_traders_short
+            },
+            {
+                'trader_group': 'producer_merchant', 'long': producer_merchant_long_contracts,
+                'short': producer_merchant_short_contracts, 'spreading': null::bigint,
+                'long_change': producer_merchant_long_contracts_change_1w,
+                'short_change': producer_merchant_short_contracts_change_1w,
+                'traders_long': producer_merchant_traders_long, 'traders_short': producer_merchant_traders_short
+            },
+            {
+                'trader_group': 'swap_dealer', 'long': swap_dealer_long_contracts,
+                'short': swap_dealer_short_contracts, 'spreading': swap_dealer_spreading_contracts,
+                'long_change': swap_dealer_long_contracts_change_1w,
+                'short_change': swap_dealer_short_contracts_change_1w,
+                'traders_long': swap_dealer_traders_long, 'traders_short': swap_dealer_traders_short
+            },
+            {
+                'trader_group': 'managed_money', 'long': managed_money_long_contracts,
+                'short': managed_money_short_contracts, 'spreading': managed_money_spreading_contracts,
+                'long_change': managed_money_long_contracts_change_1w,
+                'short_change': managed_money_short_contracts_change_1w,
+                'traders_long': managed_money_traders_long, 'traders_short': managed_money_traders_short
             },
             {
                 'trader_group': 'nonreportable', 'long': nonreportable_long_contracts,

@@ -1,11 +1,21 @@
 -- Positions of a market in contracts of today, for each moment at which one of its contracts changed: each row
--- converted by its own multiplier, contracts that were open at once summed.
+-- converted by its own multiplier, contracts that were open at once summed. An index names its multiplier by a $ only
+-- (of "RUSSELL 2000 INDEX X $50" it is 50), other contracts by their first number ("CONTRACTS OF 100 TROY OUNCES"). A
+-- market whose unit is no number is in contracts as reported.
 -- by: market
 with converted as (
     select
         m.market,
         p.*,
-        p.contract_multiplier_usd * c.scale / m.contract_multiplier_usd as factor,
+        case
+            when m.contract_multiplier_usd is null then c.scale
+            when m.contract_unit = 'index point'
+                then p.contract_multiplier_usd * c.scale / m.contract_multiplier_usd
+            else coalesce(
+                p.contract_multiplier_usd,
+                try_cast(replace(regexp_extract(p.contract_units, '[0-9][0-9,]*\.?[0-9]*'), ',', '') as double)
+            ) * c.scale / m.contract_multiplier_usd
+        end as factor,
         coalesce(p.superseded_at, 'infinity'::timestamptz) as ends_at
     from staging.cot_position_vintages as p
     inner join reference.market_contracts as c

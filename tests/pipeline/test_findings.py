@@ -85,7 +85,7 @@ def test_gaps_are_listed_by_name(findings: pl.DataFrame) -> None:
 
 def test_cftc_files_agree_with_themselves(findings: pl.DataFrame) -> None:
     """Exact on ordinary contracts, within rounding on the rest; six consolidated Dow rows are off by four."""
-    for check in ("changes_off", "legacy_against_tff", "reports_that_differ", "values_off_by_100"):
+    for check in ("changes_off", "legacy_against_families", "reports_that_differ", "values_off_by_100"):
         assert keys(findings, check) == []
     assert {key.split()[1] for key in keys(findings, "sums_off_open_interest")} == {"12460+"}
     assert len(keys(findings, "sums_off_open_interest")) == 6

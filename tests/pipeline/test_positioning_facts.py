@@ -21,9 +21,9 @@ def test_asset_managers_and_leveraged_funds_in_the_notes_week(from_real: Publish
     assert managers[5:] == (92, 51, 1877, 37.7)
 
 
-def test_weekly_changes_are_those_that_the_cftc_prints(from_real: Published) -> None:
+def test_weekly_changes_are_those_that_the_cftc_prints(each_lake: Published) -> None:
     """Where the report before is of the same contract: on 2018-06-12 the Russell's ICE contract is gone."""
-    ((rows, off),) = from_real.query("""
+    ((rows, off),) = each_lake.query("""
         with changes as (
             select *, lag(contract_codes) over (
                 partition by market, report_type, trader_group order by report_date
@@ -78,8 +78,8 @@ def test_the_notes_setup_is_named_at_the_close_after_its_release(from_real: Publ
     ]
 
 
-def test_every_named_row_has_three_facts(from_real: Published) -> None:
-    found = from_real.query("""
+def test_every_named_row_has_three_facts(each_lake: Published) -> None:
+    found = each_lake.query("""
         select setup is null, count(setup_fact_1) = count(*), count(setup_fact_2) = count(*),
             count(setup_fact_3) = count(*)
         from marts.positioning_vs_technicals group by all order by all""")
@@ -87,18 +87,18 @@ def test_every_named_row_has_three_facts(from_real: Published) -> None:
 
 
 @pytest.mark.parametrize("other", ["SPX", "NDX"])
-def test_the_russell_against_larger_markets(from_real: Published, other: str) -> None:
+def test_the_russell_against_larger_markets(each_lake: Published, other: str) -> None:
     """Relative strength from the closes themselves, 20 sessions apart."""
-    ((strength, spread),) = from_real.query(f"""
+    ((strength, spread),) = each_lake.query(f"""
         select relative_strength_20d_ratio, asset_manager_net_share_spread from marts.cross_market
         where market = 'RUT' and other_market = '{other}' and session_date = '2025-03-14'""")
     closes = dict(
-        from_real.query("""
+        each_lake.query("""
         select market || session_date, close from marts.positioning_vs_technicals
         where session_date in ('2025-02-13', '2025-03-14')""")
     )
     shares = dict(
-        from_real.query("""
+        each_lake.query("""
         select market, net_share_oi from marts.weekly_positioning
         where report_type = 'tff_futures' and trader_group = 'asset_manager' and report_date = '2025-03-11'""")
     )
@@ -107,8 +107,8 @@ def test_the_russell_against_larger_markets(from_real: Published, other: str) ->
     assert spread == pytest.approx(shares["RUT"] - shares[other])
 
 
-def test_outcomes_show_their_sample_sizes_and_say_when_those_are_too_small(from_real: Published) -> None:
-    ((rows, few, told),) = from_real.query("""
+def test_outcomes_show_their_sample_sizes_and_say_when_those_are_too_small(each_lake: Published) -> None:
+    ((rows, few, told),) = each_lake.query("""
         select count(*), count(*) filter (independent_events < 10),
             count(*) filter (reading like 'not enough events%' and mean_forward_return_ratio is null)
         from marts.setup_outcomes""")

@@ -1,4 +1,4 @@
-"""Dated facts on the real vendor files: what the note's research found, out of the warehouse of one run."""
+"""Dated facts on the real vendor files: what the note's research found. One holds of the sample too."""
 
 from datetime import date
 
@@ -56,9 +56,9 @@ def test_positions_of_the_notes_table(
     assert found == [march_4, march_11]
 
 
-def test_every_change_that_the_cftc_prints_is_our_difference(from_real: Published) -> None:
+def test_every_change_that_the_cftc_prints_is_our_difference(each_lake: Published) -> None:
     """Exact on ordinary futures; consolidated and combined rows are rounded, off by one at most."""
-    found = from_real.query("""
+    found = each_lake.query("""
         with differences as (
             select *,
                 report_type = 'tff_combined' or contract_code like '%+' as is_rounded,
@@ -72,7 +72,8 @@ def test_every_change_that_the_cftc_prints_is_our_difference(from_real: Publishe
         select is_rounded, max(greatest(off_long, off_short)), count(*) > 5000 from differences
         where days <= 8 and contract_units = units_before
         group by is_rounded order by is_rounded""")
-    assert found == [(False, 0, True), (True, 1, True)]
+    assert found[0] == (False, 0, True)
+    assert found[1:] == ([(True, 1, True)] if each_lake.source == "files" else [])
 
 
 def test_in_a_shutdown_the_mart_keeps_the_last_report_that_was_released(from_real: Published) -> None:

@@ -14,6 +14,7 @@ import polars as pl
 from r2k_pipeline.contracts.columns import choices_of
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.shipped import shipped
+from r2k_pipeline.sources.release_calendar import first_publications
 from r2k_pipeline.sql_models import read_models, run_model
 from r2k_pipeline.tables import TABLES, reference
 from r2k_pipeline.transforms.setups import read_setups
@@ -24,8 +25,12 @@ Given = Mapping[type[Table], Sequence[Row]]
 MODELS: Final = {model.name: model for model in read_models(shipped("sql"))}
 LOADED: Final = "2010-01-01T00:00Z"
 """When a row was recorded unless a test says otherwise: one bulk load, before anything the tests are about."""
-RUT: Final = {"market": "RUT", "name": "Russell 2000", "calendar": "XNYS", "contract_multiplier_usd": 50.0}
-SPX: Final = {"market": "SPX", "name": "S&P 500", "calendar": "XNYS", "contract_multiplier_usd": 50.0}
+_INDEX: Final = {
+    **{"calendar": "XNYS", "contract_multiplier_usd": 50.0, "contract_unit": "index point"},
+    **{"market_class": "equity", "primary_report_type": "tff_futures"},
+}
+RUT: Final = {"market": "RUT", "name": "Russell 2000", **_INDEX}
+SPX: Final = {"market": "SPX", "name": "S&P 500", **_INDEX}
 
 
 def rows_of(table: type[Table], given: Sequence[Row]) -> pl.DataFrame:
@@ -49,7 +54,8 @@ def _derive(name: str, frames: dict[str, pl.DataFrame], as_of: datetime) -> pl.D
         upstreams = MODELS[name].upstreams
         read = {upstream: _derive(upstream, frames, as_of) for upstream in upstreams}
         markets = frames.get("reference.markets", TABLES["reference.markets"].create_empty())["market"].to_list()
-        variables = {"as_of": as_of, "markets": markets, **read_setups().variables()}
+        variables = {"as_of": as_of, "markets": markets, "first_publications": first_publications()}
+        variables |= read_setups().variables()
         nothing_on_disk = {upstream: [] for upstream in upstreams}
         frames[name] = run_model(MODELS[name], nothing_on_disk, variables, memory_limit="1GB", empty=read)
     return frames[name]

@@ -307,8 +307,48 @@ def test_the_two_reports_open_interest_is_one_number() -> None:
             position("13874A", "2025-03-11", 1, 1, 500), position("13874A", "2025-03-11", 1, 1, 500, **legacy),
             position("209742", "2025-03-11", 1, 1, 500, report_type="tff_combined"),
             position("209742", "2025-03-11", 1, 1, 499, **legacy)]  # fmt: skip
-    evidence = found("legacy_against_tff", {CotPositions: rows})
+    evidence = found("legacy_against_families", {CotPositions: rows})
     assert evidence == {"tff_futures 239742 2025-03-11": "open interest 1000, in legacy_futures 1001"}
+
+
+DISAGGREGATED = {
+    "producer_merchant": (200, 500, None),
+    "swap_dealer": (150, 90, 40),
+    "managed_money": (300, 60, 25),
+    "other_reportables": (70, 110, 15),
+    "nonreportable": (200, 160, None),
+}
+"""Long, short and spreading contracts of gold, which make an open interest of 1000."""
+IN_LEGACY = {"noncommercial": (370, 170, 40), "commercial": (390, 630, None), "nonreportable": (200, 160, None)}
+"""The same positions as the legacy report splits them."""
+
+
+@pytest.mark.parametrize(
+    ("code", "scope", "off", "named"),
+    [
+        pytest.param("088691", "futures", 0, None, id="the same"),
+        pytest.param("088691", "futures", 1, "reportable longs 800, in legacy_futures 801", id="off by one"),
+        pytest.param("088691", "combined", 3, None, id="rounding of a combined row"),
+        pytest.param("088691", "combined", 4, "reportable longs 800, in legacy_combined 804", id="beyond rounding"),
+    ],
+)
+def test_the_groups_of_the_disaggregated_report_sum_to_those_of_the_legacy_one(
+    code: str, scope: str, off: int, named: str | None
+) -> None:
+    def rows(family: str, groups: dict[str, tuple[int, int, int | None]]) -> list[Row]:
+        return [
+            position(code, "2024-03-12", long, short, 1000, group, spreading_contracts=spreading)
+            | {"report_type": f"{family}_{scope}"}
+            for group, (long, short, spreading) in groups.items()
+        ]
+
+    long, short, spreading = IN_LEGACY["commercial"]
+    legacy = IN_LEGACY | {"commercial": (long + off, short, spreading)}
+    given_rows: Given = {CotPositions: rows("disaggregated", DISAGGREGATED) + rows("legacy", legacy)}
+    assert found("legacy_against_families", given_rows) == (
+        {f"disaggregated_{scope} {code} 2024-03-12": named} if named else {}
+    )
+    assert found("sums_off_open_interest", {CotPositions: rows("disaggregated", DISAGGREGATED)}) == {}
 
 
 def test_what_the_weekly_file_says_otherwise_is_named_value_by_value() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from r2k_pipeline.contracts.cot import CotPositionVintages, CotReports
+from r2k_pipeline.contracts.cot import SIDES, CotPositionVintages, CotReports
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.tables.cot_releases import CotReleases
 from tests.sql.rows import Row, derive, fetch, release, report
@@ -69,6 +69,45 @@ def test_a_report_that_was_held_is_known_from_its_acceptance() -> None:
         assert spans(held, released=release("2025-03-11"), log=log) == [("239742", 0, 300, known, None)]
 
 
-def test_no_tff_report_was_known_before_the_first_one_was_published() -> None:
-    first = report("23977A", "2009-01-06", 300, 100)
-    assert spans(first, released=release("2009-01-06")) == [("23977A", 0, 300, "2010-07-22", None)]
+@pytest.mark.parametrize(
+    ("family", "day", "known"),
+    [
+        ("tff", "2009-01-06", "2010-07-22"),
+        ("tff", "2010-07-20", "2010-07-23"),
+        ("disaggregated", "2006-06-13", "2009-10-20"),
+        ("disaggregated", "2009-08-25", "2009-10-20"),
+        ("disaggregated", "2009-09-01", "2009-09-04"),
+        ("legacy", "2006-06-13", "2006-06-16"),
+    ],
+)
+def test_no_report_was_known_before_its_family_was_published(family: str, day: str, known: str) -> None:
+    """The disaggregated report began with its weekly one; its history followed six weeks later."""
+    first = {**report("088691", day, 300, 100), "report_type": f"{family}_futures"}
+    found = derive(CotPositionVintages, {CotReleases: [release(day)], CotReports: [first]})
+    dates = {str(moment)[:10] for name in ("known_at", "released_at") for moment in found[name]}
+    assert dates == {known}
+
+
+def test_a_disaggregated_row_has_its_five_groups() -> None:
+    cells = {
+        f"{group}_{side}_contracts": 10 * number + place
+        for number, group in enumerate(("producer_merchant", "swap_dealer", "managed_money", "other_reportables"), 1)
+        for place, side in enumerate(SIDES[group])
+    }
+    longs = sum(count for name, count in cells.items() if "_short_" not in name)
+    shorts = sum(count for name, count in cells.items() if "_long_" not in name)
+    row = report("088691", "2023-10-10", 0, 0, 200) | dict.fromkeys(
+        [f"leveraged_funds_{side}_contracts" for side in SIDES["leveraged_funds"]]
+    )
+    row |= {"report_type": "disaggregated_futures", **cells, "managed_money_traders_long": 52}
+    row |= {"nonreportable_long_contracts": 200 - longs, "nonreportable_short_contracts": 200 - shorts}
+    found = derive(CotPositionVintages, {CotReleases: [release("2023-10-10")], CotReports: [row]})
+    sides = ("long_contracts", "short_contracts", "spreading_contracts")
+    assert {group: cells for group, *cells in found.select("trader_group", *sides).iter_rows()} == {
+        "managed_money": [30, 31, 32],
+        "nonreportable": [200 - longs, 200 - shorts, None],
+        "other_reportables": [40, 41, 42],
+        "producer_merchant": [10, 11, None],
+        "swap_dealer": [20, 21, 22],
+    }
+    assert found.filter(trader_group="managed_money")["traders_long"].to_list() == [52]

@@ -24,6 +24,7 @@ from r2k_pipeline.sql_models import read_macros
 from r2k_pipeline.tables.cot_releases import CotReleases
 from r2k_pipeline.tables.indicators import DailyIndicators
 from r2k_pipeline.tables.levels import LevelEvidence, Levels
+from r2k_pipeline.tables.profiles import VolumeProfiles
 from tests.sql.rows import Given, Row, rows_of
 
 
@@ -101,7 +102,7 @@ def warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
     """What macros read: marts of two markets, vintages of a bar, of a dividend and of a position."""
     rows: Given = {
         **dict.fromkeys((Markets, Sessions, CotReleases, PositioningVintages), ()),
-        **dict.fromkeys((DailyIndicators, CrossMarket, LevelEvidence), ()),
+        **dict.fromkeys((DailyIndicators, CrossMarket, LevelEvidence, VolumeProfiles), ()),
         PositioningVsTechnicals: [
             mart_row("RUT", "2024-11-27", "21:00Z"),
             mart_row("RUT", "2024-11-29", "18:00Z"),

@@ -94,11 +94,11 @@ def test_market_of_the_readme_is_one(tmp_path: Path) -> None:
     assert block
     own = tmp_path / "my_markets.toml"
     own.write_text(re.sub("^    ", "", block.group(), flags=re.MULTILINE), "utf-8")
-    (market,) = (market for market in read_markets(own) if market.market == "MID")
+    (market,) = (market for market in read_markets([own]) if market.market == "MID")
     assert market.multiplier == 100
 
 
-@pytest.mark.parametrize("walk", ["one price bar", "one COT row"])
+@pytest.mark.parametrize("walk", ["one price bar", "one COT row", "one line of a note"])
 def test_a_walk_visits_functions_that_are_there_and_each_once(walk: str) -> None:
     text = (PROJECT / "docs" / "architecture.md").read_text("utf-8").split(f"## A walk: {walk}\n")[1].split("\n## ")[0]
     stays = re.findall(r"^\| `([\w./]+)` \| ([^|]*) \|", text, re.MULTILINE)

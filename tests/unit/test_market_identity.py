@@ -15,6 +15,8 @@ from r2k_pipeline.contracts.marts import WeeklyPositioning
 from r2k_pipeline.log.ingest import ingest_reports
 from r2k_pipeline.run import Run
 from r2k_pipeline.settings import Settings
+from r2k_pipeline.sources.sample_cot_files import build_sample_cot
+from tests.raw_story import lines_of, zip_of
 
 ICE, CME = "23977A", "239742"
 OWN_MARKET = """
@@ -23,6 +25,14 @@ name = "S&P 500, all contracts"
 index = "^GSPC"
 multiplier = 50
 cot = [{ code = "13874+", exchange = "CME" }]
+"""
+
+TWO_EXCHANGES = f"""
+[RUT]
+name = "Russell 2000"
+index = "^RUT"
+multiplier = 50
+cot = [{{ code = "{CME}", exchange = "CME" }}, {{ code = "{ICE}", exchange = "ICE", last = 2021-06-01 }}]
 """
 
 
@@ -56,6 +66,31 @@ def move(real: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, pl.
     """The reports of 2017 and 2018, in which the Russell 2000 moved from ICE to CME, and positioning from them."""
     run = ingested(tmp_path_factory.mktemp("move"), yearly(real, 2017, 2018))
     return run, built(run, WeeklyPositioning)
+
+
+def sample_years() -> dict[str, bytes]:
+    """The sample's reports of two years, the Russell with as many contracts of $100 at ICE until 2021-06-01."""
+    files = {}
+    for name in ("fut_fin_txt_2020.zip", "fut_fin_txt_2021.zip"):
+        header, *lines = lines_of(build_sample_cot()[name])
+        at_cme = [line for line in lines if f",{CME}," in line and line.split(",")[2] <= "2021-06-01"]
+        at_ice = [line.replace(CME, ICE).replace("$50", "$100") for line in at_cme]
+        files[name] = zip_of([header, *lines, *at_ice])
+    return files
+
+
+def test_two_contracts_of_the_sample_are_one_series_until_one_ends_whatever_their_names(tmp_path: Path) -> None:
+    markets, files = tmp_path / "markets.toml", sample_years()
+    markets.write_text(TWO_EXCHANGES)
+    run = own_run(ingested(tmp_path / "lake", files), markets)
+    positioning = built(run, WeeklyPositioning)
+    total, ice, cme = open_interest(positioning, "RUT"), reported(run, ICE), reported(run, CME)
+    assert len(ice) > 70
+    assert total == {day: cme[day] + 2 * ice.get(day, 0) for day in cme}
+    renamed = {name: swap_names(tmp_path / name, content, b"239742", b"209742") for name, content in files.items()}
+    again = own_run(ingested(tmp_path / "renamed", renamed), markets)
+    assert again.lake.read(CotReports).filter(contract_code=CME)["market_name"].str.contains("NASDAQ").all()
+    assert_frame_equal(built(again, WeeklyPositioning), positioning)
 
 
 def test_the_russell_is_one_series_through_its_move_to_cme(move: tuple[Run, pl.DataFrame]) -> None:
@@ -131,4 +166,4 @@ def test_a_consolidated_row_is_one_series_across_its_change_of_unit(real: Path, 
 
 def own_run(run: Run, markets: Path) -> Run:
     """The same lake with a markets file of the user's own."""
-    return Run.of(run.settings.model_copy(update={"markets": markets}))
+    return Run.of(run.settings.model_copy(update={"markets": (str(markets),)}))

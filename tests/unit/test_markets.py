@@ -53,13 +53,13 @@ def test_russell_contracts_count_only_in_their_own_life() -> None:
 
 
 def test_own_file_adds_a_market(tmp_path: Path) -> None:
-    markets = {market.market: market for market in read_markets(own(tmp_path, OWN))}
+    markets = {market.market: market for market in read_markets([own(tmp_path, OWN)])}
     assert list(markets) == ["RUT", "SPX", "NDX", "DJI", "SOX"]
     assert markets["SOX"].cot[0].first == date(1986, 1, 1)
 
 
 def test_own_file_replaces_a_market_of_the_same_id(tmp_path: Path) -> None:
-    markets = {market.market: market for market in read_markets(own(tmp_path, OWN.replace("[SOX]", "[RUT]")))}
+    markets = {market.market: market for market in read_markets([own(tmp_path, OWN.replace("[SOX]", "[RUT]"))])}
     assert list(markets) == ["RUT", "SPX", "NDX", "DJI"]
     assert markets["RUT"].index == "^SOX"
 
@@ -67,17 +67,22 @@ def test_own_file_replaces_a_market_of_the_same_id(tmp_path: Path) -> None:
 def test_own_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
     file = tmp_path / "own.toml"
     file.write_bytes(b"\xef\xbb\xbf" + OWN.encode())
-    assert read_markets(file)[-1].market == "SOX"
+    assert read_markets([file])[-1].market == "SOX"
 
 
 @pytest.mark.parametrize(
     ("right", "wrong", "said"),
     [
-        pytest.param('index = "^SOX"\n', "", ["[SOX] index: is missing"], id="missing key"),
+        pytest.param('name = "Semiconductors"\n', "", ["[SOX] name: is missing"], id="missing key"),
+        pytest.param('index = "^SOX"\n', "", ["[SOX] index: is missing; next: add it, or remove proxy"], id="no index"),
+        pytest.param("multiplier = 10\n", "", ["[SOX] multiplier: is missing"], id="an index in no unit"),
+        pytest.param(
+            'calendar = "XNYS"', 'class = "metals"', ["[SOX] class = 'metals'", "'metal'"], id="unknown class"
+        ),
         pytest.param("proxy", "etf", ["[SOX] etf: no such key", "rename it to calendar, "], id="unknown key"),
         pytest.param("exchange", "exchnge", ["cot.0.exchnge", "rename it to exchange"], id="unknown cot key"),
         pytest.param('"^SOX"', '"../etc/passwd"', ["[SOX] index = '../etc/passwd'", "pattern"], id="hostile symbol"),
-        pytest.param("[SOX]", "[sox]", ["[sox] market = 'sox'", "pattern '^[A-Z]"], id="market id"),
+        pytest.param("[SOX]", "[sox]", ["[sox] market = 'sox'", "pattern '^[0-9]?[A-Z]"], id="market id"),
         pytest.param("[SOX]", '[SOX]\nmarket = "RUT"', ["[SOX] market", "allowed keys"], id="id said twice"),
         pytest.param("multiplier = 10", "multiplier = 0", ["multiplier = 0", "greater than 0"], id="no multiplier"),
         pytest.param("multiplier = 10", "multiplier = inf", ["multiplier = inf", "finite"], id="infinite multiplier"),
@@ -101,14 +106,14 @@ def test_a_mistake_names_file_key_and_what_is_allowed(tmp_path: Path, right: str
     assert right in OWN
     file = own(tmp_path, OWN.replace(right, wrong, 1))
     with pytest.raises(MistakesError) as caught:
-        read_markets(file)
+        read_markets([file])
     for part in [str(file), *said]:
         assert part in str(caught.value)
 
 
 def test_every_mistake_is_said_at_once(tmp_path: Path) -> None:
     with pytest.raises(MistakesError) as caught:
-        read_markets(own(tmp_path, OWN.replace("multiplier = 10", "multiplier = -1").replace("^SOX", "s o x")))
+        read_markets([own(tmp_path, OWN.replace("multiplier = 10", "multiplier = -1").replace("^SOX", "s o x"))])
     assert "[SOX] multiplier" in str(caught.value)
     assert "[SOX] index" in str(caught.value)
 
@@ -116,7 +121,7 @@ def test_every_mistake_is_said_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["absent.toml", "."])
 def test_a_file_that_cannot_be_read_names_the_setting(tmp_path: Path, name: str) -> None:
     with pytest.raises(MistakesError, match=r"R2K_MARKETS") as caught:
-        read_markets(tmp_path / name)
+        read_markets([tmp_path / name])
     assert str(tmp_path) in str(caught.value)
 
 
@@ -139,6 +144,6 @@ def test_a_symbol_of_two_markets_has_one_calendar(tmp_path: Path) -> None:
     own = tmp_path / "own.toml"
     own.write_text('[OWN]\nname = "Own"\nindex = "OWN"\ncontext = ["^GSPC"]\ncalendar = "XHKG"\nmultiplier = 50\n')
     with pytest.raises(MistakesError, match=r"\[OWN\] calendar = 'XHKG': symbol \^GSPC trades on 'XNYS' in \[SPX\]"):
-        read_markets(own)
+        read_markets([own])
     own.write_text(own.read_text().replace("XHKG", "XNYS"))
-    assert [market.market for market in read_markets(own)][-1] == "OWN"
+    assert [market.market for market in read_markets([own])][-1] == "OWN"

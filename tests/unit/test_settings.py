@@ -68,7 +68,7 @@ def test_every_setting_has_its_variable(monkeypatch: pytest.MonkeyPatch) -> None
         "source": "live",
         "files": Path("/data/in"),
         "lake": Path("/data/lake"),
-        "markets": Path("/data/own.toml"),
+        "markets": ("/data/own.toml",),
         "as_of": datetime(2025, 3, 14, 20, tzinfo=UTC),
         "report_types": ("tff_combined",),
         "first_year": 2010,
@@ -85,7 +85,7 @@ def test_paths_are_absolute_so_that_another_process_means_the_same(
     settings = Settings(files=Path("in"), markets=Path("~/own.toml"))
     assert settings.lake == elsewhere / "my" / "lake"
     assert settings.files == elsewhere / "in"
-    assert settings.markets == Path.home() / "own.toml"
+    assert settings.markets == (str(Path.home() / "own.toml"),)
 
 
 @pytest.mark.parametrize(
@@ -100,8 +100,8 @@ def test_paths_are_absolute_so_that_another_process_means_the_same(
         ("source", "bloomberg", "is not one of 'sample', 'files' or 'live'"),
         (
             "report_types",
-            '["disaggregated"]',
-            "disaggregated is not one of tff_futures, tff_combined, ",
+            '["supplemental"]',
+            "supplemental is not one of tff_futures, tff_combined, ",
         ),
         ("first_year", "1985", "greater than or equal to 1986"),
         ("memory_limit", "lots", "give a number and its unit, e.g. 1GB"),

@@ -5,6 +5,7 @@ Belongs here: which figures there are, and why one is missing. Not here: what is
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.report.charts.cross_market import build_cross_market
@@ -14,6 +15,9 @@ from r2k_pipeline.report.charts.outcome_rows import read_outcomes
 from r2k_pipeline.report.charts.outcomes import build_outcomes
 from r2k_pipeline.report.charts.review import build_review
 from r2k_pipeline.snapshot import Snapshot
+
+_PRICED: Final = "select market from marts.markets where index_symbol is not null order by market"
+"""Markets without prices have no sessions, so no figures."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ class Figures:
 
 def read_figures(snapshot: Snapshot, markets: Sequence[str] | None = None) -> Figures:
     """The figures of all markets, or of `markets`. Raises R2kError where a market is not known."""
-    listed = [name for (name,) in snapshot.ask("select market from marts.markets order by market").fetchall()]
+    listed = [name for (name,) in snapshot.ask(_PRICED).fetchall()]
     if unknown := sorted(set(markets or ()) - set(listed)):
         raise R2kError(f"no market {', '.join(unknown)}", next=f"one of {', '.join(listed)}")
     is_sample = snapshot.generation["is_sample"]

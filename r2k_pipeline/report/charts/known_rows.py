@@ -12,7 +12,6 @@ import polars as pl
 from r2k_pipeline.contracts.clock import told_by
 from r2k_pipeline.contracts.marts import PositioningVintages
 from r2k_pipeline.snapshot import Snapshot
-from r2k_pipeline.transforms.volume_profiles import BIN_RATIO
 
 SESSIONS: Final = 260
 """How far back a review goes: a year and a little."""
@@ -66,15 +65,13 @@ def read_known(snapshot: Snapshot, moment: Moment) -> Known:
         rows: pl.DataFrame = snapshot.ask(query, **named).pl()
         return rows
 
-    profile = read(_PROFILE)
-    sessions = read(_SESSIONS)
     return Known(
         moment,
-        sessions,
+        read(_SESSIONS),
         read(_BOXES),
         read(_LEVELS),
-        profile,
-        read(_BINS) if len(profile) else pl.DataFrame(),
+        read(_PROFILE),
+        read(_BINS),
         told_by(PositioningVintages, read(_VINTAGES), moment.known_at),
     )
 
@@ -117,30 +114,7 @@ from features.volume_profiles
 where market = $market and session_date = $day and profile_window = '{PROFILE_WINDOW}' and poc is not null
 """
 
-_BINS: Final = f"""
-with history as ({_BARS}),
-profile as ({_PROFILE}),
-weights as (
-    select low, high, case method when 'proxy_volume' then coalesce(history.volume, 0) else 1 end as weight
-    from history, profile
-    where history.session_date >= profile.start_date and history.session_date < profile.session_date
-),
-spread as (
-    select weights.*, unnest(generate_series(
-        floor(ln(low) / {BIN_RATIO} + 0.5)::bigint, floor(ln(high) / {BIN_RATIO} + 0.5)::bigint
-    )) as bin
-    from weights
-),
-edged as (
-    select *, exp((bin - 0.5) * {BIN_RATIO}) as bin_low, exp((bin + 0.5) * {BIN_RATIO}) as bin_high
-    from spread
-)
-select bin_low, bin_high,
-    sum(case when high > low
-        then weight * (least(high, bin_high) - greatest(low, bin_low)) / (high - low) else weight end) as volume
-from edged group by bin_low, bin_high order by bin_low
-"""
-"""The bins behind the profile's row: each bar's volume spread evenly over its range, as definitions.md says."""
+_BINS: Final = f"from profile_bins($market, '{PROFILE_WINDOW}', $at)"
 
 _VINTAGES: Final = f"""
 select trader_group, report_date, known_at, superseded_at, released_at, net_share_oi, net_percentile_156w, change_basis,

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from r2k_pipeline.sources.cftc import ARCHIVES, CftcArchives
+from r2k_pipeline.report_types import REPORTS
+from r2k_pipeline.sources.cftc import CftcArchives
 from r2k_pipeline.sources.http import Limits, redact, retry_after_s
 from r2k_pipeline.sources.protocol import CotDocument, SourceError
 from tests.vendor_stub import Fault, Resource, VendorStub
@@ -79,8 +80,8 @@ def test_leaves_out_what_is_older_than_asked_and_turns_the_year_in_washington(tm
 
 
 def test_refuses_an_unknown_report_type_and_a_foreign_name(stub: VendorStub, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="disaggregated.*" + ".*".join(ARCHIVES)):
-        CftcArchives(tmp_path, ["disaggregated"], 2020)
+    with pytest.raises(ValueError, match="supplemental.*" + ".*".join(REPORTS)):
+        CftcArchives(tmp_path, ["supplemental"], 2020)
     with pytest.raises(ValueError, match="must begin with https://") as refused:
         CftcArchives(tmp_path, ["tff_futures"], 2020, base_url="reader:hunter2@cftc.gov")
     assert "hunter2" not in str(refused.value)

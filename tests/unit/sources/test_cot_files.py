@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from r2k_pipeline.sources.cot import read_report, screen_reports
-from r2k_pipeline.sources.cot_layouts import LEGACY, TFF, normalise
+from r2k_pipeline.sources.cot_layouts import LAYOUTS, normalise
 from r2k_pipeline.sources.files import FileReports
 from r2k_pipeline.sources.protocol import CotDocument, SourceError
 from r2k_pipeline.sources.sample_cot_files import LEGACY_HEADER, TFF_HEADER
@@ -46,7 +46,7 @@ def tff(**changed: str) -> list[str]:
         "Contract_Units": "(RUSSEL 2000 INDEX X $50)",
         "FutOnly_or_Combined": "FutOnly",
     }
-    vendor = {ours: name for name, ours in TFF.columns.items() if ours}
+    vendor = {ours: name for name, ours in LAYOUTS["tff"].columns.items() if ours}
     named = {normalise(name): name for name in TFF_HEADER}
     return list((cells | {named[vendor[ours]]: value for ours, value in changed.items()}).values())
 
@@ -200,9 +200,9 @@ def test_a_legacy_file_whose_name_does_not_say_what_it_is_is_refused(name: str) 
 
 
 def test_layouts_are_as_wide_as_the_files() -> None:
-    assert [normalise(name) for name in TFF_HEADER] == list(TFF.columns)
-    assert [normalise(name) for name in LEGACY_HEADER] == list(LEGACY.columns)
-    assert (len(TFF.columns), len(LEGACY.columns)) == (87, 129)
+    assert [normalise(name) for name in TFF_HEADER] == list(LAYOUTS["tff"].columns)
+    assert [normalise(name) for name in LEGACY_HEADER] == list(LAYOUTS["legacy"].columns)
+    assert (len(LAYOUTS["tff"].columns), len(LAYOUTS["legacy"].columns)) == (87, 129)
 
 
 def fails(bad: CotDocument, remedy: str = "download it again") -> str:
@@ -238,11 +238,11 @@ def header(**renamed: str) -> list[str]:
         pytest.param(
             text([*tff(), "9"], header=[*TFF_HEADER, "Open_Interest_All"]), "twice ['open_interest_all']", id="repeated"
         ),
-        pytest.param(text(tff()[:50], header=None), "no header, and 50 columns fit neither layout", id="too narrow"),
+        pytest.param(text(tff()[:50], header=None), "no header, and 50 columns fit no layout", id="too narrow"),
         pytest.param(text([*tff(), "1"]), "not readable as a report", id="row with too many cells"),
         pytest.param(text(tff(), tff()[:60]), "cut short: 1 rows have fewer than 87 cells", id="cut in the last row"),
         pytest.param("\r\n <!DOCTYPE html><html><body>Sorry</body></html>", "an HTML page", id="HTML as text"),
-        pytest.param("", "0 columns fit neither layout", id="empty text"),
+        pytest.param("", "0 columns fit no layout", id="empty text"),
         pytest.param('"' + "".join(map(str, range(40_000))), "not readable as a report", id="one endless cell"),
     ],
 )

@@ -249,10 +249,8 @@ def test_the_official_legacy_file_of_2004_is_read_whole(faulty: Path) -> None:
 
 
 OTHERS = [
-    ("f_year.txt", ["Prod_Merc_Positions_Long_All"], "a disaggregated report", "take it out of cot/"),
     ("annualci.txt", ["NComm_Positions_Long_All_NoCIT"], "a supplemental report", "take it out of cot/"),
     ("rows.csv", ["YYYY_Report_Week_WW"], "an export of publicreporting.cftc.gov", "take the CFTC's own zip"),
-    ("f_disagg.txt", 191, "a disaggregated report", "take it out of cot/"),
     ("deacit.txt", 54, "a supplemental report", "take it out of cot/"),
 ]
 
@@ -281,10 +279,10 @@ def test_the_real_files_of_other_kinds_get_the_remedy_that_fits(faulty: Path) ->
     assert read("annual_2025.txt", bodies.pop("annual_2025.txt"))["report_type"].unique().to_list() == [
         "legacy_futures"
     ]
+    assert read("f_year.txt", bodies.pop("f_year.txt"))["report_type"].unique().to_list() == ["disaggregated_futures"]
     said = {name: refused(name, body) for name, body in bodies.items()}
     wanted = {
         "annualci.txt": "take it out",
-        "f_year.txt": "take it out",
         "pandas_with_index.csv": "save it without",
         "socrata_rows.csv": "take the CFTC's own zip",
     }

@@ -29,7 +29,7 @@ def hanging() -> Iterator[VendorStub]:
         for name in archives.list_reports():
             folder = "/dea/newcot/" if name.endswith(".txt") else "/files/dea/history/"
             stub.always[folder + name] = HANGS
-        for market in read_markets(None):
+        for market in read_markets():
             for symbol in market.symbols():
                 stub.always[f"/v8/finance/chart/{symbol}"] = HANGS
         yield stub
@@ -48,7 +48,7 @@ def test_vendors_that_hang_hold_the_lake_no_longer_than_all_fetches_may_take(
         limits=limits,
     )
     prices = YahooPrices(tmp_path / "yahoo", limits, StubSession(hanging))
-    story = replace(Story.begin(tmp_path), markets=read_markets(None), desk=(prices, archives))
+    story = replace(Story.begin(tmp_path), markets=read_markets(), desk=(prices, archives))
     began = time.monotonic()
     bars, _ = story.fetch_prices("2024-06-30T22:00")
     reports = story.fetch_reports("2024-06-30T22:00")

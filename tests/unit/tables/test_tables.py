@@ -28,6 +28,7 @@ from r2k_pipeline.contracts.prices import MarketBars, PriceActions, PriceBars
 from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, Table
 from r2k_pipeline.inputs import Values, rows_and_kept, variables_of
 from r2k_pipeline.lake import Lake
+from r2k_pipeline.market_classes import Role
 from r2k_pipeline.markets import CotContract, Market
 from r2k_pipeline.run import Run
 from r2k_pipeline.settings import Settings
@@ -73,6 +74,7 @@ class Given:
     as_of: datetime = AS_OF
     today: date = date(2024, 7, 5)
     markets: tuple[Market, ...] = MARKETS
+    trader_roles: Mapping[Role, tuple[str, ...]] = field(default_factory=lambda: {"hedger": ("dealer",)})
     profile_since: tuple[date, ...] = (date(2024, 1, 2),)
     setups: Setups = field(default_factory=read_setups)
     calendar: Calendar = field(default_factory=lambda: Calendar(given_sessions, given_releases))

@@ -1,0 +1,11 @@
+"""Kinds of market and of trader. Belongs here: their names, which contracts, markets and tables share."""
+
+from typing import Final, Literal, get_args
+
+MarketClass = Literal[
+    "equity", "volatility", "rates", "currency", "crypto", "metal", "energy", "grain", "soft", "livestock", "other"
+]
+CLASSES: Final[tuple[str, ...]] = get_args(MarketClass)
+Role = Literal["hedger", "institution", "speculator"]
+ROLES: Final[tuple[str, ...]] = get_args(Role)
+"""Who a trader group is in its report: each report family has one group of each, or none."""

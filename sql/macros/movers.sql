@@ -1,0 +1,38 @@
+-- The newest report known at `ts` of each report type, a row for each market and group, the most unusual first: by the
+-- percentile of the week's flow in its market's own history. `week_place` is its place by size among the `week_flows` of
+-- all markets, so that what is unusual for a market can be told from what is large. Markets with less open interest than
+-- `least_open_interest` are left out: there a few traders make every week unusual.
+create macro movers(ts, least_open_interest := 10000) as table
+with rows as (
+    from movers_as_of(ts) as w
+    inner join (select market, name, primary_report_type from marts.markets) as m using (market)
+    where w.open_interest_contracts >= least_open_interest
+    qualify w.report_date = max(w.report_date) over (partition by m.primary_report_type)
+)
+
+select
+    market,
+    name,
+    report_date,
+    trader_group,
+    role,
+    market_class,
+    open_interest_contracts,
+    net_contracts,
+    net_share_oi,
+    net_contracts_change_1w,
+    flow_share_oi,
+    dominant_flow,
+    flow_place,
+    flow_weeks,
+    flow_percentile,
+    case when flow_share_oi is not null then rank(order by abs(flow_share_oi) desc nulls last) over () end as week_place,
+    count(flow_share_oi) over () as week_flows,
+    net_percentile_156w,
+    positioning_state,
+    crowding,
+    reversal,
+    setup,
+    known_at
+from rows
+order by flow_percentile desc nulls last, week_place nulls last, market, trader_group
