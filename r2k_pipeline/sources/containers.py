@@ -78,7 +78,7 @@ def _the_one_table(archive: zipfile.ZipFile) -> tuple[str, bytes]:
     if len(members) != 1:
         raise UnwrapError(f"one text member expected, found {[m.filename for m in members[:3]]}", UNPACK)
     (member,) = members
-    if not re.fullmatch(rf"[^/\\]+({'|'.join(TABLES)})", member.filename, re.IGNORECASE):
+    if not re.fullmatch(rf"[^/\\]+({'|'.join(map(re.escape, TABLES))})", member.filename, re.IGNORECASE):
         raise UnwrapError(f"unexpected member {member.filename!r}", UNPACK)
     if member.flag_bits & 1:
         raise UnwrapError("the member is encrypted", UNPACK)

@@ -1,4 +1,4 @@
-"""Reports as other programs save them, as the text that the CFTC prints: the API's rows, an index of pandas, Excel.
+"""Reports as other programs save them, as the text that the CFTC prints: the API's rows, tables of pandas and Excel.
 
 Belongs here: exports of publicreporting.cftc.gov (CSV, JSON), columns and cells that a table program adds or changes.
 Not here: the CFTC's own layouts (cot_layouts.py), wrappers and sheets (containers.py), asking the API (socrata.py).
@@ -12,37 +12,23 @@ from typing import Final
 
 import polars as pl
 
-from r2k_pipeline.sources.cot_layouts import LEGACY, TFF, Layout, normalise
-from r2k_pipeline.sources.size_limits import BoundsError, lines_of, refuse_beyond, refuse_wide
+from r2k_pipeline.sources.cot_layouts import LAYOUTS, Layout, normalise
+from r2k_pipeline.sources.size_limits import MAX_LINE_BYTES, BoundsError, lines_of, refuse_beyond, refuse_wide
 
-EXPORT: Final = "yyyy_report_week_ww"
+MARK: Final = "yyyy_report_week_ww"
 """A column that only the API has."""
-LAYOUTS: Final = (TFF, LEGACY)
-"""Families whose exports are read."""
 INDEX: Final = ("", "index", "unnamed_0", "level_0")
 """Names of an index column that a table program put before the report's own."""
 FIRST: Final = "market_and_exchange_names"
-DAY: Final = "report_date_as_yyyy_mm_dd"
-SCOPES: Final = {"FutOnly": "deacot", "Combined": "deahistfo"}
-"""The export's word for what is counted -> the CFTC's name of such a legacy file."""
+DAY: Final = "report_date"
+SCOPE: Final = "futonly_or_combined"
+NAMED_AFTER: Final = {"FutOnly": "deacot", "Combined": "deahistfo"}
+"""What an export says is counted -> how the CFTC names such a legacy file, which does not say it itself."""
 _AS_OF: Final = "as_of_date_in_form_yymmdd"
 _MIDNIGHT: Final = r"[ T]00:00:00(?:\.0+)?$"
-_SHORTER: Final = {
-    "noncommercial": "noncomm",
-    "commercial": "comm",
-    "total_reportable": "tot_rept",
-    "nonreportable": "nonrept",
-    "spreading": "spread",
-    "traders_total": "traders_tot",
-    "concentration": "conc",
-    "_lt_": "_le_",
-}
-"""How the API shortens the words of the legacy files' headers, in this order."""
-_TYPOS: Final = {
-    "noncomm_positions_spread_all": "noncomm_postions_spread_all",
-    "change_in_noncomm_spread_all": "change_in_noncomm_spead_all",
-}
-"""Columns that the API misspells; the right spelling is another column there (old crop)."""
+_MAY_BE_SUPPRESSED: Final = ("_change_1w", "percent", "traders_total", "contract_units", "long", "short", "spreading")
+"""Endings of our columns that an export may lack: a suppressed value is a missing key in JSON, and so a missing column
+where few rows were saved."""
 
 
 def as_cftc(text: bytes) -> tuple[str, bytes]:
@@ -50,81 +36,72 @@ def as_cftc(text: bytes) -> tuple[str, bytes]:
 
     Raises BoundsError: no readable JSON or CSV, or an export that lacks columns.
     """
-    if text.lstrip()[:1] in b"[{" and text.strip():
+    if text[:1] in (b"[", b"{"):
         return _of_export(_json_rows(text))
-    first = text.lstrip()[: text.lstrip().find(b"\n") + 1 or None][:100_000].decode("utf-8", "replace").splitlines()
-    names = [normalise(name) for name in next(csv.reader(first[:1]), [])]
-    has_index = names[:1] != [] and names[0] in INDEX and FIRST in names
-    if not has_index and EXPORT not in names:
-        return "", text
-    frame = _csv_rows(text)
-    return _of_export(frame) if EXPORT in names else ("", frame[:, 1:].write_csv().encode())
+    first = text[:MAX_LINE_BYTES].decode("utf-8", "replace").splitlines()[:1]
+    names = [normalise(name) for name in next(csv.reader(first), [])]
+    if MARK in names:
+        return _of_export(_csv_rows(text))
+    if FIRST in names and names[0] in INDEX:
+        return "", _csv_rows(text)[:, 1:].write_csv().encode()
+    return "", text
 
 
 def as_printed(report: pl.DataFrame, counts: Sequence[str]) -> pl.DataFrame:
-    """A report's text with the cells that a table program changed as the CFTC prints them.
+    """The columns of a report with the cells that table programs change as the CFTC prints them.
 
-    Counts that became decimals (123.0), codes that lost their leading zeros, days that became midnights.
+    `counts` may have become decimals (123.0), days midnights. A code that lost its zeros is not made up for.
     """
-    decimal = [name for name, found in report.select(pl.col(counts).str.ends_with(".0").any()).row_items() if found]
-    return report
-
-
-def spellings(vendor: str) -> tuple[str, ...]:
-    """Possible API names for a column of the files: shortened, misspelled, with or without its `_all`."""
-    name = vendor
-    for long, short in _SHORTER.items():
-        name = name.replace(long, short)
-    return (_TYPOS[name],) if name in _TYPOS else (name, name.removesuffix("_all"))
+    looks = report.select(pl.col(counts).str.ends_with(".0").any(), pl.col(DAY).str.len_bytes().max() > 10)
+    changed = [name for name, found in zip(looks.columns, looks.row(0), strict=True) if found]
+    return report.with_columns(
+        pl.col(name).str.replace(_MIDNIGHT, "") if name == DAY else pl.col(name).str.strip_suffix(".0")
+        for name in changed
+    )
 
 
 def _csv_rows(text: bytes) -> pl.DataFrame:
     try:
-        frame = pl.read_csv(io.BytesIO(b"\n".join(lines_of(text))), infer_schema=False)
+        return refuse_beyond(pl.read_csv(io.BytesIO(b"\n".join(lines_of(text))), infer_schema=False))
     except pl.exceptions.PolarsError as error:
         raise BoundsError(str(error).splitlines()[0]) from error
-    return refuse_beyond(frame)
 
 
 def _json_rows(text: bytes) -> pl.DataFrame:
-    """Rows of objects; a key that is not there is a suppressed value."""
     try:
         rows = json.loads(text)
-    except ValueError as error:
-        raise BoundsError(f"not readable as JSON: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise BoundsError(f"no readable JSON: {error}") from error
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
-        raise BoundsError("JSON without a list of rows")
+        raise BoundsError("JSON that is no list of rows")
     names = refuse_wide(list(dict.fromkeys(name for row in rows for name in row)))
     cells = [[None if row.get(name) is None else str(row[name]) for name in names] for row in rows]
     return refuse_beyond(pl.DataFrame(cells, schema=dict.fromkeys(names, pl.String), orient="row"))
 
 
 def _of_export(frame: pl.DataFrame) -> tuple[str, bytes]:
-    """The rows of an export under the CFTC's column names; percentages and splits by crop year are left out."""
+    """The rows of an export under the CFTC's column names, without those that are not taken."""
     named = {normalise(name): name for name in frame.columns}
-    found = {layout.family: _columns(layout, named) for layout in LAYOUTS}
-    layout = min(LAYOUTS, key=lambda each: len(_lacking(each, found[each.family])))
-    if missing := _lacking(layout, found[layout.family]):
-        raise BoundsError(f"an export without {len(missing)} columns of {layout.family}, e.g. {missing[:3]}")
-    rows = frame.select(pl.col(column).alias(vendor) for vendor, column in found[layout.family].items())
-    day = pl.col(_day(layout)).str.replace(_MIDNIGHT, "")
+    found = {family: _columns(layout, named) for family, layout in LAYOUTS.items()}
+    layout = max(LAYOUTS.values(), key=lambda each: len(found[each.family]))
+    columns = found[layout.family]
+    missing = [vendor for vendor in layout.taken if vendor not in columns and vendor != _AS_OF]
+    if lost := [vendor for vendor in missing if not layout.taken[vendor].endswith(_MAY_BE_SUPPRESSED)]:
+        raise BoundsError(f"an export that lacks {len(lost)} columns of {layout.family}, e.g. {', '.join(lost[:3])}")
+    rows = frame.select(
+        *(pl.col(column).alias(vendor) for vendor, column in columns.items()),
+        *(pl.lit(None, pl.String).alias(vendor) for vendor in missing),
+    )
+    day = pl.col(DAY).str.replace(_MIDNIGHT, "")
     rows = rows.with_columns(day, day.str.replace_all("-", "").str.slice(2).alias(_AS_OF))
-    scope = frame[named["futonly_or_combined"]].unique().to_list() if "futonly_or_combined" in named else []
-    hint = SCOPES.get(scope[0], "") if layout is LEGACY and len(scope) == 1 else ""
-    return hint, rows.write_csv().encode()
+    said = set(frame[named[SCOPE]]) if SCOPE in named else set()
+    is_named = SCOPE not in layout.columns and len(said) == 1
+    return NAMED_AFTER.get(said.pop(), "") if is_named else "", rows.write_csv().encode()
 
 
 def _columns(layout: Layout, named: dict[str, str]) -> dict[str, str]:
-    """Vendor name of the files -> column of an export, for what is taken from a report and is there."""
-    wanted = {vendor: (DAY, vendor) if vendor == _day(layout) else spellings(vendor) for vendor in layout.taken}
-    there = {vendor: next((name for name in names if name in named), None) for vendor, names in wanted.items()}
-    return {vendor: named[name] for vendor, name in there.items() if name}
+    """The files' name -> the column of an export, of what is taken from a report and is there."""
+    from r2k_pipeline.sources.socrata import _spellings  # noqa: PLC0415  (which needs the reader of reports)
 
-
-def _lacking(layout: Layout, columns: dict[str, str]) -> list[str]:
-    return [vendor for vendor in layout.taken if vendor not in columns and vendor != _AS_OF]
-
-
-def _day(layout: Layout) -> str:
-    """The vendor name of the report date."""
-    return next(vendor for vendor, ours in layout.taken.items() if ours == "report_date")
+    there = {vendor: [name for name in _spellings(vendor) if name in named] for vendor in layout.taken}
+    return {vendor: named[names[0]] for vendor, names in there.items() if names}

@@ -109,7 +109,9 @@ class FileReports:
 
     def fetch_report(self, name: str) -> CotDocument:
         """One file's bytes; raises SourceError if it cannot be read or is not a kind that is read."""
-        origin, file = f"{self.name}:cot/{name}", self._files().get(name, self.folder / "cot" / name)
+        origin, file = f"{self.name}:cot/{name}", self.folder / "cot" / name
+        if ":" in name:
+            file = self._files().get(name, file)
         if name != NO_REPORTS and file.suffix.lower() not in READ:
             raise SourceError(origin, name, f"not read: not one of {', '.join(READ)}", "take it out of cot/")
         try:

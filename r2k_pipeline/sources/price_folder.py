@@ -93,9 +93,8 @@ class PriceFolder:
             stands = self.files().get(own)
             said = f"a second file of {own}: prices/{stands[0].name} is" if stands else f"another spelling of {own}"
             return f"not read, {said}; next: keep the right one as prices/{own}.csv"
-        said = self.table_in(entry)
-        if isinstance(said, str):
-            return f"not read, the name is no symbol; {said}"
+        if isinstance(problem := self.table_in(entry), str):
+            return f"not read, the name is no symbol; {problem}"
         return "not read, the name is no symbol of a market; next: name it SYMBOL.csv, or take it out of prices/"
 
 

@@ -6,7 +6,7 @@ Belongs here: layouts, forms of days and numbers, wrappers, whose file it is. No
 
 import gzip
 import io
-import zipfile
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -26,6 +26,7 @@ from r2k_pipeline.sources.sessions import build_sessions
 from r2k_pipeline.sources.settlement import INDEX
 from r2k_pipeline.sources.wrong_files import refuse_wrong_file
 from tests.unit.sources.price_writer import BARS, LAYOUTS, Bar, Style, write
+from tests.unit.sources.workbooks import row_of, workbook
 
 NOW: Final = datetime(2027, 1, 2, tzinfo=UTC)
 PLAIN: Final = LAYOUTS["Open, High, Low, Close"]
@@ -275,8 +276,6 @@ def test_numbers_in_one_style_are_read(separator: str, number: Callable[[float],
     ],
 )
 def test_numbers_that_the_file_does_not_decide_are_refused(row: str, rule: str) -> None:
-    import re
-
     header = "Date;Open;High;Low;Close;Volume" if ";" in row else "Date,Open,High,Low,Close,Volume"
     assert re.search(rule, refusal(plain(row, header=header)))
 
@@ -406,45 +405,6 @@ def test_columns_of_two_names_are_of_the_ticker_that_they_name(parquet: bytes) -
 @pytest.mark.parametrize("cut", [10, 200, -5])
 def test_a_damaged_sheet_is_refused_in_one_line(parquet: bytes, cut: int) -> None:
     assert "not a readable Parquet file" in refusal(parquet[:cut], "^RUT.parquet")
-
-
-def workbook(cells: str, sheets: int = 1) -> bytes:
-    """A workbook whose sheets hold these cells."""
-    main, office = "http://schemas.openxmlformats.org/spreadsheetml/2006/main", "http://schemas.openxmlformats.org/"
-    doc, packages = f"{office}officeDocument/2006/relationships", f"{office}package/2006"
-    names = range(1, sheets + 1)
-    listed = "".join(f'<sheet name="S{n}" sheetId="{n}" r:id="r{n}"/>' for n in names)
-    linked = "".join(
-        f'<Relationship Id="r{n}" Type="{doc}/worksheet" Target="worksheets/sheet{n}.xml"/>' for n in names
-    )
-    book = f"{main.replace('http', 'application')}"
-    parts = {
-        "[Content_Types].xml": f'<Types xmlns="{packages}/content-types"><Override PartName="/xl/workbook.xml" '
-        f'ContentType="{book}"/></Types>',
-        "_rels/.rels": f'<Relationships xmlns="{packages}/relationships"><Relationship Id="r" '
-        f'Type="{doc}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
-        "xl/workbook.xml": f'<workbook xmlns="{main}" xmlns:r="{doc}"><sheets>{listed}</sheets></workbook>',
-        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{packages}/relationships">{linked}</Relationships>',
-        **{
-            f"xl/worksheets/sheet{n}.xml": f'<worksheet xmlns="{main}"><sheetData>{cells}</sheetData></worksheet>'
-            for n in names
-        },
-    }
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, text in parts.items():
-            archive.writestr(name, text)
-    return stream.getvalue()
-
-
-def row_of(number: int, *cells: object) -> str:
-    written = "".join(
-        f'<c r="{chr(65 + n)}{number}" t="inlineStr"><is><t>{cell}</t></is></c>'
-        if isinstance(cell, str)
-        else f'<c r="{chr(65 + n)}{number}"><v>{cell}</v></c>'
-        for n, cell in enumerate(cells)
-    )
-    return f'<row r="{number}">{written}</row>'
 
 
 def test_an_excel_file_is_read_also_by_another_name() -> None:
