@@ -4,7 +4,7 @@ Belongs here: the order of these steps, and failures of an item. Not here: vendo
 appended and its account (recording.py), Dagster (assets.py).
 """
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -74,7 +74,7 @@ def ingest_prices(run: Run, sessions: pl.DataFrame) -> tuple[Intake, Intake]:
     answers, attempts = _fetch(wanted, partial(_ask, run, prices), set(wanted) - required - had)
     refuse_answers(run.clock(), answers)
     stamp = run.stamp()
-    readable, bars, attempts = _read(answers, attempts, partial(_read_bars, run, sessions, stamp))
+    readable, bars, attempts = _read(answers, attempts, partial(read_symbol, run.markets, sessions, stamp))
     screened = screen_bars([its.rows for its in bars], sessions, wanted)
     with_days = partial(with_days_of_prices, attempts, bars, run.lake.read(FetchLog), asks_vendor=prices.asks_vendor)
     actions = screen_actions([read_actions(answer, stamp) for answer in readable])
@@ -118,11 +118,11 @@ def _ask(run: Run, prices: PriceSource, symbol: str) -> PriceAnswer:
     return replace(prices.fetch_prices(symbol), asked_at=asked_at)
 
 
-def _read_bars(run: Run, sessions: pl.DataFrame, stamp: datetime, answer: PriceAnswer) -> Bars:
-    """The bars of an answer, by its symbol's roles and calendar."""
-    markets = [market for market in run.markets if answer.symbol in market.symbols()]
-    settlement = settlement_of(market.symbols()[answer.symbol] for market in markets)
-    calendar = sessions.filter(calendar=markets[0].calendar)
+def read_symbol(markets: Sequence[Market], sessions: pl.DataFrame, stamp: datetime, answer: PriceAnswer) -> Bars:
+    """The bars of an answer, by its symbol's roles and calendar. Raises SourceError for a file that is wrong."""
+    of_it = [market for market in markets if answer.symbol in market.symbols()]
+    settlement = settlement_of(market.symbols()[answer.symbol] for market in of_it)
+    calendar = sessions.filter(calendar=of_it[0].calendar)
     bars = read_bars(answer, calendar, settlement, stamp)
     refuse_wrong_file(answer, bars.rows, calendar)
     return bars

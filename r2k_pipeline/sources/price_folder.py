@@ -93,9 +93,14 @@ class PriceFolder:
             stands = self.files().get(own)
             said = f"a second file of {own}: prices/{stands[0].name} is" if stands else f"another spelling of {own}"
             return f"not read, {said}; next: keep the right one as prices/{own}.csv"
-        if isinstance(problem := self.table_in(entry), str):
-            return f"not read, the name is no symbol; {problem}"
-        return "not read, the name is no symbol of a market; next: name it SYMBOL.csv, or take it out of prices/"
+        table = self.table_in(entry)
+        if isinstance(table, str):
+            return f"not read, the name is no symbol; {table}"
+        if table and (wanted := [symbol for symbol in table.symbols if symbol in symbols]):
+            first = self.files()[wanted[0]][0].name
+            return f"not read, a second file of {wanted[0]}: prices/{first} is; next: keep one of them"
+        whose = "neither its name nor a column is the" if table and not table.symbols else "the name is no"
+        return f"not read, {whose} symbol of a market; next: name it SYMBOL.csv, or take it out of prices/"
 
 
 def symbol_of(entry: Path) -> str | None:
