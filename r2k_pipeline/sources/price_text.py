@@ -180,7 +180,7 @@ def _without_unusable_volume(rows: pl.DataFrame) -> tuple[pl.DataFrame, tuple[st
     """A Volume of nulls where the file has none, or none of which any cell is a number: bars stand without it."""
     empty = rows.with_columns(Volume=pl.lit(None, pl.String))
     if "Volume" not in rows.columns:
-        return empty, ()
+        return empty, ("no column Volume: the prices stand without a volume",)
     if _has_number(rows["Volume"].head(QUICK_LOOK)):
         return rows, ()
     filled = rows.filter(~is_blank("Volume"))["Volume"]

@@ -177,6 +177,12 @@ def test_a_header_of_no_layout_is_refused_with_what_is_missing(header: str, rule
     assert rule in refusal(plain(",".join(["1"] * len(header.split(","))), header=header))
 
 
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_the_documents_list_every_layout(name: str) -> None:
+    page = Path(__file__).resolve().parents[3] / "docs" / "operations.md"
+    assert f"| {name} | `{','.join(LAYOUTS[name].header)}` |" in page.read_text("utf-8").splitlines()
+
+
 # Days
 
 
