@@ -134,7 +134,7 @@ class Data:
 
 def _settings(source: str | None, lake: Path_ | None, as_of: Moment | None, **more: Any) -> Settings:
     given = {"source": source, "lake": lake and Path(lake), "as_of": as_of and str(as_of), **more}
-    return read_settings(**{name: value for name, value in given.items() if value is not None})
+    return read_settings(str, **{name: value for name, value in given.items() if value is not None})
 
 
 def run(

@@ -66,15 +66,15 @@ def market_option(text: str) -> Callable[[Any], Any]:
     return click.option("--market", callback=lambda _context, _option, said: said and said.upper(), help=text)
 
 
-def settings_of(**options: Any) -> "Settings":
-    """Settings from the given options; `--files` implies `--source files`."""
-    from r2k_pipeline.settings import read_settings  # noqa: PLC0415
+def settings_of(moment: str = "--as-of", **options: Any) -> "Settings":
+    """Settings from the given options, of which `moment` gives `as_of`; `--files` implies `--source files`."""
+    from r2k_pipeline.settings import option_of, read_settings  # noqa: PLC0415
 
     given = {name: value for name, value in options.items() if value is not None}
     if "files" in given:
         given.setdefault("source", "files")
         given["files"] = given["files"].resolve()
-    return read_settings(**given)
+    return read_settings(lambda name: moment if name == "as_of" else option_of(name), **given)
 
 
 @click.group(cls=Explained, context_settings={"help_option_names": ["-h", "--help"]})
@@ -236,7 +236,9 @@ def note(market: str | None, when: str | None, since: str | None, evidence: bool
     from r2k_pipeline.report.note.compose import read_notes  # noqa: PLC0415
     from r2k_pipeline.snapshot import reading  # noqa: PLC0415
 
-    settings = settings_of(as_of=when, **options)
+    if since and output == "html":
+        raise click.UsageError("--since is not part of the page: leave out --html, or --since")
+    settings = settings_of("WHEN", as_of=when, **options)
     with reading(_lake(settings), settings.as_of, settings.memory_limit) as snapshot:
         notes = read_notes(snapshot, [market] if market else None)
         if output == "html":
@@ -244,7 +246,7 @@ def note(market: str | None, when: str | None, since: str | None, evidence: bool
 
             click.echo(write_page(snapshot, list(notes.values())))
             return
-    changed = _changes(settings_of(as_of=since, **options), notes) if since else ()
+    changed = _changes(settings_of("--since", as_of=since, **options), notes) if since else ()
     if output == "json":
         told: dict[str, Any] = {"notes": [found.as_dict() for found in notes.values()]}
         click.echo(json.dumps(told | ({"since": [one.as_dict() for one in changed]} if since else {}), indent=2))
@@ -285,10 +287,11 @@ def report(market: str | None, show: bool, as_json: bool, **options: Any) -> Non
 
 @main.command("check-note")
 @lake_options
-@click.option("--json", "as_json", is_flag=True, help="As JSON, with the rows behind each verdict.")
+@click.option("--json", "output", flag_value="json", help="As JSON, with the rows behind each verdict.")
+@click.option("--html", "output", flag_value="html", help="As a page of its own, with a chart of each statement.")
 @click.option("--new", is_flag=True, help="Write FILE, a note to fill in, and check nothing.")
 @click.argument("file", type=click.Path(path_type=Path))
-def check_note(file: Path, as_json: bool, new: bool, **options: Any) -> None:
+def check_note(file: Path, output: Any, new: bool, **options: Any) -> None:
     """Check the claims of a note against the data.
 
     FILE is TOML, one line a statement (see docs/claims.md). The verdict on each reading of a statement is: holds, fails
@@ -304,7 +307,12 @@ def check_note(file: Path, as_json: bool, new: bool, **options: Any) -> None:
     settings = settings_of(**options)
     with reading(_lake(settings), settings.as_of, settings.memory_limit) as snapshot:
         found = check(file, snapshot)
-    click.echo(json.dumps(found.as_dict(), indent=2) if as_json else found.text())
+        if output == "html":
+            from r2k_pipeline.report.check_page import write_check  # noqa: PLC0415
+
+            click.echo(write_check(snapshot, found))
+    if output != "html":
+        click.echo(json.dumps(found.as_dict(), indent=2) if output == "json" else found.text())
     sys.exit(1 if found.errors else 0)
 
 

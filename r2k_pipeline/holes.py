@@ -15,6 +15,8 @@ import duckdb
 GRACE: Final = timedelta(hours=12)
 """A session may be missing this long after its close: by then its values have settled."""
 QUERY: Final = "from data_ends($moment)"
+NAMED: Final = 12
+"""Symbols or markets that one line names; of more the number is given."""
 _DAY: Final = {"prices": "session", "reports": "report"}
 
 
@@ -75,7 +77,8 @@ def say_holes(ends: Iterable[End]) -> Iterator[str]:
 
     for (kind, report_type, last, _), group in groupby(sorted((e for e in ends if e.due_date), key=alike), key=alike):
         same = list(group)
-        named = ", ".join(dict.fromkeys(end.what for end in same))
+        names = list(dict.fromkeys(end.what for end in same))
+        named = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
         of_type = f" ({report_type})" if report_type else ""
         yield f"the {kind} of {named}{of_type} end at {last}: {_say_due(same[0])}"
 

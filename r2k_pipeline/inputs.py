@@ -59,6 +59,11 @@ class Values:
         return self.run.markets
 
     @property
+    def catalogue(self) -> tuple[Market, ...]:
+        """The markets of the catalogue, and those of a user's own files."""
+        return tuple((read_catalogue().markets | {market.market: market for market in self.run.markets}).values())
+
+    @property
     def trader_roles(self) -> Mapping[Role, tuple[str, ...]]:
         """The trader groups of each role."""
         return read_catalogue().roles

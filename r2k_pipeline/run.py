@@ -117,10 +117,15 @@ class Run:
                 return FilePrices(self.settings.files), FileReports(self.settings.files)
             case "live":
                 from r2k_pipeline.sources.cftc import CftcArchives  # noqa: PLC0415
+                from r2k_pipeline.sources.cot_fallback import ArchivesOrApi  # noqa: PLC0415
                 from r2k_pipeline.sources.http import Limits  # noqa: PLC0415
+                from r2k_pipeline.sources.kept_bodies import KeptBodies  # noqa: PLC0415
+                from r2k_pipeline.sources.socrata import SocrataReports  # noqa: PLC0415
                 from r2k_pipeline.sources.yahoo import YahooPrices  # noqa: PLC0415
 
                 limits = Limits(ends_at=time.monotonic() + self.settings.live_seconds)
                 folder, first_year = self.lake.cache("cftc"), self.settings.first_year
-                reports = CftcArchives(folder, self.report_types, first_year, now=self.clock, limits=limits)
+                archives = CftcArchives(folder, self.report_types, first_year, now=self.clock, limits=limits)
+                api = SocrataReports(limits=limits, token=self.settings.cftc_token)
+                reports = ArchivesOrApi(archives, api, KeptBodies(folder / "api"), self.clock)
                 return YahooPrices(self.lake.cache("yahoo"), limits), reports

@@ -88,6 +88,9 @@ class Settings(BaseModel):
         FETCHED, description="COT reports that `live` fetches, beside each market's own"
     )
     first_year: int = Field(2006, ge=1986, description="first year of COT reports that `live` fetches")
+    cftc_token: str | None = Field(
+        None, repr=False, description="app token of publicreporting.cftc.gov, which throttles less with one"
+    )
     profile_since: Annotated[tuple[date, ...], Listed] = Field(
         (), description="days since which volume profiles and anchored VWAPs are kept as well"
     )
@@ -149,41 +152,42 @@ class Settings(BaseModel):
         return lake
 
 
-def read_settings(**given: Any) -> Settings:
-    """Settings with what was `given` on the command line.
+def option_of(name: str) -> str:
+    """The option of the command line that gives a setting."""
+    return "--seconds" if name == "query_seconds" else f"--{name.replace('_', '-')}"
+
+
+def read_settings(written: Callable[[str], str] = option_of, /, **given: Any) -> Settings:
+    """Settings with what was `given`; `written`: how its giver writes the name of a setting.
 
     Raises SettingsError: a line for each value that is not allowed, with the option, variable or file that has it.
     """
     try:
         return Settings(**given)
     except ValidationError as error:
-        raise SettingsError("\n".join(_said(error, given))) from error
-
-
-OPTIONS: Final = {"query_seconds": "--seconds"}
-"""Settings whose option on the command line has a shorter name."""
+        raise SettingsError("\n".join(_said(error, {name: written(name) for name in given}))) from error
 
 
 def why_this_lake(settings: Settings, option: Path | None) -> str:
     """What decided where the lake is; `option`: what was said on the command line."""
     if "lake" in settings.model_fields_set:
-        return f"as {_written('lake', {} if option is None else {'lake': option})} says"
+        return f"as {_written('lake', {} if option is None else {'lake': option_of('lake')})} says"
     if CHECKOUT:
         return "in the checkout that r2k runs from, as nothing else was said"
     return "in the user's data folder, as r2k is installed and nothing else was said"
 
 
-def _said(error: ValidationError, given: Mapping[str, Any]) -> Iterator[str]:
+def _said(error: ValidationError, given: Mapping[str, str]) -> Iterator[str]:
     for mistake in say_mistakes(error, Settings):
         name = re.split(r"[.: ]", mistake, maxsplit=1)[0]
         rest = mistake.removeprefix(name)
         yield _written(name, given) + rest
 
 
-def _written(name: str, given: Mapping[str, Any]) -> str:
-    """The option, variable or line of the file that a setting's value is from."""
+def _written(name: str, given: Mapping[str, str]) -> str:
+    """What was given, the variable or the line of the file that a setting's value is from."""
     if name in given:
-        return OPTIONS.get(name, f"--{name.replace('_', '-')}")
+        return given[name]
     variables = {setting: variable for variable, setting in _variables().items() if os.environ[variable]}
     return variables.get(name, f"{FILE}: {name}")
 

@@ -9,14 +9,14 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 from zoneinfo import ZoneInfo
 
 from r2k_pipeline.sources.yahoo import YahooSession
@@ -66,7 +66,8 @@ class Asked:
 class VendorStub:
     """Context manager: `url` on 127.0.0.1, `resources` and `faults` by path, `asked` as the log of requests.
 
-    `faults[path]` is used up one answer at a time, then the resource is served again; `always[path]` stays.
+    `answerers[path]` makes the resource from the query. `faults[path]` is used up one answer at a time, then the
+    resource is served again; `always[path]` stays.
     """
 
     def __init__(self) -> None:
@@ -74,6 +75,7 @@ class VendorStub:
             "/": Resource(b"", content_type="text/html"),
             "/v1/test/getcrumb": Resource(b"crumb", content_type="text/plain"),
         }
+        self.answerers: dict[str, Callable[[dict[str, str]], Resource]] = {}
         self.faults: dict[str, list[Fault]] = {}
         self.always: dict[str, Fault] = {}
         self.asked: list[Asked] = []
@@ -95,6 +97,10 @@ class VendorStub:
     def requests(self, path: str) -> list[Asked]:
         """What was asked of one path."""
         return [asked for asked in self.asked if asked.path == path]
+
+    def refuse(self, *paths: str) -> None:
+        """Answer these paths as a server does that refuses container hosts: HTTP 403."""
+        self.always |= dict.fromkeys(paths, Fault(403, body=b"<html>Access Denied</html>"))
 
     def serve_chart(self, symbol: str, answer: Mapping[str, Any]) -> str:
         """Serve `answer` as Yahoo's chart of `symbol`; returns its path."""
@@ -167,7 +173,8 @@ class _Handler(BaseHTTPRequestHandler):
         path = unquote(url.path)
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.stub.asked.append(Asked(path, url.query, headers, time.monotonic()))
-        resource = self.stub.resources.get(path)
+        answerer = self.stub.answerers.get(path)
+        resource = answerer(dict(parse_qsl(url.query))) if answerer else self.stub.resources.get(path)
         due = self.stub.faults.get(path)
         fault = due.pop(0) if due else self.stub.always.get(path)
         self.close_connection = True
@@ -175,7 +182,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._fail(fault, resource or Resource(b""))
         elif resource is None:
             self._send(404, b"no such file", {})
-        elif resource.etag is not None and headers.get("if-none-match") == resource.etag:
+        elif _is_unchanged(resource, headers):
             self._send(304, b"", _validators(resource))
         else:
             self._send(200, resource.body, {"Content-Type": resource.content_type, **_validators(resource)})
@@ -223,6 +230,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Silent: `asked` is the log."""
+
+
+def _is_unchanged(resource: Resource, headers: Mapping[str, str]) -> bool:
+    """By the ETag; by the date only of a resource without one, as RFC 9110 has it."""
+    if resource.etag is not None:
+        return headers.get("if-none-match") == resource.etag
+    return resource.last_modified is not None and headers.get("if-modified-since") == resource.last_modified
 
 
 def _validators(resource: Resource) -> dict[str, str]:

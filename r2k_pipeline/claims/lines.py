@@ -11,10 +11,10 @@ from datetime import UTC, datetime, time
 
 from r2k_pipeline.claims.note import Note, say_mistake
 from r2k_pipeline.claims.printable import printable
-from r2k_pipeline.claims.sandbox import Sandbox
 from r2k_pipeline.claims.story import story_of
 from r2k_pipeline.claims.verdict import Finding, Plain, Verdict, Word
 from r2k_pipeline.claims.vocabulary.asked import WordError
+from r2k_pipeline.claims.vocabulary.known_tables import KnownTables
 from r2k_pipeline.claims.vocabulary.reached import windows
 from r2k_pipeline.claims.vocabulary.readings import Judged, judge_readings
 from r2k_pipeline.claims.vocabulary.results import Result, shown
@@ -36,7 +36,7 @@ class Line:
         return "\n".join(filter(None, (self.reading, self.words)))
 
 
-def judge_statement(note: Note, claim: Statement, sandbox: Sandbox, data_known_at: datetime) -> Iterator[Verdict]:
+def judge_statement(note: Note, claim: Statement, tables: KnownTables, data_known_at: datetime) -> Iterator[Verdict]:
     """Every reading of a vocabulary claim; one line for what no table bears out, and for a mistake."""
     first = claim.moments[0]
     as_of = first if isinstance(first, datetime) else datetime.combine(first, time(), UTC)
@@ -48,7 +48,7 @@ def judge_statement(note: Note, claim: Statement, sandbox: Sandbox, data_known_a
         yield Verdict(note.id, claim, line, as_of, Finding("undetermined", story), story=story)
         return
     try:
-        readings = list(judge_readings(claim, sandbox.tables, data_known_at))
+        readings = list(judge_readings(claim, tables, data_known_at))
     except WordError as error:
         said, story = say_mistake(note.text, claim.id, str(error), error.word), f"error: {printable(str(error))}"
         finding = Finding("undetermined", story)
@@ -57,24 +57,24 @@ def judge_statement(note: Note, claim: Statement, sandbox: Sandbox, data_known_a
     for judged in readings:
         # Only of what was known with it: a row tells nothing of later ones.
         with_it = [each for each in readings if each.reading.way.known <= judged.reading.way.known]
-        yield _verdict(note, claim, judged, sandbox, story_of(with_it))
+        yield _verdict(note, claim, judged, tables, story_of(with_it))
 
 
-def _verdict(note: Note, claim: Statement, judged: Judged, sandbox: Sandbox, story: str) -> Verdict:
+def _verdict(note: Note, claim: Statement, judged: Judged, tables: KnownTables, story: str) -> Verdict:
     """The verdict of one reading; the value is that of the relation that decides."""
     way, words, results = judged.reading.way, judged.reading.words, judged.results
     finding, unit = _finding(judged), claim.asked[0].measure.unit
-    if results and (lacking := windows(claim, way, sandbox.tables)):
+    if results and (lacking := windows(claim, way, tables)):
         finding = replace(finding, reason="; ".join(filter(None, (finding.reason, lacking))))
     group = f", trader_group = {way.group}, report_type = {way.report_type}" if way.group else ""
     relations = [f"{a.measure.name}.{word} = {right}" for a in claim.asked for word, right in a.written.items()]
     stated = "\n".join([*relations, f"parameters: market = {way.market}{group}"])
     until = way.known if way.known > way.as_of else None
-    decides = _deciding(results)
+    decides = deciding(results)
     line = Line(
         judged.reading.alternative, words, _unit_of(decides.unit if decides and decides.unit else unit), until, stated
     )
-    return Verdict(note.id, claim, line, way.as_of, finding, None, results, story)
+    return Verdict(note.id, claim, line, way.as_of, finding, None, judged, story)
 
 
 def _unit_of(unit: str) -> str:
@@ -82,14 +82,14 @@ def _unit_of(unit: str) -> str:
     return "text" if unit.startswith("one of") else unit
 
 
-def _deciding(results: Sequence[Result]) -> Result | None:
+def deciding(results: Sequence[Result]) -> Result | None:
     """The first relation that fails, else the first that is unknown, else the first."""
     ordered = sorted(results, key=lambda result: (result.truth is not False, result.truth is not None))
     return ordered[0] if ordered else None
 
 
 def _finding(judged: Judged) -> Finding:
-    decides = _deciding(judged.results)
+    decides = deciding(judged.results)
     if decides is None:
         return Finding("undetermined", judged.reason or "no relation")
     word: Word = "undetermined" if judged.truth is None else "holds" if judged.truth else "fails"

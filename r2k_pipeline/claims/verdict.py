@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 
 from r2k_pipeline.claims.definitions import Claim
 from r2k_pipeline.claims.printable import no_formula
+from r2k_pipeline.claims.vocabulary.readings import Judged
 from r2k_pipeline.claims.vocabulary.results import Result
 from r2k_pipeline.claims.vocabulary.statements import Statement
 
@@ -52,7 +53,7 @@ class Told(Protocol):
 class Verdict:
     """One reading of one claim, judged; `error` where its definition could not be computed: the mistake in the note.
 
-    `results`: of a vocabulary claim, each relation. `story`: the readings of the claim known by then, in one line.
+    `judged`: of a vocabulary claim, the reading. `story`: the readings of the claim known by then, in one line.
     """
 
     note_id: str
@@ -61,8 +62,13 @@ class Verdict:
     as_of: datetime
     finding: Finding
     error: str | None = None
-    results: tuple[Result, ...] = ()
+    judged: Judged | None = None
     story: str = ""
+
+    @property
+    def results(self) -> tuple[Result, ...]:
+        """Of a vocabulary claim, each relation."""
+        return self.judged.results if self.judged else ()
 
     @property
     def known_at(self) -> datetime:
@@ -84,6 +90,18 @@ class Verdict:
             "story": self.story,
             **asdict(self.finding),
         }
+
+
+def telling(verdicts: Sequence[Verdict]) -> Verdict:
+    """The reading that stands for a claim: one that is true, else the plainest."""
+    return min(
+        verdicts,
+        key=lambda each: (
+            each.finding.verdict != "holds",
+            len(each.definition.alternative),
+            each.definition.alternative,
+        ),
+    )
 
 
 def told_last(verdicts: Sequence[Verdict]) -> str:

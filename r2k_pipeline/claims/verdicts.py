@@ -41,7 +41,7 @@ def judge(note: Note, sandbox: Sandbox, data_known_at: datetime) -> Iterator[Ver
     sandbox.tables.wants(wanted_columns(measure for claim in statements for measure in measures_of(claim)))
     for claim in note.claims:
         if isinstance(claim, Statement):
-            yield from judge_statement(note, claim, sandbox, data_known_at)
+            yield from judge_statement(note, claim, sandbox.tables, data_known_at)
             continue
         found = [_judge(note, claim, definition, sandbox, reach) for definition in claim.definitions]
         for verdict in found:

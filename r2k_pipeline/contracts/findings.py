@@ -12,7 +12,7 @@ from r2k_pipeline.contracts.prices import SYMBOL
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.report_types import REPORT_TYPES
 
-SEVERITIES: Final = ("error", "warn")
+SEVERITIES: Final = ("error", "warn", "info")
 
 
 class Findings(Table, layer="meta", known_by="known_at", may_change=True):
@@ -23,7 +23,9 @@ class Findings(Table, layer="meta", known_by="known_at", may_change=True):
     check_name = text("the check, a file of sql/checks", key=True)
     table_name = text("the table whose row is meant", key=True)
     row_key = text("key of the row, its parts separated by blanks", key=True)
-    severity = choice(SEVERITIES, "error: the run ends non-zero; warn: shown, and the run goes on")
+    severity = choice(
+        SEVERITIES, "error: the run ends non-zero; warn: shown, and the run goes on; info: for `r2k doctor`"
+    )
     symbol = text("vendor symbol of the bar", nullable=True, regex=SYMBOL)
     session_date = day("session of the bar", nullable=True)
     report_type = choice(REPORT_TYPES, "which report", nullable=True)

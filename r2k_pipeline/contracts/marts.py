@@ -172,9 +172,10 @@ class TraderGroups(Table, layer="marts"):
     """One trader group of one or more report families and what it means."""
 
     trader_group = choice(TRADER_GROUPS, "as in the fact tables", key=True)
-    report_family = choice(("tff", "disaggregated", "legacy", "tff, disaggregated", "all"), "reports that print it")
+    report_family = choice(("tff", "disaggregated", "legacy", "tff and disaggregated", "all"), "reports that print it")
     label = text("name to show")
     meaning = text("who is in it, after the CFTC's explanatory notes")
+    role = choice(ROLES, "who the group is in its report: hedger, institution or speculator", nullable=True)
     sort_order = dimension(count("position", "order to show it in"))
 
 
@@ -235,7 +236,7 @@ class PositioningVsTechnicals(Table, layer="marts"):
     value_area_low_250 = points("lower edge of its value area", nullable=True)
     value_area_high_250 = points("upper edge of its value area", nullable=True)
     volume_symbol = text("whose volume the profile is made of", nullable=True)
-    report_date = day("as-of day of the newest TFF futures-only report released by then", nullable=True)
+    report_date = day("as-of day of the newest report of the market's primary type released by then", nullable=True)
     released_at = instant("when that report became public", nullable=True)
     report_age_days = count("days", "session date less report date", nullable=True)
     open_interest_contracts = equivalents("open interest of the market in that report", nullable=True)
@@ -259,6 +260,28 @@ class PositioningVsTechnicals(Table, layer="marts"):
     asset_manager_net_share_oi_change_1w = number(CHANGE_OF_SHARE, "change of net / open interest", nullable=True)
     asset_manager_dominant_flow = choice(FLOWS, "largest of the four flows of the week", nullable=True)
     asset_manager_positioning_state = choice(POSITIONING_STATES, "by percentile", nullable=True)
+    institution_label = text("who the institution is in the market's primary report", nullable=True)
+    institution_net_contracts = equivalents("long less short", nullable=True, signed=True)
+    institution_net_share_oi = share_oi("net / open interest", nullable=True)
+    institution_net_percentile_156w = percentile("rank of net among the weeks known of the last 156")
+    institution_net_weeks_156w = count("weeks", "how many those weeks are; ranks from 141 on", nullable=True)
+    institution_net_contracts_change_1w = equivalents("week's flow", nullable=True, signed=True)
+    institution_long_contracts_change_1w = equivalents("of it, longs", nullable=True, signed=True)
+    institution_short_contracts_change_1w = equivalents("of it, shorts", nullable=True, signed=True)
+    institution_net_share_oi_change_1w = number(CHANGE_OF_SHARE, "change of net / open interest", nullable=True)
+    institution_dominant_flow = choice(FLOWS, "largest of the four flows of the week", nullable=True)
+    institution_positioning_state = choice(POSITIONING_STATES, "by percentile", nullable=True)
+    speculator_label = text("who the speculator is in it", nullable=True)
+    speculator_net_contracts = equivalents("long less short", nullable=True, signed=True)
+    speculator_net_share_oi = share_oi("net / open interest", nullable=True)
+    speculator_net_percentile_156w = percentile("rank of net among the weeks known of the last 156")
+    speculator_net_weeks_156w = count("weeks", "how many those weeks are; ranks from 141 on", nullable=True)
+    speculator_net_contracts_change_1w = equivalents("week's flow", nullable=True, signed=True)
+    speculator_long_contracts_change_1w = equivalents("of it, longs", nullable=True, signed=True)
+    speculator_short_contracts_change_1w = equivalents("of it, shorts", nullable=True, signed=True)
+    speculator_net_share_oi_change_1w = number(CHANGE_OF_SHARE, "change of net / open interest", nullable=True)
+    speculator_dominant_flow = choice(FLOWS, "largest of the four flows of the week", nullable=True)
+    speculator_positioning_state = choice(POSITIONING_STATES, "by percentile", nullable=True)
     trend = choice(TRENDS, "close above (below) SMA 50 and SMA 200, or neither", nullable=True)
     momentum = choice(MOMENTA, "RSI(14) beyond 30 or 70, else the sign of the MACD histogram", nullable=True)
     location = choice(
@@ -269,7 +292,7 @@ class PositioningVsTechnicals(Table, layer="marts"):
     technical_state = choice(TECHNICAL_STATES, "of trend, momentum and location, by setups.toml", nullable=True)
     alignment = choice(
         ALIGNMENTS,
-        "asset managers' week against the trend; flat below 1 % of OI; null where the report is older than 14 days",
+        "the institution's week against the trend; flat below 1 % of OI; null where the report is older than 14 days",
         nullable=True,
     )
     setup = choice(
@@ -313,7 +336,7 @@ class Movers(Table, layer="marts"):
     net_contracts_change_1w = equivalents("week's flow", nullable=True, signed=True)
     flow_share_oi = number(CHANGE_OF_SHARE, "week's flow / open interest", nullable=True)
     dominant_flow = choice(FLOWS, "largest of the four flows of the week", nullable=True)
-    flow_place = count("place", "of its flow by size among flow_weeks, 1 = the largest", nullable=True)
+    flow_place = count("place", "of its flow by size among flow_weeks, 1 = the largest; null: no flow", nullable=True)
     flow_weeks = count("weeks", "weeks of this market with a flow, known then, this one included")
     flow_percentile = percentile("percent of those weeks with a flow of this size or smaller; from 47 weeks on")
     net_percentile_156w = percentile("rank of net among the weeks known of the last 156")

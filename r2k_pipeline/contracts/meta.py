@@ -66,6 +66,8 @@ class FetchLog(_Fetch, Table, layer="raw"):
     shows_from = day("first day whose rows this answer could have shown, by asking; null = none", nullable=True)
     shows_until = day("last day whose rows this answer could have shown, by asking; null = none", nullable=True)
 
+    origin = text("the file or address that answered; null: none did, or from before r2k kept this", nullable=True)
+
     @dy.rule()
     def shows_days_in_order(cls) -> pl.Expr:  # noqa: N805
         return (pl.col("shows_from") <= pl.col("shows_until")) & (

@@ -15,6 +15,7 @@ import polars as pl
 from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.prices import PriceActions, PriceBars
+from r2k_pipeline.log.closed_years import LOOKED_AT, alarms_of
 from r2k_pipeline.log.coverage import with_days_of_prices, with_days_of_reports
 from r2k_pipeline.log.recording import Attempt, correct, record
 from r2k_pipeline.log.revisions import coverage, key_of, latest, vendor_rows
@@ -32,7 +33,16 @@ from r2k_pipeline.sources.prices import (
     screen_actions,
     screen_bars,
 )
-from r2k_pipeline.sources.protocol import CotDocument, NotThereError, PriceAnswer, PriceSource, SourceError
+from r2k_pipeline.sources.protocol import (
+    ANNOUNCEMENTS,
+    Announcer,
+    CotDocument,
+    CotSource,
+    NotThereError,
+    PriceAnswer,
+    PriceSource,
+    SourceError,
+)
 from r2k_pipeline.sources.screening import Screened, refuse_rest
 from r2k_pipeline.sources.settlement import settlement_of
 from r2k_pipeline.sources.wrong_files import refuse_wrong_file, unread_actions
@@ -43,10 +53,14 @@ Rows = TypeVar("Rows")
 
 @dataclass(frozen=True)
 class Intake:
-    """Result of a fetch for one raw table: the FetchLog rows of this run; `notes` belong to no single item."""
+    """Result of a fetch for one raw table: the FetchLog rows of this run; `notes` belong to no single item.
+
+    `alarms`: what was recorded and fails the run all the same, once, so that somebody looks.
+    """
 
     log: pl.DataFrame
     notes: tuple[str, ...] = ()
+    alarms: tuple[str, ...] = ()
 
     @property
     def failures(self) -> pl.DataFrame:
@@ -166,10 +180,27 @@ def ingest_reports(run: Run) -> Intake:
     _, rows, attempts = _read(documents, attempts, lambda document: read_report(document, stamp))
     screened = screen_reports(rows)
     log = run.lake.read(CotReports)
+    said = {document.origin: (document.remark,) for document in documents if document.remark}
+    attempts = [replace(attempt, remarks=said.get(attempt.origin, ())) for attempt in attempts]
     attempts = with_days_of_reports(attempts, rows, log, asks_vendor=reports.asks_vendor)
+    attempts += _announcements(reports)
     seen = [frame.select("contract_code", "report_date") for frame in (screened.rows, log)]
     attempts += _missing_contracts(run.markets, pl.concat(seen))
-    return Intake(record(run, CotReports, screened, attempts, stamp))
+    recorded = record(run, CotReports, screened, attempts, stamp)
+    is_quiet = recorded["rows_written", "rows_withdrawn"].sum_horizontal().sum() == 0
+    alarms = () if is_quiet else alarms_of(log, run.lake.read(CotReports, LOOKED_AT), stamp)
+    return Intake(recorded, alarms=tuple(alarms))
+
+
+def _announcements(reports: CotSource) -> list[Attempt]:
+    """An attempt for the publisher's announcements, where it has some; one in vain is no failure."""
+    if not isinstance(reports, Announcer):
+        return []
+    try:
+        said = reports.fetch_announcements()
+    except SourceError as error:
+        return [Attempt(ANNOUNCEMENTS, "absent", str(error))]
+    return [Attempt(ANNOUNCEMENTS, origin=said.origin, remarks=said.remarks())]
 
 
 def _missing_contracts(markets: Iterable[Market], seen: pl.DataFrame) -> list[Attempt]:

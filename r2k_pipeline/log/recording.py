@@ -186,6 +186,7 @@ def account_of(
     log = log.with_columns(
         table_name=pl.lit(table.dotted()),
         fetched_at=pl.lit(stamp).cast(pl.Datetime("us", "UTC")),
+        origin=pl.when(pl.col("source") != "").then("source"),
         rows_read=pl.col("kept") + pl.col("rows_quarantined") + pl.col("repeated"),
         rows_identical=pl.col("kept") - pl.col("rows_written") - pl.col("rows_held") + pl.col("repeated"),
     )

@@ -142,6 +142,7 @@ def raw_result(table: type[Table], intake: Intake) -> dg.MaterializeResult[Any]:
     counts = [name for name in intake.log.columns if name.startswith("rows_")]
     remarks = intake.log.filter(pl.col("status") == "ok").drop_nulls("message").select("item", "message")
     notes = [*(f"{item}: {message}" for item, message in remarks.iter_rows()), *intake.notes]
+    failures = [*intake.failures["message"], *intake.alarms]
     return dg.MaterializeResult(
         asset_key(table),
         metadata={
@@ -153,9 +154,9 @@ def raw_result(table: type[Table], intake: Intake) -> dg.MaterializeResult[Any]:
             dg.AssetCheckResult(
                 check_name="fetched",
                 asset_key=asset_key(table),
-                passed=intake.failures.is_empty(),
+                passed=not failures,
                 severity=dg.AssetCheckSeverity.ERROR,
-                metadata={"failures": dg.MetadataValue.md("\n".join(f"- {m}" for m in intake.failures["message"]))},
+                metadata={"failures": dg.MetadataValue.md("\n".join(f"- {m}" for m in failures))},
             )
         ],
     )

@@ -20,6 +20,8 @@ FIRST_ROWS: Final = 10
 ROWS: Final = "rows"
 """How many were found, in a check's metadata."""
 SEVERITY: Final = {"warn": dg.AssetCheckSeverity.WARN, "error": dg.AssetCheckSeverity.ERROR}
+INFO: Final = "info"
+"""The severity of a check that only tells: in Dagster it passes, with its rows beside it."""
 
 
 def reconciliation_checks() -> dg.AssetChecksDefinition:
@@ -46,13 +48,13 @@ def reconciliation_checks() -> dg.AssetChecksDefinition:
 
 
 def check_result(check: Check, rows: pl.DataFrame) -> dg.AssetCheckResult:
-    """Passed if nothing was found; otherwise the number of rows, and the newest of them."""
+    """Passed if nothing was found that is in doubt; the number of rows, and the newest of them."""
     newest = rows.sort("known_at", "row_key", descending=True).head(FIRST_ROWS)
     lines = [f"- {key}: {evidence}" for key, evidence in newest.select("row_key", "evidence").iter_rows()]
     return dg.AssetCheckResult(
         check_name=check.name,
         asset_key=asset_key(check.table),
-        passed=rows.is_empty(),
-        severity=SEVERITY[check.severity],
+        passed=rows.is_empty() or check.severity == INFO,
+        severity=SEVERITY.get(check.severity, dg.AssetCheckSeverity.WARN),
         metadata={ROWS: rows.height, "newest": dg.MetadataValue.md("\n".join(lines))},
     )

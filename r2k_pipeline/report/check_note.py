@@ -53,13 +53,22 @@ class CheckedNote:
             "label": self.label,
             "is_sample": self.is_sample,
             "data_known_at": self.data_known_at.isoformat(),
-            "stories": {claim.id: told_last([*verdicts]) for claim, verdicts in self._by_claim()},
+            "stories": {claim.id: told_last(verdicts) for claim, verdicts in self.by_claim()},
             "verdicts": rows,
             "errors": list(self.errors),
         }
 
-    def _by_claim(self) -> Iterator[tuple[Claim | Statement, Iterator[Verdict]]]:
-        return groupby(self.verdicts, lambda verdict: verdict.claim)
+    def by_claim(self) -> Iterator[tuple[Claim | Statement, Sequence[Verdict]]]:
+        """The readings of each claim, in the note's order."""
+        yield from ((claim, [*verdicts]) for claim, verdicts in groupby(self.verdicts, lambda verdict: verdict.claim))
+
+    def head(self) -> list[str]:
+        """What is covered, and what it was judged on."""
+        return [
+            self.note.coverage(),
+            f"their readings: {_tally(self.verdicts)}",
+            f"data known as of {_minute(self.data_known_at)}",
+        ]
 
     def text(self) -> str:
         """What is covered; each claim with its verdict in one line and its readings under it; at the end what the data
@@ -69,15 +78,14 @@ class CheckedNote:
         lines = [
             *([self.label] if self.is_sample else []),
             self.note.title,
-            self.note.coverage(),
-            f"their readings: {_tally(self.verdicts)}",
-            f"data known as of {_minute(self.data_known_at)}; --json has the rows behind a verdict",
+            *self.head(),
+            "--json has the rows behind a verdict, --html a chart of each",
         ]
-        for claim, verdicts in self._by_claim():
+        for claim, verdicts in self.by_claim():
             lines += [
                 "",
                 *textwrap.wrap(f"{claim.id}  {claim.claim}", WIDTH, subsequent_indent="    "),
-                *_told([*verdicts]),
+                *_told(verdicts),
             ]
         lines += _incomplete(self.verdicts)
         errors = ["", *(f"ERROR  {error}" for error in self.errors), NEXT] if self.errors else []

@@ -6,12 +6,14 @@ Belongs here: one finding per thing examined. Not here: repairs.
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.findings import Findings
 from r2k_pipeline.errors import MistakesError, R2kError
+from r2k_pipeline.holes import NAMED
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.markets import read_markets
 from r2k_pipeline.raw_check import lost_rows
@@ -80,7 +82,9 @@ def _or_why(what: str, findings: Iterator[Finding]) -> Iterator[Finding]:
 
 def _markets(settings: Settings) -> Iterator[Finding]:
     try:
-        yield Finding("markets", True, ", ".join(market.market for market in read_markets(settings.markets)))
+        names = [market.market for market in read_markets(settings.markets)]
+        said = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more: r2k markets" if len(names) > NAMED else "")
+        yield Finding("markets", True, said)
     except MistakesError as error:
         yield Finding("markets", False, str(error))
 
@@ -196,12 +200,18 @@ def examine_findings(lake: Lake) -> Iterator[Finding]:
 
 
 def _against_api(settings: Settings, lake: Lake) -> Iterator[Finding]:
-    from r2k_pipeline.report.online import compare_newest  # noqa: PLC0415  (pulls in an HTTP client)
+    from r2k_pipeline.report.online import announced, compare_newest  # noqa: PLC0415  (pulls in an HTTP client)
+    from r2k_pipeline.sources.announcements import read_announcements  # noqa: PLC0415
+    from r2k_pipeline.sources.cftc import OFFICIAL  # noqa: PLC0415
+    from r2k_pipeline.sources.kept_bodies import KeptBodies  # noqa: PLC0415
     from r2k_pipeline.sources.socrata import SocrataReports  # noqa: PLC0415
 
     if settings.source == "sample":
         yield Finding("online", True, "sample data is synthetic: nothing to compare with the CFTC")
         return
     codes = sorted({contract.code for market in read_markets(settings.markets) for contract in market.cot})
-    for agrees, detail in compare_newest(lake.read(CotReports), codes, SocrataReports()):
+    api = SocrataReports(token=settings.cftc_token)
+    for agrees, detail in compare_newest(lake.read(CotReports), codes, api):
         yield Finding("online", agrees, detail)
+    kept = read_announcements(KeptBodies(lake.cache("cftc")), OFFICIAL, datetime.now(UTC))
+    yield Finding("announced", True, announced(kept).replace("\n", f"\n{' ' * 18}"), is_doubt=True)

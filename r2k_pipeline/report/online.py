@@ -1,18 +1,23 @@
-"""The newest report we hold against the CFTC's public API, for `r2k doctor --online`.
+"""What we hold against what the CFTC itself says, for `r2k doctor --online`: the newest report, announcements.
 
-Belongs here: which rows are compared and in which values they differ. Not here: the API (sources/socrata.py).
+Belongs here: which rows are compared and in which values they differ; announcements beside the ledger. Not here: the
+API (sources/socrata.py), fetching the page (sources/announcements.py).
 """
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Final
 
 import polars as pl
 
 from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.sources.protocol import SourceError
+from r2k_pipeline.sources.release_calendar import documented_releases
 from r2k_pipeline.sources.socrata import SocrataReports
 
 KEY: Final = ("report_type", "report_date", "contract_code")
+SHOWN: Final = 6
+"""Lines of the page, and of the ledger."""
 VALUES: Final = [name for name, dtype in CotReports.create_empty().schema.items() if dtype.is_numeric()]
 
 
@@ -36,6 +41,20 @@ def compare_newest(held: pl.DataFrame, codes: Sequence[str], api: SocrataReports
         apart = _differences(rows, said)
         of = f"{report_type} {day}, {rows.height} contracts"
         yield not apart, f"{of}: " + ("; ".join(apart) or f"the same {len(VALUES)} values each")
+
+
+def announced(kept: tuple[str, datetime] | None) -> str:
+    """The newest announcements that a live run kept, and the newest releases that the shipped ledger documents."""
+    ledger = (
+        f"report {row.report_date} released {row.released_at:%Y-%m-%d %H:%M} UTC ({row.release_basis}): {row.reason}"
+        for row in documented_releases()[:SHOWN]
+    )
+    if kept is None:
+        page = ["the CFTC's page of special announcements: no live run of this lake reached it in 90 days"]
+    else:
+        text, fetched_at = kept
+        page = [f"the CFTC's special announcements as of {fetched_at:%Y-%m-%d %H:%M} UTC", *text.splitlines()[:SHOWN]]
+    return "\n".join([*page, f"the ledger of r2k, its newest {SHOWN} exceptions:", *ledger])
 
 
 def _differences(ours: pl.DataFrame, theirs: pl.DataFrame) -> list[str]:

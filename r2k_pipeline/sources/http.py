@@ -43,6 +43,10 @@ class FetchError(Exception):
     """A request that failed and will fail again if repeated; the message is free of secrets."""
 
 
+class OutOfReachError(FetchError):
+    """The server refuses this host (HTTP 403) or there was no connection to it: another server may answer."""
+
+
 class NoSuchItemError(FetchError):
     """The server answered that it has no such thing (HTTP 404)."""
 
@@ -54,6 +58,10 @@ class TransientError(FetchError):
         asked = "" if retry_after_s is None else f" (server asks to wait {retry_after_s:.0f} s)"
         super().__init__(message + asked)
         self.retry_after_s = retry_after_s
+
+
+class NoConnectionError(TransientError, OutOfReachError):
+    """No connection, or one that broke: it may pass, and where it does not, the server is out of reach."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +152,7 @@ def fetch(url: str, headers: Mapping[str, str], limits: Limits) -> Answer:
     """GET `url`, following redirects; retries 429, 5xx, resets, stalls, DNS failures and cut bodies, nothing else.
 
     Raises FetchError: another status than 200, 304, 404; deadline; a body over the cap, compressed unasked, or
-    not what the path's suffix claims (.zip: a whole archive; anything else: not markup, not empty).
+    not what the path's suffix claims (.zip: a whole archive; .htm: not empty; anything else: not markup either).
     """
     logging.getLogger("httpx2").addFilter(_without_secrets)
     return patiently(
@@ -169,7 +177,7 @@ def within(deadline_at: float, act: Callable[[], T]) -> T:
     threading.Thread(target=answering, name="fetch", daemon=True).start()
     wait([answer], max(0.0, deadline_at - time.monotonic()) + _GRACE_S)
     if not answer.done():
-        raise FetchError("no answer before the deadline and no connection to cut: does the name server hang?")
+        raise OutOfReachError("no answer before the deadline and no connection to cut: does the name server hang?")
     return answer.result()
 
 
@@ -184,7 +192,7 @@ def _attempt(url: str, headers: Mapping[str, str], deadline_at: float, max_bytes
                 body = b"" if response.status_code in _NO_BODY else _read(response, max_bytes)
         except (httpx2.TimeoutException, httpx2.NetworkError, httpx2.RemoteProtocolError, httpx2.ProxyError) as error:
             watchdog.refuse_if_fired()
-            raise TransientError(f"{type(error).__name__}: {redact(str(error))}") from error
+            raise NoConnectionError(f"{type(error).__name__}: {redact(str(error))}") from error
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             # `from None`: these messages repeat parts of the address, secrets included.
             raise FetchError(f"{type(error).__name__}: not an address that can be fetched") from None
@@ -198,6 +206,8 @@ def _refuse_status(response: httpx2.Response) -> None:
     status = response.status_code
     if status == 429 or status >= 500:
         raise TransientError(f"HTTP {status}", retry_after_s(response.headers))
+    if status == 403:
+        raise OutOfReachError("HTTP 403")
     if status != 200 and status not in _NO_BODY:
         raise FetchError(f"HTTP {status}")
 
@@ -219,7 +229,7 @@ def _read(response: httpx2.Response, max_bytes: int) -> bytes:
 
 
 def _refuse_impostor(path: str, body: bytes) -> None:
-    if _MARKUP.match(body):
+    if _MARKUP.match(body) and not path.endswith(".htm"):
         raise FetchError(f"a web page where {path.rsplit('/', 1)[-1]} was expected")
     if not body:
         raise FetchError("an empty body")
@@ -268,7 +278,7 @@ class _Watchdog:
     def refuse_if_fired(self) -> None:
         """Raises FetchError once the deadline has passed, as the body read by then may be incomplete."""
         if self._fired:
-            raise FetchError("no complete answer before the deadline")
+            raise OutOfReachError("no complete answer before the deadline")
 
     def _cut(self) -> None:
         self._fired = True

@@ -7,12 +7,14 @@ format (prices.py, cot.py parse) or transport (files.py, yahoo.py, cftc.py, samp
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import polars as pl
 
 ADDRESS: Final = "://"
 """Part of the origin of a live answer; a file's origin does not contain it."""
+ANNOUNCEMENTS: Final = "special_announcements.txt"
+"""The page of announcements in the fetch log and among kept bodies."""
 Span = tuple[date, date]
 """First and last day."""
 
@@ -56,16 +58,34 @@ class PriceAnswer:
 
 @dataclass(frozen=True)
 class CotDocument:
-    """One COT file as delivered: a yearly zip, its text, or the headerless current week."""
+    """One COT file as delivered: a yearly zip, its text, or the headerless current week.
+
+    `remark`: what a reader of the fetch log should know of where it came from.
+    """
 
     name: str
     origin: str
     content: bytes
+    remark: str | None = None
 
     @property
     def is_live(self) -> bool:
         """Whether it was just fetched from its publisher."""
         return ADDRESS in self.origin
+
+
+@dataclass(frozen=True)
+class Announcements:
+    """The CFTC's page of special announcements as text; `new`: lines that the text kept before did not have."""
+
+    origin: str
+    text: str
+    new: tuple[str, ...]
+
+    def remarks(self) -> tuple[str, ...]:
+        """A note of what is new: how many lines, and the first one."""
+        first = "".join(self.new[:1])[:200]
+        return (f'{len(self.new)} new lines, the first: "{first}"; next: r2k doctor --online',) if self.new else ()
 
 
 def came_live() -> pl.Expr:
@@ -117,4 +137,13 @@ class CotSource(Protocol):
 
     def fetch_report(self, name: str) -> CotDocument | None:
         """One file; None where its absence is no failure (the running year's file in January)."""
+        ...
+
+
+@runtime_checkable
+class Announcer(Protocol):
+    """A source of COT files whose publisher announces what is out of the ordinary."""
+
+    def fetch_announcements(self) -> Announcements:
+        """What it announces now. Raises SourceError where that cannot be had, which is no failure of a run."""
         ...

@@ -212,6 +212,11 @@ def first_publications() -> list[Mapping[str, Any]]:
     return list(_ledger().first_publications)
 
 
+def documented_releases() -> list[Release]:
+    """What is documented of releases, the newest report first."""
+    return sorted(_ledger().documented.values(), key=lambda row: row.report_date, reverse=True)
+
+
 def newest_documented() -> date:
     """The last day with a documented release: this version of r2k cannot be older than that."""
     return max(row.released_at for row in _ledger().documented.values() if row.release_basis != "scheduled").date()

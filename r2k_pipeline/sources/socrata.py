@@ -1,11 +1,13 @@
-"""The CFTC's public reporting API (Socrata): one report's rows, to be compared with those of the archives.
+"""The CFTC's public reporting API (Socrata): rows of reports, as the text that the CFTC's files have of them.
 
-Belongs here: paging, reconciling with the count, the API's spellings of our columns. Not here: the archives, which
-are what is ingested (cftc.py), and what the columns mean (contracts/cot.py).
+Belongs here: paging, reconciling with counts, the API's spellings of the files' columns. Not here: the archives
+(cftc.py), when the API stands in for them (cot_fallback.py), what the columns mean (contracts/cot.py).
 """
 
+import csv
+import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -13,18 +15,19 @@ from urllib.parse import urlencode
 
 import polars as pl
 
-from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.report_types import REPORTS, family_of
-from r2k_pipeline.sources.cot import screen_reports
-from r2k_pipeline.sources.cot_layouts import LAYOUTS
+from r2k_pipeline.sources.cot import read_report, screen_reports
+from r2k_pipeline.sources.cot_layouts import LAYOUTS, normalise
 from r2k_pipeline.sources.http import FetchError, Limits, fetch
-from r2k_pipeline.sources.protocol import SourceError
-from r2k_pipeline.sources.screening import FAULT
+from r2k_pipeline.sources.protocol import CotDocument, SourceError
 
 OFFICIAL: Final = "https://publicreporting.cftc.gov"
 DATASETS: Final = {kind: report.dataset for kind, report in REPORTS.items()}
-PAGE_ROWS: Final = 1000
-"""The API's default number of rows in an answer."""
+PAGE_ROWS: Final = 5000
+"""Rows asked for at once. A row of the widest report is 7 KB, so this is half of what an answer may hold; a year of it
+is three pages."""
+MOST_DAYS: Final = 53
+"""Reports asked for at once, so that an address stays short."""
 DAY: Final = "report_date_as_yyyy_mm_dd"
 CODE: Final = "cftc_contract_market_code"
 REMEDY: Final = "r2k doctor --online (later)"
@@ -45,15 +48,22 @@ _TYPOS: Final = {
     "change_in_noncomm_spread_all": "change_in_noncomm_spead_all",
 }
 """Columns that the API misspells; the right spelling is another column there (old crop)."""
+_NOTHING: Final = "."
+"""How the files print a suppressed value; here also a column of theirs that is not read."""
 
 
 @dataclass(frozen=True)
 class SocrataReports:
-    """The API at `base_url`, asked `page_rows` rows at a time."""
+    """The API at `base_url`, asked `page_rows` rows at a time; without an app `token` it throttles sooner."""
 
     base_url: str = OFFICIAL
     limits: Limits = Limits(deadline_s=30)  # noqa: RUF009 - frozen
     page_rows: int = PAGE_ROWS
+    token: str | None = None
+
+    def address(self, report_type: str) -> str:
+        """The address of a report type's data set."""
+        return f"{self.base_url}/resource/{DATASETS[report_type]}.json"
 
     def fetch_reports(self, report_type: str, day: date, codes: Sequence[str], recorded_at: datetime) -> pl.DataFrame:
         """The rows of one report and of these contracts as CotReports.
@@ -61,19 +71,44 @@ class SocrataReports:
         Raises SourceError where the API cannot be asked, its pages do not make up its count, or a row breaks the
         contract.
         """
-        among = ", ".join(f"'{code}'" for code in codes)
-        where = f"{DAY}='{day}T00:00:00.000' and {CODE} in ({among})"
-        rows = self._rows(report_type, where)
-        screened = screen_reports([_as_written(rows, report_type, recorded_at)])
+        where = f"{_of([day])} and {_among(CODE, codes)}"
+        (counted,) = self._ask(report_type, {"$select": "count(*)", "$where": where}) or ({},)
+        lines = self._lines(report_type, where, int(next(iter(counted.values()), 0)))
+        if not lines:
+            raise _refuse(report_type, f"no rows of {day}")
+        body = header_of(report_type) + b"".join(line for _, line in lines)
+        document = CotDocument(REPORTS[report_type].current_week, f"socrata:{DATASETS[report_type]}", body)
+        screened = screen_reports([read_report(document, recorded_at)])
         if screened.refused.height or screened.identical.height:
             broken = ", ".join(screened.refused["rule"].unique().sort()) or "repeated rows"
             raise _refuse(report_type, f"rows of {day} break the contract: {broken}")
         return screened.rows
 
-    def _rows(self, report_type: str, where: str) -> list[dict[str, Any]]:
+    def count_rows(self, report_type: str) -> dict[date, int]:
+        """How many rows each report has, by its day, in one request. Raises SourceError."""
+        query = {"$select": f"{DAY}, count(*) as n", "$group": DAY, "$order": DAY, "$limit": str(PAGE_ROWS)}
+        try:
+            return {_day_of(row): int(row["n"]) for row in self._ask(report_type, query)}
+        except (KeyError, ValueError) as error:
+            raise _refuse(report_type, f"no counts by report: {error!r}") from error
+
+    def fetch_days(self, report_type: str, counted: Mapping[date, int]) -> dict[date, list[bytes]]:
+        """The lines of these reports as the files have them, by day; `counted`: how many rows each has.
+
+        Raises SourceError where the API cannot be asked or its pages do not make up the counts.
+        """
+        lines: dict[date, list[bytes]] = {day: [] for day in counted}
+        days = sorted(counted)
+        for start in range(0, len(days), MOST_DAYS):
+            some = days[start : start + MOST_DAYS]
+            for day, line in self._lines(report_type, _of(some), sum(counted[day] for day in some)):
+                lines[day].append(line)
+        if wrong := [str(day) for day in days if len(lines[day]) != counted[day]]:
+            raise _refuse(report_type, f"rows of {wrong[0]} are not as many as were announced")
+        return lines
+
+    def _lines(self, report_type: str, where: str, expected: int) -> list[tuple[date, bytes]]:
         """All rows, page by page in the order of their ids; without an order pages may overlap."""
-        (counted,) = self._ask(report_type, {"$select": "count(*)", "$where": where}) or ({},)
-        expected = int(next(iter(counted.values()), 0))
         rows: list[dict[str, Any]] = []
         while len(rows) < expected:
             asked = {"$where": where, "$order": ":id", "$limit": str(self.page_rows), "$offset": str(len(rows))}
@@ -84,12 +119,15 @@ class SocrataReports:
         distinct = len({row.get("id") for row in rows})
         if not len(rows) == distinct == expected:
             raise _refuse(report_type, f"{expected} rows announced, {len(rows)} came, {distinct} of them distinct")
-        return rows
+        try:
+            return list(_written(rows, report_type))
+        except (KeyError, ValueError) as error:
+            raise _refuse(report_type, f"a row without what every row has: {error!r}") from error
 
     def _ask(self, report_type: str, query: dict[str, str]) -> list[dict[str, Any]]:
-        url = f"{self.base_url}/resource/{DATASETS[report_type]}.json?{urlencode(query)}"
+        headers = {"Accept": "application/json"} | ({"X-App-Token": self.token} if self.token else {})
         try:
-            answer = fetch(url, {"Accept": "application/json"}, self.limits)
+            answer = fetch(f"{self.address(report_type)}?{urlencode(query)}", headers, self.limits)
             said = json.loads(answer.body) if answer.status == 200 else {"message": f"HTTP {answer.status}"}
         except (FetchError, ValueError) as error:
             raise _refuse(report_type, str(error)) from error
@@ -98,27 +136,43 @@ class SocrataReports:
         return said
 
 
-def _as_written(rows: list[dict[str, Any]], report_type: str, recorded_at: datetime) -> pl.DataFrame:
-    """API rows as text in the columns of CotReports; a key that is not there is a suppressed value."""
+def header_of(report_type: str) -> bytes:
+    """The first line of a file with the lines of `SocrataReports.fetch_days`."""
+    return _line(LAYOUTS[family_of(report_type)].columns)
+
+
+def _written(rows: Iterable[dict[str, Any]], report_type: str) -> Iterable[tuple[date, bytes]]:
+    """API rows as (day, line of the CFTC's file); a key that is not there is a suppressed value."""
     layout = LAYOUTS[family_of(report_type)]
-    names = {ours: _spellings(vendor) for vendor, ours in layout.taken.items() if ours in CotReports.column_names()}
+    spelled = {vendor: _spellings(vendor) if ours else () for vendor, ours in layout.columns.items()}
     scope = "Combined" if report_type.endswith("combined") else "FutOnly"
-    written = [
-        {
-            **{ours: next((row[name] for name in spelled if name in row), None) for ours, spelled in names.items()},
-            "report_date": str(row.get(DAY, ""))[:10],
-            "report_type": report_type if row.get("futonly_or_combined") == scope else row.get("futonly_or_combined"),
-            "source": f"socrata:{DATASETS[report_type]}",
-        }
-        for row in rows
-    ]
-    given = ("recorded_at", "is_withdrawn")
-    text = pl.DataFrame(written, schema={n: pl.String for n in CotReports.column_names() if n not in given})
-    return text.with_columns(
-        pl.lit(recorded_at).cast(pl.Datetime("us", "UTC")).alias("recorded_at"),
-        pl.lit(None, pl.String).alias(FAULT),
-        is_withdrawn=pl.lit(False),
-    ).select(*CotReports.column_names(), FAULT)
+    for row in rows:
+        if row["futonly_or_combined"] != scope:
+            raise _refuse(report_type, f"rows break the contract: {row['futonly_or_combined']} instead of {scope}")
+        said = {normalise(name): cell for name, cell in row.items()}
+        day = _day_of(row)
+        said |= {"report_date": f"{day}", "as_of_date_in_form_yymmdd": f"{day:%y%m%d}"}
+        cells = (next((said[name] for name in names if name in said), _NOTHING) for names in spelled.values())
+        yield day, _line(cells)
+
+
+def _line(cells: Iterable[str]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text).writerow(cells)
+    return text.getvalue().encode()
+
+
+def _day_of(row: Mapping[str, Any]) -> date:
+    return date.fromisoformat(str(row[DAY])[:10])
+
+
+def _of(days: Iterable[date]) -> str:
+    return _among(DAY, [f"{day}T00:00:00.000" for day in days])
+
+
+def _among(column: str, values: Iterable[str]) -> str:
+    listed = ", ".join(f"'{value}'" for value in values)
+    return f"{column} in ({listed})"
 
 
 def _spellings(vendor: str) -> tuple[str, ...]:

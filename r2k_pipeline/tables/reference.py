@@ -90,6 +90,23 @@ def build_market_contracts(markets: tuple[Market, ...]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=MarketContracts.create_empty().schema, orient="row")
 
 
+class CatalogueContracts(Table, layer="reference"):
+    """One COT contract of one market of the catalogue, configured or not."""
+
+    market = text("market id", key=True)
+    contract_code = text("CFTC contract market code", key=True, regex=CONTRACT_CODE)
+    first_report_date = day("first report that counts", key=True)
+    last_report_date = day("last report that counts")
+    listed_name = text("the CFTC's name of it in the newest report that was seen", nullable=True)
+
+
+@builds(CatalogueContracts)
+def build_catalogue_contracts(catalogue: tuple[Market, ...]) -> pl.DataFrame:
+    """One row for each contract of a market of the catalogue."""
+    rows = [(m.market, cot.code, cot.first, cot.last, cot.listed) for m in catalogue for cot in m.cot]
+    return pl.DataFrame(rows, schema=CatalogueContracts.create_empty().schema, orient="row")
+
+
 class Sessions(Table, layer="reference"):
     """One trading session of one exchange, with its real open and close (half-days too)."""
 

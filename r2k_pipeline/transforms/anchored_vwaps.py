@@ -10,6 +10,7 @@ from datetime import date
 import numpy as np
 import polars as pl
 
+from r2k_pipeline.transforms.pivots import build_swing_pivots
 from r2k_pipeline.transforms.row_ranges import (
     Floats,
     Integers,
@@ -19,7 +20,7 @@ from r2k_pipeline.transforms.row_ranges import (
     rows_since,
     symbol_offsets,
 )
-from r2k_pipeline.transforms.volume_profiles import YEAR_SESSIONS, is_covered, last_known_symbol
+from r2k_pipeline.transforms.volume_profiles import YEAR_SESSIONS, is_covered, last_known_symbol, refuse_strange_volumes
 
 ANCHORS = ("swing_high", "swing_low", "high_252d", "low_252d", "year")
 NONE = -1
@@ -27,19 +28,22 @@ NONE = -1
 
 
 def build_anchored_vwaps(
-    bars: pl.DataFrame, pivots: pl.DataFrame, days: Sequence[date] = (), *, since: date | None = None
+    bars: pl.DataFrame, pivots: pl.DataFrame | None = None, days: Sequence[date] = (), *, since: date | None = None
 ) -> pl.DataFrame:
     """The volume-weighted average price since each anchor at every session; features.anchored_vwaps, sorted by its key.
 
     `bars`: market, session_date, high, low, close, volume, volume_symbol, sorted by market and session_date; `pivots`:
-    market, pivot_date, kind, confirmed_date, those of these bars. The average of the typical prices (high + low +
-    close) / 3 of the bars from the anchor's to the one before the session, weighted by volume: that of the session
-    itself settles after its close. No row where there is no such bar, where less than VOLUME_COVERAGE of them have a
-    known volume, or where none traded; bars of unknown volume are left out of the average. Anchors: the swing high
-    (low) that was confirmed last, the highest high (lowest low) of 252 bars, the latest of equals, this session's
-    included; the first bar of the year, if the bars begin before that; `since_DAY`: the first bar from each of `days`
-    on. Rows come out from the session `since` on. Raises ValueError for rows out of order.
+    market, pivot_date, kind, confirmed_date, by default the swing pivots of these bars. The average of the typical
+    prices (high + low + close) / 3 of the bars from the anchor's to the one before the session, weighted by volume:
+    that of the session itself settles after its close. No row where there is no such bar, where less than
+    VOLUME_COVERAGE of them have a known volume, or where none traded; bars of unknown volume are left out of the
+    average. Anchors: the swing high (low) that was confirmed last, the highest high (lowest low) of 252 bars, the
+    latest of equals, this session's included; the first bar of the year, if the bars begin before that; `since_DAY`:
+    the first bar from each of `days` on. Rows come out from the session `since` on. Raises ValueError for rows out of
+    order, and for a volume that is not finite or below 0.
     """
+    refuse_strange_volumes(bars)
+    pivots = build_swing_pivots(bars) if pivots is None else pivots
     offsets = symbol_offsets(bars)
     rows = rows_since(bars, since)
     own = np.repeat(offsets[:-1], np.diff(offsets))

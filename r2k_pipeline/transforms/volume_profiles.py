@@ -80,7 +80,7 @@ def build_volume_profiles(
     finite or below 0.
     """
     offsets = symbol_offsets(bars)
-    _refuse_strange_volumes(bars)
+    refuse_strange_volumes(bars)
     rows = rows_since(bars, since)
     parts = [_windows(bars, offsets, window, rows) for window in windows]
     names = pl.Series(windows).gather(np.repeat(np.arange(len(parts)), [part.row.size for part in parts]))
@@ -106,7 +106,7 @@ def build_anchored_profiles(
     bars, where two anchors of one name claim the same session of a market, and for a volume that is not finite or
     below 0.
     """
-    _refuse_strange_volumes(bars)
+    refuse_strange_volumes(bars)
     start, first, end = _anchor_rows(bars, anchors, since)
     lengths = np.maximum(end - first, 0)
     offsets = np.concatenate([[0], lengths.cumsum()])
@@ -134,7 +134,7 @@ def _anchor_rows(bars: pl.DataFrame, anchors: pl.DataFrame, since: date | None) 
     return start, np.maximum(rows_on(bars, offsets, market, told), start + 1), end
 
 
-def _refuse_strange_volumes(bars: pl.DataFrame) -> None:
+def refuse_strange_volumes(bars: pl.DataFrame) -> None:
     """Raise ValueError for NaN, infinite and negative volumes: they would stay in the bins of all later rows."""
     is_volume = pl.col("volume").is_between(0, float("inf"), closed="left")
     strange = bars.lazy().filter(~is_volume).select("market", "session_date", "volume").head(1).collect()

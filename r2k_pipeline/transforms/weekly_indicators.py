@@ -4,7 +4,7 @@ Belongs here: which sessions are a week, when it is complete. Not here: the arit
 (indicators.py).
 """
 
-from datetime import date
+from datetime import date, timedelta
 
 import polars as pl
 
@@ -16,16 +16,21 @@ OF_WEEKS = {"rsi_14": "rsi_14w", **{f"sma_{weeks}": f"sma_{weeks}w" for weeks in
 OWN_COLUMNS = ("close", "return_1w", *OF_WEEKS.values(), "missing_sessions")
 
 
-def build_weekly_indicators(bars: pl.DataFrame, sessions: pl.DataFrame, *, since: date | None = None) -> pl.DataFrame:
+def build_weekly_indicators(
+    bars: pl.DataFrame, sessions: pl.DataFrame | None = None, *, since: date | None = None
+) -> pl.DataFrame:
     """One row for each complete week of `bars`, dated by its last session; as `features.weekly_indicators`.
 
     A week runs from Monday to Sunday; its bar closes with the last session in it. It is complete at the close of the
     last session that the exchange's calendar has in it. `sessions`: market, session_date of that calendar, beyond the
-    last bar. A week whose last session is missing has no row, and the last close that is there in later averages.
-    Rows come out from the session `since` on. Raises ValueError as build_daily_indicators does.
+    last bar; without it the days of `bars` are the sessions, and the week of a market's last bar is complete if that is
+    a Friday's or later. `bars`: market, session_date, high, low, close, sorted by market and session_date. A week whose
+    last session is missing has no row, and the last close that is there in later averages. Rows come out from the
+    session `since` on. Raises ValueError as build_daily_indicators does.
     """
     weeks = (
-        sessions.group_by("market", WEEK)
+        (_sessions_of(bars) if sessions is None else sessions)
+        .group_by("market", WEEK)
         .agg(last_date=pl.col("session_date").max(), sessions=pl.len())
         .sort("market", "week")
         .with_columns(session_number=pl.int_range(pl.len()).over("market"))
@@ -47,3 +52,11 @@ def build_weekly_indicators(bars: pl.DataFrame, sessions: pl.DataFrame, *, since
         .filter(is_wanted)
         .select("market", "session_date", *OWN_COLUMNS)
     )
+
+
+def _sessions_of(bars: pl.DataFrame) -> pl.DataFrame:
+    """The days of bars, and the Friday after a last bar that is earlier in its week."""
+    days = bars.select("market", "session_date")
+    friday = pl.col("session_date").dt.truncate("1w") + timedelta(days=4)
+    last = days.group_by("market").agg(pl.max("session_date")).with_columns(pl.max_horizontal("session_date", friday))
+    return pl.concat([days, last]).unique()

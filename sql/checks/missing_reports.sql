@@ -1,6 +1,6 @@
 -- Reports of the calendar that are missing: whole weeks (no contract code), and contracts of ours that are missing from
--- a report (fewer than 20 reportable traders, or lost). Only between reports that are here; `r2k status` shows a late
--- one at the end. A gap shows when the next report arrives.
+-- a report (fewer than 20 reportable traders, or lost); not of markets without prices, which often have too few. Only
+-- between reports that are here; `r2k status` shows a late one at the end. A gap shows when the next report arrives.
 -- on: staging.cot_positions  severity: warn
 with held as (
     select report_type, contract_code, report_date, max(known_at) as known_at
@@ -26,6 +26,7 @@ own as (
     from held as h
     inner join reference.market_contracts as c
         on h.contract_code = c.contract_code and h.report_date between c.first_report_date and c.last_report_date
+    where c.market in (select market from reference.market_symbols where role = 'index')
     window series as (partition by c.market, h.report_type, h.contract_code, c.first_report_date order by h.report_date)
 )
 

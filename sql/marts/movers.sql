@@ -1,5 +1,5 @@
 -- How unusual each group's week was for its own market, as it was known then: the flow over open interest, and its place
--- by size among the weeks known at that moment. A later revision of an older week changes no place that was told. In a
+-- by size among the weeks known at that moment. A week without a flow has no place. A later revision of an older week changes no place that was told. In a
 -- series without revisions that is a window over its reports; only revised ones are compared week by week. The setup is
 -- that of the first close with the report, known from then. Groups are those of the market's primary report; the
 -- residual, nonreportable, is no trader's decision.
@@ -84,9 +84,9 @@ select
     k.net_contracts_change_1w,
     k.flow_share_oi,
     k.dominant_flow,
-    case when k.size is not null then p.place end as flow_place,
+    case when k.size > 0 then p.place end as flow_place,
     p.weeks as flow_weeks,
-    case when k.size is not null and p.weeks >= 47 then 100.0 * (p.weeks - p.place + 1) / p.weeks end as flow_percentile,
+    case when k.size > 0 and p.weeks >= 47 then 100.0 * (p.weeks - p.place + 1) / p.weeks end as flow_percentile,
     k.net_percentile_156w,
     k.positioning_state,
     case

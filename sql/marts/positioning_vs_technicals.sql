@@ -1,6 +1,7 @@
 -- What was known at each session's close. The report is the one with the greatest report date among those released by
 -- then, so that a later correction of an older week never takes its place. A session that arrived late is known from
--- its recording, and has the positions of its own close.
+-- its recording, and has the positions of its own close. The institution and the speculator are groups of the market's
+-- primary report; the columns of asset managers and leveraged funds repeat them where these are the groups.
 -- by: market
 with bars as (
     select b.market, b.session_date, min(b.known_at) as known_at, any_value(s.close_at) as close_at
@@ -53,9 +54,10 @@ ranges as (
 ),
 
 reports as (
-    select *, coalesce(superseded_at, 'infinity'::timestamptz) as ends_at
-    from marts.positioning_vintages
-    where report_type = 'tff_futures'
+    select p.*, coalesce(p.superseded_at, 'infinity'::timestamptz) as ends_at, g.role, lower(g.label) as label
+    from marts.positioning_vintages as p
+    inner join reference.markets as m on p.market = m.market and p.report_type = m.primary_report_type
+    inner join marts.trader_groups as g using (trader_group)
 ),
 
 spans as (
@@ -148,27 +150,49 @@ joined as (
         b.report_date,
         b.released_at,
         b.session_date - b.report_date as report_age_days,
-        a.open_interest_contracts,
-        l.net_contracts as leveraged_funds_net_contracts,
-        l.net_share_oi as leveraged_funds_net_share_oi,
-        l.net_percentile_156w as leveraged_funds_net_percentile_156w,
-        l.net_weeks_156w as leveraged_funds_net_weeks_156w,
-        l.net_contracts_change_1w as leveraged_funds_net_contracts_change_1w,
-        l.long_contracts_change_1w as leveraged_funds_long_contracts_change_1w,
-        l.short_contracts_change_1w as leveraged_funds_short_contracts_change_1w,
-        l.net_share_oi_change_1w as leveraged_funds_net_share_oi_change_1w,
-        l.dominant_flow as leveraged_funds_dominant_flow,
-        l.positioning_state as leveraged_funds_positioning_state,
-        a.net_contracts as asset_manager_net_contracts,
-        a.net_share_oi as asset_manager_net_share_oi,
-        a.net_percentile_156w as asset_manager_net_percentile_156w,
-        a.net_weeks_156w as asset_manager_net_weeks_156w,
-        a.net_contracts_change_1w as asset_manager_net_contracts_change_1w,
-        a.long_contracts_change_1w as asset_manager_long_contracts_change_1w,
-        a.short_contracts_change_1w as asset_manager_short_contracts_change_1w,
-        a.net_share_oi_change_1w as asset_manager_net_share_oi_change_1w,
-        a.dominant_flow as asset_manager_dominant_flow,
-        a.positioning_state as asset_manager_positioning_state
+        coalesce(a.open_interest_contracts, l.open_interest_contracts) as open_interest_contracts,
+        a.label as institution_label,
+        a.net_contracts as institution_net_contracts,
+        a.net_share_oi as institution_net_share_oi,
+        a.net_percentile_156w as institution_net_percentile_156w,
+        a.net_weeks_156w as institution_net_weeks_156w,
+        a.net_contracts_change_1w as institution_net_contracts_change_1w,
+        a.long_contracts_change_1w as institution_long_contracts_change_1w,
+        a.short_contracts_change_1w as institution_short_contracts_change_1w,
+        a.net_share_oi_change_1w as institution_net_share_oi_change_1w,
+        a.dominant_flow as institution_dominant_flow,
+        a.positioning_state as institution_positioning_state,
+        l.label as speculator_label,
+        l.net_contracts as speculator_net_contracts,
+        l.net_share_oi as speculator_net_share_oi,
+        l.net_percentile_156w as speculator_net_percentile_156w,
+        l.net_weeks_156w as speculator_net_weeks_156w,
+        l.net_contracts_change_1w as speculator_net_contracts_change_1w,
+        l.long_contracts_change_1w as speculator_long_contracts_change_1w,
+        l.short_contracts_change_1w as speculator_short_contracts_change_1w,
+        l.net_share_oi_change_1w as speculator_net_share_oi_change_1w,
+        l.dominant_flow as speculator_dominant_flow,
+        l.positioning_state as speculator_positioning_state,
+        case when l.trader_group = 'leveraged_funds' then l.net_contracts end as leveraged_funds_net_contracts,
+        case when l.trader_group = 'leveraged_funds' then l.net_share_oi end as leveraged_funds_net_share_oi,
+        case when l.trader_group = 'leveraged_funds' then l.net_percentile_156w end as leveraged_funds_net_percentile_156w,
+        case when l.trader_group = 'leveraged_funds' then l.net_weeks_156w end as leveraged_funds_net_weeks_156w,
+        case when l.trader_group = 'leveraged_funds' then l.net_contracts_change_1w end as leveraged_funds_net_contracts_change_1w,
+        case when l.trader_group = 'leveraged_funds' then l.long_contracts_change_1w end as leveraged_funds_long_contracts_change_1w,
+        case when l.trader_group = 'leveraged_funds' then l.short_contracts_change_1w end as leveraged_funds_short_contracts_change_1w,
+        case when l.trader_group = 'leveraged_funds' then l.net_share_oi_change_1w end as leveraged_funds_net_share_oi_change_1w,
+        case when l.trader_group = 'leveraged_funds' then l.dominant_flow end as leveraged_funds_dominant_flow,
+        case when l.trader_group = 'leveraged_funds' then l.positioning_state end as leveraged_funds_positioning_state,
+        case when a.trader_group = 'asset_manager' then a.net_contracts end as asset_manager_net_contracts,
+        case when a.trader_group = 'asset_manager' then a.net_share_oi end as asset_manager_net_share_oi,
+        case when a.trader_group = 'asset_manager' then a.net_percentile_156w end as asset_manager_net_percentile_156w,
+        case when a.trader_group = 'asset_manager' then a.net_weeks_156w end as asset_manager_net_weeks_156w,
+        case when a.trader_group = 'asset_manager' then a.net_contracts_change_1w end as asset_manager_net_contracts_change_1w,
+        case when a.trader_group = 'asset_manager' then a.long_contracts_change_1w end as asset_manager_long_contracts_change_1w,
+        case when a.trader_group = 'asset_manager' then a.short_contracts_change_1w end as asset_manager_short_contracts_change_1w,
+        case when a.trader_group = 'asset_manager' then a.net_share_oi_change_1w end as asset_manager_net_share_oi_change_1w,
+        case when a.trader_group = 'asset_manager' then a.dominant_flow end as asset_manager_dominant_flow,
+        case when a.trader_group = 'asset_manager' then a.positioning_state end as asset_manager_positioning_state
     from dated as b
     inner join features.daily_indicators as i using (market, session_date)
     left join nearest as s on b.market = s.market and b.session_date = s.session_date
@@ -180,13 +204,13 @@ joined as (
         and b.report_date = l.report_date
         and b.close_at >= l.known_at
         and b.close_at < l.ends_at
-        and l.trader_group = 'leveraged_funds'
+        and l.role = 'speculator'
     left join reports as a
         on b.market = a.market
         and b.report_date = a.report_date
         and b.close_at >= a.known_at
         and b.close_at < a.ends_at
-        and a.trader_group = 'asset_manager'
+        and a.role = 'institution'
 ),
 
 -- States and setups: the rules of setups.toml over the columns of joined.
@@ -267,6 +291,28 @@ select
     asset_manager_net_share_oi_change_1w,
     asset_manager_dominant_flow,
     asset_manager_positioning_state,
+    institution_label,
+    institution_net_contracts,
+    institution_net_share_oi,
+    institution_net_percentile_156w,
+    institution_net_weeks_156w,
+    institution_net_contracts_change_1w,
+    institution_long_contracts_change_1w,
+    institution_short_contracts_change_1w,
+    institution_net_share_oi_change_1w,
+    institution_dominant_flow,
+    institution_positioning_state,
+    speculator_label,
+    speculator_net_contracts,
+    speculator_net_share_oi,
+    speculator_net_percentile_156w,
+    speculator_net_weeks_156w,
+    speculator_net_contracts_change_1w,
+    speculator_long_contracts_change_1w,
+    speculator_short_contracts_change_1w,
+    speculator_net_share_oi_change_1w,
+    speculator_dominant_flow,
+    speculator_positioning_state,
     trend,
     momentum,
     location,

@@ -91,8 +91,14 @@ def test_cftc_files_agree_with_themselves(findings: pl.DataFrame) -> None:
     assert len(keys(findings, "sums_off_open_interest")) == 6
 
 
+def test_codes_that_ended_are_named_and_none_is_new_or_renamed(findings: pl.DataFrame) -> None:
+    told = findings.filter(check_name="catalogue_codes")
+    assert set(told["evidence"].str.split(":").list.first()) == {"ended"}
+    assert told.select(pl.col("contract_code").is_in(["13874N", "24477G", "138747"]).sum()).item() == 3
+
+
 def test_nothing_is_an_error_and_nothing_was_known_before_its_row(run: Run, findings: pl.DataFrame) -> None:
-    assert set(findings["severity"]) == {"warn"}
+    assert set(findings["severity"]) == {"warn", "info"}
     closes = build_sessions(["XNYS"], date(2026, 12, 31)).select("session_date", "close_at")
     early = findings.join(closes, on="session_date").filter(pl.col("known_at") < pl.col("close_at"))
     assert early.is_empty()
@@ -119,6 +125,7 @@ def test_dagster_shows_each_check_on_its_table(run: Run, findings: pl.DataFrame)
     assert result.metadata["rows"].value == 13
     assert str(result.metadata["newest"].value).startswith("- ^RUT 2024-07-19: high 2261.16")
     assert check_result(CHECKS["changes_off"], Findings.create_empty()).passed
+    assert check_result(CHECKS["catalogue_codes"], findings.filter(check_name="catalogue_codes")).passed
 
 
 def finding(**more: object) -> pl.DataFrame:

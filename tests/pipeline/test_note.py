@@ -127,7 +127,7 @@ def test_what_looks_ahead_says_until_when(shipped: dict[tuple[str, str], dict[st
 @pytest.mark.parametrize(
     ("name", "holds", "fails", "others"),
     [
-        ("cross", 6, 2, {"A2": "false", "A6b": "false"}),
+        ("cross", 10, 3, {"A2b": "false", "A4c": "false", "A6b": "false"}),
         (
             "positions",
             7,

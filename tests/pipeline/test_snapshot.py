@@ -169,6 +169,13 @@ def test_the_api_answers_in_a_line(sample: Published) -> None:
         ours = r2k_pipeline.daily_indicators(bars)
         columns = ["session_date", "rsi_14"]
         assert_frame_equal(ours[columns], data.table("features.daily_indicators", market="RUT")[columns])
+        calendar = data.sql("select market, session_date from marts.markets join marts.sessions using (calendar)")
+        for name, built in (
+            ("weekly_indicators", r2k_pipeline.weekly_indicators(bars, calendar)),
+            ("anchored_vwaps", r2k_pipeline.anchored_vwaps(bars)),
+        ):
+            told = data.table(f"features.{name}", market="RUT")[built.columns]
+            assert_frame_equal(built, told)
         assert data.sql("select close from latest() where market = 'RUT'").item() == bars["close"][-1]
         assert data.brief("RUT").count("# RUT") == 1
         shown = data.figure("RUT")._repr_mimebundle_(include=None, exclude=None)

@@ -13,6 +13,7 @@ import polars as pl
 
 from r2k_pipeline.contracts.columns import choices_of
 from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.markets import read_catalogue
 from r2k_pipeline.shipped import shipped
 from r2k_pipeline.sources.release_calendar import first_publications
 from r2k_pipeline.sql_models import read_models, run_model
@@ -48,7 +49,9 @@ def derive(table: type[Table], given: Given, as_of: str = "2100-01-01T00:00Z") -
 
 
 def _derive(name: str, frames: dict[str, pl.DataFrame], as_of: datetime) -> pl.DataFrame:
-    if name not in frames and name not in MODELS:
+    if name not in frames and name == reference.TraderRoles.dotted():
+        frames[name] = reference.build_trader_roles(read_catalogue().roles)
+    elif name not in frames and name not in MODELS:
         frames[name] = TABLES[name].create_empty()
     elif name not in frames:
         upstreams = MODELS[name].upstreams

@@ -1,6 +1,6 @@
 """sql/checks: each finds what it is for and leaves alone what looks like it."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from r2k_pipeline.sql_models import run_model
 from r2k_pipeline.tables import TABLES
 from r2k_pipeline.tables.cot_releases import CotReleases
 from r2k_pipeline.tables.findings import findings_model, read_checks
-from r2k_pipeline.tables.reference import MarketContracts, MarketSymbols, Sessions
+from r2k_pipeline.tables.reference import CatalogueContracts, MarketContracts, MarketSymbols, Sessions
 from tests.sql.rows import Given, Row, bar, contract, derive, release, report, session, symbol
 
 CHECKS = {check.name: check for check in read_checks(shipped("sql/checks"))}
@@ -34,7 +34,8 @@ def findings(name: str, given_rows: Given) -> pl.DataFrame:
     """What one check finds in `given_rows`, as rows that fit meta.findings."""
     model = findings_model((CHECKS[name],))
     frames = {upstream: derive(TABLES[upstream], given_rows) for upstream in model.upstreams}
-    rows = run_model(model, {upstream: [] for upstream in frames}, {}, memory_limit="1GB", empty=frames)
+    variables = {"as_of": datetime(2100, 1, 1, tzinfo=UTC)}
+    rows = run_model(model, {upstream: [] for upstream in frames}, variables, memory_limit="1GB", empty=frames)
     return Findings.validate(rows, cast=True)
 
 
@@ -373,8 +374,10 @@ def test_what_the_weekly_file_says_otherwise_is_named_value_by_value() -> None:
 def test_missing_weeks_are_named_once_and_missing_contracts_by_code() -> None:
     weeks = ["2025-03-04", "2025-03-11", "2025-03-18", "2025-03-25", "2025-04-01"]
     present = {"13874A": weeks[:2] + weeks[3:], "239742": [weeks[0], weeks[3]], "239747": [weeks[0], weeks[4]]}
+    present["099741"] = [weeks[0], weeks[3]]  # of a market without prices
     given_rows: Given = {
-        MarketContracts: [contract("13874A", market="SPX"), contract("239742")],
+        MarketContracts: [contract("13874A", market="SPX"), contract("239742"), contract("099741", market="6E")],
+        MarketSymbols: [symbol("^RUT", "index"), {**symbol("^GSPC", "index"), "market": "SPX"}],
         CotReleases: [release(day) for day in weeks],
         CotPositions: [position(code, day, 1, 1) for code, days in present.items() for day in days],
     }
@@ -395,6 +398,32 @@ def test_a_contract_that_comes_back_years_later_was_not_missing() -> None:
     assert not found("missing_reports", given_rows)
 
 
+def test_the_catalogue_lacks_a_code_a_name_or_an_end() -> None:
+    """The Russell is renamed after the name that is listed, gold ends, and a code is new."""
+    weeks = [str(date(2023, 1, 3) + timedelta(weeks=n)) for n in range(60)]
+    names = {"239742": ("RUSSELL", "RUSSELL E-MINI"), "088691": ("GOLD", "GOLD"), "099741": ("EURO", "EURO")}
+    present = {"239742": weeks, "088691": weeks[:5], "099741": weeks[7:]}
+    listed = {"239742": "RUSSELL", "088691": "GOLD"}
+    given_rows: Given = {
+        CatalogueContracts: [{**contract(code), "listed_name": name} for code, name in listed.items()],
+        CotReleases: [release(day) for day in weeks],
+        CotReports: [
+            {**report(code, day, 300, 100), "market_name": names[code][day > weeks[9]]}
+            for code, days in present.items()
+            for day in days
+        ],
+    }
+    found_rows = findings("catalogue_codes", given_rows)
+    assert dict(found_rows.select("row_key", "evidence").iter_rows()) == {
+        f"tff_futures 088691 {weeks[4]}": "ended: GOLD is in no report of the 52 weeks after this one",
+        f"tff_futures 099741 {weeks[7]}": "new: EURO, open interest 1000",
+        f"tff_futures 239742 {weeks[10]}": "renamed: RUSSELL E-MINI, in the catalogue RUSSELL",
+    }
+    assert set(found_rows["severity"]) == {"info"}
+    (ended_at,) = found_rows.filter(contract_code="088691")["known_at"]
+    assert str(ended_at.date()) == str(date.fromisoformat(weeks[56]) + timedelta(days=3))
+
+
 def test_every_check_has_a_test_here() -> None:
     source = Path(__file__).read_text("utf-8")
     assert [name for name in CHECKS if f'("{name}", ' not in source] == []
@@ -404,3 +433,23 @@ def test_a_check_that_does_not_say_its_table_is_refused(tmp_path: Path) -> None:
     tmp_path.joinpath("nameless.sql").write_text("-- Why.\n-- on: staging.nothing  severity: warn\nselect 1")
     with pytest.raises(ValueError, match=r"nameless\.sql"):
         read_checks(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("recorded_at", "source", "is_found"),
+    [
+        pytest.param("2024-12-30T12:00Z", "https://cftc/2024.zip", False, id="while the year ran"),
+        pytest.param("2025-01-01T02:00Z", "https://cftc/2024.zip", False, id="New Year in London, not in Washington"),
+        pytest.param("2025-01-02T12:00Z", "https://cftc/2024.zip", True, id="when it was over"),
+        pytest.param("2025-01-02T12:00Z", "files:cot/2024.zip", False, id="a file proves nothing of the archive"),
+    ],
+)
+def test_a_closed_years_archive_that_changes_is_found(recorded_at: str, source: str, is_found: bool) -> None:
+    live = {"source": "https://cftc/2024.zip"}
+    first = report("239742", "2024-03-12", 300, 100, recorded_at="2024-03-15T20:00Z", **live)
+    other = report("239742", "2024-12-31", 300, 100, recorded_at="2025-01-06T21:00Z", **live)
+    again = {**first, "leveraged_funds_long_contracts": 301, "recorded_at": recorded_at, "source": source}
+    again |= {"nonreportable_long_contracts": 699}
+    evidence = found("closed_years_changed", {CotReports: [first, other, again]})
+    named = f"changed in 2024.zip of {recorded_at.replace('T', ' ').replace('Z', ' UTC')}"
+    assert evidence == ({"tff_futures 239742 2024-03-12": named} if is_found else {})

@@ -13,6 +13,7 @@ from r2k_pipeline.contracts.cot import CotPositionVintages
 from r2k_pipeline.contracts.marts import (
     CrossMarket,
     Markets,
+    Movers,
     PositioningVintages,
     PositioningVsTechnicals,
     Sessions,
@@ -78,6 +79,13 @@ def zone(level: str, day: int, touches: int, holds: int, breaks: int) -> Row:
     }
 
 
+def mover(market: str, report_date: str, percentile: float, flow: float, **more: Any) -> Row:
+    """A week of a market, known three days after its report date."""
+    released = {"known_at": f"{date.fromisoformat(report_date) + timedelta(3)}T20:30Z", "trader_group": "asset_manager"}
+    found = {"flow_percentile": percentile, "flow_share_oi": flow, "open_interest_contracts": 50_000.0}
+    return {"market": market, "report_date": report_date, **released, **found, **more}
+
+
 def walk() -> list[float]:
     """Closes that rise and fall for months, so that the averages cross, with a tail at one price."""
     noise = random.Random(5)
@@ -101,7 +109,16 @@ which two did. What is left of the touches is undecided."""
 def warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
     """What macros read: marts of two markets, vintages of a bar, of a dividend and of a position."""
     rows: Given = {
-        **dict.fromkeys((Markets, Sessions, CotReleases, PositioningVintages), ()),
+        Markets: [
+            {"market": name, "name": name, "primary_report_type": "tff_futures"} for name in ("RUT", "SPX", "VX")
+        ],
+        Movers: [
+            mover("RUT", "2024-11-19", 99.0, 0.1),
+            mover("RUT", "2024-11-26", 90.0, -0.2),
+            mover("SPX", "2024-11-26", 99.0, 0.1),
+            mover("VX", "2024-11-26", 100.0, 0.9, open_interest_contracts=9_999.0),
+        ],
+        **dict.fromkeys((Sessions, CotReleases, PositioningVintages), ()),
         **dict.fromkeys((DailyIndicators, CrossMarket, LevelEvidence, VolumeProfiles), ()),
         PositioningVsTechnicals: [
             mart_row("RUT", "2024-11-27", "21:00Z"),
@@ -168,6 +185,21 @@ def test_as_of_is_each_markets_row_known_then(
     warehouse: duckdb.DuckDBPyConnection, moment: str, known: list[tuple[str, date]]
 ) -> None:
     assert warehouse.sql(f"select market, session_date from as_of('{moment}')").fetchall() == known
+
+
+@pytest.mark.parametrize(
+    ("call", "rows"),
+    [
+        ("'infinity'", [("SPX", 2, 2), ("RUT", 1, 2)]),
+        ("'infinity', least_open_interest := 0", [("VX", 1, 3), ("SPX", 3, 3), ("RUT", 2, 3)]),
+        ("'2024-11-29 20:29+00'", [("RUT", 1, 1)]),
+    ],
+)
+def test_movers_are_the_newest_week_the_most_unusual_first(
+    warehouse: duckdb.DuckDBPyConnection, call: str, rows: list[tuple[str, int, int]]
+) -> None:
+    """SPX's week is the more unusual of the two for its market, though RUT's is the larger."""
+    assert warehouse.sql(f"select market, week_place, week_flows from movers({call})").fetchall() == rows
 
 
 def test_latest_is_each_markets_newest_row(warehouse: duckdb.DuckDBPyConnection) -> None:

@@ -7,13 +7,12 @@ from typing import Any, Final
 import pytest
 
 from r2k_pipeline.contracts.marts import Movers, PositioningVintages, PositioningVsTechnicals
-from r2k_pipeline.tables.reference import Markets, TraderRoles
+from r2k_pipeline.tables.reference import Markets
 from tests.sql.rows import RUT, Row, derive
 
 FIRST: Final = date(2023, 1, 3)
 FLOWS: Final = [(7919 * n) % 1000 - 500 for n in range(60)]
 """Sixty weeks of flows of all sizes and both signs."""
-ROLES: Final = [{"trader_group": "asset_manager", "role": "institution"}]
 
 
 def report(week: int, flow: float | None, **more: Any) -> Row:
@@ -25,7 +24,7 @@ def report(week: int, flow: float | None, **more: Any) -> Row:
 
 
 def movers(reports: Sequence[Row], **more: Sequence[Row]) -> list[Mapping[str, Any]]:
-    given = {Markets: [RUT], TraderRoles: ROLES, PositioningVintages: reports}
+    given = {Markets: [RUT], PositioningVintages: reports}
     sessions = {PositioningVsTechnicals: more["sessions"]} if "sessions" in more else {}
     return derive(Movers, {**given, **sessions}).sort("report_date", "known_at").to_dicts()
 

@@ -21,27 +21,28 @@ CALM = {
     **{"atr_14": 30.0, "drawdown_ratio": -0.02, "open_interest_contracts": 400_000.0},
     **{"support_distance_atr": -2.0, "resistance_distance_atr": 2.0, "support_price": 1940.0},
     "support_born_date": "2024-08-05",
-    **{"leveraged_funds_net_percentile_156w": 50.0, "leveraged_funds_net_contracts": -10_000.0},
-    **{"asset_manager_net_percentile_156w": 50.0, "asset_manager_net_contracts": 50_000.0, "report_age_days": 3},
-    **{"leveraged_funds_net_weeks_156w": 145, "asset_manager_net_weeks_156w": 145},
-    **{"asset_manager_net_contracts_change_1w": 0.0, "leveraged_funds_net_contracts_change_1w": 0.0},
-    **{"asset_manager_net_share_oi": 0.125, "return_1d": 0.001},
-    **{"asset_manager_long_contracts_change_1w": 0.0, "asset_manager_short_contracts_change_1w": 0.0},
+    **{"institution_label": "asset managers", "speculator_label": "leveraged funds"},
+    **{"speculator_net_percentile_156w": 50.0, "speculator_net_contracts": -10_000.0},
+    **{"institution_net_percentile_156w": 50.0, "institution_net_contracts": 50_000.0, "report_age_days": 3},
+    **{"speculator_net_weeks_156w": 145, "institution_net_weeks_156w": 145},
+    **{"institution_net_contracts_change_1w": 0.0, "speculator_net_contracts_change_1w": 0.0},
+    **{"institution_net_share_oi": 0.125, "return_1d": 0.001},
+    **{"institution_long_contracts_change_1w": 0.0, "institution_short_contracts_change_1w": 0.0},
 }
 """An uptrend in which nothing happens."""
 DOWN = {"sma_50": 2100.0, "sma_200": 2200.0}
-NEW_SHORTS = {"asset_manager_dominant_flow": "new_shorts", "asset_manager_short_contracts_change_1w": 4_000.0}
-LIQUIDATION = {"asset_manager_dominant_flow": "long_liquidation", "asset_manager_long_contracts_change_1w": -4_000.0}
-CROWDED = {"leveraged_funds_net_percentile_156w": 10.0}
+NEW_SHORTS = {"institution_dominant_flow": "new_shorts", "institution_short_contracts_change_1w": 4_000.0}
+LIQUIDATION = {"institution_dominant_flow": "long_liquidation", "institution_long_contracts_change_1w": -4_000.0}
+CROWDED = {"speculator_net_percentile_156w": 10.0}
 RISING_TO_RESISTANCE = {"macd_histogram": 1.0, "resistance_distance_atr": 0.5}
 IN_ZONE = {"around_price": 2001.0, "around_low": 1999.0, "around_high": 2003.0, "around_born_date": "2024-06-17"}
 NO_LEVEL = {"support_distance_atr": None, "resistance_distance_atr": None}
-SELL = {"asset_manager_net_contracts_change_1w": -8_000.0, "leveraged_funds_net_contracts_change_1w": 8_000.0}
+SELL = {"institution_net_contracts_change_1w": -8_000.0, "speculator_net_contracts_change_1w": 8_000.0}
 BUY = {name: -change for name, change in SELL.items()}
-LOW, HIGH = {"asset_manager_net_percentile_156w": 10.0}, {"asset_manager_net_percentile_156w": 90.0}
+LOW, HIGH = {"institution_net_percentile_156w": 10.0}, {"institution_net_percentile_156w": 90.0}
 CAPITULATION = {
     **{**DOWN, "rsi_14": 30.0, "drawdown_ratio": -0.1},
-    **{"asset_manager_net_contracts_change_1w": -8_000.0, "asset_manager_long_contracts_change_1w": -1.0},
+    **{"institution_net_contracts_change_1w": -8_000.0, "institution_long_contracts_change_1w": -1.0},
 }
 
 
@@ -62,43 +63,43 @@ def named(**values: object) -> dict[str, object]:
         (CAPITULATION, "capitulation"),
         ({**CAPITULATION, "rsi_14": 30.1}, "none"),
         ({**CAPITULATION, "drawdown_ratio": -0.099}, "none"),
-        ({**CAPITULATION, "asset_manager_net_contracts_change_1w": -7_999.0}, "none"),
-        ({**CAPITULATION, "asset_manager_long_contracts_change_1w": 0.0}, "none"),
+        ({**CAPITULATION, "institution_net_contracts_change_1w": -7_999.0}, "none"),
+        ({**CAPITULATION, "institution_long_contracts_change_1w": 0.0}, "none"),
         ({**CROWDED, "support_distance_atr": -0.5}, "crowded_short_at_support"),
         ({**CROWDED, "support_distance_atr": -0.01}, "crowded_short_at_support"),
         ({**CROWDED, "support_distance_atr": -0.51}, "none"),
         ({**CROWDED, **IN_ZONE}, "none"),
         ({**CROWDED, "support_distance_atr": -0.5, "resistance_distance_atr": 0.1}, "crowded_short_at_support"),
         ({**CROWDED, "support_distance_atr": None}, "none"),
-        ({**CROWDED, "support_distance_atr": -0.5, "leveraged_funds_net_contracts": 1.0}, "none"),
+        ({**CROWDED, "support_distance_atr": -0.5, "speculator_net_contracts": 1.0}, "none"),
         ({**CROWDED, "sma_20": 1990.0, "macd_histogram": 1.0}, "squeeze_risk"),
-        ({**CROWDED, "sma_20": 1990.0, "macd_histogram": 1.0, "leveraged_funds_net_contracts": 1.0}, "none"),
-        ({**CROWDED, "sma_20": 1990.0, "macd_histogram": 1.0, "leveraged_funds_net_percentile_156w": 10.1}, "none"),
+        ({**CROWDED, "sma_20": 1990.0, "macd_histogram": 1.0, "speculator_net_contracts": 1.0}, "none"),
+        ({**CROWDED, "sma_20": 1990.0, "macd_histogram": 1.0, "speculator_net_percentile_156w": 10.1}, "none"),
         ({**DOWN, **NEW_SHORTS}, "short_build_into_downtrend"),
         (NEW_SHORTS, "none"),
-        ({**DOWN, **NEW_SHORTS, "asset_manager_short_contracts_change_1w": 3_999.0}, "none"),
+        ({**DOWN, **NEW_SHORTS, "institution_short_contracts_change_1w": 3_999.0}, "none"),
         (LIQUIDATION, "long_liquidation"),
-        ({**LIQUIDATION, "asset_manager_long_contracts_change_1w": -3_999.0}, "none"),
+        ({**LIQUIDATION, "institution_long_contracts_change_1w": -3_999.0}, "none"),
         ({**CAPITULATION, **LIQUIDATION}, "capitulation"),
         ({**DOWN, **LOW}, "managers_low_in_downtrend"),
-        ({**DOWN, **LOW, "asset_manager_net_contracts": -1.0}, "managers_low_in_downtrend"),
-        ({**DOWN, "asset_manager_net_percentile_156w": 10.1}, "none"),
+        ({**DOWN, **LOW, "institution_net_contracts": -1.0}, "managers_low_in_downtrend"),
+        ({**DOWN, "institution_net_percentile_156w": 10.1}, "none"),
         (LOW, "none"),
         (HIGH, "managers_high_in_uptrend"),
-        ({"asset_manager_net_percentile_156w": 89.9}, "none"),
-        ({**HIGH, "asset_manager_net_contracts": 0.0}, "none"),
+        ({"institution_net_percentile_156w": 89.9}, "none"),
+        ({**HIGH, "institution_net_contracts": 0.0}, "none"),
         ({**HIGH, **DOWN}, "none"),
         (SELL, "managers_sell_funds_buy"),
-        ({**SELL, "asset_manager_net_contracts_change_1w": -7_999.0}, "none"),
-        ({**SELL, "leveraged_funds_net_contracts_change_1w": 7_999.0}, "none"),
+        ({**SELL, "institution_net_contracts_change_1w": -7_999.0}, "none"),
+        ({**SELL, "speculator_net_contracts_change_1w": 7_999.0}, "none"),
         (BUY, "managers_buy_funds_sell"),
-        ({**BUY, "asset_manager_net_contracts_change_1w": 7_999.0}, "none"),
-        ({**BUY, "leveraged_funds_net_contracts_change_1w": -7_999.0}, "none"),
-        ({**SELL, "leveraged_funds_net_contracts_change_1w": None}, None),
-        ({"leveraged_funds_net_percentile_156w": None}, None),
-        ({"asset_manager_net_contracts_change_1w": None, **LIQUIDATION}, None),
+        ({**BUY, "institution_net_contracts_change_1w": 7_999.0}, "none"),
+        ({**BUY, "speculator_net_contracts_change_1w": -7_999.0}, "none"),
+        ({**SELL, "speculator_net_contracts_change_1w": None}, None),
+        ({"speculator_net_percentile_156w": None}, None),
+        ({"institution_net_contracts_change_1w": None, **LIQUIDATION}, None),
         ({"sma_200": None}, None),
-        ({"asset_manager_net_percentile_156w": None, **LIQUIDATION}, None),
+        ({"institution_net_percentile_156w": None, **LIQUIDATION}, None),
         ({**LIQUIDATION, "report_age_days": 14}, "long_liquidation"),
         ({**LIQUIDATION, "report_age_days": 15}, None),
         ({"report_age_days": 15}, None),
@@ -137,7 +138,7 @@ def test_every_setup_that_holds_is_told(values: dict[str, object], held: str | N
 
 
 def test_facts_carry_the_numbers() -> None:
-    found = named(**DOWN, **NEW_SHORTS, asset_manager_long_contracts_change_1w=-6530.0)
+    found = named(**DOWN, **NEW_SHORTS, institution_long_contracts_change_1w=-6530.0)
     assert [found[f"setup_fact_{n}"] for n in (1, 2, 3)] == [
         "asset managers short +4,000, +1.0 % of open interest",
         "asset managers long -6,530: new shorts lead",
@@ -147,7 +148,7 @@ def test_facts_carry_the_numbers() -> None:
 
 def test_a_flow_is_told_in_contracts_and_of_open_interest_alike() -> None:
     """Open interest that shrinks, as it does when contracts are rolled, moves the net share against the flow."""
-    found = named(asset_manager_net_contracts_change_1w=6_000.0, asset_manager_net_share_oi_change_1w=-0.06)
+    found = named(institution_net_contracts_change_1w=6_000.0, institution_net_share_oi_change_1w=-0.06)
     assert found["setup_fact_3"] == "asset managers net +6,000 in the week, +1.5 % of open interest"
     assert found["alignment"] == "flow_with_trend"
 
@@ -175,7 +176,7 @@ def test_no_support_above_the_close_and_no_resistance_below_it(prices: dict[str,
 
 @pytest.mark.parametrize(("age", "alignment"), [(14, "flow_with_trend"), (15, None), (None, None)])
 def test_a_flow_is_not_held_against_a_trend_that_is_weeks_younger(age: int | None, alignment: str | None) -> None:
-    found = named(report_age_days=age, asset_manager_net_contracts_change_1w=8_000.0)
+    found = named(report_age_days=age, institution_net_contracts_change_1w=8_000.0)
     assert (found["alignment"], found["technical_state"]) == (alignment, "uptrend_pullback")
 
 
@@ -207,7 +208,7 @@ def test_technical_state_is_of_trend_momentum_and_location(values: dict[str, obj
 @settings(max_examples=20, deadline=None)
 @given(st.floats(-0.5, 0.5), st.sampled_from([{}, DOWN, {"sma_50": 2001.0}]))
 def test_alignment_is_flow_against_trend(flow: float, trend: dict[str, object]) -> None:
-    found = named(**trend, asset_manager_net_contracts_change_1w=flow * 400_000)
+    found = named(**trend, institution_net_contracts_change_1w=flow * 400_000)
     sign = {"up": 1, "down": -1, "mixed": 0}[str(found["trend"])] * flow
     expected = "no_trend" if found["trend"] == "mixed" else "flow_flat" if abs(flow * 400_000) < 4_000 else None
     assert found["alignment"] == (expected or ("flow_with_trend" if sign > 0 else "flow_against_trend"))

@@ -16,4 +16,4 @@ def test_every_group_once() -> None:
 def test_the_groups_of_a_family_in_the_order_of_its_report(family: str) -> None:
     found = derive(TraderGroups, {}).select("trader_group", "report_family").rows()
     printed = [group for group in FAMILIES[family].groups.values() if group != "total_reportable"]
-    assert [group for group, of in found if family in of.split(", ") or of == "all"] == printed
+    assert [group for group, of in found if family in of.split(" and ") or of == "all"] == printed

@@ -471,6 +471,21 @@ def test_a_market_may_be_named_in_small_letters_and_a_moment_by_its_day(ask: Ask
     assert told.stdout == ask("brief", "--market", "RUT", "--as-of", "2025-03-14T20:00Z").stdout
 
 
+@pytest.mark.parametrize(
+    ("arguments", "written"),
+    [
+        (["note", "RUT", "2025-03-15"], "WHEN"),
+        (["note", "RUT", "2025-03-14", "--since", "2025-03-15"], "--since"),
+        (["brief", "--as-of", "2025-03-15"], "--as-of"),
+    ],
+)
+def test_a_closed_day_is_named_as_it_was_written(ask: Ask, arguments: list[str], written: str) -> None:
+    told = ask(*arguments)
+    assert told.exit_code == 2
+    said = f"r2k: {written} = '2025-03-15': the exchange is closed on 2025-03-15; next: give 2025-03-14"
+    assert told.output.startswith(said)
+
+
 def test_a_run_as_of_a_moment_to_come_is_refused(ask: Ask, folder: Path) -> None:
     result = ask("run", "--as-of", "2999-01-01T00:00Z")
     assert result.exit_code == 2

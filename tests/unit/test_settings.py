@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+import r2k_pipeline.api
 from r2k_pipeline.errors import SettingsError
 from r2k_pipeline.settings import Settings, read_settings, why_this_lake
 from tests.documents import PROJECT
@@ -135,8 +136,15 @@ def test_a_wrong_value_is_named_by_where_it_was_said(elsewhere: Path, monkeypatc
         read_settings()
 
 
+def test_python_names_its_own_arguments() -> None:
+    with pytest.raises(SettingsError, match=r"^as_of = '2025-03-15': the exchange is closed on 2025-03-15; next: "):
+        r2k_pipeline.open("sample", as_of="2025-03-15")
+    with pytest.raises(SettingsError, match=r"^source = 'bloomberg': is not one of"):
+        r2k_pipeline.api.run("bloomberg")
+
+
 @pytest.mark.parametrize(
-    ("key", "said"), [("sorce", "rename it to source$"), ("x", "rename it to as_of, corrections, files, ")]
+    ("key", "said"), [("sorce", "rename it to source$"), ("x", "rename it to as_of, cftc_token, corrections, files, ")]
 )
 def test_an_unknown_key_in_the_file_is_answered_as_a_variable_is(elsewhere: Path, key: str, said: str) -> None:
     (elsewhere / "r2k.toml").write_text(f"{key} = 'files'\n")

@@ -114,7 +114,7 @@ def _cross_filter(text: str) -> Callable[[str], bool]:
 
 
 def _move(past: Past, words: Mapping[str, Any], written: Mapping[str, str]) -> Iterator[Result]:
-    (_, first), (day, last) = _ends(past, words)
+    (_, first), (day, last) = ends_of_move(past, words)
     size = last / first - 1
     for word in ("is", "above", "below"):
         if word in words:
@@ -130,14 +130,14 @@ def _move(past: Past, words: Mapping[str, Any], written: Mapping[str, str]) -> I
 
 
 def _retracement(past: Past, words: Mapping[str, Any], written: Mapping[str, str]) -> Iterator[Result]:
-    (_, first), (day, last) = _ends(past, words)
+    (_, first), (day, last) = ends_of_move(past, words)
     price = last + (first - last) * words["ratio"].value
     is_true = words["is"].is_near(price, past.way.off_ratio)
     also = f"from {first:,.2f} to {last:,.2f}"
     yield Result("; ".join(written.values()), is_true, price, day, POINTS, also=also)
 
 
-def _ends(past: Past, words: Mapping[str, Any]) -> tuple[tuple[date, float], tuple[date, float]]:
+def ends_of_move(past: Past, words: Mapping[str, Any]) -> tuple[tuple[date, float], tuple[date, float]]:
     """The days and prices from which and to which a move went: by extremes, its high and low, or by closes."""
     bars = {row[0]: row for row in past.bars}
     start, end = words["from"], words.get("to", past.bars[-1][0] if past.bars else None)

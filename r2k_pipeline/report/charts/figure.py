@@ -3,6 +3,7 @@
 Belongs here: turning a chart into published files. Not here: the drawing (figures.py and below).
 """
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -79,6 +80,11 @@ class Figure:
     def _drawings(self) -> dict[str, str]:
         """Cached SVG by theme, so that pictures of several sizes are drawn once."""
         return {}
+
+
+def data_url(png: bytes) -> str:
+    """A picture as a URL, for a page that needs no other file."""
+    return f"data:image/png;base64,{b64encode(png).decode()}"
 
 
 def _plain(record: Record) -> dict[str, Any]:

@@ -3,9 +3,9 @@
 Belongs here: HTML. Not here: what is said (compose.py), what is drawn (report/charts/).
 """
 
-import base64
 from collections.abc import Sequence
 
+from r2k_pipeline.report.charts.figure import data_url
 from r2k_pipeline.report.note.compose import Note
 from r2k_pipeline.report.site.pages import environment
 from r2k_pipeline.snapshot import Snapshot
@@ -24,7 +24,4 @@ def _pictures(snapshot: Snapshot, markets: list[str]) -> dict[str | None, tuple[
     from r2k_pipeline.report.charts.figures import read_figures  # noqa: PLC0415  (altair is a second's import)
 
     found = read_figures(snapshot, markets).reviews
-    return {
-        figure.market: (f"data:image/png;base64,{base64.b64encode(figure.png()).decode()}", figure.description)
-        for figure in found
-    }
+    return {figure.market: (data_url(figure.png()), figure.description) for figure in found}

@@ -6,8 +6,11 @@ Belongs here: these two tables, as known at the site's moment. Not here: verdict
 
 from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, Final
 
+from r2k_pipeline.report.site.claim_pictures import Judged
+from r2k_pipeline.report.site.pictures import Picture
 from r2k_pipeline.report.site.tables import Column, DataTable, Folded, ask, build_table, slug
 from r2k_pipeline.snapshot import Snapshot
 
@@ -15,7 +18,7 @@ CLAIMS: Final = "marts.claims"
 _CLAIM_ID: Final = "{note_id}-{claim_id}-{alternative}"
 _ORDER: Final = "note_id, regexp_extract(claim_id, '^\\D*'), length(claim_id), claim_id"
 _FIRST: Final = "(verdict = 'holds') desc, length(alternative), alternative"
-"""The reading whose value stands for a statement: one that is true, else the plainest."""
+"""The reading whose value stands for a statement, as `telling` has it: one that is true, else the plainest."""
 _FOUND: Final = "coalesce(computed_text, format('{:,} ({})', computed_value, unit)) as computed_text"
 """A claim in SQL has its number without words."""
 _NOT_JUDGED: Final = ("not_checkable", "without_a_word")
@@ -60,10 +63,12 @@ def statements(snapshot: Snapshot) -> DataTable:
     )
 
 
-def claims(snapshot: Snapshot, market: str | None = None) -> DataTable:
+def claims(
+    snapshot: Snapshot, market: str | None = None, pictures: Mapping[Judged, Picture] = MappingProxyType({})
+) -> DataTable:
     """Every reading of every claim that could be judged by the moment; of one market: those that name it.
 
-    Definitions and evidence are folded below the table of all; a market's table links there.
+    Charts, definitions and evidence are folded below the table of all; a market's table links there.
     """
     names_it = "regexp_matches(definition, '(^|\\n)parameters: (.*, )?market = ' || $market::varchar || '(,|\\n|$)')"
     query = f"""
@@ -82,11 +87,12 @@ def claims(snapshot: Snapshot, market: str | None = None) -> DataTable:
         asked,
         empty="No claim could be judged by this moment.",
     )
-    return table if market else replace(table, folded=tuple(_folded(row) for row in asked.rows))
+    return table if market else replace(table, folded=tuple(_folded(row, pictures) for row in asked.rows))
 
 
-def _folded(row: Mapping[str, Any]) -> Folded:
+def _folded(row: Mapping[str, Any], pictures: Mapping[Judged, Picture]) -> Folded:
     titles = {"Why": "reason", "Definition": "definition", "Evidence": "evidence"}
     parts = tuple((title, str(row[name])) for title, name in titles.items() if row[name] is not None)
     title = "{claim_id}, {alternative}: {verdict}".format_map(row).replace("_", " ")
-    return Folded(slug(_CLAIM_ID.format_map(row)), title, parts)
+    picture = pictures.get((row["note_id"], row["claim_id"], row["alternative"], row["verdict"]))
+    return Folded(slug(_CLAIM_ID.format_map(row)), title, parts, picture)

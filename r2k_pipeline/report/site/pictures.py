@@ -46,23 +46,33 @@ class Picture:
         """Natural height in CSS pixels."""
         return round(int.from_bytes(self.png[20:24], "big") / SCALE)
 
+    @property
+    def still(self) -> str:
+        """The name of its PNG in the site."""
+        return _png_of(self.figure)
+
     def files(self) -> dict[str, bytes]:
         """The PNG, and the spec as a script: fetch() is refused on file://, a script is not."""
         spec = self.figure.spec()
         packed = spec | {"datasets": {name: _packed(rows) for name, rows in spec.get("datasets", {}).items()}}
         script = f"(window.r2kFigures ??= {{}})[{_script(self.name)}] = {_script(packed)};\n"
-        return {f"figures/{self.name}.png": self.png, f"figures/{self.name}.js": script.encode()}
+        return {self.still: self.png, f"figures/{self.name}.js": script.encode()}
 
 
-def picture_of(figure: Figure, drawn: Drawn) -> Picture:
-    """The picture of a figure in the light theme, for print. Drawing takes seconds, so each one is logged."""
+def picture_of(figure: Figure, drawn: Drawn, *, is_logged: bool = True) -> Picture:
+    """The picture of a figure in the light theme, for print. Drawing a large one takes seconds, so it is logged."""
 
     def draw() -> bytes:
-        PROGRESS.info("drawing %s", figure.title)
+        if is_logged:
+            PROGRESS.info("drawing %s", figure.title)
         return figure.png(LIGHT, SCALE)
 
     source = [figure.spec(), dict(LIGHT.config), SCALE, version(RENDERER)]
-    return Picture(figure, drawn.file(f"figures/{slug(figure.name)}.png", source, draw))
+    return Picture(figure, drawn.file(_png_of(figure), source, draw))
+
+
+def _png_of(figure: Figure) -> str:
+    return f"figures/{slug(figure.name)}.png"
 
 
 def shared_files(drawn: Drawn) -> dict[str, bytes]:

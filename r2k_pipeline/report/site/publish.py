@@ -13,6 +13,7 @@ from r2k_pipeline.lake import Lake
 from r2k_pipeline.report.brief import Page, read_brief
 from r2k_pipeline.report.charts.figures import read_figures
 from r2k_pipeline.report.note.compose import Note, read_notes
+from r2k_pipeline.report.site.claim_pictures import claim_pictures
 from r2k_pipeline.report.site.claim_tables import claims, statements
 from r2k_pipeline.report.site.dictionary_tables import dictionary
 from r2k_pipeline.report.site.drawn import Drawn
@@ -84,6 +85,7 @@ def publish_site(settings: Settings, market: str | None = None) -> Site:
     files = pages | shared_files(drawn)
     for picture in content.pictures:
         files |= picture.files()
+    files |= {one.picture.still: one.picture.png for one in content.claims.folded if one.picture}
     files |= drawn.record()
     swap_in(folder, files)
     size = sum(map(len, files.values()))
@@ -109,7 +111,7 @@ def read_content(snapshot: Snapshot, market: str | None, drawn: Drawn) -> Conten
         outcomes=outcomes(snapshot, market),
         outcomes_picture=picture_of(figures.outcomes, drawn) if figures.outcomes else None,
         statements=statements(snapshot),
-        claims=claims(snapshot),
+        claims=claims(snapshot, pictures=claim_pictures(snapshot, drawn)),
         quality=quality(snapshot),
         dictionary=dictionary(),
         notes=figures.notes,

@@ -9,11 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from r2k_pipeline.report.brief_statements import Row, Value
 from r2k_pipeline.snapshot import Snapshot
 from r2k_pipeline.tables import TABLES
+
+if TYPE_CHECKING:
+    from r2k_pipeline.report.site.pictures import Picture
 
 NOT_KNOWN: Final = "—"
 SHORT_UNITS: Final = {
@@ -100,11 +103,12 @@ class Line:
 
 @dataclass(frozen=True)
 class Folded:
-    """Details of one row below the table, folded away: titles with their texts."""
+    """Details of one row below the table, folded away: titles with their texts, below a picture if there is one."""
 
     id: str
     title: str
     parts: tuple[tuple[str, str], ...]
+    picture: "Picture | None" = None
 
 
 @dataclass(frozen=True)

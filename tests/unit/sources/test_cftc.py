@@ -117,6 +117,18 @@ def test_an_unchanged_year_is_not_downloaded_again(stub: VendorStub, tmp_path: P
     assert conditions == [(None, None), ('"1"', "Fri, 03 Jan 2025 20:30:00 GMT")]
 
 
+def test_a_server_without_etags_is_asked_by_date(stub: VendorStub, tmp_path: Path) -> None:
+    """As the CFTC's own server: it sends Last-Modified only."""
+    modified = "Fri, 03 Jan 2025 20:30:00 GMT"
+    stub.resources[YEAR] = Resource(BODY, last_modified=modified)
+    assert fetched(archives(stub, tmp_path)) == fetched(archives(stub, tmp_path)) == BODY
+    first, second = (asked.headers for asked in stub.requests(YEAR))
+    assert "if-modified-since" not in first
+    assert (second.get("if-modified-since"), second.get("if-none-match")) == (modified, None)
+    stub.resources[YEAR] = Resource(REVISED, last_modified="Fri, 10 Jan 2025 20:30:00 GMT")
+    assert fetched(archives(stub, tmp_path)) == REVISED
+
+
 def test_a_changed_year_replaces_the_cached_one(stub: VendorStub, tmp_path: Path) -> None:
     fetched(archives(stub, tmp_path))
     stub.resources[YEAR] = Resource(REVISED, etag='"2"')

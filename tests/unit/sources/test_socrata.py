@@ -33,7 +33,7 @@ def stub() -> Iterator[VendorStub]:
 
 
 def api(stub: VendorStub) -> SocrataReports:
-    return SocrataReports(stub.url, Limits(deadline_s=5, attempts=1))
+    return SocrataReports(stub.url, Limits(deadline_s=5, attempts=1), page_rows=1000)
 
 
 def answers(stub: VendorStub, path: str, *said: object) -> None:

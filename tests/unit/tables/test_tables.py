@@ -74,6 +74,7 @@ class Given:
     as_of: datetime = AS_OF
     today: date = date(2024, 7, 5)
     markets: tuple[Market, ...] = MARKETS
+    catalogue: tuple[Market, ...] = MARKETS
     trader_roles: Mapping[Role, tuple[str, ...]] = field(default_factory=lambda: {"hedger": ("dealer",)})
     profile_since: tuple[date, ...] = (date(2024, 1, 2),)
     setups: Setups = field(default_factory=read_setups)

@@ -91,6 +91,13 @@ def test_neither_bars_before_the_anchor_nor_the_volume_of_the_session_are_in_it(
     assert_frame_equal(build_anchored_vwaps(unsettled, build_swing_pivots(bars), days).filter(told), whole)
 
 
+def test_the_pivots_are_those_of_the_bars_and_a_strange_volume_is_named() -> None:
+    bars = random_bars(3, 300)
+    assert_frame_equal(build_anchored_vwaps(bars), build_anchored_vwaps(bars, build_swing_pivots(bars)))
+    with pytest.raises(ValueError, match="volume"):
+        build_anchored_vwaps(bars.with_columns(volume=pl.lit(-1.0)))
+
+
 def test_the_notes_fourteenth_of_march(real: Path) -> None:
     """The Russell's average price, weighted by IWM's volume, since its high of 25 November 2024: above the close."""
     index, fund = real_bars(real, "^RUT"), real_bars(real, "IWM").select("session_date", "volume")

@@ -56,6 +56,17 @@ def test_a_week_is_complete_at_the_last_session_of_the_calendar() -> None:
     assert days[-2:] == [date(2025, 6, 27), date(2025, 7, 3)]
 
 
+def test_without_a_calendar_the_days_of_the_bars_are_the_sessions() -> None:
+    """A last bar on a Friday ends its week, one on a Thursday does not: the Friday may still come."""
+    bars = walk(date(2025, 4, 7), date(2025, 7, 18))
+    whole = build_weekly_indicators(bars, sessions_of("M"))
+    assert_frame_equal(build_weekly_indicators(bars), whole)
+    thursday = bars.filter(pl.col("session_date") < date(2025, 7, 18))
+    assert_frame_equal(build_weekly_indicators(thursday), whole[:-1])
+    holiday = bars.filter(pl.col("session_date") <= date(2025, 4, 17))
+    assert build_weekly_indicators(holiday)["session_date"].to_list() == [date(2025, 4, 11)]
+
+
 def test_a_hole_is_counted_and_the_week_whose_last_session_is_missing_has_no_row() -> None:
     bars = walk(date(2025, 1, 6), date(2025, 2, 28))
     missing = [date(2025, 1, 15), date(2025, 1, 24), date(2025, 2, 3), *(date(2025, 2, day) for day in range(10, 15))]
