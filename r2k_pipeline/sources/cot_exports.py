@@ -30,6 +30,23 @@ _MAY_BE_SUPPRESSED: Final = ("_change_1w", "percent", "traders_total", "contract
 """Endings of our columns that an export may lack: a suppressed value is a missing key in JSON, and so a missing column
 where few rows were saved."""
 
+_SHORTER: Final = {
+    "noncommercial": "noncomm",
+    "commercial": "comm",
+    "total_reportable": "tot_rept",
+    "nonreportable": "nonrept",
+    "spreading": "spread",
+    "traders_total": "traders_tot",
+    "concentration": "conc",
+    "_lt_": "_le_",
+}
+"""How the API shortens the words of the legacy files' headers, in this order."""
+_TYPOS: Final = {
+    "noncomm_positions_spread_all": "noncomm_postions_spread_all",
+    "change_in_noncomm_spread_all": "change_in_noncomm_spead_all",
+}
+"""Columns that the API misspells; the right spelling is another column there (old crop)."""
+
 
 def as_cftc(text: bytes) -> tuple[str, bytes]:
     """(what the file would be named after, its text) in the CFTC's own columns; another text comes back as it is.
@@ -58,6 +75,14 @@ def as_printed(report: pl.DataFrame, counts: Sequence[str]) -> pl.DataFrame:
         pl.col(name).str.replace(_MIDNIGHT, "") if name == DAY else pl.col(name).str.strip_suffix(".0")
         for name in changed
     )
+
+
+def spellings(vendor: str) -> tuple[str, ...]:
+    """Possible API names for a column of the files: shortened, misspelled, with or without its `_all`."""
+    name = vendor
+    for long, short in _SHORTER.items():
+        name = name.replace(long, short)
+    return (_TYPOS[name],) if name in _TYPOS else (name, name.removesuffix("_all"))
 
 
 def _csv_rows(text: bytes) -> pl.DataFrame:
@@ -101,7 +126,5 @@ def _of_export(frame: pl.DataFrame) -> tuple[str, bytes]:
 
 def _columns(layout: Layout, named: dict[str, str]) -> dict[str, str]:
     """The files' name -> the column of an export, of what is taken from a report and is there."""
-    from r2k_pipeline.sources.socrata import _spellings  # noqa: PLC0415  (which needs the reader of reports)
-
-    there = {vendor: [name for name in _spellings(vendor) if name in named] for vendor in layout.taken}
+    there = {vendor: [name for name in spellings(vendor) if name in named] for vendor in layout.taken}
     return {vendor: named[names[0]] for vendor, names in there.items() if names}

@@ -18,11 +18,11 @@ import polars as pl
 import pytest
 
 from r2k_pipeline.sources.cot import read_report, screen_reports
+from r2k_pipeline.sources.cot_exports import spellings
 from r2k_pipeline.sources.cot_layouts import LAYOUTS, normalise
 from r2k_pipeline.sources.files import FilePrices, FileReports
 from r2k_pipeline.sources.protocol import CotDocument, SourceError
 from r2k_pipeline.sources.sample_cot_files import build_sample_cot
-from r2k_pipeline.sources.socrata import _spellings
 from tests.raw_story import Story, lines_of
 from tests.unit.sources.workbooks import row_of, workbook
 
@@ -52,7 +52,7 @@ def api_rows(kind: str) -> list[dict[str, Any]]:
     found = []
     for row in rows:
         cells = dict(zip(map(normalise, header), (cell.strip() for cell in row), strict=True))
-        said = {_spellings(vendor)[-1]: cells[vendor] for vendor in layout.taken if cells[vendor] not in ("", ".")}
+        said = {spellings(vendor)[-1]: cells[vendor] for vendor in layout.taken if cells[vendor] not in ("", ".")}
         said |= {"report_date_as_yyyy_mm_dd": f"{said.pop('report_date')}T00:00:00.000", "id": str(len(found))}
         said |= {"yyyy_report_week_ww": "2024 Report Week 1", "commodity_name": "X"}
         said.pop("as_of_date_in_form_yymmdd")
