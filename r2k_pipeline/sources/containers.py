@@ -6,12 +6,11 @@ themselves (sheets.py), the bounds (size_limits.py), encodings and rows of the t
 
 import io
 import re
-import struct
 import zipfile
 import zlib
 from typing import Final
 
-from r2k_pipeline.sources.sheets import ZIP, sheet_text
+from r2k_pipeline.sources.sheets import DAMAGED, ZIP, sheet_text
 from r2k_pipeline.sources.size_limits import MAX_BYTES, MAX_RATIO, BoundsError
 
 TABLES: Final = (".txt", ".csv", ".tsv", ".xls", ".xlsx", ".parquet", ".json")
@@ -20,8 +19,6 @@ READ: Final = (*TABLES, *WRAPPERS)
 """Endings of files that are read; what a file is shows in its content."""
 GZIP: Final = b"\x1f\x8b"
 UNPACK: Final = "unpack it, and put the table in it beside the others"
-_DAMAGED: Final = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, NotImplementedError)
-"""Exceptions of the standard library for damaged zips."""
 
 
 class UnwrapError(BoundsError):
@@ -68,7 +65,7 @@ def _unzip(body: bytes) -> tuple[str, bytes]:
             return _the_one_table(archive)
     except UnwrapError:
         raise
-    except _DAMAGED as error:
+    except DAMAGED as error:
         found = "an HTML page" if body.lstrip()[:1] == b"<" else f"{body[:8]!r}"
         raise UnwrapError(f"not a sound zip ({error}); begins with {found}") from error
 

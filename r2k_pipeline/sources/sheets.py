@@ -4,23 +4,30 @@ Belongs here: recognition by content, bounds before anything is unpacked, cells 
 texts (containers.py), what the columns mean.
 """
 
-import csv
 import io
-import re
+import struct
+import subprocess
+import sys
 import zipfile
-from datetime import date, datetime
+import zlib
 from typing import Any, Final
 
 import polars as pl
 
+from r2k_pipeline.shipped import shipped
 from r2k_pipeline.sources.size_limits import MAX_BYTES, MAX_COLUMNS, MAX_ROWS, BoundsError
 
 XLS: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 ZIP: Final = b"PK\x03\x04"
 PARQUET: Final = b"PAR1"
+DAMAGED: Final = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, NotImplementedError, RuntimeError)
+"""Exceptions of the standard library for damaged zips, also for encrypted ones."""
 MAX_CELLS: Final = 2**25
 """Of a sheet. The largest official one has 65,536 rows of 191 columns."""
-_REFERENCE: Final = re.compile(rb"""<(?:\w+:)?(?:row|c)\b[^>]*?\sr=["']([A-Z]{0,3})(\d{1,8})["']""")
+WORKER_MEMORY: Final = 2**31
+"""Bytes. A sheet of MAX_CELLS takes about half of it."""
+WORKER_SECONDS: Final = 120
+"""Wall clock: a year of the TFF report takes 0.3."""
 
 
 def sheet_text(body: bytes) -> bytes | None:
@@ -41,61 +48,25 @@ def _is_xlsx(body: bytes) -> bool:
     try:
         with zipfile.ZipFile(io.BytesIO(body)) as archive:
             return "[Content_Types].xml" in archive.namelist()
-    except (zipfile.BadZipFile, ValueError):
+    except DAMAGED:
         return False
 
 
 def _excel_text(body: bytes) -> bytes:
-    from python_calamine import CalamineError, CalamineWorkbook  # noqa: PLC0415  (only where there is an Excel file)
+    """The text of the only sheet with rows, read in a process of its own (sheet_worker.py says why)."""
+    from r2k_pipeline.sources.sheet_worker import REFUSED  # noqa: PLC0415  (the reader is loaded where it is needed)
 
-    if body.startswith(ZIP):
-        _refuse_vast_xlsx(body)
+    bounds = (WORKER_MEMORY, MAX_ROWS, MAX_COLUMNS, MAX_CELLS, MAX_BYTES)
+    command = [sys.executable, "-P", str(shipped("sources/sheet_worker.py")), *map(str, bounds)]
     try:
-        book = CalamineWorkbook.from_filelike(io.BytesIO(body))
-        sheets = [(name, book.get_sheet_by_name(name)) for name in book.sheet_names]
-    except (CalamineError, ValueError, OSError) as error:
-        raise BoundsError(f"not a readable Excel file: {str(error).splitlines()[0]}") from error
-    filled = [(name, sheet) for name, sheet in sheets if sheet.height]
-    if len(filled) != 1:
-        raise BoundsError(f"an Excel file with rows on {len(filled)} sheets: one is read")
-    ((_, sheet),) = filled
-    _refuse_vast(sheet.height, sheet.width)
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(map(_as_text, row) for row in sheet.iter_rows())
-    return text.getvalue().encode()
-
-
-def _as_text(cell: Any) -> str:
-    """Numbers as short as they read back, whole ones without a point; midnights as days."""
-    if isinstance(cell, float):
-        return str(int(cell)) if cell.is_integer() else repr(cell)
-    if isinstance(cell, datetime):
-        return str(cell.date()) if (cell.hour, cell.minute, cell.second) == (0, 0, 0) else str(cell)
-    return str(cell).replace("\n", " ") if not isinstance(cell, date) else cell.isoformat()
-
-
-def _refuse_vast_xlsx(body: bytes) -> None:
-    """Hold a workbook to the bounds before it is read: its reader makes room for all cells up to the last one."""
-    with zipfile.ZipFile(io.BytesIO(body)) as archive:
-        members = archive.infolist()
-        if (total := sum(member.file_size for member in members)) > MAX_BYTES:
-            raise BoundsError(f"{total:,} bytes when unpacked, more than {MAX_BYTES:,}")
-        for member in members:
-            if not member.filename.startswith("xl/worksheets/"):
-                continue
-            try:
-                found = _REFERENCE.findall(archive.read(member))
-            except (zipfile.BadZipFile, ValueError, NotImplementedError, RuntimeError, EOFError) as error:
-                raise BoundsError(f"not a readable Excel file: {error}") from error
-            columns = max((_column(letters) for letters, _ in found), default=0)
-            _refuse_vast(max((int(row) for _, row in found), default=0), columns)
-
-
-def _column(letters: bytes) -> int:
-    number = 0
-    for letter in letters:
-        number = 26 * number + letter - 64
-    return number
+        done = subprocess.run(command, input=body, capture_output=True, timeout=WORKER_SECONDS, check=False)  # noqa: S603
+    except subprocess.TimeoutExpired as error:
+        raise BoundsError(f"an Excel file that takes more than {WORKER_SECONDS} seconds to read") from error
+    if done.returncode == 0:
+        return done.stdout
+    said = done.stderr.decode("utf-8", "replace").strip()
+    damaged = f"not a readable Excel file: damaged, or larger than {WORKER_MEMORY:,} bytes in memory"
+    raise BoundsError(said[:200] if done.returncode == REFUSED else damaged)
 
 
 def _refuse_vast(rows: int, columns: int) -> None:
@@ -113,8 +84,12 @@ def _parquet_text(body: bytes) -> bytes:
         _refuse_vast(said.num_rows, said.num_columns)
         if (total := sum(said.row_group(n).total_byte_size for n in range(said.num_row_groups))) > MAX_BYTES:
             raise BoundsError(f"{total:,} bytes when unpacked, more than {MAX_BYTES:,}")
-        table: Any = pl.from_arrow(file.read())
-    except (pa.ArrowException, OSError) as error:
+        read = file.read()
+        read.validate(full=True)
+        table: Any = pl.from_arrow(read.rename_columns(read.column_names))  # names that are no text raise here
+    except (pa.ArrowException, OSError, ValueError) as error:
+        if isinstance(error, BoundsError):
+            raise
         raise BoundsError(f"not a readable Parquet file: {str(error).splitlines()[0]}") from error
     return _plain(table).write_csv().encode()
 

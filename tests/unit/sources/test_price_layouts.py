@@ -4,6 +4,7 @@ Belongs here: layouts, forms of days and numbers, wrappers, whose file it is. No
 (test_price_files.py), files that are wrong as a whole (test_wrong_files.py).
 """
 
+import contextlib
 import gzip
 import io
 import re
@@ -421,9 +422,30 @@ def test_an_excel_file_is_read_also_by_another_name() -> None:
     assert "rows on 2 sheets: one is read" in refusal(workbook("".join(rows), sheets=2))
 
 
-def test_a_sheet_beyond_the_bounds_is_refused_before_its_reader_makes_room_for_it() -> None:
+def test_a_sheet_whose_reader_finds_no_room_ends_that_process_only() -> None:
+    """Its reader makes room for all cells up to the last one: 17 billion of them here."""
     far = row_of(1, "Date") + '<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>'
-    assert "a sheet of 1,048,576 rows and 16,384 columns" in refusal(workbook(far), "^RUT.xlsx")
+    said = refusal(workbook(far), "^RUT.xlsx")
+    assert "not a readable Excel file: damaged, or larger than 2,147,483,648 bytes in memory" in said
+
+
+def test_a_sheet_beyond_the_bounds_is_refused() -> None:
+    wide = '<row r="1"><c r="A1"><v>1</v></c><c r="ALM1"><v>1</v></c></row>'
+    assert "a sheet of 1 rows and 1,001 columns, more than any of these files" in refusal(workbook(wide))
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(changes=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=20), kept=st.floats(0.02, 1))
+def test_a_damaged_file_is_refused_or_read_and_never_ends_the_run(
+    parquet: bytes, changes: list[tuple[float, int]], kept: float
+) -> None:
+    text = write(PLAIN)
+    for whole in (parquet, text, gzip.compress(text), write(PLAIN, style=Style(wrapper="zip"))):
+        body = bytearray(whole)
+        for place, byte in changes:
+            body[int(place * (len(body) - 1))] = byte
+        with contextlib.suppress(PriceTextError):
+            read_price_table("^RUT.csv", bytes(body[: max(1, int(kept * len(body)))]))
 
 
 @pytest.mark.parametrize(
