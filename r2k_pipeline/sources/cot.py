@@ -1,7 +1,7 @@
 """Parses COT files: the yearly and historical reports and the headerless current week, by content.
 
-Belongs here: layout recognition, the order of dates, text to typed rows. Not here: unpacking (cot_archive.py),
-column lists (cot_layouts.py), how a file was fetched (files.py, cftc.py, sample.py).
+Belongs here: layout recognition, the order of dates, text to typed rows. Not here: unpacking (cot_archive.py), what
+other programs save (cot_exports.py), column lists (cot_layouts.py), how a file was fetched (files.py, cftc.py).
 """
 
 import csv
@@ -15,6 +15,7 @@ import polars as pl
 
 from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.sources.cot_archive import UNKNOWN, decode, refuse, unpack
+from r2k_pipeline.sources.cot_exports import as_cftc, as_printed
 from r2k_pipeline.sources.cot_layouts import LAYOUTS, Layout, Other, layout_of, normalise
 from r2k_pipeline.sources.protocol import CotDocument
 from r2k_pipeline.sources.screening import FAULT, Screened, screen
@@ -55,9 +56,10 @@ def read_report(document: CotDocument, recorded_at: datetime) -> pl.DataFrame:
     Raises SourceError where the file is not what its name claims or a column is missing or unknown.
     """
     member, body = unpack(document)
-    text, layout = _read_text(document, decode(document, body))
-    text = _with_iso_days(document, text)
-    scope = _report_type(document, layout, text, document.name + " " + member)
+    hint, body = _as_cftc(document, decode(document, body))
+    text, layout = _read_text(document, body)
+    text = _with_iso_days(document, as_printed(text, [name for name in text.columns if _is_count(name)]))
+    scope = _report_type(document, layout, text, f"{document.name} {member} {hint}".rstrip())
     words = ("contract_code", "report_date", "market_name", "contract_units")
     written = text.select(
         scope.alias("report_type"),
@@ -72,6 +74,13 @@ def read_report(document: CotDocument, recorded_at: datetime) -> pl.DataFrame:
         *(pl.lit(None, pl.String).alias(name) for name in absent),
         pl.when(~dated["agrees"].fill_null(False)).then(pl.lit(CONTRADICTED)).alias(FAULT),
     ).select(*CotReports.column_names(), FAULT)
+
+
+def _as_cftc(document: CotDocument, body: bytes) -> tuple[str, bytes]:
+    try:
+        return as_cftc(body)
+    except BoundsError as error:
+        raise refuse(document, f"not readable as a report: {error}", UNKNOWN) from error
 
 
 def _read_text(document: CotDocument, body: bytes) -> tuple[pl.DataFrame, Layout]:
@@ -131,7 +140,11 @@ def _few(columns: list[str]) -> str:
 
 
 def _is_number(name: str) -> bool:
-    return name.endswith(("contracts", "_1w", "percent", "total")) or "_traders_" in name
+    return _is_count(name) or name.endswith("percent")
+
+
+def _is_count(name: str) -> bool:
+    return name.endswith(("contracts", "_1w", "total")) or "_traders_" in name
 
 
 def _with_iso_days(document: CotDocument, text: pl.DataFrame) -> pl.DataFrame:

@@ -13,6 +13,8 @@ import polars as pl
 MAX_BYTES: Final = 256 * 2**20
 """Of a file, or of a zip's member. The largest official one (legacy 1986-2016) is under 200 MiB; reading a text takes
 about four times its size in memory."""
+MAX_RATIO: Final = 100
+"""Of unpacked to packed bytes. Official zips compress about 5:1; a bomb is beyond 1,000:1."""
 MAX_ROWS: Final = 1_000_000
 """The largest official file has about 330,000; a century of sessions is 25,000."""
 MAX_LINE_BYTES: Final = 64 * 2**10
