@@ -32,7 +32,6 @@ class Cost:
 def measure(command: list[str], home: Path, scratch: Path) -> Cost:
     """Run `command` with its own Dagster storage in `home`; a failure ends the benchmark with its output."""
     home.mkdir(exist_ok=True)
-    (home / "dagster.yaml").write_bytes((PROJECT / "r2k_pipeline" / "orchestration" / "dagster.yaml").read_bytes())
     # Byte code is kept for both sides, as after an installation, whatever this shell says about it.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     environment |= {"DAGSTER_HOME": str(home), "PYTHONPYCACHEPREFIX": str(scratch / "byte_code")}
@@ -140,6 +139,8 @@ def main(files: str = str(REAL), rounds: str = "3") -> None:
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
         (scratch / "shape.json").write_text(json.dumps(shape))
+        (scratch / "home_empty").mkdir()  # Dagster's own settings, as a user of Dagster has them, but no telemetry
+        (scratch / "home_empty" / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
         measured = [one_round(folder, scratch, number) for number in range(int(rounds) + 1)]
     print(table(measured[1:]))
 

@@ -354,6 +354,24 @@ def doctor(as_json: bool, online: bool, **options: Any) -> None:
     sys.exit(0 if all(finding.ok for finding in findings) else 1)
 
 
+@main.command("files")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+def list_files(folder: Path, as_json: bool) -> None:
+    """Tell what each file of DIR is taken for, and what is wrong with it.
+
+    DIR has prices/ and cot/, as for `r2k run --files DIR`; nothing is recorded. Exit code 1 if a file cannot be read.
+    """
+    from datetime import UTC, datetime  # noqa: PLC0415
+
+    from r2k_pipeline.report.file_list import as_text  # noqa: PLC0415
+    from r2k_pipeline.report.file_list import list_files as read  # noqa: PLC0415
+
+    found = read(folder, settings_of(), datetime.now(UTC))
+    click.echo(json.dumps([each.as_dict() for each in found], indent=2) if as_json else as_text(found))
+    sys.exit(1 if any(each.problem for each in found) else 0)
+
+
 @main.group(invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.pass_context

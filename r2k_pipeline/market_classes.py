@@ -6,6 +6,9 @@ MarketClass = Literal[
     "equity", "volatility", "rates", "currency", "crypto", "metal", "energy", "grain", "soft", "livestock", "other"
 ]
 CLASSES: Final[tuple[str, ...]] = get_args(MarketClass)
+Family = Literal["tff", "disaggregated", "legacy"]
+PRIMARY_REPORTS: Final = tuple(f"{family}_futures" for family in get_args(Family))
+"""The report types whose groups can have a market's roles: futures alone, of each family."""
 Role = Literal["hedger", "institution", "speculator"]
 ROLES: Final[tuple[str, ...]] = get_args(Role)
 """Who a trader group is in its report: each report family has one group of each, or none."""

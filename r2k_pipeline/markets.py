@@ -10,14 +10,14 @@ from datetime import date
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from r2k_pipeline.contracts.cot import CONTRACT_CODE
 from r2k_pipeline.contracts.prices import SYMBOL
 from r2k_pipeline.errors import MistakesError
-from r2k_pipeline.market_classes import MarketClass, Role
+from r2k_pipeline.market_classes import Family, MarketClass, Role
 from r2k_pipeline.mistakes import nearest, say_mistakes
 from r2k_pipeline.shipped import shipped
 
@@ -26,7 +26,6 @@ USUAL: Final = ("RUT", "SPX", "NDX", "DJI")
 """The markets of a run where the setting names none."""
 EVERY: Final = "@ALL"
 POINTS: Final = "index point"
-Family = Literal["tff", "disaggregated", "legacy"]
 MarketId = Annotated[str, StringConstraints(pattern=r"^[0-9]?[A-Z][A-Z0-9_]{0,15}$")]
 Symbol = Annotated[str, StringConstraints(pattern=SYMBOL)]
 

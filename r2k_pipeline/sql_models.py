@@ -11,24 +11,22 @@ from dataclasses import dataclass
 from functools import cached_property
 from graphlib import TopologicalSorter
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import duckdb
 import polars as pl
 import pyarrow.parquet as pq
-import sqlglot
-from sqlglot import exp
 
 from r2k_pipeline.contracts.clock import as_of_macros
 from r2k_pipeline.contracts.table import LAYERS
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.quoting import literal, parquet
+from r2k_pipeline.sql_syntax import nodes_of
 
 BY_MARKET: Final = "-- by: market"
 """The header line of a model that can run on a few markets at a time: its rows depend only on rows of their own market,
 or it asks for the variable MARKETS, by which it limits its rows itself."""
 MARKETS: Final = "markets"
-Found = TypeVar("Found", bound=exp.Expr)
 TEXT_AS_POLARS: Final = {"produce_arrow_string_view": "true", "arrow_output_version": "1.4"}
 """DuckDB settings for text in Polars's own layout, so that it is not copied."""
 
@@ -48,22 +46,20 @@ class SqlModel:
     @cached_property
     def upstreams(self) -> tuple[str, ...]:
         """The lake tables it reads, sorted, as `layer.table`."""
-        tables = self._find_all(exp.Table)
-        return tuple(sorted({f"{table.db}.{table.name}" for table in tables if table.db in LAYERS}))
+        tables = (
+            node for node in self._nodes if node.get("type") == "BASE_TABLE" and node.get("schema_name") in LAYERS
+        )
+        return tuple(sorted({f"{table['schema_name']}.{table['table_name']}" for table in tables}))
 
     @cached_property
     def variables(self) -> tuple[str, ...]:
         """The names that it asks for by getvariable, sorted."""
-        calls = self._find_all(exp.Anonymous)
-        asked = {call.expressions[0].name for call in calls if call.name.lower() == "getvariable"}
-        return tuple(sorted(asked))
-
-    def _find_all(self, kind: type[Found]) -> list[Found]:
-        return [found for tree in self._trees for found in tree.find_all(kind)]
+        calls = (node["arguments"] for node in self._nodes if node.get("function_name") == "getvariable")
+        return tuple(sorted({argument["expression"]["literal"]["text"] for (argument,) in calls}))
 
     @cached_property
-    def _trees(self) -> list[exp.Expr]:
-        return [tree for tree in sqlglot.parse(self.query, dialect="duckdb") if tree is not None]
+    def _nodes(self) -> list[dict[str, Any]]:
+        return nodes_of(self.query)
 
     @cached_property
     def is_by_market(self) -> bool:

@@ -21,6 +21,7 @@ from packaging.utils import canonicalize_name
 from sqlglot import TokenType, exp
 
 from r2k_pipeline.contracts.table import LAYERS, Table
+from r2k_pipeline.sql_models import SqlModel
 from r2k_pipeline.tables import TABLES
 
 PROJECT: Final = Path(__file__).resolve().parents[1]
@@ -33,7 +34,19 @@ LOCKS: Final = (PROJECT / "requirements.lock", PROJECT / "requirements-dev.lock"
 
 RANKS: Final = {
     **dict.fromkeys(
-        ("errors", "files", "folders", "report_types", "market_classes", "contracts", "quoting", "account"), 0
+        (
+            "errors",
+            "files",
+            "folders",
+            "report_types",
+            "market_classes",
+            "vendors",
+            "contracts",
+            "quoting",
+            "sql_syntax",
+            "account",
+        ),
+        0,
     ),
     "locked": 1,
     "holes": 1,
@@ -262,6 +275,7 @@ def test_sql_reads_only_tables_that_have_a_contract(file: Path) -> None:
     query = sqlglot.parse_one(file.read_text("utf-8"), dialect="duckdb")
     read = {f"{table.db}.{table.name}" for table in query.find_all(exp.Table) if table.db}
     assert read <= TABLES.keys(), f"no contract: {read - TABLES.keys()}"
+    assert read == set(SqlModel(file.stem, file.read_text("utf-8")).upstreams), "two parsers find the same tables"
 
 
 @pytest.mark.parametrize("source", [s for s in SOURCES if s.is_relative_to(PROJECT / "tests")], ids=_id)

@@ -29,7 +29,7 @@ from r2k_pipeline.contracts.columns import (
 )
 from r2k_pipeline.contracts.cot import RELEASE_BASES, TRADER_GROUPS
 from r2k_pipeline.contracts.table import Table
-from r2k_pipeline.market_classes import CLASSES, ROLES
+from r2k_pipeline.market_classes import CLASSES, PRIMARY_REPORTS, ROLES
 from r2k_pipeline.report_types import REPORT_TYPES
 
 FLOWS: Final = ("new_longs", "long_liquidation", "new_shorts", "short_covering")
@@ -149,7 +149,7 @@ class Markets(Table, layer="marts"):
     contract_multiplier_usd = usd("USD per index point of today's contract, or its contract_units", nullable=True)
     contract_unit = text("what contract_multiplier_usd counts, e.g. index point, troy ounces")
     market_class = choice(CLASSES, "kind of what is traded")
-    primary_report_type = text("the report whose groups have the market's roles, e.g. tff_futures")
+    primary_report_type = choice(PRIMARY_REPORTS, "the report whose groups have the market's roles")
     contract_codes = text("COT contracts of the market, comma-separated", nullable=True)
 
 

@@ -4,7 +4,7 @@ Belongs here: the order of these steps, and failures of an item. Not here: vendo
 appended and its account (recording.py), Dagster (assets.py).
 """
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -24,7 +24,7 @@ from r2k_pipeline.markets import Market, read_catalogue
 from r2k_pipeline.runs import Run
 from r2k_pipeline.sources.corrections import read_corrections
 from r2k_pipeline.sources.cot import read_report, screen_reports
-from r2k_pipeline.sources.plausibility import doubt_series
+from r2k_pipeline.sources.plausibility import doubt_series, remark_unproven
 from r2k_pipeline.sources.prices import (
     Bars,
     read_actions,
@@ -88,12 +88,12 @@ def ingest_prices(run: Run, sessions: pl.DataFrame) -> tuple[Intake, Intake]:
     answers, attempts = _fetch(wanted, partial(_ask, run, prices), set(wanted) - required - had)
     refuse_answers(run.clock(), answers)
     stamp = run.stamp()
-    readable, bars, attempts = _read(answers, attempts, partial(_read_bars, run, sessions, stamp))
+    readable, bars, attempts = _read(answers, attempts, partial(read_symbol, run.markets, sessions, stamp))
     screened = screen_bars([its.rows for its in bars], sessions, wanted)
     with_days = partial(with_days_of_prices, attempts, bars, run.lake.read(FetchLog), asks_vendor=prices.asks_vendor)
     actions = screen_actions([read_actions(answer, stamp) for answer in readable])
-    doubts = _doubt(run, readable, screened.rows, actions.rows)
-    asked = _with_remarks(with_days(PriceBars), bars, screened.rows)
+    doubts, unproven = _doubt(run, readable, screened.rows, actions.rows)
+    asked = _with_remarks(with_days(PriceBars), bars, screened.rows, unproven)
     taken = record(run, PriceBars, screened, asked, stamp, doubts=doubts)
     unread = set(taken.filter(pl.col("status") != "ok")["item"])
     corrected = correct(run, corrections, unread, stamp + timedelta(microseconds=1))
@@ -132,20 +132,23 @@ def _ask(run: Run, prices: PriceSource, symbol: str) -> PriceAnswer:
     return replace(prices.fetch_prices(symbol), asked_at=asked_at)
 
 
-def _read_bars(run: Run, sessions: pl.DataFrame, stamp: datetime, answer: PriceAnswer) -> Bars:
-    """The bars of an answer, by its symbol's roles and calendar."""
-    markets = [market for market in run.markets if answer.symbol in market.symbols()]
-    settlement = settlement_of(market.symbols()[answer.symbol] for market in markets)
-    calendar = sessions.filter(calendar=markets[0].calendar)
+def read_symbol(markets: Sequence[Market], sessions: pl.DataFrame, stamp: datetime, answer: PriceAnswer) -> Bars:
+    """The bars of an answer, by its symbol's roles and calendar. Raises SourceError for a file that is wrong."""
+    of_it = [market for market in markets if answer.symbol in market.symbols()]
+    settlement = settlement_of(market.symbols()[answer.symbol] for market in of_it)
+    calendar = sessions.filter(calendar=of_it[0].calendar)
     bars = read_bars(answer, calendar, settlement, stamp)
     refuse_wrong_file(answer, bars.rows, calendar)
     return bars
 
 
-def _with_remarks(attempts: Iterable[Attempt], bars: Iterable[Bars], kept: pl.DataFrame) -> list[Attempt]:
-    """`attempts` with remarks on their bars; `kept` are the rows that fit the contract."""
+def _with_remarks(
+    attempts: Iterable[Attempt], bars: Iterable[Bars], kept: pl.DataFrame, unproven: Mapping[str, str]
+) -> list[Attempt]:
+    """`attempts` with remarks on their bars; `kept` are the rows that fit the contract, `unproven` remarks by item."""
     said = {its.origin: (*its.remarks, *say_missing_opens(kept.filter(source=its.origin))) for its in bars}
-    return [replace(attempt, remarks=said.get(attempt.origin, ())) for attempt in attempts]
+    more = {item: (remark,) for item, remark in unproven.items()}
+    return [replace(one, remarks=(*said.get(one.origin, ()), *more.get(one.item, ()))) for one in attempts]
 
 
 def _with_unread(attempts: Iterable[Attempt], answers: Iterable[PriceAnswer]) -> list[Attempt]:
@@ -156,11 +159,14 @@ def _with_unread(attempts: Iterable[Attempt], answers: Iterable[PriceAnswer]) ->
     ]
 
 
-def _doubt(run: Run, answers: list[PriceAnswer], bars: pl.DataFrame, actions: pl.DataFrame) -> dict[str, str]:
-    """Why the new rows of a symbol wait for a user, by symbol."""
+def _doubt(
+    run: Run, answers: list[PriceAnswer], bars: pl.DataFrame, actions: pl.DataFrame
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Why the new rows of a symbol wait for a user, and remarks on prices that may be adjusted, by symbol."""
     known = latest(vendor_rows(run.lake.read(PriceBars)), key_of(PriceBars))
     unproven = [answer.symbol for answer in answers if "Adj Close" not in answer.bars.columns]
-    return doubt_series(bars, known, pl.concat([actions, run.lake.read(PriceActions)]), run.markets, unproven)
+    doubts = doubt_series(bars, known, pl.concat([actions, run.lake.read(PriceActions)]), run.markets, unproven)
+    return doubts, remark_unproven(bars, known, run.markets, [its for its in unproven if its not in doubts])
 
 
 def ingest_reports(run: Run) -> Intake:

@@ -5,15 +5,19 @@ Belongs here: the instance. Not here: its folder (records.py), runs (execute.py)
 
 import fcntl
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Self
 
 import dagster as dg
+import yaml
 from dagster._core.instance.ref import InstanceRef
+from dagster._core.storage.compute_log_manager import CapturedLogContext
 from dagster._core.storage.dagster_run import FINISHED_STATUSES
 from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
+from dagster._serdes import ConfigurableClassData
 from sqlalchemy.exc import DBAPIError
 
 from r2k_pipeline.errors import R2kError
@@ -23,13 +27,16 @@ from r2k_pipeline.settings import Settings
 from r2k_pipeline.shipped import shipped
 
 CONFIG: Final = "dagster.yaml"
+OUTPUT: Final = "storage"
+"""Dagster's default folder of what steps printed."""
 
 
 @contextmanager
 def open_instance(settings: Settings, *, writes_one_run: bool = True) -> Iterator[dg.DagsterInstance]:
     """Dagster's records for these settings; raises R2kError where they cannot be kept, then or later.
 
-    A dagster.yaml in the home is a user's: it is read and never written. Without one, that of r2k holds.
+    A dagster.yaml in the home is a user's: it is read and never written. Without one, that of r2k holds. A process that
+    writes one run keeps its files open and copies no output, unless the file says where these go.
     """
     home = home_of(settings)
     with _kept_in(home), _opened(home, config_folders(settings), writes_one_run) as instance:
@@ -49,15 +56,37 @@ def _opened(home: Path, configs: Iterable[Path], writes_one_run: bool) -> Iterat
 
 def _ref(home: Path, configs: Iterable[Path], writes_one_run: bool) -> InstanceRef:
     brought = next((folder for folder in configs if (folder / CONFIG).exists()), None)
-    if brought:
-        return InstanceRef.from_dir(str(home), config_dir=str(brought))
-    log = {
-        "module": KeptEventLog.__module__,
-        "class": KeptEventLog.__name__,
-        "config": {"base_dir": str(home / EVENTS)},
+    config = brought or shipped("orchestration")
+    overrides = _of_one_run(home, config / CONFIG) if writes_one_run else {}
+    return InstanceRef.from_dir(str(home), config_dir=str(config), overrides=overrides)
+
+
+def _of_one_run(home: Path, config: Path) -> dict[str, Any]:
+    """What the one process that writes a run does its own way, where the file leaves it to Dagster.
+
+    Steps write to the terminal; to keep a copy beside it, Dagster would start four processes.
+    """
+    said: Any = yaml.safe_load(config.read_bytes()) or {}
+    own = {"compute_logs": (Unrecorded, home / OUTPUT), "event_log_storage": (KeptEventLog, home / EVENTS)}
+    return {
+        name: {"module": kind.__module__, "class": kind.__name__, "config": {"base_dir": str(folder)}}
+        for name, (kind, folder) in own.items()
+        if not {name, "storage", "instance_class"} & said.keys()
     }
-    overrides = {"event_log_storage": log} if writes_one_run else {}
-    return InstanceRef.from_dir(str(home), config_dir=str(shipped("orchestration")), overrides=overrides)
+
+
+class Unrecorded(LocalComputeLogManager):
+    """Dagster's files of what steps printed, to which this process adds nothing; old ones can be deleted."""
+
+    @classmethod
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> Self:
+        """The constructor that Dagster calls with its configuration."""
+        return cls(inst_data=inst_data, **config_value)
+
+    @contextmanager
+    def capture_logs(self, log_key: Sequence[str]) -> Iterator[CapturedLogContext]:
+        """Leave standard output and error as they are."""
+        yield CapturedLogContext(log_key)
 
 
 @contextmanager

@@ -30,6 +30,7 @@ from r2k_pipeline.postgresql.session import Transaction, on_one_line, transactio
 from r2k_pipeline.postgresql.tables import PublishedTable, Shape, published_tables
 from r2k_pipeline.quoting import identifier, literal
 from r2k_pipeline.snapshot import SUMMARIES, Snapshot
+from r2k_pipeline.vendors import in_full
 
 SCHEMA: Final = "r2k"
 READER: Final = "r2k_reader"
@@ -222,8 +223,9 @@ def _describe(
     schema: str,
     arriving: Generation,
 ) -> list[str]:
-    """The comments that are missing or differ, and the schema's, which names a SAMPLE."""
+    """The comments that are missing or differ, and the schema's, which names a SAMPLE, or vendors and their terms."""
     said = f"r2k: {arriving.label}; generation {arriving.generation_id}, as of {arriving.as_of:%Y-%m-%dT%H:%MZ}"
+    said = "\n".join([said, *in_full(is_sample=arriving.source == "sample")])
     return [f"comment on schema {identifier(schema)} is {literal(said)}"] + [
         table.comment(column, text)
         for table in tables

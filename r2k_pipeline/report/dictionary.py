@@ -14,6 +14,7 @@ import polars as pl
 from r2k_pipeline.contracts.columns import measure_of, sql_type_of
 from r2k_pipeline.contracts.table import LAYERS, PUBLISHED_LAYERS, Table
 from r2k_pipeline.tables import TABLES
+from r2k_pipeline.vendors import in_full
 
 LAYER_NOTES: Final = {
     "reference": "What configuration and calendars say, upstream of everything. In the lake only.",
@@ -47,7 +48,7 @@ def build_schema() -> str:
 
 def build_dictionary() -> str:
     """The whole page; ends with a newline."""
-    parts = [INTRODUCTION]
+    parts = [INTRODUCTION, "## Whose data", "\n".join(f"- {paragraph}" for paragraph in in_full(is_sample=False))]
     for layer in LAYERS:
         parts += [f"## {layer}", LAYER_NOTES[layer]]
         parts += [_section(table) for name, table in sorted(TABLES.items()) if table.layer == layer]

@@ -1,7 +1,7 @@
 """Parses COT files: the yearly and historical reports and the headerless current week, by content.
 
-Belongs here: layout recognition, the order of dates, text to typed rows. Not here: unpacking (cot_archive.py),
-column lists (cot_layouts.py), how a file was fetched (files.py, cftc.py, sample.py).
+Belongs here: layout recognition, the order of dates, text to typed rows. Not here: unpacking (cot_archive.py), what
+other programs save (cot_exports.py), column lists (cot_layouts.py), how a file was fetched (files.py, cftc.py).
 """
 
 import csv
@@ -15,6 +15,7 @@ import polars as pl
 
 from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.sources.cot_archive import UNKNOWN, decode, refuse, unpack
+from r2k_pipeline.sources.cot_exports import as_cftc, as_printed
 from r2k_pipeline.sources.cot_layouts import LAYOUTS, Layout, Other, layout_of, normalise
 from r2k_pipeline.sources.protocol import CotDocument
 from r2k_pipeline.sources.screening import FAULT, Screened, screen
@@ -55,13 +56,14 @@ def read_report(document: CotDocument, recorded_at: datetime) -> pl.DataFrame:
     Raises SourceError where the file is not what its name claims or a column is missing or unknown.
     """
     member, body = unpack(document)
-    text, layout = _read_text(document, decode(document, body))
-    text = _with_iso_days(document, text)
-    scope = _report_type(document, layout, text, document.name + " " + member)
+    hint, body = _as_cftc(document, decode(document, body))
+    text, layout = _read_text(document, body)
+    text = _with_iso_days(document, as_printed(text, [name for name in text.columns if _is_count(name)]))
+    scope = _report_type(document, layout, text, f"{document.name} {member} {hint}".rstrip())
+    words = ("contract_code", "report_date", "market_name", "contract_units")
     written = text.select(
         scope.alias("report_type"),
-        *(_cell(name) for name in ("contract_code", "report_date", "market_name", "contract_units")),
-        *(_cell(name) for name in layout.taken.values() if _is_number(name)),
+        _cell(*words, *filter(_is_number, layout.taken.values())),
         pl.lit(recorded_at).cast(pl.Datetime("us", "UTC")).alias("recorded_at"),
         pl.lit(document.origin).alias("source"),
         pl.lit(False).alias("is_withdrawn"),
@@ -74,8 +76,15 @@ def read_report(document: CotDocument, recorded_at: datetime) -> pl.DataFrame:
     ).select(*CotReports.column_names(), FAULT)
 
 
+def _as_cftc(document: CotDocument, body: bytes) -> tuple[str, bytes]:
+    try:
+        return as_cftc(body)
+    except BoundsError as error:
+        raise refuse(document, f"not readable as a report: {error}", UNKNOWN) from error
+
+
 def _read_text(document: CotDocument, body: bytes) -> tuple[pl.DataFrame, Layout]:
-    """The kept columns of a report under our names, all text, and the layout they were in."""
+    """The kept columns of a report under our names, text without padding, and the layout they were in."""
     try:
         lines = lines_of(body)
         first = lines[0].decode() if lines else ""
@@ -87,8 +96,11 @@ def _read_text(document: CotDocument, body: bytes) -> tuple[pl.DataFrame, Layout
             names = list(layout.columns)
         if _is_number(layout.columns[names[-1]]):  # in the CFTC's own order the last one is a word
             refuse_open_end(body)
+        # The last one too, for it shows whether a row was cut.
+        wanted = [name for name in names if name in layout.taken or name == names[-1]]
         rows = io.BytesIO(b"\n".join(lines[has_header:]))
-        frame = refuse_beyond(pl.read_csv(rows, has_header=False, new_columns=names, infer_schema=False))
+        written = pl.scan_csv(rows, has_header=False, new_columns=names, infer_schema=False)
+        frame = refuse_beyond(written.select(wanted).collect())
     except pl.exceptions.NoDataError as error:
         raise refuse(document, "a header without rows") from error
     except (BoundsError, csv.Error) as error:
@@ -98,7 +110,8 @@ def _read_text(document: CotDocument, body: bytes) -> tuple[pl.DataFrame, Layout
         raise refuse(document, f"not readable as a report: {str(error).splitlines()[0]}") from error
     if cut := frame[names[-1]].null_count():
         raise refuse(document, f"cut short: {cut} rows have fewer than {len(names)} cells")
-    return frame.select(pl.col(vendor).alias(ours) for vendor, ours in layout.taken.items()), layout
+    kept = frame.select(pl.col(*layout.taken).str.strip_chars()).rename(layout.taken)
+    return kept, layout
 
 
 def _layout(document: CotDocument, names: list[str], first: str) -> tuple[Layout, bool]:
@@ -127,7 +140,11 @@ def _few(columns: list[str]) -> str:
 
 
 def _is_number(name: str) -> bool:
-    return name.endswith(("contracts", "_1w", "percent", "total")) or "_traders_" in name
+    return _is_count(name) or name.endswith("percent")
+
+
+def _is_count(name: str) -> bool:
+    return name.endswith(("contracts", "_1w", "total")) or "_traders_" in name
 
 
 def _with_iso_days(document: CotDocument, text: pl.DataFrame) -> pl.DataFrame:
@@ -166,7 +183,7 @@ def _yymmdd() -> pl.Expr:
     return _cell("as_of_yymmdd").str.zfill(6)
 
 
-def _cell(name: str) -> pl.Expr:
-    """A vendor's cell without its padding; blank and `.` (suppressed) are null."""
-    cell = pl.col(name).str.strip_chars()
-    return pl.when(cell.is_in(["", "."])).then(None).otherwise(cell).alias(name)
+def _cell(*names: str) -> pl.Expr:
+    """A vendor's cells under the same names; blank and `.` (suppressed) are null."""
+    cells = pl.col(names)
+    return pl.when(~cells.is_in(["", "."])).then(cells)

@@ -144,7 +144,6 @@ _NOT_READ: Final = (
     "take it out of cot/; read are fut_fin_txt_*, com_fin_txt_* (TFF), deacot* and deahistfo* (legacy), "
     "fut_disagg_txt_* and com_disagg_txt_* (disaggregated)"
 )
-_FROM_THE_CFTC: Final = "take the CFTC's own zip instead, e.g. fut_fin_txt_YYYY.zip"
 
 
 @dataclass(frozen=True)
@@ -156,16 +155,7 @@ class Other:
 
 
 _SUPPLEMENTAL: Final = Other("a supplemental report (index traders), which r2k does not use", _NOT_READ)
-_WITH_INDEX: Final = Other(
-    "an index column stands before the report's own",
-    f"save it without that column (pandas: index=False), or {_FROM_THE_CFTC}",
-)
-_OTHERS: Final = {
-    "yyyy_report_week_ww": Other(
-        "an export of publicreporting.cftc.gov, whose columns have other names", _FROM_THE_CFTC
-    ),
-    "ncomm_positions_long_all_nocit": _SUPPLEMENTAL,
-}
+_OTHERS: Final = {"ncomm_positions_long_all_nocit": _SUPPLEMENTAL}
 """By a column that no other layout has."""
 _OTHER_WIDTHS: Final = {54: _SUPPLEMENTAL}
 """By the number of columns of a current week without a header."""
@@ -180,8 +170,6 @@ def layout_of(names: list[str]) -> tuple[Layout, bool] | Other:
     if found is not None:
         return found
     if _NAME in names:
-        if names[0] in ("", "index", "unnamed_0"):
-            return _WITH_INDEX
         return max(LAYOUTS.values(), key=lambda layout: len(layout.columns.keys() & set(names))), True
     layout = next((layout for layout in LAYOUTS.values() if len(layout.columns) == len(names)), None)
     if layout is not None:

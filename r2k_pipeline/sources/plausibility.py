@@ -22,7 +22,7 @@ from r2k_pipeline.sources.price_bounds import (
     STEP,
     WIDE_STEP,
 )
-from r2k_pipeline.sources.strangers import find_adjusted, find_strangers
+from r2k_pipeline.sources.strangers import find_adjusted, find_strangers, say_unproven
 
 EXAMPLES: Final = 3
 KEY: Final = ["symbol", "session_date"]
@@ -53,6 +53,15 @@ def doubt_series(
     for symbol, doubt in found:
         doubts.setdefault(symbol, []).append(doubt)
     return {symbol: "; ".join(reasons) for symbol, reasons in doubts.items()}
+
+
+def remark_unproven(
+    said: pl.DataFrame, known: pl.DataFrame, markets: Iterable[Market], unproven: Iterable[str]
+) -> dict[str, str]:
+    """What the prices of each fund new to the log were compared with, by symbol; arguments as of `doubt_series`."""
+    bars, partners = _merge(said, known), _pair_partners(_read_roles(markets))
+    news = bars.filter("is_said", pl.col("symbol").is_in(list(unproven)))
+    return dict(say_unproven(news, _finished(known), bars, partners)) if news.height else {}
 
 
 def _read_roles(markets: Iterable[Market]) -> pl.DataFrame:

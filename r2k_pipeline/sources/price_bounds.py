@@ -26,6 +26,8 @@ CLOSED_SHARE: Final = 0.05
 """Of a file's rows. Days that are one off put a fifth of them on closed days; a future has one in 500."""
 CLOSED_ROWS: Final = 3
 """Rows: up to this many on closed days are treated as a vendor's stray rows, however short the file."""
+FRACTION_SHARE: Final = 0.5
+"""Of a file's rows. No share is traded in parts that a day's volume shows; a vendor that adjusts volumes makes them."""
 SKIPPING_SHARE: Final = 1 / 3
 """Of the steps from one row to the next. All of them skip sessions in a weekly file; gaps are few, however long."""
 SKIPPING_STEPS: Final = 10

@@ -13,6 +13,7 @@ import polars as pl
 
 from r2k_pipeline.contracts.prices import ROUNDING, PriceActions, PriceBars
 from r2k_pipeline.sources.price_bounds import POSSIBLE
+from r2k_pipeline.sources.price_numbers import BLANK
 from r2k_pipeline.sources.protocol import PriceAnswer, SourceError, Span
 from r2k_pipeline.sources.screening import Screened, day_of, screen
 from r2k_pipeline.sources.settlement import Settlement
@@ -77,7 +78,7 @@ def read_bars(answer: PriceAnswer, sessions: pl.DataFrame, settlement: Settlemen
     days = known["day"]
     asked = _span(ALL_HISTORY, days.filter(known.select(is_final).to_series()))
     within = _span(own.min(), days.filter((days < own.max()) & (days >= own.min()))) if len(own) else None
-    return Bars(answer.origin, rows, asked_at, asked, within, (*disproved, *doubled))
+    return Bars(answer.origin, rows, asked_at, asked, within, (*answer.remarks, *disproved, *doubled))
 
 
 def _span(first: Any, days: pl.Series) -> Span | None:
@@ -186,4 +187,4 @@ def screen_actions(actions: list[pl.DataFrame]) -> Screened:
 def _number(name: str) -> pl.Expr:
     """A vendor's number as text; an empty cell is null."""
     cell = pl.col(name).cast(pl.String).str.strip_chars()
-    return pl.when(cell.str.to_lowercase().is_in(["", "null", "nan"])).then(None).otherwise(cell)
+    return pl.when(cell.str.to_lowercase().is_in(BLANK)).then(None).otherwise(cell)

@@ -43,7 +43,7 @@ class PriceAnswer:
     answer does not cover them, which is not the same as none.
     `origin` is the file name or address the rows came from, free of secrets and of local folders. `saved_at`: a
     file's mtime, None for an answer that was made for us. `asked_at`: the moment before the source was asked, which
-    the caller fills in.
+    the caller fills in. `layout`: that of a file, by name; `remarks`: notes on how it was read.
     """
 
     symbol: str
@@ -52,6 +52,8 @@ class PriceAnswer:
     actions: pl.DataFrame | None
     saved_at: datetime | None = None
     asked_at: datetime | None = None
+    layout: str = ""
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The CFTC's public reporting API (Socrata): rows of reports, as the text that the CFTC's files have of them.
 
-Belongs here: paging, reconciling with counts, the API's spellings of the files' columns. Not here: the archives
-(cftc.py), when the API stands in for them (cot_fallback.py), what the columns mean (contracts/cot.py).
+Belongs here: paging, reconciling with counts. Not here: the API's spellings of the files' columns (cot_exports.py), the
+archives (cftc.py), when the API stands in for them (cot_fallback.py), what the columns mean (contracts/cot.py).
 """
 
 import csv
@@ -17,6 +17,7 @@ import polars as pl
 
 from r2k_pipeline.report_types import REPORTS, family_of
 from r2k_pipeline.sources.cot import read_report, screen_reports
+from r2k_pipeline.sources.cot_exports import spellings
 from r2k_pipeline.sources.cot_layouts import LAYOUTS, normalise
 from r2k_pipeline.sources.http import FetchError, Limits, fetch
 from r2k_pipeline.sources.protocol import CotDocument, SourceError
@@ -31,23 +32,6 @@ MOST_DAYS: Final = 53
 DAY: Final = "report_date_as_yyyy_mm_dd"
 CODE: Final = "cftc_contract_market_code"
 REMEDY: Final = "r2k doctor --online (later)"
-
-_SHORTER: Final = {
-    "noncommercial": "noncomm",
-    "commercial": "comm",
-    "total_reportable": "tot_rept",
-    "nonreportable": "nonrept",
-    "spreading": "spread",
-    "traders_total": "traders_tot",
-    "concentration": "conc",
-    "_lt_": "_le_",
-}
-"""How the API shortens the words of the legacy files' headers, in this order."""
-_TYPOS: Final = {
-    "noncomm_positions_spread_all": "noncomm_postions_spread_all",
-    "change_in_noncomm_spread_all": "change_in_noncomm_spead_all",
-}
-"""Columns that the API misspells; the right spelling is another column there (old crop)."""
 _NOTHING: Final = "."
 """How the files print a suppressed value; here also a column of theirs that is not read."""
 
@@ -144,7 +128,7 @@ def header_of(report_type: str) -> bytes:
 def _written(rows: Iterable[dict[str, Any]], report_type: str) -> Iterable[tuple[date, bytes]]:
     """API rows as (day, line of the CFTC's file); a key that is not there is a suppressed value."""
     layout = LAYOUTS[family_of(report_type)]
-    spelled = {vendor: _spellings(vendor) if ours else () for vendor, ours in layout.columns.items()}
+    spelled = {vendor: spellings(vendor) if ours else () for vendor, ours in layout.columns.items()}
     scope = "Combined" if report_type.endswith("combined") else "FutOnly"
     for row in rows:
         if row["futonly_or_combined"] != scope:
@@ -173,14 +157,6 @@ def _of(days: Iterable[date]) -> str:
 def _among(column: str, values: Iterable[str]) -> str:
     listed = ", ".join(f"'{value}'" for value in values)
     return f"{column} in ({listed})"
-
-
-def _spellings(vendor: str) -> tuple[str, ...]:
-    """Possible API names for a column of the files: shortened, misspelled, with or without its `_all`."""
-    name = vendor
-    for long, short in _SHORTER.items():
-        name = name.replace(long, short)
-    return (_TYPOS[name],) if name in _TYPOS else (name, name.removesuffix("_all"))
 
 
 def _refuse(report_type: str, rule: str) -> SourceError:

@@ -53,6 +53,37 @@ def find_adjusted(
     unproven: pl.DataFrame, before: pl.DataFrame, bars: pl.DataFrame, partners: pl.DataFrame
 ) -> Iterator[tuple[str, str]]:
     """Funds new to the log that gain on their index as if dividends were in their prices."""
+    drifts = _drift(unproven, before, bars, partners)
+    for symbol, partner, years, gained in drifts.filter(_IS_LONG, _GAINS).iter_rows():
+        gain = f"it gains {100 * gained / years:.1f} % a year on {partner} over {years:.0f} years"
+        as_traded = "prices are kept as traded (with yfinance: auto_adjust=False)"
+        yield symbol, f"prices adjusted for dividends, it seems: {gain}; {as_traded}"
+
+
+def say_unproven(
+    unproven: pl.DataFrame, before: pl.DataFrame, bars: pl.DataFrame, partners: pl.DataFrame
+) -> Iterator[tuple[str, str]]:
+    """A remark on each fund new to the log that `find_adjusted` does not name: what it was compared with."""
+    drifts = _drift(unproven, before, bars, partners)
+    may_be = "without Adj Close its prices may be adjusted for dividends: "
+    for symbol, partner, years, gained in drifts.filter(_IS_LONG, ~_GAINS).iter_rows():
+        yield (
+            symbol,
+            f"{may_be}not so, it gains {100 * gained / years:.1f} % a year on {partner} over {years:.0f} years",
+        )
+    compared = set(drifts.filter(_IS_LONG)["symbol"])
+    funds = partners.filter(pl.col("role") == "proxy").join(unproven.join(before, on="symbol", how="anti"), on="symbol")
+    for symbol in sorted(set(funds["symbol"]) - compared):
+        least = f"{DRIFT_YEARS:.0f} years in common with its index"
+        yield symbol, f"{may_be}not compared, as that takes {least}; next: take a file with Adj Close to be sure"
+
+
+_IS_LONG: Final = pl.col("years") >= DRIFT_YEARS
+_GAINS: Final = pl.col("gained") > DRIFT * pl.col("years")
+
+
+def _drift(unproven: pl.DataFrame, before: pl.DataFrame, bars: pl.DataFrame, partners: pl.DataFrame) -> pl.DataFrame:
+    """symbol, partner, years, gained (a logarithm): funds new to the log against their index, sorted."""
     funds = partners.filter(pl.col("role") == "proxy", pl.col("partner_role") == "index")
     index = bars.select("session_date", partner="symbol", index_close="close")
     first = unproven.join(before, on="symbol", how="anti").join(funds, on="symbol")
@@ -63,11 +94,7 @@ def find_adjusted(
         years=(day.last() - day.first()).dt.total_days() / 365.25,
         gained=(ratio.tail(COMMON).median() / ratio.head(COMMON).median()).log(),
     )
-    found = drifts.filter(pl.col("years") >= DRIFT_YEARS, pl.col("gained") > DRIFT * pl.col("years")).sort("symbol")
-    for symbol, partner, years, gained in found.iter_rows():
-        gain = f"it gains {100 * gained / years:.1f} % a year on {partner} over {years:.0f} years"
-        as_traded = "prices are kept as traded (with yfinance: auto_adjust=False)"
-        yield symbol, f"prices adjusted for dividends, it seems: {gain}; {as_traded}"
+    return drifts.sort("symbol", "partner")
 
 
 def _returns(series: pl.DataFrame) -> pl.DataFrame:

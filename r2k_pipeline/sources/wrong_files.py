@@ -6,7 +6,14 @@ that may be right and wait for a user (plausibility.py), the limits (price_bound
 
 import polars as pl
 
-from r2k_pipeline.sources.price_bounds import CLOSED_ROWS, CLOSED_SHARE, REGULAR_SINCE, SKIPPING_SHARE, SKIPPING_STEPS
+from r2k_pipeline.sources.price_bounds import (
+    CLOSED_ROWS,
+    CLOSED_SHARE,
+    FRACTION_SHARE,
+    REGULAR_SINCE,
+    SKIPPING_SHARE,
+    SKIPPING_STEPS,
+)
 from r2k_pipeline.sources.protocol import PriceAnswer, SourceError
 
 AS_TRADED = "download it again as traded, with yfinance: auto_adjust=False"
@@ -45,11 +52,16 @@ def _amounts(bars: pl.DataFrame, column: str) -> int:
 
 
 def _refuse_adjusted(answer: PriceAnswer) -> None:
-    """Refuse adjusted prices: yfinance's default adjusts all prices and then omits `Adj Close`."""
+    """Refuse adjusted prices: yfinance's default adjusts all prices and then omits `Adj Close`; Stooq volumes too."""
     columns = answer.bars.columns
     if "Dividends" in columns and "Adj Close" not in columns and (paid := _amounts(answer.bars, "Dividends")):
         rule = f"{paid} dividends and no Adj Close: its prices are adjusted, and prices are kept as traded"
         raise SourceError(answer.origin, answer.symbol, rule, AS_TRADED)
+    volume = pl.col("Volume").cast(pl.String).str.strip_chars().cast(pl.Float64, strict=False)
+    torn = answer.bars.filter(volume != volume.round())["Volume"] if "Adj Close" not in columns else pl.Series([])
+    if torn.len() > FRACTION_SHARE * answer.bars.height:
+        rule = f"volumes with fractions, e.g. {torn[0]}: they are adjusted, and so are its prices (Stooq's funds)"
+        raise SourceError(answer.origin, answer.symbol, f"{rule}; prices are kept as traded", AS_TRADED)
 
 
 def _refuse_closed_days(answer: PriceAnswer, days: pl.Series, closed: pl.Series) -> None:

@@ -14,7 +14,7 @@ from r2k_pipeline.contracts.columns import choice, count, day, flag, instant, nu
 from r2k_pipeline.contracts.cot import CONTRACT_CODE
 from r2k_pipeline.contracts.prices import SYMBOL
 from r2k_pipeline.contracts.table import Table
-from r2k_pipeline.market_classes import CLASSES, ROLES, Role
+from r2k_pipeline.market_classes import CLASSES, PRIMARY_REPORTS, ROLES, Role
 from r2k_pipeline.markets import Market
 from r2k_pipeline.tables.builders import builds
 from r2k_pipeline.tables.forms import Calendar
@@ -33,7 +33,7 @@ class Markets(Table, layer="reference"):
     contract_multiplier_usd = usd("USD per index point of today's contract, or its contract_units", nullable=True)
     contract_unit = text("what contract_multiplier_usd counts, e.g. index point, troy ounces")
     market_class = choice(CLASSES, "kind of what is traded")
-    primary_report_type = text("the report whose groups have the market's roles, e.g. tff_futures")
+    primary_report_type = choice(PRIMARY_REPORTS, "the report whose groups have the market's roles")
 
 
 @builds(Markets)

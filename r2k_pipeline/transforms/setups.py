@@ -16,6 +16,7 @@ from r2k_pipeline.contracts.marts import PositioningVsTechnicals
 from r2k_pipeline.errors import MistakesError
 from r2k_pipeline.mistakes import say_mistakes
 from r2k_pipeline.shipped import shipped
+from r2k_pipeline.sql_syntax import nodes_of
 
 SHIPPED: Final = shipped("setups.toml")
 SOURCE: Final = "joined"
@@ -185,18 +186,17 @@ def _names(key: str, column: str, given: set[str]) -> list[str]:
 
 def _columns(key: str, texts: list[str], known: set[str]) -> list[str]:
     """Mistakes in SQL expressions: not an expression, a query inside, an unknown column."""
-    import sqlglot  # noqa: PLC0415  (the registry of tables knows Setups, and needs no parser)
-    from sqlglot import exp  # noqa: PLC0415
-
     found = []
     for text in texts:
         try:
-            tree = sqlglot.parse_one(f"select {text}", dialect="duckdb")
-        except sqlglot.ParseError as error:
+            nodes = nodes_of(f"select {text}")
+        except ValueError as error:
             found.append(f"{key}: {text!r} is not SQL: {str(error).splitlines()[0]}")
             continue
-        if len(list(tree.find_all(exp.Query))) != 1 or tree.find(exp.Table) or len(tree.expressions) != 1:
+        selects = [node for node in nodes if node.get("type") == "SELECT_NODE"]
+        tables = [node for node in nodes if "from_table" in node and node["from_table"]["type"] != "EMPTY"]
+        if len(selects) != 1 or tables or len(selects[0]["select_list"]) != 1:
             found.append(f"{key}: {text!r}: one expression, no query")
-        unknown = {column.name for column in tree.find_all(exp.Column)} - known
+        unknown = {node["column_names"][-1] for node in nodes if "column_names" in node} - known
         found += [f"{key}: no column {name!r}; allowed: {', '.join(sorted(known))}" for name in sorted(unknown)]
     return found

@@ -1,6 +1,6 @@
 -- What a note may say of a market beside the others at its last close known at `ts`: one row, or one for each market
--- where none is named. All of it is of reports of the same day; flows are over open interest. `peer_1` and `peer_2` are
--- the other markets with the largest flows of asset managers, `alike_1` and `alike_2` those where asset managers are as
+-- where none is named. All of it is of reports of the same type and day; flows are over open interest. `peer_1` and `peer_2` are
+-- the other markets with the largest flows of the institution, `alike_1` and `alike_2` those where it is as
 -- extreme as here, `neutral_but_large` the market whose net is largest of those called neutral by rank.
 create macro note_contrast(for_market, ts) as table
 with held as materialized (from note_positions(ts)),
@@ -13,10 +13,10 @@ newest as (
 ),
 
 dates as (
-    select market, max(report_date) as report_date
+    select market, report_type, max(report_date) as report_date
     from held
     where for_market is null or market = for_market
-    group by market
+    group by market, report_type
 ),
 
 -- Each market beside every market with a report of that day, itself too.
@@ -26,7 +26,7 @@ beside as (
         h.*,
         h.market = d.market as is_own
     from dates as d
-    inner join held as h on d.report_date = h.report_date
+    inner join held as h using (report_type, report_date)
 ),
 
 peers as (
@@ -45,8 +45,8 @@ peers as (
             order by is_alike desc nulls last, abs(m.net_percentile_156w - 50) desc, m.market
         ) as alike_place
     from beside as o
-    inner join beside as m on o.own_market = m.own_market and m.trader_group = 'asset_manager' and not m.is_own
-    where o.trader_group = 'asset_manager' and o.is_own
+    inner join beside as m on o.own_market = m.own_market and m.role = 'institution' and not m.is_own
+    where o.role = 'institution' and o.is_own
 ),
 
 flows as (
@@ -74,7 +74,7 @@ neutral as (
         arg_max(market, abs(net_share_oi)) as neutral_but_large,
         arg_max(net_share_oi, abs(net_share_oi)) as neutral_but_large_share_oi
     from beside
-    where trader_group = 'asset_manager' and positioning_state = 'neutral'
+    where role = 'institution' and positioning_state = 'neutral'
     group by own_market
 ),
 
@@ -85,7 +85,7 @@ funds as (
         max(net_percentile_156w) filter (not is_own) as highest_other_percentile,
         min(net_percentile_156w) filter (not is_own) as lowest_other_percentile
     from beside
-    where trader_group = 'leveraged_funds'
+    where role = 'speculator'
     group by own_market
 ),
 

@@ -1,13 +1,14 @@
--- What of a market's prices and positions (TFF, futures only) should be there at `ts` and is not: one row, or one for
+-- What of a market's prices and positions (its primary report) should be there at `ts` and is not: one row, or one for
 -- each market where none is named, as data_ends says it; a session counts twelve hours after its close, when its values
 -- have settled.
 create macro note_missing(for_market, ts) as table
 with missed as (
-    select *
-    from data_ends(ts)
+    select e.*
+    from data_ends(ts) as e
+    inner join (select market, primary_report_type from marts.markets) as m using (market)
     where (for_market is null or market = for_market)
         and due_at + if(kind = 'prices', interval '12 hours', interval '0 hours') <= ts
-        and (role = 'index' or report_type = 'tff_futures')
+        and (role = 'index' or report_type = m.primary_report_type)
 )
 
 select

@@ -1,27 +1,31 @@
--- What a note may say of positions, one row for each market and trader group of its newest report (TFF, futures only)
--- known at `ts`. A flow is the week's change of net contracts over open interest. It is null in the week of the
+-- What a note may say of positions, one row for each trader group of a market with prices, of the newest of its primary
+-- report known at `ts`. A flow is the week's change of net contracts over open interest. It is null in the week of the
 -- quarterly roll (the one with the third Friday of March, June, September or December): open interest falls by a
 -- quarter then, and flows spread twice as wide. Ranks of flows are among the last 156 weeks, from 52 known ones on.
 create macro note_positions(ts) as table
 with weeks as (
     select
-        market,
-        report_date,
-        trader_group,
-        open_interest_contracts,
-        net_contracts,
-        net_share_oi,
-        net_contracts_change_1w,
-        long_contracts_change_1w,
-        short_contracts_change_1w,
-        dominant_flow,
-        net_percentile_156w,
-        net_weeks_156w,
-        positioning_state,
-        change_basis,
-        is_roll_week(report_date) as is_roll_week
-    from positioning_vintages_as_of(ts)
-    where report_type = 'tff_futures'
+        p.market,
+        p.report_type,
+        p.report_date,
+        p.trader_group,
+        g.role,
+        p.open_interest_contracts,
+        p.net_contracts,
+        p.net_share_oi,
+        p.net_contracts_change_1w,
+        p.long_contracts_change_1w,
+        p.short_contracts_change_1w,
+        p.dominant_flow,
+        p.net_percentile_156w,
+        p.net_weeks_156w,
+        p.positioning_state,
+        p.change_basis,
+        is_roll_week(p.report_date) as is_roll_week
+    from positioning_vintages_as_of(ts) as p
+    inner join marts.markets as m on p.market = m.market and p.report_type = m.primary_report_type
+    inner join marts.trader_groups as g using (trader_group)
+    where m.index_symbol is not null
 ),
 
 flows as (
@@ -62,6 +66,8 @@ ranks as (
 select
     n.market,
     n.trader_group,
+    n.role,
+    n.report_type,
     n.report_date,
     n.open_interest_contracts,
     n.net_contracts,

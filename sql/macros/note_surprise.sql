@@ -1,4 +1,4 @@
--- How unusual the newest week of a market's positions is (TFF, futures only, as known at `ts`), or that of each market
+-- How unusual the newest week of a market's positions is (its primary report, as known at `ts`), or that of each market
 -- where none is named: the most unusual flow and the most unusual level. Some group is beyond its own 5th or 95th percentile in two weeks of three, so every
 -- measure is standardised by its own last 156 weeks first (this one included, from 52 on), the week's largest is taken,
 -- and its rank is the share of the last 156 weeks before with a smaller largest (from 52 on).
@@ -14,7 +14,10 @@ with weeks as (
         long_contracts_change_1w / open_interest_contracts as long_flow,
         short_contracts_change_1w / open_interest_contracts as short_flow
     from positioning_vintages_as_of(ts)
-    where (for_market is null or market = for_market) and report_type = 'tff_futures'
+    inner join (
+        select market, primary_report_type as report_type from marts.markets where index_symbol is not null
+    ) using (market, report_type)
+    where for_market is null or market = for_market
 ),
 
 newest as (select market, max(report_date) as report_date from weeks group by market),

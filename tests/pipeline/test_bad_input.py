@@ -68,7 +68,7 @@ def break_everything(folder: Path) -> None:
     (prices / "^DJI.csv").unlink()
     (prices / "DIA.csv").write_bytes((prices / "DIA.csv").read_bytes().splitlines(keepends=True)[0])
     (prices / "QQQ.csv").write_bytes(HTML)
-    _lines(prices / "SPY.csv", lambda lines: [lines[0].replace("Volume", "Shares"), *lines[1:]])
+    _lines(prices / "SPY.csv", lambda lines: [lines[0].replace("High", "Highest"), *lines[1:]])
     _lines(prices / "^RUT.csv", _break_bars)
     whole = (cot / "fut_fin_txt_2020.zip").read_bytes()
     (cot / "fut_fin_txt_2020.zip").write_bytes(whole[: len(whole) // 2])
@@ -116,7 +116,7 @@ def test_dagster_shows_a_run_in_which_something_required_failed_as_failed(broken
         "files:prices/^DJI.csv: ^DJI": "no such file",
         "files:prices/DIA.csv: DIA": "an empty price answer",
         "files:prices/QQQ.csv: QQQ": "",
-        "files:prices/SPY.csv: SPY": "no column Volume",
+        "files:prices/SPY.csv: SPY": "no column High",
         "files:cot/fut_fin_txt_2020.zip: ": "not a sound zip",
         "files:cot/fut_fin_txt_2021.zip: ": "HTML page",
         "files:cot/fut_fin_txt_2022.zip: ": "one text member expected",

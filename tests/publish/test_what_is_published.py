@@ -24,6 +24,7 @@ from r2k_pipeline.contracts.marts import Markets, Sessions
 from r2k_pipeline.contracts.meta import Quarantine
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.tables.setup_outcomes import SetupOutcomes
+from r2k_pipeline.vendors import in_full
 from tests.publish.server import Database, publish
 from tests.publish.warehouses import MOMENT, PUBLISHED, build_lake, rows_of_every_kind
 
@@ -181,7 +182,9 @@ def test_a_comment_that_somebody_changed_is_ours_again(tmp_path: Path, database:
 
 def test_sample_is_called_sample(described: Database) -> None:
     ((said,),) = described.rows("select obj_description('r2k'::regnamespace)")
-    assert said == "r2k: SAMPLE: synthetic data, not a market; generation a, as of 2025-03-14T22:00Z"
+    first, *terms = said.splitlines()
+    assert first == "r2k: SAMPLE: synthetic data, not a market; generation a, as of 2025-03-14T22:00Z"
+    assert terms == list(in_full(is_sample=True))
     assert described.rows("select label from r2k.generation") == [("SAMPLE: synthetic data, not a market",)]
 
 

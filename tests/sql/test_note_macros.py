@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import r2k_pipeline.contracts  # noqa: F401  (fills TABLES)
-from r2k_pipeline.contracts.marts import PositioningVintages, PositioningVsTechnicals
+from r2k_pipeline.contracts.marts import Markets, PositioningVintages, PositioningVsTechnicals, TraderGroups
 from r2k_pipeline.contracts.table import PUBLISHED_LAYERS
 from r2k_pipeline.shipped import shipped
 from r2k_pipeline.sql_models import read_macros
@@ -84,7 +84,10 @@ ZONES: Final = [
 def warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
     """Every published table, empty but for the weeks, the zones and one session, with all macros."""
     day = {"market": "RUT", "session_date": "2025-01-03", "known_at": "2025-01-03T21:00Z", "close": 2000.0}
+    groups = {"leveraged_funds": "speculator", "asset_manager": "institution", "dealer": "hedger"}
     given = {
+        Markets: [{"market": name, "name": name, "index_symbol": f"^{name}"} for name in ("RUT", "SPX", "NDX", "DJI")],
+        TraderGroups: [{"trader_group": group, "role": role} for group, role in groups.items()],
         PositioningVintages: list(weeks()),
         Levels: ZONES,
         PositioningVsTechnicals: [day | {"atr_14": 40.0}],

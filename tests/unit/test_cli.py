@@ -28,7 +28,7 @@ from tests.pipeline.command_line import R2K, r2k
 from tests.sql.rows import Given, bar, rows_of
 from tests.unit.published import SAMPLE, mart_row, publish
 
-COMMANDS = ("run", "ui", "status", "sql", "brief", "doctor", "accept")
+COMMANDS = ("run", "ui", "status", "sql", "brief", "doctor", "accept", "files")
 FAILED = "files:prices/^DJI.csv: ^DJI: no such file; next: put prices/^DJI.csv into the folder"
 
 

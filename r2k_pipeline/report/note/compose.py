@@ -7,16 +7,14 @@ Belongs here: the order of the page, its budgets, what is dropped. Not here: wha
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Any
 
 from r2k_pipeline.report.brief_statements import Figure
 from r2k_pipeline.report.note.facts import Facts, read_facts
 from r2k_pipeline.report.note.rules import Part, Rules, read_rules
 from r2k_pipeline.report.note.words import Sentence, numbers_in, sentence_of
 from r2k_pipeline.snapshot import Snapshot
-
-SOURCES: Final = "No advice. Data: CFTC (positions), Yahoo (prices)."
-SYNTHETIC: Final = "No advice. The data is synthetic, in the layout of the CFTC's and Yahoo's."
+from r2k_pipeline.vendors import in_short
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ class Note:
     @property
     def source(self) -> str:
         """The line that says that this is no advice, and whose data it is."""
-        return SYNTHETIC if self.is_sample else SOURCES
+        return in_short(is_sample=self.is_sample)
 
     @property
     def words(self) -> int:

@@ -19,8 +19,8 @@ from r2k_pipeline.report.brief_statements import Figure
 from r2k_pipeline.report.note.rules import Rules
 from r2k_pipeline.snapshot import Snapshot
 
-GROUPS: Final = ("asset_manager", "leveraged_funds", "dealer")
-"""Trader groups of which a note speaks by name."""
+ROLES: Final = ("institution", "speculator", "hedger")
+"""The groups of a market's report of which a note speaks, by their roles."""
 HORIZON: Final = 5
 """Sessions after a setup of which a note speaks."""
 OF: Final = "<market>"
@@ -106,12 +106,13 @@ def _sources(close: datetime, moment: datetime) -> Iterator[Source]:
     """Every relation of facts; `moment` is that of the snapshot, at which what is missing counts."""
     at = f"timestamptz {literal(close.isoformat())}"
     yield Source(f"note_prices({OF}, {at})")
-    for group in GROUPS:
-        yield Source(f"note_positions({at})", {"trader_group": group}, f"{group}_")
+    for role in ROLES:
+        yield Source(f"note_positions({at})", {"role": role}, f"{role}_")
     yield from (Source(f"{name}({OF}, {at})") for name in ("note_surprise", "note_levels", "note_contrast"))
     yield Source(f"note_missing({OF}, timestamptz {literal(moment.isoformat())})")
     ahead = f"released_at > {at} and report_date <= ({at})::date + 8 order by report_date limit 1"
     due = f"(select scheduled_at as next_report_due_at from staging.cot_releases where {ahead})"
+    yield Source("(select market, split_part(primary_report_type, '_', 1) as report_family from marts.markets)")
     yield Source(f"(select market, next_report_due_at from marts.markets cross join {due})")
     # A history that was recorded at once is known at one moment; of the newest session the setup may be null.
     newest = "arg_max_null(setup, session_date) as setup"

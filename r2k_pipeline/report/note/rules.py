@@ -13,7 +13,7 @@ from typing import Any, Final
 from r2k_pipeline.shipped import shipped
 
 GROUP: Final = "<group>"
-"""Stands for a trader group in a rule that is there for each of several."""
+"""Stands for the role of a trader group in a rule that is there for each of several."""
 
 
 @dataclass(frozen=True)

@@ -71,10 +71,15 @@ def changes(before: Note, now: Note) -> Changes:
         note, way_on = f"the note is on {now.session_date}", "give that day or an earlier one as --since"
         raise R2kError(f"--since {before.session_date}", note, way_on)
     texts = {
-        what: tuple(fill(words, note.facts)[0] or "not known" for note in (before, now))
+        _named(what, now, before): tuple(fill(words, note.facts)[0] or "not known" for note in (before, now))
         for what, words in read_rules().since.items()
     }
     facts = tuple(Change(what, old, new) for what, (old, new) in texts.items() if old != new)
     then, today = ({sentence.rule: sentence for sentence in (*n.sentences, *n.dropped)} for n in (before, now))
     new = tuple(sentence for rule, sentence in today.items() if rule not in then)
     return Changes(before, now, facts, new, tuple(sentence for rule, sentence in then.items() if rule not in today))
+
+
+def _named(what: str, *notes: Note) -> str:
+    """The name of a fact with the group that it is of; where no note has that group there is no change to name."""
+    return next((text for note in notes if (text := fill(what, note.facts)[0])), what)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from r2k_pipeline.report.brief_statements import Figure
-from r2k_pipeline.report.note.facts import Facts
+from r2k_pipeline.report.note.facts import ROLES, Facts
 from r2k_pipeline.report.note.rules import Rule
 
 NAMES: Final = re.compile(r"Russell 2000|S&P 500|Nasdaq-100|\b(?:50|100|200)-(?:day|,|\s)")
@@ -19,9 +19,15 @@ GROUP_LABELS: Final = {
     "asset_manager": "asset managers",
     "leveraged_funds": "leveraged funds",
     "dealer": "dealers",
+    "producer_merchant": "producers and merchants",
+    "swap_dealer": "swap dealers",
+    "managed_money": "money managers",
+    "commercial": "commercial traders",
+    "noncommercial": "noncommercial traders",
     "other_reportables": "other reportables",
     "nonreportable": "nonreportable traders (below the reporting level)",
 }
+REPORT_LABELS: Final = {"tff": "TFF", "disaggregated": "disaggregated", "legacy": "legacy"}
 FLOW_LABELS: Final = {"net": "the net", "longs": "longs", "shorts": "shorts"}
 FRACTIONS: Final = ((0.225, "a fifth"), (0.29, "a quarter"), (0.42, "a third"), (0.6, "half"), (0.9, "three quarters"))
 """Words for a share, each up to its limit; above the last a net has `doubled` or more."""
@@ -83,9 +89,7 @@ class _Writer(Mapping[str, _Shown]):
         self.figures: list[Figure] = []
 
     def __getitem__(self, name: str) -> _Shown:
-        if name in GROUP_LABELS:
-            return _Shown(name, write)
-        value = self.facts.values[name]
+        value = self.facts.values[f"{name}_trader_group" if name in ROLES else name]
         if value is None:
             raise _Missing(name)
 
@@ -158,6 +162,7 @@ def _cross(value: str) -> str:
 WORDS: Final[Mapping[str, Callable[[Any], str]]] = {
     "group": _label,
     "Group": lambda value: _label(value).capitalize(),
+    "report": lambda value: REPORT_LABELS[value],
     "flow": lambda value: FLOW_LABELS[value],
     "flows": lambda value: value.replace("_", " "),
     "state": lambda value: value.replace("_", " "),

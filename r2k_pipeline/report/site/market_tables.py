@@ -38,6 +38,31 @@ _OVERVIEW: Final = (
         }.items()
     ),
 )
+MOVERS: Final = "marts.movers"
+_MOVERS: Final = (
+    Column(f"{MOVERS}.market", link="{page}", verbatim=True),
+    Column("marts.markets.name", verbatim=True),
+    Column(f"{MOVERS}.market_class", label="class", filters=True),
+    Column(f"{MOVERS}.trader_group", label="group"),
+    Column(f"{MOVERS}.report_date", label="report"),
+    Column(f"{MOVERS}.net_contracts_change_1w", label="flow", signed=True),
+    Column(f"{MOVERS}.flow_share_oi", label="flow", signed=True),
+    Column(f"{MOVERS}.flow_percentile", label="by size, in its own weeks"),
+    Column(f"{MOVERS}.flow_place", label="place"),
+    Column(f"{MOVERS}.flow_weeks", label="of"),
+    Column(f"{MOVERS}.flow_place", name="week_place", label="place, all markets", unit="place"),
+    Column(f"{MOVERS}.flow_weeks", name="week_flows", label="of", unit="flows"),
+    *(
+        Column(f"{MOVERS}.{name}", label=label)
+        for name, label in {
+            "net_percentile_156w": "net, percentile",
+            "positioning_state": "net",
+            "crowding": "",
+            "reversal": "",
+            "setup": "",
+        }.items()
+    ),
+)
 _LEVELS: Final = (
     *(Column(f"{LEVELS}.{name}") for name in ("role", "price", "low", "high")),
     Column(f"{LEVELS}.distance_atr", label="distance", signed=True),
@@ -96,6 +121,27 @@ _OUTCOME: Final = (
 )
 
 
+def movers(snapshot: Snapshot, pages: Sequence[Page], market: str | None = None) -> DataTable:
+    """The newest week: each market's most unusual group, or every group of one market."""
+    query = f"""
+        select {", ".join(c.key for c in _MOVERS)} from movers($moment::timestamptz)
+        where $market = '' or market = $market
+        qualify $market <> '' or row_number() over (partition by market order by flow_percentile desc nulls last) = 1
+        order by flow_percentile desc nulls last, week_place"""
+    asked = ask(snapshot, query, moment=snapshot.moment, market=market or "")
+    shown = {page.market["market"] for page in pages}
+    rows = tuple({**row, "page": f"{row['market']}.html" if row["market"] in shown else ""} for row in asked.rows)
+    return build_table(
+        "movers",
+        "The newest week: each market's most unusual flow" if market is None else "The newest week of each group",
+        _MOVERS,
+        Asked(rows, asked.query),
+        empty="No report is known at this moment.",
+        note="A flow is the week's change of net contracts. It is ranked by its share of open interest, among the "
+        "weeks of its own market and among this week's flows of all markets with 10,000 contracts and more.",
+    )
+
+
 def overview(snapshot: Snapshot, pages: Sequence[Page]) -> DataTable:
     """One line for each market that has a page, at its last session known."""
     query = f"""
@@ -128,13 +174,14 @@ def positions(snapshot: Snapshot, market: str) -> DataTable:
     query = f"""
         select {", ".join(c.key for c in _POSITIONS)} from weekly_positioning_as_of($moment::timestamptz)
         left join marts.trader_groups using (trader_group)
-        where market = $market and report_type = 'tff_futures'
+        inner join (select market, primary_report_type as report_type from marts.markets) using (market, report_type)
+        where market = $market
         qualify dense_rank() over (order by report_date desc) <= {REPORTS_SHOWN}
         order by report_date desc, sort_order"""
     known = f"{snapshot.moment:%Y-%m-%d %H:%M} UTC"
     return build_table(
         "positions",
-        f"Positions in futures (TFF), the last {REPORTS_SHOWN} reports as known at {known}",
+        f"Positions in futures, the last {REPORTS_SHOWN} reports as known at {known}",
         _POSITIONS,
         ask(snapshot, query, market=market, moment=snapshot.moment),
         row_id="position-{report_date}-{trader_group}",

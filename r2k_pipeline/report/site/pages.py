@@ -47,6 +47,7 @@ class Content:
     """All that the pages show; `notes` say what is missing and why."""
 
     edition: Edition
+    movers: DataTable
     overview: DataTable
     markets: tuple[MarketPage, ...]
     cross_market: Picture | None

@@ -8,13 +8,15 @@ from datetime import datetime
 
 from r2k_pipeline.holes import read_holes
 from r2k_pipeline.snapshot import Snapshot
+from r2k_pipeline.vendors import in_full
 
 
 @dataclass(frozen=True)
 class Edition:
     """The published generation and the moment shown; `is_past`: the generation also has later data.
 
-    `holes`: data that should be known at the moment and is missing.
+    `holes`: data that should be known at the moment and is missing. `terms`: that this is no advice, whose data it is
+    and under which terms.
     """
 
     label: str
@@ -26,6 +28,7 @@ class Edition:
     moment: datetime
     is_past: bool
     holes: tuple[str, ...]
+    terms: tuple[str, ...]
 
 
 def edition_of(snapshot: Snapshot) -> Edition:
@@ -33,4 +36,5 @@ def edition_of(snapshot: Snapshot) -> Edition:
     names = ("label", "is_sample", "source", "generation_id", "published_at", "r2k_version")
     published = {name: snapshot.generation[name] for name in names}
     holes = read_holes(snapshot.connection, snapshot.moment)
-    return Edition(**published, moment=snapshot.moment, is_past=snapshot.is_past, holes=holes)
+    terms = in_full(is_sample=bool(snapshot.generation["is_sample"]))
+    return Edition(**published, moment=snapshot.moment, is_past=snapshot.is_past, holes=holes, terms=terms)

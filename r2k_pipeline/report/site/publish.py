@@ -17,7 +17,7 @@ from r2k_pipeline.report.site.claim_pictures import claim_pictures
 from r2k_pipeline.report.site.claim_tables import claims, statements
 from r2k_pipeline.report.site.dictionary_tables import dictionary
 from r2k_pipeline.report.site.drawn import Drawn
-from r2k_pipeline.report.site.market_tables import levels, outcomes, overview, positions
+from r2k_pipeline.report.site.market_tables import levels, movers, outcomes, overview, positions
 from r2k_pipeline.report.site.narrative import tell
 from r2k_pipeline.report.site.pages import INDEX, Content, MarketPage, render
 from r2k_pipeline.report.site.pictures import Picture, picture_of, shared_files
@@ -102,6 +102,7 @@ def read_content(snapshot: Snapshot, market: str | None, drawn: Drawn) -> Conten
     notes = read_notes(snapshot, [page.market["market"] for page in brief.pages])
     return Content(
         edition=edition,
+        movers=movers(snapshot, brief.pages, market),
         overview=overview(snapshot, brief.pages),
         markets=tuple(
             _market_page(snapshot, page, notes[market], pictures.get(market))

@@ -39,7 +39,8 @@ SHORT_UNITS: Final = {
 class Column:
     """A column of a table: its name in the rows and the `layer.table.column` that it shows or counts.
 
-    `link` is a target and `id` of the row's values in braces; `verbatim` text is an identifier, not words.
+    `link` is a target and `id` of the row's values in braces, none where that is empty; `verbatim` text is an
+    identifier, not words. A table with a `filters` column can be limited to one of its values.
     """
 
     of: str
@@ -49,6 +50,7 @@ class Column:
     link: str | None = None
     signed: bool = False
     verbatim: bool = False
+    filters: bool = False
 
     @property
     def key(self) -> str:
@@ -182,7 +184,7 @@ def _cell(column: Column, row: Mapping[str, Any]) -> Cell:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     sort = f"{value:.6g}" if is_number and not _is_plain(text) else None
     state = str(value) if column.is_state else None
-    return Cell(text, False, is_number, sort, state, column.link.format_map(row) if column.link else None)
+    return Cell(text, False, is_number, sort, state, column.link.format_map(row) or None if column.link else None)
 
 
 def _is_plain(text: str) -> bool:

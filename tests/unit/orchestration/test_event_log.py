@@ -43,3 +43,22 @@ def test_files_are_closed_whole_and_opened_again_where_they_ended(tmp_path: Path
             found = ours.fetch_materializations(dg.AssetKey("recorded"), limit=10).records
             assert [record.run_id for record in found] == runs[::-1], f"after run {number}"
         assert list((home / "history").rglob("*-wal")) == [], "what is not in the file itself yet"
+
+
+def test_a_run_keeps_its_files_open_and_copies_no_output_unless_a_users_settings_say_where_these_go(
+    tmp_path: Path, home: Path
+) -> None:
+    def kinds(text: str) -> tuple[bool, bool]:
+        home.mkdir(parents=True, exist_ok=True)
+        (home / "dagster.yaml").write_text(text)
+        with open_instance(Settings(lake=tmp_path / "lake")) as ours:
+            result = dg.materialize([recorded], instance=ours)
+            assert result.success
+            copies = {file.name for file in home.rglob(f"{result.run_id}/**/*") if file.is_file()}
+            return isinstance(ours.event_log_storage, KeptEventLog), bool(copies)
+
+    elsewhere = f"{{base_dir: {home / 'elsewhere'}}}"
+    assert kinds("telemetry: {enabled: false}\n") == (True, False)
+    assert kinds(f"storage: {{sqlite: {elsewhere}}}\n") == (False, True)
+    local = "module: dagster._core.storage.local_compute_log_manager, class: LocalComputeLogManager"
+    assert kinds(f"compute_logs: {{{local}, config: {elsewhere}}}\n") == (True, True)

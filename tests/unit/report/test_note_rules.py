@@ -29,17 +29,23 @@ WEEK: Final = {
     "level_rank_percentile": 50.0,
 }
 MANAGERS: Final = {
-    "asset_manager_net_contracts": 48_030.0,
-    "asset_manager_before_net_contracts": 72_008.0,
-    "asset_manager_net_share_oi": 0.101,
-    "asset_manager_before_net_share_oi": 0.162,
-    "asset_manager_net_change_ratio": -0.333,
-    "asset_manager_flow_share_oi": -0.0506,
-    "asset_manager_flow_percentile": 6.0,
-    "asset_manager_net_percentile_156w": 64.8,
-    "asset_manager_net_weeks_156w": 145,
+    "institution_trader_group": "asset_manager",
+    "institution_net_contracts": 48_030.0,
+    "institution_before_net_contracts": 72_008.0,
+    "institution_net_share_oi": 0.101,
+    "institution_before_net_share_oi": 0.162,
+    "institution_net_change_ratio": -0.333,
+    "institution_flow_share_oi": -0.0506,
+    "institution_flow_percentile": 6.0,
+    "institution_net_percentile_156w": 64.8,
+    "institution_net_weeks_156w": 145,
 }
-FUNDS: Final = {"leveraged_funds_flow_share_oi": 0.0558, "leveraged_funds_flow_percentile": 98.6}
+HIGHEST: Final = {"institution_net_percentile_156w": 100.0, "institution_net_weeks_156w": 150}
+FUNDS: Final = {
+    "speculator_trader_group": "leveraged_funds",
+    "speculator_flow_share_oi": 0.0558,
+    "speculator_flow_percentile": 98.6,
+}
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +77,7 @@ def test_opposite_unusual_flows_lead(note_of: NoteOf) -> None:
     assert note_of(**WEEK, **MANAGERS, **FUNDS).headline.startswith(
         "Asset managers sell, leveraged funds take the other"
     )
-    usual = note_of(**WEEK, **MANAGERS, **(FUNDS | {"leveraged_funds_flow_percentile": 85.0}))
+    usual = note_of(**WEEK, **MANAGERS, **(FUNDS | {"speculator_flow_percentile": 85.0}))
     assert usual.headline.startswith("Nothing unusual in positions this week.")
 
 
@@ -85,13 +91,13 @@ def test_a_week_that_is_too_old_does_not_lead(note_of: NoteOf) -> None:
 def test_by_a_third_is_said_of_a_large_net_that_keeps_its_side(note_of: NoteOf) -> None:
     shrank = "Asset managers' net long shrank by a third in a week, to 48,030 contracts"
     assert shrank in note_of(**WEEK, **MANAGERS).text()
-    assert shrank not in note_of(**WEEK, **(MANAGERS | {"asset_manager_before_net_share_oi": 0.04})).text()
-    assert shrank not in note_of(**WEEK, **(MANAGERS | {"asset_manager_before_net_contracts": -72_008.0})).text()
+    assert shrank not in note_of(**WEEK, **(MANAGERS | {"institution_before_net_share_oi": 0.04})).text()
+    assert shrank not in note_of(**WEEK, **(MANAGERS | {"institution_before_net_contracts": -72_008.0})).text()
 
 
 def test_flows_of_a_roll_week_are_not_told(note_of: NoteOf) -> None:
-    rolled = dict.fromkeys(("asset_manager_flow_share_oi", "asset_manager_flow_percentile", "flow_rank_percentile"))
-    text = note_of(**(WEEK | MANAGERS | rolled | {"asset_manager_is_roll_week": True})).text()
+    rolled = dict.fromkeys(("institution_flow_share_oi", "institution_flow_percentile", "flow_rank_percentile"))
+    text = note_of(**(WEEK | MANAGERS | rolled | {"institution_is_roll_week": True})).text()
     assert "The report's week has the quarterly roll: flows are not told." in text
     assert "net long 48,030 contracts" in text
     assert "shrank" not in text
@@ -142,7 +148,7 @@ def test_the_sentence_that_is_kept_least_goes_first(note_of: NoteOf) -> None:
 
 
 def test_a_sentence_does_not_go_on_with_one_that_is_not_said(note_of: NoteOf) -> None:
-    alone = note_of(**WEEK, asset_manager_net_percentile_156w=100.0, asset_manager_net_weeks_156w=150)
+    alone = note_of(**WEEK, **HIGHEST)
     assert "That is" not in alone.text()
 
 
@@ -150,7 +156,7 @@ def test_what_changed_since(note_of: NoteOf) -> None:
     now, before = note_of(**WEEK, **MANAGERS), note_of(**WEEK)
     found = changes(before, now)
     assert found.facts[0].as_dict() == {"what": "Net of asset managers", "before": "not known", "now": "+48,030"}
-    assert [sentence.rule for sentence in found.new] == ["net_shrank.asset_manager"]
+    assert [sentence.rule for sentence in found.new] == ["net_shrank.institution"]
     assert not changes(now, now).facts + changes(now, now).new
     assert "Nothing that the note tells has changed." in changes(now, now).text()
 

@@ -25,6 +25,7 @@ from r2k_pipeline.settings import Settings, SourceName
 from r2k_pipeline.tables import TABLES
 from r2k_pipeline.tables.cot_releases import CotReleases
 from r2k_pipeline.tables.setup_outcomes import SetupOutcomes
+from r2k_pipeline.vendors import in_full
 from tests.site_pages import Site as Pages
 from tests.unit.published import mart_row, publish
 
@@ -101,6 +102,15 @@ def test_every_page_says_what_it_is(small: Pages) -> None:
         assert page.text.count("SAMPLE: synthetic data") >= 2, name
         assert "0123456789abcdef" in page.text, name
         assert "Known at: 2025-03-14 22:00 UTC" in page.text.replace("Known at", "Known at:"), name
+
+
+def test_every_page_says_whose_data_it_is_and_that_it_is_no_advice(small: Pages, tmp_path: Path) -> None:
+    publish(tmp_path, week(), source="files")
+    real = Pages(write(tmp_path, source="files").folder)
+    for site, is_sample in ((small, True), (real, False)):
+        for name, page in site.pages.items():
+            assert [text for text in in_full(is_sample=is_sample) if text not in page.text] == [], name
+    assert "Commodity Futures Trading Commission" not in small.pages["RUT.html"].text, "it wrote none of the sample"
 
 
 def test_links_lead_somewhere_and_nothing_is_asked_of_a_network(small: Pages) -> None:

@@ -461,7 +461,7 @@ def test_a_folder_without_reports_fails_by_name(tmp_path: Path, has_folder: bool
 
 def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "cot" / "a.zip").mkdir(parents=True)
-    with pytest.raises(SourceError, match=r"files:cot/a\.zip: a folder, not looked into; next: move its files into"):
+    with pytest.raises(SourceError, match=r"files:cot/a\.zip: unreadable: Is a directory; next: check the file"):
         FileReports(tmp_path).fetch_report("a.zip")
 
 

@@ -19,6 +19,7 @@ from r2k_pipeline.sources.cot import read_report
 from r2k_pipeline.sources.files import FilePrices, FileReports
 from r2k_pipeline.sources.protocol import CotDocument, SourceError
 from r2k_pipeline.sources.sample_cot_files import LEGACY_HEADER, build_sample_cot
+from r2k_pipeline.sources.sheets import XLS
 from r2k_pipeline.sources.size_limits import MAX_BYTES
 from tests.raw_story import Story, at, lines_of
 
@@ -250,7 +251,6 @@ def test_the_official_legacy_file_of_2004_is_read_whole(faulty: Path) -> None:
 
 OTHERS = [
     ("annualci.txt", ["NComm_Positions_Long_All_NoCIT"], "a supplemental report", "take it out of cot/"),
-    ("rows.csv", ["YYYY_Report_Week_WW"], "an export of publicreporting.cftc.gov", "take the CFTC's own zip"),
     ("deacit.txt", 54, "a supplemental report", "take it out of cot/"),
 ]
 
@@ -264,9 +264,7 @@ def test_a_sound_file_of_another_kind_is_named(name: str, columns: list[str] | i
     assert "download it again" not in said
 
 
-def test_an_index_column_and_other_separators_are_named(year: list[str]) -> None:
-    indexed = [f"{n if n else ''},{line}" for n, line in enumerate(year[:3])]
-    assert "an index column stands before the report's own; next: save it without" in refused("a.csv", text(indexed))
+def test_other_separators_are_named(year: list[str]) -> None:
     for separator, shown in ((";", "';'"), ("\t", "'\\t'")):
         said = refused("a.csv", text([separator.join(cells(line)) for line in year[:3]]))
         assert f"cells are separated by {shown}, not by commas; next: save it with commas" in said
@@ -280,14 +278,14 @@ def test_the_real_files_of_other_kinds_get_the_remedy_that_fits(faulty: Path) ->
         "legacy_futures"
     ]
     assert read("f_year.txt", bodies.pop("f_year.txt"))["report_type"].unique().to_list() == ["disaggregated_futures"]
-    said = {name: refused(name, body) for name, body in bodies.items()}
-    wanted = {
-        "annualci.txt": "take it out",
-        "pandas_with_index.csv": "save it without",
-        "socrata_rows.csv": "take the CFTC's own zip",
-    }
-    assert {name for name, remedy in wanted.items() if remedy in said[name]} == said.keys()
-    assert not [message for message in said.values() if "download it again" in message or len(message) > 300]
+    indexed = read("x", bodies.pop("pandas_with_index.csv"))
+    assert indexed.equals(read("x", (folder / "two_blank_lines_at_end.txt").read_bytes()))
+    (row,) = read("socrata_rows.csv", bodies.pop("socrata_rows.csv")).to_dicts()
+    assert (row["contract_code"], row["report_date"], row["dealer_long_contracts"], row["report_type"]) == (
+        "232741", "2025-08-05", "69127", "tff_futures"
+    )  # fmt: skip
+    assert list(bodies) == ["annualci.txt"]
+    assert "; next: take it out" in refused("annualci.txt", bodies["annualci.txt"])
 
 
 @pytest.mark.parametrize("name", ["annual_2025.txt", "annual2025.txt", "annual (1).txt", "deacot2025.txt"])
@@ -297,28 +295,27 @@ def test_every_legacy_zip_has_an_annual_txt_so_people_number_them(name: str) -> 
     assert read(name, body)["report_type"].to_list() == ["legacy_futures"]
 
 
-def test_whatever_lies_in_the_folder_is_named_with_what_to_do(tmp_path: Path, year: list[str]) -> None:
+def test_whatever_lies_in_the_folder_is_read_or_named_with_what_to_do(tmp_path: Path, year: list[str]) -> None:
     folder = folder_of(
-        tmp_path, {"FinFutYY.txt": text(year), "a.xls": b"\xd0\xcf", "b.txt.gz": b"\x1f\x8b", "notes": b"x"}
+        tmp_path, {"FinFutYY.txt": text(year), "a.xls": XLS, "b.txt.gz": b"\x1f\x8b", "notes": b"x", ".DS_Store": b"x"}
     )
-    (folder / "cot" / "2023").mkdir()
-    (folder / "cot" / ".DS_Store").write_bytes(b"x")
+    for part in ("2023", ".git"):
+        (folder / "cot" / part).mkdir()
+        (folder / "cot" / part / "notes.doc").write_bytes(b"x")
     story, log = fetched(tmp_path, folder)
     assert story.raw("cot_reports").height == 265
     said = dict(log.filter(status="failed").select("item", "message").iter_rows())
-    unlisted = FileReports(folder)
-    for name in ("2023", "notes"):
-        with pytest.raises(SourceError) as caught:
-            unlisted.fetch_report(name)
-        said[name] = str(caught.value)
+    with pytest.raises(SourceError) as caught:
+        FileReports(folder).fetch_report("notes")
+    said["notes"] = str(caught.value)
     remedies = {
-        "a.xls": "take the text instead",
-        "b.txt.gz": "unpack it",
-        "2023": "move its files",
+        "a.xls": "save it as CSV, or take the CFTC's text",
+        "b.txt.gz": "delete the file and download it again",
+        "2023:notes.doc": "take it out",
         "notes": "take it out",
     }
     assert {name for name, remedy in remedies.items() if f"; next: {remedy}" in said[name]} == said.keys()
-    assert set(unlisted.list_reports()) == {"FinFutYY.txt", *remedies}
+    assert set(FileReports(folder).list_reports()) == {"FinFutYY.txt", *remedies}
 
 
 # Bounds

@@ -1,4 +1,4 @@
-"""Price files: `prices/SYMBOL.csv` in Yahoo's layout, from bytes to bars, refused rows and errors by file."""
+"""Price files in Yahoo's layout, from bytes to bars, refused rows and errors by file (others: test_price_layouts)."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,13 +11,13 @@ import pytest
 
 from r2k_pipeline.contracts.prices import PriceBars
 from r2k_pipeline.orchestration.assets import NOTES, raw_result
+from r2k_pipeline.sources.containers import READ
 from r2k_pipeline.sources.files import FilePrices, FileReports
 from r2k_pipeline.sources.prices import read_actions, read_bars, say_missing_opens, screen_actions, screen_bars
 from r2k_pipeline.sources.protocol import PriceAnswer, SourceError
 from r2k_pipeline.sources.screening import Screened
 from r2k_pipeline.sources.sessions import build_sessions
 from r2k_pipeline.sources.settlement import INDEX
-from r2k_pipeline.sources.wrong_files import refuse_wrong_file
 from r2k_pipeline.tables.reference import Sessions
 from tests.raw_story import Story, bars_of, days_of
 
@@ -145,10 +145,10 @@ def test_spelling_of_the_file_makes_no_difference(folder: Path, sessions: pl.Dat
         pytest.param(table(*ROWS).encode() + b"2025-01-07,caf\xe9", "invalid utf-8", id="cp1252"),
         pytest.param(table(*ROWS, "2025-01-07,1,2,3"), "the last row is cut", id="cut download"),
         pytest.param(table(*ROWS, ROWS[0] + ",1,2"), "more fields", id="row with too many cells"),
-        pytest.param(bytes(range(256)) * 10, "not a readable CSV", id="binary"),
+        pytest.param(bytes(range(256)) * 10, "not a readable table", id="binary"),
         pytest.param(b"<html>\n<body>Too many requests</body>\n</html>\n", "an HTML page", id="HTML page"),
-        pytest.param(b"PK\x03\x04" + bytes(40), "an Excel file by another name", id="Excel"),
-        pytest.param(b"\x1f\x8b" + bytes(40), "a gzip file by another name", id="gzip"),
+        pytest.param(b"PK\x03\x04" + bytes(40), "not a sound zip", id="zip"),
+        pytest.param(b"\x1f\x8b" + bytes(40), "not a sound gzip", id="gzip"),
     ],
 )
 def test_a_file_that_is_no_price_file_is_named(folder: Path, body: bytes | str, rule: str) -> None:
@@ -168,10 +168,9 @@ def test_a_file_that_is_no_price_file_is_named(folder: Path, body: bytes | str, 
         (three_lines(*ROWS)[:-3], True),
         (timed(" 00:00:00-05:00")[:-3], True),
         (table(*ROWS, ROWS[0] + ",1,2"), False),
-        (table(*ROWS).replace(",", ";").replace(".", ","), False),
         (table(*ROWS, header=HEADER.replace("Close,Adj", "Close,Open,Adj")), False),
         (table(*ROWS).encode() + b"2025-01-07,caf\xe9", False),
-        (b"PK\x03\x04" + bytes(40), False),
+        (b"PK\x03\x04" + bytes(40), True),
         (bytes(range(256)) * 10, False),
         (table(*ROWS, header="<TICKER>,<PER>,<PER>,<TIME>,<OPEN>,<HIGH>,<LOW>"), False),
     ],
@@ -191,11 +190,11 @@ def test_a_number_cut_at_the_end_is_told_where_it_shows(folder: Path) -> None:
 
 @pytest.mark.parametrize("tickers", ["IWM", "^rut", ",".join(["^RUT"] * 5 + ["^DJI"])])
 def test_a_file_of_another_ticker_fails(folder: Path, tickers: str) -> None:
-    body = three_lines(*ROWS, ticker=tickers) if "," not in tickers else three_lines(*ROWS).replace(
-        ",".join(["^RUT"] * 6), tickers
-    )  # fmt: skip
-    with pytest.raises(SourceError, match=r"its second header line names .*, not \^RUT alone; next: .*name it after"):
-        put(folder, body)
+    alone = "," not in tickers
+    body = three_lines(*ROWS, ticker=tickers if alone else "^RUT")
+    said = r"the file names .*, not \^RUT; next: .*name it after" if alone else "its header names several tickers"
+    with pytest.raises(SourceError, match=said):
+        put(folder, body if alone else body.replace(",".join(["^RUT"] * 6), tickers))
 
 
 def test_what_is_not_read_is_named_with_what_to_do(folder: Path) -> None:
@@ -203,20 +202,27 @@ def test_what_is_not_read_is_named_with_what_to_do(folder: Path) -> None:
     put(folder, table(*ROWS), "IWM")
     prices = folder / "prices"
     (prices / "old").mkdir()
-    for name in ("^RUT (1).csv", "%5EDJI.csv", "^rut.csv", "IWM.csv.gz", "^NDX.xls", "notes.txt", "AAPL.csv", ".x.csv"):
+    for name in (
+        "^RUT (1).csv",
+        "^NDX (1).csv",
+        "^rut.csv",
+        "IWM.csv.gz",
+        "notes.doc",
+        "notes.txt",
+        "AAPL.csv",
+        ".x.csv",
+    ):
         (prices / name).write_bytes(b"")
     said = dict(note.split(": ", 1) for note in FilePrices(folder).list_unread(["^RUT", "^NDX", "IWM", "^DJI"]))
-    right = (
-        "not read, a copy or another spelling: {0}'s file is prices/{0}.csv; next: keep the right one under that name"
-    )
+    second = "not read, a second file of {0}: prices/{0}.csv is; next: keep the right one as prices/{0}.csv"
     unknown = "not read, the name is no symbol of a market; next: name it SYMBOL.csv, or take it out of prices/"
     assert said == {
-        "prices/^RUT (1).csv": right.format("^RUT"),
-        "prices/^rut.csv": right.format("^RUT"),
-        "prices/%5EDJI.csv": right.format("^DJI"),
-        "prices/IWM.csv.gz": "not read; next: unpack it as prices/IWM.csv",
-        "prices/^NDX.xls": "not read; next: save it as CSV, prices/^NDX.csv",
-        "prices/notes.txt": "not read; next: save it as CSV, prices/SYMBOL.csv",
+        "prices/^RUT (1).csv": second.format("^RUT"),
+        "prices/^rut.csv": second.format("^RUT"),
+        "prices/^NDX (1).csv": "not read, another spelling of ^NDX; next: keep the right one as prices/^NDX.csv",
+        "prices/IWM.csv.gz": second.format("IWM"),
+        "prices/notes.txt": "not read, the name is no symbol; an empty price answer; next: download it again",
+        "prices/notes.doc": f"not read: not one of {', '.join(READ)}; next: save it as CSV, prices/SYMBOL.csv",
         "prices/AAPL.csv": unknown,
         "prices/old": "a folder, not looked into; next: move its files into prices/ itself",
     }
@@ -255,21 +261,31 @@ def test_an_unreadable_file_is_named(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "missing"),
+    ("body", "missing", "remedy"),
     [
-        (table(*ROWS, header=HEADER.replace("Low", "Lowest")), "no column Low; found Date, Open, High, Lowest"),
-        (table("2025-01-02,1,2", header="Date,Open,High"), "no column Low, Close, Volume"),
-        (table("2025-01-02,1", header="Date,^RUT"), "no column Open, High, Low, Close, Volume; found Date, ^RUT"),
+        (table(*ROWS, header=HEADER.replace("Low", "Lowest")), "no column Low; found Date, Open, High, Lowest", "name"),
+        (table("2025-01-02,1,2", header="Date,Open,High"), "no column Low, Close; found", "name the columns"),
+        (
+            table("2025-01-02,1", header="Date,^RUT"),
+            "closes only: no column Open, High, Low, Close; found Date, ^RUT",
+            "take bars with open, high, low and close",
+        ),
     ],
     ids=["renamed", "removed", "closes of one symbol"],
 )
-def test_a_file_without_yahoos_columns_is_named(folder: Path, sessions: pl.DataFrame, body: str, missing: str) -> None:
+def test_a_file_without_the_columns_is_named(folder: Path, body: str, missing: str, remedy: str) -> None:
     with pytest.raises(SourceError) as caught:
-        read_bars(put(folder, body), sessions, INDEX, NOW)
+        put(folder, body)
     assert (caught.value.source, caught.value.key) == ("files:prices/^RUT.csv", "^RUT")
     assert missing in caught.value.rule
-    assert "Date,Open,High,Low,Close,Volume" in caught.value.remedy
+    assert remedy in caught.value.remedy
     assert "download" not in caught.value.remedy
+
+
+def test_an_answer_without_yahoos_columns_is_named(sessions: pl.DataFrame) -> None:
+    answer = PriceAnswer("^RUT", "yahoo", pl.DataFrame({"Date": ["2025-01-02"], "Close": ["1"]}), None)
+    with pytest.raises(SourceError, match="no column Open, High, Low, Volume; found Date, Close"):
+        read_bars(answer, sessions, INDEX, NOW)
 
 
 @pytest.mark.parametrize(
@@ -285,7 +301,7 @@ def test_a_file_without_yahoos_columns_is_named(folder: Path, sessions: pl.DataF
         ("2025-01-06,100,103,99,,,1", "close nullability"),
         ("2025-01-06,100,103,99,null,null,1", "close nullability"),
         ("2025-01-06,100,103,99,abc,101,1", "close dtype"),
-        ('2025-01-06,100,103,99,"1,001.5",101,1', "close dtype"),
+        ('2025-01-06,100,103,99,"1,001.5",101,1', "close_within_range"),
         ("2025-01-06,100,103,99,101,101,-1", "volume min"),
         ("2025-01-09,100,103,99,101,101,1", "not_a_trading_day"),
         ("2025-01-05,100,103,99,101,101,1", "not_a_trading_day"),
@@ -403,52 +419,6 @@ def test_an_amount_that_is_none_is_refused_not_dropped(folder: Path, amount: str
     found = screen_actions([read_actions(answer, NOW)])
     assert found.rows.is_empty()
     assert found.refused.select("row_key", "rule").rows() == [("^RUT 2025-01-02 dividend", rule)]
-
-
-@pytest.fixture(scope="module")
-def layouts(real: Path) -> Path:
-    """What people have: cuts of vendors' files."""
-    folder = real.parent / "faulty" / "prices" / "layouts"
-    if not folder.is_dir():
-        pytest.skip("the files in other layouts are not here")
-    return folder
-
-
-@pytest.mark.parametrize(
-    ("name", "symbol", "rows"),
-    [
-        ("L00_yf3line_crlf", "^RUT", 125),
-        ("L01_yf3line_adj", "QQQ", 37),
-        ("L03_yf_tzaware_history", "^RUT", 39),
-        ("L29_dates_midnight", "^RUT", 39),
-        ("L35_utf16", "^RUT", 752),
-        ("L36_bom", "^RUT", 39),
-        ("L37_cr_only", "^RUT", 752),
-        ("yf17_download", "^RUT", 120),
-        ("yf17_history", "^RUT", 120),
-    ],
-)
-def test_real_files_in_other_spellings_are_read_whole(
-    layouts: Path, folder: Path, name: str, symbol: str, rows: int
-) -> None:
-    days = build_sessions(["XNYS"], date(2026, 12, 31))
-    answer = put(folder, (layouts / f"{name}.csv").read_bytes(), symbol)
-    refuse_wrong_file(answer, read_bars(answer, days, INDEX, datetime(2027, 1, 2, tzinfo=UTC)).rows, days)
-    found = screened(answer, days, datetime(2027, 1, 2, tzinfo=UTC))
-    assert (found.rows.height, found.refused.height) == (rows, 0)
-    assert found.rows["is_final"].all()
-
-
-def test_both_of_yfinances_own_files_hold_the_same_bars(layouts: Path, folder: Path) -> None:
-    days = build_sessions(["XNYS"], date(2025, 12, 31))
-    names = ("yf17_download_flat", "yf17_download", "yf17_history")
-    flat, *others = (screened(put(folder, (layouts / f"{n}.csv").read_bytes()), days).rows for n in names)
-    assert all(rows.equals(flat) for rows in others)
-
-
-def test_an_excel_file_by_another_name_is_named_as_such(layouts: Path, folder: Path) -> None:
-    with pytest.raises(SourceError, match=r"an Excel file by another name; next: .*save the table as CSV"):
-        put(folder, (layouts / "L18_excel_saved_as.csv").read_bytes())
 
 
 def test_real_files_are_read_to_the_last_row(real: Path) -> None:

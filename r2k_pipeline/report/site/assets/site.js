@@ -155,6 +155,24 @@
     });
   }
 
+  // A table whose column says so gets a choice of that column's values.
+  function makeFilterable(table) {
+    const headers = [...table.tHead.rows[0].cells];
+    const index = headers.findIndex((header) => "filter" in header.dataset);
+    if (index < 0) return;
+    const rows = [...table.tBodies[0].rows];
+    const values = [...new Set(rows.map((row) => row.cells[index].textContent.trim()))].sort();
+    const label = document.createElement("label");
+    const choice = document.createElement("select");
+    choice.append(new Option("all", ""), ...values.map((value) => new Option(value)));
+    label.className = "filter";
+    label.append(`${headers[index].querySelector(".label").textContent}: `, choice);
+    table.parentElement.before(label);
+    choice.addEventListener("change", () => {
+      for (const row of rows) row.hidden = choice.value !== "" && row.cells[index].textContent.trim() !== choice.value;
+    });
+  }
+
   // Not every browser opens the <details> that a link points into.
   function reveal() {
     const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
@@ -164,6 +182,7 @@
     target?.scrollIntoView();
   }
 
+  document.querySelectorAll("table.data").forEach(makeFilterable);
   document.querySelectorAll("table.data").forEach(makeSortable);
   if (location.hash) reveal();
   addEventListener("hashchange", reveal);

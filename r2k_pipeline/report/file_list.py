@@ -1,0 +1,193 @@
+"""The command `r2k files`: what each file of a folder is taken for, and what is wrong with it, without a run or a lake.
+
+Belongs here: a line a file, as a first run would judge it. Not here: reading (sources/), what a run records (log/).
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from r2k_pipeline.contracts.cot import CotReports
+from r2k_pipeline.contracts.prices import PriceBars
+from r2k_pipeline.errors import R2kError
+from r2k_pipeline.log.ingest import read_symbol
+from r2k_pipeline.log.refusals import NEXT, Judged, judge_refusals
+from r2k_pipeline.markets import Market, read_catalogue, read_markets
+from r2k_pipeline.settings import Settings
+from r2k_pipeline.sources.cot import read_report, screen_reports
+from r2k_pipeline.sources.files import NO_REPORTS, FilePrices, FileReports
+from r2k_pipeline.sources.plausibility import doubt_series, remark_unproven
+from r2k_pipeline.sources.price_text import PriceTable
+from r2k_pipeline.sources.prices import Bars, read_actions, say_missing_opens, screen_actions, screen_bars
+from r2k_pipeline.sources.protocol import PriceAnswer, SourceError
+from r2k_pipeline.sources.screening import Screened, day_of
+from r2k_pipeline.sources.sessions import build_sessions
+from r2k_pipeline.sources.wrong_files import unread_actions
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One file, or one symbol of a file of several.
+
+    `taken_for`: the layout, or the report types; `symbol`: of prices; `rows`: all that are in it, from `first` to
+    `last`. `problem`: why a run would not take it, with what to do; `notes` on a file that a run would take.
+    """
+
+    file: str
+    taken_for: str = ""
+    symbol: str | None = None
+    first: date | None = None
+    last: date | None = None
+    rows: int = 0
+    problem: str | None = None
+    notes: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON, days as text."""
+        days = {"first": self.first and str(self.first), "last": self.last and str(self.last)}
+        return {"ok": self.problem is None} | asdict(self) | days
+
+    def text(self) -> str:
+        """A line, and one more for each note."""
+        found = [
+            self.taken_for,
+            self.symbol,
+            f"{self.first} to {self.last}",
+            f"{self.rows:,} row{'s' * (self.rows != 1)}",
+        ]
+        said = f"{self.file}: {', '.join(filter(None, found))}" if self.rows else self.file
+        notes = [f"        {line}" for line in (self.problem, *self.notes) if line]
+        return "\n".join([f"{'FAILED' if self.problem else 'ok':6}  {said}", *notes])
+
+
+def list_files(folder: Path, settings: Settings, now: datetime) -> list[Listed]:
+    """Every file below `prices/` and `cot/` of a folder. Raises R2kError where it has neither."""
+    if not any((folder / part).is_dir() for part in ("prices", "cot")):
+        what = "neither prices/ nor cot/ is in it" if folder.is_dir() else "no such folder"
+        raise R2kError(folder, what, "put price files into prices/ and reports into cot/ of one folder, and name that")
+    return [*_prices(FilePrices(folder), settings, now), *_reports(FileReports(folder), settings, now)]
+
+
+def as_text(found: Sequence[Listed]) -> str:
+    """All files and their count."""
+    failed = sum(each.problem is not None for each in found)
+    return "\n".join([*(each.text() for each in found), f"{len(found)} listed, {failed} failed"])
+
+
+def _prices(source: FilePrices, settings: Settings, now: datetime) -> Iterator[Listed]:
+    files = source.prices.files()
+    answers, listed = [], {}
+    for symbol, (file, *_) in files.items():
+        listed[symbol] = Listed(f"prices/{file.name}", symbol=symbol)
+        try:
+            answers.append(source.fetch_prices(symbol))
+        except SourceError as error:
+            listed[symbol] = replace(listed[symbol], problem=_said(error))
+    for answer in answers:
+        listed[answer.symbol] = _of_bars(listed[answer.symbol], answer.layout, answer.bars)
+    for symbol, (problem, notes) in _judge(answers, _markets_of(files, settings), settings, now).items():
+        listed[symbol] = replace(listed[symbol], problem=problem, notes=notes)
+    asked = {symbol for market in read_markets(settings.markets) for symbol in market.symbols()}
+    for symbol in sorted(files, key=lambda symbol: listed[symbol].file):
+        unasked = () if symbol in asked else (f"a run does not ask for {symbol}: no configured market has it",)
+        yield replace(listed[symbol], notes=(*listed[symbol].notes, *unasked))
+    for entry in source.prices.entries():
+        owners = [symbol for symbol, its in files.items() if entry in its]
+        if second := [symbol for symbol in owners if files[symbol][0] != entry]:
+            said = f"not read: prices/{files[second[0]][0].name} is the file of {second[0]}"
+            yield Listed(f"prices/{entry.name}", notes=(said,))
+        elif not owners:
+            stray = Listed(f"prices/{entry.name}", problem=source.prices.say_unread(entry, files))
+            table = source.prices.table_in(entry)
+            yield _of_bars(stray, table.layout, table.rows) if isinstance(table, PriceTable) else stray
+
+
+def _judge(
+    answers: Sequence[PriceAnswer], markets: Sequence[Market], settings: Settings, now: datetime
+) -> dict[str, tuple[str | None, tuple[str, ...]]]:
+    """The problem of each symbol and the notes on it, all compared with each other and with an empty log."""
+    if not answers:
+        return {}
+    calendars = {symbol: market.calendar for market in markets for symbol in market.symbols()}
+    sessions = build_sessions({calendars[answer.symbol] for answer in answers}, now.date())
+    bars: dict[str, Bars] = {}
+    wrong: dict[str, str] = {}
+    for answer in answers:
+        try:
+            bars[answer.symbol] = read_symbol(markets, sessions, now, answer)
+        except SourceError as error:
+            wrong[answer.symbol] = _said(error)
+    judged = judge_refusals(
+        PriceBars, screen_bars([its.rows for its in bars.values()], sessions, calendars), settings.refused_share
+    )
+    kept, none = judged.screened.rows, PriceBars.create_empty()
+    splits = screen_actions([read_actions(answer, now) for answer in answers if answer.symbol in bars]).rows
+    unproven = [answer.symbol for answer in answers if "Adj Close" not in answer.bars.columns]
+    doubts = doubt_series(kept, none, splits, markets, unproven)
+    unsure = remark_unproven(kept, none, markets, [symbol for symbol in unproven if symbol not in doubts])
+    wrong |= {symbol: f"{said}; next: r2k accept {symbol}, if it is right" for symbol, said in doubts.items()}
+    wrong |= {symbol: _failure(judged, its.origin) for symbol, its in bars.items() if its.origin in judged.failures}
+
+    def notes(answer: PriceAnswer) -> Iterator[str]:
+        if answer.symbol in bars:
+            yield from bars[answer.symbol].remarks
+            yield from say_missing_opens(kept.filter(symbol=answer.symbol))
+            yield from _refusals(judged.screened, answer.origin)
+        yield from filter(None, (unread_actions(answer), unsure.get(answer.symbol)))
+
+    return {
+        each.symbol: (wrong.get(each.symbol), () if each.symbol in wrong else tuple(notes(each))) for each in answers
+    }
+
+
+def _markets_of(symbols: Iterable[str], settings: Settings) -> list[Market]:
+    """Markets of the catalogue and the settings, and one for each symbol of none, as an index of New York."""
+    known = read_catalogue().markets | {market.market: market for market in read_markets(settings.markets)}
+    listed = {symbol for market in known.values() for symbol in market.symbols()}
+    others = [symbol for symbol in symbols if symbol not in listed]
+    alone = ({"market": f"OTHER_{n}", "name": s, "index": s, "multiplier": 1} for n, s in enumerate(others))
+    return [*known.values(), *map(Market.model_validate, alone)]
+
+
+def _reports(source: FileReports, settings: Settings, now: datetime) -> Iterator[Listed]:
+    for name in sorted(name for name in source.list_reports() if name != NO_REPORTS):
+        listed = Listed(f"cot/{name}")
+        try:
+            report = read_report(source.fetch_report(name), now)
+        except SourceError as error:
+            yield replace(listed, problem=_said(error))
+            continue
+        types = ", ".join(report["report_type"].drop_nulls().unique().sort())
+        listed = _spanning(replace(listed, taken_for=types), report.select(day=day_of("report_date"))["day"])
+        judged = judge_refusals(CotReports, screen_reports([report]), settings.refused_share)
+        problem = next((_failure(judged, origin) for origin in judged.failures), None)
+        yield replace(listed, problem=problem, notes=() if problem else tuple(_refusals(judged.screened, None)))
+
+
+def _of_bars(listed: Listed, layout: str, rows: pl.DataFrame) -> Listed:
+    return _spanning(replace(listed, taken_for=layout), rows.select(day=day_of("Date"))["day"])
+
+
+def _spanning(listed: Listed, days: pl.Series) -> Listed:
+    first: Any = days.min()
+    last: Any = days.max()
+    return replace(listed, first=first, last=last, rows=len(days))
+
+
+def _refusals(screened: Screened, origin: str | None) -> Iterator[str]:
+    """A note on rows that a run would refuse."""
+    refused = screened.refused if origin is None else screened.refused.filter(source=origin)
+    for rule, count in refused["rule"].value_counts(sort=True).head(3).iter_rows():
+        yield f"{count:,} rows refused: {rule}"
+
+
+def _failure(judged: Judged, origin: str) -> str:
+    return judged.failures[origin].replace(NEXT, "fix or replace it")  # nothing is recorded that SQL could show
+
+
+def _said(error: SourceError) -> str:
+    return f"{error.rule}; next: {error.remedy}"

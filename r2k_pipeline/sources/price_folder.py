@@ -1,0 +1,132 @@
+"""The files of a `prices/` folder: which one is a symbol's, and notes on entries that are nobody's.
+
+Belongs here: names of files, symbols that files name themselves. Not here: what is in a file (price_text.py), what a
+fetch makes of it (files.py).
+"""
+
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote
+
+import polars as pl
+
+from r2k_pipeline.contracts.prices import SYMBOL
+from r2k_pipeline.sources.containers import READ
+from r2k_pipeline.sources.price_text import PriceTable, read_price_table
+from r2k_pipeline.sources.size_limits import BoundsError, read_bounded
+
+MAX_NAMED: Final = 10
+"""Most notes, one a file; more would hide other messages."""
+_ENDINGS: Final = re.compile(rf"(?:{'|'.join(re.escape(ending) for ending in READ)})+$", re.IGNORECASE)
+Stamp = tuple[Path, int, int]
+"""A file as it was: path, time of change, size."""
+
+
+@dataclass(frozen=True)
+class PriceFolder:
+    """`prices/` of a files folder. A file is of the symbol that it is named after, else of those that it names itself.
+
+    `SYMBOL.csv` stands before other endings of the same name.
+    """
+
+    folder: Path
+    _inside: dict[Stamp, PriceTable | str] = field(default_factory=dict, compare=False, repr=False)
+
+    def entries(self) -> list[Path]:
+        """All entries but hidden ones."""
+        return sorted(entry for entry in self.folder.glob("*") if not entry.name.startswith("."))
+
+    def files(self) -> dict[str, list[Path]]:
+        """The files of each symbol, the one that is read first; in a file named after one, no other is looked for."""
+        entries, found = [entry for entry in self.entries() if _is_read(entry)], dict[str, list[Path]]()
+        for entry in sorted(entries, key=lambda entry: entry.name != f"{symbol_of(entry)}.csv"):
+            if symbol := symbol_of(entry):
+                found.setdefault(symbol, []).append(entry)
+        named = set(found)
+        for entry in entries:
+            for symbol in set(self.symbols_in(entry)) - named:
+                found.setdefault(symbol, []).append(entry)
+        return found
+
+    def symbols_in(self, entry: Path) -> tuple[str, ...]:
+        """The symbols that a file not named after one names itself; none where it cannot be read."""
+        table = self.table_in(entry)
+        return table.symbols if isinstance(table, PriceTable) else ()
+
+    def table_in(self, entry: Path) -> PriceTable | str | None:
+        """The table of a file not named after a symbol, or why there is none; None for a file that is named so."""
+        if symbol_of(entry) or not _is_read(entry):
+            return None
+        try:
+            said = entry.stat()
+            stamp = entry, said.st_mtime_ns, said.st_size
+            if stamp not in self._inside:
+                self._inside[stamp] = read_price_table(entry.name, read_bounded(entry))
+        except BoundsError as error:
+            remedy = getattr(error, "remedy", "take it out of prices/")
+            self._inside[stamp] = f"{error}; next: {remedy}"
+        except OSError as error:
+            return f"unreadable: {error.strerror}; next: check the file"
+        return self._inside[stamp]
+
+    def name_unread(self, symbols: Collection[str]) -> list[str]:
+        """A note, with what to do, for each entry that is read for none of `symbols`."""
+        files = self.files()
+        read = {files[symbol][0] for symbol in symbols if symbol in files}
+        unread = [entry for entry in self.entries() if entry not in read]
+        notes = [f"prices/{entry.name}: {self.say_unread(entry, symbols)}" for entry in unread[:MAX_NAMED]]
+        more = len(unread) - len(notes)
+        last = f"prices/: {more} more are not read; next: remove files that are not SYMBOL.csv"
+        return [*notes, last] if more else notes
+
+    def say_unread(self, entry: Path, symbols: Collection[str]) -> str:
+        """Why an entry is read for none of `symbols`, and what to do."""
+        if entry.is_dir():
+            return "a folder, not looked into; next: move its files into prices/ itself"
+        own = next(_spelled_like(entry, symbols), None)
+        if not _is_read(entry):
+            return f"not read: not one of {', '.join(READ)}; next: save it as CSV, prices/{own or 'SYMBOL'}.csv"
+        if own:
+            stands = self.files().get(own)
+            said = f"a second file of {own}: prices/{stands[0].name} is" if stands else f"another spelling of {own}"
+            return f"not read, {said}; next: keep the right one as prices/{own}.csv"
+        table = self.table_in(entry)
+        if isinstance(table, str):
+            return f"not read, the name is no symbol; {table}"
+        if table and (wanted := [symbol for symbol in table.symbols if symbol in symbols]):
+            first = self.files()[wanted[0]][0].name
+            return f"not read, a second file of {wanted[0]}: prices/{first} is; next: keep one of them"
+        whose = "neither its name nor a column is the" if table and not table.symbols else "the name is no"
+        return f"not read, {whose} symbol of a market; next: name it SYMBOL.csv, or take it out of prices/"
+
+
+def symbol_of(entry: Path) -> str | None:
+    """The symbol that a file is named after: `^RUT.csv`, `%5ERUT.csv`, `^RUT.csv.gz`, `^RUT.xlsx`."""
+    stem = unquote(_ENDINGS.sub("", entry.name))
+    return stem if re.fullmatch(SYMBOL, stem) else None
+
+
+def of_symbol(table: PriceTable, symbol: str) -> pl.DataFrame:
+    """The rows of one symbol. Raises KeyError with the symbols that the file names where that is not among them."""
+    if table.symbols and symbol not in table.symbols:
+        raise KeyError(", ".join(table.symbols[:3]))
+    if "Symbol" not in table.rows.columns:
+        return table.rows
+    return table.rows.filter(pl.col("Symbol") == symbol).drop("Symbol")
+
+
+def _is_read(entry: Path) -> bool:
+    return entry.suffix.lower() in READ
+
+
+def _spelled_like(entry: Path, symbols: Collection[str]) -> Iterator[str]:
+    """Symbols that a name may mean: `^RUT (1).csv`, `rut.csv`, `^RUT - Copy.csv`."""
+    stem = re.split(r"[ (]", _ENDINGS.sub("", unquote(entry.name)), maxsplit=1)[0]
+    return (symbol for symbol in symbols if _letters(symbol) == _letters(stem.removesuffix(entry.suffix)))
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[\W_]", "", name).lower()
