@@ -89,7 +89,7 @@ def broken(
     break_everything(files)
     markets = folder / "markets.toml"
     markets.write_text(
-        '[DJI]\nname = "Dow"\nindex = "^DJI"\nproxy = "DIA"\nmultiplier = 5\n'
+        '[DJI]\nname = "Dow"\nclass = "equity"\nindex = "^DJI"\nproxy = "DIA"\nmultiplier = 5\n'
         'cot = [{ code = "124603", exchange = "CBT" }, { code = "999999", exchange = "CBT" }]\n'
     )
     lake = shutil.copytree(from_files.folder, folder / "lake")
