@@ -13,12 +13,13 @@ import pytest
 
 from r2k_pipeline.contracts.marts import PositioningVsTechnicals, WeeklyPositioning
 from r2k_pipeline.contracts.meta import Generation
+from r2k_pipeline.contracts.notes import Notes
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.shipped import shipped
 from r2k_pipeline.sql_models import read_macros
 from r2k_pipeline.tables import TABLES
-from r2k_pipeline.warehouse import open_warehouse, publish_warehouse
+from r2k_pipeline.warehouse import add_rows, open_warehouse, publish_warehouse
 
 PUBLISHED: Final = [table for table in TABLES.values() if table.layer in ("staging", "features", "marts", "meta")]
 MACROS: Final = read_macros(shipped("sql/macros"), [table.dotted() for table in PUBLISHED])
@@ -84,6 +85,37 @@ def publish_one(warehouse: Path, folder: Path, label: str, macros: Sequence[str]
 
 
 # What is published
+
+
+def test_added_rows_leave_the_other_tables_where_they_are_in_the_file(
+    tmp_path: Path, tables: dict[type[Table], list[Path]]
+) -> None:
+    days = pl.date_range(date(1950, 1, 1), date(2024, 12, 31), eager=True).rename("session_date")
+    bars = (
+        MART.drop("session_date", "known_at")
+        .head(3)
+        .join(days.to_frame(), how="cross")
+        .with_columns(
+            known_at=pl.col("session_date").cast(pl.Datetime("us", "UTC")), close=pl.int_range(pl.len()).sqrt()
+        )
+    )
+    file = tmp_path / "warehouse.duckdb"
+    publish_warehouse(
+        file, {**tables, PositioningVsTechnicals: put(tmp_path, PositioningVsTechnicals, bars)}, (), "1GB"
+    )
+
+    def blocks() -> list[tuple[object, ...]]:
+        query = "select row_group_id, column_id, block_id, block_offset from pragma_storage_info('{}') order by all"
+        with duckdb.connect(file, read_only=True) as connection:
+            return connection.sql(query.format(PositioningVsTechnicals.dotted())).fetchall()
+
+    before = blocks()
+    assert len({block[0] for block in before}) > 1
+    notes = pl.concat([Notes.create_empty(), pl.DataFrame({"market": ["RUT"]})], how="diagonal_relaxed")
+    add_rows(file, Notes, notes, "1GB")
+    assert blocks() == before
+    with open_warehouse(file) as connection:
+        assert connection.sql(f"select market from {Notes.dotted()}").fetchall() == [("RUT",)]
 
 
 def test_every_table_is_real_and_stands_in_the_schema_of_its_layer(warehouse: Path) -> None:
