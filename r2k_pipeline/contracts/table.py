@@ -120,7 +120,7 @@ class Table(dy.Schema):
         return " ".join((cls.__doc__ or "").split("\n\n")[0].split())
 
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 """Version of the published tables and columns, which BI tools read. Every change of them needs a new one: docs/schema/
 keeps each version, the CHANGELOG lists the changes."""
 PART_YEARS: Final = 5
