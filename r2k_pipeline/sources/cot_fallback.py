@@ -23,7 +23,7 @@ from r2k_pipeline.sources.socrata import SocrataReports, header_of
 
 ASKED_ANEW: Final = 2
 """So many of the newest reports are asked for even where their number of rows is known: they may be revised."""
-_BEGIN: Final = re.compile(rb'(?:"[^"]*"|[^,"]*),\s*"?\d{5,6}"?\s*,\s*"?(\d{4}-\d{2}-\d{2})"?\s*,')
+_BEGIN: Final = re.compile(rb'(?:"[^"]*"|[^,"]*)\s*,\s*"?\d{5,6}"?\s*,\s*"?(\d{4}-\d{2}-\d{2})"?\s*,')
 """The begin of a row: name, YYMMDD, day."""
 
 

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from r2k_pipeline.run import Run
 
 from r2k_pipeline.errors import MistakesError
 from r2k_pipeline.markets import read_markets
+from r2k_pipeline.settings import Settings
 from r2k_pipeline.sources.sessions import build_sessions
 
 OWN = """
@@ -147,3 +149,11 @@ def test_a_symbol_of_two_markets_has_one_calendar(tmp_path: Path) -> None:
         read_markets([own])
     own.write_text(own.read_text().replace("XHKG", "XNYS"))
     assert [market.market for market in read_markets([own])][-1] == "OWN"
+
+
+def test_a_markets_own_report_is_fetched_beside_those_of_the_setting(tmp_path: Path) -> None:
+    tff = {"source": "live", "lake": tmp_path, "report_types": ("tff_futures",)}
+    asked = [Run.of(Settings(**tff, markets=markets)).report_types for markets in (("RUT",), ("RUT", "GC"))]
+    assert asked == [("tff_futures",), ("tff_futures", "disaggregated_futures")]
+    usual = Run.of(Settings(source="live", lake=tmp_path)).report_types
+    assert usual == ("tff_futures", "tff_combined", "legacy_futures", "legacy_combined")

@@ -12,10 +12,16 @@ from r2k_pipeline.claims.vocabulary.asked import Asked, WordError, operands_of
 from r2k_pipeline.claims.vocabulary.known_tables import KnownTables
 from r2k_pipeline.claims.vocabulary.printed import VENDOR_RATIO, Printed
 from r2k_pipeline.claims.vocabulary.statements import Statement, all_asked
+from r2k_pipeline.report_types import FAMILIES, family_of
 
-DEFAULT_GROUPS: Final = ("asset_manager", "leveraged_funds", "noncommercial")
-"""The groups that notes mean by "speculators" or name none: the two of the TFF report, and the legacy one."""
-LEGACY: Final = ("noncommercial", "commercial")
+USUAL: Final = {
+    "tff": ("asset_manager", "leveraged_funds"),
+    "legacy": ("noncommercial",),
+    "disaggregated": ("managed_money",),
+}
+"""The groups that notes mean by "speculators" or name none, by the family of the report."""
+DEFAULT_GROUPS: Final = (*USUAL["tff"], *USUAL["legacy"])
+"""Those of a claim that names no report either."""
 GROUP_WORDS: Final[Mapping[str, str]] = {
     "asset_manager": "asset managers",
     "leveraged_funds": "leveraged funds",
@@ -23,6 +29,9 @@ GROUP_WORDS: Final[Mapping[str, str]] = {
     "other_reportables": "other reportables",
     "noncommercial": "noncommercial traders",
     "commercial": "commercial traders",
+    "producer_merchant": "producers",
+    "swap_dealer": "swap dealers",
+    "managed_money": "managed money",
     "nonreportable": "small traders",
 }
 LOOKBACKS: Final = (("last_month", 20), ("last_quarter", 60), ("last_year", 252))
@@ -53,10 +62,8 @@ def axes_of(statement: Statement, tables: KnownTables) -> Iterator[Sequence[Choi
     asked = list(all_asked(statement))
     if any(each.measure.is_of_group or _of_groups(each) for each in asked):
         named = statement.report_type
-        fitting = [
-            group for group in DEFAULT_GROUPS if named is None or (group in LEGACY) == named.startswith("legacy")
-        ]
-        yield [_of_group(group, named) for group in statement.groups or fitting]
+        usual = DEFAULT_GROUPS if named is None else USUAL[family_of(named)]
+        yield [of_group(group, named) for group in statement.groups or usual]
     if any(each.measure.derived == "position" for each in asked):
         yield _bases(statement, asked)
     if axis := [*_paths(asked)]:
@@ -82,14 +89,10 @@ def _of_groups(asked: Asked) -> bool:
     return any(ref.measure is not None and ref.measure.is_of_group for ref in operands_of(asked))
 
 
-def _usual(report_type: str | None) -> Sequence[str]:
-    """The groups of a claim that names none: those that its report has."""
-    fits = report_type and report_type.startswith("legacy")
-    return [group for group in DEFAULT_GROUPS if report_type is None or (group in LEGACY) == fits]
-
-
-def _of_group(group: str, report_type: str | None) -> Choice:
-    kind = report_type or ("legacy_futures" if group in LEGACY else "tff_futures")
+def of_group(group: str, report_type: str | None) -> Choice:
+    """One trader group; without a report type the futures-only report of the first family that prints it."""
+    printed_by = (name for name, family in FAMILIES.items() if group in family.groups.values())
+    kind = report_type or f"{next(printed_by)}_futures"
     return Choice(group, f"of {GROUP_WORDS[group]}", {"group": group, "report_type": kind})
 
 

@@ -10,14 +10,17 @@ from r2k_pipeline.claims.note import Note, read_note
 from r2k_pipeline.claims.sandbox import Sandbox
 from r2k_pipeline.claims.verdict import Verdict, told_last
 from r2k_pipeline.claims.verdicts import judge
+from r2k_pipeline.claims.vocabulary.choices import of_group
 from r2k_pipeline.claims.vocabulary.derived import DERIVED
 from r2k_pipeline.claims.vocabulary.measures import columns
 from r2k_pipeline.claims.vocabulary.printed import read_number
 from r2k_pipeline.claims.vocabulary.relations import COMPARISONS, OTHERS
 from r2k_pipeline.claims.vocabulary.relations import ROWS as ROWS_WORDS
+from r2k_pipeline.contracts.cot import TRADER_GROUPS
 from r2k_pipeline.contracts.marts import Markets, PositioningVintages, Sessions
 from r2k_pipeline.contracts.prices import MarketBars, PriceVintages
 from r2k_pipeline.report.vocabulary import build_page
+from r2k_pipeline.report_types import FAMILIES, family_of
 from r2k_pipeline.tables import TABLES
 from r2k_pipeline.tables.anchored_vwaps import AnchoredVwaps
 from r2k_pipeline.tables.claims import READABLE
@@ -300,6 +303,30 @@ def test_each_group_and_the_hour_are_readings_told_in_one_line(sandbox: Sandbox,
     assert found["asset_manager_before_release"].story == "false in each of 2 readings"
     value = found["asset_manager"].row()
     assert (value["computed_value"], str(value["value_date"])) == (497.0, "2025-03-11")
+
+
+@pytest.mark.parametrize("group", TRADER_GROUPS)
+def test_a_claim_may_name_every_group_and_means_a_report_that_prints_it(
+    sandbox: Sandbox, tmp_path: Path, group: str
+) -> None:
+    assert _judged(sandbox, tmp_path, f'net.above = 0, group = "{group}", as_of = 2025-03-14T20:00:00Z')
+    meant = of_group(group, None).sets["report_type"]
+    assert group in FAMILIES[family_of(meant)].groups.values()
+
+
+@pytest.mark.parametrize(
+    ("report_type", "groups"),
+    [
+        ("tff_combined", {"of asset managers", "of leveraged funds"}),
+        ("legacy_futures", {"of noncommercial traders"}),
+        ("disaggregated_futures", {"of managed money"}),
+    ],
+)
+def test_a_claim_without_a_group_means_the_speculators_of_its_report(
+    sandbox: Sandbox, tmp_path: Path, report_type: str, groups: set[str]
+) -> None:
+    words = f'net.above = 0, report_type = "{report_type}", as_of = 2025-03-14T20:00:00Z'
+    assert {verdict.definition.reading for verdict in _judged(sandbox, tmp_path, words).values()} == groups
 
 
 def test_a_rank_is_judged_in_contracts_and_by_open_interest_unless_it_says_which(
