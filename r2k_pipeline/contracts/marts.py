@@ -334,7 +334,7 @@ class Movers(Table, layer="marts"):
     net_contracts = equivalents("long less short", nullable=True, signed=True)
     net_share_oi = share_oi("net / open interest", nullable=True)
     net_contracts_change_1w = equivalents("week's flow", nullable=True, signed=True)
-    flow_share_oi = number(CHANGE_OF_SHARE, "week's flow / open interest", nullable=True)
+    flow_oi_ratio = ratio("week's flow / open interest", nullable=True)
     dominant_flow = choice(FLOWS, "largest of the four flows of the week", nullable=True)
     flow_place = count("place", "of its flow by size among flow_weeks, 1 = the largest; null: no flow", nullable=True)
     flow_weeks = count("weeks", "weeks of this market with a flow, known then, this one included")

@@ -12,6 +12,9 @@ from r2k_pipeline.report.brief_positioning import GROUPS
 from r2k_pipeline.report.brief_statements import Figure, Grid, Row, Section, Statement, cell, listed, say
 
 COMPARED: Final = ("asset_manager", "leveraged_funds")
+"""Groups whose differences marts.cross_market has."""
+ROLES: Final = {"institution": "Institutions", "speculator": "Speculators"}
+"""Roles that are compared, by the name for markets whose reports have different groups in them."""
 Line = tuple[Statement, ...]
 
 
@@ -21,7 +24,7 @@ def contrast(facts: Facts, others: Sequence[Facts]) -> Section:
         return Section("Against other markets", (Statement("No other market is known at this moment."),))
     rows = [peer.session for peer in (facts, *others)]
     if any("report_date" in row for row in rows):
-        reports, held = tuple(_reports(rows)), [line for group in COMPARED for line in _held(rows, group)]
+        reports, held = tuple(_reports(rows)), [line for role in ROLES for line in _held(rows, role)]
     else:
         reports, held = (Statement("No positions of any market are known at this close."),), []
     markets = Grid(("", *(row["market"] for row in rows)), (*held, *_prices(rows)))
@@ -43,13 +46,14 @@ def _reports(rows: Sequence[Row]) -> Iterator[Statement]:
         yield listed("COT reports:", aged)
 
 
-def _held(rows: Sequence[Row], group: str) -> Iterator[Line]:
-    ranked, state = f"{group}_net_percentile_156w", f"{group}_positioning_state"
-    name = GROUPS[group]
+def _held(rows: Sequence[Row], role: str) -> Iterator[Line]:
+    ranked, state = f"{role}_net_percentile_156w", f"{role}_positioning_state"
+    labels = {row[f"{role}_label"] for row in rows if f"{role}_label" in row}
+    name = labels.pop().capitalize() if len(labels) == 1 else ROLES[role]
     yield _line(f"{name}, percentile of the last 156 weeks", rows, lambda row: (row.show(ranked), row.show(state)))
-    share = f"{group}_net_share_oi"
+    share = f"{role}_net_share_oi"
     yield _line(f"{name}, net of open interest", rows, lambda row: (row.show(share, signed=True),))
-    change, flow = f"{group}_net_contracts_change_1w", f"{group}_dominant_flow"
+    change, flow = f"{role}_net_contracts_change_1w", f"{role}_dominant_flow"
     week = "week of that report" if any(map(has_old_report, rows)) else "week"
     yield _line(
         f"{name}, {week} in contracts",

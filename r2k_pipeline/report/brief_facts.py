@@ -131,7 +131,8 @@ def _reports(snapshot: Snapshot, session: Row) -> tuple[dict[str, Row], dict[str
     rows = _rows(
         snapshot,
         REPORTS,
-        "where market = $market and report_type = 'tff_futures' and report_date <= $report "
+        "where market = $market and report_date <= $report "
+        "and report_type = (select primary_report_type from marts.markets where market = $market) "
         "qualify dense_rank() over (order by report_date desc) <= 2",
         market=session["market"],
         report=session["report_date"],

@@ -14,10 +14,15 @@ GROUPS: Final = {
     "asset_manager": "Asset managers",
     "leveraged_funds": "Leveraged funds",
     "dealer": "Dealers",
+    "swap_dealer": "Swap dealers",
+    "managed_money": "Managed money",
+    "producer_merchant": "Producers and merchants",
+    "noncommercial": "Noncommercial",
+    "commercial": "Commercial",
     "other_reportables": "Other reportables",
     "nonreportable": "Nonreportable",
 }
-"""Trader groups of the TFF report in the order of the brief."""
+"""Trader groups in the order of the brief: institution, speculator, hedger, and the rest."""
 
 
 HEAD: Final = ("longs", "shorts", "mostly", "percentile", "weeks ranked", "by percentile")

@@ -8,8 +8,8 @@ with flows as (
     select
         p.*,
         coalesce(p.superseded_at, 'infinity'::timestamptz) as ends_at,
-        p.net_contracts_change_1w / nullif(p.open_interest_contracts, 0) as flow_share_oi,
-        abs(flow_share_oi) as size,
+        p.net_contracts_change_1w / nullif(p.open_interest_contracts, 0) as flow_oi_ratio,
+        abs(flow_oi_ratio) as size,
         lag(p.known_at) over series as known_before,
         lag(p.positioning_state) over series as state_before
     from marts.positioning_vintages as p
@@ -82,7 +82,7 @@ select
     k.net_contracts,
     k.net_share_oi,
     k.net_contracts_change_1w,
-    k.flow_share_oi,
+    k.flow_oi_ratio,
     k.dominant_flow,
     case when k.size > 0 then p.place end as flow_place,
     p.weeks as flow_weeks,
@@ -98,10 +98,10 @@ select
         else 'none'
     end as crowding,
     case
-        when k.flow_share_oi is null then null
-        when p.state_before = 'extreme_long' and k.flow_share_oi <= -getvariable('thresholds').flow_share_oi
+        when k.flow_oi_ratio is null then null
+        when p.state_before = 'extreme_long' and k.flow_oi_ratio <= -getvariable('thresholds').flow_share_oi
             then 'leaving_extreme_long'
-        when p.state_before = 'extreme_short' and k.flow_share_oi >= getvariable('thresholds').flow_share_oi
+        when p.state_before = 'extreme_short' and k.flow_oi_ratio >= getvariable('thresholds').flow_share_oi
             then 'leaving_extreme_short'
         when k.net_contracts < 0 and k.net_contracts - k.net_contracts_change_1w > 0 then 'turned_short'
         when k.net_contracts > 0 and k.net_contracts - k.net_contracts_change_1w < 0 then 'turned_long'

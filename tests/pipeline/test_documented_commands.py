@@ -33,6 +33,7 @@ ELSEWHERE: Final = {
     r"r2k run --files \S+": ("tests/pipeline/conftest.py",),
     r"r2k files \S+": ("tests/unit/report/test_file_list.py",),
     r"R2K_MARKETS=\S+ r2k run --source live": ("tests/pipeline/test_bad_input.py", "tests/unit/test_docs.py", *FETCHES),
+    r"r2k markets (find|add) .*": ("tests/unit/report/test_market_list.py",),
     r"r2k ui( --source live)?": ("tests/browser/test_dagster_ui.py",),
     r"r2k publish .*--to .*": ("tests/publish/test_what_is_published.py",),
     r"grant r2k_reader to .*": ("tests/publish/test_what_is_published.py",),

@@ -79,7 +79,7 @@ def test_every_flow_is_the_one_in_the_files(
     expected = of_the_week(flows)
     found = {
         (codes[market], group): flow
-        for market, group, flow in movers.select("market", "trader_group", "flow_share_oi").iter_rows()
+        for market, group, flow in movers.select("market", "trader_group", "flow_oi_ratio").iter_rows()
         if flow is not None
     }
     assert len(found) == 248
@@ -92,16 +92,16 @@ def test_every_place_is_by_size_in_the_markets_own_weeks(
     rescaled = {"SPX_ALL", "NDX_ALL", "DJI_ALL"}  # their unit changed in 2023: a week is lost in the files' own numbers
     for row in movers.filter(~pl.col("market").is_in(rescaled), pl.col("flow_place").is_not_null()).to_dicts():
         own = flows[flows["code"] == codes[row["market"]]].dropna()[row["trader_group"]].abs()
-        size = abs(row["flow_share_oi"])
+        size = abs(row["flow_oi_ratio"])
         place = 1 + int((own > size + 1e-12).sum())
         assert (row["flow_place"], row["flow_weeks"]) == (place, len(own)), row
 
 
 def test_the_russells_week_is_unusual_for_it_and_not_the_largest(movers: pl.DataFrame) -> None:
     """Asset managers' flow was 53rd of 248 by size, and 43rd of the Russell's own 407 weeks in the files."""
-    sizes = movers["flow_share_oi"].abs()
+    sizes = movers["flow_oi_ratio"].abs()
     (rut,) = movers.filter(market="RUT", trader_group="asset_manager").to_dicts()
-    assert 1 + (sizes > abs(rut["flow_share_oi"])).sum() == 53
+    assert 1 + (sizes > abs(rut["flow_oi_ratio"])).sum() == 53
     assert sizes.count() == 248
     assert (rut["flow_place"], rut["flow_weeks"]) == (43, 407)
     assert rut["flow_percentile"] == pytest.approx(100 * 365 / 407)

@@ -17,6 +17,7 @@ from r2k_pipeline.contracts.marts import (
     PositioningVintages,
     PositioningVsTechnicals,
     Sessions,
+    TraderGroups,
     WeeklyPositioning,
 )
 from r2k_pipeline.contracts.prices import MarketBars, PriceActionVintages, PriceVintages
@@ -82,7 +83,7 @@ def zone(level: str, day: int, touches: int, holds: int, breaks: int) -> Row:
 def mover(market: str, report_date: str, percentile: float, flow: float, **more: Any) -> Row:
     """A week of a market, known three days after its report date."""
     released = {"known_at": f"{date.fromisoformat(report_date) + timedelta(3)}T20:30Z", "trader_group": "asset_manager"}
-    found = {"flow_percentile": percentile, "flow_share_oi": flow, "open_interest_contracts": 50_000.0}
+    found = {"flow_percentile": percentile, "flow_oi_ratio": flow, "open_interest_contracts": 50_000.0}
     return {"market": market, "report_date": report_date, **released, **found, **more}
 
 
@@ -118,7 +119,7 @@ def warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
             mover("SPX", "2024-11-26", 99.0, 0.1),
             mover("VX", "2024-11-26", 100.0, 0.9, open_interest_contracts=9_999.0),
         ],
-        **dict.fromkeys((Sessions, CotReleases, PositioningVintages), ()),
+        **dict.fromkeys((Sessions, CotReleases, PositioningVintages, TraderGroups), ()),
         **dict.fromkeys((DailyIndicators, CrossMarket, LevelEvidence, VolumeProfiles), ()),
         PositioningVsTechnicals: [
             mart_row("RUT", "2024-11-27", "21:00Z"),

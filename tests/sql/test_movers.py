@@ -37,7 +37,7 @@ def test_a_week_has_its_place_among_those_before_it() -> None:
         assert (row["flow_place"], row["flow_weeks"]) == (place, week + 1)
         percentile = 100 * sum(size <= sizes[-1] for size in sizes) / len(sizes)
         assert row["flow_percentile"] == (pytest.approx(percentile) if week >= 46 else None)
-        assert row["flow_share_oi"] == pytest.approx(FLOWS[week] / 10_000)
+        assert row["flow_oi_ratio"] == pytest.approx(FLOWS[week] / 10_000)
         assert row["role"] == "institution"
 
 

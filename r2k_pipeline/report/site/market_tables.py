@@ -46,7 +46,7 @@ _MOVERS: Final = (
     Column(f"{MOVERS}.trader_group", label="group"),
     Column(f"{MOVERS}.report_date", label="report"),
     Column(f"{MOVERS}.net_contracts_change_1w", label="flow", signed=True),
-    Column(f"{MOVERS}.flow_share_oi", label="flow", signed=True),
+    Column(f"{MOVERS}.flow_oi_ratio", label="flow", signed=True),
     Column(f"{MOVERS}.flow_percentile", label="by size, in its own weeks"),
     Column(f"{MOVERS}.flow_place", label="place"),
     Column(f"{MOVERS}.flow_weeks", label="of"),

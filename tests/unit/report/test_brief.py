@@ -54,8 +54,10 @@ FULL = mart_row(
     report_date="2025-03-04",
     released_at="2025-03-07T20:30Z",
     report_age_days=9,
-    leveraged_funds_net_percentile_156w=88.46,
-    leveraged_funds_positioning_state="long",
+    institution_label="asset managers",
+    speculator_label="leveraged funds",
+    speculator_net_percentile_156w=88.46,
+    speculator_positioning_state="long",
     technical_state="oversold_downtrend",
     alignment="flow_with_trend",
     setup="squeeze_risk",
@@ -73,8 +75,8 @@ OLD = mart_row(
     report_date="2025-02-25",
     released_at="2025-02-28T20:30Z",
     report_age_days=15,
-    leveraged_funds_net_share_oi=-0.07,
-    leveraged_funds_net_contracts_change_1w=0.0,
+    speculator_net_share_oi=-0.07,
+    speculator_net_contracts_change_1w=0.0,
 )
 """A close whose newest report is older than 14 days: its week of no change is nobody's last week."""
 
