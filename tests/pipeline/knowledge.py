@@ -34,9 +34,11 @@ STANDING = ("staging.daily_prices", "staging.cot_positions", "marts.weekly_posit
 """Tables of what stands of their vintages."""
 SUMMARIES = ("features.level_outcomes", "marts.setup_outcomes")
 """Tables that sum up all that was known at `as_of`: a row has no moment of its own."""
-HISTORIES = ("staging.price_vintages", "staging.cot_position_vintages", "staging.price_action_vintages",
-             "staging.market_bars", "staging.market_positions", "marts.positioning_vintages",
-             "marts.positioning_vs_technicals", "marts.movers", "marts.cross_market", "marts.claims", *FEATURES)  # fmt: skip
+HISTORIES = (
+    *("staging.price_vintages", "staging.cot_position_vintages", "staging.price_action_vintages"),
+    *("staging.market_bars", "staging.market_positions", "marts.positioning_vintages"),
+    *("marts.positioning_vs_technicals", "marts.movers", "marts.cross_market", "marts.claims", *FEATURES),
+)
 
 
 def run_of(lake: Path, as_of: datetime | None, markets: tuple[str, ...] = (), **settings: object) -> Run:
