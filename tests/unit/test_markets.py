@@ -5,10 +5,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from r2k_pipeline.run import Run
 
 from r2k_pipeline.errors import MistakesError
 from r2k_pipeline.markets import read_markets
+from r2k_pipeline.runs import Run
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.sources.sessions import build_sessions
 

@@ -181,7 +181,7 @@ def test_a_list_in_a_variable_may_have_commas(monkeypatch: pytest.MonkeyPatch) -
     [
         ("R2K_SORCE", "rename it to R2K_SOURCE$"),
         ("r2k_memory_limt", "rename it to R2K_MEMORY_LIMIT$"),
-        ("R2K_X", "rename it to R2K_AS_OF, R2K_CORRECTIONS, R2K_FILES, "),
+        ("R2K_X", "rename it to R2K_AS_OF, R2K_CFTC_TOKEN, R2K_CORRECTIONS, R2K_FILES, "),
         ("R2K_", "rename it to R2K_AS_OF, "),
     ],
 )

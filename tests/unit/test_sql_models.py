@@ -10,6 +10,7 @@ import pytest
 from r2k_pipeline.contracts.table import LAYERS
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.shipped import shipped
+from r2k_pipeline.sources.release_calendar import first_publications
 from r2k_pipeline.sql_models import SqlModel, read_models, run_model
 from r2k_pipeline.tables import TABLES
 from r2k_pipeline.transforms.setups import read_setups
@@ -59,7 +60,8 @@ def test_shipped_models_say_why_and_run_on_empty_tables(model: SqlModel) -> None
     """A lake of the first minute: every upstream is there and has no row."""
     assert model.comment
     empty = {name: TABLES[name].create_empty() for name in model.upstreams}
-    variables = {"as_of": datetime(2025, 3, 14, 20, tzinfo=UTC), **read_setups().variables()}
+    given = {"as_of": datetime(2025, 3, 14, 20, tzinfo=UTC), "first_publications": first_publications()}
+    variables = {**given, **read_setups().variables()}
     rows = run_model(model, {name: [] for name in model.upstreams}, variables, memory_limit="256MB", empty=empty)
     assert TABLES[model.name].validate(rows, cast=True).columns == TABLES[model.name].column_names()
 
