@@ -213,6 +213,25 @@ def test_a_funds_adjusted_prices_are_seen_in_what_it_gains_on_its_index(tmp_path
     assert "auto_adjust=False" in message
 
 
+@pytest.mark.parametrize(
+    ("sessions", "said"),
+    [
+        (1500, "not so, it gains 0.0 % a year on ^RUT over 6 years"),
+        (500, "not compared, as that takes 5 years in common with its index; next: take a file with Adj Close"),
+    ],
+)
+def test_what_a_fund_without_adjusted_closes_was_compared_with_is_told_once(
+    tmp_path: Path, sessions: int, said: str
+) -> None:
+    story = replace(Story.begin(tmp_path, refused_share=1.0), markets=MARKETS[:1])
+    level = {day: 1000 + n % 7 for n, day in enumerate(days_of(date(2016, 1, 4), sessions))}
+    story.desk.quote(bars_of(level))
+    story.desk.quote(bars_of({day: 0.1 * close for day, close in level.items()}).drop("Adj Close"), symbol="IWM")
+    (message,) = story.fetch_prices("2023-01-03T22:00")[0].log.filter(item="IWM")["message"]
+    assert f"without Adj Close its prices may be adjusted for dividends: {said}" in message
+    assert story.fetch_prices("2023-01-04T22:00")[0].log.filter(item="IWM")["message"].to_list() == [None]
+
+
 @pytest.fixture
 def faults(real: Path) -> Path:
     folder = real.parent / "faulty" / "prices" / "faults"
