@@ -6,7 +6,7 @@ given (inputs.py), what its content depends on (keys.py), files (lake.py), who a
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -20,7 +20,7 @@ from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.files import write_atomically
 from r2k_pipeline.inputs import rows_and_kept
-from r2k_pipeline.keys import key_of
+from r2k_pipeline.keys import keys_of
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.runs import Run
 from r2k_pipeline.tables.registry import DerivedTable, derived_tables
@@ -106,9 +106,13 @@ def build_table(run: Run, derived: DerivedTable) -> Outcome:
         spent = time.perf_counter() - began, time.process_time() - cpu
         return Outcome(table, state, run.lake.count(table), run.lake.version(table), *spent, broken, examples)
 
-    key = key_of(run, derived)
-    if record.has(table, key):
-        return outcome("unchanged", {})
+    keys = []
+    for key in keys_of(run, derived):
+        keys.append(key)
+        if record.has(table, key):
+            if keys[1:]:
+                record.put(table, keys)
+            return outcome("unchanged", {})
     with run.lake.replacing(table) as replaced:
         for bucket, (rows, kept) in enumerate(rows_and_kept(run, derived)):
             if (fitting := table.fit(rows)) is None:
@@ -117,13 +121,13 @@ def build_table(run: Run, derived: DerivedTable) -> Outcome:
             replaced.add(fitting, bucket, kept)
             del rows, fitting  # else they would be in memory while the next ones are made
         replaced.finish()
-    record.put(table, key)
+    record.put(table, keys)
     return outcome("built", {})
 
 
 @dataclass(frozen=True)
 class Record:
-    """The key and the version of each table's last build. If the record is lost or damaged, tables are built again."""
+    """The keys and the version of each table's last build. If the record is lost or damaged, tables are built again."""
 
     lake: Lake
 
@@ -134,14 +138,14 @@ class Record:
 
     def has(self, table: type[Table], key: str) -> bool:
         """Whether the table on disk was built from `key`."""
-        return bool(self.lake.files(table.dotted())) and self._read().get(table.dotted()) == [
-            key,
-            self.lake.version(table),
-        ]
+        said = self._read().get(table.dotted())
+        if not isinstance(said, list) or key not in said[:-1] or not self.lake.files(table.dotted()):
+            return False
+        return bool(said[-1] == self.lake.version(table))
 
-    def put(self, table: type[Table], key: str) -> None:
-        """Record that the table on disk was built from `key`."""
-        said = {**self._read(), table.dotted(): [key, self.lake.version(table)]}
+    def put(self, table: type[Table], keys: Sequence[str]) -> None:
+        """Record that the table on disk was built from what each of `keys` is a digest of."""
+        said = {**self._read(), table.dotted(): [*keys, self.lake.version(table)]}
         write_atomically(self.file, json.dumps(said, indent=1, sort_keys=True).encode(), lambda _: None)
 
     def _read(self) -> dict[str, Any]:

@@ -1,0 +1,71 @@
+"""Keys: what bears on a table's rows changes its keys, and what does not leaves one of them as it was."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pytest
+
+from r2k_pipeline.contracts.clock import foreseen_by, select_told
+from r2k_pipeline.contracts.prices import PriceVintages
+from r2k_pipeline.keys import keys_of
+from r2k_pipeline.lake import Lake
+from r2k_pipeline.markets import read_markets
+from r2k_pipeline.run import Run
+from r2k_pipeline.settings import Settings
+from r2k_pipeline.sources.release_calendar import build_cot_releases
+from r2k_pipeline.sources.sessions import build_sessions
+from r2k_pipeline.tables.claims import Claims
+from r2k_pipeline.tables.cot_releases import CotReleases
+from r2k_pipeline.tables.reference import Sessions
+from r2k_pipeline.tables.registry import derived_tables
+
+NOW = datetime(2025, 6, 2, 21, tzinfo=UTC)
+(CLAIMS,) = (derived for derived in derived_tables() if derived.table is Claims)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """A run after the moments of the shipped note, in a lake with a calendar and one bar of before them."""
+    settings = Settings(lake=tmp_path)
+    found = Run(settings, Lake.of(tmp_path, "sample", None), read_markets(None), lambda: NOW, NOW)
+    found.lake.write(Sessions, build_sessions(["XNYS"], date(2026, 1, 2)))
+    write_bars(found, datetime(2025, 3, 3, 21, tzinfo=UTC))
+    return found
+
+
+def write_bars(run: Run, *known_at: datetime, close: float = 2000.0) -> None:
+    rows = pl.DataFrame({"symbol": "^RUT", "close": close, "known_at": known_at})
+    run.lake.write(PriceVintages, pl.concat([PriceVintages.create_empty(), rows], how="diagonal_relaxed"))
+
+
+@pytest.mark.parametrize(
+    ("change", "is_told_before"),
+    [
+        pytest.param(lambda run, first: write_bars(run, first, NOW), False, id="a bar of today"),
+        pytest.param(lambda run, first: write_bars(run, first, first + timedelta(hours=1)), True, id="an older bar"),
+        pytest.param(lambda run, first: write_bars(run, first, close=2000.5), True, id="another value"),
+        pytest.param(lambda run, _: write_bars(run), True, id="a row less"),
+    ],
+)
+def test_claims_depend_on_what_was_known_at_their_moments_only(
+    run: Run, change: Callable[[Run, datetime], None], is_told_before: bool
+) -> None:
+    every, told = keys_of(run, CLAIMS)
+    change(run, datetime(2025, 3, 3, 21, tzinfo=UTC))
+    every_now, told_now = keys_of(run, CLAIMS)
+    assert every_now != every
+    assert (told_now != told) == is_told_before
+
+
+def test_a_calendar_is_cut_as_its_view_is() -> None:
+    moment = datetime(2025, 3, 14, 20, tzinfo=UTC)
+    releases = build_cot_releases((), date(2027, 1, 5))
+    with duckdb.connect() as connection:
+        connection.execute("set timezone = 'UTC'")
+        connection.register("releases", releases.to_arrow())
+        viewed = connection.sql(select_told(CotReleases, "releases", f"'{moment.isoformat()}'::timestamptz")).pl()
+    assert 0 < viewed.height < releases.height
+    assert foreseen_by(CotReleases, releases, moment).equals(viewed.select(releases.columns))
