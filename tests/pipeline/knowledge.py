@@ -36,7 +36,8 @@ SUMMARIES = ("features.level_outcomes", "marts.setup_outcomes")
 """Tables that sum up all that was known at `as_of`: a row has no moment of its own."""
 HISTORIES = ("staging.price_vintages", "staging.cot_position_vintages", "staging.price_action_vintages",
              "staging.market_bars", "staging.market_positions", "marts.positioning_vintages",
-             "marts.positioning_vs_technicals", "marts.movers", "marts.cross_market", "marts.claims", *FEATURES)  # fmt: skip
+             "marts.positioning_vs_technicals", "marts.movers", "marts.cross_market", "marts.claims",
+             *FEATURES)  # fmt: skip
 
 
 def run_of(lake: Path, as_of: datetime | None, markets: tuple[str, ...] = (), **settings: object) -> Run:
