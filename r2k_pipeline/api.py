@@ -93,10 +93,17 @@ class Data:
         query = "from market_bars_as_of($moment) where market = $market"
         return self._rows(query, TABLES["staging.market_bars"], {"market": market, "moment": self.moment})
 
-    def positions(self, market: str, report_type: str = "tff_futures") -> pl.DataFrame:
-        """One market's weekly positions by trader group as they stood at the moment, oldest first."""
+    def positions(self, market: str, report_type: str | None = None) -> pl.DataFrame:
+        """One market's weekly positions by trader group as they stood at the moment, oldest first.
+
+        `report_type`: the market's primary one unless given.
+        """
         asked = {"market": market, "report_type": report_type, "moment": self.moment}
-        query = "from weekly_positioning_as_of($moment) where market = $market and report_type = $report_type"
+        primary = "(select primary_report_type from marts.markets where market = $market)"
+        query = (
+            "from weekly_positioning_as_of($moment) "
+            f"where market = $market and report_type = coalesce($report_type::varchar, {primary})"
+        )
         return self._rows(query, TABLES["marts.weekly_positioning"], asked)
 
     def brief(self, market: str | None = None) -> str:

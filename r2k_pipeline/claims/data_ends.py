@@ -19,7 +19,9 @@ _PRICES: Final = frozenset(name.split(".")[1] for name in READABLE) - _NEITHER -
 """Readable tables by content; a row of positioning_vs_technicals has prices and, in _POSITIONS, positions."""
 _MACROS: Final = re.compile(r"\b(latest|as_of)\s*\(")
 """Macros whose rows are those of positioning_vs_technicals."""
-_POSITIONS: Final = re.compile(r"leveraged_funds_|asset_manager_|report_|released_at|alignment|setup")
+_POSITIONS: Final = re.compile(
+    r"(leveraged_funds|asset_manager|institution|speculator|report)_|released_at|alignment|setup"
+)
 _VOLUME: Final = re.compile(r"volume|poc_|value_area|level|support|resistance")
 """Columns and tables that are made with the volume of the market's proxy."""
 

@@ -329,7 +329,6 @@ class Movers(Table, layer="marts"):
     trader_group = choice(TRADER_GROUPS, "a reportable group of the market's primary report", key=True)
     known_at = instant("when these values were known: the release, or later where a revision changed them", key=True)
     role = choice(ROLES, "who the group is in its report; null: other reportables", nullable=True)
-    market_class = choice(CLASSES, "kind of what is traded")
     open_interest_contracts = equivalents("open interest of the market", nullable=True)
     net_contracts = equivalents("long less short", nullable=True, signed=True)
     net_share_oi = share_oi("net / open interest", nullable=True)

@@ -5,7 +5,7 @@
 create macro movers(ts, least_open_interest := 10000) as table
 with rows as (
     from movers_as_of(ts) as w
-    inner join (select market, name, primary_report_type from marts.markets) as m using (market)
+    inner join (select market, name, market_class, primary_report_type from marts.markets) as m using (market)
     where w.open_interest_contracts >= least_open_interest
     qualify w.report_date = max(w.report_date) over (partition by m.primary_report_type)
 )

@@ -77,7 +77,6 @@ select
     k.trader_group,
     k.known_at,
     t.role,
-    m.market_class,
     k.open_interest_contracts,
     k.net_contracts,
     k.net_share_oi,
@@ -112,7 +111,6 @@ select
     k.superseded_at
 from known as k
 inner join placed as p using (market, report_date, trader_group, known_at)
-inner join reference.markets as m using (market)
 left join reference.trader_roles as t using (trader_group)
 left join closes as c using (market, report_date)
 order by k.market, k.report_date, k.trader_group, k.known_at

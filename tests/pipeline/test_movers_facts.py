@@ -105,7 +105,7 @@ def test_the_russells_week_is_unusual_for_it_and_not_the_largest(movers: pl.Data
     assert sizes.count() == 248
     assert (rut["flow_place"], rut["flow_weeks"]) == (43, 407)
     assert rut["flow_percentile"] == pytest.approx(100 * 365 / 407)
-    assert (rut["role"], rut["market_class"]) == ("institution", "equity")
+    assert rut["role"] == "institution"
 
 
 @pytest.fixture(scope="module")

@@ -7,13 +7,13 @@ from pathlib import Path
 import duckdb
 import polars as pl
 import pytest
+from r2k_pipeline.run import Run
 
 from r2k_pipeline.contracts.clock import foreseen_by, select_told
 from r2k_pipeline.contracts.prices import PriceVintages
 from r2k_pipeline.keys import keys_of
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.markets import read_markets
-from r2k_pipeline.run import Run
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.sources.release_calendar import build_cot_releases
 from r2k_pipeline.sources.sessions import build_sessions

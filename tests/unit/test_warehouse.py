@@ -11,7 +11,7 @@ import duckdb
 import polars as pl
 import pytest
 
-from r2k_pipeline.contracts.marts import PositioningVsTechnicals, WeeklyPositioning
+from r2k_pipeline.contracts.marts import Markets, PositioningVsTechnicals, WeeklyPositioning
 from r2k_pipeline.contracts.meta import Generation
 from r2k_pipeline.contracts.notes import Notes
 from r2k_pipeline.contracts.table import Table
@@ -20,6 +20,7 @@ from r2k_pipeline.shipped import shipped
 from r2k_pipeline.sql_models import read_macros
 from r2k_pipeline.tables import TABLES
 from r2k_pipeline.warehouse import add_rows, open_warehouse, publish_warehouse
+from tests.sql.rows import rows_of
 
 PUBLISHED: Final = [table for table in TABLES.values() if table.layer in ("staging", "features", "marts", "meta")]
 MACROS: Final = read_macros(shipped("sql/macros"), [table.dotted() for table in PUBLISHED])
@@ -60,9 +61,10 @@ WEEKLY: Final = pl.DataFrame(
 
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[type[Table], list[Path]]:
-    """Every published table; two marts have rows."""
+    """Every published table; three marts have rows."""
     folder = tmp_path_factory.mktemp("parquet")
-    rows = {PositioningVsTechnicals: MART, WeeklyPositioning: WEEKLY}
+    markets = rows_of(Markets, [{"market": "RUT", "name": "RUT", "index_symbol": "^RUT"}])
+    rows = {PositioningVsTechnicals: MART, WeeklyPositioning: WEEKLY, Markets: markets}
     return {table: put(folder, table, rows.get(table, table.create_empty())) for table in PUBLISHED}
 
 

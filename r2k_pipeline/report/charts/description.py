@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from r2k_pipeline.report.charts.known_rows import Known
-from r2k_pipeline.report.charts.position_panels import GROUPS
+from r2k_pipeline.report.charts.position_panels import groups_of
 from r2k_pipeline.report.charts.price_panel import AVERAGES
 
 
@@ -57,7 +57,7 @@ def _positions(known: Known, steps: pl.DataFrame) -> Iterator[str]:
     if newest["until"].max() != known.moment.known_at:
         yield "The next one was overdue at the end of the window: lines end before it."
     values = {row["trader_group"]: row for row in newest.to_dicts()}
-    said = [_group(look.name, values[group]) for group, look in GROUPS.items() if group in values]
+    said = [_group(look.name, values[group]) for group, look in groups_of(newest).items() if group in values]
     yield f"Net positions: {'; '.join(said)}."
 
 
@@ -65,7 +65,9 @@ def say_no_positions(known: Known) -> str:
     """Why no positions are drawn: no report was known, or the newest was overdue before the first session shown."""
     moment = known.moment
     stands = pl.col("superseded_at").is_null() | (pl.col("superseded_at") > moment.known_at)
-    reports = known.vintages.filter(stands, pl.col("trader_group").is_in(list(GROUPS)))["report_date"]
+    reports = known.vintages.filter(stands, pl.col("trader_group").is_in(list(groups_of(known.vintages))))[
+        "report_date"
+    ]
     if reports.is_empty():
         return f"No positions: no COT report on {moment.market} known by {moment.session_date}."
     newest = f"the newest COT report on {moment.market}, {reports.sort()[-1]}"

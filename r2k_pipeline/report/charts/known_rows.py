@@ -16,7 +16,6 @@ from r2k_pipeline.snapshot import Snapshot
 SESSIONS: Final = 260
 """How far back a review goes: a year and a little."""
 PROFILE_WINDOW: Final = "rolling_250"
-REPORT: Final = "tff_futures"
 FLOWS: Final = ("new_longs", "short_covering", "long_liquidation", "new_shorts")
 
 
@@ -120,6 +119,7 @@ _VINTAGES: Final = f"""
 select trader_group, report_date, known_at, superseded_at, released_at, net_share_oi, net_percentile_156w, change_basis,
     {", ".join(f"{flow}_contracts" for flow in FLOWS)}
 from marts.positioning_vintages
-where market = $market and report_type = '{REPORT}'
+where market = $market
+    and report_type = (select primary_report_type from marts.markets where market = $market)
 order by known_at, report_date, trader_group
 """

@@ -3,6 +3,7 @@
 Belongs here: the two panels and their rows. Not here: when a value stood (release_steps.py), flows (flow_panel.py).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
@@ -48,12 +49,40 @@ GROUPS: Final = {
     "other_reportables": Look("Other reportables", PURPLE, (2, 2)),
     "nonreportable": Look("Nonreportable", GREY, (8, 3, 2, 3)),
 }
-"""The trader groups of the TFF report."""
+"""The trader groups of the TFF report, the speculator and the institution first."""
 LEADING: Final = ("leveraged_funds", "asset_manager")
 """The two that speculate with their own and their clients' money: drawn heavier, and their flows too."""
+Groups = Mapping[str, Look]
+_REST: Final = {name: GROUPS[name] for name in ("other_reportables", "nonreportable")}
+_OF_OTHER_REPORTS: Final[tuple[Groups, ...]] = (
+    {
+        "managed_money": Look("Managed money", VERMILION, SOLID),
+        "swap_dealer": Look("Swap dealers", BLUE, SOLID),
+        "producer_merchant": Look("Producers and merchants", GREEN, (6, 3)),
+        **_REST,
+    },
+    {
+        "noncommercial": Look("Noncommercial", VERMILION, SOLID),
+        "commercial": Look("Commercial", GREEN, SOLID),
+        "nonreportable": _REST["nonreportable"],
+    },
+)
+"""Those of the disaggregated and the legacy report, in the looks of their roles."""
 NET_HEIGHT: Final = 130
 PERCENTILES: Final = Scale(0, 100, 110)
 NO_PERCENTILE: Final = "No percentile yet: it needs 141 of 156 weeks."
+
+
+def groups_of(rows: pl.DataFrame) -> Groups:
+    """The groups of the report that rows with a trader_group are of; those of TFF where there are none."""
+    named = set(rows["trader_group"].unique()) - _REST.keys()
+    return next((groups for groups in _OF_OTHER_REPORTS if named & groups.keys()), GROUPS)
+
+
+def leading(groups: Groups) -> tuple[str, str]:
+    """The two that are drawn heavier."""
+    first, second, *_ = groups
+    return first, second
 
 
 def state_limits() -> tuple[float, ...]:
@@ -106,10 +135,11 @@ def report_rows(steps: pl.DataFrame, closes: pl.Series) -> tuple[pl.Series, Reco
     A report stays known when the next one is overdue: only lines end.
     """
     drawn, columns = _drawn(steps), [closes.alias("at").to_frame()]
-    for group in GROUPS:
+    groups = groups_of(steps)
+    for group in groups:
         found = standing_at(drawn, closes, group)
         columns.append(found.select(pl.col("net", "percentile").name.prefix(f"{group}_")))
-        if group == LEADING[0]:
+        if group == leading(groups)[0]:
             columns.append(found.select("report_date", "released_at"))
     wide = pl.concat(columns, how="horizontal").drop("at")
     numbered = wide.with_columns(report=pl.struct(wide.columns).rank("dense"))
@@ -121,7 +151,7 @@ def _labels(drawn: pl.DataFrame, column: str, form: str, scale: Scale, end: date
     latest = drawn.filter(pl.col(column).is_not_null()).unique("trader_group", keep="last", maintain_order=True)
     known = {group: (value, until) for group, value, until in latest.select("trader_group", column, "until").rows()}
     marks, ends = [], []
-    for group, look in GROUPS.items():
+    for group, look in groups_of(drawn).items():
         if group in known:
             value, until = known[group]
             marks.append((f"{look.name} {'' if until == end else 'last '}{form.format(value)}", value, group))
@@ -129,18 +159,18 @@ def _labels(drawn: pl.DataFrame, column: str, form: str, scale: Scale, end: date
     return [{**row, "at": until} for row, until in zip(edge_rows(marks, scale), ends, strict=True)]
 
 
-def net_panel(scale: Scale, window: Window, is_sample: bool) -> alt.LayerChart:
+def net_panel(groups: Groups, scale: Scale, window: Window, is_sample: bool) -> alt.LayerChart:
     """Net positions of each group."""
     zero = alt.Chart(alt.InlineData(values=[{"y": 0}])).mark_rule(style="reference").encode(alt.Y("y:Q"))
-    layers = _stepped("net", value_axis("net", scale, "net, % of OI"), [zero], window)
+    layers = _stepped(groups, "net", value_axis("net", scale, "net, % of OI"), [zero], window)
     title = "Net positions, % of open interest (OI), each from its release on"
     return panel([*watermark(36, is_sample), *layers], scale.height, title)
 
 
-def percentile_panel(window: Window, is_sample: bool) -> alt.LayerChart:
+def percentile_panel(groups: Groups, window: Window, is_sample: bool) -> alt.LayerChart:
     """Where each group's net position is among its last 156 weeks; the extremes of setups.toml are shaded."""
     y, bands = percentile_axis(PERCENTILES), extremes("y")
-    layers = [*_stepped("percentile", y, bands, window), *_remark("percentile_remark")]
+    layers = [*_stepped(groups, "percentile", y, bands, window), *_remark("percentile_remark")]
     title = "Percentile of net positions over 156 weeks, each from its release on"
     return panel([*watermark(36, is_sample), *layers], PERCENTILES.height, title)
 
@@ -149,11 +179,13 @@ def _remark(data: str) -> list[alt.Chart]:
     return [alt.Chart(named(data)).mark_text(style="message").encode(alt.Text("text:N"))]
 
 
-def _stepped(measure: str, y: alt.Y, below: list[alt.Chart], window: Window) -> list[alt.Chart | alt.LayerChart]:
+def _stepped(
+    groups: Groups, measure: str, y: alt.Y, below: list[alt.Chart], window: Window
+) -> list[alt.Chart | alt.LayerChart]:
     """Lines that step at release and break where the next report is overdue; a dot where they end for now."""
-    color = alt.Scale(domain=list(GROUPS), range=[look.color for look in GROUPS.values()])
-    dash = alt.Scale(domain=list(GROUPS), range=[look.dash for look in GROUPS.values()])
-    is_leading = alt.FieldOneOfPredicate("trader_group", list(LEADING))
+    color = alt.Scale(domain=list(groups), range=[look.color for look in groups.values()])
+    dash = alt.Scale(domain=list(groups), range=[look.dash for look in groups.values()])
+    is_leading = alt.FieldOneOfPredicate("trader_group", list(leading(groups)))
     x = time_axis("at", window, "report release")
     line = (
         alt.Chart(named(measure))
@@ -169,13 +201,13 @@ def _stepped(measure: str, y: alt.Y, below: list[alt.Chart], window: Window) -> 
     series = alt.Color("series:N", scale=color, legend=None)
     dots = alt.Chart(named(f"{measure}_labels")).mark_circle(size=22, clip=True, opacity=1)
     labels = edge_labels(f"{measure}_labels", series)
-    cross = crosshair(measure, x, *_lines(measure))
+    cross = crosshair(measure, x, *_lines(groups, measure))
     return [*below, *gaps(), line, dots.encode(alt.X("at:T"), alt.Y("value:Q"), color=series), cross, labels]
 
 
-def _lines(measure: str) -> tuple[list[Line], list[str]]:
+def _lines(groups: Groups, measure: str) -> tuple[list[Line], list[str]]:
     """Lines of the crosshair's tooltip, and those of them that are fields of the report."""
     form = "+.1f" if measure == "net" else ".0f"
     reported = [REPORT, moment("released_at", "released")]
-    reported += [number(f"{group}_{measure}", form, look.name) for group, look in GROUPS.items()]
+    reported += [number(f"{group}_{measure}", form, look.name) for group, look in groups.items()]
     return [SESSION, *reported], [line.field for line in reported]

@@ -17,8 +17,8 @@ from r2k_pipeline.report.charts.layout import Window, edge_rows, linked, message
 from r2k_pipeline.report.charts.momentum_panel import SCALE as MOMENTUM
 from r2k_pipeline.report.charts.momentum_panel import momentum_panel
 from r2k_pipeline.report.charts.position_panels import (
-    GROUPS,
-    LEADING,
+    groups_of,
+    leading,
     net_panel,
     net_scale,
     percentile_panel,
@@ -54,13 +54,14 @@ def build_review(known: Known, is_sample: bool) -> Figure:
         data["sessions"] = _session_rows(known.sessions)
         panels.append(message_panel(say_no_positions(known)))
     else:
+        groups, heavier = groups_of(steps), leading(groups_of(steps))
         report, data["reports"] = report_rows(steps, closes)
         data["sessions"] = _session_rows(known.sessions.with_columns(report))
         data |= position_rows(steps, window, moment.known_at)
-        data |= {f"flows_{group}": flow_rows(steps, group) for group in LEADING}
-        panels += [net_panel(net_scale(steps), window, is_sample), percentile_panel(window, is_sample)]
-        panels += [flow_panel(group, GROUPS[group].name, window, is_sample) for group in reversed(LEADING)]
-        crossed += ["net", "percentile", *(f"flow_{group}" for group in reversed(LEADING))]
+        data |= {f"flows_{group}": flow_rows(steps, group) for group in heavier}
+        panels += [net_panel(groups, net_scale(steps), window, is_sample), percentile_panel(groups, window, is_sample)]
+        panels += [flow_panel(group, groups[group].name, window, is_sample) for group in reversed(heavier)]
+        crossed += ["net", "percentile", *(f"flow_{group}" for group in reversed(heavier))]
     title = f"{moment.market} weekly review, {moment.session_date}" + (" · SAMPLE" if is_sample else "")
     chart = alt.vconcat(
         *panels,
@@ -75,7 +76,7 @@ def build_review(known: Known, is_sample: bool) -> Figure:
 
 def _steps(known: Known, window: Window) -> pl.DataFrame:
     steps = build_steps(known.vintages, known.moment.known_at)
-    return steps.filter((pl.col("until") > window[0]) & pl.col("trader_group").is_in(list(GROUPS)))
+    return steps.filter((pl.col("until") > window[0]) & pl.col("trader_group").is_in(list(groups_of(steps))))
 
 
 def _session_rows(sessions: pl.DataFrame) -> Records:

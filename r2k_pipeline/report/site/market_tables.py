@@ -42,7 +42,7 @@ MOVERS: Final = "marts.movers"
 _MOVERS: Final = (
     Column(f"{MOVERS}.market", link="{page}", verbatim=True),
     Column("marts.markets.name", verbatim=True),
-    Column(f"{MOVERS}.market_class", label="class", filters=True),
+    Column("marts.markets.market_class", label="class", filters=True),
     Column(f"{MOVERS}.trader_group", label="group"),
     Column(f"{MOVERS}.report_date", label="report"),
     Column(f"{MOVERS}.net_contracts_change_1w", label="flow", signed=True),

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from r2k_pipeline.contracts.marts import PositioningVintages
+from r2k_pipeline.contracts.marts import Markets, PositioningVintages
 from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.lake import Lake
@@ -342,3 +342,18 @@ def test_a_picture_is_small_and_looks_as_drawn(tmp_path: Path) -> None:
     shown, expected = (np.asarray(Image.open(BytesIO(each)).convert("RGB"), np.int16) for each in (png, drawn))
     assert shown.shape == expected.shape
     assert np.abs(shown - expected).mean() < 0.5, "of 255"
+
+
+def test_the_groups_of_another_report_are_drawn_by_their_roles(tmp_path: Path) -> None:
+    """A market whose primary report is the legacy one: its speculator and its hedger lead."""
+    market = {"market": "RUT", "name": "RUT", "index_symbol": "^RUT", "primary_report_type": "legacy_futures"}
+    reports = [
+        _position("2025-03-04", "2025-03-07T20:30Z", report_type="legacy_futures", trader_group=group)
+        for group in ("noncommercial", "commercial", "nonreportable")
+    ]
+    tables = {PositioningVintages: [*reports, _position("2025-03-04", "2025-03-07T20:30Z")], Markets: [market]}
+    (review,) = read_figures(_lake(tmp_path, tables=tables)).reviews
+    datasets = review.spec()["datasets"]
+    assert {row["trader_group"] for row in datasets["net"]} == {"noncommercial", "commercial", "nonreportable"}
+    assert {name for name in datasets if name.startswith("flows_")} == {"flows_noncommercial", "flows_commercial"}
+    assert "noncommercial +10.0 % of open interest" in review.description
