@@ -1,13 +1,14 @@
--- The newest report known at `ts` of each report type, a row for each market and group, the most unusual first: by the
--- percentile of the week's flow in its market's own history. `week_place` is its place by size among the `week_flows` of
--- all markets, so that what is unusual for a market can be told from what is large. Markets with less open interest than
--- `least_open_interest` are left out: there a few traders make every week unusual.
+-- The newest week known at `ts`, a row for each market and group that is in it, the most unusual first: by the percentile
+-- of the week's flow in its market's own history. A report type that lacks the week is left out: what it has is old.
+-- `week_place` is its place by size among the `week_flows` of all markets, so that what is unusual for a market can be
+-- told from what is large. Markets with less open interest than `least_open_interest` are left out: there a few traders
+-- make every week unusual.
 create macro movers(ts, least_open_interest := 10000) as table
 with rows as (
     from movers_as_of(ts) as w
-    inner join (select market, name, market_class, primary_report_type from marts.markets) as m using (market)
+    inner join (select market, name, market_class from marts.markets) as m using (market)
     where w.open_interest_contracts >= least_open_interest
-    qualify w.report_date = max(w.report_date) over (partition by m.primary_report_type)
+    qualify w.report_date = max(w.report_date) over ()
 )
 
 select

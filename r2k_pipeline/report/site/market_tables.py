@@ -35,23 +35,23 @@ _OVERVIEW: Final = (
             "asset_manager_positioning_state": "asset managers",
             "technical_state": "",
             "setup": "",
+            "report_date": "report",
         }.items()
     ),
 )
 MOVERS: Final = "marts.movers"
 _MOVERS: Final = (
     Column(f"{MOVERS}.market", link="{page}", verbatim=True),
-    Column("marts.markets.name", verbatim=True),
-    Column("marts.markets.market_class", label="class", filters=True),
     Column(f"{MOVERS}.trader_group", label="group"),
-    Column(f"{MOVERS}.report_date", label="report"),
-    Column(f"{MOVERS}.net_contracts_change_1w", label="flow", signed=True),
     Column(f"{MOVERS}.flow_oi_ratio", label="flow", signed=True),
     Column(f"{MOVERS}.flow_percentile", label="by size, in its own weeks"),
     Column(f"{MOVERS}.flow_place", label="place"),
     Column(f"{MOVERS}.flow_weeks", label="of"),
     Column(f"{MOVERS}.flow_place", name="week_place", label="place, all markets", unit="place"),
     Column(f"{MOVERS}.flow_weeks", name="week_flows", label="of", unit="flows"),
+    Column("marts.markets.name", verbatim=True),
+    Column("marts.markets.market_class", label="class", filters=True),
+    Column(f"{MOVERS}.net_contracts_change_1w", label="flow", signed=True),
     *(
         Column(f"{MOVERS}.{name}", label=label)
         for name, label in {
@@ -60,6 +60,7 @@ _MOVERS: Final = (
             "crowding": "",
             "reversal": "",
             "setup": "",
+            "report_date": "report",
         }.items()
     ),
 )
