@@ -24,6 +24,8 @@ from r2k_pipeline.tables.registry import DerivedTable, derived_tables
 
 OWNERS: Final = ["team:r2k"]
 PREVIEW_ROWS: Final = 5
+LONGEST_NAME: Final = 50
+"""Characters of a cell in a preview: the names of all columns fit."""
 NOTES: Final = "notes"
 """Metadata key of the remarks on successful items."""
 Step = Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]
@@ -84,7 +86,14 @@ def rule_names(table: type[Table]) -> list[str]:
 
 def preview(frame: pl.DataFrame) -> dg.MarkdownMetadataValue:
     """The last rows as a Markdown table."""
-    with pl.Config(tbl_formatting="MARKDOWN", tbl_hide_dataframe_shape=True, tbl_cols=-1, tbl_rows=PREVIEW_ROWS):
+    with pl.Config(
+        tbl_formatting="MARKDOWN",
+        tbl_hide_dataframe_shape=True,
+        tbl_cols=-1,
+        tbl_rows=PREVIEW_ROWS,
+        tbl_width_chars=-1,
+        fmt_str_lengths=LONGEST_NAME,
+    ):
         return dg.MetadataValue.md(str(frame.tail(PREVIEW_ROWS)))
 
 
