@@ -104,7 +104,13 @@ def test_every_table_of_a_snapshot_is_that_of_r2k_run(sample: Published, tmp_pat
 def test_every_macro_says_in_a_snapshot_what_it_says_of_its_moment_in_all_that_is_known(
     sample: Published, moment: datetime
 ) -> None:
-    given = {"for_market": "RUT", "first_date": date(2024, 1, 1), "last_date": date(2030, 1, 1), "ts": moment}
+    given: dict[str, object] = {
+        "for_market": "RUT",
+        "first_date": date(2024, 1, 1),
+        "last_date": date(2030, 1, 1),
+        "ts": moment,
+    }
+    given["least_open_interest"] = 0
     defined = (
         "select function_name, parameters from duckdb_functions() "
         "where database_name = $database and function_type = 'table_macro'"
