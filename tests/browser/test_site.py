@@ -128,6 +128,22 @@ def test_tables_sort_by_number_and_by_text_from_the_keyboard(open_page: Open) ->
     assert column(2) == sorted(column(2))
 
 
+def test_movers_are_limited_to_one_class(open_page: Open) -> None:
+    """The sample's markets are all equity: one cell is told to be of another class."""
+    tab = open_page("index")
+    rows = tab.locator("#movers tbody tr")
+    count = rows.count()
+    assert count > 1
+    choice = tab.locator("label.filter select")
+    assert choice.locator("option").all_inner_texts() == ["all", "equity"]
+    place = tab.locator("#movers thead th[data-filter]").evaluate("cell => cell.cellIndex")
+    rows.first.evaluate("(row, place) => { row.cells[place].textContent = 'metal' }", place)
+    choice.select_option("equity")
+    assert tab.locator("#movers tbody tr:visible").count() == count - 1
+    choice.select_option("all")
+    assert tab.locator("#movers tbody tr:visible").count() == count
+
+
 def test_what_is_not_known_sorts_last_both_ways(open_page: Open) -> None:
     tab = open_page("outcomes")
     header = tab.locator("#outcomes thead th", has_text="q").last

@@ -107,7 +107,7 @@ def test_every_macro_says_in_a_snapshot_what_it_says_of_its_moment_in_all_that_i
 ) -> None:
     given = {
         **{"for_market": "RUT", "first_date": date(2024, 1, 1), "last_date": date(2030, 1, 1), "ts": moment},
-        **{"for_window": "rolling_250", "least_open_interest": 10_000},
+        **{"for_window": "rolling_250", "least_open_interest": 0},
     }
     defined = (
         "select function_name, parameters from duckdb_functions() "

@@ -175,7 +175,7 @@ def test_a_new_column_joins_the_table_that_is_there_and_views_on_it_stay(
     database.run(
         "create view mine as select market from r2k.markets",
         "alter table r2k.markets drop column name",
-        "alter table r2k.markets alter column index_symbol drop not null",
+        "alter table r2k.markets alter column calendar drop not null",
         "update r2k.weekly_positioning set change_basis = ''",
         "alter table r2k.weekly_positioning alter column change_basis set not null",
     )
@@ -185,9 +185,9 @@ def test_a_new_column_joins_the_table_that_is_there_and_views_on_it_stay(
     found = database.rows(
         "select column_name, is_nullable from information_schema.columns "
         "where table_schema = 'r2k' and (table_name, column_name) in "
-        "(('markets', 'name'), ('markets', 'index_symbol'), ('weekly_positioning', 'change_basis'))"
+        "(('markets', 'name'), ('markets', 'calendar'), ('weekly_positioning', 'change_basis'))"
     )
-    assert set(found) == {("index_symbol", "NO"), ("name", "NO"), ("change_basis", "YES")}
+    assert set(found) == {("calendar", "NO"), ("name", "NO"), ("change_basis", "YES")}
 
 
 def test_a_changed_type_makes_the_table_anew_once_its_readers_are_done(
