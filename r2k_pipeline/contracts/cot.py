@@ -27,6 +27,8 @@ from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.report_types import REPORT_TYPES
 
 RELEASE_BASES: Final = ("actual", "scheduled", "estimated")
+ITEM: Final = pl.col("source").str.split("/").list.last()
+"""The item of raw.fetch_log that brought a row of raw.cot_reports: the last part of its source."""
 CONTRACT_CODE: Final = r"^[0-9A-Z]{6}$|^[0-9]{5}\+$"
 """Six characters, or five digits and a `+` (consolidated): a code that lost its leading zero does not pass."""
 
