@@ -8,7 +8,7 @@ from datetime import datetime
 
 import polars as pl
 
-from r2k_pipeline.contracts.cot import CotReports
+from r2k_pipeline.contracts.cot import ITEM, CotReports
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.lake import Lake
@@ -73,6 +73,6 @@ def _accepted_item(lake: Lake, table: type[Table], appended: pl.DataFrame) -> st
 def _item_of(table: type[Table]) -> pl.Expr:
     """The requested item of each row: a report file, a symbol, or the corrections."""
     if table is CotReports:
-        return pl.col("source").str.split("/").list.last()
+        return ITEM
     is_correction = pl.col("source").str.starts_with(BY_CORRECTION)
     return pl.when(is_correction).then(pl.lit(CORRECTIONS)).otherwise("symbol")

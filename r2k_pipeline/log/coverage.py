@@ -11,6 +11,7 @@ from datetime import date, timedelta
 
 import polars as pl
 
+from r2k_pipeline.contracts.cot import ITEM
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.log.recording import MADE_UP, Attempt
 from r2k_pipeline.sources.prices import Bars
@@ -85,7 +86,7 @@ def _archive(file: str) -> str:
 
 def _last_by_archive(log: pl.DataFrame) -> dict[str, date]:
     """The newest report date from each kind of archive."""
-    archive = pl.col("source").str.split("/").list.last().str.replace_all(r"\d", "")
+    archive = ITEM.str.replace_all(r"\d", "")
     return dict(log.group_by(archive).agg(pl.col("report_date").max()).iter_rows())
 
 

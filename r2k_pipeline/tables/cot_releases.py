@@ -8,7 +8,7 @@ from datetime import datetime
 import polars as pl
 
 from r2k_pipeline.contracts.columns import choice, day, instant, text
-from r2k_pipeline.contracts.cot import RELEASE_BASES, CotReports
+from r2k_pipeline.contracts.cot import ITEM, RELEASE_BASES, CotReports
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.table import AHEAD, Table
 from r2k_pipeline.sources.protocol import came_live
@@ -63,9 +63,7 @@ def observe_releases(ledger: pl.DataFrame, reports: pl.DataFrame, log: pl.DataFr
 
 def _late(seen: pl.DataFrame, reports: pl.DataFrame, log: pl.DataFrame) -> pl.DataFrame:
     """Reports of `seen` whose live file was read without them after their release, and when that was last."""
-    first = reports.filter(came_live()).select(
-        "report_date", seen_at="recorded_at", item=pl.col("source").str.split("/").list.last()
-    )
+    first = reports.filter(came_live()).select("report_date", seen_at="recorded_at", item=ITEM)
     read = log.filter(pl.col("table_name") == CotReports.dotted(), pl.col("status").is_in(READ))
     return (
         first.unique()

@@ -35,7 +35,6 @@ _OVERVIEW: Final = (
             "asset_manager_positioning_state": "asset managers",
             "technical_state": "",
             "setup": "",
-            "report_date": "report",
         }.items()
     ),
 )
