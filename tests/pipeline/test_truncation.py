@@ -133,7 +133,7 @@ def _log(bars: pl.DataFrame, reports: pl.DataFrame, until: datetime) -> pl.DataF
     items = pl.DataFrame([(item, table.dotted()) for item, table in told], ["item", "table_name"], orient="row")
     log = moments.alias("fetched_at").to_frame().join(items, how="cross")
     days = {"shows_from": FIRST, "shows_until": pl.col("fetched_at").dt.date()}
-    counts = {name: 0 for name in FetchLog.column_names() if name.startswith("rows_")}
+    counts = {"origin": None} | {name: 0 for name in FetchLog.column_names() if name.startswith("rows_")}
     frame = log.with_columns(status=pl.lit("ok"), message=pl.lit(None, pl.String), **days, **counts)
     return FetchLog.validate(frame.select(FetchLog.column_names()), cast=True)
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import duckdb
 import polars as pl
 import pytest
-from r2k_pipeline.run import Run
 
 from r2k_pipeline.contracts.clock import foreseen_by, select_told
 from r2k_pipeline.contracts.prices import PriceVintages
 from r2k_pipeline.keys import keys_of
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.markets import read_markets
+from r2k_pipeline.runs import Run
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.sources.release_calendar import build_cot_releases
 from r2k_pipeline.sources.sessions import build_sessions
@@ -30,7 +30,7 @@ NOW = datetime(2025, 6, 2, 21, tzinfo=UTC)
 def run(tmp_path: Path) -> Run:
     """A run after the moments of the shipped note, in a lake with a calendar and one bar of before them."""
     settings = Settings(lake=tmp_path)
-    found = Run(settings, Lake.of(tmp_path, "sample", None), read_markets(None), lambda: NOW, NOW)
+    found = Run(settings, Lake.of(tmp_path, "sample", None), read_markets(), lambda: NOW, NOW)
     found.lake.write(Sessions, build_sessions(["XNYS"], date(2026, 1, 2)))
     write_bars(found, datetime(2025, 3, 3, 21, tzinfo=UTC))
     return found
