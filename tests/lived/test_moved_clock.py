@@ -1,6 +1,6 @@
 """The command line itself on two days of a moved clock: a session that comes late, volumes that settle.
 
-Belongs here: `r2k run` as a process under `faketime` (Debian's package of that name), all markets, the files as they
+Belongs here: `r2k run` as a process under `faketime` (Debian's package of that name), two markets, the files as they
 were saved on the day; only a file of which there was an earlier version proves that a session was not out. Not here:
 what a month of such days does (test_life.py).
 """
@@ -17,16 +17,16 @@ import polars as pl
 import pytest
 
 from r2k_pipeline.lake import Lake
-from r2k_pipeline.markets import read_markets
 from r2k_pipeline.settings import Settings
 from tests.lived.events import Missing
-from tests.lived.life import Clock, Life, new_york
+from tests.lived.life import Clock, Life, markets_of, new_york
 from tests.lived.told import Generation, changes
 from tests.lived.vendor import Truth, Vendor
 from tests.pipeline.command_line import R2K
 
 LATE = Missing(new_york("2025-03-04", "12:00"), new_york("2025-03-06", "12:00"), day="2025-03-04")
 DAYS = ("2025-03-05", "2025-03-06")
+TWO = markets_of("RUT", "SPX")
 
 
 def _run(folder: Path, moment: datetime) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def _run(folder: Path, moment: datetime) -> dict[str, Any]:
     done = subprocess.run(
         ["faketime", "-f", f"@{moment:%Y-%m-%d %H:%M:%S}", *command],
         cwd=folder,
-        env=clean | {"TZ": "UTC", "DAGSTER_HOME": str(folder / "home")},
+        env=clean | {"TZ": "UTC", "DAGSTER_HOME": str(folder / "home"), "R2K_MARKETS": "RUT,SPX"},
         capture_output=True,
         text=True,
         check=False,
@@ -48,11 +48,11 @@ def _run(folder: Path, moment: datetime) -> dict[str, Any]:
 
 @pytest.mark.skipif(shutil.which("faketime") is None, reason="faketime is not here: it moves the clock of a process")
 def test_a_session_that_comes_late_is_published_and_changes_nothing_that_was_told(tmp_path: Path) -> None:
-    vendor = Vendor(Truth.of_sample(read_markets(), date(2024, 1, 2), date(2025, 3, 31)), (LATE,))
+    vendor = Vendor(Truth.of_sample(TWO, date(2024, 1, 2), date(2025, 3, 31)), (LATE,))
     first, told = new_york("2025-03-03"), []
     vendor.save(tmp_path / "files", first)
     settings = Settings(source="files", files=tmp_path / "files", lake=tmp_path / "lake")
-    assert not Life(settings, read_markets(), Clock(first)).day(first).failed
+    assert not Life(settings, TWO, Clock(first)).day(first).failed
     for day in DAYS:
         vendor.save(tmp_path / "files", new_york(day))
         summary = _run(tmp_path, new_york(day))
@@ -60,5 +60,5 @@ def test_a_session_that_comes_late_is_published_and_changes_nothing_that_was_tol
         told.append(Generation.of(Lake.of(tmp_path / "lake", "files")))
     assert not changes(*told)
     late = told[1].tables["marts.positioning_vs_technicals"].filter(pl.col("session_date") == date(2025, 3, 4))
-    assert late.height == len(read_markets())
+    assert late.height == len(TWO)
     assert late["known_at"].min() > new_york(DAYS[1], "16:00")

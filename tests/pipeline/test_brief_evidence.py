@@ -17,11 +17,12 @@ NEWEST = None
 SAMPLE_MOMENTS = (NEWEST, datetime(2024, 3, 15, 18, tzinfo=UTC))
 REAL_MOMENTS = (
     datetime(1987, 9, 20, tzinfo=UTC),  # one week of RUT, no DJI
-    datetime(2025, 3, 14, 18, tzinfo=UTC),  # inside the session, before the release
     NEWEST,
 )
-MOMENTS_OF_RUT = (datetime(2012, 10, 29, 15, tzinfo=UTC), datetime(2025, 3, 14, 22, tzinfo=UTC))
-"""Closed by the hurricane; the note's Friday."""
+MOMENTS_OF_RUT = (
+    datetime(2012, 10, 29, 15, tzinfo=UTC),  # closed by the hurricane
+    datetime(2025, 3, 14, 18, tzinfo=UTC),  # the note's Friday, inside the session, before the release
+)
 CONSTANTS = re.compile(
     r"(?:RSI|ATR) 14\b|SMA (?:(?:20|50|100|200)\b(?:, | and )?)+|(?:under|over|between|and) [37]0\b"
     r"|last 156\b|fewer than 141\b|10 ATR\b|52 weeks|52-week|250 sessions|20 sessions|over 60\b|65 %|r2k run"

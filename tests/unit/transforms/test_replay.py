@@ -366,7 +366,7 @@ def plain_pivots(life: pl.DataFrame) -> pl.DataFrame:
 
 
 @given(seed=st.integers(0, 10_000), wrong=corrections())
-@settings(max_examples=4, deadline=None, phases=PHASES)
+@settings(max_examples=3, deadline=None, phases=PHASES)
 def test_facts_that_stand_at_a_close_are_those_of_the_bars_known_then(
     seed: int, wrong: list[tuple[int, int, float]]
 ) -> None:
@@ -384,7 +384,7 @@ def test_facts_that_stand_at_a_close_are_those_of_the_bars_known_then(
 
 @example(seed=60, wrong=[(62, 12, 1.01), (61, 19, 1.03)])
 @given(seed=st.integers(0, 10_000), wrong=corrections())
-@settings(max_examples=4, deadline=None, phases=PHASES)
+@settings(max_examples=3, deadline=None, phases=PHASES)
 def test_levels_through_corrections_are_those_of_the_bars_known_at_each_close(
     seed: int, wrong: list[tuple[int, int, float]]
 ) -> None:
@@ -406,7 +406,7 @@ def test_levels_through_corrections_are_those_of_the_bars_known_at_each_close(
 
 
 @given(seed=st.integers(0, 10_000), cut_at=st.integers(300, 419))
-@settings(max_examples=6, deadline=None, phases=PHASES)
+@settings(max_examples=4, deadline=None, phases=PHASES)
 def test_edges_followed_from_their_latest_evidence_give_the_evidence_that_comes(seed: int, cut_at: int) -> None:
     bars = volumes_of(walk_bars(seed, 420))
     indicators, day = plain_indicators(bars), bars["session_date"][cut_at]
@@ -438,7 +438,7 @@ def test_edges_of_which_one_was_never_evidence_are_followed_from_the_first_day()
 
 
 @given(life=lives())
-@settings(max_examples=10, deadline=None, phases=PHASES)
+@settings(max_examples=7, deadline=None, phases=PHASES)
 def test_rows_kept_from_the_series_before_are_those_built_anew(life: pl.DataFrame) -> None:
     def profiles_of(bars: pl.DataFrame, since: date | None) -> pl.DataFrame:
         return build_volume_profiles(bars, ROLLING, since=since)
