@@ -163,7 +163,8 @@ def _named(name: str, known: Mapping[str, Market]) -> set[str]:
         return {name}
     meant = nearest(name, classes if name.startswith("@") else known)
     shown = ", ".join(each.lower() if each.startswith("@") else each for each in meant[:12])
-    raise MistakesError(f"markets: {name}: no such market; nearest: {shown}; next: r2k markets find TEXT")
+    sought = name.lower().lstrip("@")
+    raise MistakesError(f"markets: {name}: no such market; nearest: {shown}; next: r2k markets find {sought}")
 
 
 def _tables(file: Path) -> dict[str, Any]:
