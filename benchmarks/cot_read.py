@@ -44,9 +44,8 @@ def read_ours(folder: Path) -> pl.DataFrame:
 
 def read_pandas(folder: Path) -> pd.DataFrame:
     """What one writes in pandas: the same columns by name, numbers parsed by the C parser, texts stripped."""
-    return pd.concat(
-        [_read_pandas(folder / "cot" / name) for name in FileReports(folder).list_reports()], ignore_index=True
-    )
+    files = [_read_pandas(folder / "cot" / name) for name in FileReports(folder).list_reports()]
+    return pd.concat(files, ignore_index=True).reindex(columns=COLUMNS)
 
 
 def _read_pandas(file: Path) -> pd.DataFrame:
