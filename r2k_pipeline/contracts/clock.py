@@ -25,26 +25,13 @@ def told_by(table: type[Table], rows: Frame, moment: datetime) -> Frame:
     A dating column that `rows` lack, as they are of an older version, is ignored.
     """
     names = rows.collect_schema().names()
-    is_known = pl.col(table.known_by) <= moment if table.known_by in names else pl.lit(True)
-    return rows.filter(is_known).with_columns(_later(table, names, moment))
-
-
-def foreseen_by(table: type[Table], rows: Frame, moment: datetime) -> Frame:
-    """`select_told` for frames: the `rows` told by `moment`, and of a calendar those that are known in advance."""
-    if not table.looks_ahead:
-        return told_by(table, rows, moment)
-    names = rows.collect_schema().names()
-    ahead = rows.filter(pl.col(table.looks_ahead) <= (moment + AHEAD).date())
-    return ahead.with_columns(_later(table, names, moment))
-
-
-def _later(table: type[Table], names: Collection[str], moment: datetime) -> list[pl.Expr]:
-    """The columns of `names` that became known later than their row, null before."""
-    return [
+    later = [
         pl.when(pl.col(instant).is_null() | (pl.col(instant) <= moment)).then(column).alias(column)
         for column, instant in table.known_later.items()
         if column in names and instant in names
     ]
+    is_known = pl.col(table.known_by) <= moment if table.known_by in names else pl.lit(True)
+    return rows.filter(is_known).with_columns(later)
 
 
 def standing_at(table: type[Table], rows: Frame, moment: datetime) -> Frame:

@@ -4,21 +4,17 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-import duckdb
 import polars as pl
 import pytest
 
-from r2k_pipeline.contracts.clock import foreseen_by, select_told
 from r2k_pipeline.contracts.prices import PriceVintages
 from r2k_pipeline.keys import keys_of
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.markets import read_markets
 from r2k_pipeline.runs import Run
 from r2k_pipeline.settings import Settings
-from r2k_pipeline.sources.release_calendar import build_cot_releases
 from r2k_pipeline.sources.sessions import build_sessions
 from r2k_pipeline.tables.claims import Claims
-from r2k_pipeline.tables.cot_releases import CotReleases
 from r2k_pipeline.tables.reference import Sessions
 from r2k_pipeline.tables.registry import derived_tables
 
@@ -58,14 +54,3 @@ def test_claims_depend_on_what_was_known_at_their_moments_only(
     every_now, told_now = keys_of(run, CLAIMS)
     assert every_now != every
     assert (told_now != told) == is_told_before
-
-
-def test_a_calendar_is_cut_as_its_view_is() -> None:
-    moment = datetime(2025, 3, 14, 20, tzinfo=UTC)
-    releases = build_cot_releases((), date(2027, 1, 5))
-    with duckdb.connect() as connection:
-        connection.execute("set timezone = 'UTC'")
-        connection.register("releases", releases.to_arrow())
-        viewed = connection.sql(select_told(CotReleases, "releases", f"'{moment.isoformat()}'::timestamptz")).pl()
-    assert 0 < viewed.height < releases.height
-    assert foreseen_by(CotReleases, releases, moment).equals(viewed.select(releases.columns))
