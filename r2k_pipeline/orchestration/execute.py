@@ -15,6 +15,7 @@ import dagster as dg
 import duckdb
 from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.utils import make_new_run_id
+from dagster._utils.interrupts import capture_interrupts, check_captured_interrupt
 
 from r2k_pipeline.contracts.meta import Generation
 from r2k_pipeline.errors import R2kError
@@ -96,7 +97,12 @@ def execute_refresh(
 
 def _execute(definitions: dg.Definitions, settings: Settings, run: Run) -> Summary:
     started, run_id = time.monotonic(), make_new_run_id()
-    with _interrupted_alike(), run.lake.lock(settings.lock_wait_seconds, run_id), open_instance(settings) as instance:
+    with (
+        _interrupted_alike(),
+        run.lake.lock(settings.lock_wait_seconds, run_id),
+        capture_interrupts(),  # outside of steps an interrupt waits: a second one would break the end of the first
+        open_instance(settings) as instance,
+    ):
         end_dead_runs(instance, run.lake.root)
         said = begin(run)
         begin_run(run.lake, run.clock())
@@ -111,7 +117,7 @@ def _execute(definitions: dg.Definitions, settings: Settings, run: Run) -> Summa
             )
         finally:
             end_run(run.lake, run.clock())
-        if DagsterExecutionInterruptedError.__name__ in _error_names(result):
+        if DagsterExecutionInterruptedError.__name__ in _error_names(result) or check_captured_interrupt():
             raise KeyboardInterrupt
         forget_old_runs(instance, settings.keep_runs)
         summary = _summarise(settings, result, time.monotonic() - started, said)
