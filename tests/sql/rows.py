@@ -38,6 +38,8 @@ def rows_of(table: type[Table], given: Sequence[Row]) -> pl.DataFrame:
     """`given` as rows of `table` that fit its contract; days and instants may be ISO text."""
     unknown = {name for row in given for name in row} - set(table.column_names())
     assert not unknown, f"{table.dotted()} has no column {unknown}"
+    if not given:
+        return table.create_empty()
     filled = [{name: _cell(name, column, row) for name, column in table.columns().items()} for row in given]
     return table.validate(pl.DataFrame(filled, schema=table.create_empty().schema))
 
