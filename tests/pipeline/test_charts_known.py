@@ -160,7 +160,7 @@ def test_outcomes_show_every_independent_event(sample: Published, newest: Figure
 
 
 def test_outcomes_at_an_earlier_moment_have_no_later_event(sample: Published) -> None:
-    found = read_figures(sample.lake, datetime(2025, 3, 14, 21, tzinfo=UTC), ["RUT"])
+    found = read_figures(sample.lake, datetime(2025, 3, 14, 21, tzinfo=UTC), ["RUT", "SPX"])
     assert found.outcomes is not None
     data = found.outcomes.spec()["datasets"]
     days = [row["session_date"] for name, rows in data.items() if name.endswith("_events") for row in rows]
