@@ -22,7 +22,13 @@ FIRST = date(2000, 1, 3)
 
 def sessions(close: np.ndarray, setup: Sequence[str | None], market: str = "RUT") -> pl.DataFrame:
     days = [FIRST + timedelta(days=n) for n in range(len(close))]
-    columns = {"market": [market] * len(close), "session_date": days, "close": close, "setups_held": setup}
+    columns = {
+        "market": [market] * len(close),
+        "session_date": days,
+        "close": close,
+        "is_inverse": [False] * len(close),
+        "setups_held": setup,
+    }
     return pl.DataFrame(columns, schema_overrides={"setups_held": pl.String})
 
 
