@@ -156,7 +156,7 @@ class Market(_Strict):
         return f"{self.report}_futures"
 
     @property
-    def has_notional(self) -> bool:
+    def is_notional_known(self) -> bool:
         """Whether a close (1 / close, if inverse) is USD for one `unit` of the contract.
 
         It is not of a yield, of a fund's share, of a future whose older prices are adjusted, and in other currencies.

@@ -77,7 +77,7 @@ class _WeeklyPositions(dy.Schema):
     net_share_oi = share_oi("net / open interest", nullable=True)
     net_notional_usd = semi_additive(
         usd(
-            "net x multiplier x close (1 / close if inverse) of the as-of day; null without has_notional",
+            "net x multiplier x close (1 / close if inverse) of the as-of day; null without is_notional_known",
             nullable=True,
         )
     )
@@ -155,7 +155,7 @@ class Markets(Table, layer="marts"):
     contract_unit = text("what contract_multiplier_usd counts, e.g. index point, troy ounces")
     price_series = choice(SERIES, "what its prices are; null: positions without technicals", nullable=True)
     is_inverse = flag("its prices fall where the contract rises, as a yield does")
-    has_notional = flag("whether a close (1 / close if is_inverse) is USD for one contract_unit")
+    is_notional_known = flag("whether a close (1 / close if is_inverse) is USD for one contract_unit")
     market_class = choice(CLASSES, "kind of what is traded")
     primary_report_type = choice(PRIMARY_REPORTS, "the report whose groups have the market's roles")
     contract_codes = text("COT contracts of the market, comma-separated", nullable=True)

@@ -29,16 +29,13 @@ VOLUME: Final = timedelta(hours=12)
 next day. Twelve hours after a close of 16:00 it is 04:00: a run before the next open has every volume."""
 FUTURES_LATER: Final = timedelta(hours=1)
 """Index futures trade until 17:00 New York, an hour after the close of their market's calendar."""
-YIELDS_LATER: Final = timedelta(hours=1)
-"""Treasury bonds trade until 14:00 New York on days on which shares close at 13:00; else they end before shares."""
 
 INDEX = Settlement(LATE_QUOTES, VOLUME)
 FUND = Settlement(LATE_QUOTES, VOLUME)
 FUTURE = Settlement(LATE_QUOTES + FUTURES_LATER, VOLUME)
-YIELD = Settlement(LATE_QUOTES + YIELDS_LATER, VOLUME)
 SETTLEMENTS: Final = {
     **{"index": INDEX, "proxy": FUND, "future": FUTURE, "context": INDEX},
-    **{"spot": INDEX, "fund": FUND, "yield": YIELD},
+    **{"spot": INDEX, "fund": FUND, "yield": INDEX},
 }
 """By the role that the catalogue gives a symbol, and for a market's own prices by what they are."""
 

@@ -34,7 +34,7 @@ class Markets(Table, layer="reference"):
     contract_unit = text("what contract_multiplier_usd counts, e.g. index point, troy ounces")
     price_series = choice(SERIES, "what its prices are; null: positions without technicals", nullable=True)
     is_inverse = flag("its prices fall where the contract rises, as a yield does")
-    has_notional = flag("whether a close (1 / close if is_inverse) is USD for one contract_unit")
+    is_notional_known = flag("whether a close (1 / close if is_inverse) is USD for one contract_unit")
     market_class = choice(CLASSES, "kind of what is traded")
     primary_report_type = choice(PRIMARY_REPORTS, "the report whose groups have the market's roles")
 
@@ -45,7 +45,7 @@ def build_markets(markets: tuple[Market, ...]) -> pl.DataFrame:
     rows = [
         (
             *(m.market, m.name, m.calendar, m.multiplier, m.unit),
-            *(m.series if m.index else None, m.inverse, m.has_notional),
+            *(m.series if m.index else None, m.inverse, m.is_notional_known),
             *(m.class_, m.primary_report),
         )
         for m in markets

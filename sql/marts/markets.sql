@@ -26,7 +26,7 @@ select
     m.contract_unit,
     m.price_series,
     m.is_inverse,
-    m.has_notional,
+    m.is_notional_known,
     m.market_class,
     m.primary_report_type,
     c.contract_codes

@@ -225,7 +225,7 @@ measured as (
         r.open_interest_contracts,
         r.net_share_oi,
         case
-            when m.has_notional
+            when m.is_notional_known
                 then r.net_contracts * m.contract_multiplier_usd * if(m.is_inverse, 1 / b.close, b.close)
         end as net_notional_usd,
         r.change_basis,
