@@ -6,7 +6,6 @@ Belongs here: labels of the series of marts.markets. Not here: which series a ma
 from typing import Final
 
 LABELS: Final = {
-    "index": "an index",
     "spot": "a spot price",
     "fund": "a fund",
     "yield": "a yield",

@@ -32,6 +32,8 @@ SHORTEST_BLOCK_SESSIONS: Final = 20
 """Blocks of the bootstrap are as long as the horizon, at least a month: events come in clusters."""
 ROUNDING: Final = 1e-12
 """Means that differ by less are equal: they are sums of the same returns in another order."""
+_OF_CONTRACT: Final = pl.when("is_inverse").then(1 / pl.col("close")).otherwise("close").alias("close")
+"""Closes in the contract's direction."""
 
 
 @dataclass(frozen=True)
@@ -85,9 +87,6 @@ class _Sample:
         means = around[events[:, None] + np.arange(self.returns.size)].mean(axis=0)
         off = np.abs(means - self.returns.mean())
         return float((off >= off[0] - ROUNDING).mean())
-
-
-_OF_CONTRACT: Final = pl.when("is_inverse").then(1 / pl.col("close")).otherwise("close").alias("close")
 
 
 def build_setup_outcomes(
@@ -148,8 +147,8 @@ def _matured(begun: Integers, sessions: int, horizon: int) -> tuple[Integers, In
 def _with_starts(sessions: pl.DataFrame, setups: Sequence[str]) -> pl.DataFrame:
     """market, session_date, close, is_known, and for each setup whether a run of it begins at that session.
 
-    Of an inverse series close is 1 / close, so that a return is of the contract's direction. A run
-    begins where the setup holds and did not at the session before at which that was known; so not at the first one.
+    Of an inverse series close is 1 / close. A run begins where the setup holds and did not at the session before at
+    which that was known; so not at the first one.
     """
     held = pl.col("setups_held").str.split(SEPARATOR)
     holds = [held.list.contains(name).alias(name) for name in setups]
