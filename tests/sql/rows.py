@@ -28,6 +28,7 @@ LOADED: Final = "2010-01-01T00:00Z"
 """When a row was recorded unless a test says otherwise: one bulk load, before anything the tests are about."""
 _INDEX: Final = {
     **{"calendar": "XNYS", "contract_multiplier_usd": 50.0, "contract_unit": "index point"},
+    **{"price_series": "index", "is_notional_known": True},
     **{"market_class": "equity", "primary_report_type": "tff_futures"},
 }
 RUT: Final = {"market": "RUT", "name": "Russell 2000", **_INDEX}

@@ -82,3 +82,28 @@ def test_a_late_session_has_its_own_strength_and_the_ones_it_is_the_base_of_afte
     found = strengths({("RUT", 25): f"{DAYS[44]}T21:00Z"})
     assert found[25] == (by_definition(25, 20), None, f"{DAYS[44]:%m-%d} 21:00")
     assert found[45] == (by_definition(45, 20), None, f"{DAYS[45]:%m-%d} 20:00")
+
+
+@pytest.mark.parametrize(
+    ("market", "strength"),
+    [
+        ({}, 1.1 / 1.25 - 1),
+        ({"price_series": "spot", "is_inverse": True}, 1 / 1.1 / 1.25 - 1),
+        ({"price_series": "yield", "is_inverse": True}, None),
+    ],
+)
+def test_strength_is_of_the_contracts_direction_and_none_of_a_yield(market: Row, strength: float | None) -> None:
+    is_inverse = market.get("is_inverse", False)
+    rows: list[Row] = [
+        {"market": name, "session_date": str(DAYS[n]), "close": price, "is_inverse": is_inverse and name == "RUT"}
+        for name, prices in {"RUT": (100.0, 110.0), "SPX": (100.0, 125.0)}.items()
+        for n, price in zip((0, 20), prices, strict=True)
+    ]
+    given = {
+        Markets: [{**RUT, **market}, SPX],
+        Sessions: [session(str(day)) for day in DAYS],
+        PositioningVsTechnicals: rows,
+    }
+    found = derive(CrossMarket, given).filter(market="RUT", other_market="SPX", session_date=DAYS[20])
+    expected = None if strength is None else pytest.approx(strength)
+    assert found["relative_strength_20d_ratio"].to_list() == [expected]

@@ -106,7 +106,10 @@ def _vintage(day: str) -> Row:
 
 
 ROWS: Given = {
-    Markets: [{"market": m, "name": m, "index_symbol": f"^{m}", "calendar": "XNYS"} for m in ("RUT", "SPX")],
+    Markets: [
+        {"market": m, "name": m, "index_symbol": f"^{m}", "price_series": "index", "calendar": "XNYS"}
+        for m in ("RUT", "SPX")
+    ],
     Sessions: [
         {"calendar": "XNYS", "session_date": f"{day}", "open_at": f"{day}T13:30Z", "close_at": f"{day}T20:00Z"}
         for day in DAYS

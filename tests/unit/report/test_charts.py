@@ -353,7 +353,13 @@ def test_a_picture_is_small_and_looks_as_drawn(tmp_path: Path) -> None:
 
 def test_the_groups_of_another_report_are_drawn_by_their_roles(tmp_path: Path) -> None:
     """A market whose primary report is the legacy one: its speculator and its hedger lead."""
-    market = {"market": "RUT", "name": "RUT", "index_symbol": "^RUT", "primary_report_type": "legacy_futures"}
+    market = {
+        "market": "RUT",
+        "name": "RUT",
+        "index_symbol": "^RUT",
+        "price_series": "index",
+        "primary_report_type": "legacy_futures",
+    }
     reports = [
         _position("2025-03-04", "2025-03-07T20:30Z", report_type="legacy_futures", trader_group=group)
         for group in ("noncommercial", "commercial", "nonreportable")
