@@ -22,7 +22,7 @@ from r2k_pipeline.sources.splits import divide_by_later_splits
 AGAIN: Final = "download it again"
 """Only for bad downloads: a sound file of another kind would be the same after another download."""
 NUMBERS: Final = ("Open", "High", "Low", "Close", "Adj Close", "Volume", "Dividends", "Stock Splits")
-OPTIONAL: Final = NUMBERS[4:]
+OPTIONAL: Final = ("Adj Close", "Dividends", "Stock Splits")
 QUICK_LOOK: Final = 100
 """Rows of a volume that are looked at before all of them are."""
 _NAMED: Final = 3
