@@ -24,7 +24,8 @@ REAL = Path(__file__).resolve().parents[2] / "shared" / "real"
 RECORDED_AT = datetime(2026, 1, 1, tzinfo=UTC)
 PRINTED = {ours for layout in LAYOUTS.values() for ours in layout.taken.values()}
 NUMBERS = {n: dtype for n, dtype in CotReports.create_empty().schema.items() if n in PRINTED and dtype.is_numeric()}
-COLUMNS = ["contract_code", "report_date", "market_name", "contract_units", *NUMBERS]
+TEXTS = ["contract_code", "market_name", "contract_units"]
+COLUMNS = [*TEXTS, "report_date", *NUMBERS]
 
 
 def read_texts(folder: Path) -> list[pl.DataFrame]:
@@ -34,12 +35,9 @@ def read_texts(folder: Path) -> list[pl.DataFrame]:
 
 
 def read_ours(folder: Path) -> pl.DataFrame:
-    """The same with strict types."""
-    return (
-        pl.concat(read_texts(folder))
-        .select(COLUMNS)
-        .with_columns(pl.col("report_date").str.to_date(), *(pl.col(n).cast(t) for n, t in NUMBERS.items()))
-    )
+    """The same with strict types, file by file as pandas does it."""
+    typed = [pl.col(n).cast(t) for n, t in NUMBERS.items()]
+    return pl.concat(text.select(*TEXTS, pl.col("report_date").str.to_date(), *typed) for text in read_texts(folder))
 
 
 def read_pandas(folder: Path) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from r2k_pipeline.sources.price_days import DaysError
 from r2k_pipeline.sources.price_headers import DATE, read_header
 from r2k_pipeline.sources.price_layouts import layout_of
 from r2k_pipeline.sources.price_tables import AGAIN, PriceFile, PriceTextError, build_tables, refuse_header
-from r2k_pipeline.sources.size_limits import BoundsError, lines_of, refuse_beyond, refuse_open_end
+from r2k_pipeline.sources.size_limits import BoundsError, plain_text, refuse_beyond, refuse_open_end
 
 AS_CSV: Final = "save it as CSV in UTF-8: one header line, and as many cells in every row"
 SEPARATORS: Final = (",", ";", "\t", "|")
@@ -46,7 +46,7 @@ def _read(body: bytes) -> PriceFile:
     text = body.decode("utf-16").encode() if utf16 else body.removeprefix(BOM_UTF8)
     if _HTML.match(text):
         raise PriceTextError("an HTML page, not prices", AGAIN)
-    lines = lines_of(text)
+    lines = plain_text(text).splitlines()
     if len(lines) < 2:
         raise PriceTextError("an empty price answer", AGAIN)
     separator = max(SEPARATORS, key=lines[0].decode().count)
