@@ -146,7 +146,8 @@ class Record:
     def put(self, table: type[Table], keys: Sequence[str]) -> None:
         """Record that the table on disk was built from what each of `keys` is a digest of."""
         said = {**self._read(), table.dotted(): [*keys, self.lake.version(table)]}
-        write_atomically(self.file, json.dumps(said, indent=1, sort_keys=True).encode(), lambda _: None)
+        body = json.dumps(said, indent=1, sort_keys=True).encode()
+        write_atomically(self.file, body, lambda _: None, durable=False)
 
     def _read(self) -> dict[str, Any]:
         with suppress(OSError, ValueError):

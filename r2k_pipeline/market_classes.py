@@ -1,4 +1,4 @@
-"""Kinds of market and of trader. Belongs here: their names, which contracts, markets and tables share."""
+"""Kinds of market, of its prices, of trader. Belongs here: names that contracts, markets and tables share."""
 
 from typing import Final, Literal, get_args
 
@@ -6,6 +6,9 @@ MarketClass = Literal[
     "equity", "volatility", "rates", "currency", "crypto", "metal", "energy", "grain", "soft", "livestock", "other"
 ]
 CLASSES: Final[tuple[str, ...]] = get_args(MarketClass)
+PriceSeries = Literal["index", "spot", "fund", "yield", "future"]
+SERIES: Final[tuple[str, ...]] = get_args(PriceSeries)
+"""What a market's prices are prices of."""
 Family = Literal["tff", "disaggregated", "legacy"]
 PRIMARY_REPORTS: Final = tuple(f"{family}_futures" for family in get_args(Family))
 """The report types whose groups can have a market's roles: futures alone, of each family."""

@@ -5,19 +5,19 @@ computation on prices or positions, the commands that search the catalogue (repo
 """
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from r2k_pipeline.contracts.cot import CONTRACT_CODE
 from r2k_pipeline.contracts.prices import SYMBOL
 from r2k_pipeline.errors import MistakesError
-from r2k_pipeline.market_classes import Family, MarketClass, Role
+from r2k_pipeline.market_classes import Family, MarketClass, PriceSeries, Role
 from r2k_pipeline.mistakes import nearest, say_mistakes
 from r2k_pipeline.shipped import shipped
 
@@ -26,6 +26,8 @@ USUAL: Final = ("RUT", "SPX", "NDX", "DJI")
 """The markets of a run where the setting names none."""
 EVERY: Final = "@ALL"
 POINTS: Final = "index point"
+UNADJUSTED: Final = "=F"
+"""The end of Yahoo's symbols of continuous futures, whose bars before a roll are those of another contract."""
 MarketId = Annotated[str, StringConstraints(pattern=r"^[0-9]?[A-Z][A-Z0-9_]{0,15}$")]
 Symbol = Annotated[str, StringConstraints(pattern=SYMBOL)]
 
@@ -55,6 +57,7 @@ class Market(_Strict):
     """One market: its COT contracts and, where it has prices, its index, volume proxy and future.
 
     `multiplier`: today's contract in units of `unit`, USD an index point unless said; None where no number is known.
+    `inverse`: the prices of `index` fall where the contract rises. `required`: a run fails without its data.
     """
 
     market: MarketId
@@ -62,6 +65,9 @@ class Market(_Strict):
     class_: MarketClass = Field("other", alias="class")
     report: Family = "tff"
     index: Symbol | None = None
+    series: PriceSeries = "index"
+    roll: Literal["ratio"] | None = None
+    inverse: bool = False
     proxy: Symbol | None = None
     future: Symbol | None = None
     context: tuple[Symbol, ...] = ()
@@ -69,6 +75,7 @@ class Market(_Strict):
     unit: str = POINTS
     multiplier: float | None = Field(None, gt=0)
     cot: tuple[CotContract, ...] = ()
+    required: bool = True
 
     @model_validator(mode="before")
     @classmethod
@@ -79,13 +86,52 @@ class Market(_Strict):
 
     @model_validator(mode="after")
     def _has_prices_or_positions(self) -> "Market":
-        if self.index is None and (others := [name for name in ("proxy", "future", "context") if getattr(self, name)]):
+        of_prices = self.model_fields_set & {"proxy", "future", "context", "series", "roll", "inverse"}
+        if self.index is None and (others := sorted(name for name in of_prices if getattr(self, name))):
             raise ValueError(f"index: is missing; next: add it, or remove {', '.join(others)}")
         if self.index is None and not self.cot:
             raise ValueError("has neither index nor cot; next: add one of them")
         if self.index is not None and self.multiplier is None:
-            raise ValueError("multiplier: is missing; next: add it, USD per index point of today's contract")
+            raise ValueError("multiplier: is missing; next: add it, the size of today's contract in units of `unit`")
         return self
+
+    @model_validator(mode="after")
+    def _has_sound_prices(self) -> "Market":
+        for mistake in self._mistakes_of_prices():
+            raise ValueError(mistake)
+        return self
+
+    def _mistakes_of_prices(self) -> Iterator[str]:
+        """Why technicals of these prices, or the notional of a position, would be wrong."""
+        if self.index is not None and self.index.endswith(UNADJUSTED):
+            yield (
+                f"index = {self.index!r}: Yahoo's continuous future is unadjusted, so that its rolls look like moves; "
+                'next: leave out index (positions alone), or give series = "future" with roll and a file of your own, '
+                f"adjusted, under a symbol without {UNADJUSTED}"
+            )
+        if self.series == "future" and self.roll is None:
+            yield (
+                'roll: is missing; next: roll = "ratio" if each roll is adjusted by the ratio of its two contracts '
+                "(differences would leave wrong returns), or leave out index (positions alone)"
+            )
+        if self.roll is not None and self.series != "future":
+            yield 'roll: is of futures alone; next: remove it, or add series = "future"'
+        if self.series == "yield" and not self.inverse:
+            yield (
+                "inverse: is missing: a bond's future falls where its yield rises; next: inverse = true, or "
+                'series = "index" for a future that is quoted in yield itself'
+            )
+        if self.inverse and self.series not in {"yield", "spot"}:
+            yield 'inverse: is of a yield or a spot alone; next: remove it, or say series = "spot"'
+        if self.series == "spot" and POINTS in self.unit:
+            yield 'unit: is missing; next: what the spot price is USD for one of, e.g. unit = "troy ounces"'
+        if self.index is not None and self.series == "index" and POINTS not in self.unit:
+            yield (
+                f"series: is missing: points of an index are no price of {self.unit!r}; next: series = one of spot "
+                "(USD for one of it), fund, yield, future"
+            )
+        if self.series == "fund" and self.proxy is not None:
+            yield "proxy: a fund has a volume of its own; next: remove proxy"
 
     @model_validator(mode="after")
     def _not_counted_twice(self) -> "Market":
@@ -109,10 +155,23 @@ class Market(_Strict):
         """The report type whose groups have the market's roles."""
         return f"{self.report}_futures"
 
+    @property
+    def is_notional_known(self) -> bool:
+        """Whether a close (1 / close, if inverse) is USD for one `unit` of the contract.
+
+        It is not of a yield, of a fund's share, of a future whose older prices are adjusted, and in other currencies.
+        """
+        return self.index is not None and (self.series == "spot" or (self.series == "index" and self.unit == POINTS))
+
     def symbols(self) -> dict[str, str]:
         """Every vendor symbol of the market and its role: `index`, `proxy`, `future` or `context`."""
         roles = {self.index: "index", self.proxy: "proxy", self.future: "future"}
         return {symbol: role for symbol, role in roles.items() if symbol} | dict.fromkeys(self.context, "context")
+
+    def kind_of(self, symbol: str) -> str:
+        """What a symbol of the market is: its role there, or of its own prices the series."""
+        role = self.symbols()[symbol]
+        return self.series if role == "index" else role
 
 
 class Catalogue(_Strict):
@@ -127,7 +186,11 @@ def read_catalogue() -> Catalogue:
     """The shipped catalogue. Raises MistakesError."""
     tables = _tables(SHIPPED)
     roles, positions = tables.pop("roles"), tables.pop("positions")
-    tables |= {key: {"class": name, **table} for name, each in positions.items() for key, table in each.items()}
+    tables |= {
+        key: {"class": name, "required": False, **table}
+        for name, each in positions.items()
+        for key, table in each.items()
+    }
     return Catalogue(roles=roles, markets=_parse(SHIPPED, tables))
 
 

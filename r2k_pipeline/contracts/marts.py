@@ -29,7 +29,7 @@ from r2k_pipeline.contracts.columns import (
 )
 from r2k_pipeline.contracts.cot import RELEASE_BASES, TRADER_GROUPS
 from r2k_pipeline.contracts.table import Table
-from r2k_pipeline.market_classes import CLASSES, PRIMARY_REPORTS, ROLES
+from r2k_pipeline.market_classes import CLASSES, PRIMARY_REPORTS, ROLES, SERIES
 from r2k_pipeline.report_types import REPORT_TYPES
 
 FLOWS: Final = ("new_longs", "long_liquidation", "new_shorts", "short_covering")
@@ -75,7 +75,12 @@ class _WeeklyPositions(dy.Schema):
     net_contracts = semi_additive(equivalents("long less short, to a ten-thousandth", nullable=True, signed=True))
     open_interest_contracts = equivalents("open interest of the market", nullable=True)
     net_share_oi = share_oi("net / open interest", nullable=True)
-    net_notional_usd = semi_additive(usd("net x multiplier x index close of the as-of day", nullable=True))
+    net_notional_usd = semi_additive(
+        usd(
+            "net x multiplier x close (1 / close if inverse) of the as-of day; null without is_notional_known",
+            nullable=True,
+        )
+    )
     change_basis = text("null where weekly changes are whole; otherwise why they are null", nullable=True)
     long_contracts_change_1w = additive(equivalents("against the previous report", nullable=True, signed=True))
     short_contracts_change_1w = additive(equivalents("against the previous report", nullable=True, signed=True))
@@ -142,12 +147,15 @@ class Markets(Table, layer="marts"):
 
     market = text("market id", key=True)
     name = text("name of the market")
-    index_symbol = text("vendor symbol of the cash index; null: positions without technicals", nullable=True)
+    index_symbol = text("vendor symbol of its prices; null: positions without technicals", nullable=True)
     proxy_symbol = text("ETF whose volume stands for the index's", nullable=True)
     future_symbol = text("vendor symbol of the future", nullable=True)
     calendar = text("exchange calendar of its sessions")
     contract_multiplier_usd = usd("USD per index point of today's contract, or its contract_units", nullable=True)
     contract_unit = text("what contract_multiplier_usd counts, e.g. index point, troy ounces")
+    price_series = choice(SERIES, "what its prices are; null: positions without technicals", nullable=True)
+    is_inverse = flag("its prices fall where the contract rises, as a yield does")
+    is_notional_known = flag("whether a close (1 / close if is_inverse) is USD for one contract_unit")
     market_class = choice(CLASSES, "kind of what is traded")
     primary_report_type = choice(PRIMARY_REPORTS, "the report whose groups have the market's roles")
     contract_codes = text("COT contracts of the market, comma-separated", nullable=True)
@@ -185,7 +193,8 @@ class PositioningVsTechnicals(Table, layer="marts"):
     market = text("market id", key=True)
     session_date = day("exchange-local trading day", key=True)
     known_at = instant("the session's close (half-days too), or when a late session was recorded")
-    close = points("close of the index")
+    close = points("close of the index, or of what else marts.markets.price_series says")
+    is_inverse = flag("the contract falls where this close rises: setups and alignment are of the contract's direction")
     return_1d = ratio("close to close; null where the session before is missing", nullable=True)
     rsi_14 = percentile("Wilder's RSI over 14 sessions")
     sma_20 = points("mean close of 20 sessions", nullable=True)
@@ -290,9 +299,11 @@ class PositioningVsTechnicals(Table, layer="marts"):
         nullable=True,
     )
     technical_state = choice(TECHNICAL_STATES, "of trend, momentum and location, by setups.toml", nullable=True)
+    contract_trend = choice(TRENDS, "trend of the contract: the other way round if is_inverse", nullable=True)
+    contract_momentum = choice(MOMENTA, "momentum of the contract: the other way round if is_inverse", nullable=True)
     alignment = choice(
         ALIGNMENTS,
-        "the institution's week against the trend; flat below 1 % of OI; null where the report is older than 14 days",
+        "the institution's week against contract_trend; flat below 1 % of OI; null if the report is older than 14 days",
         nullable=True,
     )
     setup = choice(

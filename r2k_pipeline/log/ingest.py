@@ -4,7 +4,7 @@ Belongs here: the order of these steps, and failures of an item. Not here: vendo
 appended and its account (recording.py), Dagster (assets.py).
 """
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -75,15 +75,21 @@ class Intake:
 def ingest_prices(run: Run, sessions: pl.DataFrame) -> tuple[Intake, Intake]:
     """Fetch every symbol; (bars, actions). A symbol that fails leaves the others and its own last rows in place.
 
-    `sessions` is reference.sessions. A symbol that the source does not have and never had is `absent`, unless a market
-    needs it as index or proxy; a symbol that was there before, or whose answer is broken, failed.
+    `sessions` is reference.sessions. A symbol that the source does not have and never had is `absent`, unless it is
+    index or proxy of a required market; a symbol that was there before, or whose answer is broken, failed.
     Documented corrections are applied to what the log then holds. Raises MistakesError before anything is fetched,
     ClockError before anything is recorded.
     """
     corrections = read_corrections(run.settings.corrections)
     prices, _ = run.sources
     wanted = {symbol: market.calendar for market in run.markets for symbol in market.symbols()}
-    required = {s for market in run.markets for s, role in market.symbols().items() if role in ("index", "proxy")}
+    required = {
+        symbol
+        for market in run.markets
+        if market.required
+        for symbol, role in market.symbols().items()
+        if role in ("index", "proxy")
+    }
     had = set(run.lake.read(PriceBars, ("symbol",))["symbol"])
     answers, attempts = _fetch(wanted, partial(_ask, run, prices), set(wanted) - required - had)
     refuse_answers(run.clock(), answers)
@@ -104,7 +110,15 @@ def ingest_prices(run: Run, sessions: pl.DataFrame) -> tuple[Intake, Intake]:
     ]
     actions, told, held = _as_its_bars(actions, _with_unread(told, readable), taken)
     acted = record(run, PriceActions, actions, told, stamp, covered=covered, doubts=held | doubts)
-    return Intake(pl.concat([taken, corrected]), tuple(prices.list_unread(wanted))), Intake(acted)
+    notes = (*prices.list_unread(wanted), *_without_prices(run.markets, taken))
+    return Intake(pl.concat([taken, corrected]), notes), Intake(acted)
+
+
+def _without_prices(markets: Iterable[Market], taken: pl.DataFrame) -> Iterator[str]:
+    """A note that names the markets whose prices the source does not have; `taken`: FetchLog rows of this fetch."""
+    absent = set(taken.filter(status="absent")["item"])
+    if named := [f"{market.market} ({market.index})" for market in markets if market.index in absent]:
+        yield f"no prices, so positions alone, of {', '.join(named)}: the source has none of these symbols"
 
 
 def _as_its_bars(
@@ -135,7 +149,7 @@ def _ask(run: Run, prices: PriceSource, symbol: str) -> PriceAnswer:
 def read_symbol(markets: Sequence[Market], sessions: pl.DataFrame, stamp: datetime, answer: PriceAnswer) -> Bars:
     """The bars of an answer, by its symbol's roles and calendar. Raises SourceError for a file that is wrong."""
     of_it = [market for market in markets if answer.symbol in market.symbols()]
-    settlement = settlement_of(market.symbols()[answer.symbol] for market in of_it)
+    settlement = settlement_of(market.kind_of(answer.symbol) for market in of_it)
     calendar = sessions.filter(calendar=of_it[0].calendar)
     bars = read_bars(answer, calendar, settlement, stamp)
     refuse_wrong_file(answer, bars.rows, calendar)
@@ -206,11 +220,11 @@ def _announcements(reports: CotSource) -> list[Attempt]:
 def _missing_contracts(markets: Iterable[Market], seen: pl.DataFrame) -> list[Attempt]:
     """A failed attempt for each contract code that is in none of the `seen` reports of its time.
 
-    A code of the catalogue is right, and of a market without prices it may be in no report that is here.
+    A code of the catalogue is right, and of a market that is not required it may be in no report that is here.
     """
     days = seen["report_date"].unique().to_list()
     listed = {contract.code for market in read_catalogue().markets.values() for contract in market.cot}
-    contracts = [c for market in markets for c in market.cot if market.index is not None or c.code not in listed]
+    contracts = [c for m in markets for c in m.cot if (m.required and m.index is not None) or c.code not in listed]
     wanted = {contract.code for contract in contracts if any(contract.first <= day <= contract.last for day in days)}
     problem = "markets: contract code {} is in no report; next: check it against the CFTC's list"
     return [Attempt(code, "failed", problem.format(code)) for code in sorted(wanted - set(seen["contract_code"]))]

@@ -14,6 +14,7 @@ from r2k_pipeline.report.brief_outlook import changes, setup
 from r2k_pipeline.report.brief_positioning import positioning
 from r2k_pipeline.report.brief_statements import Figure, Grid, Row, Section, Statement, join, say
 from r2k_pipeline.report.brief_technicals import levels, momentum, trend
+from r2k_pipeline.report.price_series import say_series
 from r2k_pipeline.snapshot import Snapshot
 
 
@@ -111,7 +112,10 @@ def _head(facts: Facts) -> Statement:
         for end in facts.holes
     ]
     known = say("As known at {}.", session.show("known_at"))
-    return join(say("Closed at {}.", session.show("close")), _day(facts), known, *missing)
+    market = facts.market
+    series = say_series(market["index_symbol"], market["price_series"], is_inverse=market["is_inverse"])
+    said = [Statement(f"{series}.")] if series else []
+    return join(say("Closed at {}.", session.show("close")), _day(facts), *said, known, *missing)
 
 
 def _day(facts: Facts) -> Statement:

@@ -24,7 +24,8 @@ def contrast(facts: Facts, others: Sequence[Facts]) -> Section:
         reports, held = tuple(_reports(rows)), [line for role in ROLES for line in _held(rows, role)]
     else:
         reports, held = (Statement("No positions of any market are known at this close."),), []
-    markets = Grid(("", *(row["market"] for row in rows)), (*held, *_prices(rows)))
+    names = (f"{row['market']}{' (inverse prices)' * row['is_inverse']}" for row in rows)
+    markets = Grid(("", *names), (*held, *_prices(rows)))
     return Section("Against other markets", (*reports, markets, *_differences(facts.compared, rows)))
 
 

@@ -54,7 +54,8 @@ def has_old_report(session: Row) -> bool:
 def no_session(snapshot: Snapshot, market: str | None) -> R2kError:
     """Why nothing can be said of a market, or of any, at the snapshot's moment."""
     has_prices = dict(snapshot.ask("select market, index_symbol is not null from marts.markets order by 1").fetchall())
-    known = [name for name, priced in has_prices.items() if priced]
+    said = {name for (name,) in snapshot.ask(f"select distinct market from {MART}").fetchall()}
+    known = [name for name, priced in has_prices.items() if priced and (name in said or not said)]
     if has_prices.get(market) is False:
         seen = f"r2k sql \"from marts.movers where market = '{market}'\""
         return R2kError(f"market {market!r} has no prices, so no brief, note or chart", next=seen)

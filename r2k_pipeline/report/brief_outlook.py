@@ -36,8 +36,10 @@ def setup(facts: Facts) -> Section:
 def _setup(row: Row) -> Iterator[Statement]:
     if "technical_state" in row:
         yield say("Technical state: {}.", row.show("technical_state"))
+    if row["is_inverse"]:
+        yield Statement("Alignment, setup and what followed are of the contract's direction, not of the series'.")
     if "alignment" in row:
-        whose = "asset managers' " if row["alignment"].startswith("flow") else ""
+        whose = f"{row['institution_label']}' " if row["alignment"].startswith("flow") else ""
         yield say(f"Alignment: {whose}{{}}.", row.show("alignment"))
     if "setup" not in row and has_old_report(row):
         report = row.show("report_date"), row.show("report_age_days")

@@ -16,7 +16,7 @@ from r2k_pipeline.contracts.prices import PriceBars
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.log.ingest import read_symbol
 from r2k_pipeline.log.refusals import NEXT, Judged, judge_refusals
-from r2k_pipeline.markets import Market, read_catalogue, read_markets
+from r2k_pipeline.markets import UNADJUSTED, Market, read_catalogue, read_markets
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.sources.cot import read_report, screen_reports
 from r2k_pipeline.sources.files import NO_REPORTS, FilePrices, FileReports
@@ -155,11 +155,13 @@ def _judge(
 
 
 def _markets_of(symbols: Iterable[str], settings: Settings) -> list[Market]:
-    """Markets of the catalogue and the settings, and one for each symbol of none, as an index of New York."""
+    """Markets of the catalogue and the settings, and one for each symbol of none: an index of New York, or a future."""
     known = read_catalogue().markets | {market.market: market for market in read_markets(settings.markets)}
     listed = {symbol for market in known.values() for symbol in market.symbols()}
     others = [symbol for symbol in symbols if symbol not in listed]
-    alone = ({"market": f"OTHER_{n}", "name": s, "index": s, "multiplier": 1} for n, s in enumerate(others))
+    roles = [{"future" if symbol.endswith(UNADJUSTED) else "index": symbol} for symbol in others]
+    usual = {"name": "-", "index": "-", "multiplier": 1}
+    alone = ({"market": f"OTHER_{n}"} | usual | role for n, role in enumerate(roles))
     return [*known.values(), *map(Market.model_validate, alone)]
 
 

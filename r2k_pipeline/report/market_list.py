@@ -24,27 +24,34 @@ VARIABLE: Final = "R2K_MARKETS"
 def as_text(markets: Iterable[Market], note: str) -> str:
     """One line a market, in columns, and `note` below."""
     rows = [("market", "class", "report", "prices", "name", "codes")]
-    rows += [
-        (m["market"], m["class"], m["report"], m["prices"] or "-", m["name"], m["codes"]) for m in as_rows(markets)
-    ]
+    rows += [(m["market"], m["class"], m["report"], _prices(m), m["name"], m["codes"]) for m in as_rows(markets)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
     return "\n".join([*lines, note])
 
 
 def as_rows(markets: Iterable[Market]) -> list[dict[str, Any]]:
-    """For JSON: a market's id, class, report family, index (None: positions without prices), name and codes."""
+    """For JSON: a market's id, class, report family, prices (None: positions alone), name and codes."""
     return [
         {
             "market": market.market,
             "class": market.class_,
             "report": market.report,
             "prices": market.index,
+            "series": market.series if market.index else None,
+            "inverse": market.inverse,
             "name": market.name,
             "codes": " ".join(dict.fromkeys(contract.code for contract in market.cot)),
         }
         for market in markets
     ]
+
+
+def _prices(row: Mapping[str, Any]) -> str:
+    """The symbol, and what it is unless that is an index: `^TNX, inverse yield`."""
+    if row["series"] in (None, "index"):
+        return row["prices"] or "-"
+    return f"{row['prices']}, {'inverse ' * row['inverse']}{row['series']}"
 
 
 def find(text: str, settings: Settings) -> list[Market]:

@@ -6,7 +6,7 @@ doubted again. Not here: the limits (price_bounds.py), files that are wrong what
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, Final
 
 import polars as pl
@@ -39,12 +39,12 @@ def doubt_series(
     `said` are the PriceBars of some answers, `known` the last of each in the log, one row a key; `splits` PriceActions,
     of which those of kind split count. `unproven` are symbols whose file has no adjusted closes beside the traded ones.
     """
-    roles = _read_roles(markets)
-    partners = _pair_partners(roles)
+    markets = tuple(markets)
+    partners = _pair_partners(_read_roles(markets))
     bars, before = _merge(said, known), _finished(known)
     news = bars.filter("is_said", pl.col("is_new").any().over("symbol"))
     found = [
-        *_find_steps(bars, splits, partners, roles),
+        *_find_steps(bars, splits, partners, _unsteady(markets)),
         *_find_reaches(bars, partners),
         *find_strangers(news, before, bars, partners),
         *find_adjusted(news.filter(pl.col("symbol").is_in(list(unproven))), before, bars, partners),
@@ -71,6 +71,14 @@ def _read_roles(markets: Iterable[Market]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, orient="row").filter(pl.col("role") != "context")
 
 
+def _unsteady(markets: Iterable[Market]) -> set[str]:
+    """Symbols of volatility and of yields, which may double in a day, and those that are context alone."""
+    of_markets = [(market, symbol, role) for market in markets for symbol, role in market.symbols().items()]
+    steady = {symbol for _, symbol, role in of_markets if role != "context"}
+    swinging = {m.index for m in markets if m.index and (m.class_ == "volatility" or m.series == "yield")}
+    return {symbol for _, symbol, _ in of_markets} - steady | swinging
+
+
 def _pair_partners(roles: pl.DataFrame) -> pl.DataFrame:
     """symbol, role, partner, partner_role: each with the others of its market."""
     others = roles.rename({"symbol": "partner", "role": "partner_role"})
@@ -93,14 +101,14 @@ def _merge(said: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
 
 
 def _find_steps(
-    bars: pl.DataFrame, splits: pl.DataFrame, partners: pl.DataFrame, roles: pl.DataFrame
+    bars: pl.DataFrame, splits: pl.DataFrame, partners: pl.DataFrame, unsteady: Collection[str]
 ) -> Iterator[tuple[str, str]]:
     """Closes too far from the previous close, without a split on that day and without a similar step of a partner."""
     is_gap = (pl.col("session_date") - pl.col("previous_session_date")).dt.total_days() > GAP_DAYS
-    is_context = ~pl.col("symbol").is_in(roles["symbol"].implode())
+    is_unsteady = pl.col("symbol").is_in(list(unsteady))
     steps = bars.with_columns(
         step=(pl.col("close") / pl.col("previous_close")).log(),
-        limit=pl.when(is_gap | is_context).then(math.log(WIDE_STEP)).otherwise(math.log(STEP)),
+        limit=pl.when(is_gap | is_unsteady).then(math.log(WIDE_STEP)).otherwise(math.log(STEP)),
     ).filter(pl.col("is_new") | pl.col("previous_is_new"), pl.col("step").abs() > pl.col("limit"))
     listed = splits.filter(pl.col("kind") == "split", ~pl.col("is_withdrawn"))
     steps = steps.join(listed, left_on=KEY, right_on=["symbol", "action_date"], how="anti")

@@ -39,7 +39,7 @@ STEP: Final = 1.4
 """Times the close before, up or down. The widest of any index, fund or future is 1.26 (^GSPC 1987-10-19); the smallest
 usual split is 1.5."""
 WIDE_STEP: Final = 5.0
-"""The same for context symbols, which may measure volatility (^VIX 2018-02-05: 2.16), and across a gap."""
+"""The same for volatility (^VIX 2018-02-05: 2.16), yields near 0, context symbols, and across a gap."""
 GAP_DAYS: Final = 7
 """Days from one close to the next that are no gap (September 2001)."""
 REACH: Final = 12.0

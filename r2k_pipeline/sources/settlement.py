@@ -33,11 +33,14 @@ FUTURES_LATER: Final = timedelta(hours=1)
 INDEX = Settlement(LATE_QUOTES, VOLUME)
 FUND = Settlement(LATE_QUOTES, VOLUME)
 FUTURE = Settlement(LATE_QUOTES + FUTURES_LATER, VOLUME)
-SETTLEMENTS: Final = {"index": INDEX, "proxy": FUND, "future": FUTURE, "context": INDEX}
-"""By the role that the catalogue gives a symbol."""
+SETTLEMENTS: Final = {
+    **{"index": INDEX, "proxy": FUND, "future": FUTURE, "context": INDEX},
+    **{"spot": INDEX, "fund": FUND, "yield": INDEX},
+}
+"""By the role that the catalogue gives a symbol, and for a market's own prices by what they are."""
 
 
-def settlement_of(roles: Iterable[str]) -> Settlement:
-    """The settlement of a symbol that has these roles in one market or several: the latest of each value."""
-    of_roles = [SETTLEMENTS[role] for role in roles]
-    return Settlement(max(its.price for its in of_roles), max(its.volume for its in of_roles))
+def settlement_of(kinds: Iterable[str]) -> Settlement:
+    """The settlement of a symbol that is of these kinds in one market or several: the latest of each value."""
+    of_kinds = [SETTLEMENTS[kind] for kind in kinds]
+    return Settlement(max(its.price for its in of_kinds), max(its.volume for its in of_kinds))

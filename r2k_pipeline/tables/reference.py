@@ -14,7 +14,7 @@ from r2k_pipeline.contracts.columns import choice, count, day, flag, instant, nu
 from r2k_pipeline.contracts.cot import CONTRACT_CODE
 from r2k_pipeline.contracts.prices import SYMBOL
 from r2k_pipeline.contracts.table import Table
-from r2k_pipeline.market_classes import CLASSES, PRIMARY_REPORTS, ROLES, Role
+from r2k_pipeline.market_classes import CLASSES, PRIMARY_REPORTS, ROLES, SERIES, Role
 from r2k_pipeline.markets import Market
 from r2k_pipeline.tables.builders import builds
 from r2k_pipeline.tables.forms import Calendar
@@ -32,6 +32,9 @@ class Markets(Table, layer="reference"):
     calendar = text("exchange calendar of its sessions, e.g. XNYS")
     contract_multiplier_usd = usd("USD per index point of today's contract, or its contract_units", nullable=True)
     contract_unit = text("what contract_multiplier_usd counts, e.g. index point, troy ounces")
+    price_series = choice(SERIES, "what its prices are; null: positions without technicals", nullable=True)
+    is_inverse = flag("its prices fall where the contract rises, as a yield does")
+    is_notional_known = flag("whether a close (1 / close if is_inverse) is USD for one contract_unit")
     market_class = choice(CLASSES, "kind of what is traded")
     primary_report_type = choice(PRIMARY_REPORTS, "the report whose groups have the market's roles")
 
@@ -39,7 +42,14 @@ class Markets(Table, layer="reference"):
 @builds(Markets)
 def build_markets(markets: tuple[Market, ...]) -> pl.DataFrame:
     """One row for each configured market."""
-    rows = [(m.market, m.name, m.calendar, m.multiplier, m.unit, m.class_, m.primary_report) for m in markets]
+    rows = [
+        (
+            *(m.market, m.name, m.calendar, m.multiplier, m.unit),
+            *(m.series if m.index else None, m.inverse, m.is_notional_known),
+            *(m.class_, m.primary_report),
+        )
+        for m in markets
+    ]
     return pl.DataFrame(rows, schema=Markets.create_empty().schema, orient="row")
 
 

@@ -37,7 +37,9 @@ class SetupOutcomes(Table, layer="marts"):
     pending_events = count("events", "runs whose horizon has not passed yet")
     independent_events = count("events", "of `events`, those at least a horizon after the one kept before")
     baseline_sessions = count("sessions", "at which setups were known, and whose horizon has passed")
-    mean_forward_return_ratio = ratio("mean after independent events; null if too few, as all below", nullable=True)
+    mean_forward_return_ratio = ratio(
+        "mean after independent events, of 1 / close if is_inverse; null if too few, as all below", nullable=True
+    )
     median_forward_return_ratio = ratio("median after them", nullable=True)
     hit_rate_ratio = ratio("share of them with a positive return", nullable=True)
     mean_low_ratio = ratio("lower end of the mean's 95 % interval, moving-block bootstrap", nullable=True)
@@ -64,7 +66,8 @@ class SetupOutcomes(Table, layer="marts"):
 @builds(SetupOutcomes)
 def setup_outcomes(
     sessions: Annotated[
-        Told[PositioningVsTechnicals], Columns("market", "session_date", "known_at", "close", "setups_held")
+        Told[PositioningVsTechnicals],
+        Columns("market", "session_date", "known_at", "close", "is_inverse", "setups_held"),
     ],
     setups: Setups,
 ) -> pl.DataFrame:

@@ -32,6 +32,8 @@ SHORTEST_BLOCK_SESSIONS: Final = 20
 """Blocks of the bootstrap are as long as the horizon, at least a month: events come in clusters."""
 ROUNDING: Final = 1e-12
 """Means that differ by less are equal: they are sums of the same returns in another order."""
+_OF_CONTRACT: Final = pl.when("is_inverse").then(1 / pl.col("close")).otherwise("close").alias("close")
+"""Closes in the contract's direction."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,8 @@ def _matured(begun: Integers, sessions: int, horizon: int) -> tuple[Integers, In
 def _with_starts(sessions: pl.DataFrame, setups: Sequence[str]) -> pl.DataFrame:
     """market, session_date, close, is_known, and for each setup whether a run of it begins at that session.
 
-    It begins where the setup holds and did not at the session before at which that was known; so not at the first one.
+    Of an inverse series close is 1 / close. A run begins where the setup holds and did not at the session before at
+    which that was known; so not at the first one.
     """
     held = pl.col("setups_held").str.split(SEPARATOR)
     holds = [held.list.contains(name).alias(name) for name in setups]
@@ -153,7 +156,7 @@ def _with_starts(sessions: pl.DataFrame, setups: Sequence[str]) -> pl.DataFrame:
     before = each.forward_fill().shift(1).over("market")
     return (
         sessions.sort("market", "session_date")
-        .select("market", "session_date", "close", *holds, is_known=pl.col("setups_held").is_not_null())
+        .select("market", "session_date", _OF_CONTRACT, *holds, is_known=pl.col("setups_held").is_not_null())
         .with_columns((each & ~before).fill_null(False))
     )
 

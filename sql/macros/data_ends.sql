@@ -2,7 +2,7 @@
 -- market and for each type of its reports. After the last day: the first missing day, when it was due, and how many are
 -- missing. Before it: how many are missing in the 52 weeks (prices) or 156 weeks (reports) to the last day, and the
 -- newest of them. The calendars are marts.sessions, from 1970, before which they lack regular holidays, and
--- the ledger of releases. An item without any row has no row here, nor has a market without prices that is absent from
+-- the ledger of releases. An item without any row has no row here, nor has a market without any price that is absent from
 -- the newest report of a type: with fewer than 20 reportable traders the CFTC leaves it out, and contracts end.
 create macro data_ends(ts) as table
 with symbols as (
@@ -36,7 +36,7 @@ series as (
     group by kind, market, symbol, role, report_type
     qualify
         kind = 'prices'
-        or market in (select market from marts.markets where index_symbol is not null)
+        or market in (select market from held where kind = 'prices')
         or max(held_date) = max(max(held_date)) over (partition by report_type)
 ),
 

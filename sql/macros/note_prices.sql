@@ -71,6 +71,13 @@ ahead as (from projected_cross(for_market, ts))
 select
     m.market,
     m.name,
+    m.index_symbol,
+    m.price_series,
+    m.is_inverse,
+    -- Beside positions, a rise or a fall says whose it is where the contract's is the other way round.
+    if(m.is_inverse, ' of the ' || m.price_series, '') as of_series,
+    if(m.is_inverse, 'contract', m.price_series) as compared,
+    if(m.is_inverse, ' of the inverse ' || m.price_series, '') as of_inverse,
     -- An index of volatility rises when shares fall and comes back to its mean: trends and "oversold" mean nothing.
     m.index_symbol in ('^VIX', '^VXN', '^RVX', '^VXD') as is_volatility,
     n.session_date,

@@ -2,7 +2,8 @@
 -- between reports of one day: a market without that week is not compared with another's newer report. By role it is
 -- the institution (speculator) of each market's own primary report; by group both markets must have that group. Strength is
 -- relative to the session 20 (60) places back in the exchange's calendar, if both markets had it by then: a session
--- that arrives later changes no row. The benchmarks' rows are read whichever markets are asked for.
+-- that arrives later changes no row. It is of the contract's direction, so of 1 / close where prices are inverse; none of
+-- a yield, whose ratio is no return. The benchmarks' rows are read whichever markets are asked for.
 -- by: market
 with paired as (
     select
@@ -21,7 +22,10 @@ with paired as (
         m.asset_manager_net_percentile_156w - o.asset_manager_net_percentile_156w as asset_percentile,
         m.leveraged_funds_net_share_oi - o.leveraged_funds_net_share_oi as leveraged_share,
         m.asset_manager_net_share_oi - o.asset_manager_net_share_oi as asset_share,
-        m.close / o.close as relative_price
+        case
+            when 'yield' not in (c.price_series, d.price_series)
+                then if(m.is_inverse, 1 / m.close, m.close) / if(o.is_inverse, 1 / o.close, o.close)
+        end as relative_price
     from marts.positioning_vs_technicals as m
     inner join marts.positioning_vs_technicals as o
         on m.session_date = o.session_date
@@ -29,6 +33,7 @@ with paired as (
         and list_contains(getvariable('markets'), m.market)
         and list_contains(getvariable('cross_market_benchmarks'), o.market)
     inner join reference.markets as c on m.market = c.market
+    inner join reference.markets as d on o.market = d.market
     inner join reference.sessions as s on c.calendar = s.calendar and m.session_date = s.session_date
 )
 

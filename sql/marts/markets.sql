@@ -24,6 +24,9 @@ select
     m.calendar,
     m.contract_multiplier_usd,
     m.contract_unit,
+    m.price_series,
+    m.is_inverse,
+    m.is_notional_known,
     m.market_class,
     m.primary_report_type,
     c.contract_codes

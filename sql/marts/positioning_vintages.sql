@@ -224,7 +224,10 @@ measured as (
         r.net_contracts,
         r.open_interest_contracts,
         r.net_share_oi,
-        r.net_contracts * m.contract_multiplier_usd * b.close as net_notional_usd,
+        case
+            when m.is_notional_known
+                then r.net_contracts * m.contract_multiplier_usd * if(m.is_inverse, 1 / b.close, b.close)
+        end as net_notional_usd,
         r.change_basis,
         r.long_change as long_contracts_change_1w,
         r.short_change as short_contracts_change_1w,

@@ -4,7 +4,12 @@
 -- primary report; the columns of asset managers and leveraged funds repeat them where these are the groups.
 -- by: market
 with bars as (
-    select b.market, b.session_date, min(b.known_at) as known_at, any_value(s.close_at) as close_at
+    select
+        b.market,
+        b.session_date,
+        min(b.known_at) as known_at,
+        any_value(s.close_at) as close_at,
+        any_value(m.is_inverse) as is_inverse
     from staging.market_bars as b
     inner join reference.markets as m on b.market = m.market
     inner join reference.sessions as s on m.calendar = s.calendar and b.session_date = s.session_date
@@ -86,6 +91,7 @@ dated as (
         b.session_date,
         b.known_at,
         b.close_at,
+        b.is_inverse,
         n.report_date,
         n.released_at,
         c.session_date as last_cross_date,
@@ -101,6 +107,7 @@ joined as (
         b.session_date,
         b.known_at,
         i.close,
+        b.is_inverse,
         i.return_1d,
         i.rsi_14,
         i.sma_20,
@@ -221,6 +228,7 @@ select
     session_date,
     known_at,
     close,
+    is_inverse,
     return_1d,
     rsi_14,
     sma_20,
@@ -317,6 +325,8 @@ select
     momentum,
     location,
     technical_state,
+    contract_trend,
+    contract_momentum,
     alignment,
     setup,
     setup_fact_1,

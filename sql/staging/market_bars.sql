@@ -1,13 +1,18 @@
 -- All features read this: the index's prices with its proxy's volume, because the volume that vendors print for an
--- index is not its own. One row for each moment at which the index's prices or the proxy's settled volume changed.
+-- index is not its own; that of a fund is. One row for each moment at which the index's prices or the proxy's settled volume changed.
 with vintages as (
-    select s.market, s.role, p.*
+    select
+        s.market,
+        s.role,
+        s.role = 'proxy' or coalesce(m.price_series = 'fund', false) as has_volume,
+        p.*
     from staging.price_vintages as p
     inner join reference.market_symbols as s using (symbol)
+    inner join reference.markets as m on s.market = m.market
     where s.role in ('index', 'proxy')
 ),
 
--- Of the index only its prices: its own volume is in no row.
+-- Of the index only its prices.
 prices as (
     select market, session_date, known_at, open, high, low, close, is_withdrawn
     from vintages
@@ -18,7 +23,7 @@ prices as (
             over (partition by market, session_date order by known_at)
 ),
 
--- Of the proxy only its settled volume, and that it was withdrawn.
+-- Of the proxy, or the fund, only its settled volume, and that it was withdrawn.
 proxies as (
     select
         market,
@@ -27,7 +32,7 @@ proxies as (
         if(is_withdrawn, null, volume) as volume,
         if(is_withdrawn, null, symbol) as volume_symbol
     from vintages
-    where role = 'proxy' and (is_withdrawn or volume is not null)
+    where has_volume and (is_withdrawn or volume is not null)
     qualify
         if(is_withdrawn, null, vintages.volume)
         is distinct from lag(if(is_withdrawn, null, vintages.volume))

@@ -3,6 +3,7 @@
 import base64
 import json
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ MOMENTS = ("2025-07-03T18:00Z", "2025-11-05T22:00Z", "2025-11-28T19:00Z")
 """A half-day, within the shutdown of 2025, and while its reports were being caught up on."""
 
 
+@cache
 def _data(lake: Published, as_of: str | None = None, market: str = "RUT") -> dict[str, list[dict[str, Any]]]:
     moment = None if as_of is None else datetime.fromisoformat(as_of)
     (review,) = read_figures(lake.lake, moment, [market]).reviews
@@ -158,7 +160,7 @@ def test_outcomes_show_every_independent_event(sample: Published, newest: Figure
 
 
 def test_outcomes_at_an_earlier_moment_have_no_later_event(sample: Published) -> None:
-    found = read_figures(sample.lake, datetime(2025, 3, 14, 21, tzinfo=UTC))
+    found = read_figures(sample.lake, datetime(2025, 3, 14, 21, tzinfo=UTC), ["RUT", "SPX"])
     assert found.outcomes is not None
     data = found.outcomes.spec()["datasets"]
     days = [row["session_date"] for name, rows in data.items() if name.endswith("_events") for row in rows]

@@ -31,6 +31,7 @@ SUPERSET: Final = (
 ELSEWHERE: Final = {
     r"r2k run( --source live)?( --json)?": ("tests/pipeline/test_everything.py", *FETCHES),
     r"r2k run --files \S+": ("tests/pipeline/conftest.py",),
+    r"r2k run --as-of \S+": ("tests/pipeline/test_snapshot.py",),
     r"r2k files \S+": ("tests/unit/report/test_file_list.py",),
     r"R2K_MARKETS=\S+ r2k run --source live": ("tests/pipeline/test_bad_input.py", "tests/unit/test_docs.py", *FETCHES),
     r"r2k markets (find|add) .*": ("tests/unit/report/test_market_list.py",),
@@ -148,13 +149,15 @@ def test_a_command_of_the_documents_works(command: Command, shell: Callable[[Com
     assert answer.stdout.strip() or "--output" in command.text, f"answered with nothing: {answer.output}"
 
 
-@pytest.mark.parametrize("block", [block for block in BLOCKS if block.language == "python"], ids=str)
-def test_python_of_the_documents_works(block: Block, sample: Published, tmp_path: Path, home: Path) -> None:
+def test_python_of_the_documents_works(sample: Published, tmp_path: Path, home: Path) -> None:
+    """All of it, one block after the other, as in a notebook."""
     shutil.copytree(sample.folder, tmp_path / "lakes", symlinks=True)
+    blocks = [block.text for block in BLOCKS if block.language == "python"]
     clean = {name: value for name, value in os.environ.items() if not name.startswith("R2K_")}
     environment = {**clean, "R2K_LAKE": str(tmp_path / "lakes"), "DAGSTER_HOME": str(home), "PYTHONPATH": str(PROJECT)}
-    command = [sys.executable, "-c", block.text]
+    command = [sys.executable, "-c", "\n".join(blocks)]
     done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert len(blocks) > 1
     assert done.returncode == 0, done.stderr
 
 

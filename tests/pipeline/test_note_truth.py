@@ -349,7 +349,7 @@ JUDGES: Final[dict[str, Judge]] = {
     r"(\d+) such setups? \(([a-z ]+)\) came before: [^.]*\.": followed,
 }
 """What each sentence says, and how it is judged."""
-CLOSES: Final = int(os.environ.get("NOTE_CLOSES", "6"))
+CLOSES: Final = int(os.environ.get("NOTE_CLOSES", "4"))
 """How many closes are judged: `NOTE_CLOSES=50 make test ARGS="-k notes_on_real_data"` judges 200 notes."""
 GROUPS: Final = {"Asset managers": MANAGERS, "Leveraged funds": FUNDS, "Dealers": "dealer",
                  "Other reportables": "other_reportables", "Nonreportable traders": "nonreportable"}  # fmt: skip

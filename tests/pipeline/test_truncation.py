@@ -25,7 +25,6 @@ REAL_MARKETS = ("RUT", "NDX")
 """Two of the four: the others have rows of the same kinds."""
 MOMENTS = [
     datetime(2018, 6, 15, 19, 29, tzinfo=UTC),  # a minute before a release
-    datetime(2020, 11, 27, 18, tzinfo=UTC),  # half-day close
     datetime(2023, 5, 5, 19, 30, tzinfo=UTC),  # release of the rescaled consolidated rows
     datetime(2025, 3, 14, 19, tzinfo=UTC),  # the note's Friday, before close and release
 ]

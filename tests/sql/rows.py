@@ -28,6 +28,7 @@ LOADED: Final = "2010-01-01T00:00Z"
 """When a row was recorded unless a test says otherwise: one bulk load, before anything the tests are about."""
 _INDEX: Final = {
     **{"calendar": "XNYS", "contract_multiplier_usd": 50.0, "contract_unit": "index point"},
+    **{"price_series": "index", "is_notional_known": True},
     **{"market_class": "equity", "primary_report_type": "tff_futures"},
 }
 RUT: Final = {"market": "RUT", "name": "Russell 2000", **_INDEX}
@@ -38,6 +39,8 @@ def rows_of(table: type[Table], given: Sequence[Row]) -> pl.DataFrame:
     """`given` as rows of `table` that fit its contract; days and instants may be ISO text."""
     unknown = {name for row in given for name in row} - set(table.column_names())
     assert not unknown, f"{table.dotted()} has no column {unknown}"
+    if not given:
+        return table.create_empty()
     filled = [{name: _cell(name, column, row) for name, column in table.columns().items()} for row in given]
     return table.validate(pl.DataFrame(filled, schema=table.create_empty().schema))
 

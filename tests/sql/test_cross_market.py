@@ -131,3 +131,28 @@ def test_positions_are_compared_by_role_and_where_both_have_it_by_group(
         shares = [row[f"{name}_net_share_spread"] for name in names]
         assert ranks == [*wanted]
         assert shares == [None if value is None else pytest.approx(value / 100) for value in wanted]
+
+
+@pytest.mark.parametrize(
+    ("market", "strength"),
+    [
+        ({}, 1.1 / 1.25 - 1),
+        ({"price_series": "spot", "is_inverse": True}, 1 / 1.1 / 1.25 - 1),
+        ({"price_series": "yield", "is_inverse": True}, None),
+    ],
+)
+def test_strength_is_of_the_contracts_direction_and_none_of_a_yield(market: Row, strength: float | None) -> None:
+    is_inverse = market.get("is_inverse", False)
+    rows: list[Row] = [
+        {"market": name, "session_date": str(DAYS[n]), "close": price, "is_inverse": is_inverse and name == "RUT"}
+        for name, prices in {"RUT": (100.0, 110.0), "SPX": (100.0, 125.0)}.items()
+        for n, price in zip((0, 20), prices, strict=True)
+    ]
+    given = {
+        Markets: [{**RUT, **market}, SPX],
+        Sessions: [session(str(day)) for day in DAYS],
+        PositioningVsTechnicals: rows,
+    }
+    found = derive(CrossMarket, given).filter(market="RUT", other_market="SPX", session_date=DAYS[20])
+    expected = None if strength is None else pytest.approx(strength)
+    assert found["relative_strength_20d_ratio"].to_list() == [expected]

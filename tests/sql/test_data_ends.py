@@ -31,8 +31,15 @@ def report(market: str, day: str, known_at: str, report_type: str = "tff_futures
 
 ROWS: Given = {
     Markets: [
-        {"market": "RUT", "name": "Russell", "index_symbol": "^RUT", "proxy_symbol": "IWM", "calendar": "XNYS"},
-        {"market": "SPX", "name": "S&P", "index_symbol": "^GSPC", "calendar": "XNYS"},
+        {
+            "market": "RUT",
+            "name": "Russell",
+            "index_symbol": "^RUT",
+            "price_series": "index",
+            "proxy_symbol": "IWM",
+            "calendar": "XNYS",
+        },
+        {"market": "SPX", "name": "S&P", "index_symbol": "^GSPC", "price_series": "index", "calendar": "XNYS"},
     ],
     Sessions: [
         {

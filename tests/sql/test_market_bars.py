@@ -4,8 +4,8 @@ import pytest
 
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.prices import MarketBars, PriceBars
-from r2k_pipeline.tables.reference import MarketSymbols, Sessions
-from tests.sql.rows import RUSSELL, Given, Row, bar, derive, fetch, session, symbol
+from r2k_pipeline.tables.reference import Markets, MarketSymbols, Sessions
+from tests.sql.rows import RUSSELL, RUT, Given, Row, bar, derive, fetch, session, symbol
 
 DAY = "2025-03-13"
 GIVEN: Given = {**RUSSELL, Sessions: [session(DAY, "20:00Z", session_number=31_000)]}
@@ -38,6 +38,17 @@ def test_without_a_proxys_bar_there_is_no_volume() -> None:
     }
     columns = ("close", "volume", "volume_symbol", "volume_known_at")
     assert derive(MarketBars, given).select(columns).rows() == [(168.97, None, None, None)]
+
+
+def test_a_funds_volume_is_its_own() -> None:
+    given = {
+        **GIVEN,
+        Markets: [{**RUT, "price_series": "fund"}],
+        MarketSymbols: [symbol("GLD", "index")],
+        PriceBars: [bar("GLD", DAY, 275.2, volume=12_000_000.0)],
+    }
+    columns = ("close", "volume", "volume_symbol")
+    assert derive(MarketBars, given).select(columns).rows() == [(275.2, 12_000_000.0, "GLD")]
 
 
 def test_a_proxys_bar_alone_is_no_bar_of_the_market() -> None:

@@ -86,7 +86,10 @@ def warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
     day = {"market": "RUT", "session_date": "2025-01-03", "known_at": "2025-01-03T21:00Z", "close": 2000.0}
     groups = {"leveraged_funds": "speculator", "asset_manager": "institution", "dealer": "hedger"}
     given = {
-        Markets: [{"market": name, "name": name, "index_symbol": f"^{name}"} for name in ("RUT", "SPX", "NDX", "DJI")],
+        Markets: [
+            {"market": name, "name": name, "index_symbol": f"^{name}", "price_series": "index"}
+            for name in ("RUT", "SPX", "NDX", "DJI")
+        ],
         TraderGroups: [{"trader_group": group, "role": role} for group, role in groups.items()],
         PositioningVintages: list(weeks()),
         Levels: ZONES,

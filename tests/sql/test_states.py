@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -110,6 +111,63 @@ def test_a_setup_holds_at_its_limits_and_not_beyond(values: dict[str, object], s
     found = named(**values)
     assert found["setup"] == setup
     assert [found[f"setup_fact_{n}"] is None for n in (1, 2, 3)] == [setup is None] * 3
+
+
+PRICES = ("close", "sma_20", "sma_50", "sma_200")
+POSITIONS = (LIQUIDATION, NEW_SHORTS, CROWDED, LOW, HIGH, SELL, BUY, {})
+UNDEFINED = {"capitulation"}
+"""Of an inverse series the contract's distance from its high is not known."""
+
+
+def mirrored(row: dict[str, object]) -> dict[str, object]:
+    """The same positions beside an inverse series, in which what rose falls by as much."""
+    seen: dict[str, Any] = {**CALM, **row}
+    turned = {name: 4000.0 - seen[name] for name in PRICES} | {"rsi_14": 100.0 - seen["rsi_14"]}
+    turned |= {name: -seen[name] for name in ("macd_histogram", "return_1d")}
+    below, above = seen["support_distance_atr"], seen["resistance_distance_atr"]
+    turned["support_distance_atr"] = None if above is None else -above
+    turned["resistance_distance_atr"] = None if below is None else -below
+    of_resistance = {"resistance_price": 4000.0 - seen["support_price"], "resistance_born_date": "2024-08-05"}
+    return {**row, **turned, **of_resistance, "is_inverse": True}
+
+
+@given(
+    st.sampled_from(POSITIONS),
+    st.fixed_dictionaries(
+        {
+            **{name: st.floats(1800, 2200) for name in ("sma_20", "sma_50", "sma_200")},
+            "rsi_14": st.sampled_from([20.0, 30.0, 45.0, 70.0, 80.0]),
+            "macd_histogram": st.sampled_from([-2.0, -0.5, 0.5, 2.0]),
+            "support_distance_atr": st.sampled_from([None, -0.1, -0.5, -0.7]),
+            "resistance_distance_atr": st.sampled_from([None, 0.2, 0.5, 0.9]),
+            "institution_net_contracts_change_1w": st.sampled_from([-9_000.0, -1_000.0, 1_000.0, 9_000.0]),
+            "drawdown_ratio": st.sampled_from([-0.2, 0.0]),
+        }
+    ),
+)
+@settings(max_examples=60, deadline=None)
+def test_an_inverse_series_gives_the_setups_of_its_mirror(
+    positions: dict[str, object], prices: dict[str, object]
+) -> None:
+    """Trend and momentum turn round with the series; what is said of the contract and its positions stays."""
+    row = {**prices, **positions}
+    straight, turned = named(**row), named(**mirrored(row))
+    names = [set(str(found["setups_held"]).split(", ")) - UNDEFINED - {"none"} for found in (straight, turned)]
+    assert names[0] == names[1]
+    for name in ("contract_trend", "contract_momentum", "alignment"):
+        assert straight[name] == turned[name]
+    assert (straight["trend"], straight["momentum"]) == (straight["contract_trend"], straight["contract_momentum"])
+    assert {straight["trend"], turned["trend"]} in ({"up", "down"}, {"mixed"})
+
+
+def test_facts_of_an_inverse_series_are_in_its_own_words() -> None:
+    found = named(**mirrored({**CROWDED, "support_distance_atr": -0.5, "sma_20": 1990.0, "macd_histogram": 1.0}))
+    assert found["setups_held"] == "crowded_short_at_support, squeeze_risk"
+    assert found["setup_fact_2"] == "resistance 2060.00, 0.50 ATR above the close 2000.00, inverse to the contract"
+    assert found["setup_fact_3"] == "the resistance dates from 2024-08-05"
+    down = named(**mirrored({**DOWN, **NEW_SHORTS}))
+    assert down["setup"] == "short_build_into_downtrend"
+    assert down["setup_fact_3"] == "close 2000.00, inverse to the contract, above SMA 50 1900.00 and SMA 200 1800.00"
 
 
 @pytest.mark.parametrize("facts", [{}, {"setup": "none", "setup_fact_1": "a", "setup_fact_3": "c"}])

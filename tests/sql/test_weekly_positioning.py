@@ -13,7 +13,7 @@ from r2k_pipeline.contracts.marts import WeeklyPositioning
 from r2k_pipeline.contracts.prices import PriceBars
 from r2k_pipeline.tables.cot_releases import CotReleases
 from r2k_pipeline.tables.reference import MarketContracts, Markets, MarketSymbols, Sessions
-from tests.sql.rows import RUSSELL, RUT, Given, bar, contract, derive, release, report, rows_of, session, symbol
+from tests.sql.rows import RUSSELL, RUT, Given, Row, bar, contract, derive, release, report, rows_of, session, symbol
 
 
 def funds(given: Given, as_of: str = "2100-01-01T00:00Z") -> pl.DataFrame:
@@ -141,6 +141,26 @@ def test_notional_is_at_the_as_of_days_close() -> None:
         PriceBars: [bar("^RUT", "2025-03-10", 2019.07), bar("^RUT", "2025-03-11", 2023.50)],
     }
     assert funds(given)["net_notional_usd"].to_list() == [None, pytest.approx(-50 * 50 * 2023.50)]
+
+
+@pytest.mark.parametrize(
+    ("market", "usd"),
+    [
+        ({}, -50 * 50 * 2023.50),
+        ({"is_inverse": True}, -50 * 50 / 2023.50),
+        ({"is_notional_known": False}, None),
+    ],
+)
+def test_a_notional_is_there_where_a_close_is_usd_for_one_unit(market: Row, usd: float | None) -> None:
+    given = {
+        **weekly([(300, 350)], first="2025-03-11"),
+        Markets: [{**RUT, "market": "M0", **market}],
+        MarketSymbols: [symbol("^RUT", "index", "M0")],
+        Sessions: [session("2025-03-11")],
+        PriceBars: [bar("^RUT", "2025-03-11", 2023.50)],
+    }
+    expected = None if usd is None else pytest.approx(usd)
+    assert funds(given)["net_notional_usd"].to_list() == [expected]
 
 
 def test_an_unreleased_report_is_not_there() -> None:

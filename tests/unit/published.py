@@ -31,7 +31,13 @@ def publish(
     given: Given = {
         PositioningVsTechnicals: rows,
         Markets: [
-            {"market": market, "name": market, "index_symbol": f"^{market}", "calendar": "XNYS"}
+            {
+                "market": market,
+                "name": market,
+                "index_symbol": f"^{market}",
+                "price_series": "index",
+                "calendar": "XNYS",
+            }
             for market in sorted({row["market"] for row in rows})
         ],
         Fetches: [{"table_name": "raw.price_bars", "fetched_at": moment, **fetch} for fetch in fetches],

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from r2k_pipeline.errors import MistakesError
-from r2k_pipeline.markets import read_markets
+from r2k_pipeline.markets import USUAL, Market, read_catalogue, read_markets
 from r2k_pipeline.runs import Run
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.sources.sessions import build_sessions
@@ -100,6 +100,40 @@ def test_own_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
             "cot = [", 'cot = [{ code = "24000+", exchange = "CME" }, ', ["consolidated"], id="consolidated and its own"
         ),
         pytest.param('proxy = "SOXX"', 'proxy = "^SOX"', ["^SOX is in two of index, proxy"], id="symbol in two roles"),
+        pytest.param(
+            '"^SOX"', '"GC=F"', ["[SOX] index = 'GC=F'", "unadjusted", "leave out index"], id="Yahoo's future"
+        ),
+        pytest.param(
+            '"^SOX"',
+            '"GC=F"\nseries = "future"\nroll = "ratio"',
+            ["[SOX] index = 'GC=F'", "unadjusted"],
+            id="Yahoo's future, whatever is said of it",
+        ),
+        pytest.param(
+            '"^SOX"', '"OWN"\nseries = "future"', ["[SOX] roll: is missing", 'roll = "ratio"'], id="future without roll"
+        ),
+        pytest.param(
+            '"^SOX"',
+            '"OWN"\nseries = "future"\nroll = "difference"',
+            ["roll = 'difference'", "'ratio'"],
+            id="differences",
+        ),
+        pytest.param("proxy", 'roll = "ratio"\nproxy', ["roll: is of futures alone"], id="roll of an index"),
+        pytest.param("proxy", 'series = "yield"\nproxy', ["inverse: is missing", "inverse = true"], id="yield"),
+        pytest.param("proxy", "inverse = true\nproxy", ["inverse: is of a yield or a spot"], id="inverse index"),
+        pytest.param("proxy", 'series = "spot"\nproxy', ["unit: is missing", "troy ounces"], id="spot of nothing"),
+        pytest.param(
+            "proxy", 'unit = "troy ounces"\nproxy', ["series: is missing", "fund, yield"], id="ounces in points"
+        ),
+        pytest.param(
+            "proxy", 'series = "fund"\nproxy', ["proxy: a fund has a volume of its own"], id="a fund's volume twice"
+        ),
+        pytest.param(
+            'index = "^SOX"\nproxy = "SOXX"',
+            'series = "yield"\ninverse = true',
+            ["index: is missing; next: add it, or remove inverse, series"],
+            id="a yield of no symbol",
+        ),
         pytest.param(OWN, "SOX = 1", ["SOX: a market is a table, [SOX], with keys name"], id="not a table"),
         pytest.param("[SOX]", "[SOX", ["not TOML", "line 2"], id="not TOML"),
     ],
@@ -157,3 +191,44 @@ def test_a_markets_own_report_is_fetched_beside_those_of_the_setting(tmp_path: P
     assert asked == [("tff_futures",), ("tff_futures", "disaggregated_futures")]
     usual = Run.of(Settings(source="live", lake=tmp_path)).report_types
     assert usual == ("tff_futures", "tff_combined", "legacy_futures", "legacy_combined")
+
+
+@pytest.mark.parametrize(
+    ("said", "is_notional_known"),
+    [
+        ({"index": "^SOX"}, True),
+        ({"index": "^N225", "unit": "JPY an index point"}, False),
+        ({"index": "XAU", "series": "spot", "unit": "troy ounces"}, True),
+        ({"index": "JPY", "series": "spot", "inverse": True, "unit": "JPY"}, True),
+        ({"index": "GLD", "series": "fund", "unit": "troy ounces"}, False),
+        ({"index": "^TNX", "series": "yield", "inverse": True, "unit": "USD face value"}, False),
+        ({"index": "OWN", "series": "future", "roll": "ratio"}, False),
+        ({}, False),
+    ],
+)
+def test_a_notional_is_there_where_a_close_is_usd_for_one_unit(
+    said: dict[str, object], is_notional_known: bool
+) -> None:
+    cot = [{"code": "24000A", "exchange": "CME"}]
+    market = Market.model_validate({"market": "OWN", "name": "Own", "multiplier": 100, "cot": cot, **said})
+    assert market.is_notional_known is is_notional_known
+
+
+def test_prices_of_the_catalogue_are_of_a_stated_series_and_no_run_needs_them() -> None:
+    markets = read_catalogue().markets
+    priced = {key: (market.index, market.series, market.inverse) for key, market in markets.items() if market.index}
+    assert {key: its for key, its in priced.items() if key not in USUAL} == {
+        **{"EMD": ("^MID", "index", False), "VX": ("^VIX", "index", False)},
+        **{"ZF": ("^FVX", "yield", True), "ZN": ("^TNX", "yield", True), "TN": ("^TNX", "yield", True)},
+        **{"ZB": ("^TYX", "yield", True), "UB": ("^TYX", "yield", True)},
+        **{"GC": ("GLD", "fund", False), "SI": ("SLV", "fund", False)},
+        **{"PL": ("PPLT", "fund", False), "PA": ("PALL", "fund", False)},
+    }
+    assert [key for key, market in markets.items() if market.required] == list(USUAL)
+    assert {market.calendar for market in read_markets(["@all"]) if market.index} == {"XNYS"}
+
+
+def test_a_symbol_is_judged_by_what_it_is_in_each_market() -> None:
+    rut, zn = (read_catalogue().markets[key] for key in ("RUT", "ZN"))
+    assert [rut.kind_of(symbol) for symbol in rut.symbols()] == ["index", "proxy", "future", "context"]
+    assert [zn.kind_of(symbol) for symbol in zn.symbols()] == ["yield"]

@@ -36,7 +36,7 @@ def republish(run: Story, until: int, name: str = "Russell 2000") -> Story:
     for table in PUBLISHED:
         run.lake.write(table, table.create_empty())
     run.lake.write(Sessions, sessions())
-    market = {"market": "RUT", "name": name, "index_symbol": "^RUT", "calendar": "XNYS"}
+    market = {"market": "RUT", "name": name, "index_symbol": "^RUT", "price_series": "index", "calendar": "XNYS"}
     run.lake.write(Markets, rows_of(Markets, [market]))
     mart = [mart_row("RUT", str(day)) for day in DAYS[: until + 1]]
     run.lake.write(PositioningVsTechnicals, rows_of(PositioningVsTechnicals, mart))

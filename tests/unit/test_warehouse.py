@@ -63,7 +63,7 @@ WEEKLY: Final = pl.DataFrame(
 def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[type[Table], list[Path]]:
     """Every published table; three marts have rows."""
     folder = tmp_path_factory.mktemp("parquet")
-    markets = rows_of(Markets, [{"market": "RUT", "name": "RUT", "index_symbol": "^RUT"}])
+    markets = rows_of(Markets, [{"market": "RUT", "name": "RUT", "index_symbol": "^RUT", "price_series": "index"}])
     rows = {PositioningVsTechnicals: MART, WeeklyPositioning: WEEKLY, Markets: markets}
     return {table: put(folder, table, rows.get(table, table.create_empty())) for table in PUBLISHED}
 

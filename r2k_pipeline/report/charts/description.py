@@ -10,6 +10,7 @@ import polars as pl
 from r2k_pipeline.report.charts.known_rows import Known
 from r2k_pipeline.report.charts.position_panels import groups_of
 from r2k_pipeline.report.charts.price_panel import AVERAGES
+from r2k_pipeline.report.price_series import say_series, unit_of
 
 
 def describe_review(title: str, known: Known, steps: pl.DataFrame) -> str:
@@ -22,7 +23,11 @@ def _prices(known: Known) -> Iterator[str]:
     last = sessions.row(-1, named=True)
     days = f"{len(sessions)} sessions from {sessions['session_date'][0]} to {last['session_date']}"
     low, high = sessions.select(pl.col("low").min(), pl.col("high").max()).row(0)
-    yield f"Candles of {days}, between {low:,.2f} and {high:,.2f} index points."
+    moment = known.moment
+    unit = unit_of(moment.series, is_inverse=moment.is_inverse)
+    yield f"Candles of {days}, between {low:,.2f} and {high:,.2f} {unit}."
+    if series := say_series(moment.symbol, moment.series, is_inverse=moment.is_inverse):
+        yield f"{series}."
     yield f"Last close {last['close']:,.2f}."
     said = [f"{name.upper().replace('_', ' ')} {last[name]:,.2f}" for name in AVERAGES if last[name] is not None]
     yield f"{', '.join(said)}." if said else "No moving average yet: the shortest needs 50 sessions."

@@ -27,6 +27,9 @@ class Moment:
     name: str
     session_date: date
     known_at: datetime
+    symbol: str
+    series: str
+    is_inverse: bool
 
 
 @dataclass(frozen=True)
@@ -46,9 +49,9 @@ def read_moments(snapshot: Snapshot) -> list[Moment]:
     """Of each market that has a finished session, the last one; by market."""
     rows = snapshot.ask(
         """
-        select market, coalesce(name, market), session_date, known_at
-        from latest()
-        left join (select market, name from marts.markets) using (market)
+        select market, name, session_date, known_at, index_symbol, price_series, m.is_inverse
+        from latest() as l
+        inner join marts.markets as m using (market)
         order by market
         """
     ).fetchall()

@@ -28,7 +28,8 @@ def read_outcomes(snapshot: Snapshot) -> Outcomes:
     """
     statistics = snapshot.ask("select * from marts.setup_outcomes order by setup, market, horizon_sessions").pl()
     sessions = snapshot.ask(
-        "select market, session_date, known_at, close, setups_held from marts.positioning_vs_technicals order by all"
+        "select market, session_date, known_at, close, is_inverse, setups_held "
+        "from marts.positioning_vs_technicals order by all"
     ).pl()
     setups, horizons = (statistics[name].unique().to_list() for name in ("setup", "horizon_sessions"))
     if not setups:

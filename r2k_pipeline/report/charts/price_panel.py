@@ -105,9 +105,9 @@ def _marks(known: Known, scale: Scale) -> list[tuple[str, float, str]]:
     return [mark for mark in marks if scale.holds(mark[1])]
 
 
-def price_panel(scale: Scale, window: Window, lines: list[Line], is_sample: bool) -> alt.LayerChart:
-    """Candles over ranges and zones, with the averages."""
-    layers = [*watermark(84, is_sample), _boxes(window, scale), _zones(), *_candles(), _averages()]
+def price_panel(scale: Scale, window: Window, unit: str, lines: list[Line], is_sample: bool) -> alt.LayerChart:
+    """Candles over ranges and zones, with the averages; `unit` is that of the prices."""
+    layers = [*watermark(84, is_sample), _boxes(window, scale, unit), _zones(), *_candles(), _averages()]
     cross = crosshair("price", time_axis("at", window, "session close"), lines)
     title = "Price, averages, ranges, support and resistance"
     chart: alt.LayerChart = panel([*layers, cross], HEIGHT, title).resolve_scale(
@@ -116,9 +116,9 @@ def price_panel(scale: Scale, window: Window, lines: list[Line], is_sample: bool
     return chart
 
 
-def _boxes(window: Window, scale: Scale) -> alt.Chart:
+def _boxes(window: Window, scale: Scale, unit: str) -> alt.Chart:
     x = time_axis("from", window, "session close")
-    y = value_axis("low", scale, "index points", format=",.0f" if scale.high - scale.low > 20 else ",.2f")
+    y = value_axis("low", scale, unit, format=",.0f" if scale.high - scale.low > 20 else ",.2f")
     box = alt.Chart(named("boxes")).mark_rect(style="box", clip=True, strokeDash=[4, 2])
     boxes: alt.Chart = box.encode(x, alt.X2("to"), y, alt.Y2("high"))
     return boxes

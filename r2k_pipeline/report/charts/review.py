@@ -29,6 +29,7 @@ from r2k_pipeline.report.charts.price_panel import AVERAGES, price_panel, price_
 from r2k_pipeline.report.charts.profile_panel import profile_panel
 from r2k_pipeline.report.charts.release_steps import build_steps
 from r2k_pipeline.report.charts.tooltip import SESSION, Line, number, points
+from r2k_pipeline.report.price_series import say_series, unit_of
 
 MARGIN: Final = 0.01
 """Share of the window that is free on both sides."""
@@ -44,7 +45,8 @@ def build_review(known: Known, is_sample: bool) -> Figure:
     scale, steps = price_scale(known), _steps(known, window)
     data: dict[str, Records] = {"sample": [{"word": "SAMPLE"}] if is_sample else [], **price_rows(known, scale, window)}
     data |= {"momentum_labels": _momentum_labels(known.sessions)}
-    prices = price_panel(scale, window, _price_lines(), is_sample)
+    unit = unit_of(moment.series, is_inverse=moment.is_inverse)
+    prices = price_panel(scale, window, unit, _price_lines(), is_sample)
     panels: list[alt.Chart | alt.LayerChart | alt.HConcatChart] = [
         alt.hconcat(prices, profile_panel(known, scale, is_sample), spacing=4),
         momentum_panel(window, [SESSION, number("rsi_14", ".1f")], is_sample),
@@ -95,4 +97,6 @@ def _price_lines() -> list[Line]:
 
 def _subtitle(known: Known) -> list[str]:
     moment = known.moment
-    return [f"{moment.name}: as known at {moment.known_at:%Y-%m-%d %H:%M} UTC, {len(known.sessions)} sessions"]
+    series = say_series(moment.symbol, moment.series, is_inverse=moment.is_inverse)
+    known_at = f"{moment.name}: as known at {moment.known_at:%Y-%m-%d %H:%M} UTC, {len(known.sessions)} sessions"
+    return [known_at, series] if series else [known_at]

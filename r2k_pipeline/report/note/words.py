@@ -11,6 +11,7 @@ from typing import Any, Final
 from r2k_pipeline.report.brief_statements import Figure
 from r2k_pipeline.report.note.facts import ROLES, Facts
 from r2k_pipeline.report.note.rules import Rule
+from r2k_pipeline.report.price_series import LABELS
 
 NAMES: Final = re.compile(r"Russell 2000|S&P 500|Nasdaq-100|\b(?:50|100|200)-(?:day|,|\s)")
 """Digits that are part of a name: they are no numbers."""
@@ -162,6 +163,7 @@ def _cross(value: str) -> str:
 WORDS: Final[Mapping[str, Callable[[Any], str]]] = {
     "group": _label,
     "Group": lambda value: _label(value).capitalize(),
+    "series": lambda value: LABELS[value],
     "report": lambda value: REPORT_LABELS[value],
     "flow": lambda value: FLOW_LABELS[value],
     "flows": lambda value: value.replace("_", " "),

@@ -149,7 +149,10 @@ def overview(snapshot: Snapshot, pages: Sequence[Page]) -> DataTable:
     asked = ask(snapshot, query)
     shown = {page.market["market"] for page in pages}
     kept = Asked(tuple(row for row in asked.rows if row["market"] in shown), asked.query)
-    return build_table("markets", "Markets at their last finished session", _OVERVIEW, kept, row_id="market-{market}")
+    inverse = ", ".join(page.market["market"] for page in pages if page.market["is_inverse"])
+    note = f"{inverse}: the contract falls where the close rises; a setup is of the contract's direction."
+    title = "Markets at their last finished session"
+    return build_table("markets", title, _OVERVIEW, kept, row_id="market-{market}", note=note if inverse else "")
 
 
 def levels(snapshot: Snapshot, page: Page) -> DataTable:

@@ -272,7 +272,7 @@ def test_a_claim_that_looks_ahead_waits_for_its_moment(sandbox: Sandbox, tmp_pat
 
 SHORT: Given = {
     Markets: [
-        {"market": market, "name": market, "index_symbol": f"^{market}", "calendar": "XNYS"}
+        {"market": market, "name": market, "index_symbol": f"^{market}", "price_series": "index", "calendar": "XNYS"}
         for market in ("RUT", "SPX")
     ],
     Sessions: [

@@ -107,7 +107,10 @@ def _vintage(day: str) -> Row:
 
 ROWS: Given = {
     Markets: [
-        {"market": m, "name": m, "index_symbol": f"^{m}", "calendar": "XNYS", "primary_report_type": report_type}
+        {
+            **{"market": m, "name": m, "index_symbol": f"^{m}", "price_series": "index", "calendar": "XNYS"},
+            "primary_report_type": report_type,
+        }
         for m, report_type in (("RUT", "tff_futures"), ("SPX", "tff_futures"), ("GC", "disaggregated_futures"))
     ],
     Sessions: [

@@ -11,11 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from r2k_pipeline.log.ingest import ingest_prices
+from r2k_pipeline.markets import read_catalogue
 from r2k_pipeline.sources.files import FilePrices, FileReports
 from r2k_pipeline.sources.protocol import PriceAnswer
 from r2k_pipeline.sources.sessions import build_sessions
 from r2k_pipeline.tables.reference import Sessions
 from tests.raw_story import RUT, Clock, Desk, Story, actions_of, at, bars_of, days_of, zip_of
+
+BAR = "Date,Open,High,Low,Close,Volume\n2024-01-02,1,1,1,1,1\n"
 
 
 @pytest.fixture
@@ -190,8 +193,7 @@ def test_only_an_optional_symbol_that_was_never_there_is_absent(tmp_path: Path) 
     vendor, markets = tmp_path / "vendor", (RUT.model_copy(update={"future": "RTY=F"}),)
     (vendor / "prices").mkdir(parents=True)
     story = replace(Story.begin(tmp_path), markets=markets, desk=(FilePrices(vendor), FileReports(vendor)))
-    bar = "Date,Open,High,Low,Close,Volume\n2024-01-02,1,1,1,1,1\n"
-    (vendor / "prices" / "^RUT.csv").write_text(bar)
+    (vendor / "prices" / "^RUT.csv").write_text(BAR)
     future = vendor / "prices" / "RTY=F.csv"
 
     def status(moment: str) -> str:
@@ -201,10 +203,27 @@ def test_only_an_optional_symbol_that_was_never_there_is_absent(tmp_path: Path) 
     assert status("2024-04-01T22:00") == "absent"
     future.write_text("<html>Service unavailable</html>")
     assert status("2024-04-02T22:00") == "failed"
-    future.write_text(bar)
+    future.write_text(BAR)
     assert status("2024-04-03T22:00") == "ok"
     future.unlink()
     assert status("2024-04-04T22:00") == "failed"
+
+
+def test_a_market_that_is_not_required_goes_on_without_prices(tmp_path: Path) -> None:
+    """It has positions alone, and one line says so; prices that come later are no correction of anything."""
+    vendor, gold = tmp_path / "vendor", read_catalogue().markets["GC"]
+    (vendor / "prices").mkdir(parents=True)
+    (vendor / "prices" / "^RUT.csv").write_text(BAR)
+    story = replace(Story.begin(tmp_path), markets=(RUT, gold), desk=(FilePrices(vendor), FileReports(vendor)))
+    bars, _ = story.fetch_prices("2024-04-01T22:00")
+    assert bars.failures.is_empty()
+    said = "no prices, so positions alone, of GC (GLD): the source has none of these symbols"
+    assert bars.notes == (said,)
+    (vendor / "prices" / "GLD.csv").write_text(BAR)
+    story = replace(story, desk=(FilePrices(vendor), FileReports(vendor)))
+    bars, _ = story.fetch_prices("2024-04-02T22:00")
+    assert bars.notes == ()
+    assert story.raw("price_bars")["symbol"].to_list() == ["^RUT", "GLD"]
 
 
 @dataclass

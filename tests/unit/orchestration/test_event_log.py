@@ -1,5 +1,6 @@
 """Dagster's records of a run that keeps its connections: what others read of them, during the run and after it."""
 
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
@@ -33,6 +34,17 @@ def test_the_ui_sees_every_event_while_the_run_still_holds_its_files(tmp_path: P
     assert planned == "ASSET_MATERIALIZATION_PLANNED"
     assert done == [event.event_type_value for event in result.all_events if event.step_key]
     assert record.asset_entry.last_materialization_record is not None
+
+
+def test_a_commit_waits_for_no_disk_and_no_half_of_it_can_be_read(tmp_path: Path, home: Path) -> None:
+    with open_instance(Settings(lake=tmp_path / "lake")) as ours:
+        run = dg.materialize([recorded], instance=ours).run_id
+        for connect in (ours.event_log_storage.index_connection, partial(ours.event_log_storage.run_connection, run)):
+            with connect() as connection:
+                modes = [
+                    connection.exec_driver_sql(f"pragma {name}").scalar() for name in ("journal_mode", "synchronous")
+                ]
+            assert modes == ["wal", 1], "1 is normal: safe with a write-ahead log"
 
 
 def test_files_are_closed_whole_and_opened_again_where_they_ended(tmp_path: Path, home: Path) -> None:

@@ -94,10 +94,11 @@ MORE: Given = {
             "market": "RUT",
             "name": "Russell 2000",
             "index_symbol": "^RUT",
+            "price_series": "index",
             "calendar": "XNYS",
             "contract_codes": "239742",
         },
-        {"market": "SPX", "name": "S&P 500", "index_symbol": "^GSPC", "calendar": "XNYS"},
+        {"market": "SPX", "name": "S&P 500", "index_symbol": "^GSPC", "price_series": "index", "calendar": "XNYS"},
     ],
     DailyIndicators: [
         {

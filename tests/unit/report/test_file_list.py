@@ -137,6 +137,13 @@ def test_each_symbol_of_a_file_of_several_has_its_line(folder: Path) -> None:
     assert "FAILED  prices/tickers.csv: QQQ" in text
 
 
+def test_a_continuous_future_of_no_market_is_read_as_one(folder: Path) -> None:
+    put(folder, "prices/GC=F.csv", write(LAYOUTS["Yahoo"], BARS))
+    code, found = listed(folder)
+    assert (code, found["prices/GC=F.csv"]["problem"], found["prices/GC=F.csv"]["rows"]) == (0, None, 40)
+    assert found["prices/GC=F.csv"]["notes"] == ["a run does not ask for GC=F: no configured market has it"]
+
+
 @pytest.mark.parametrize(("name", "said"), [("nowhere", "no such folder"), ("", "neither prices/ nor cot/ is in it")])
 def test_a_folder_without_files_is_named(tmp_path: Path, name: str, said: str) -> None:
     result = r2k(tmp_path, "files", tmp_path / name)

@@ -28,6 +28,7 @@ def test_a_session_that_arrived_late_is_no_event_of_the_figure_either() -> None:
             "session_date": days,
             "known_at": closes,
             "close": np.arange(100.0, 160.0),
+            "is_inverse": [False] * 60,
             "setups_held": [SETUP if n in (10, 20, 30) else "none" for n in range(60)],
         }
     )

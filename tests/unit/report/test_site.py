@@ -62,8 +62,8 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Pages:
     """The site of one week of a market without reports whose name is hostile, and of a market without sessions."""
     folder = tmp_path_factory.mktemp("small")
     listed = [
-        {"market": "RUT", "name": HOSTILE, "index_symbol": "^RUT", "calendar": "XNYS"},
-        {"market": "SPX", "name": "S&P 500", "index_symbol": "^GSPC", "calendar": "XNYS"},
+        {"market": "RUT", "name": HOSTILE, "index_symbol": "^RUT", "price_series": "index", "calendar": "XNYS"},
+        {"market": "SPX", "name": "S&P 500", "index_symbol": "^GSPC", "price_series": "index", "calendar": "XNYS"},
     ]
     refused = {
         "table_name": "raw.price_bars",
@@ -229,8 +229,8 @@ def test_only_figures_whose_data_changed_are_drawn_again(tmp_path: Path, caplog:
         return [message.partition(",")[0] for message in caplog.messages]
 
     listed = [
-        {"market": "RUT", "name": "Russell 2000", "index_symbol": "^RUT", "calendar": "XNYS"},
-        {"market": "SPX", "name": "S&P 500", "index_symbol": "^GSPC", "calendar": "XNYS"},
+        {"market": "RUT", "name": "Russell 2000", "index_symbol": "^RUT", "price_series": "index", "calendar": "XNYS"},
+        {"market": "SPX", "name": "S&P 500", "index_symbol": "^GSPC", "price_series": "index", "calendar": "XNYS"},
     ]
     bar = {"open": 1990.0, "high": 2010.0, "low": 1980.0}
 

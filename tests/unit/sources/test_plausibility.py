@@ -159,6 +159,19 @@ def test_what_can_happen_passes(story: Story, prepare: Callable[[Story], None]) 
     assert fetched.failures.is_empty(), fetched.failures["message"].to_list()
 
 
+@pytest.mark.parametrize(
+    ("own", "is_held"),
+    [({"class_": "volatility"}, False), ({"series": "yield", "inverse": True}, False), ({}, True)],
+)
+def test_volatility_and_yields_may_double_in_a_day(story: Story, own: dict[str, object], is_held: bool) -> None:
+    """^VIX rose by 2.16 on 2018-02-05; an index of shares does not, so of one such a step is doubted."""
+    alone = {"market": "OWN", "index": "^VIX", "proxy": None, "context": ()}
+    market = RUT.model_copy(update={**alone, **own})
+    story.desk.quote(times(2.0, 200)(bars("^VIX")), symbol="^VIX")
+    fetched, _ = replace(story, markets=(*MARKETS, market)).fetch_prices(LOADED)
+    assert fetched.failures["item"].to_list() == ["^VIX"] * is_held
+
+
 def test_a_context_symbol_that_is_another_one_is_held(story: Story) -> None:
     story.desk.quote(bars("SPY"), symbol="^VIX")
     fetched, _ = story.fetch_prices(LOADED)

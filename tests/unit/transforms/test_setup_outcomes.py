@@ -22,7 +22,13 @@ FIRST = date(2000, 1, 3)
 
 def sessions(close: np.ndarray, setup: Sequence[str | None], market: str = "RUT") -> pl.DataFrame:
     days = [FIRST + timedelta(days=n) for n in range(len(close))]
-    columns = {"market": [market] * len(close), "session_date": days, "close": close, "setups_held": setup}
+    columns = {
+        "market": [market] * len(close),
+        "session_date": days,
+        "close": close,
+        "is_inverse": [False] * len(close),
+        "setups_held": setup,
+    }
     return pl.DataFrame(columns, schema_overrides={"setups_held": pl.String})
 
 
@@ -156,3 +162,13 @@ def test_the_seed_alone_decides_and_other_markets_change_nothing_but_q() -> None
     reseeded = outcome(one, rules=RULES.model_copy(update={"seed": 8}))
     assert reseeded["mean_low_ratio"] != alone["mean_low_ratio"]
     assert reseeded["p_value"] == alone["p_value"]
+
+
+def test_what_followed_is_of_the_contracts_direction() -> None:
+    """Closes of an inverse series are turned round, so the outcomes are those of the contract's own price."""
+    close = random_walk(5, 400)
+    rows = sessions(close, [SETUP if n % 11 == 5 else "none" for n in range(400)])
+    inverse = rows.with_columns(close=1 / pl.col("close"), is_inverse=pl.lit(value=True))
+    straight, turned = (outcome(each) for each in (rows, inverse))
+    for name in ("mean_forward_return_ratio", "hit_rate_ratio", "baseline_mean_return_ratio", "p_value"):
+        assert turned[name] == pytest.approx(straight[name])
