@@ -8,11 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from r2k_pipeline.report.brief_facts import Facts, has_old_report
-from r2k_pipeline.report.brief_positioning import GROUPS
 from r2k_pipeline.report.brief_statements import Figure, Grid, Row, Section, Statement, cell, listed, say
 
-COMPARED: Final = ("asset_manager", "leveraged_funds")
-"""Groups whose differences marts.cross_market has."""
 ROLES: Final = {"institution": "Institutions", "speculator": "Speculators"}
 """Roles that are compared, by the name for markets whose reports have different groups in them."""
 Line = tuple[Statement, ...]
@@ -29,7 +26,7 @@ def contrast(facts: Facts, others: Sequence[Facts]) -> Section:
         reports, held = (Statement("No positions of any market are known at this close."),), []
     names = (f"{row['market']}{' (inverse prices)' * row['is_inverse']}" for row in rows)
     markets = Grid(("", *names), (*held, *_prices(rows)))
-    return Section("Against other markets", (*reports, markets, *_differences(facts.compared)))
+    return Section("Against other markets", (*reports, markets, *_differences(facts.compared, rows)))
 
 
 def _reports(rows: Sequence[Row]) -> Iterator[Statement]:
@@ -49,8 +46,7 @@ def _reports(rows: Sequence[Row]) -> Iterator[Statement]:
 
 def _held(rows: Sequence[Row], role: str) -> Iterator[Line]:
     ranked, state = f"{role}_net_percentile_156w", f"{role}_positioning_state"
-    labels = {row[f"{role}_label"] for row in rows if f"{role}_label" in row}
-    name = labels.pop().capitalize() if len(labels) == 1 else ROLES[role]
+    name = _named(rows, role)
     yield _line(f"{name}, percentile of the last 156 weeks", rows, lambda row: (row.show(ranked), row.show(state)))
     share = f"{role}_net_share_oi"
     yield _line(f"{name}, net of open interest", rows, lambda row: (row.show(share, signed=True),))
@@ -63,6 +59,12 @@ def _held(rows: Sequence[Row], role: str) -> Iterator[Line]:
     )
 
 
+def _named(rows: Sequence[Row], role: str) -> str:
+    """The group that has a role in each of these markets, else the role."""
+    labels = {row[f"{role}_label"] for row in rows if f"{role}_label" in row}
+    return labels.pop().capitalize() if len(labels) == 1 else ROLES[role]
+
+
 def _prices(rows: Sequence[Row]) -> Iterator[Line]:
     if any(row["session_date"] != rows[0]["session_date"] for row in rows):
         yield _line("Session", rows, lambda row: (row.show("session_date"),))
@@ -71,10 +73,12 @@ def _prices(rows: Sequence[Row]) -> Iterator[Line]:
     yield _line("Close against its highest close on file", rows, lambda row: (row.show("drawdown_ratio", signed=True),))
 
 
-def _differences(compared: Sequence[Row]) -> Iterator[Grid]:
-    """Differences of this market less each other one that the warehouse has."""
-    columns = {f"{GROUPS[group]}, percentile points": f"{group}_percentile_difference" for group in COMPARED}
-    columns |= {f"{GROUPS[group]}, net of open interest": f"{group}_net_share_spread" for group in COMPARED}
+def _differences(compared: Sequence[Row], rows: Sequence[Row]) -> Iterator[Grid]:
+    """Differences of this market less each other one that the warehouse has; `rows` name the groups."""
+    held_against = {name for row in compared for name in (row["market"], row["other_market"])}
+    names = {role: _named([row for row in rows if row["market"] in held_against], role) for role in ROLES}
+    columns = {f"{name}, percentile points": f"{role}_percentile_difference" for role, name in names.items()}
+    columns |= {f"{name}, net of open interest": f"{role}_net_share_spread" for role, name in names.items()}
     columns |= {f"Price over {sessions} sessions": f"relative_strength_{sessions}d_ratio" for sessions in ("20", "60")}
     if compared:
         lines = tuple(

@@ -3,7 +3,7 @@
 Belongs here: a line a file, as a first run would judge it. Not here: reading (sources/), what a run records (log/).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -21,7 +21,8 @@ from r2k_pipeline.settings import Settings
 from r2k_pipeline.sources.cot import read_report, screen_reports
 from r2k_pipeline.sources.files import NO_REPORTS, FilePrices, FileReports
 from r2k_pipeline.sources.plausibility import doubt_series, remark_unproven
-from r2k_pipeline.sources.price_text import PriceTable
+from r2k_pipeline.sources.price_folder import symbol_of
+from r2k_pipeline.sources.price_tables import PriceFile, some
 from r2k_pipeline.sources.prices import Bars, read_actions, say_missing_opens, screen_actions, screen_bars
 from r2k_pipeline.sources.protocol import PriceAnswer, SourceError
 from r2k_pipeline.sources.screening import Screened, day_of
@@ -53,13 +54,9 @@ class Listed:
 
     def text(self) -> str:
         """A line, and one more for each note."""
-        found = [
-            self.taken_for,
-            self.symbol,
-            f"{self.first} to {self.last}",
-            f"{self.rows:,} row{'s' * (self.rows != 1)}",
-        ]
-        said = f"{self.file}: {', '.join(filter(None, found))}" if self.rows else self.file
+        span = [f"{self.first} to {self.last}", f"{self.rows:,} row{'s' * (self.rows != 1)}"] if self.rows else []
+        found = ", ".join(filter(None, [self.taken_for, self.symbol, *span]))
+        said = f"{self.file}: {found}" if found else self.file
         notes = [f"        {line}" for line in (self.problem, *self.notes) if line]
         return "\n".join([f"{'FAILED' if self.problem else 'ok':6}  {said}", *notes])
 
@@ -89,21 +86,34 @@ def _prices(source: FilePrices, settings: Settings, now: datetime) -> Iterator[L
             listed[symbol] = replace(listed[symbol], problem=_said(error))
     for answer in answers:
         listed[answer.symbol] = _of_bars(listed[answer.symbol], answer.layout, answer.bars)
-    for symbol, (problem, notes) in _judge(answers, _markets_of(files, settings), settings, now).items():
+    for symbol, (problem, notes) in _judge(
+        answers, _markets_of([answer.symbol for answer in answers], settings), settings, now
+    ).items():
         listed[symbol] = replace(listed[symbol], problem=problem, notes=notes)
     asked = {symbol for market in read_markets(settings.markets) for symbol in market.symbols()}
-    for symbol in sorted(files, key=lambda symbol: listed[symbol].file):
+    for symbol in sorted(files, key=lambda symbol: (listed[symbol].file, symbol)):
         unasked = () if symbol in asked else (f"a run does not ask for {symbol}: no configured market has it",)
         yield replace(listed[symbol], notes=(*listed[symbol].notes, *unasked))
     for entry in source.prices.entries():
-        owners = [symbol for symbol, its in files.items() if entry in its]
-        if second := [symbol for symbol in owners if files[symbol][0] != entry]:
-            said = f"not read: prices/{files[second[0]][0].name} is the file of {second[0]}"
-            yield Listed(f"prices/{entry.name}", notes=(said,))
-        elif not owners:
+        owned = [symbol for symbol, its in files.items() if entry in its]
+        if not owned:
             stray = Listed(f"prices/{entry.name}", problem=source.prices.say_unread(entry, files))
-            table = source.prices.table_in(entry)
-            yield _of_bars(stray, table.layout, table.rows) if isinstance(table, PriceTable) else stray
+            held = source.prices.tables_in(entry)
+            yield _of_bars(stray, held.layout, held.days()) if isinstance(held, PriceFile) else stray
+        elif notes := _elsewhere(entry, (*owned, *source.prices.symbols_in(entry)), files):
+            yield Listed(f"prices/{entry.name}", notes=notes)
+
+
+def _elsewhere(entry: Path, symbols: Iterable[str], files: Mapping[str, Sequence[Path]]) -> tuple[str, ...]:
+    """A note for each other file that has some of these symbols of a file."""
+    others: dict[Path, list[str]] = {}
+    for symbol in dict.fromkeys(symbols):
+        if files[symbol][0] != entry:
+            others.setdefault(files[symbol][0], []).append(symbol)
+    return tuple(
+        f"not read: prices/{file.name} {'is the file of' if symbol_of(file) else 'also holds'} {some(its)}"
+        for file, its in others.items()
+    )
 
 
 def _judge(

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Final
 
-from r2k_pipeline.claims.vocabulary.choices import DEFAULT_GROUPS, LOOKBACKS
+from r2k_pipeline.claims.vocabulary.choices import LOOKBACKS, USUAL
 from r2k_pipeline.claims.vocabulary.derived import DERIVED
 from r2k_pipeline.claims.vocabulary.measure import Measure
 from r2k_pipeline.claims.vocabulary.measures import columns
@@ -56,10 +56,15 @@ def build_page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
 _READINGS: Final = f"""Each choice is a reading with a verdict of its own:
 
-- the trader group, where none is named: {", ".join(f"`{group}`" for group in DEFAULT_GROUPS)}. Of a printed number only
-  the groups that fit are shown: they say which one the note means;
+- the trader group, where none is named: {"; ".join(f"{_listed(USUAL[name])} of {name} reports" for name in USUAL)}.
+  Without a report type, those of the market's primary report and the legacy one. Of a printed number only the groups
+  that fit are shown: they say which one the note means;
 - a rank or an extreme of `long`, `short`, `net`: in contracts, and as share of open interest;
 - a moment that is a day, of positions: after, and before the report that came out on that day;
 - `price`: during the day, and at the close; `price.at`: to the point, and within a quarter of a percent;

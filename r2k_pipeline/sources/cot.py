@@ -5,10 +5,10 @@ other programs save (cot_exports.py), column lists (cot_layouts.py), how a file 
 """
 
 import csv
-import io
 import re
 from collections import Counter
 from datetime import date, datetime
+from functools import cache
 from typing import Final
 
 import polars as pl
@@ -19,7 +19,14 @@ from r2k_pipeline.sources.cot_exports import as_cftc, as_printed
 from r2k_pipeline.sources.cot_layouts import LAYOUTS, Layout, Other, layout_of, normalise
 from r2k_pipeline.sources.protocol import CotDocument
 from r2k_pipeline.sources.screening import FAULT, Screened, screen
-from r2k_pipeline.sources.size_limits import BoundsError, lines_of, refuse_beyond, refuse_open_end, refuse_wide
+from r2k_pipeline.sources.size_limits import (
+    MAX_LINE_BYTES,
+    BoundsError,
+    plain_text,
+    refuse_beyond,
+    refuse_open_end,
+    refuse_wide,
+)
 
 _LEGACY_COMBINED: Final = re.compile(r"deahistfo|deacom|annualof|com\d\d_\d\d", re.IGNORECASE)
 _LEGACY_FUTURES: Final = re.compile(r"deacot|deafut|annual(?!of|ci)|fut\d\d_\d\d", re.IGNORECASE)
@@ -60,20 +67,26 @@ def read_report(document: CotDocument, recorded_at: datetime) -> pl.DataFrame:
     text, layout = _read_text(document, body)
     text = _with_iso_days(document, as_printed(text, [name for name in text.columns if _is_count(name)]))
     scope = _report_type(document, layout, text, f"{document.name} {member} {hint}".rstrip())
-    words = ("contract_code", "report_date", "market_name", "contract_units")
-    written = text.select(
+    return text.select(
+        *_cells(layout.family),
         scope.alias("report_type"),
-        _cell(*words, *filter(_is_number, layout.taken.values())),
         pl.lit(recorded_at).cast(pl.Datetime("us", "UTC")).alias("recorded_at"),
         pl.lit(document.origin).alias("source"),
-        pl.lit(False).alias("is_withdrawn"),
-    )
-    absent = [name for name in CotReports.column_names() if name not in written.columns]
-    dated = text.select(agrees=_cell("report_date").str.replace_all("-", "").str.slice(2) == _yymmdd())
-    return written.with_columns(
-        *(pl.lit(None, pl.String).alias(name) for name in absent),
-        pl.when(~dated["agrees"].fill_null(False)).then(pl.lit(CONTRADICTED)).alias(FAULT),
     ).select(*CotReports.column_names(), FAULT)
+
+
+@cache
+def _cells(family: str) -> list[pl.Expr]:
+    """The columns of CotReports and FAULT that do not depend on the file; those that a family has not are null."""
+    there = {*CotReports.column_names()} & {*LAYOUTS[family].taken.values()}
+    own = {"report_type", "recorded_at", "source", "is_withdrawn", *there}
+    agrees = _cell("report_date").str.replace_all("-", "", literal=True).str.slice(2) == _yymmdd()
+    return [
+        _cell(*there),
+        *(pl.lit(None, pl.String).alias(name) for name in CotReports.column_names() if name not in own),
+        pl.lit(False).alias("is_withdrawn"),
+        pl.when(~agrees.fill_null(False)).then(pl.lit(CONTRADICTED)).alias(FAULT),
+    ]
 
 
 def _as_cftc(document: CotDocument, body: bytes) -> tuple[str, bytes]:
@@ -86,8 +99,8 @@ def _as_cftc(document: CotDocument, body: bytes) -> tuple[str, bytes]:
 def _read_text(document: CotDocument, body: bytes) -> tuple[pl.DataFrame, Layout]:
     """The kept columns of a report under our names, text without padding, and the layout they were in."""
     try:
-        lines = lines_of(body)
-        first = lines[0].decode() if lines else ""
+        written = plain_text(body)
+        first = next(iter(written[: MAX_LINE_BYTES + 1].splitlines()), b"").decode()
         names = refuse_wide([normalise(name) for name in next(csv.reader([first]), [])])
         layout, has_header = _layout(document, names, first)
         if has_header:
@@ -98,9 +111,8 @@ def _read_text(document: CotDocument, body: bytes) -> tuple[pl.DataFrame, Layout
             refuse_open_end(body)
         # The last one too, for it shows whether a row was cut.
         wanted = [name for name in names if name in layout.taken or name == names[-1]]
-        rows = io.BytesIO(b"\n".join(lines[has_header:]))
-        written = pl.scan_csv(rows, has_header=False, new_columns=names, infer_schema=False)
-        frame = refuse_beyond(written.select(wanted).collect())
+        rows = pl.scan_csv(written, has_header=False, skip_lines=has_header, new_columns=names, infer_schema=False)
+        frame = refuse_beyond(rows.select(wanted).collect())
     except pl.exceptions.NoDataError as error:
         raise refuse(document, "a header without rows") from error
     except (BoundsError, csv.Error) as error:
@@ -153,9 +165,10 @@ def _with_iso_days(document: CotDocument, text: pl.DataFrame) -> pl.DataFrame:
     The order of month and day is decided for the whole file: every date must be a day in it, and more of them must
     equal the second date column than in the other order. Raises SourceError if neither order fits.
     """
-    written = text.select(day=_cell("report_date"), as_of=_yymmdd())
-    if not written["day"].str.contains(_SLASHED).all():
+    days = text.select(day=_cell("report_date"))["day"]
+    if not all(some.str.contains(_SLASHED).all() for some in (days.head(1), days)):  # the first tells of most files
         return text
+    written = text.select(day=_cell("report_date"), as_of=_yymmdd())
     readings = [written["day"].str.to_date(order, strict=False) for order in _ORDERS]
     whole = [days for days in readings if days.null_count() == written["day"].null_count()]
     agreeing = [(days.dt.strftime("%y%m%d") == written["as_of"]).sum() for days in whole]

@@ -36,13 +36,12 @@ def unpack(document: CotDocument) -> tuple[str, bytes]:
 def decode(document: CotDocument, body: bytes) -> bytes:
     """The text of a report in UTF-8 without a mark, from that, UTF-16 with a mark, or cp1252. Raises SourceError."""
     utf16 = body.startswith((BOM_UTF16_LE, BOM_UTF16_BE))
-    for encoding in ("utf-16",) if utf16 else ("utf-8", "cp1252"):
+    for encoding in ("utf-16",) if utf16 else ("ascii",) if body.isascii() else ("utf-8", "cp1252"):
         try:
-            text = body.decode(encoding)
+            utf8 = body if encoding == "ascii" else body.decode(encoding).encode().removeprefix(BOM_UTF8)
         except UnicodeDecodeError as error:
             problem = error
         else:
-            utf8 = (body if encoding == "utf-8" else text.encode()).removeprefix(BOM_UTF8)
             if utf8.lstrip()[:1] == b"<":
                 raise refuse(document, "an HTML page, not a report")
             return utf8

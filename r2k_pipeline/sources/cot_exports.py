@@ -5,7 +5,6 @@ Not here: the CFTC's own layouts (cot_layouts.py), wrappers and sheets (containe
 """
 
 import csv
-import io
 import json
 from collections.abc import Sequence
 from typing import Final
@@ -13,7 +12,7 @@ from typing import Final
 import polars as pl
 
 from r2k_pipeline.sources.cot_layouts import LAYOUTS, Layout, normalise
-from r2k_pipeline.sources.size_limits import MAX_LINE_BYTES, BoundsError, lines_of, refuse_beyond, refuse_wide
+from r2k_pipeline.sources.size_limits import MAX_LINE_BYTES, BoundsError, plain_text, refuse_beyond, refuse_wide
 
 MARK: Final = "yyyy_report_week_ww"
 """A column that only the API has."""
@@ -87,7 +86,7 @@ def spellings(vendor: str) -> tuple[str, ...]:
 
 def _csv_rows(text: bytes) -> pl.DataFrame:
     try:
-        return refuse_beyond(pl.read_csv(io.BytesIO(b"\n".join(lines_of(text))), infer_schema=False))
+        return refuse_beyond(pl.read_csv(plain_text(text), infer_schema=False))
     except pl.exceptions.PolarsError as error:
         raise BoundsError(str(error).splitlines()[0]) from error
 

@@ -7,7 +7,7 @@ Source: CFTC historical compressed files as delivered 2017-2026.
 
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Final
 
 from r2k_pipeline.contracts.cot import SIDES
@@ -80,6 +80,7 @@ _LEGACY_WORDS: Final = _Spelling(
 _CONCENTRATION: Final = "concentration_{kind}_{traders}_{side}_percent"
 
 
+@lru_cache(maxsize=2_000)
 def normalise(header: str) -> str:
     """A vendor's header in one spelling: lower case, words joined by single underscores; the report date's as one.
 

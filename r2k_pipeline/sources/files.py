@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from r2k_pipeline.sources.containers import READ
-from r2k_pipeline.sources.price_folder import PriceFolder, of_symbol, symbol_of
-from r2k_pipeline.sources.price_text import PriceTable, PriceTextError, read_price_table
+from r2k_pipeline.sources.price_folder import PriceFolder, say_left_out, symbol_of
+from r2k_pipeline.sources.price_tables import PriceFile, PriceTextError
+from r2k_pipeline.sources.price_text import read_price_file
 from r2k_pipeline.sources.protocol import CotDocument, NotThereError, PriceAnswer, SourceError
 from r2k_pipeline.sources.size_limits import BoundsError, read_bounded
 
@@ -48,22 +49,19 @@ class FilePrices:
         within = "" if symbol_of(file) == symbol else f"/{symbol}"  # an origin is of one symbol
         origin = f"{self.name}:prices/{file.name}{within}"
         try:
-            found = self.prices.table_in(file)
-            table = found if isinstance(found, PriceTable) else read_price_table(file.name, read_bounded(file))
+            found = self.prices.tables_in(file)
+            held = found if isinstance(found, PriceFile) else read_price_file(file.name, read_bounded(file))
             saved_at = datetime.fromtimestamp(file.stat().st_mtime, UTC) if self.is_download else None
-            bars = of_symbol(table, symbol)
+            table = held.of(symbol)
         except PriceTextError as error:
             raise SourceError(origin, symbol, str(error), error.remedy) from error
         except OSError as error:
             raise SourceError(origin, symbol, f"unreadable: {error.strerror}", "check the file") from error
         except BoundsError as error:
             raise SourceError(origin, symbol, str(error), "no price file is as large: take it out") from error
-        except KeyError as error:
-            said = f"the file names {error.args[0]}, not {symbol}"
-            remedy = "a file is of the symbol that it is named after: name it after that one, or download this one"
-            raise SourceError(origin, symbol, said, remedy) from error
+        bars, remarks = table.rows, (*table.remarks, *say_left_out(file, held))
         actions = bars.select(ACTIONS) if set(ACTIONS) <= set(bars.columns) else None
-        return PriceAnswer(symbol, origin, bars, actions, saved_at, layout=table.layout, remarks=table.remarks)
+        return PriceAnswer(symbol, origin, bars, actions, saved_at, layout=held.layout, remarks=remarks)
 
     def _other_file(self, symbol: str, usual: Path) -> Path:
         """The file of a symbol that is not called SYMBOL.csv. Raises NotThereError, or SourceError for several."""

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
 
-import polars as pl
-
 from r2k_pipeline.contracts.prices import SYMBOL
 from r2k_pipeline.sources.containers import READ
-from r2k_pipeline.sources.price_text import PriceTable, read_price_table
+from r2k_pipeline.sources.price_tables import PriceFile, some
+from r2k_pipeline.sources.price_text import read_price_file
 from r2k_pipeline.sources.size_limits import BoundsError, read_bounded
 
 MAX_NAMED: Final = 10
@@ -33,7 +32,7 @@ class PriceFolder:
     """
 
     folder: Path
-    _inside: dict[Stamp, PriceTable | str] = field(default_factory=dict, compare=False, repr=False)
+    _inside: dict[Stamp, PriceFile | str] = field(default_factory=dict, compare=False, repr=False)
 
     def entries(self) -> list[Path]:
         """All entries but hidden ones."""
@@ -47,24 +46,24 @@ class PriceFolder:
                 found.setdefault(symbol, []).append(entry)
         named = set(found)
         for entry in entries:
-            for symbol in set(self.symbols_in(entry)) - named:
+            for symbol in sorted({*self.symbols_in(entry)} - named):
                 found.setdefault(symbol, []).append(entry)
         return found
 
     def symbols_in(self, entry: Path) -> tuple[str, ...]:
         """The symbols that a file not named after one names itself; none where it cannot be read."""
-        table = self.table_in(entry)
-        return table.symbols if isinstance(table, PriceTable) else ()
+        held = self.tables_in(entry)
+        return held.symbols if isinstance(held, PriceFile) else ()
 
-    def table_in(self, entry: Path) -> PriceTable | str | None:
-        """The table of a file not named after a symbol, or why there is none; None for a file that is named so."""
+    def tables_in(self, entry: Path) -> PriceFile | str | None:
+        """What is in a file not named after a symbol, or why nothing is; None for a file that is named so."""
         if symbol_of(entry) or not _is_read(entry):
             return None
         try:
             said = entry.stat()
             stamp = entry, said.st_mtime_ns, said.st_size
             if stamp not in self._inside:
-                self._inside[stamp] = read_price_table(entry.name, read_bounded(entry))
+                self._inside[stamp] = read_price_file(entry.name, read_bounded(entry))
         except BoundsError as error:
             remedy = getattr(error, "remedy", "take it out of prices/")
             self._inside[stamp] = f"{error}; next: {remedy}"
@@ -93,13 +92,13 @@ class PriceFolder:
             stands = self.files().get(own)
             said = f"a second file of {own}: prices/{stands[0].name} is" if stands else f"another spelling of {own}"
             return f"not read, {said}; next: keep the right one as prices/{own}.csv"
-        table = self.table_in(entry)
-        if isinstance(table, str):
-            return f"not read, the name is no symbol; {table}"
-        if table and (wanted := [symbol for symbol in table.symbols if symbol in symbols]):
+        held = self.tables_in(entry)
+        if isinstance(held, str):
+            return f"not read, the name is no symbol; {held}"
+        if held and (wanted := [symbol for symbol in held.symbols if symbol in symbols]):
             first = self.files()[wanted[0]][0].name
             return f"not read, a second file of {wanted[0]}: prices/{first} is; next: keep one of them"
-        whose = "neither its name nor a column is the" if table and not table.symbols else "the name is no"
+        whose = "neither its name nor a column is the" if held and not held.symbols else "the name is no"
         return f"not read, {whose} symbol of a market; next: name it SYMBOL.csv, or take it out of prices/"
 
 
@@ -109,13 +108,11 @@ def symbol_of(entry: Path) -> str | None:
     return stem if re.fullmatch(SYMBOL, stem) else None
 
 
-def of_symbol(table: PriceTable, symbol: str) -> pl.DataFrame:
-    """The rows of one symbol. Raises KeyError with the symbols that the file names where that is not among them."""
-    if table.symbols and symbol not in table.symbols:
-        raise KeyError(", ".join(table.symbols[:3]))
-    if "Symbol" not in table.rows.columns:
-        return table.rows
-    return table.rows.filter(pl.col("Symbol") == symbol).drop("Symbol")
+def say_left_out(entry: Path, held: PriceFile) -> list[str]:
+    """A note on the symbols in a file beside the one that it is named after."""
+    own = symbol_of(entry)
+    others = [symbol for symbol in held.symbols if symbol != own]
+    return [f"{some(others)} in it not read, as the file is named after {own}"] if own and others else []
 
 
 def _is_read(entry: Path) -> bool:

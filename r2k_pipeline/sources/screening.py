@@ -44,13 +44,14 @@ def screen(table: type[Table], written: pl.DataFrame, rules: dict[str, pl.Expr] 
     """
     faulty = []
     if FAULT in written.columns:
-        faulty = [written.filter(pl.col(FAULT).is_not_null()).rename({FAULT: "rule"})]
-        written = written.filter(pl.col(FAULT).is_null()).drop(FAULT)
-    values = [name for name in written.columns if name != "source"]
+        is_faulty = written[FAULT].is_not_null()
+        faulty = [written.filter(is_faulty).rename({FAULT: "rule"})]
+        written = _without(written, is_faulty).drop(FAULT)
     dated, refused = _read_days(table, written)
     refused += faulty
-    repeated = dated.select(pl.struct(values).is_first_distinct()).to_series()
-    once, conflicts = _settle_conflicts(table, dated.filter(repeated))
+    key = [name for name in table.primary_key() if name != STAMP]
+    is_repeat = _is_repeat(dated, key)
+    once, conflicts = _settle_conflicts(key, _without(dated, is_repeat))
     filtered, failure = table.filter(once, cast=True)
     good: pl.DataFrame = filtered
     refused += [*conflicts, _name_rules(failure, once.columns)]
@@ -61,7 +62,7 @@ def screen(table: type[Table], written: pl.DataFrame, rules: dict[str, pl.Expr] 
     return Screened(
         good.select(table.column_names()),
         pl.concat([_as_refused(table, rows) for rows in refused]),
-        dated.filter(~repeated).select("source"),
+        dated.filter(is_repeat).select("source"),
     )
 
 
@@ -83,12 +84,27 @@ def refuse_rest(table: type[Table], screened: Screened, sources: Sequence[str]) 
     return Screened(screened.rows.filter(~of_them), refused, screened.identical)
 
 
-def _settle_conflicts(table: type[Table], written: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
+def _without(rows: pl.DataFrame, mask: pl.Series) -> pl.DataFrame:
+    """The rows outside a mask; a mask of none, as for most files, copies nothing."""
+    return rows.filter(~mask) if mask.any() else rows
+
+
+def _is_repeat(rows: pl.DataFrame, key: list[str]) -> pl.Series:
+    """Whether a row is the same as one before it, of whatever answer; only rows that share their key are compared."""
+    numbered = rows.with_row_index("place").filter(pl.struct(key).is_duplicated())
+    values = [name for name in rows.columns if name != "source"]
+    repeats = numbered.filter(~pl.struct(values).is_first_distinct())["place"]
+    return pl.repeat(False, rows.height, dtype=pl.Boolean, eager=True).scatter(repeats, True)
+
+
+def _settle_conflicts(key: list[str], written: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
     """One row per key, and the refused rest with column `rule`. Of an answer that contradicts itself no row stands."""
-    key = [name for name in table.primary_key() if name != STAMP]
+    shared = written.filter(pl.struct(key).is_duplicated())
+    if shared.is_empty():
+        return written, []
     is_torn = pl.len().over(*key, "source") > 1
     standing = pl.when(~is_torn).then("source").drop_nulls().first().over(key)
-    marked = written.filter(pl.struct(key).is_duplicated()).with_columns(
+    marked = shared.with_columns(
         pl.when(is_torn)
         .then(pl.lit("conflicting_duplicate"))
         .when(pl.col("source") != standing)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 MAX_BYTES: Final = 256 * 2**20
@@ -29,6 +30,12 @@ _QUOTE: Final = ord('"')
 _COMMA: Final = ord(",")
 _BLANK: Final = ord(" ")
 _TAB: Final = ord("\t")
+_LF: Final = ord("\n")
+_CR: Final = ord("\r")
+_IS_BLANK, _OPENS, _CLOSES = (np.isin(np.arange(256), list(some)) for some in (b" \t", b", \t;\r\n\x1a", b", \t\x1a"))
+"""By byte: whether it is a blank, and whether a line that begins or ends with it may hold nothing or a blank cell."""
+_BLOCK_BYTES: Final = 2**19
+"""A part of a text that fits into a processor's cache."""
 
 
 class BoundsError(ValueError):
@@ -44,14 +51,18 @@ def read_bounded(file: Path) -> bytes:
     return body
 
 
-def lines_of(body: bytes) -> list[bytes]:
-    r"""The lines of a CSV in UTF-8 that hold anything, ended by CR, LF or both; a mark for the end of file is none.
+def plain_text(body: bytes) -> bytes:
+    r"""The lines that hold anything of a CSV in UTF-8, ended by LF or CR LF; those of `body` may end with CR as well.
 
-    A blank beside a quoted cell (`"A" ,1`) is not part of it. Raises BoundsError: a NUL, a quote that is not closed in
-    its line, too many lines, a line that is too long.
+    A mark for the end of file is no line; a blank beside a quoted cell (`"A" ,1`) is not part of it. Raises
+    BoundsError: a NUL, a quote that is not closed in its line, too many lines, a line that is too long.
     """
     if len(body) > MAX_BYTES:
         raise BoundsError(f"larger than {MAX_BYTES:,} bytes")
+    return body if _is_plain(body) else b"\n".join(_lines_of(body))
+
+
+def _lines_of(body: bytes) -> list[bytes]:
     if (at := body.find(b"\0")) >= 0:
         raise BoundsError(f"a NUL byte in line {len(body[: at + 1].splitlines())}")
     if (rows := body.count(b"\n") + body.count(b"\r")) > 2 * MAX_ROWS:
@@ -84,8 +95,8 @@ def refuse_beyond(text: pl.DataFrame) -> pl.DataFrame:
     refuse_wide(text.columns)
     if text.height > MAX_ROWS:
         raise BoundsError(f"{text.height:,} rows, more than {MAX_ROWS:,}")
-    longest = text.select(pl.max_horizontal(pl.all().str.len_bytes().max())).item() if text.height else 0
-    if (longest or 0) > MAX_CELL_BYTES:
+    longest = max((length or 0 for length in text.select(pl.all().str.len_bytes().max()).row(0)), default=0)
+    if longest > MAX_CELL_BYTES:
         raise BoundsError(f"a cell of {longest:,} bytes, more than {MAX_CELL_BYTES:,}")
     return text
 
@@ -100,6 +111,45 @@ def _has_spaced_quotes(body: bytes) -> bool:
     after, before = text[quotes + 1], text[quotes - 1]
     follows, precedes = (after == _BLANK) | (after == _TAB), (before == _BLANK) & (text[quotes - 2] == _COMMA)
     return bool(follows.any() or precedes.any())
+
+
+def _is_plain(body: bytes) -> bool:
+    """Whether a text can be read as it is, by NumPy over many lines at once: a quarter of the time of a walk over each.
+
+    False does not mean that anything is wrong, only that each line has to be looked at.
+    """
+    last = body[-3:].rstrip(b"\r\n")
+    if not last or _CLOSES[last[-1]] or b"\0" in body:
+        return False
+    start = rows = 0
+    while start < len(body):
+        is_last = len(body) - start <= _BLOCK_BYTES
+        end = len(body) if is_last else body.rfind(b"\n", start, start + _BLOCK_BYTES) + 1
+        count = _plain_rows(np.frombuffer(body, np.uint8, end - start, start)) if end else 0
+        start, rows = end, rows + count
+        if not count or rows > MAX_ROWS:
+            return False
+    return True
+
+
+def _plain_rows(block: npt.NDArray[np.uint8]) -> int:
+    """The number of lines; 0 where one may be blank, too long, leave a quote open or have a blank beside one."""
+    feeds, quotes = np.flatnonzero(block == _LF), np.flatnonzero(block == _QUOTE)
+    returns = np.count_nonzero(block == _CR)
+    if returns and not returns == len(feeds) == np.count_nonzero(block[feeds - 1] == _CR):
+        return 0
+    ends = feeds if block[-1] == _LF else np.append(feeds, len(block))
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    if (ends - starts).max() > MAX_LINE_BYTES or (np.searchsorted(quotes, ends) % 2).any():
+        return 0
+    opening, closing = quotes[::2], quotes[1::2]
+    beside = (
+        _OPENS[block[starts]],
+        _CLOSES[block[feeds - 1 - bool(returns)]],
+        _IS_BLANK[block[opening[opening > 0] - 1]],
+        _IS_BLANK[block[closing[closing < len(block) - 1] + 1]],
+    )
+    return 0 if any(map(np.any, beside)) else len(ends)
 
 
 def _without_blanks(line: bytes) -> bytes:

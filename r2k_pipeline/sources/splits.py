@@ -1,6 +1,6 @@
 """Prices of vendors that do not divide the past by later splits, divided as Yahoo does it.
 
-Belongs here: the arithmetic on the text of one file. Not here: which layouts need it (price_layouts.toml), dividends
+Belongs here: the arithmetic on the text of one symbol. Not here: which layouts need it (price_layouts.toml), dividends
 (staging applies them), splits that no column lists (plausibility.py).
 """
 
@@ -14,17 +14,16 @@ DIVIDED: tuple[str, ...] = ("Open", "High", "Low", "Close", "Dividends")
 def divide_by_later_splits(rows: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """Rows of before a split in new shares, and a remark; unchanged where the file lists no split.
 
-    A row's factor is the product of the ratios of all later days of its symbol. A cell that is no number stays.
+    A row's factor is the product of the ratios of all later days. A cell that is no number stays.
     """
-    keys = ["Symbol"] if "Symbol" in rows.columns else []
     ratio = pl.col("Stock Splits").cast(pl.Float64, strict=False)
-    splits = rows.select(*keys, day=day_of("Date"), ratio=ratio).filter(pl.col("ratio") > 0).unique()
+    splits = rows.select(day=day_of("Date"), ratio=ratio).filter(pl.col("ratio") > 0).unique()
     if splits.is_empty():
         return rows, ()
     numbered = rows.with_row_index("row").with_columns(day=day_of("Date"))
     later = (
-        numbered.select("row", *keys, "day")
-        .join(splits, how="inner" if keys else "cross", on=keys or None, suffix="_split")
+        numbered.select("row", "day")
+        .join(splits, how="cross", suffix="_split")
         .filter(pl.col("day") < pl.col("day_split"))
         .group_by("row")
         .agg(factor=pl.col("ratio").product())

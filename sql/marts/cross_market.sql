@@ -1,5 +1,6 @@
 -- Each market against the benchmarks of setups.toml, as both were known at the close. Differences of positioning only
--- between reports of one day: a market without that week is not compared with another's newer report. Strength is
+-- between reports of one day: a market without that week is not compared with another's newer report. By role it is
+-- the institution (speculator) of each market's own primary report; by group both markets must have that group. Strength is
 -- relative to the session 20 (60) places back in the exchange's calendar, if both markets had it by then: a session
 -- that arrives later changes no row. It is of the contract's direction, so of 1 / close where prices are inverse; none of
 -- a yield, whose ratio is no return. The benchmarks' rows are read whichever markets are asked for.
@@ -13,6 +14,10 @@ with paired as (
         greatest(m.known_at, o.known_at) as known_at,
         m.report_date,
         m.report_date = o.report_date as is_same_report,
+        m.institution_net_percentile_156w - o.institution_net_percentile_156w as institution_percentile,
+        m.speculator_net_percentile_156w - o.speculator_net_percentile_156w as speculator_percentile,
+        m.institution_net_share_oi - o.institution_net_share_oi as institution_share,
+        m.speculator_net_share_oi - o.speculator_net_share_oi as speculator_share,
         m.leveraged_funds_net_percentile_156w - o.leveraged_funds_net_percentile_156w as leveraged_percentile,
         m.asset_manager_net_percentile_156w - o.asset_manager_net_percentile_156w as asset_percentile,
         m.leveraged_funds_net_share_oi - o.leveraged_funds_net_share_oi as leveraged_share,
@@ -38,6 +43,10 @@ select
     p.session_date,
     p.known_at,
     p.report_date,
+    case when p.is_same_report then p.institution_percentile end as institution_percentile_difference,
+    case when p.is_same_report then p.speculator_percentile end as speculator_percentile_difference,
+    case when p.is_same_report then p.institution_share end as institution_net_share_spread,
+    case when p.is_same_report then p.speculator_share end as speculator_net_share_spread,
     case when p.is_same_report then p.leveraged_percentile end as leveraged_funds_percentile_difference,
     case when p.is_same_report then p.asset_percentile end as asset_manager_percentile_difference,
     case when p.is_same_report then p.leveraged_share end as leveraged_funds_net_share_spread,

@@ -86,6 +86,20 @@ def test_every_named_row_has_three_facts(each_lake: Published) -> None:
     assert found == [(False, True, True, True), (True, False, False, False)]
 
 
+def test_of_the_shipped_markets_roles_and_groups_differ_from_other_markets_alike(each_lake: Published) -> None:
+    rows = each_lake.query("""
+        select
+            count(*) filter (
+                institution_percentile_difference is distinct from asset_manager_percentile_difference
+                or speculator_percentile_difference is distinct from leveraged_funds_percentile_difference
+                or institution_net_share_spread is distinct from asset_manager_net_share_spread
+                or speculator_net_share_spread is distinct from leveraged_funds_net_share_spread
+            ),
+            count(institution_net_share_spread) > 1000
+        from marts.cross_market""")
+    assert rows == [(0, True)]
+
+
 @pytest.mark.parametrize("other", ["SPX", "NDX"])
 def test_the_russell_against_larger_markets(each_lake: Published, other: str) -> None:
     """Relative strength from the closes themselves, 20 sessions apart."""

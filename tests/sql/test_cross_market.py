@@ -1,4 +1,4 @@
-"""marts.cross_market: two markets as both were known, strength by places in the calendar and not by rows."""
+"""marts.cross_market: two markets as both were known, by role and group; strength by places in the calendar."""
 
 from collections.abc import Mapping
 from datetime import date, timedelta
@@ -82,6 +82,55 @@ def test_a_late_session_has_its_own_strength_and_the_ones_it_is_the_base_of_afte
     found = strengths({("RUT", 25): f"{DAYS[44]}T21:00Z"})
     assert found[25] == (by_definition(25, 20), None, f"{DAYS[44]:%m-%d} 21:00")
     assert found[45] == (by_definition(45, 20), None, f"{DAYS[45]:%m-%d} 20:00")
+
+
+GOLD: Row = {
+    **SPX,
+    "market": "GC",
+    "name": "Gold",
+    "market_class": "metal",
+    "primary_report_type": "disaggregated_futures",
+    "contract_unit": "troy ounce",
+}
+
+
+def position(market: str, report_date: str, institution: float, speculator: float, *, has_groups: bool) -> Row:
+    """A market's close with its ranks; shares of open interest are a hundredth of them."""
+    held = {"institution": institution, "speculator": speculator}
+    if has_groups:
+        held |= {"asset_manager": institution, "leveraged_funds": speculator}
+    ranks = {f"{name}_net_percentile_156w": value for name, value in held.items()}
+    shares = {f"{name}_net_share_oi": value / 100 for name, value in held.items()}
+    at = {"session_date": "2025-03-14", "known_at": "2025-03-14T20:00Z", "close": 100.0}
+    return {"market": market, **at, "report_date": report_date, **ranks, **shares}
+
+
+@pytest.mark.parametrize(
+    ("market", "report_date", "by_role", "by_group"),
+    [
+        ("RUT", "2025-03-11", (-20.0, 30.0), (-20.0, 30.0)),
+        ("GC", "2025-03-11", (-20.0, 30.0), (None, None)),
+        ("GC", "2025-03-04", (None, None), (None, None)),
+    ],
+    ids=["reports of one family", "of two", "of two weeks"],
+)
+def test_positions_are_compared_by_role_and_where_both_have_it_by_group(
+    market: str, report_date: str, by_role: tuple[float | None, ...], by_group: tuple[float | None, ...]
+) -> None:
+    given = {
+        Markets: [RUT, SPX, GOLD],
+        Sessions: [session("2025-03-14")],
+        PositioningVsTechnicals: [
+            position(market, report_date, 40.0, 90.0, has_groups=market == "RUT"),
+            position("SPX", "2025-03-11", 60.0, 60.0, has_groups=True),
+        ],
+    }
+    (row,) = derive(CrossMarket, given).filter(market=market).rows(named=True)
+    for names, wanted in ((("institution", "speculator"), by_role), (("asset_manager", "leveraged_funds"), by_group)):
+        ranks = [row[f"{name}_percentile_difference"] for name in names]
+        shares = [row[f"{name}_net_share_spread"] for name in names]
+        assert ranks == [*wanted]
+        assert shares == [None if value is None else pytest.approx(value / 100) for value in wanted]
 
 
 @pytest.mark.parametrize(

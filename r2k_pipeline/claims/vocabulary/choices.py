@@ -19,9 +19,12 @@ USUAL: Final = {
     "legacy": ("noncommercial",),
     "disaggregated": ("managed_money",),
 }
-"""The groups that notes mean by "speculators" or name none, by the family of the report."""
-DEFAULT_GROUPS: Final = (*USUAL["tff"], *USUAL["legacy"])
-"""Those of a claim that names no report either."""
+"""The groups that notes mean by "speculators" or name none, by the family of the report.
+
+A claim that names no report means those of its market's primary report, and the legacy ones.
+"""
+_USUAL_REPORT: Final = "tff_futures"
+"""The primary report of a market that is not among those of the warehouse."""
 GROUP_WORDS: Final[Mapping[str, str]] = {
     "asset_manager": "asset managers",
     "leveraged_funds": "leveraged funds",
@@ -61,9 +64,10 @@ def axes_of(statement: Statement, tables: KnownTables) -> Iterator[Sequence[Choi
     """What the words leave open, in the order in which readings are named."""
     asked = list(all_asked(statement))
     if any(each.measure.is_of_group or _of_groups(each) for each in asked):
-        named = statement.report_type
-        usual = DEFAULT_GROUPS if named is None else USUAL[family_of(named)]
-        yield [of_group(group, named) for group in statement.groups or usual]
+        named, primary = statement.report_type, tables.primary_reports.get(statement.market, _USUAL_REPORT)
+        families = [family_of(primary), "legacy"] if named is None else [family_of(named)]
+        usual = dict.fromkeys(group for family in families for group in USUAL[family])
+        yield [of_group(group, named, primary) for group in statement.groups or usual]
     if any(each.measure.derived == "position" for each in asked):
         yield _bases(statement, asked)
     if axis := [*_paths(asked)]:
@@ -89,9 +93,13 @@ def _of_groups(asked: Asked) -> bool:
     return any(ref.measure is not None and ref.measure.is_of_group for ref in operands_of(asked))
 
 
-def of_group(group: str, report_type: str | None) -> Choice:
-    """One trader group; without a report type the futures-only report of the first family that prints it."""
-    printed_by = (name for name, family in FAMILIES.items() if group in family.groups.values())
+def of_group(group: str, report_type: str | None, primary: str = _USUAL_REPORT) -> Choice:
+    """One trader group; without a report type the futures-only report of the first family that prints it.
+
+    The family of `primary`, the market's primary report, is asked before the others.
+    """
+    families = {family_of(primary): FAMILIES[family_of(primary)], **FAMILIES}
+    printed_by = (name for name, family in families.items() if group in family.groups.values())
     kind = report_type or f"{next(printed_by)}_futures"
     return Choice(group, f"of {GROUP_WORDS[group]}", {"group": group, "report_type": kind})
 

@@ -155,6 +155,11 @@ class KnownTables:
         """The symbol of each market's index."""
         return dict(self.rows("select market, index_symbol from marts.markets order by market"))
 
+    @property
+    def primary_reports(self) -> Mapping[str, str]:
+        """The primary report of each market."""
+        return dict(self.rows("select market, primary_report_type from marts.markets order by market"))
+
     def releases(self, known: datetime) -> list[date]:
         """The days of the reports that were due by a moment."""
         query = "select report_date from staging.cot_releases where released_at <= $known order by report_date"

@@ -18,7 +18,7 @@ from r2k_pipeline.report_types import REPORT_TYPES
 KEYS: Final[Mapping[str, str]] = {
     "says": "the statement, in your own words; alone, it is a statement without a word",
     "market": "instead of the note's",
-    "group": "a trader group, or a list of readings; without one: asset managers, leveraged funds, noncommercial",
+    "group": "a trader group, or a list of readings; without one those that notes mean by speculators",
     "report_type": "instead of the futures-only report to which the group belongs",
     "as_of": "instead of the note's moment: an instant, or a day, which means its close (also written `on`)",
     "until": "judged with what was known at this later moment",

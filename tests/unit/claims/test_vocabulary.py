@@ -107,8 +107,11 @@ def _vintage(day: str) -> Row:
 
 ROWS: Given = {
     Markets: [
-        {"market": m, "name": m, "index_symbol": f"^{m}", "price_series": "index", "calendar": "XNYS"}
-        for m in ("RUT", "SPX")
+        {
+            **{"market": m, "name": m, "index_symbol": f"^{m}", "price_series": "index", "calendar": "XNYS"},
+            "primary_report_type": report_type,
+        }
+        for m, report_type in (("RUT", "tff_futures"), ("SPX", "tff_futures"), ("GC", "disaggregated_futures"))
     ],
     Sessions: [
         {"calendar": "XNYS", "session_date": f"{day}", "open_at": f"{day}T13:30Z", "close_at": f"{day}T20:00Z"}
@@ -330,6 +333,21 @@ def test_a_claim_without_a_group_means_the_speculators_of_its_report(
 ) -> None:
     words = f'net.above = 0, report_type = "{report_type}", as_of = 2025-03-14T20:00:00Z'
     assert {verdict.definition.reading for verdict in _judged(sandbox, tmp_path, words).values()} == groups
+
+
+@pytest.mark.parametrize(
+    ("market", "of", "report_type"),
+    [
+        ("RUT", {"of asset managers", "of leveraged funds", "of noncommercial traders"}, "tff_futures"),
+        ("GC", {"of managed money", "of noncommercial traders"}, "disaggregated_futures"),
+    ],
+)
+def test_a_claim_that_names_neither_means_the_speculators_of_its_markets_primary_report(
+    sandbox: Sandbox, tmp_path: Path, market: str, of: set[str], report_type: str
+) -> None:
+    words = f'net.above = 0, market = "{market}", as_of = 2025-03-14T20:00:00Z'
+    assert {verdict.definition.reading for verdict in _judged(sandbox, tmp_path, words).values()} == of
+    assert of_group("nonreportable", None, report_type).sets["report_type"] == report_type
 
 
 def test_a_rank_is_judged_in_contracts_and_by_open_interest_unless_it_says_which(

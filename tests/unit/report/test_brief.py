@@ -168,10 +168,10 @@ MORE: Given = {
             "other_market": "SPX",
             "session_date": "2025-03-13",
             "known_at": "2025-03-13T20:00Z",
-            "asset_manager_net_share_spread": -0.2704,
-            "leveraged_funds_net_share_spread": 0.117,
-            "asset_manager_percentile_difference": 6.94,
-            "leveraged_funds_percentile_difference": 0.0,
+            "institution_net_share_spread": -0.2704,
+            "speculator_net_share_spread": 0.117,
+            "institution_percentile_difference": 6.94,
+            "speculator_percentile_difference": 0.0,
         }
     ],
     LevelOutcomes: [

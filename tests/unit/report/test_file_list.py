@@ -116,6 +116,27 @@ def test_notes_do_not_fail(folder: Path) -> None:
     assert code == int(not found["prices/IWM.csv"]["ok"])
 
 
+def test_each_symbol_of_a_file_of_several_has_its_line(folder: Path) -> None:
+    parts = {"^RUT": 1, "IWM": 10, "AAPL": 8, "Apple Inc": 1}
+    bars = [(symbol, bar[0], *(value / n for value in bar[1:])) for symbol, n in parts.items() for bar in BARS]
+    rows = [",".join(map(str, bar)) for bar in bars]
+    blank = [f"QQQ,{bar[0]},,,,," for bar in BARS]
+    put(folder, "prices/tickers.csv", "\n".join(["Ticker,Date,Open,High,Low,Close,Volume", *rows, *blank, ""]))
+    tenth = tuple((bar[0], *(price / 10 for price in bar[1:])) for bar in BARS)
+    put(folder, "prices/IWM.csv", write(LAYOUTS["Yahoo"], tenth))
+    result = r2k(folder, "files", folder, "--json")
+    found = {each["symbol"]: each for each in json.loads(result.stdout) if each["file"] == "prices/tickers.csv"}
+    assert result.exit_code == 1
+    assert (found["^RUT"]["problem"], found["^RUT"]["rows"], found["^RUT"]["notes"]) == (None, 40, [])
+    unasked = "a run does not ask for AAPL: no configured market has it"
+    assert (found["AAPL"]["problem"], found["AAPL"]["rows"], found["AAPL"]["notes"]) == (None, 40, [unasked])
+    assert found["Apple Inc"]["problem"] == "'Apple Inc' is no symbol; next: write symbols as Yahoo does: ^RUT, IWM"
+    assert found["QQQ"]["problem"] == "an empty price answer: all its cells are blank; next: download it again"
+    assert found[None]["notes"] == ["not read: prices/IWM.csv is the file of IWM"]
+    text = r2k(folder, "files", folder).stdout.splitlines()
+    assert "FAILED  prices/tickers.csv: QQQ" in text
+
+
 def test_a_continuous_future_of_no_market_is_read_as_one(folder: Path) -> None:
     put(folder, "prices/GC=F.csv", write(LAYOUTS["Yahoo"], BARS))
     code, found = listed(folder)

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 
 from r2k_pipeline.sources.files import FilePrices
 from r2k_pipeline.sources.price_layouts import layout_of, price_layouts
-from r2k_pipeline.sources.price_text import PriceTable, PriceTextError, read_price_table
+from r2k_pipeline.sources.price_tables import PriceTable, PriceTextError
+from r2k_pipeline.sources.price_text import read_price_file
 from r2k_pipeline.sources.prices import read_actions, read_bars, screen_actions, screen_bars
 from r2k_pipeline.sources.protocol import PriceAnswer, SourceError
 from r2k_pipeline.sources.sessions import build_sessions
@@ -41,6 +42,13 @@ def values(table: PriceTable) -> list[tuple[Any, ...]]:
 
 def without_volume(bars: tuple[Bar, ...]) -> list[tuple[Any, ...]]:
     return [(*bar[:5], None) for bar in bars]
+
+
+def read_price_table(name: str, body: bytes) -> PriceTable:
+    """The only table in a file."""
+    (table,) = read_price_file(name, body).tables.values()
+    assert isinstance(table, PriceTable)
+    return table
 
 
 def refusal(body: bytes | str, name: str = "^RUT.csv") -> str:
@@ -72,11 +80,12 @@ def put(folder: Path, name: str, body: bytes | str) -> FilePrices:
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_a_file_in_each_declared_layout_is_read_back_and_recognised(name: str) -> None:
     layout = LAYOUTS[name]
-    table = read_price_table("^RUT.csv", write(layout))
+    held = read_price_file("^RUT.csv", write(layout))
+    table = held.of("^RUT")
     assert values(table) == list(BARS)
-    assert table.layout == next(other.name for other in price_layouts() if other.roles == layout.roles and
+    assert held.layout == next(other.name for other in price_layouts() if other.roles == layout.roles and
                                 other.lines == layout.lines)  # fmt: skip
-    assert table.symbols in ((), ("^RUT",))
+    assert held.symbols in ((), ("^RUT",))
     assert table.remarks == ()
     upper = Style(newline="\r\n", encoding="utf-8-sig")
     assert values(read_price_table("^RUT.csv", write(layout, style=upper))) == list(BARS)
@@ -405,8 +414,8 @@ def test_columns_of_two_names_are_of_the_ticker_that_they_name(parquet: bytes) -
     pairs = pl.read_parquet(parquet).rename({name: f"('{name}', 'IWM')" for name in COLUMNS})
     stream = io.BytesIO()
     pairs.write_parquet(stream)
-    table = read_price_table("a.parquet", stream.getvalue())
-    assert (table.symbols, values(table)) == (("IWM",), list(BARS))
+    held = read_price_file("a.parquet", stream.getvalue())
+    assert (held.symbols, values(held.of("IWM"))) == (("IWM",), list(BARS))
 
 
 @pytest.mark.parametrize("cut", [10, 200, -5])
@@ -608,7 +617,7 @@ def test_real_files_of_other_symbols_are_read(
     layouts: Path, name: str, symbol: str, layout: str, rows: int, first: tuple[float | None, ...]
 ) -> None:
     body = (layouts / name).read_bytes()
-    assert read_price_table(name, body).layout == layout
+    assert read_price_file(name, body).layout == layout
     bars = bars_in(layouts / name, symbol)
     assert bars.height == rows
     assert bars.select("open", "high", "low", "close").row(0) == pytest.approx(first[:4], rel=1e-4)
