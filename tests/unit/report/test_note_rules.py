@@ -78,7 +78,7 @@ def test_opposite_unusual_flows_lead(note_of: NoteOf) -> None:
         "Asset managers sell, leveraged funds take the other"
     )
     usual = note_of(**WEEK, **MANAGERS, **(FUNDS | {"speculator_flow_percentile": 85.0}))
-    assert usual.headline.startswith("Nothing unusual in positions this week.")
+    assert usual.headline.startswith("Nothing stands out in positions: a week like this")
 
 
 def test_a_week_that_is_too_old_does_not_lead(note_of: NoteOf) -> None:
