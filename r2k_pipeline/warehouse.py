@@ -5,6 +5,7 @@ Belongs here: what makes the file a product (comments, macros, storage version).
 """
 
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -29,17 +30,25 @@ OPENINGS: Final = 10
 """A file that is replaced while it is opened is opened again, this often at most."""
 
 
+Tables = Mapping[type[Table], Sequence[Path]]
+"""Tables with the Parquet that holds their rows."""
+
+
 def publish_warehouse(
-    warehouse: Path, tables: Mapping[type[Table], Sequence[Path]], macros: Sequence[str], memory_limit: str
+    warehouse: Path, tables: Tables, macros: Sequence[str], memory_limit: str, before: tuple[Path, Tables] | None = None
 ) -> int:
     """Build the file from the Parquet of `tables`, check it, swap it in; its size in bytes.
 
-    `macros` are `create macro` statements. Raises R2kError, and then the old file is as it was.
+    `macros` are `create macro` statements. `before`: a file of the same program, and those of `tables` whose rows
+    differ in it; only these are written, into a copy. Raises R2kError, and then the old file is as it was.
     """
     warehouse.parent.mkdir(parents=True, exist_ok=True)
     building = warehouse.with_name(f".{warehouse.name}.{os.getpid()}.tmp")
     try:
-        _build(building, tables, macros, memory_limit)
+        if before is None:
+            _build(building, tables, macros, memory_limit)
+        else:
+            _build_from(building, *before, memory_limit)
         _check(building, tables)
         with building.open("rb") as stream:
             os.fsync(stream.fileno())
@@ -69,15 +78,29 @@ def _writing(file: Path, memory_limit: str) -> Iterator[duckdb.DuckDBPyConnectio
         connection.execute("checkpoint warehouse; use memory; detach warehouse")
 
 
-def _build(file: Path, tables: Mapping[type[Table], Sequence[Path]], macros: Sequence[str], memory_limit: str) -> None:
+def _build(file: Path, tables: Tables, macros: Sequence[str], memory_limit: str) -> None:
     with _writing(file, memory_limit) as connection:
         for layer in sorted({table.layer for table in tables}):
             connection.execute(f"create schema {layer}")
-        largest_first = sorted(tables, key=lambda table: -sum(file.stat().st_size for file in tables[table]))
-        with ThreadPoolExecutor(os.cpu_count()) as pool:  # writing one table in key order uses one processor only
-            list(pool.map(lambda table: _create(connection, table, tables[table]), largest_first))
+        _create_all(connection, tables)
         for macro in macros:
             connection.execute(macro)
+
+
+def _build_from(file: Path, before: Path, changed: Tables, memory_limit: str) -> None:
+    """A copy of the file `before` with the tables that changed written anew; its macros are the same."""
+    shutil.copyfile(before, file)
+    with _writing(file, memory_limit) as connection:
+        for table in changed:
+            connection.execute(f"drop table {table.dotted()}")
+        connection.execute("checkpoint warehouse")  # so that the new tables take the place of the old ones
+        _create_all(connection, changed)
+
+
+def _create_all(connection: duckdb.DuckDBPyConnection, tables: Tables) -> None:
+    largest_first = sorted(tables, key=lambda table: -sum(file.stat().st_size for file in tables[table]))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # writing one table in key order uses one processor only
+        list(pool.map(lambda table: _create(connection, table, tables[table]), largest_first))
 
 
 def _create(connection: duckdb.DuckDBPyConnection, table: type[Table], files: Sequence[Path]) -> None:
@@ -107,7 +130,7 @@ def add_rows(file: Path, table: type[Table], rows: pl.DataFrame, memory_limit: s
         raise R2kError(file, f"{table.dotted()} cannot be added to: {error}", "r2k doctor") from error
 
 
-def _check(file: Path, tables: Mapping[type[Table], Sequence[Path]]) -> None:
+def _check(file: Path, tables: Tables) -> None:
     """Check that the file opens read-only, each table has as many rows as its Parquet, and no log is beside it."""
     if file.with_name(file.name + ".wal").exists():
         raise R2kError(file, "not checkpointed, a .wal is beside it", "run again")

@@ -78,6 +78,17 @@ def test_a_generation_is_a_folder_behind_links(lake: Lake) -> None:
     assert (last.folder, last.row["generation_id"]) == (folder, "0001")
 
 
+def test_a_generation_goes_on_from_the_file_of_the_one_before(lake: Lake) -> None:
+    put(lake, 1)
+    first = last_generation(lake)
+    assert first
+    files, name = tables_of(lake, 2)
+    unchanged = {TraderGroups: first.files(TraderGroups)}
+    assert first.changed({**files, **unchanged}) == {Generation: files[Generation]}
+    publish_generation(lake, {**files, **unchanged}, (), "1GB", name, before=first)
+    assert told(lake) == [("0002", "0001")]
+
+
 def test_what_is_published_stays_as_it_is_when_tables_are_made_anew(lake: Lake) -> None:
     folder = put(lake, 1)
     before = {file: file.read_bytes() for file in folder.rglob("*.*")}

@@ -120,6 +120,37 @@ def test_added_rows_leave_the_other_tables_where_they_are_in_the_file(
         assert connection.sql(f"select market from {Notes.dotted()}").fetchall() == [("RUT",)]
 
 
+def test_a_file_made_from_the_one_before_has_what_changed_and_all_else_as_it_was(
+    tmp_path: Path, warehouse: Path, tables: dict[type[Table], list[Path]]
+) -> None:
+    file, day_after = tmp_path / "warehouse.duckdb", MART.with_columns(close=pl.col("close") + 1)
+    changed = {PositioningVsTechnicals: put(tmp_path, PositioningVsTechnicals, day_after)}
+    publish_warehouse(file, {**tables, **changed}, MACROS, "1GB", (warehouse, changed))
+    everything = (
+        "select table_name, estimated_size, comment from duckdb_tables() order by all",
+        "select table_name, column_name, comment from duckdb_columns() where not internal order by all",
+        "select function_name, macro_definition from duckdb_functions() where not internal order by all",
+        f"from {WeeklyPositioning.dotted()}",
+    )
+    assert [rows(file, query) for query in everything] == [rows(warehouse, query) for query in everything]
+    closes = f"select close from {PositioningVsTechnicals.dotted()}"
+    assert rows(file, closes) == [(close,) for close in day_after["close"]]
+    assert rows(warehouse, closes) == [(close,) for close in MART["close"]]
+
+
+def test_a_file_made_from_the_one_before_takes_no_more_room_day_after_day(
+    tmp_path: Path, tables: dict[type[Table], list[Path]]
+) -> None:
+    file, numbers = tmp_path / "0.duckdb", pl.int_range(200_000, eager=True)
+    bars = pl.DataFrame({"market": "RUT", "close": numbers.hash() / 7})
+    large = {PositioningVsTechnicals: put(tmp_path, PositioningVsTechnicals, bars)}
+    size = publish_warehouse(file, {**tables, **large}, (), "1GB")
+    for day in range(1, 5):
+        before, file = file, tmp_path / f"{day}.duckdb"
+        grown = publish_warehouse(file, {**tables, **large}, (), "1GB", (before, large))
+    assert grown < size * 2, "the blocks of a table that was dropped are used again"
+
+
 def test_every_table_is_real_and_stands_in_the_schema_of_its_layer(warehouse: Path) -> None:
     found = rows(warehouse, "select schema_name || '.' || table_name from duckdb_tables()")
     assert {name for (name,) in found} == {table.dotted() for table in PUBLISHED}
