@@ -23,7 +23,7 @@ from r2k_pipeline.files import digest_of, fsync_folder, link_or_copy, point, rem
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.sums import changed_files, read_sums, write_sums
 from r2k_pipeline.table_files import table_files
-from r2k_pipeline.warehouse import Tables, publish_warehouse
+from r2k_pipeline.warehouse import Before, Tables, publish_warehouse
 
 _DATED: Final[Mapping[type[Table], str]] = {
     PriceBars: "session_date",
@@ -51,9 +51,10 @@ class Published:
         """Whether every file is there and unchanged; False for a generation of a version without digests."""
         return read_sums(self.folder) is not None and not [*changed_files(self.folder)]
 
-    def changed(self, tables: Tables) -> Tables:
-        """Those of `tables` whose Parquet differs from its own."""
-        return {table: files for table, files in tables.items() if _digests(files) != _digests(self.files(table))}
+    def before(self, tables: Tables) -> Before:
+        """Its DuckDB file, to go on from with `tables`: those changed whose Parquet differs from its own."""
+        changed = {table: files for table, files in tables.items() if _digests(files) != _digests(self.files(table))}
+        return Before(self.folder / WAREHOUSE, changed, self.row["as_of"])
 
 
 def folder_name(published_at: datetime, generation_id: str) -> str:
@@ -117,20 +118,20 @@ def publish_generation(
     memory_limit: str,
     name: str,
     complete: Callable[[Path], None] = lambda _: None,
-    before: Published | None = None,
+    last: Published | None = None,
 ) -> int:
     """Put the generation `name` of `tables` beside the others and swap it in; the size of its DuckDB file in bytes.
 
-    `complete` gets that file before the swap, and may add to it and to the Parquet of `tables`. `before`: a whole
-    generation of the same program, from whose file the tables that did not change are taken. Raises R2kError; then
+    `complete` gets that file before the swap, and may add to it and to the Parquet of `tables`. `last`: a whole
+    generation of the same program, no told row of which changed; the file goes on from its file. Raises R2kError; then
     the published one is unchanged. A folder left by a run that was killed before the swap is removed: nobody read it.
     """
     folder, building = lake.generations / name, lake.generations / f".{name}.tmp"
     for never_published in _kept(lake, newer=True):
         remove(never_published)
     try:
-        base = (before.folder / WAREHOUSE, before.changed(tables)) if before else None
-        publish_warehouse(building / WAREHOUSE, tables, macros, memory_limit, base)
+        before = last.before(tables) if last else None
+        publish_warehouse(building / WAREHOUSE, tables, macros, memory_limit, before)
         complete(building / WAREHOUSE)
         size = (building / WAREHOUSE).stat().st_size
         for table, files in tables.items():

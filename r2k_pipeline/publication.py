@@ -95,8 +95,9 @@ def publish(run: Run, tell: Tell) -> Publication:
     row = generation.row(0, named=True)
     name = folder_name(row["published_at"], row["generation_id"])
     complete = partial(tell_notes, run, tell)
-    before = whole if whole and whole.row.get("code_digest") == row["code_digest"] else None
-    size = publish_generation(run.lake, tables, macros, MEMORY, name, complete, before)
+    is_same_program = whole is not None and whole.row.get("code_digest") == row["code_digest"]
+    goes_on = whole if is_same_program and restated.is_empty() else None
+    size = publish_generation(run.lake, tables, macros, MEMORY, name, complete, goes_on)
     if not run.is_replay:
         _record(run)
         write_restatement(run.lake, None)

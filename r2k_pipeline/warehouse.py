@@ -9,6 +9,8 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +28,8 @@ STORAGE_VERSION: Final = "v1.0.0"
 ROW_GROUP_ROWS: Final = 40_960
 """Rows of a row group, a multiple of 2,048. The thread that fills a whole row group compresses it; partial ones are
 compressed by one thread at the checkpoint. With DuckDB's default of 122,880 most tables would be partial."""
+ADDITIONS: Final = 20
+"""A table is written anew after about so many additions, each of which takes a few blocks: a month of sessions."""
 OPENINGS: Final = 10
 """A file that is replaced while it is opened is opened again, this often at most."""
 
@@ -34,13 +38,25 @@ Tables = Mapping[type[Table], Sequence[Path]]
 """Tables with the Parquet that holds their rows."""
 
 
+@dataclass(frozen=True)
+class Before:
+    """The DuckDB file of the generation before, of the same program; `changed`: the tables whose rows differ in it.
+
+    Rows of a table that grows that were known by `moment` are in both, or their numbers differ.
+    """
+
+    file: Path
+    changed: Tables
+    moment: datetime
+
+
 def publish_warehouse(
-    warehouse: Path, tables: Tables, macros: Sequence[str], memory_limit: str, before: tuple[Path, Tables] | None = None
+    warehouse: Path, tables: Tables, macros: Sequence[str], memory_limit: str, before: Before | None = None
 ) -> int:
     """Build the file from the Parquet of `tables`, check it, swap it in; its size in bytes.
 
-    `macros` are `create macro` statements. `before`: a file of the same program, and those of `tables` whose rows
-    differ in it; only these are written, into a copy. Raises R2kError, and then the old file is as it was.
+    `macros` are `create macro` statements. With a file from before only what changed is written, into a copy of it.
+    Raises R2kError, and then the old file is as it was.
     """
     warehouse.parent.mkdir(parents=True, exist_ok=True)
     building = warehouse.with_name(f".{warehouse.name}.{os.getpid()}.tmp")
@@ -48,7 +64,7 @@ def publish_warehouse(
         if before is None:
             _build(building, tables, macros, memory_limit)
         else:
-            _build_from(building, *before, memory_limit)
+            _build_from(building, before, memory_limit)
         _check(building, tables)
         with building.open("rb") as stream:
             os.fsync(stream.fileno())
@@ -87,14 +103,33 @@ def _build(file: Path, tables: Tables, macros: Sequence[str], memory_limit: str)
             connection.execute(macro)
 
 
-def _build_from(file: Path, before: Path, changed: Tables, memory_limit: str) -> None:
-    """A copy of the file `before` with the tables that changed written anew; its macros are the same."""
-    shutil.copyfile(before, file)
+def _build_from(file: Path, before: Before, memory_limit: str) -> None:
+    """A copy of the file from before; of the tables that changed those that grow get their new rows, others are new."""
+    shutil.copyfile(before.file, file)
     with _writing(file, memory_limit) as connection:
-        for table in changed:
+        anew = {table: files for table, files in before.changed.items() if not _grow(connection, table, files, before)}
+        for table in anew:
             connection.execute(f"drop table {table.dotted()}")
         connection.execute("checkpoint warehouse")  # so that the new tables take the place of the old ones
-        _create_all(connection, changed)
+        _create_all(connection, anew)
+
+
+def _grow(connection: duckdb.DuckDBPyConnection, table: type[Table], files: Sequence[Path], before: Before) -> bool:
+    """Add the rows that became known since to a table that grows, if they are all that it lacks; whether they were.
+
+    They become a row group of their own: a table with many of them is better written anew.
+    """
+    if not table.grows:
+        return False
+    name, every = table.dotted(), f"from {parquet(files)}"
+    new = f"{every} where {table.known_by} > timestamptz {literal(before.moment.isoformat())}"
+    groups = f"(select count(distinct row_group_id) from pragma_storage_info('{name}'))"
+    counts = f"{groups}, (select count(*) from {name}), (select count(*) {new}), (select count(*) {every})"
+    ((row_groups, old, added, wanted),) = connection.execute(f"select {counts}").fetchall()
+    is_all = old + added == wanted and row_groups < wanted // ROW_GROUP_ROWS + len(files) + ADDITIONS
+    if is_all:
+        connection.execute(f"insert into {name} select {', '.join(table.column_names())} {new}")
+    return bool(is_all)
 
 
 def _create_all(connection: duckdb.DuckDBPyConnection, tables: Tables) -> None:

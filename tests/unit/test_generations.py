@@ -84,8 +84,8 @@ def test_a_generation_goes_on_from_the_file_of_the_one_before(lake: Lake) -> Non
     assert first
     files, name = tables_of(lake, 2)
     unchanged = {TraderGroups: first.files(TraderGroups)}
-    assert first.changed({**files, **unchanged}) == {Generation: files[Generation]}
-    publish_generation(lake, {**files, **unchanged}, (), "1GB", name, before=first)
+    assert first.before({**files, **unchanged}).changed == {Generation: files[Generation]}
+    publish_generation(lake, {**files, **unchanged}, (), "1GB", name, last=first)
     assert told(lake) == [("0002", "0001")]
 
 
