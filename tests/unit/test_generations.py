@@ -53,9 +53,9 @@ def tables_of(lake: Lake, number: int) -> tuple[dict[type, list[Path]], str]:
 
 
 def put(lake: Lake, number: int) -> Path:
-    """Publish the generation of that number; its folder."""
+    """Publish the generation of that number, from the last one's file; its folder."""
     files, name = tables_of(lake, number)
-    publish_generation(lake, files, (), "1GB", name)
+    publish_generation(lake, files, (), "1GB", name, last=last_generation(lake))
     return lake.generations / name
 
 
