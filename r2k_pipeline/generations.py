@@ -4,7 +4,7 @@ Belongs here: how a generation is put on disk, found, kept and removed. Not here
 (gate.py), how the DuckDB file is made and opened (warehouse.py).
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,11 +19,11 @@ from r2k_pipeline.contracts.meta import Generation
 from r2k_pipeline.contracts.prices import PriceActions, PriceBars
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.errors import R2kError
-from r2k_pipeline.files import fsync_folder, link_or_copy, point, remove
+from r2k_pipeline.files import digest_of, fsync_folder, link_or_copy, point, remove
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.sums import changed_files, read_sums, write_sums
 from r2k_pipeline.table_files import table_files
-from r2k_pipeline.warehouse import publish_warehouse
+from r2k_pipeline.warehouse import Before, Tables, publish_warehouse
 
 _DATED: Final[Mapping[type[Table], str]] = {
     PriceBars: "session_date",
@@ -51,10 +51,19 @@ class Published:
         """Whether every file is there and unchanged; False for a generation of a version without digests."""
         return read_sums(self.folder) is not None and not [*changed_files(self.folder)]
 
+    def before(self, tables: Tables) -> Before:
+        """Its DuckDB file, to go on from with `tables`: those changed whose Parquet differs from its own."""
+        changed = {table: files for table, files in tables.items() if _digests(files) != _digests(self.files(table))}
+        return Before(self.folder / WAREHOUSE, changed, self.row["as_of"])
+
 
 def folder_name(published_at: datetime, generation_id: str) -> str:
     """The name of a generation's folder; names sort by publication."""
     return f"{published_at:%Y%m%dT%H%M%S%fZ}-{generation_id}"
+
+
+def _digests(files: Iterable[Path]) -> list[str]:
+    return [digest_of(file) for file in files]
 
 
 def last_generation(lake: Lake) -> Published | None:
@@ -104,22 +113,25 @@ def _added(rows: pl.DataFrame, day: str, as_of: datetime, built_at: datetime) ->
 
 def publish_generation(
     lake: Lake,
-    tables: Mapping[type[Table], Sequence[Path]],
+    tables: Tables,
     macros: Sequence[str],
     memory_limit: str,
     name: str,
     complete: Callable[[Path], None] = lambda _: None,
+    last: Published | None = None,
 ) -> int:
     """Put the generation `name` of `tables` beside the others and swap it in; the size of its DuckDB file in bytes.
 
-    `complete` gets that file before the swap, and may add to it and to the Parquet of `tables`. Raises R2kError; then
+    `complete` gets that file before the swap, and may add to it and to the Parquet of `tables`. `last`: a whole
+    generation of the same program, no told row of which changed; the file goes on from its file. Raises R2kError; then
     the published one is unchanged. A folder left by a run that was killed before the swap is removed: nobody read it.
     """
     folder, building = lake.generations / name, lake.generations / f".{name}.tmp"
     for never_published in _kept(lake, newer=True):
         remove(never_published)
     try:
-        publish_warehouse(building / WAREHOUSE, tables, macros, memory_limit)
+        before = last.before(tables) if last else None
+        publish_warehouse(building / WAREHOUSE, tables, macros, memory_limit, before)
         complete(building / WAREHOUSE)
         size = (building / WAREHOUSE).stat().st_size
         for table, files in tables.items():

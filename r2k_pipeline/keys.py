@@ -6,7 +6,7 @@ table. Not here: the tables, the record of keys (build.py).
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache, partial
 from importlib.metadata import version
@@ -27,6 +27,7 @@ from r2k_pipeline.lake import Lake
 from r2k_pipeline.origins import digests_of
 from r2k_pipeline.quoting import literal, parquet
 from r2k_pipeline.runs import Run
+from r2k_pipeline.sql_models import SqlModel
 from r2k_pipeline.tables import TABLES
 from r2k_pipeline.tables.claims import Claims
 from r2k_pipeline.tables.cot_releases import CotReleases
@@ -35,7 +36,10 @@ from r2k_pipeline.tables.registry import DerivedTable
 
 LIBRARIES: Final = ("duckdb", "exchange-calendars", "numba", "numpy", "polars")
 """Libraries that compute values: another version may compute other values."""
-DATED: Final = {Sessions: ("open_at", "close_at", "settles_at"), CotReleases: ("released_at",)}
+DATED: Final[Mapping[type[Table], Sequence[str]]] = {
+    Sessions: ("open_at", "close_at", "settles_at"),
+    CotReleases: ("released_at",),
+}
 """Tables of dated facts, and the instants from which on they count."""
 
 
@@ -52,7 +56,7 @@ def keys_of(run: Run, derived: DerivedTable) -> Iterator[str]:
     yield _key(run, derived, versions)
     if derived.table is Claims and not run.is_replay:
         last = max(_judged(run), default=datetime.min.replace(tzinfo=UTC))
-        yield _key(run, derived, {n: _told(run.lake, TABLES[n], last) for n in names if n != FetchLog.dotted()})
+        yield _key(run, derived, _told(run.lake, [n for n in names if n != FetchLog.dotted()], last))
 
 
 def _key(run: Run, derived: DerivedTable, reads: Mapping[str, str]) -> str:
@@ -66,21 +70,22 @@ def _key(run: Run, derived: DerivedTable, reads: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _told(lake: Lake, table: type[Table], moment: datetime) -> str:
-    """A digest of the rows of a table that a view at `moment` has. By DuckDB, in the memory of a few of them."""
-    if not (files := lake.files(table.dotted())):
-        return ""
-    told = select_told(table, parquet(files), f"timestamptz {literal(moment.isoformat())}")
-    try:
-        with duckdb.connect(config={"memory_limit": "256MB", "threads": "1"}) as connection:
-            ((rows, total, mixed),) = connection.sql(
-                f"select count(*), sum(hash(told)), bit_xor(hash(told)) from ({told}) as told"
-            ).fetchall()
-    except duckdb.Error as error:
-        raise R2kError(
-            table.dotted(), f"cannot read {files[0].parent}: {str(error).splitlines()[0]}", "r2k run"
-        ) from error
-    return f"{rows} {total} {mixed}"
+def _told(lake: Lake, names: Iterable[str], moment: datetime) -> dict[str, str]:
+    """A digest of the rows of each table that a view at `moment` has. By DuckDB, in the memory of a few of them."""
+    at = f"timestamptz {literal(moment.isoformat())}"
+    found = {}
+    with duckdb.connect(config={"memory_limit": "256MB", "threads": "1"}) as connection:
+        for name in names:
+            if not (files := lake.files(name)):
+                continue
+            told = select_told(TABLES[name], parquet(files), at)
+            query = f"select count(*), sum(hash(told)), bit_xor(hash(told)) from ({told}) as told"
+            try:
+                found[name] = "{} {} {}".format(*connection.sql(query).fetchall()[0])
+            except duckdb.Error as error:
+                said = str(error).splitlines()[0]
+                raise R2kError(name, f"cannot read {files[0].parent}: {said}", "r2k run") from error
+    return found
 
 
 @cache
@@ -92,9 +97,10 @@ def library_versions() -> dict[str, str]:
 def dated_by(run: Run, derived: DerivedTable) -> str:
     """The part of the run's moment that the table's rows depend on.
 
-    SQL that asks for `as_of` compares it with instants of sessions and releases, with the ends of days and with
-    `recorded_at`; in a run that is no replay, every raw row was recorded by its moment. So the last of these instants
-    that was reached is enough. A replay and meta.fetches, which shows the log itself, depend on the moment itself.
+    SQL that asks for `as_of` compares it with instants of sessions and releases that it names, with the ends of days
+    and with `recorded_at`; in a run that is no replay, every raw row was recorded by its moment. So the last of these
+    instants that was reached is enough. A replay and meta.fetches, which shows the log itself, depend on the moment
+    itself.
     """
     if "today" in derived.values:
         return str(run.clock().date())
@@ -104,7 +110,13 @@ def dated_by(run: Run, derived: DerivedTable) -> str:
         return run.as_of.isoformat()
     if derived.table is Claims:
         return " ".join(moment.isoformat() for moment in _judged(run))
-    return last_reached(run.lake, run.as_of, derived.upstreams).isoformat()
+    query = derived.made.query if isinstance(derived.made, SqlModel) else None
+    named = {
+        table: [column for column in columns if query is None or column in query]
+        for table, columns in DATED.items()
+        if table.dotted() in derived.upstreams
+    }
+    return last_reached(run.lake, run.as_of, named).isoformat()
 
 
 def _judged(run: Run) -> list[datetime]:
@@ -114,15 +126,11 @@ def _judged(run: Run) -> list[datetime]:
     return [moment for moment in moments if moment <= run.as_of]
 
 
-def last_reached(lake: Lake, moment: datetime, upstreams: Collection[str] | None = None) -> datetime:
-    """The last instant up to `moment` at which a day began or a dated fact of `upstreams` (default: of any) counts."""
-    instants = [
-        lake.read(table, columns).unpivot(columns)["value"]
-        for table, columns in DATED.items()
-        if upstreams is None or table.dotted() in upstreams
-    ]
+def last_reached(lake: Lake, moment: datetime, instants: Mapping[type[Table], Sequence[str]] = DATED) -> datetime:
+    """The last of `instants` up to `moment`, columns by table; at least the beginning of its day."""
+    found = [lake.read(table, names).unpivot(names)["value"] for table, names in instants.items() if names]
     day = pl.Series([moment.replace(hour=0, minute=0, second=0, microsecond=0)], dtype=pl.Datetime("us", "UTC"))
-    moments = pl.concat([day, *instants])
+    moments = pl.concat([day, *found])
     last: datetime = moments.filter(moments <= moment).max()  # type: ignore[assignment]
     return last
 

@@ -76,10 +76,11 @@ def publish(run: Run, tell: Tell) -> Publication:
     _record(run)
     generation = describe_generation(run)
     last = None if run.is_replay else last_generation(run.lake)
-    if last and last.is_whole() and says_the_same(run, generation, last):
-        mark_checked(run.lake, last.row["generation_id"], run.as_of)
+    whole = last if last and last.is_whole() else None
+    if whole and says_the_same(run, generation, whole):
+        mark_checked(run.lake, whole.row["generation_id"], run.as_of)
         write_restatement(run.lake, None)
-        published = Generation.validate(pl.DataFrame([last.row], schema=Generation.create_empty().schema))
+        published = Generation.validate(pl.DataFrame([whole.row], schema=Generation.create_empty().schema))
         return Publication(published, run.lake.warehouse.stat().st_size, is_new=False)
     restated = pass_gate(run, generation)
     by_publishing = {
@@ -94,7 +95,9 @@ def publish(run: Run, tell: Tell) -> Publication:
     row = generation.row(0, named=True)
     name = folder_name(row["published_at"], row["generation_id"])
     complete = partial(tell_notes, run, tell)
-    size = publish_generation(run.lake, tables, macros, MEMORY, name, complete)
+    is_same_program = whole is not None and whole.row.get("code_digest") == row["code_digest"]
+    goes_on = whole if is_same_program and restated.is_empty() else None
+    size = publish_generation(run.lake, tables, macros, MEMORY, name, complete, goes_on)
     if not run.is_replay:
         _record(run)
         write_restatement(run.lake, None)

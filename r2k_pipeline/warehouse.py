@@ -5,9 +5,12 @@ Belongs here: what makes the file a product (comments, macros, storage version).
 """
 
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -25,21 +28,43 @@ STORAGE_VERSION: Final = "v1.0.0"
 ROW_GROUP_ROWS: Final = 40_960
 """Rows of a row group, a multiple of 2,048. The thread that fills a whole row group compresses it; partial ones are
 compressed by one thread at the checkpoint. With DuckDB's default of 122,880 most tables would be partial."""
+ADDITIONS: Final = 20
+"""A table is written anew after about so many additions, each of which takes a few blocks: a month of sessions."""
 OPENINGS: Final = 10
 """A file that is replaced while it is opened is opened again, this often at most."""
 
 
+Tables = Mapping[type[Table], Sequence[Path]]
+"""Tables with the Parquet that holds their rows."""
+
+
+@dataclass(frozen=True)
+class Before:
+    """The DuckDB file of the generation before, of the same program; `changed`: the tables whose rows differ in it.
+
+    Rows of a table that grows that were known by `moment` are in both, or their numbers differ.
+    """
+
+    file: Path
+    changed: Tables
+    moment: datetime
+
+
 def publish_warehouse(
-    warehouse: Path, tables: Mapping[type[Table], Sequence[Path]], macros: Sequence[str], memory_limit: str
+    warehouse: Path, tables: Tables, macros: Sequence[str], memory_limit: str, before: Before | None = None
 ) -> int:
     """Build the file from the Parquet of `tables`, check it, swap it in; its size in bytes.
 
-    `macros` are `create macro` statements. Raises R2kError, and then the old file is as it was.
+    `macros` are `create macro` statements. With a file from before only what changed is written, into a copy of it.
+    Raises R2kError, and then the old file is as it was.
     """
     warehouse.parent.mkdir(parents=True, exist_ok=True)
     building = warehouse.with_name(f".{warehouse.name}.{os.getpid()}.tmp")
     try:
-        _build(building, tables, macros, memory_limit)
+        if before is None:
+            _build(building, tables, macros, memory_limit)
+        else:
+            _build_from(building, before, memory_limit)
         _check(building, tables)
         with building.open("rb") as stream:
             os.fsync(stream.fileno())
@@ -69,15 +94,48 @@ def _writing(file: Path, memory_limit: str) -> Iterator[duckdb.DuckDBPyConnectio
         connection.execute("checkpoint warehouse; use memory; detach warehouse")
 
 
-def _build(file: Path, tables: Mapping[type[Table], Sequence[Path]], macros: Sequence[str], memory_limit: str) -> None:
+def _build(file: Path, tables: Tables, macros: Sequence[str], memory_limit: str) -> None:
     with _writing(file, memory_limit) as connection:
         for layer in sorted({table.layer for table in tables}):
             connection.execute(f"create schema {layer}")
-        largest_first = sorted(tables, key=lambda table: -sum(file.stat().st_size for file in tables[table]))
-        with ThreadPoolExecutor(os.cpu_count()) as pool:  # writing one table in key order uses one processor only
-            list(pool.map(lambda table: _create(connection, table, tables[table]), largest_first))
+        _create_all(connection, tables)
         for macro in macros:
             connection.execute(macro)
+
+
+def _build_from(file: Path, before: Before, memory_limit: str) -> None:
+    """A copy of the file from before; of the tables that changed those that grow get their new rows, others are new."""
+    shutil.copyfile(before.file, file)
+    with _writing(file, memory_limit) as connection:
+        anew = {table: files for table, files in before.changed.items() if not _grow(connection, table, files, before)}
+        for table in anew:
+            connection.execute(f"drop table {table.dotted()}")
+        connection.execute("checkpoint warehouse")  # so that the new tables take the place of the old ones
+        _create_all(connection, anew)
+
+
+def _grow(connection: duckdb.DuckDBPyConnection, table: type[Table], files: Sequence[Path], before: Before) -> bool:
+    """Add the rows that became known since to a table that grows, if they are all that it lacks; whether they were.
+
+    They become a row group of their own: a table with many of them is better written anew.
+    """
+    if not table.grows:
+        return False
+    name, every = table.dotted(), f"from {parquet(files)}"
+    new = f"{every} where {table.known_by} > timestamptz {literal(before.moment.isoformat())}"
+    groups = f"(select count(distinct row_group_id) from pragma_storage_info('{name}'))"
+    counts = f"{groups}, (select count(*) from {name}), (select count(*) {new}), (select count(*) {every})"
+    ((row_groups, old, added, wanted),) = connection.execute(f"select {counts}").fetchall()
+    is_all = old + added == wanted and row_groups < wanted // ROW_GROUP_ROWS + len(files) + ADDITIONS
+    if is_all:
+        connection.execute(f"insert into {name} select {', '.join(table.column_names())} {new}")
+    return bool(is_all)
+
+
+def _create_all(connection: duckdb.DuckDBPyConnection, tables: Tables) -> None:
+    largest_first = sorted(tables, key=lambda table: -sum(file.stat().st_size for file in tables[table]))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # writing one table in key order uses one processor only
+        list(pool.map(lambda table: _create(connection, table, tables[table]), largest_first))
 
 
 def _create(connection: duckdb.DuckDBPyConnection, table: type[Table], files: Sequence[Path]) -> None:
@@ -107,7 +165,7 @@ def add_rows(file: Path, table: type[Table], rows: pl.DataFrame, memory_limit: s
         raise R2kError(file, f"{table.dotted()} cannot be added to: {error}", "r2k doctor") from error
 
 
-def _check(file: Path, tables: Mapping[type[Table], Sequence[Path]]) -> None:
+def _check(file: Path, tables: Tables) -> None:
     """Check that the file opens read-only, each table has as many rows as its Parquet, and no log is beside it."""
     if file.with_name(file.name + ".wal").exists():
         raise R2kError(file, "not checkpointed, a .wal is beside it", "run again")

@@ -74,7 +74,10 @@ ended as (
     from named as n
     inner join listed as l using (contract_code)
     asof inner join reports as r on n.report_type = r.report_type and n.report_date + 364 <= r.report_date
-    where n.report_date < l.last_report_date and coalesce(n.next_date >= r.report_date, true)
+    where
+        n.report_date < l.last_report_date
+        and coalesce(n.next_date >= n.report_date + 364, true) -- so that few rows are left to join
+        and coalesce(n.next_date >= r.report_date, true)
 )
 
 select

@@ -5,13 +5,17 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from r2k_pipeline.build import Outcome, Record, build_tables
 from r2k_pipeline.contracts.meta import Fetches
 from r2k_pipeline.contracts.prices import MarketBars
+from r2k_pipeline.generations import WAREHOUSE, last_generation
+from r2k_pipeline.quoting import parquet
 from r2k_pipeline.runs import Run
 from r2k_pipeline.settings import Settings
+from r2k_pipeline.tables import TABLES
 from r2k_pipeline.tables.reference import Sessions
 from tests.lived.life import Clock, Life, markets_of, new_york
 from tests.lived.refresh import LEFT_EMPTY, build, fetch
@@ -88,6 +92,19 @@ def test_nothing_new_builds_nothing_but_the_account_of_fetches(lived: dict[str, 
 
 
 @pytest.mark.usefixtures("lived")
+@pytest.mark.usefixtures("lived")
+def test_the_published_file_that_went_on_from_day_to_day_has_the_rows_of_the_tables(life: Life) -> None:
+    last = last_generation(life.run().lake)
+    assert last
+    with duckdb.connect(last.folder / WAREHOUSE, read_only=True) as connection:
+        for layer, name in connection.sql("select schema_name, table_name from duckdb_tables()").fetchall():
+            files = parquet(last.files(TABLES[f"{layer}.{name}"]))
+            other = (
+                f"(from {layer}.{name} except all from {files}) union all (from {files} except all from {layer}.{name})"
+            )
+            assert connection.sql(other).fetchall() == [], name
+
+
 def test_without_the_record_everything_is_built_anew_and_is_the_same_byte_for_byte(life: Life, tmp_path: Path) -> None:
     lake = life.lake
     before = files(lake.derived)

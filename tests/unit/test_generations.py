@@ -53,9 +53,9 @@ def tables_of(lake: Lake, number: int) -> tuple[dict[type, list[Path]], str]:
 
 
 def put(lake: Lake, number: int) -> Path:
-    """Publish the generation of that number; its folder."""
+    """Publish the generation of that number, from the last one's file; its folder."""
     files, name = tables_of(lake, number)
-    publish_generation(lake, files, (), "1GB", name)
+    publish_generation(lake, files, (), "1GB", name, last=last_generation(lake))
     return lake.generations / name
 
 
@@ -76,6 +76,17 @@ def test_a_generation_is_a_folder_behind_links(lake: Lake) -> None:
     last = last_generation(lake)
     assert last is not None
     assert (last.folder, last.row["generation_id"]) == (folder, "0001")
+
+
+def test_a_generation_goes_on_from_the_file_of_the_one_before(lake: Lake) -> None:
+    put(lake, 1)
+    first = last_generation(lake)
+    assert first
+    files, name = tables_of(lake, 2)
+    unchanged = {TraderGroups: first.files(TraderGroups)}
+    assert first.before({**files, **unchanged}).changed == {Generation: files[Generation]}
+    publish_generation(lake, {**files, **unchanged}, (), "1GB", name, last=first)
+    assert told(lake) == [("0002", "0001")]
 
 
 def test_what_is_published_stays_as_it_is_when_tables_are_made_anew(lake: Lake) -> None:

@@ -1,6 +1,7 @@
 """Keys: what bears on a table's rows changes its keys, and what does not leaves one of them as it was."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from r2k_pipeline.tables.registry import derived_tables
 
 NOW = datetime(2025, 6, 2, 21, tzinfo=UTC)
 (CLAIMS,) = (derived for derived in derived_tables() if derived.table is Claims)
+(VINTAGES,) = (derived for derived in derived_tables() if derived.table is PriceVintages)
 
 
 @pytest.fixture
@@ -54,3 +56,21 @@ def test_claims_depend_on_what_was_known_at_their_moments_only(
     every_now, told_now = keys_of(run, CLAIMS)
     assert every_now != every
     assert (told_now != told) == is_told_before
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_same"),
+    [
+        pytest.param("2025-06-02T13:00", "2025-06-02T14:00", True, id="a session opened"),
+        pytest.param("2025-06-02T19:00", "2025-06-02T20:30", False, id="a session closed"),
+        pytest.param("2025-06-02T21:00", "2025-06-03T00:30", False, id="a day began"),
+        pytest.param("2025-06-03T07:00", "2025-06-03T08:30", False, id="its volume settled"),
+    ],
+)
+def test_vintages_of_prices_depend_on_the_instants_that_their_query_names(
+    run: Run, before: str, after: str, is_same: bool
+) -> None:
+    def key(moment: str) -> list[str]:
+        return [*keys_of(replace(run, moment=datetime.fromisoformat(moment).replace(tzinfo=UTC)), VINTAGES)]
+
+    assert (key(before) == key(after)) == is_same

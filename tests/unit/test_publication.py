@@ -5,6 +5,7 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
+import duckdb
 import pytest
 
 from r2k_pipeline.contracts.meta import Fetches
@@ -12,7 +13,9 @@ from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.generations import last_generation
 from r2k_pipeline.last_run import begin_run, read_last_run
 from r2k_pipeline.publication import PUBLISHED, Publication, publish
+from r2k_pipeline.sums import SUMS, write_sums
 from r2k_pipeline.tables.reference import Sessions
+from r2k_pipeline.warehouse import open_warehouse
 from tests.raw_story import Story, bars_of, built, days_of, sessions
 from tests.told import tell
 
@@ -93,3 +96,21 @@ def test_a_generation_that_is_damaged_is_published_anew(story: Story) -> None:
     file = story.lake.warehouse.resolve()
     file.write_bytes(file.read_bytes()[:-1])
     assert live(story, "2024-01-05T13:30").is_new
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_the_file_goes_on_from_that_of_the_last_generation_unless_it_is_damaged(story: Story, damaged: bool) -> None:
+    file = story.lake.warehouse.resolve()
+    count = f"select count(*) from {MarketBars.dotted()}"
+    with duckdb.connect(file) as connection:
+        connection.execute(f"comment on table {MarketBars.dotted()} is 'of the file before'")
+        if damaged:
+            connection.execute(f"delete from {MarketBars.dotted()}")
+    if not damaged:
+        (file.parent / SUMS).unlink()
+        write_sums(file.parent)
+    assert live(story, "2024-01-05T21:01").is_new
+    with open_warehouse(story.lake.warehouse) as connection:
+        comment = f"select comment from duckdb_tables() where table_name = '{MarketBars.table}'"
+        assert (connection.sql(comment).fetchall() == [("of the file before",)]) == (not damaged)
+        assert connection.sql(count).fetchall() == [(len(DAYS),)]

@@ -14,12 +14,14 @@ import pytest
 from r2k_pipeline.contracts.marts import Markets, PositioningVsTechnicals, WeeklyPositioning
 from r2k_pipeline.contracts.meta import Generation
 from r2k_pipeline.contracts.notes import Notes
+from r2k_pipeline.contracts.prices import DailyPrices
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.shipped import shipped
 from r2k_pipeline.sql_models import read_macros
 from r2k_pipeline.tables import TABLES
-from r2k_pipeline.warehouse import add_rows, open_warehouse, publish_warehouse
+from r2k_pipeline.tables.levels import Levels
+from r2k_pipeline.warehouse import Before, add_rows, open_warehouse, publish_warehouse
 from tests.sql.rows import rows_of
 
 PUBLISHED: Final = [table for table in TABLES.values() if table.layer in ("staging", "features", "marts", "meta")]
@@ -118,6 +120,84 @@ def test_added_rows_leave_the_other_tables_where_they_are_in_the_file(
     assert blocks() == before
     with open_warehouse(file) as connection:
         assert connection.sql(f"select market from {Notes.dotted()}").fetchall() == [("RUT",)]
+
+
+def test_a_file_made_from_the_one_before_has_what_changed_and_all_else_as_it_was(
+    tmp_path: Path, warehouse: Path, tables: dict[type[Table], list[Path]]
+) -> None:
+    file, day_after = tmp_path / "warehouse.duckdb", MART.with_columns(close=pl.col("close") + 1)
+    changed = {PositioningVsTechnicals: put(tmp_path, PositioningVsTechnicals, day_after)}
+    publish_warehouse(file, {**tables, **changed}, MACROS, "1GB", Before(warehouse, changed, close_at(SESSIONS[-1][1])))
+    everything = (
+        "select table_name, estimated_size, comment from duckdb_tables() order by all",
+        "select table_name, column_name, comment from duckdb_columns() where not internal order by all",
+        "select function_name, macro_definition from duckdb_functions() where not internal order by all",
+        f"from {WeeklyPositioning.dotted()}",
+    )
+    assert [rows(file, query) for query in everything] == [rows(warehouse, query) for query in everything]
+    closes = f"select close from {PositioningVsTechnicals.dotted()}"
+    assert rows(file, closes) == [(close,) for close in day_after["close"]]
+    assert rows(warehouse, closes) == [(close,) for close in MART["close"]]
+
+
+def test_a_file_made_from_the_one_before_takes_no_more_room_day_after_day(tmp_path: Path) -> None:
+    file, numbers = tmp_path / "0.duckdb", pl.int_range(200_000, eager=True)
+    bars = pl.DataFrame({"symbol": "^RUT", "close": numbers.hash() / 7})
+    large = {DailyPrices: put(tmp_path, DailyPrices, bars)}
+    size = publish_warehouse(file, large, (), "1GB")
+    for day in range(1, 5):
+        before, file = Before(file, large, close_at(date(2025, 3, day))), tmp_path / f"{day}.duckdb"
+        grown = publish_warehouse(file, large, (), "1GB", before)
+    assert grown < size * 2, "the blocks of a table that was dropped are used again"
+
+
+def levels(*days: date, count: int = 50) -> pl.DataFrame:
+    """Levels known at the closes of days."""
+    known = pl.DataFrame({"session_date": days, "known_at": [close_at(day) for day in days]})
+    ids = pl.int_range(count, eager=True).cast(pl.String)
+    return known.join(ids.rename("level_id").to_frame(), how="cross").with_columns(market=pl.lit("RUT"))
+
+
+@pytest.mark.parametrize(
+    ("after", "is_added"),
+    [
+        pytest.param(levels(*(day for _, day in SESSIONS[:3])), True, id="rows of a new day"),
+        pytest.param(levels(*(day for _, day in SESSIONS[1:3])), False, id="rows of an old day gone"),
+        pytest.param(levels(*(day for _, day in SESSIONS[:3]), count=51), False, id="more rows of old days"),
+    ],
+)
+def test_a_table_that_grows_gets_its_new_rows_or_is_written_anew(
+    tmp_path: Path, tables: dict[type[Table], list[Path]], after: pl.DataFrame, is_added: bool
+) -> None:
+    first, second = tmp_path / "1.duckdb", tmp_path / "2.duckdb"
+    days = [day for _, day in SESSIONS[:2]]
+    publish_warehouse(first, {**tables, Levels: put(tmp_path, Levels, levels(*days).reverse())}, (), "1GB")
+    changed = {Levels: put(tmp_path, Levels, after)}
+    publish_warehouse(second, {**tables, **changed}, (), "1GB", Before(first, changed, close_at(days[-1])))
+    query = f"select session_date, level_id from {Levels.dotted()}"
+    found = rows(second, query)
+    assert sorted(found) == sorted(after.select("session_date", "level_id").rows())
+    old = rows(first, query)
+    assert (found[: len(old)] == old) == is_added, "the rows from before were left as they were"
+
+
+def test_rows_that_are_added_day_by_day_do_not_stay_a_row_group_each(tmp_path: Path) -> None:
+    days = pl.date_range(date(2025, 3, 3), date(2025, 3, 31), eager=True).to_list()
+    file, groups = tmp_path / "0.duckdb", []
+    publish_warehouse(file, {Levels: put(tmp_path, Levels, levels(days[0]))}, (), "1GB")
+    for number in range(1, len(days)):
+        changed = {Levels: put(tmp_path, Levels, levels(*days[: number + 1]))}
+        before, file = Before(file, changed, close_at(days[number - 1])), tmp_path / f"{number}.duckdb"
+        publish_warehouse(file, changed, (), "1GB", before)
+        ((count, found),) = rows(
+            file,
+            f"select (select count(*) from {Levels.dotted()}), count(distinct row_group_id)"
+            f" from pragma_storage_info('{Levels.dotted()}')",
+        )
+        assert count == 50 * (number + 1)
+        groups.append(found)
+    assert groups[:3] == [2, 3, 4]
+    assert min(groups[10:]) == 1, "after some time it is written anew"
 
 
 def test_every_table_is_real_and_stands_in_the_schema_of_its_layer(warehouse: Path) -> None:
