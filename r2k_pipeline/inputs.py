@@ -17,6 +17,7 @@ from typing import Any, Final
 import polars as pl
 
 from r2k_pipeline.claims.note import read_shipped_notes
+from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, Table
 from r2k_pipeline.market_classes import Role
 from r2k_pipeline.markets import Market, read_catalogue
@@ -164,8 +165,7 @@ def _of_builder(run: Run, builder: Builder) -> pl.DataFrame:
     given = _given_to(run, builder)
     if builder.replayed is None:
         return builder.rows(given)
-    told = run.known_bars.told
-    before = None if told is None else told_rows(run.lake, builder.table, told)
+    before = None if run.told is None else told_rows(run.lake, builder.table, run.told)
     facts = [builder.rows(given, bars, _of_markets(before, bars)) for bars in run.known_by_bucket]
     key = ["market", builder.replayed.dated] if isinstance(builder.replayed, Facts) else []
     return facts[0] if len(facts) == 1 else pl.concat(facts).sort(key, maintain_order=True)
@@ -182,7 +182,7 @@ def _given(run: Run, wanted: Input) -> Any:
         case Regrown(make=make):
             return regrown(make)
         case Form.FIRST_KNOWN:
-            return as_first_known(run.known_bars.vintages)
+            return as_first_known(run.lake.read(MarketBars))
     assert wanted.table is not None
     if wanted.form is Form.SCANNED:
         return run.lake.scan(wanted.table, wanted.columns)
