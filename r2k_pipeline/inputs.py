@@ -34,10 +34,10 @@ from r2k_pipeline.told import grown, told_rows
 from r2k_pipeline.transforms.replay import KnownBars, as_first_known, regrown
 from r2k_pipeline.transforms.setups import Setups, read_setups
 
-MARKETS_AT_ONCE: Final = range(8, 9)
-"""Fewest and most markets of one task where a model runs on a few markets at a time: a century of the mart of eight,
-and the query that makes it, take 300 MB. With fewer, planning the query costs more than it saves."""
-WITHOUT_PRICES: Final = 1 / 4
+MARKETS_AT_ONCE: Final = range(6, 7)
+"""Fewest and most markets of one task where a model runs on a few markets at a time: a century of the mart of six,
+and the query that makes it, take 230 MB. With fewer, planning the query costs more than it saves."""
+WITHOUT_PRICES: Final = 1 / 5
 """What a market without prices counts for among them: it has reports of decades, but no sessions. With eight of these
 at a time, planning the queries took two thirds of the CPU of the positioning of 350 markets."""
 
@@ -154,7 +154,7 @@ def _variable(name: str, values: Values) -> Any:
 def batches(markets: Sequence[Market], at_once: range) -> list[list[str]]:
     """Names of markets in parts of even weight: one for each processor, within `at_once`."""
     weights = [1 if market.index else WITHOUT_PRICES for market in markets]
-    total, (least, *_, most) = sum(weights), (at_once[0], *at_once)
+    total, least, most = sum(weights), at_once[0], at_once[-1]
     count = max(math.ceil(total / most), min(os.cpu_count() or 1, int(total // least)), 1)
     placed = zip(accumulate(weights, initial=0), markets, strict=False)
     parts = groupby(placed, key=lambda each: int(each[0] * count / total))
