@@ -95,7 +95,7 @@ class Settings(BaseModel):
         (), description="days since which volume profiles and anchored VWAPs are kept as well"
     )
     memory_limit: MemoryLimit = Field(
-        "1GB", description="DuckDB's memory limit for a SQL model or eight markets of it, or a query"
+        "1GB", description="DuckDB's memory limit for a SQL model or six markets of it, or a query"
     )
     query_seconds: float = Field(60, gt=0, le=86_400, description="a query of `r2k sql` is stopped after this long")
     corrections: Path | None = Field(None, description="a corrections.toml of your own, added to the shipped one")

@@ -33,10 +33,8 @@ def _markets_in(file: Path) -> frozenset[str]:
     return frozenset(pl.read_parquet(file.read_bytes(), columns=["market"])["market"].unique())
 
 
-def told_of(
-    lake: Lake, settings: Settings, markets: Sequence[Market], as_of: datetime, bars: pl.DataFrame
-) -> Told | None:
-    """Which of `markets`, whose market bars are `bars`, go on from the last generation.
+def told_of(lake: Lake, settings: Settings, markets: Sequence[Market], as_of: datetime) -> Told | None:
+    """Which of `markets`, whose market bars are built, go on from the last generation.
 
     None if none does: in a rebuild of a past moment, or if a file of the generation is lost or damaged. A market goes
     on if program, settings and its own entry are unchanged, and its bars as known at the generation's moment are those
@@ -50,7 +48,7 @@ def told_of(
     until: datetime = last.row["as_of"]
     ours = digests_of(settings, markets)["markets_digest"]
     changed = differing(last.row["markets_digest"], ours)
-    now, before = (told_by(MarketBars, rows, until) for rows in (bars, _read(last, MarketBars)))
+    now, before = (told_by(MarketBars, rows, until) for rows in (lake.read(MarketBars), _read(last, MarketBars)))
     key = MarketBars.primary_key()
     own = now.partition_by("market", as_dict=True)
     known = before.partition_by("market", as_dict=True)

@@ -126,7 +126,7 @@ SCHEMA_VERSION: Final = 3
 keeps each version, the CHANGELOG lists the changes."""
 PART_YEARS: Final = 5
 """Years of a part of a table that grows: a day's rows touch one part, and a century has twenty files."""
-BUCKET_MARKETS: Final = 8
+BUCKET_MARKETS: Final = 6
 """Markets of one part of a table that grows. They are built together, so this bounds the memory of a run."""
 
 

@@ -53,4 +53,5 @@ def weekly_indicators(
     since: date | None = None,
 ) -> pl.DataFrame:
     """Indicators of weekly closes at the end of every week, from the bars so far."""
-    return build_weekly_indicators(bars, markets.join(sessions, on="calendar"), since=since)
+    own = markets.join(bars, on="market", how="semi")
+    return build_weekly_indicators(bars, own.join(sessions, on="calendar"), since=since)

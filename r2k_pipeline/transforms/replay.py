@@ -81,10 +81,6 @@ class KnownBars:
         """market, session_date, known_at of each session's first vintage, sorted."""
         return _first_known(self.vintages)
 
-    def of(self, markets: Sequence[str]) -> "KnownBars":
-        """The bars of some markets."""
-        return KnownBars(self.vintages.filter(pl.col("market").is_in(markets)), self.told)
-
     def epochs(self, reads_volume: bool) -> list[_Epoch]:
         """The epochs with unpublished sessions, market by market, each market's in their order."""
         if reads_volume not in self._epochs:

@@ -17,8 +17,8 @@ held as (
     select 'prices' as kind, s.market, s.symbol, s.role, null::varchar as report_type, p.session_date as held_date
     from symbols as s
     inner join daily_prices_as_of(ts) as p using (symbol)
-    union
-    select 'reports', market, null, null, report_type, report_date
+    union all
+    select distinct 'reports', market, null, null, report_type, report_date
     from weekly_positioning_as_of(ts)
 ),
 
@@ -61,7 +61,10 @@ missing as (
         and s.symbol is not distinct from h.symbol
         and s.report_type is not distinct from h.report_type
         and d.due_date = h.held_date
-    where d.due_at <= ts::timestamptz and d.due_date > s.first_date
+    where
+        d.due_at <= ts::timestamptz
+        and d.due_date > s.first_date
+        and d.due_date > s.last_date - 7 * s.window_weeks
 )
 
 select
@@ -75,8 +78,8 @@ select
     min(m.due_at) filter (m.due_date > s.last_date) as due_at,
     count(m.due_date) filter (m.due_date > s.last_date) as due_days,
     s.window_weeks,
-    count(m.due_date) filter (m.due_date > s.last_date - 7 * s.window_weeks and m.due_date < s.last_date) as window_days,
-    max(m.due_date) filter (m.due_date > s.last_date - 7 * s.window_weeks and m.due_date < s.last_date) as window_date
+    count(m.due_date) filter (m.due_date < s.last_date) as window_days,
+    max(m.due_date) filter (m.due_date < s.last_date) as window_date
 from series as s
 left join missing as m
     on s.kind = m.kind

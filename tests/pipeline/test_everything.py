@@ -83,10 +83,9 @@ def test_every_table_has_rows_that_fit_its_contract(table: type[Table], sample: 
 def test_a_table_built_in_parts_is_the_same(model: SqlModel, sample: Published) -> None:
     """As with dozens of markets, where each task has some of them."""
     run, table = Run.of(Settings(lake=sample.folder, source="sample")).fixed(), TABLES[model.name]
-    markets = [market.market for market in run.markets]
-    parts = batches(markets, MOST_AT_ONCE)
+    parts = batches(run.markets, MOST_AT_ONCE)
     assert len(parts) > 1
-    assert [market for part in parts for market in part] == markets
+    assert [market for part in parts for market in part] == [market.market for market in run.markets]
     rows = table.fit(pl.concat(rows_of_model(run, model, MOST_AT_ONCE)))
     assert rows is not None
     assert rows.equals(sample.lake.read(table))
