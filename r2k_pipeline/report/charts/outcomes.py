@@ -19,8 +19,7 @@ ROW_HEIGHT: Final = 13
 LABELS: Final = 62
 """Pixels for the names of rows: a market and a horizon."""
 _READING: Final = [
-    "Rows: a market and the sessions, 5, 20 or 60, over which the return is measured, in percent; of an",
-    "inverse series (a yield) it is that of 1 / close, so a rise is one of the contract.",
+    "Rows: a market and the sessions, 5, 20 or 60, of the return in percent: of a yield, its contract's.",
     "Tick: return after one independent event. Dot: their mean; its tooltip has the test's reading.",
     "Diamond: mean of all sessions. n: independent events, of all events.",
     "Markets of the same weeks are one sample, not several; of many rows some stand apart by chance.",
