@@ -13,6 +13,7 @@ from typing import Final
 import pytest
 
 from tests.lakes import Published, publish_once, report_once
+from tests.unit.published import HOMES
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "real"
 MEMORY: Final = Path("/dev/shm")
@@ -20,8 +21,6 @@ MEMORY: Final = Path("/dev/shm")
 the tests' time and more."""
 ROOM: Final = 8 << 30
 """What must be free there for the lakes too: they take up to 2 GB at once. Dagster's homes are small."""
-HOMES: Final = "TESTS_DAGSTER_HOMES"
-"""Names, to every process of this test run, the folder of Dagster's homes."""
 FIRST: Final = (
     "browser/test_dagster_ui",
     "publish/test_readers",

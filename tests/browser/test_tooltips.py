@@ -38,7 +38,7 @@ MARKET_MARKS: Final = [
 ]
 MARKS: Final = {
     "index": [*PANELS["index"], {"market", "now", "before", "report of"}],
-    **dict.fromkeys(("RUT", "SPX", "NDX", "DJI"), MARKET_MARKS),
+    **dict.fromkeys(("RUT", "SPX"), MARKET_MARKS),
     "outcomes": [*PANELS["outcomes"], {"mean forward return", "baseline mean return", "reading"}],
 }
 """Lines that some mark of a page must have together; small marks too, which the pointer may miss."""

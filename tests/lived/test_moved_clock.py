@@ -1,4 +1,4 @@
-"""The command line itself on two days of a moved clock: a session that comes late, volumes that settle.
+"""The command line itself on a day of a moved clock: a session that comes late, volumes that settle.
 
 Belongs here: `r2k run` as a process under `faketime` (Debian's package of that name), two markets, the files as they
 were saved on the day; only a file of which there was an earlier version proves that a session was not out. Not here:
@@ -25,7 +25,7 @@ from tests.lived.vendor import Truth, Vendor
 from tests.pipeline.command_line import R2K
 
 LATE = Missing(new_york("2025-03-04", "12:00"), new_york("2025-03-06", "12:00"), day="2025-03-04")
-DAYS = ("2025-03-05", "2025-03-06")
+FIRST, BEFORE, DAY = new_york("2025-03-03"), new_york("2025-03-05"), new_york("2025-03-06")
 TWO = markets_of("RUT", "SPX")
 
 
@@ -49,16 +49,16 @@ def _run(folder: Path, moment: datetime) -> dict[str, Any]:
 @pytest.mark.skipif(shutil.which("faketime") is None, reason="faketime is not here: it moves the clock of a process")
 def test_a_session_that_comes_late_is_published_and_changes_nothing_that_was_told(tmp_path: Path) -> None:
     vendor = Vendor(Truth.of_sample(TWO, date(2024, 1, 2), date(2025, 3, 31)), (LATE,))
-    first, told = new_york("2025-03-03"), []
-    vendor.save(tmp_path / "files", first)
-    settings = Settings(source="files", files=tmp_path / "files", lake=tmp_path / "lake")
-    assert not Life(settings, TWO, Clock(first)).day(first).failed
-    for day in DAYS:
-        vendor.save(tmp_path / "files", new_york(day))
-        summary = _run(tmp_path, new_york(day))
-        assert summary["as_of"][:10] == day, "the clock is moved"
-        told.append(Generation.of(Lake.of(tmp_path / "lake", "files")))
+    settings, lake = Settings(source="files", files=tmp_path / "files", lake=tmp_path / "lake"), tmp_path / "lake"
+    told = []
+    for day in (FIRST, BEFORE):
+        vendor.save(tmp_path / "files", day)
+        assert not Life(settings, TWO, Clock(day)).day(day).failed
+    told.append(Generation.of(Lake.of(lake, "files")))
+    vendor.save(tmp_path / "files", DAY)
+    assert _run(tmp_path, DAY)["as_of"][:10] == str(DAY.date()), "the clock is moved"
+    told.append(Generation.of(Lake.of(lake, "files")))
     assert not changes(*told)
     late = told[1].tables["marts.positioning_vs_technicals"].filter(pl.col("session_date") == date(2025, 3, 4))
     assert late.height == len(TWO)
-    assert late["known_at"].min() > new_york(DAYS[1], "16:00")
+    assert late["known_at"].min() > new_york("2025-03-06", "16:00")

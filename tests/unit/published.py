@@ -1,18 +1,24 @@
 """A small published lake for tests of what people read: a few rows, written by hand, through the real publication."""
 
+import os
+import tempfile
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 from r2k_pipeline.contracts.marts import Markets, PositioningVsTechnicals
 from r2k_pipeline.contracts.meta import Fetches, Generation
-from r2k_pipeline.generations import publish_generation
+from r2k_pipeline.generations import Published, last_generation, publish_generation
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.publication import BY_PUBLISHING, PUBLISHED
 from r2k_pipeline.shipped import shipped
 from r2k_pipeline.sql_models import read_macros
 from tests.sql.rows import Given, Row, rows_of
 
+HOMES: Final = "TESTS_DAGSTER_HOMES"
+"""Names, to every process of a test run, a folder that is removed when they have ended."""
+FIRST: Final = "1970-01-01T00:00Z"
 SAMPLE: Final = "SAMPLE: synthetic data, not a market"
 
 
@@ -52,12 +58,25 @@ def publish(
         ],
         **(more or {}),
     }
-    tables = (*PUBLISHED, *BY_PUBLISHING)
+    last = last_generation(_of_nothing())
     lake.keep_account(lake.settled_account())  # of no raw files: these tables were made of none
+    _publish(lake, given, f"{len(list(lake.generations.glob('*'))):03}-0123456789abcdef", last)
+    return lake
+
+
+def _publish(lake: Lake, given: Given, name: str, last: Published | None = None) -> None:
+    tables = (*PUBLISHED, *BY_PUBLISHING)
     for table in tables:
         lake.write(table, rows_of(table, given.get(table, [])))
     files = {table: lake.files(table.dotted()) for table in tables}
     macros = read_macros(shipped("sql/macros"), [table.dotted() for table in tables])
-    count = len(list(lake.generations.glob("*")))
-    publish_generation(lake, files, macros, "1GB", f"{count:03}-0123456789abcdef")
+    publish_generation(lake, files, macros, "1GB", name, last=last)
+
+
+@cache
+def _of_nothing() -> Lake:
+    """A lake of no rows, published once a process: others go on from its DuckDB file, as a day does from the last."""
+    folder = Path(tempfile.mkdtemp(prefix="of_nothing_", dir=os.environ.get(HOMES)))
+    lake = Lake.of(folder, "sample")
+    _publish(lake, {Generation: [{"generation_id": "0" * 16, "published_at": FIRST, "as_of": FIRST}]}, "0")
     return lake

@@ -98,8 +98,15 @@ FAULTS: Final = {
 }
 
 
-@pytest.mark.parametrize(("edit", "example", "rule"), FAULTS.values(), ids=FAULTS)
-@pytest.mark.parametrize("is_first", [True, False], ids=["first load", "loaded before"])
+LOADED_BEFORE: Final = ("split not applied", "bad high", "another index")
+"""What is also tried in a log that has the series already; how it is doubted does not depend on that."""
+CASES: Final = [
+    *(pytest.param(*fault, True, id=f"{name}, first load") for name, fault in FAULTS.items()),
+    *(pytest.param(*FAULTS[name], False, id=f"{name}, loaded before") for name in LOADED_BEFORE),
+]
+
+
+@pytest.mark.parametrize(("edit", "example", "rule", "is_first"), CASES)
 def test_a_doubted_series_keeps_its_new_rows_out_and_the_others_go_on(
     story: Story, loaded: Story, tmp_path: Path, edit: Edit, example: str, rule: str, is_first: bool
 ) -> None:
