@@ -1,8 +1,9 @@
 """setups.toml: what each rule says, on rows that are about it, and what a mistake in the file is answered with."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import duckdb
 import pytest
@@ -47,14 +48,20 @@ CAPITULATION = {
 }
 
 
-def named(**values: object) -> dict[str, object]:
-    """States, setup and facts of a row that is CALM but for `values`."""
-    row = {"market": "RUT", "session_date": "2025-03-14", "known_at": "2025-03-14T20:00Z", **CALM, **values}
-    joined = rows_of(PositioningVsTechnicals, [row]).drop(*STATES, *NAMED)
+def all_named(rows: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:
+    """States, setup and facts of rows that are CALM but for what they say."""
+    days = [date(2000, 1, 1) + timedelta(days=n) for n in range(len(rows))]
+    dated = [{"market": "RUT", "session_date": day, "known_at": f"{day}T23:00Z"} for day in days]
+    joined = rows_of(PositioningVsTechnicals, [{**key, **CALM, **row} for key, row in zip(dated, rows, strict=True)])
     with duckdb.connect() as connection:
-        connection.register("joined", joined.to_arrow())
-        found: dict[str, object] = connection.sql(SETUPS.query()).pl().row(0, named=True)
-        return found
+        connection.register("joined", joined.drop(*STATES, *NAMED).to_arrow())
+        return connection.sql(SETUPS.query()).pl().sort("session_date").to_dicts()
+
+
+def named(**values: object) -> dict[str, object]:
+    """The same of one row."""
+    (found,) = all_named([values])
+    return found
 
 
 @pytest.mark.parametrize(
@@ -131,33 +138,31 @@ def mirrored(row: dict[str, object]) -> dict[str, object]:
     return {**row, **turned, **of_resistance, "is_inverse": True}
 
 
-@given(
-    st.sampled_from(POSITIONS),
-    st.fixed_dictionaries(
-        {
-            **{name: st.floats(1800, 2200) for name in ("sma_20", "sma_50", "sma_200")},
-            "rsi_14": st.sampled_from([20.0, 30.0, 45.0, 70.0, 80.0]),
-            "macd_histogram": st.sampled_from([-2.0, -0.5, 0.5, 2.0]),
-            "support_distance_atr": st.sampled_from([None, -0.1, -0.5, -0.7]),
-            "resistance_distance_atr": st.sampled_from([None, 0.2, 0.5, 0.9]),
-            "institution_net_contracts_change_1w": st.sampled_from([-9_000.0, -1_000.0, 1_000.0, 9_000.0]),
-            "drawdown_ratio": st.sampled_from([-0.2, 0.0]),
-        }
-    ),
-)
-@settings(max_examples=60, deadline=None)
-def test_an_inverse_series_gives_the_setups_of_its_mirror(
-    positions: dict[str, object], prices: dict[str, object]
-) -> None:
+ROWS: Final = st.fixed_dictionaries(
+    {
+        "positions": st.sampled_from(POSITIONS),
+        **{name: st.floats(1800, 2200) for name in ("sma_20", "sma_50", "sma_200")},
+        "rsi_14": st.sampled_from([20.0, 30.0, 45.0, 70.0, 80.0]),
+        "macd_histogram": st.sampled_from([-2.0, -0.5, 0.5, 2.0]),
+        "support_distance_atr": st.sampled_from([None, -0.1, -0.5, -0.7]),
+        "resistance_distance_atr": st.sampled_from([None, 0.2, 0.5, 0.9]),
+        "institution_net_contracts_change_1w": st.sampled_from([-9_000.0, -1_000.0, 1_000.0, 9_000.0]),
+        "drawdown_ratio": st.sampled_from([-0.2, 0.0]),
+    }
+).map(lambda drawn: {**{name: value for name, value in drawn.items() if name != "positions"}, **drawn["positions"]})
+
+
+@given(st.lists(ROWS, min_size=40, max_size=80))
+@settings(max_examples=4, deadline=None)
+def test_an_inverse_series_gives_the_setups_of_its_mirror(rows: list[dict[str, object]]) -> None:
     """Trend and momentum turn round with the series; what is said of the contract and its positions stays."""
-    row = {**prices, **positions}
-    straight, turned = named(**row), named(**mirrored(row))
-    names = [set(str(found["setups_held"]).split(", ")) - UNDEFINED - {"none"} for found in (straight, turned)]
-    assert names[0] == names[1]
-    for name in ("contract_trend", "contract_momentum", "alignment"):
-        assert straight[name] == turned[name]
-    assert (straight["trend"], straight["momentum"]) == (straight["contract_trend"], straight["contract_momentum"])
-    assert {straight["trend"], turned["trend"]} in ({"up", "down"}, {"mixed"})
+    for straight, turned in zip(all_named(rows), all_named([mirrored(row) for row in rows]), strict=True):
+        names = [set(str(found["setups_held"]).split(", ")) - UNDEFINED - {"none"} for found in (straight, turned)]
+        assert names[0] == names[1]
+        for name in ("contract_trend", "contract_momentum", "alignment"):
+            assert straight[name] == turned[name]
+        assert (straight["trend"], straight["momentum"]) == (straight["contract_trend"], straight["contract_momentum"])
+        assert {straight["trend"], turned["trend"]} in ({"up", "down"}, {"mixed"})
 
 
 def test_facts_of_an_inverse_series_are_in_its_own_words() -> None:
