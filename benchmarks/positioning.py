@@ -1,19 +1,19 @@
 """What positioning, setups and outcomes cost: their share of a whole run, and many markets against four.
 
-Belongs here: seconds of those steps, as Dagster recorded them. Not here: whole runs against peers (run.py).
+Belongs here: seconds of those steps, as Dagster recorded them, and CPU of whole runs; every run is a first one. Not
+here: whole runs against peers (run.py).
 `python benchmarks/positioning.py [FILES [ROUNDS]]`, by default ../shared/real and 3; in turn, one warm-up not counted.
 """
 
 import os
+import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from run import PROJECT, R2K, REAL
+from run import PROJECT, R2K, REAL, measure
 
 STEPS = (
     *("staging__cot_releases", "staging__cot_position_vintages", "staging__cot_positions", "staging__market_positions"),
@@ -28,9 +28,10 @@ the prices of most other futures that vendors have; of the indices' own a centur
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds of a process, and of each of its steps."""
+    """Wall and CPU seconds of a process, and wall seconds of each of its steps."""
 
     wall: float
+    cpu: float
     steps: dict[str, float]
 
     @property
@@ -62,17 +63,12 @@ def write_markets(file: Path, lake: Path) -> int:
 
 
 def run(files: Path, scratch: Path, name: str, markets: Path | None = None) -> Cost:
-    """One `r2k run` in the lake `name`; a failure ends the benchmark with its output."""
+    """One first `r2k run` in the lake `name`; a failure ends the benchmark with its output."""
     home, lake = scratch / f"home_{name}", scratch / name
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"} | {"DAGSTER_HOME": str(home)}
-    environment |= {"R2K_MARKETS": str(markets)} if markets else {}
-    started = time.monotonic()
-    command = [R2K, "run", "--files", str(files), "--lake", str(lake)]
-    done = subprocess.run(command, env=environment, cwd=scratch, capture_output=True, text=True, check=False)
-    wall = time.monotonic() - started
-    if done.returncode:
-        sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
-    return Cost(wall, step_seconds(home / "files"))
+    shutil.rmtree(lake, ignore_errors=True)
+    chosen = [f"R2K_MARKETS={markets}"] if markets else []
+    whole = measure(["env", *chosen, R2K, "run", "--files", str(files), "--lake", str(lake)], home, scratch)
+    return Cost(whole.wall, whole.cpu, step_seconds(home / "files"))
 
 
 def step_seconds(home: Path) -> dict[str, float]:
@@ -108,8 +104,9 @@ def main(files: str = str(REAL), rounds: str = "3") -> None:
     print(f"{'whole run':<40}" + "".join(f"{statistics.median(c.wall for c in s):9.3f} s" for s in (four, many)))
     print(f"share of a run of four markets: {share:.1%} (at most 15 %)")
     ratio = statistics.median(b.positioning / a.positioning for a, b in pairs)
-    whole = statistics.median(b.wall / a.wall for a, b in pairs)
-    print(f"{count} markets against 4: {ratio:.2f} x (at most 3); the whole run {whole:.2f} x")
+    wall, cpu = (statistics.median(getattr(b, unit) / getattr(a, unit) for a, b in pairs) for unit in ("wall", "cpu"))
+    print(f"{count} markets against 4: {ratio:.2f} x (at most 3)")
+    print(f"the whole run: {wall:.2f} x by wall, {cpu:.2f} x by CPU (at most 2.4)")
 
 
 if __name__ == "__main__":
