@@ -80,6 +80,7 @@ def publish(run: Run, tell: Tell) -> Publication:
     if whole and says_the_same(run, generation, whole):
         mark_checked(run.lake, whole.row["generation_id"], run.as_of)
         write_restatement(run.lake, None)
+        _prune(run)  # a run that was killed after its swap left that to the next one
         published = Generation.validate(pl.DataFrame([whole.row], schema=Generation.create_empty().schema))
         return Publication(published, run.lake.warehouse.stat().st_size, is_new=False)
     restated = pass_gate(run, generation)
@@ -102,9 +103,13 @@ def publish(run: Run, tell: Tell) -> Publication:
         _record(run)
         write_restatement(run.lake, None)
     mark_published(run.lake, row["generation_id"])
+    _prune(run)
+    return Publication(generation, size, is_new=True)
+
+
+def _prune(run: Run) -> None:
     replaced = run.lake.read(RestatementLog).select("generation_before", "restated_at").unique().rows()
     prune(run.lake, 1 if run.is_replay else run.settings.keep_generations, replaced)
-    return Publication(generation, size, is_new=True)
 
 
 def _record(run: Run) -> None:

@@ -59,6 +59,16 @@ def test_what_says_the_same_is_not_published_again(story: Story) -> None:
     assert (run.generation_id, run.checked_at) == (before.row["generation_id"], story.clock.moment)
 
 
+def test_what_a_killed_run_kept_too_long_goes_also_where_nothing_is_new(story: Story) -> None:
+    """The run was killed after its generation was swapped in, before the oldest one was removed."""
+    for number in range(story.settings.keep_generations):
+        (story.lake.generations / f"2023010{number + 1}T000000000000Z-{number:016}").mkdir()
+    assert not live(story, "2024-01-05T13:30").is_new
+    kept = sorted(folder.name for folder in story.lake.generations.iterdir())
+    assert len(kept) == story.settings.keep_generations
+    assert kept[-1] == story.lake.published.resolve().name
+
+
 @pytest.mark.parametrize(
     "moment",
     [
