@@ -79,7 +79,7 @@ select
     if(m.is_inverse, 'contract', m.price_series) as compared,
     if(m.is_inverse, ' of the inverse ' || m.price_series, '') as of_inverse,
     -- An index of volatility rises when shares fall and comes back to its mean: trends and "oversold" mean nothing.
-    m.index_symbol in ('^VIX', '^VXN', '^RVX', '^VXD') as is_volatility,
+    m.market_class = 'volatility' as is_volatility,
     n.session_date,
     n.known_at,
     dayname(n.session_date) as weekday,

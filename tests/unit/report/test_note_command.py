@@ -8,6 +8,8 @@ import pytest
 from click.testing import Result
 
 import r2k_pipeline
+from r2k_pipeline.contracts.marts import Markets
+from r2k_pipeline.snapshot import reading
 from r2k_pipeline.tables.setup_outcomes import SetupOutcomes
 from tests.pipeline.command_line import r2k
 from tests.unit.published import SAMPLE, mart_row, publish
@@ -110,3 +112,15 @@ def test_a_setup_of_the_day_before_is_not_that_of_a_session_without_one(tmp_path
     counted = {"market": "RUT", "setup": "capitulation", "horizon_sessions": 5, "events": 3, "independent_events": 3}
     publish(tmp_path, rows, more={SetupOutcomes: [counted]})
     assert "such setups" not in ask(tmp_path, tmp_path, "RUT").output
+
+
+def test_a_market_is_of_volatility_by_its_class_whatever_its_symbol(tmp_path: Path) -> None:
+    days = ("2025-03-13", "2025-03-14")
+    rows = [mart_row(market, day) for market in ("FEAR", "RUT") for day in days]
+    usual = {"calendar": "XNYS", "price_series": "index"}
+    fear = {"market": "FEAR", "name": "another", "index_symbol": "^OVX", "market_class": "volatility", **usual}
+    russell = {"market": "RUT", "name": "Russell 2000", "index_symbol": "^RUT", "market_class": "equity", **usual}
+    lake = publish(tmp_path, rows, more={Markets: [fear, russell]})
+    with reading(lake, None) as snapshot:
+        found = snapshot.ask("select market, is_volatility from note_prices(null, now()) order by market").fetchall()
+    assert found == [("FEAR", True), ("RUT", False)]
