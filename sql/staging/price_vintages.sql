@@ -1,7 +1,8 @@
 -- Every vintage of every bar, with the time in which it was the known one. A first value is known at its session's
 -- close, or from its recording if an earlier fetch, made after the close, could have shown it. A changed value is known
 -- from its recording, one that was held from its acceptance. The volume follows the same rule from when it settles, 12
--- hours after the close: before, it is null, and its settlement is no revision.
+-- hours after the close: before, it is null, and its settlement is no revision. A fetch that failed after it settled
+-- puts it off as well: what was published then is without it.
 with symbols as (
     select distinct symbol, calendar from reference.market_symbols
 ),
@@ -25,6 +26,10 @@ looked as (
     group by b.symbol, b.session_date, b.recorded_at
 ),
 
+failures as (
+    select item as symbol, fetched_at from raw.fetch_log where table_name = 'raw.price_bars' and status = 'failed'
+),
+
 -- What was held aside: rows of the symbol and the moment of an acceptance.
 accepted as (
     select item, fetched_at from raw.fetch_log where status = 'accepted' and table_name = 'raw.price_bars'
@@ -37,11 +42,13 @@ recorded as (
         d.settles_at,
         coalesce(b.is_settled, b.recorded_at >= d.settles_at) and not b.is_withdrawn as is_settled,
         l.looked_at,
+        f.fetched_at as failed_at,
         (b.symbol, b.recorded_at) in (from accepted) as was_held
     from raw.price_bars as b
     inner join symbols as s using (symbol)
     inner join reference.sessions as d using (calendar, session_date)
     left join looked as l using (symbol, session_date, recorded_at)
+    asof left join failures as f on b.symbol = f.symbol and b.recorded_at > f.fetched_at
     where b.is_final
 ),
 
@@ -73,7 +80,7 @@ first_volumes as (
         session_date,
         volume as first_volume,
         case
-            when was_held or looked_at >= settles_at then greatest(recorded_at, settles_at)
+            when was_held or looked_at >= settles_at or failed_at >= settles_at then greatest(recorded_at, settles_at)
             else settles_at
         end as first_volume_known_at
     from compared

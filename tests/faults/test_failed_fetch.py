@@ -38,10 +38,11 @@ class Silent(Desk):
         return super().fetch_prices(symbol)
 
 
-def test_a_symbol_that_failed_for_a_day_is_published_with_the_next_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("symbol", ["^NDX", "QQQ"], ids=["index", "proxy"])
+def test_a_symbol_that_failed_for_a_day_is_published_with_the_next_one(tmp_path: Path, symbol: str) -> None:
     markets, clock = markets_of("RUT", "NDX"), Clock(new_york(DAYS[0]))
     vendor = Vendor(Truth.of_sample(markets, date(2022, 1, 3), date(2024, 6, 3)), ())
-    desk = Silent(vendor, clock, symbols=("^NDX",))
+    desk = Silent(vendor, clock, symbols=(symbol,))
     life = Life(Settings(source="live", lake=tmp_path / "life"), markets, clock, desk=(desk, desk))
     failed = []
     for day in DAYS:
