@@ -1,8 +1,7 @@
 """What failed for a day leaves the last good data in place, all of it, and nobody has to accept anything afterwards."""
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from datetime import date, datetime
+from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -10,7 +9,7 @@ import pytest
 
 from r2k_pipeline.log.acceptance import accept_held
 from r2k_pipeline.settings import Settings
-from r2k_pipeline.sources.protocol import CotDocument, PriceAnswer, SourceError
+from tests.lived.events import NoAnswer
 from tests.lived.life import Clock, Life, markets_of, new_york
 from tests.lived.refresh import build, fetch
 from tests.lived.told import copy_of_raw, differences, published_tables
@@ -20,29 +19,11 @@ from tests.raw_story import Story, actions_of, bars_of, days_of
 DAYS = ("2024-05-29", "2024-05-30", "2024-05-31")
 
 
-@dataclass(frozen=True)
-class Silent(Desk):
-    """A desk that has no answer for some symbols on the second of DAYS, and for reports at a moment."""
-
-    symbols: Collection[str] = ()
-    silent_about_reports: datetime | None = None
-
-    def fetch_report(self, name: str) -> CotDocument:
-        if self.clock() == self.silent_about_reports:
-            raise SourceError("live", name, "403", "run again")
-        return super().fetch_report(name)
-
-    def fetch_prices(self, symbol: str) -> PriceAnswer:
-        if symbol in self.symbols and self.clock() == new_york(DAYS[1]):
-            raise SourceError("live", symbol, "no answer", "run again")
-        return super().fetch_prices(symbol)
-
-
 @pytest.mark.parametrize("symbol", ["^NDX", "QQQ"], ids=["index", "proxy"])
 def test_a_symbol_that_failed_for_a_day_is_published_with_the_next_one(tmp_path: Path, symbol: str) -> None:
     markets, clock = markets_of("RUT", "NDX"), Clock(new_york(DAYS[0]))
-    vendor = Vendor(Truth.of_sample(markets, date(2022, 1, 3), date(2024, 6, 3)), ())
-    desk = Silent(vendor, clock, symbols=(symbol,))
+    silent = NoAnswer(new_york(DAYS[1]), new_york(DAYS[2]), start=symbol)
+    desk = Desk(Vendor(Truth.of_sample(markets, date(2024, 1, 2), date(2024, 6, 3)), (silent,)), clock)
     life = Life(Settings(source="live", lake=tmp_path / "life"), markets, clock, desk=(desk, desk))
     failed = []
     for day in DAYS:
@@ -57,8 +38,8 @@ def test_a_symbol_that_failed_for_a_day_is_published_with_the_next_one(tmp_path:
 
 def test_a_report_that_failed_on_the_day_of_its_release_is_in_the_row_of_the_next_session(tmp_path: Path) -> None:
     markets, clock = markets_of("RUT"), Clock(new_york("2024-05-30"))
-    vendor = Vendor(Truth.of_sample(markets, date(2023, 1, 3), date(2024, 6, 5)), ())
-    desk = Silent(vendor, clock, silent_about_reports=new_york("2024-05-31"))
+    silent = NoAnswer(new_york("2024-05-31"), new_york("2024-06-01"), start="fut_fin")
+    desk = Desk(Vendor(Truth.of_sample(markets, date(2024, 1, 2), date(2024, 6, 5)), (silent,)), clock)
     life = Life(Settings(source="live", lake=tmp_path / "life"), markets, clock, desk=(desk, desk))
     for day in ("2024-05-30", "2024-05-31", "2024-06-01", "2024-06-03"):
         clock.moment = new_york(day)

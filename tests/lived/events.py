@@ -55,6 +55,20 @@ class Event:
         """The report lines with this event in them."""
         return lines
 
+    def refuses(self, item: str, moment: datetime) -> bool:
+        """Whether the vendor gives no answer about `item`, a symbol or the name of a report's file."""
+        return False
+
+
+@dataclass(frozen=True)
+class NoAnswer(Event):
+    """The vendor does not answer about items whose names begin with `start` (seen of both: 403, 429, no connection)."""
+
+    start: str = ""
+
+    def refuses(self, item: str, moment: datetime) -> bool:
+        return self.is_on(moment) and item.startswith(self.start)
+
 
 @dataclass(frozen=True)
 class _OfBar(Event):

@@ -23,7 +23,7 @@ from tests.lived import events as of
 from tests.lived.life import BEFORE_OPEN, Clock, Life, LivedRun, markets_of, new_york
 from tests.lived.refresh import build
 from tests.lived.told import copy_of_raw, dated, published_tables, told
-from tests.lived.vendor import Desk, Truth, Vendor, session_moments
+from tests.lived.vendor import NO_ANSWER, Desk, Truth, Vendor, session_moments
 
 LIVES: Final = int(os.environ.get("LIVES", "0"))
 FEW: Final = 1
@@ -99,6 +99,8 @@ def _events(draw: st.DrawFn, days: Sequence[str], window: Sequence[str]) -> of.E
                 of.MissingReport(first, until, day=week),
                 of.MissingReport(first, until, day=report, code=CODE),
                 of.RevisedReport(first, day=report, code=CODE),
+                of.NoAnswer(first, until, start=symbol),
+                of.NoAnswer(first, until, start="fut_fin"),
             ]
         )
     )
@@ -132,7 +134,7 @@ def _lived(folder: Path, drawn: Drawn) -> Life:
         for item in sorted({item for _, item in life.lake.held()}) if accept else ():
             note(life.accept(item, moment - timedelta(minutes=1)))
         day = life.day(moment)
-        assert not [line for line in day.failed if "r2k accept" not in line], moment
+        assert not [line for line in day.failed if "r2k accept" not in line and NO_ANSWER not in line], moment
         assert not day.changed, "\n".join(day.changed)
     return life
 

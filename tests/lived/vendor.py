@@ -19,7 +19,7 @@ from typing import Final
 import polars as pl
 
 from r2k_pipeline.markets import Market
-from r2k_pipeline.sources.protocol import CotDocument, NotThereError, PriceAnswer
+from r2k_pipeline.sources.protocol import CotDocument, NotThereError, PriceAnswer, SourceError
 from r2k_pipeline.sources.release_calendar import build_cot_releases
 from r2k_pipeline.sources.sample_cot_files import FILE_TIME, build_sample_cot
 from r2k_pipeline.sources.sample_prices import build_sample_prices
@@ -30,6 +30,7 @@ SETTLES_AFTER: Final = timedelta(hours=6)
 """After the close: until then a fund's volume is short and an index has none (seen of Yahoo: whole by the next run)."""
 SHORT: Final = 0.62
 """Share of a fund's volume that is there on its day."""
+NO_ANSWER: Final = "no answer"
 OUT_AFTER: Final = timedelta(minutes=1)
 """A bar is listed this long after its session closed, a report after its release: no run is in between."""
 
@@ -142,6 +143,10 @@ class Vendor:
             rows = pl.concat([rows, event.actions(symbol, moment)])
         return rows
 
+    def refuses(self, item: str, moment: datetime) -> bool:
+        """Whether there is no answer about a symbol or a report's file."""
+        return any(event.refuses(item, moment) for event in self.events)
+
     def lines(self, moment: datetime) -> list[Line]:
         """The report lines that are out, then the events."""
         released = _released_at(frozenset(line.day for line in self.truth.lines))
@@ -201,7 +206,8 @@ class Desk:
     asks_vendor: bool = True
 
     def fetch_prices(self, symbol: str) -> PriceAnswer:
-        """What the vendor lists now."""
+        """What the vendor lists now. Raises SourceError where it does not answer."""
+        self._answer(symbol)
         if symbol not in self.vendor.truth.bars:
             raise NotThereError(self.name, symbol, "no such symbol", "ask for another")
         now = self.clock()
@@ -217,5 +223,10 @@ class Desk:
         return list(self.vendor.documents(self.clock()))
 
     def fetch_report(self, name: str) -> CotDocument:
-        """One of them."""
+        """One of them. Raises SourceError where the vendor does not answer."""
+        self._answer(name)
         return CotDocument(name, f"{self.name}:cot/{name}", self.vendor.documents(self.clock())[name])
+
+    def _answer(self, item: str) -> None:
+        if self.vendor.refuses(item, self.clock()):
+            raise SourceError(self.name, item, NO_ANSWER, "run again")

@@ -1,14 +1,18 @@
-"""Markets side by side: percentiles of the two leading trader groups, now and over the year, stepped at release.
+"""Markets side by side: percentiles of speculators and of institutions, now and over the year, stepped at release.
+
+Who they are depends on the market's primary report: leveraged funds and asset managers in TFF, managed money and swap
+dealers in the disaggregated one.
 
 Belongs here: the figure across markets. Not here: one market (review.py).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import altair as alt
 import polars as pl
 
+from r2k_pipeline.market_classes import Role
 from r2k_pipeline.report.charts.figure import Figure, Record, Records
 from r2k_pipeline.report.charts.known_rows import Known
 from r2k_pipeline.report.charts.labels import Scale
@@ -26,11 +30,12 @@ from r2k_pipeline.report.charts.layout import (
     time_axis,
     watermark,
 )
-from r2k_pipeline.report.charts.position_panels import GROUPS, LEADING, extremes, percentile_axis, state_limits
+from r2k_pipeline.report.charts.position_panels import LOOKS, extremes, percentile_axis, state_limits
 from r2k_pipeline.report.charts.release_steps import build_gaps, build_path, build_steps, standing_at
 from r2k_pipeline.report.charts.theme import PALETTE, SOLID
 from r2k_pipeline.report.charts.tooltip import REPORT, SESSION, Line, number, tooltip
 
+LEADING: Final[tuple[Role, ...]] = ("speculator", "institution")
 ROW_HEIGHT: Final = 24
 SCALE: Final = Scale(0, 100, 120)
 _DASHES: Final = (SOLID, (6, 3), (2, 2), (8, 3, 2, 3), (1, 3))
@@ -43,14 +48,18 @@ def build_cross_market(markets: Sequence[Known], is_sample: bool) -> Figure:
     data: dict[str, Records] = {"sample": [{"word": "SAMPLE"}] if is_sample else []}
     data["sessions"] = _session_rows(markets)
     panels: list[alt.LayerChart] = []
-    for group in LEADING:
-        steps = _steps(markets, group)
+    titles = {role: _title(markets, role) for role in LEADING}
+    for role in LEADING:
+        steps = _steps(markets, role)
         drawn = steps.filter(pl.col("until") > window[0])
-        data[f"{group}_percentile"] = build_path(drawn, "percentile").to_dicts()
-        data[f"{group}_labels"] = _labels(drawn, names, window)
-        data[f"{group}_now"] = _now_rows(steps, names)
+        data[f"{role}_percentile"] = build_path(drawn, "percentile").to_dicts()
+        data[f"{role}_labels"] = _labels(drawn, names, window)
+        data[f"{role}_now"] = _now_rows(steps, names)
         data["gaps"] = gap_rows(build_gaps(drawn, *window), window)
-        panels += [_now_panel(group, names, is_sample), _year_panel(group, names, window, is_sample)]
+        panels += [
+            _now_panel(role, titles[role], names, is_sample),
+            _year_panel(role, titles[role], names, window, is_sample),
+        ]
     day = max(known.moment.session_date for known in markets)
     title = f"Markets side by side, {day}" + (" · SAMPLE" if is_sample else "")
     subtitle = "Where net positions are among the weeks known of their last 156. Ring: the report before."
@@ -63,7 +72,7 @@ def build_cross_market(markets: Sequence[Known], is_sample: bool) -> Figure:
         title=alt.TitleParams(title, subtitle=[subtitle]),
         params=linked([None, None, *LEADING]),
     ).resolve_scale(color="independent", strokeDash="independent")
-    return Figure("cross-market", None, title, _description(title, data), chart, data)
+    return Figure("cross-market", None, title, _description(title, titles, data), chart, data)
 
 
 def _window(markets: Sequence[Known]) -> Window:
@@ -71,14 +80,22 @@ def _window(markets: Sequence[Known]) -> Window:
     return closes.min(), closes.max()  # type: ignore[return-value]  # a market has a session, and they are instants
 
 
-def _steps(markets: Sequence[Known], group: str) -> pl.DataFrame:
-    """Steps of one group with its `percentile`, one series a market: the column trader_group has the market."""
-    of_markets = [
-        build_steps(known.vintages.filter(pl.col("trader_group") == group), known.moment.known_at).with_columns(
-            trader_group=pl.lit(known.moment.market)
-        )
-        for known in markets
-    ]
+def _title(markets: Sequence[Known], role: Role) -> str:
+    """The names of the trader groups that have the role in the markets' reports."""
+    rows = pl.concat(known.vintages.filter(pl.col("role") == role) for known in markets)
+    names = [LOOKS[group].name for group in rows["trader_group"].unique(maintain_order=True)]
+    return " or ".join([*names[:1], *(name.lower() for name in names[1:])]) or f"{role.capitalize()}s"
+
+
+def _of_role(known: Known, role: Role) -> pl.DataFrame:
+    """Steps of the market's group of a role; the column trader_group has the market."""
+    rows = known.vintages.filter(pl.col("role") == role).with_columns(trader_group=pl.lit(known.moment.market))
+    return build_steps(rows, known.moment.known_at)
+
+
+def _steps(markets: Sequence[Known], role: Role) -> pl.DataFrame:
+    """Steps of one role with its `percentile`, one series a market."""
+    of_markets = [_of_role(known, role) for known in markets]
     return pl.concat(of_markets).with_columns(percentile=pl.col("net_percentile_156w").round(1))
 
 
@@ -86,11 +103,11 @@ def _session_rows(markets: Sequence[Known]) -> Records:
     """The sessions of the market that has most, with what was known of every market at each close."""
     sessions = max((known.sessions for known in markets), key=len).select("at", "session_date")
     columns = [
-        standing_at(build_steps(known.vintages, known.moment.known_at), sessions["at"], group)["net_percentile_156w"]
+        standing_at(_of_role(known, role), sessions["at"], known.moment.market)["net_percentile_156w"]
         .round(1)
-        .alias(f"{known.moment.market} {group}")
+        .alias(f"{known.moment.market} {role}")
         for known in markets
-        for group in LEADING
+        for role in LEADING
     ]
     return sessions.with_columns(columns).to_dicts()
 
@@ -126,13 +143,12 @@ def _now_rows(drawn: pl.DataFrame, names: Sequence[str]) -> Records:
                 }
             )
         else:
-            rows.append(
-                {"market": name, "now": None, "before": None, "report_date": None, "label": "no percentile yet"}
-            )
+            label = "no percentile yet" if known else "no such group in its report"
+            rows.append({"market": name, "now": None, "before": None, "report_date": None, "label": label})
     return rows
 
 
-def _now_panel(group: str, names: Sequence[str], is_sample: bool) -> alt.LayerChart:
+def _now_panel(role: Role, title: str, names: Sequence[str], is_sample: bool) -> alt.LayerChart:
     axis = alt.Axis(minExtent=AXIS_EXTENT, maxExtent=AXIS_EXTENT)
     y = alt.Y("market:N", sort=list(names), title=None, axis=axis)
     x = alt.X(
@@ -141,7 +157,7 @@ def _now_panel(group: str, names: Sequence[str], is_sample: bool) -> alt.LayerCh
         title="percentile of net over 156 weeks, 0..100",
         axis=alt.Axis(values=[0, *state_limits(), 100], titlePadding=2),
     )
-    base = alt.Chart(named(f"{group}_now")).encode(y=y)
+    base = alt.Chart(named(f"{role}_now")).encode(y=y)
     said = tooltip(Line("market"), number("now", ".0f"), number("before", ".0f"), REPORT)
     color = _color(names, "market")
     path = base.mark_rule(strokeWidth=1.5).encode(x, alt.X2("before"), color=color)
@@ -149,23 +165,23 @@ def _now_panel(group: str, names: Sequence[str], is_sample: bool) -> alt.LayerCh
     dot = base.mark_circle(size=90, opacity=1).encode(alt.X("now:Q"), color=color, tooltip=said)
     text = base.mark_text(align="left", dx=8, style="label").encode(alt.Text("label:N"), x=alt.value("width"))
     layers = [*watermark(30, is_sample), *extremes("x"), path, ring, dot, text]
-    return panel(layers, ROW_HEIGHT * len(names), f"{GROUPS[group].name}, newest report")
+    return panel(layers, ROW_HEIGHT * len(names), f"{title}, newest report")
 
 
-def _year_panel(group: str, names: Sequence[str], window: Window, is_sample: bool) -> alt.LayerChart:
+def _year_panel(role: Role, title: str, names: Sequence[str], window: Window, is_sample: bool) -> alt.LayerChart:
     x = time_axis("at", window, "report release")
     y = percentile_axis(SCALE)
     color = _color(names, "trader_group")
     dash = alt.Scale(domain=list(names), range=[_DASHES[i % len(_DASHES)] for i in range(len(names))])
     line = (
-        alt.Chart(named(f"{group}_percentile"))
+        alt.Chart(named(f"{role}_percentile"))
         .mark_line(interpolate="step-after", clip=True, invalid="break-paths-show-domains", strokeWidth=1.6)
         .encode(x, y, color, strokeDash=alt.StrokeDash("trader_group:N", scale=dash, legend=None))
     )
-    lines = [SESSION, *(number(f"{name} {group}", ".0f", name) for name in names)]
-    labels = edge_labels(f"{group}_labels", _color(names, "series"))
-    layers = [*watermark(36, is_sample), *extremes("y"), *gaps(), line, crosshair(group, x, lines), labels]
-    return panel(layers, SCALE.height, f"{GROUPS[group].name}, each report from its release on")
+    lines = [SESSION, *(number(f"{name} {role}", ".0f", name) for name in names)]
+    labels = edge_labels(f"{role}_labels", _color(names, "series"))
+    layers = [*watermark(36, is_sample), *extremes("y"), *gaps(), line, crosshair(role, x, lines), labels]
+    return panel(layers, SCALE.height, f"{title}, each report from its release on")
 
 
 def _color(names: Sequence[str], field: str) -> alt.Color:
@@ -173,9 +189,9 @@ def _color(names: Sequence[str], field: str) -> alt.Color:
     return alt.Color(f"{field}:N", scale=alt.Scale(domain=list(names), range=colors), legend=None)
 
 
-def _description(title: str, data: dict[str, Records]) -> str:
+def _description(title: str, titles: Mapping[Role, str], data: dict[str, Records]) -> str:
     said = [
-        f"{GROUPS[group].name}: " + "; ".join(f"{row['market']} {row['label']}" for row in data[f"{group}_now"]) + "."
-        for group in LEADING
+        f"{titles[role]}: " + "; ".join(f"{row['market']} {row['label']}" for row in data[f"{role}_now"]) + "."
+        for role in LEADING
     ]
     return f"{title}. Percentiles of net positions over 156 weeks, by market. {' '.join(said)}"

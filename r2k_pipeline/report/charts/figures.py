@@ -13,7 +13,6 @@ from r2k_pipeline.report.charts.figure import Figure
 from r2k_pipeline.report.charts.known_rows import SESSIONS, Known, read_known, read_moments
 from r2k_pipeline.report.charts.outcome_rows import read_outcomes
 from r2k_pipeline.report.charts.outcomes import build_outcomes
-from r2k_pipeline.report.charts.position_panels import GROUPS, groups_of
 from r2k_pipeline.report.charts.review import build_review
 from r2k_pipeline.snapshot import Snapshot
 
@@ -44,7 +43,7 @@ def read_figures(snapshot: Snapshot, markets: Sequence[str] | None = None) -> Fi
     notes = [f"{market}: {unseen}" for market in asked if market not in moments]
     notes += [note for one in known for note in _missing(one)]
     drawn = [one for one in known if len(one.sessions)]
-    cross_market = _cross_market([one for one in drawn if groups_of(one.vintages) is GROUPS], is_sample, notes)
+    cross_market = _cross_market(drawn, is_sample, notes)
     outcomes = _outcomes(snapshot, is_sample, notes)
     return Figures(tuple(build_review(one, is_sample) for one in drawn), cross_market, outcomes, tuple(notes))
 

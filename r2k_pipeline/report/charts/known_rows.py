@@ -119,9 +119,10 @@ where market = $market and session_date = $day and profile_window = '{PROFILE_WI
 _BINS: Final = f"from profile_bins($market, '{PROFILE_WINDOW}', $at)"
 
 _VINTAGES: Final = f"""
-select trader_group, report_date, known_at, superseded_at, released_at, net_share_oi, net_percentile_156w, change_basis,
-    {", ".join(f"{flow}_contracts" for flow in FLOWS)}
+select trader_group, role, report_date, known_at, superseded_at, released_at, net_share_oi, net_percentile_156w,
+    change_basis, {", ".join(f"{flow}_contracts" for flow in FLOWS)}
 from marts.positioning_vintages
+left join marts.trader_groups using (trader_group)
 where market = $market
     and report_type = (select primary_report_type from marts.markets where market = $market)
 order by known_at, report_date, trader_group

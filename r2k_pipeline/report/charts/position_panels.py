@@ -50,8 +50,6 @@ GROUPS: Final = {
     "nonreportable": Look("Nonreportable", GREY, (8, 3, 2, 3)),
 }
 """The trader groups of the TFF report, the speculator and the institution first."""
-LEADING: Final = ("leveraged_funds", "asset_manager")
-"""The two that speculate with their own and their clients' money: drawn heavier, and their flows too."""
 Groups = Mapping[str, Look]
 _REST: Final = {name: GROUPS[name] for name in ("other_reportables", "nonreportable")}
 _OF_OTHER_REPORTS: Final[tuple[Groups, ...]] = (
@@ -68,6 +66,7 @@ _OF_OTHER_REPORTS: Final[tuple[Groups, ...]] = (
     },
 )
 """Those of the disaggregated and the legacy report, in the looks of their roles."""
+LOOKS: Final[Groups] = {name: look for groups in (GROUPS, *_OF_OTHER_REPORTS) for name, look in groups.items()}
 NET_HEIGHT: Final = 130
 PERCENTILES: Final = Scale(0, 100, 110)
 NO_PERCENTILE: Final = "No percentile yet: it needs 141 of 156 weeks."
@@ -80,7 +79,7 @@ def groups_of(rows: pl.DataFrame) -> Groups:
 
 
 def leading(groups: Groups) -> tuple[str, str]:
-    """The two that are drawn heavier."""
+    """The two that are drawn heavier, and their flows too: who speculates, and who trades for clients."""
     first, second, *_ = groups
     return first, second
 

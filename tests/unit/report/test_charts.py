@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from r2k_pipeline.contracts.marts import Markets, PositioningVintages
+from r2k_pipeline.contracts.marts import Markets, PositioningVintages, TraderGroups
 from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.lake import Lake
@@ -289,22 +289,35 @@ def test_a_report_overdue_before_the_window_is_not_called_unknown(tmp_path: Path
     assert said in review.description
 
 
-def test_markets_side_by_side_show_the_newest_report_however_old(tmp_path: Path) -> None:
-    bars = [_bar(day, 2000.0) | {"market": market} for market in ("RUT", "SPX") for day in WEEK]
-    rows = [mart_row(market, day) for market in ("RUT", "SPX") for day in WEEK]
-    report = _position(
-        "2024-10-01", "2024-10-04T19:30Z", trader_group="dealer", net_contracts=1.0, net_percentile_156w=77.0
-    )
+def test_markets_side_by_side_show_the_newest_report_of_each_role_however_old(tmp_path: Path) -> None:
+    groups = {
+        "RUT": ("leveraged_funds", "asset_manager"),
+        "GC": ("managed_money", "swap_dealer"),
+        "ZZ": ("noncommercial",),
+    }
+    bars = [_bar(day, 2000.0) | {"market": market} for market in groups for day in WEEK]
+    rows = [mart_row(market, day) for market in groups for day in WEEK]
+    report = _position("2024-10-01", "2024-10-04T19:30Z", net_contracts=1.0, net_percentile_156w=77.0)
     reports = [
-        report | {"market": market, "trader_group": group}
-        for market in ("RUT", "SPX")
-        for group in ("leveraged_funds", "asset_manager")
+        report | {"market": market, "trader_group": group} for market, named in groups.items() for group in named
     ]
-    lake = publish(tmp_path, rows, more={MarketBars: bars, PositioningVintages: reports})
-    figure = valid(read_figures(lake)).cross_market
+    roles = [
+        {"trader_group": group, "role": role}
+        for named in groups.values()
+        for group, role in zip(named, ("speculator", "institution"), strict=False)
+    ]
+    tables = {MarketBars: bars, PositioningVintages: reports, TraderGroups: roles}
+    figure = valid(read_figures(publish(tmp_path, rows, more=tables))).cross_market
     assert figure is not None
-    labels = [row["label"] for row in figure.spec()["datasets"]["leveraged_funds_now"]]
-    assert labels == ["77, 2024-10-01", "77, 2024-10-01"]
+    said = {
+        role: [row["label"] for row in figure.spec()["datasets"][f"{role}_now"]]
+        for role in ("speculator", "institution")
+    }
+    assert said == {
+        "speculator": ["77, 2024-10-01", "77, 2024-10-01", "77, 2024-10-01"],
+        "institution": ["77, 2024-10-01", "77, 2024-10-01", "no such group in its report"],
+    }
+    assert "Managed money or leveraged funds or noncommercial, newest report" in str(figure.spec())
 
 
 def test_a_week_without_whole_changes_is_marked(tmp_path: Path) -> None:
