@@ -11,6 +11,7 @@ import polars as pl
 
 from r2k_pipeline.causes import find_causes
 from r2k_pipeline.contracts.meta import Restatements as PublishedRestatements
+from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.contracts.restatements import Restatements
 from r2k_pipeline.contracts.table import PUBLISHED_LAYERS
 from r2k_pipeline.errors import R2kError
@@ -59,12 +60,12 @@ def pass_gate(run: Run, generation: pl.DataFrame) -> pl.DataFrame:
 
 def told_otherwise(run: Run, last: Published) -> tuple[Difference, ...]:
     """How the built tables differ from the rows that the `last` generation had at its moment, by table."""
-    found = []
+    found, bars = [], last.files(MarketBars)
     for table in TABLES.values():
         before, after = last.files(table), run.lake.files(table.dotted())
         if table.layer in PUBLISHED_LAYERS and table.known_by and not table.may_change and before and after:
             beside = last.files(TABLES[table.told_with]) if table.told_with else ()
-            found.append(compare_told(table, before, after, last.row["as_of"], beside))
+            found.append(compare_told(table, before, after, last.row["as_of"], beside, bars))
     return tuple(difference for difference in found if difference)
 
 

@@ -9,13 +9,13 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from r2k_pipeline.contracts.clock import told_by
-from r2k_pipeline.contracts.table import SETTLES, Table
+from r2k_pipeline.contracts.table import BY_DAY, BY_SESSION, Table
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.files import write_atomically
 from r2k_pipeline.lake import Lake
@@ -88,11 +88,12 @@ def compare_told(
     after: Sequence[Path],
     moment: datetime,
     told_with: Sequence[Path] = (),
+    bars: Sequence[Path] = (),
 ) -> Difference | None:
     """How the rows known by `moment` differ between the Parquet files of `table` before and after; None if they agree.
 
     Columns that only one side has are named and not compared. `told_with`: Parquet of the table that must have a row
-    of the same key (see Table). Raises R2kError if a file cannot be read.
+    of the same key (see Table); `bars`: that of the published MarketBars. Raises R2kError if a file cannot be read.
     """
     same = {file.name for file in before for other in after if file.name == other.name and _is_same(file, other)}
     parts = [[file for file in files if file.name not in same] for files in (before, after)]
@@ -110,7 +111,7 @@ def compare_told(
     told, said = told.select(shared).cast(said.select(shared).schema, strict=False), said.select(shared)
     if told.equals(said):
         return Difference(table_name=table.dotted(), columns=came_and_went) if came_and_went else None
-    return _difference(table, told, said, came_and_went)
+    return _difference(table, told, said, came_and_went, bars)
 
 
 def _columns(told: pl.DataFrame, said: pl.DataFrame) -> tuple[str, ...]:
@@ -119,7 +120,7 @@ def _columns(told: pl.DataFrame, said: pl.DataFrame) -> tuple[str, ...]:
 
 
 def _difference(
-    table: type[Table], told: pl.DataFrame, said: pl.DataFrame, columns: tuple[str, ...]
+    table: type[Table], told: pl.DataFrame, said: pl.DataFrame, columns: tuple[str, ...], bars: Sequence[Path]
 ) -> Difference | None:
     """Rows are compared by hash first, because most are the same."""
     hashes = [told.hash_rows(), said.hash_rows()]
@@ -130,7 +131,7 @@ def _difference(
     if len(key) < len(table.primary_key()):  # the older generation lacks a key column, so no row can be matched
         changed, missing, added = gone.clear().join(come.clear(), on=key, suffix=AFTER), gone, come
     else:
-        changed = _altered(table, told, gone.join(come, on=key, suffix=AFTER, nulls_equal=True))
+        changed = _altered(table, told, gone.join(come, on=key, suffix=AFTER, nulls_equal=True), bars)
         missing, added = (a.join(b, on=key, how="anti", nulls_equal=True) for a, b in ((gone, come), (come, gone)))
         added = _amid(table, told, added)
     if not (columns or changed.height or missing.height or added.height):
@@ -152,35 +153,47 @@ def _amid(table: type[Table], told: pl.DataFrame, added: pl.DataFrame) -> pl.Dat
     Later rows are late news: a file that ended a day before, a symbol that failed for a day, a new market. They change
     no published row.
     """
-    by = str(table.known_by)
-    return _with_last_told(table, told, by, added, "inner").filter(pl.col(by) <= pl.col("last_told")).drop("last_told")
-
-
-def _altered(table: type[Table], told: pl.DataFrame, changed: pl.DataFrame) -> pl.DataFrame:
-    """The changed rows, without last sessions of a market or symbol in which only the first volume is new.
-
-    A volume settles after its session. If the next fetch failed, a later one brings it, which is late news too.
-    """
-    settles = [name for name, instant in table.known_later.items() if instant == SETTLES and name in told.columns]
-    if not settles:
-        return changed
-    others = [name for name in told.columns if f"{name}{AFTER}" in changed.columns and name not in settles]
-    stays = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"{name}{AFTER}")) for name in others)
-    is_first = pl.all_horizontal(pl.col(settles).is_null())
-    is_last = pl.col("session_date") == pl.col("last_told")
-    dated = _with_last_told(table, told, "session_date", changed, "left")
-    return dated.filter(~(stays & is_first & is_last)).drop("last_told")
-
-
-def _with_last_told(
-    table: type[Table], told: pl.DataFrame, name: str, rows: pl.DataFrame, how: Literal["inner", "left"]
-) -> pl.DataFrame:
-    """The rows with `last_told`: the last published `name` of their market, pair of markets, symbol or type."""
-    key, last = table.primary_key()[:-1], pl.col(name).max().alias("last_told")
+    known, key = str(table.known_by), table.primary_key()[:-1]
     of = [column for column in key if column in ("market", "other_market")] or key[:1]
+    last = pl.col(known).max().alias("last_told")
     if not of:
-        return rows.join(told.select(last), how="cross")
-    return rows.join(told.group_by(of).agg(last), on=of, how=how, maintain_order="left")
+        dated = added.join(told.select(last), how="cross")
+    else:
+        dated = added.join(told.group_by(of).agg(last), on=of, how="inner", maintain_order="left")
+    return dated.filter(pl.col(known) <= pl.col("last_told")).drop("last_told")
+
+
+def _altered(table: type[Table], told: pl.DataFrame, changed: pl.DataFrame, bars: Sequence[Path]) -> pl.DataFrame:
+    """The changed rows, without those to which later sessions than the last published one add columns, and no more.
+
+    A volume settles, a fact is withdrawn, a setup is found, a position gets its price at a session that the published
+    generation did not have: a fetch failed, or came before the close had settled. That is late news too. `bars` as of
+    `compare_told`.
+    """
+    dated = {name: at for name, at in table.known_later.items() if at in BY_SESSION} | BY_DAY
+    later = {name: at for name, at in dated.items() if {name, at} <= {*told.columns}}
+    by = "market" if "market" in told.columns else "symbol"
+    if changed.is_empty() or not later or not (bars or by == "symbol"):
+        return changed
+
+    def stays(name: str) -> pl.Expr:
+        is_same = pl.col(name).eq_missing(pl.col(f"{name}{AFTER}"))
+        if name not in later:
+            return is_same
+        at = later[name]
+        is_later = pl.col(at) > pl.col("last_day") if name in BY_DAY else pl.col(f"{at}{AFTER}") > pl.col("last_told")
+        return is_same | (pl.col(name).is_null() & is_later.fill_null(False))
+
+    values = [name for name in told.columns if f"{name}{AFTER}" in changed.columns]
+    last = _last_sessions(_read(bars) if by == "market" else told, by)
+    against = changed.join(last, on=by, how="left", maintain_order="left")
+    return against.filter(~pl.all_horizontal(map(stays, values))).drop("last_day", "last_told")
+
+
+def _last_sessions(bars: pl.DataFrame, by: str) -> pl.DataFrame:
+    """The last session of each market or symbol (`last_day`), and when it was first known (`last_told`)."""
+    days = bars.group_by(by, last_day="session_date").agg(last_told=pl.col("known_at").min())
+    return days.sort("last_day").group_by(by).last()
 
 
 AFTER: Final = " after"

@@ -20,14 +20,15 @@ PUBLISHED_LAYERS = LAYERS[2:]
 """Those that the warehouse has."""
 DATED_LAYERS: Final = ("staging", "features", "marts")
 """Layers whose rows are dated by `known_at` where they have it; raw is a log, reference and meta are not dated."""
-SETTLES: Final = "volume_known_at"
-"""The instant at which a volume settled: it is null until then."""
-LATER: Final = {
-    "superseded_at": ("superseded_at",),
+BY_SESSION: Final = {
     "withdrawn_at": ("withdrawn_at", "withdrawn_date"),
-    SETTLES: (SETTLES, "volume", "volume_symbol"),
+    "volume_known_at": ("volume_known_at", "volume", "volume_symbol"),
     "setup_known_at": ("setup_known_at", "setup"),
 }
+"""Instants at or after the close of the session that brings the columns which each of them dates."""
+BY_DAY: Final = {"net_notional_usd": "report_date"}
+"""Columns that need the close of a session before their row became known, with the day of that session."""
+LATER: Final = {"superseded_at": ("superseded_at",), **BY_SESSION}
 """Instants of columns that become known later than their row, with the columns that each of them dates."""
 AHEAD: Final = timedelta(days=14)
 """How far ahead a calendar's rows count as known: far enough to contain the next report, also after holidays."""

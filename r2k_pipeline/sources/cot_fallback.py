@@ -29,7 +29,7 @@ _BEGIN: Final = re.compile(rb'(?:"[^"]*"|[^,"]*)\s*,\s*"?\d{5,6}"?\s*,\s*"?(\d{4
 
 @dataclass
 class ArchivesOrApi:
-    """CotSource: `archives` until one of them is out of reach (HTTP 403, no connection), then `api` for the rest.
+    """CotSource: `archives` until one of them is out of reach (see OutOfReachError), then `api` for the rest.
 
     The API is asked how many rows each report has, and then for those reports only whose rows are not in a body kept of
     an earlier answer (`kept` holds its own). Its rows are handed on as the file that they stand for.

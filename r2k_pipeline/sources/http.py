@@ -44,24 +44,23 @@ class FetchError(Exception):
 
 
 class OutOfReachError(FetchError):
-    """The server refuses this host (HTTP 403) or there was no connection to it: another server may answer."""
+    """The server gives no file now: it refuses this host (HTTP 403), sends a page, or fails at every attempt.
+
+    Another server may have it.
+    """
 
 
 class NoSuchItemError(FetchError):
     """The server answered that it has no such thing (HTTP 404)."""
 
 
-class TransientError(FetchError):
-    """A failure that may pass; `retry_after_s` is the server's Retry-After, None without one."""
+class TransientError(OutOfReachError):
+    """A failure that may pass (HTTP 429, 5xx, no connection, a body cut short); `retry_after_s`: as the server asks."""
 
     def __init__(self, message: str, retry_after_s: float | None = None) -> None:
         asked = "" if retry_after_s is None else f" (server asks to wait {retry_after_s:.0f} s)"
         super().__init__(message + asked)
         self.retry_after_s = retry_after_s
-
-
-class NoConnectionError(TransientError, OutOfReachError):
-    """No connection, or one that broke: it may pass, and where it does not, the server is out of reach."""
 
 
 @dataclass(frozen=True)
@@ -192,7 +191,7 @@ def _attempt(url: str, headers: Mapping[str, str], deadline_at: float, max_bytes
                 body = b"" if response.status_code in _NO_BODY else _read(response, max_bytes)
         except (httpx2.TimeoutException, httpx2.NetworkError, httpx2.RemoteProtocolError, httpx2.ProxyError) as error:
             watchdog.refuse_if_fired()
-            raise NoConnectionError(f"{type(error).__name__}: {redact(str(error))}") from error
+            raise TransientError(f"{type(error).__name__}: {redact(str(error))}") from error
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             # `from None`: these messages repeat parts of the address, secrets included.
             raise FetchError(f"{type(error).__name__}: not an address that can be fetched") from None
@@ -230,7 +229,7 @@ def _read(response: httpx2.Response, max_bytes: int) -> bytes:
 
 def _refuse_impostor(path: str, body: bytes) -> None:
     if _MARKUP.match(body) and not path.endswith(".htm"):
-        raise FetchError(f"a web page where {path.rsplit('/', 1)[-1]} was expected")
+        raise OutOfReachError(f"a web page where {path.rsplit('/', 1)[-1]} was expected")
     if not body:
         raise FetchError("an empty body")
     if path.endswith(".zip") and not body.startswith(b"PK\x03\x04"):

@@ -17,20 +17,28 @@ from tests.lived.vendor import Desk, Truth, Vendor
 from tests.raw_story import Story, actions_of, bars_of, days_of
 
 DAYS = ("2024-05-29", "2024-05-30", "2024-05-31")
+WEEK = ("2024-05-24", "2024-05-31", "2024-06-03")
+"""The report of Tuesday the 28th is released on Friday the 31st."""
 
 
-def test_symbols_that_failed_for_a_day_are_published_with_the_next_one(tmp_path: Path) -> None:
-    markets, clock = markets_of("RUT", "NDX"), Clock(new_york(DAYS[0]))
-    an_index, a_proxy = (NoAnswer(new_york(DAYS[1]), new_york(DAYS[2]), start=symbol) for symbol in ("^NDX", "IWM"))
-    truth = Truth.of_sample(markets, date(2024, 1, 2), date(2024, 6, 3))
-    desk = Desk(Vendor(truth, (an_index, a_proxy)), clock)
+@pytest.mark.parametrize(
+    ("symbols", "days"),
+    [("^NDX", DAYS), ("QQQ", DAYS), (("^NDX", "QQQ"), WEEK)],
+    ids=["index", "proxy", "both, so that a report comes before the price of its day"],
+)
+def test_a_symbol_that_failed_for_a_day_is_published_with_the_next_one(
+    tmp_path: Path, symbols: str | tuple[str, ...], days: tuple[str, ...]
+) -> None:
+    markets, clock = markets_of("RUT", "NDX"), Clock(new_york(days[0]))
+    silent = NoAnswer(new_york(days[1]), new_york(days[2]), start=symbols)
+    desk = Desk(Vendor(Truth.of_sample(markets, date(2024, 1, 2), date(2024, 6, 3)), (silent,)), clock)
     life = Life(Settings(source="live", lake=tmp_path / "life"), markets, clock, desk=(desk, desk))
     failed = []
-    for day in DAYS:
+    for day in days:
         clock.moment = new_york(day)
-        failed.append(len(fetch(life.run())))
+        failed.append(fetch(life.run()))
         assert build(life.run()) == []
-    assert failed == [0, 4, 0], "bars and actions of both"
+    assert [bool(messages) for messages in failed] == [False, True, False]
     rebuilt = copy_of_raw(life.lake, tmp_path / "rebuilt")
     assert build(life.run(rebuilt)) == []
     assert not differences(published_tables(life.lake), published_tables(rebuilt))

@@ -64,7 +64,7 @@ class Event:
 class NoAnswer(Event):
     """The vendor does not answer about items whose names begin with `start` (seen of both: 403, 429, no connection)."""
 
-    start: str = ""
+    start: str | tuple[str, ...] = ""
 
     def refuses(self, item: str, moment: datetime) -> bool:
         return self.is_on(moment) and item.startswith(self.start)

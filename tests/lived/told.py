@@ -27,6 +27,8 @@ STANDING: Final = {
     "marts.weekly_positioning": "marts.positioning_vintages",
 }
 """These hold what stands, so that a revision replaces a row; all that was ever told is in the vintages."""
+BROUGHT: Final = ("withdrawn_at", "setup_known_at")
+"""Instants of columns that a later session brings."""
 EXAMPLES: Final = 3
 Tables = Mapping[str, pl.DataFrame]
 
@@ -76,7 +78,7 @@ def _changed(name: str, before: Generation, after: Generation) -> Iterable[str]:
         return
     key = TABLES[name].primary_key()
     was = told(name, before.tables, before.as_of)
-    now = told(name, after.tables, before.as_of)
+    now = _without_late_news(name, told(name, after.tables, before.as_of), before.tables["staging.market_bars"])
     lost = was.clear() if was.equals(now) else was.join(now, on=was.columns, how="anti", nulls_equal=True)
     if lost.is_empty():
         return
@@ -89,6 +91,20 @@ def _changed(name: str, before: Generation, after: Generation) -> Iterable[str]:
         f"{name}: of {was.height} told rows {gone.height} are gone, {lost.height - gone.height} differ "
         f"({', '.join(differ[:8]) or 'the row'}), e.g. {examples}"
     )
+
+
+def _without_late_news(name: str, now: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
+    """The rows without what sessions later than those in `bars` add: withdrawals, setups, prices of positions."""
+    days = bars.group_by("market", last_day="session_date").agg(last=pl.col("known_at").min())
+    last = days.sort("last_day").group_by("market").last()
+    later = {column: (at, "last") for column, at in TABLES[name].known_later.items() if at in BROUGHT}
+    later |= {"net_notional_usd": ("report_date", "last_day")} if "net_notional_usd" in now.columns else {}
+    if not later:
+        return now
+    dated = now.join(last, on="market", how="left", maintain_order="left")
+    was_there = {column: (pl.col(at) <= pl.col(end)).fill_null(True) for column, (at, end) in later.items()}
+    kept = [pl.when(told).then(column).alias(column) for column, told in was_there.items()]
+    return dated.with_columns(kept).drop("last", "last_day")
 
 
 def standing_is_what_stands(generation: Generation) -> list[str]:

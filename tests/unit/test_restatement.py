@@ -6,8 +6,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from r2k_pipeline.contracts.marts import CrossMarket
-from r2k_pipeline.contracts.prices import PriceVintages
+from r2k_pipeline.contracts.marts import CrossMarket, Movers
+from r2k_pipeline.contracts.prices import MarketBars, PriceVintages
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.restatement import Difference, compare_told
 
@@ -67,6 +67,24 @@ def test_any_other_change_restates(tmp_path: Path, before: pl.DataFrame, after: 
     found = compared(PriceVintages, tmp_path, before, after)
     assert found is not None
     assert found.rows_changed == rows
+
+
+def test_a_setup_found_at_a_session_that_was_not_published_is_late_news(tmp_path: Path) -> None:
+    """Prices failed on the day of a release: its report was published with no close beside it."""
+    closed, released = (datetime(2024, 5, 30, hour, tzinfo=UTC) for hour in (20, 19))
+    days = pl.DataFrame({"session_date": [FIRST, TOLD.date()], "known_at": [closed - timedelta(days=3), closed]})
+    bars = MarketBars.create_empty().clear(2).with_columns(days["session_date"], days["known_at"], market=pl.lit("RUT"))
+    mover = Movers.create_empty().clear(1).with_columns(market=pl.lit("RUT"), known_at=released)
+    with_setup = mover.with_columns(setup=pl.lit("squeeze"), setup_known_at=closed)
+    for name, rows in {"before": mover, "after": with_setup, "without_it": bars[:1], "with_it": bars}.items():
+        rows.write_parquet(tmp_path / f"{name}.parquet")
+    before, after, without_it, with_it = (
+        [tmp_path / f"{name}.parquet"] for name in ("before", "after", "without_it", "with_it")
+    )
+    assert compare_told(Movers, before, after, TOLD, bars=without_it) is None
+    found = compare_told(Movers, before, after, TOLD, bars=with_it)
+    assert found is not None
+    assert found.rows_changed == 1
 
 
 def pairs(*rows: tuple[str, str, int]) -> pl.DataFrame:

@@ -186,9 +186,30 @@ def test_a_server_that_is_not_there_is_out_of_reach_too(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "fault", [Fault(404), Fault(500), Fault(body=b"<html>maintenance")], ids=["404", "500", "page"]
+    ("fault", "rule"),
+    [
+        (Fault(429, {"Retry-After": "3600"}), "HTTP 429"),
+        (Fault(503), "HTTP 503"),
+        (Fault(body=b"<html>maintenance"), "a web page"),
+        (Fault(sent=200), "RemoteProtocolError"),
+        (Fault(body=b"PK\x03\x04 and no more"), "cut short"),
+    ],
+    ids=["429", "503", "page", "body cut short", "zip cut short"],
 )
-def test_a_file_that_is_broken_or_gone_is_not_asked_of_the_api(world: World, fault: Fault) -> None:
+def test_a_server_that_fails_at_every_attempt_is_asked_for_one_file_alone(
+    world: World, fault: Fault, rule: str
+) -> None:
+    source = world.source()
+    world.stub.always |= {f"/{file.path}": fault for file in source.archives.files().values()}
+    remarks = [document.remark for name in source.list_reports() if (document := source.fetch_report(name)) is not None]
+    assert len(remarks) == len(KINDS) * (len(YEARS) + 1)
+    assert rule in (remarks[0] or "")
+    assert not any(remarks[1:])
+    assert len([asked for asked in world.stub.asked if "/resource/" not in asked.path]) <= FAST.attempts
+
+
+@pytest.mark.parametrize("fault", [Fault(404), Fault(body=b"a text")], ids=["404", "no zip"])
+def test_a_file_that_is_wrong_or_gone_is_not_asked_of_the_api(world: World, fault: Fault) -> None:
     world.stub.always["/files/dea/history/fut_fin_txt_2024.zip"] = fault
     with pytest.raises(SourceError, match=r"cftc: fut_fin_txt_2024\.zip"):
         world.source().fetch_report("fut_fin_txt_2024.zip")
