@@ -6,7 +6,7 @@ appended and its account (recording.py), Dagster (assets.py).
 
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
@@ -45,7 +45,7 @@ from r2k_pipeline.sources.protocol import (
 )
 from r2k_pipeline.sources.screening import Screened, refuse_rest
 from r2k_pipeline.sources.settlement import settlement_of
-from r2k_pipeline.sources.wrong_files import refuse_wrong_file, unread_actions
+from r2k_pipeline.sources.wrong_files import refuse_cut_off, refuse_wrong_file, unread_actions
 
 Answer = TypeVar("Answer", PriceAnswer, CotDocument)
 Rows = TypeVar("Rows")
@@ -90,11 +90,12 @@ def ingest_prices(run: Run, sessions: pl.DataFrame) -> tuple[Intake, Intake]:
         for symbol, role in market.symbols().items()
         if role in ("index", "proxy")
     }
-    had = set(run.lake.read(PriceBars, ("symbol",))["symbol"])
-    answers, attempts = _fetch(wanted, partial(_ask, run, prices), set(wanted) - required - had)
+    bars_before = run.lake.read(PriceBars, ("symbol", "session_date"))
+    had = dict(bars_before.group_by("symbol").agg(pl.col("session_date").max()).iter_rows())
+    answers, attempts = _fetch(wanted, partial(_ask, run, prices), set(wanted) - required - had.keys())
     refuse_answers(run.clock(), answers)
     stamp = run.stamp()
-    readable, bars, attempts = _read(answers, attempts, partial(read_symbol, run.markets, sessions, stamp))
+    readable, bars, attempts = _read(answers, attempts, partial(_read_prices, run, sessions, stamp, had))
     screened = screen_bars([its.rows for its in bars], sessions, wanted)
     with_days = partial(with_days_of_prices, attempts, bars, run.lake.read(FetchLog), asks_vendor=prices.asks_vendor)
     actions = screen_actions([read_actions(answer, stamp) for answer in readable])
@@ -144,6 +145,16 @@ def _ask(run: Run, prices: PriceSource, symbol: str) -> PriceAnswer:
     """One symbol's answer, with the moment before the request."""
     asked_at = run.clock()
     return replace(prices.fetch_prices(symbol), asked_at=asked_at)
+
+
+def _read_prices(
+    run: Run, sessions: pl.DataFrame, stamp: datetime, newest: Mapping[str, date], answer: PriceAnswer
+) -> Bars:
+    """As `read_symbol`; a vendor's answer must not end long before the `newest` recorded bar of its symbol."""
+    bars = read_symbol(run.markets, sessions, stamp, answer)
+    if run.sources[0].asks_vendor:
+        refuse_cut_off(answer, bars.rows, newest.get(answer.symbol))
+    return bars
 
 
 def read_symbol(markets: Sequence[Market], sessions: pl.DataFrame, stamp: datetime, answer: PriceAnswer) -> Bars:

@@ -4,7 +4,7 @@ Belongs here: the limits, and the rules that one row breaks by itself. Not here:
 that is beyond them (wrong_files.py, plausibility.py).
 """
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Final
 
 import polars as pl
@@ -34,6 +34,9 @@ SKIPPING_STEPS: Final = 10
 """Steps: with fewer, the interval between a file's rows cannot be judged."""
 REGULAR_SINCE: Final = date(1970, 1, 1)
 """Before this day the exchange calendar lacks some closed days."""
+
+LOST: Final = timedelta(days=14)
+"""How long before the newest recorded bar a vendor's answer may end: its newest sessions are gone for a day or two."""
 
 STEP: Final = 1.4
 """Times the close before, up or down. The widest of any index, fund or future is 1.26 (^GSPC 1987-10-19); the smallest

@@ -1,8 +1,10 @@
-"""Price files that are wrong as a whole: adjusted prices, rows that are not daily, days that are not the exchange's.
+"""Price answers that are wrong as a whole: adjusted prices, rows that are not daily, days that are not the exchange's.
 
-Belongs here: faults that fail a file whatever is in the log. Not here: single rows (screening.py), series
+Belongs here: faults that fail an answer whatever its prices are. Not here: single rows (screening.py), series
 that may be right and wait for a user (plausibility.py), the limits (price_bounds.py).
 """
+
+from datetime import date
 
 import polars as pl
 
@@ -10,11 +12,13 @@ from r2k_pipeline.sources.price_bounds import (
     CLOSED_ROWS,
     CLOSED_SHARE,
     FRACTION_SHARE,
+    LOST,
     REGULAR_SINCE,
     SKIPPING_SHARE,
     SKIPPING_STEPS,
 )
 from r2k_pipeline.sources.protocol import PriceAnswer, SourceError
+from r2k_pipeline.sources.screening import day_of
 
 AS_TRADED = "download it again as traded, with yfinance: auto_adjust=False"
 EXAMPLES = 3
@@ -33,6 +37,17 @@ def refuse_wrong_file(answer: PriceAnswer, bars: pl.DataFrame, sessions: pl.Data
     known = days.filter(days.is_between(opened.min(), opened.max()))
     _refuse_closed_days(answer, known, known.filter(~known.is_in(opened.implode())))
     _refuse_skipped_sessions(answer, known, opened)
+
+
+def refuse_cut_off(answer: PriceAnswer, bars: pl.DataFrame, recorded: date | None) -> None:
+    """Raise SourceError for a vendor's answer that ends long before the newest bar that is `recorded` of its symbol.
+
+    It would count as a look at sessions that it lost, and their bars as late. A file may be an older copy.
+    """
+    newest = bars.filter(pl.col("close").is_not_null()).select(day_of("session_date"))["session_date"].max()
+    if recorded is not None and isinstance(newest, date) and newest < recorded - LOST:
+        rule = f"the answer ends on {newest}, and bars to {recorded} are recorded: it is cut off"
+        raise SourceError(answer.origin, answer.symbol, rule, "run again later")
 
 
 def unread_actions(answer: PriceAnswer) -> str | None:

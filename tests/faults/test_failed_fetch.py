@@ -65,6 +65,25 @@ def test_a_report_that_failed_on_the_day_of_its_release_is_in_the_row_of_the_nex
     assert (history["known_at"] == history["released_at"]).all()
 
 
+@pytest.mark.parametrize(("lost", "status"), [(8, "ok"), (30, "failed")])
+def test_an_answer_that_ends_long_before_the_log_does_has_failed_and_makes_no_session_late(
+    tmp_path: Path, lost: int, status: str
+) -> None:
+    story = Story.begin(tmp_path)
+    sessions = days_of(date(2024, 1, 2), 61)
+    closes = {day: 2000.0 + 4 * n for n, day in enumerate(sessions)}
+    answers = (60, "2024-03-27T22:00"), (60 - lost, "2024-03-28T22:00"), (61, "2024-04-01T22:00")
+    logs = []
+    for count, moment in answers:
+        story.desk.quote(bars_of(dict(list(closes.items())[:count])))
+        logs.append(story.fetch_prices(moment)[0].log.row(0, named=True))
+    assert [log["status"] for log in logs] == ["ok", status, "ok"]
+    assert (logs[1]["shows_until"] is None) == (status == "failed")
+    if status == "failed":
+        said = f"the answer ends on {sessions[29]}, and bars to {sessions[59]} are recorded: it is cut off; next: run"
+        assert said in logs[1]["message"]
+
+
 @pytest.mark.parametrize(("broken", "status"), [(lambda _: -5.0, "failed"), (lambda close: close + 7, "held")])
 def test_of_a_symbol_whose_bars_are_not_taken_no_action_is_taken_either(
     tmp_path: Path, broken: Callable[[float], float], status: str

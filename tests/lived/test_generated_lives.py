@@ -143,11 +143,19 @@ def _lived(folder: Path, drawn: Drawn) -> Life:
 
 
 def _known_too_early(life: Life, moment: datetime, folder: Path) -> Iterable[str]:
-    """Tables whose rows known by `moment` are others without the raw rows that were recorded later."""
+    """Tables whose rows known by `moment` are others without the raw rows that were recorded later.
+
+    None where a fetch had failed, or come before the close had settled: those bars come later and are known from their
+    close all the same, which is late news.
+    """
+    whole = published_tables(life.lake)
+    bars = whole["staging.price_vintages"].filter(pl.col("known_at") <= moment)
+    if (bars["recorded_at"] > moment).any():
+        return
     cut = copy_of_raw(life.lake, folder)
     _drop_later(cut, moment)
     build(LivedRun(life.settings.model_copy(update={"lake": folder}), cut, life.markets, Clock(moment)))
-    whole, then = published_tables(life.lake), published_tables(cut)
+    then = published_tables(cut)
     for name in dated(whole):
         rows, rows_then = (told(name, tables, moment).sort(pl.all()) for tables in (whole, then))
         if not rows.equals(rows_then):
