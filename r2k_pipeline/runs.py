@@ -3,7 +3,6 @@
 Belongs here: turning settings into the values that every step gets. Not here: steps, Dagster.
 """
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -132,14 +131,14 @@ class Run:
             case "live":
                 from r2k_pipeline.sources.cftc import CftcArchives  # noqa: PLC0415
                 from r2k_pipeline.sources.cot_fallback import ArchivesOrApi  # noqa: PLC0415
-                from r2k_pipeline.sources.http import Limits  # noqa: PLC0415
+                from r2k_pipeline.sources.http import limits_of_run  # noqa: PLC0415
                 from r2k_pipeline.sources.kept_bodies import KeptBodies  # noqa: PLC0415
                 from r2k_pipeline.sources.socrata import SocrataReports  # noqa: PLC0415
                 from r2k_pipeline.sources.yahoo import YahooPrices  # noqa: PLC0415
 
-                limits = Limits(ends_at=time.monotonic() + self.settings.live_seconds)
+                of_prices, limits = limits_of_run(self.settings.live_seconds)
                 folder, first_year = self.lake.cache("cftc"), self.settings.first_year
                 archives = CftcArchives(folder, self.report_types, first_year, now=self.clock, limits=limits)
                 api = SocrataReports(limits=limits, token=self.settings.cftc_token)
                 reports = ArchivesOrApi(archives, api, KeptBodies(folder / "api"), self.clock)
-                return YahooPrices(self.lake.cache("yahoo"), limits), reports
+                return YahooPrices(self.lake.cache("yahoo"), of_prices), reports

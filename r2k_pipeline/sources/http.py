@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 from urllib.parse import urlsplit
 
 import httpx2
@@ -79,6 +79,16 @@ class Limits:
     wait_max_s: float = 20.0
 
 
+PRICES_SHARE: Final = 2 / 3
+"""Of the time for all fetches: where the vendor of prices hangs, the reports, which come after, are asked for too."""
+
+
+def limits_of_run(seconds: float) -> tuple[Limits, Limits]:
+    """The limits of prices and of reports in a run whose fetches may take `seconds` together, from now on."""
+    now = time.monotonic()
+    return Limits(ends_at=now + PRICES_SHARE * seconds), Limits(ends_at=now + seconds)
+
+
 @dataclass(frozen=True)
 class Answer:
     """What came back: status 200 with its whole body, or 304 or 404 without one."""
@@ -119,7 +129,7 @@ def patiently(act: Callable[[float], T], what: str, limits: Limits) -> T:
     asked_at = time.monotonic()
     deadline_at = min(asked_at + limits.deadline_s, limits.ends_at)
     if deadline_at <= asked_at:
-        raise FetchError("not asked: the time for all fetches together is over (R2K_LIVE_SECONDS)")
+        raise FetchError("not asked: the time for fetches is over (R2K_LIVE_SECONDS)")
     jitter_s = limits.wait_initial_s / 2
 
     def pause(error: Exception) -> bool | float:
