@@ -167,7 +167,7 @@ def test_what_cannot_be_taken_away_does_not_hide_why_nothing_was_written(
 ) -> None:
     """As on a disk that is read-only: the parent lets go of no name and takes none."""
     (tmp_path / "parent").write_bytes(b"a file")
-    with pytest.raises(R2kError, match="not written.*; next: check the disk"):
+    with pytest.raises(R2kError, match=r"not written.*; next: check the disk"):
         write(tmp_path / "parent" / "file")
 
 
