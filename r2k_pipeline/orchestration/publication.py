@@ -11,6 +11,7 @@ from r2k_pipeline.build import outdated_tables
 from r2k_pipeline.gate import RestatementError
 from r2k_pipeline.orchestration.assets import OWNERS, asset_key, preview
 from r2k_pipeline.orchestration.resources import Pipeline
+from r2k_pipeline.origins import code_digest
 from r2k_pipeline.publication import BY_PUBLISHING, PUBLISHED, publish
 from r2k_pipeline.report.note.kept import new_notes
 
@@ -19,6 +20,7 @@ from r2k_pipeline.report.note.kept import new_notes
     key=["warehouse"],
     deps=[asset_key(table) for table in PUBLISHED],
     group_name="publish",
+    code_version=code_digest(),
     kinds={"duckdb"},
     owners=OWNERS,
     description="One folder with a DuckDB file and the Parquet of every table; swapped in when every check has passed "

@@ -10,6 +10,7 @@ from r2k_pipeline.definitions import defs
 from r2k_pipeline.orchestration.assets import asset_key, preview
 from r2k_pipeline.orchestration.checks import reconciliation_checks
 from r2k_pipeline.orchestration.resources import Pipeline
+from r2k_pipeline.origins import code_digest
 from r2k_pipeline.runs import Run
 from r2k_pipeline.settings import Settings
 
@@ -29,6 +30,12 @@ def test_the_button_of_each_table_makes_it_with_the_checks_of_it_alone() -> None
         checks = {check for check in graph.asset_check_keys if check.asset_key in made}
         job = whole.get_subset(asset_selection=made, asset_check_selection=checks)
         assert job.asset_layer.selected_asset_keys == made
+
+
+def test_everything_is_unsynced_after_a_change_of_the_program() -> None:
+    """*Materialize unsynced* then publishes too, and draws the site: both are of one program."""
+    graph = defs.resolve_asset_graph()
+    assert {graph.get(key).code_version for key in graph.materializable_asset_keys} == {code_digest()}
 
 
 def test_checks_of_one_table_tell_of_that_table_alone(tmp_path: Path) -> None:
