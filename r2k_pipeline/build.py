@@ -98,6 +98,15 @@ def _by_name() -> dict[str, DerivedTable]:
     return {entry.table.dotted(): entry for entry in derived_tables()}
 
 
+def outdated_tables(run: Run) -> list[str]:
+    """The tables that were not built from what the lake has now, by this program, at the moment of `run`.
+
+    The calendar of sessions, which depends on today, is never one of them: a run may pass midnight.
+    """
+    derived, record = [entry for entry in derived_tables() if "today" not in entry.values], Record(run.lake)
+    return [d.table.dotted() for d in derived if not any(record.has(d.table, key) for key in keys_of(run, d))]
+
+
 def build_table(run: Run, derived: DerivedTable) -> Outcome:
     """Build one table whose upstreams are built, or skip it if its key and its content are as recorded."""
     table, record, began, cpu = derived.table, Record(run.lake), time.perf_counter(), time.process_time()

@@ -29,8 +29,7 @@ def write_atomically(file: Path, body: bytes, verify: Callable[[Path], None], du
             temporary.write_bytes(body)
             put_in_place(temporary, file, verify, durable)
     finally:
-        with suppress(NotADirectoryError):  # a parent that is a file: nothing was begun
-            temporary.unlink(missing_ok=True)
+        discard(temporary)
 
 
 def put_in_place(temporary: Path, file: Path, verify: Callable[[Path], None], durable: bool = True) -> None:
@@ -91,6 +90,15 @@ def remove(path: Path) -> None:
         return
     hidden = path if path.name.startswith(".") else path.rename(path.with_name(f".{path.name}.tmp"))
     shutil.rmtree(hidden)
+
+
+def discard(path: Path) -> None:
+    """Take away what was not put in place, where the disk lets go of it; from one that is read-only it does not.
+
+    The error that ended the writing is the one to report. A later run sweeps what stays.
+    """
+    with suppress(OSError):
+        remove(path)
 
 
 def fsync_folder(folder: Path) -> None:

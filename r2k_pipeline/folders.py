@@ -21,7 +21,9 @@ class Folders:
     def of(cls, folder: Path, source: str, as_of: datetime | None = None) -> Self:
         """The lake of one source; `as_of` puts the derived tables into a folder of that moment."""
         root = folder / source
-        return cls(root, root if as_of is None else root / "as_of" / f"{as_of:%Y-%m-%dT%H%M%SZ}")
+        return cls(
+            root, root if as_of is None else root / "as_of" / f"{as_of:%Y-%m-%dT%H%M%S.%fZ}".replace(".000000", "")
+        )
 
     @classmethod
     def at(cls, root: Path) -> Self:

@@ -5,7 +5,6 @@ Belongs here: how a generation is put on disk, found, kept and removed. Not here
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +18,7 @@ from r2k_pipeline.contracts.meta import Generation
 from r2k_pipeline.contracts.prices import PriceActions, PriceBars
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.errors import R2kError
-from r2k_pipeline.files import digest_of, fsync_folder, link_or_copy, point, remove
+from r2k_pipeline.files import digest_of, discard, fsync_folder, link_or_copy, point, remove
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.sums import changed_files, read_sums, write_sums
 from r2k_pipeline.table_files import table_files
@@ -101,7 +100,8 @@ def outgrown(lake: Lake) -> str | None:
     if not added:
         return None
     was = f"rebuilt at {built_at:%Y-%m-%d %H:%M} UTC; {added:,} raw rows of days to {as_of:%Y-%m-%d} were added since"
-    return f"{lake.derived}: {was}; next: r2k run --source {last.row['source']} --as-of {as_of:%Y-%m-%dT%H:%M:%SZ}"
+    moment = as_of.isoformat().replace("+00:00", "Z")
+    return f"{lake.derived}: {was}; next: r2k run --source {last.row['source']} --as-of {moment}"
 
 
 def _added(rows: pl.DataFrame, day: str, as_of: datetime, built_at: datetime) -> int:
@@ -144,8 +144,7 @@ def publish_generation(
     except OSError as error:
         raise R2kError(folder, f"not published, the old one stays: {error}", "check the disk") from error
     finally:
-        with suppress(FileNotFoundError):
-            remove(building)
+        discard(building)
     return size
 
 

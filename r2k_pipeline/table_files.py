@@ -14,15 +14,7 @@ import pyarrow.parquet as pq
 
 from r2k_pipeline.contracts.table import Table, parts_of
 from r2k_pipeline.errors import R2kError
-from r2k_pipeline.files import (
-    digest_of,
-    explained,
-    fsync_folder,
-    link_or_copy,
-    put_in_place,
-    remove,
-    write_atomically,
-)
+from r2k_pipeline.files import digest_of, discard, explained, fsync_folder, link_or_copy, put_in_place, write_atomically
 
 OLDEST: Final = pl.CompatLevel.oldest()
 """Text in the layout that Arrow's Parquet writer takes."""
@@ -61,7 +53,7 @@ class Whole:
     def abandon(self) -> None:
         """Remove what was not put in place."""
         if self._writer is not None:
-            self._building.unlink(missing_ok=True)
+            discard(self._building)
 
     def _write(self, frame: pl.DataFrame) -> None:
         with explained(self._file):
@@ -117,7 +109,7 @@ class Parts:
 
     def abandon(self) -> None:
         """Remove what was not put in place."""
-        remove(self._building)
+        discard(self._building)
 
     def _write(self, name: str, frame: pl.DataFrame) -> None:
         if not _write_unless_same(self._folder / name, self._building / name, frame):

@@ -19,7 +19,7 @@ import polars as pl
 
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.errors import R2kError
-from r2k_pipeline.files import fsync_folder
+from r2k_pipeline.files import discard, fsync_folder
 from r2k_pipeline.locked import Cut, connect_locked
 from r2k_pipeline.quoting import literal, parquet
 
@@ -76,7 +76,7 @@ def publish_warehouse(
         raise R2kError(warehouse, f"not published, the old one stays: {error}", "r2k doctor") from error
     finally:
         for leftover in (building, building.with_name(building.name + ".wal")):
-            leftover.unlink(missing_ok=True)
+            discard(leftover)
     return warehouse.stat().st_size
 
 

@@ -7,9 +7,11 @@ from typing import Any
 
 import dagster as dg
 
+from r2k_pipeline.build import outdated_tables
 from r2k_pipeline.gate import RestatementError
 from r2k_pipeline.orchestration.assets import OWNERS, asset_key, preview
 from r2k_pipeline.orchestration.resources import Pipeline
+from r2k_pipeline.origins import code_digest
 from r2k_pipeline.publication import BY_PUBLISHING, PUBLISHED, publish
 from r2k_pipeline.report.note.kept import new_notes
 
@@ -18,14 +20,23 @@ from r2k_pipeline.report.note.kept import new_notes
     key=["warehouse"],
     deps=[asset_key(table) for table in PUBLISHED],
     group_name="publish",
+    code_version=code_digest(),
     kinds={"duckdb"},
     owners=OWNERS,
     description="One folder with a DuckDB file and the Parquet of every table; swapped in when every check has passed "
     "and no row that was told before would change without `r2k accept restatement`.",
 )
 def warehouse(pipeline: Pipeline) -> dg.MaterializeResult[Any]:
-    """Publish a generation, or report that the last one is up to date."""
+    """Publish a generation, or report that the last one is up to date. Raises dg.Failure.
+
+    A page of the UI makes any tables alone: a generation of some tables with a fetch and others without is none.
+    """
     run = pipeline.fixed
+    if outdated := outdated_tables(run):
+        why = f"not built by this program and with these settings from what was fetched by {run.as_of:%F %T} UTC"
+        raise dg.Failure(
+            f"{', '.join(outdated)}: {why}; the last generation stays; next: Materialize all", allow_retries=False
+        )
     try:
         done = publish(run, new_notes)
     except RestatementError as error:

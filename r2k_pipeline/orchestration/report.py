@@ -10,6 +10,7 @@ import dagster as dg
 
 from r2k_pipeline.orchestration.assets import OWNERS
 from r2k_pipeline.orchestration.resources import Pipeline
+from r2k_pipeline.origins import code_digest
 
 if TYPE_CHECKING:
     from r2k_pipeline.report.site.pictures import Picture
@@ -25,6 +26,7 @@ THUMBNAIL_SCALE: Final = 0.6
     key=["report"],
     deps=[["warehouse"]],
     group_name="publish",
+    code_version=code_digest(),
     kinds={"html"},
     owners=OWNERS,
     description="The site: a page for each market, claims, outcomes, data quality, the dictionary; opened from disk.",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from r2k_pipeline.claims.process import BoundedProcess, StartError
 from r2k_pipeline.errors import QueryError, R2kError, ShortError
-from r2k_pipeline.files import fsync_folder
+from r2k_pipeline.files import discard, fsync_folder
 from r2k_pipeline.report.output_types import Format
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def save_answer(answer: Answer, file: Path) -> None:
     except OSError as error:
         raise R2kError(file, f"not written: {error.strerror or error}", "check the disk") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        discard(temporary)
 
 
 def _next(error: QueryError, memory_limit: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from r2k_pipeline.build import Outcome, Record, build_tables
+from r2k_pipeline.build import Outcome, Record, build_tables, outdated_tables
 from r2k_pipeline.contracts.meta import Fetches
 from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.generations import WAREHOUSE, last_generation
@@ -36,6 +36,10 @@ def states(outcomes: Mapping[str, Outcome]) -> dict[str, str]:
     return {name: outcome.state for name, outcome in outcomes.items()}
 
 
+def outdated(run: Run) -> list[str]:
+    return sorted({*outdated_tables(run.fixed())} - {table.dotted() for table in LEFT_EMPTY})
+
+
 def files(folder: Path) -> dict[str, bytes]:
     """The Parquet of every derived table that is about markets, by path."""
     layers = ("reference", "staging", "features", "marts")
@@ -55,15 +59,23 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
 
 
 @pytest.fixture(scope="module")
-def lived(life: Life) -> dict[str, dict[str, Outcome]]:
+def waiting() -> dict[str, list[str]]:
+    """The tables that were not built from what was fetched, by increment, before they were."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def lived(life: Life, waiting: dict[str, list[str]]) -> dict[str, dict[str, Outcome]]:
     """How each table went, by increment."""
     found: dict[str, dict[str, Outcome]] = {}
     for increment, moment in {"first": FIRST_RUN, **INCREMENTS}.items():
         life.clock.moment = new_york(*moment)
         run = life.run()
         assert fetch(run) == []
+        waiting[increment] = outdated(run) if found else []
         found[increment] = {}
         assert build(run, found[increment]) == []
+        assert outdated(run) == []
     return found
 
 
@@ -92,6 +104,12 @@ def test_nothing_new_builds_nothing_but_the_account_of_fetches(lived: dict[str, 
 
 
 @pytest.mark.usefixtures("lived")
+def test_tables_that_were_not_built_from_what_was_fetched_are_named(waiting: dict[str, list[str]]) -> None:
+    assert {"staging.price_vintages", "meta.fetches"} <= {*waiting["a session"]}
+    assert "marts.markets" not in waiting["a session"]
+    assert waiting["nothing"] == ["meta.fetches"]
+
+
 @pytest.mark.usefixtures("lived")
 def test_the_published_file_that_went_on_from_day_to_day_has_the_rows_of_the_tables(life: Life) -> None:
     last = last_generation(life.run().lake)

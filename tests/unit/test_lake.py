@@ -10,7 +10,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from io import BytesIO
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,8 @@ from r2k_pipeline.contracts.prices import PriceActions
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.files import write_atomically
 from r2k_pipeline.lake import Lake
+from r2k_pipeline.report.query import Answer, save_answer
+from r2k_pipeline.report.site.replace_folder import swap_in
 from r2k_pipeline.tables.cot_releases import CotReleases
 from tests.sql.rows import rows_of
 
@@ -149,6 +152,31 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_trace(
     with pytest.raises(R2kError, match=said):
         write_atomically(file, b"new and longer", verify)
     assert entries(tmp_path) == {"table.parquet": b"old"}
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda file: write_atomically(file, b"new", lambda _: None),
+        lambda file: swap_in(file, {"index.html": b"new"}),
+        lambda file: save_answer(Answer(BytesIO(b"new"), 1, "files", is_sample=False), file),
+    ],
+)
+def test_what_cannot_be_taken_away_does_not_hide_why_nothing_was_written(
+    tmp_path: Path, write: Callable[[Path], None]
+) -> None:
+    """As on a disk that is read-only: the parent lets go of no name and takes none."""
+    (tmp_path / "parent").write_bytes(b"a file")
+    with pytest.raises(R2kError, match=r"not written.*; next: check the disk"):
+        write(tmp_path / "parent" / "file")
+
+
+def test_each_moment_has_a_folder_of_its_own(tmp_path: Path) -> None:
+    second = datetime(2025, 3, 14, 20, tzinfo=UTC)
+    folders = [
+        Lake.of(tmp_path, "files", moment).derived.name for moment in (second, second + timedelta(microseconds=1))
+    ]
+    assert folders == ["2025-03-14T200000Z", "2025-03-14T200000.000001Z"]
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from r2k_pipeline.errors import R2kError
-from r2k_pipeline.files import fsync_folder
+from r2k_pipeline.files import discard, fsync_folder
 
 ABANDONED_SECONDS: Final = 3600
 """A folder that was never swapped in is deleted after this long, as its writer must have died."""
@@ -38,8 +38,8 @@ def swap_in(link: Path, files: Mapping[str, bytes]) -> None:
         fresh.replace(link)
         fsync_folder(link.parent)
     except OSError as error:
-        fresh.unlink(missing_ok=True)
-        shutil.rmtree(folder, ignore_errors=True)
+        discard(fresh)
+        discard(folder)
         if before.is_dir() and not link.exists():
             before.rename(link)
         left = f" ({folder} is left: a later report sweeps it)" if folder.exists() else ""
