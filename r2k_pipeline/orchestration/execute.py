@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import dagster as dg
 import duckdb
@@ -30,6 +30,8 @@ from r2k_pipeline.orchestration.resources import Pipeline
 from r2k_pipeline.runs import Run, now
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.warehouse import open_warehouse
+
+_NEXT: Final = 'r2k note · r2k status · r2k ui · r2k sql "select market, session_date, close, rsi_14 from latest()"'
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class Summary:
 
     def text(self) -> str:
         """The end of a run on a terminal: what happened, what failed, where to look next."""
-        state = "NOT published: the last generation stays"
+        state = "NOT published: the last generation stays" if self.as_of else "NOT published"
         if self.published:
             state = f"published in {self.seconds:.1f} s"
         elif self.checked_at:
@@ -73,8 +75,7 @@ class Summary:
             f"  warehouse    {self.warehouse}",
             *(f"  FAILED       {failure}" for failure in self.failures),
             *(f"  NOTE         {note}" for note in self.notes),
-            "  next         r2k note · r2k status · r2k ui · "
-            'r2k sql "select market, session_date, close, rsi_14 from latest()"',
+            f"  next         {_NEXT if self.as_of else 'mend what failed, then r2k run again'}",
         ]
         return "\n".join(lines)
 

@@ -59,8 +59,10 @@ def no_session(snapshot: Snapshot, market: str | None) -> R2kError:
     if has_prices.get(market) is False:
         seen = f"r2k sql \"from marts.movers where market = '{market}'\""
         return R2kError(f"market {market!r} has no prices, so no brief, note or chart", next=seen)
-    missing = f"market {market!r}" if market and market not in known else f"a session known by {snapshot.moment}"
-    return R2kError(f"no mart row for {missing}", next=f"one of {', '.join(known)}, or a later moment")
+    if market and market not in known:
+        return R2kError(f"no mart row for market {market!r}", next=f"one of {', '.join(known)}, or a later moment")
+    missing = f"a session known by {snapshot.moment:%Y-%m-%d %H:%M} UTC"
+    return R2kError(f"no mart row for {missing}", next="a later moment; r2k status tells what is published")
 
 
 def read_facts(snapshot: Snapshot) -> list[Facts]:

@@ -94,9 +94,9 @@ class Status:
             "published_at": self.published_at.isoformat(),
             "as_of": self.as_of.isoformat(),
             "checked_at": self.checked_at and self.checked_at.isoformat(),
-            "last_session": str(self.last_session),
+            "last_session": self.last_session and str(self.last_session),
             "last_sessions": {market: day and str(day) for market, day in self.last_sessions.items()},
-            "last_report": str(self.last_report),
+            "last_report": self.last_report and str(self.last_report),
             "next_report": due and {"report_date": str(due.report_date), "released_at": due.released_at.isoformat()},
             "late_report": due and due.late_report_date and str(due.late_report_date),
             "last_run": self.last_run,
@@ -115,7 +115,7 @@ class Status:
             f"{self.label}: generation {self.generation_id}, published {self.published_at:%Y-%m-%d %H:%M:%S} UTC",
             f"  known as of   {self.as_of:%Y-%m-%d %H:%M:%S} UTC{checked}",
             f"  last session  {self._sessions_by_day()}",
-            f"  last report   {self.last_report}",
+            f"  last report   {self.last_report or 'none'}",
         ]
         if self.release:
             due = self.release

@@ -78,7 +78,8 @@ class PriceFolder:
         unread = [entry for entry in self.entries() if entry not in read]
         notes = [f"prices/{entry.name}: {self.say_unread(entry, symbols)}" for entry in unread[:MAX_NAMED]]
         more = len(unread) - len(notes)
-        last = f"prices/: {more} more are not read; next: remove files that are not SYMBOL.csv"
+        unnamed = f"{more} more {'files are' if more > 1 else 'file is'}"
+        last = f"prices/: {unnamed} not read; next: remove files that are not SYMBOL.csv"
         return [*notes, last] if more else notes
 
     def say_unread(self, entry: Path, symbols: Collection[str]) -> str:

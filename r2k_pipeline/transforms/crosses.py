@@ -18,7 +18,7 @@ LINES = {1: "close", **{bars: f"sma_{bars}" for bars in (20, 50, 100, 200)}}
 
 def build_moving_average_crosses(indicators: pl.DataFrame) -> pl.DataFrame:
     """Rows of `features.daily_indicators` to `features.moving_average_crosses`, sorted by market, session_date, fast,
-    slow.
+    slow. Indicators without known_at are of one series, in which no session arrived late; so are their crosses.
 
     A cross is dated at the close at which the faster was known to be on the other side of the slower than it last was,
     also where a correction of earlier bars put it there. A session that arrived late is no event. Nearer than TIE is a
@@ -26,7 +26,8 @@ def build_moving_average_crosses(indicators: pl.DataFrame) -> pl.DataFrame:
     """
     from r2k_pipeline.transforms.cross_kernels import cross_directions  # noqa: PLC0415  (imports numba)
 
-    indicators = in_order(indicators)
+    dated = "known_at" in indicators.columns
+    indicators = in_order(indicators) if dated else indicators
     offsets = symbol_offsets(indicators)
     averages = indicators.select(pl.col(LINES.values()).fill_null(float("nan")))
     lines = {bars: column_array(averages, name) for bars, name in LINES.items()}
@@ -36,12 +37,12 @@ def build_moving_average_crosses(indicators: pl.DataFrame) -> pl.DataFrame:
         cross_directions(lines[fast], lines[slow], offsets, TIE, direction)
         rows = np.flatnonzero(direction)
         events.append(
-            indicators.select("market", "session_date", "known_at", "close")[rows].select(
+            indicators[rows].select(
                 "market",
                 "session_date",
                 pl.lit(fast, dtype=pl.Int64).alias("fast"),
                 pl.lit(slow, dtype=pl.Int64).alias("slow"),
-                "known_at",
+                *(["known_at"] if dated else []),
                 pl.Series("direction", np.where(direction[rows] > 0, "up", "down"), dtype=pl.String),
                 "close",
             )

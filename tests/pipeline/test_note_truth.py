@@ -86,8 +86,10 @@ def one_sided(w: World, m: re.Match[str]) -> bool:
 
 
 def extreme(name: str, best: Callable[[np.ndarray], float]) -> Judge:
-    def judge(w: World, _: re.Match[str]) -> bool:
+    def judge(w: World, m: re.Match[str]) -> bool:
         group = w.group(name)
+        if ("short" in m[1]) != (group.net[-1] < 0):
+            return False
         known = [n for day, n in zip(group.days, group.net, strict=True) if day > group.days[-1] - timedelta(weeks=156)]
         return len(known) >= 141 and group.net[-1] == best(np.array(known))
 
@@ -255,10 +257,10 @@ JUDGES: Final[dict[str, Judge]] = {
     r"The week's flows are not known: [^.]*\.": lambda w, _: not w.group(MANAGERS).whole,
     r"The report's week has the quarterly roll: .*?\.": lambda w, _: is_roll(w.group(MANAGERS).days[-1]),
     r"Asset managers (buy|sell), leveraged funds take the other side, .*?\.": one_sided,
-    r"Asset managers have not held so little in three years\.": extreme(MANAGERS, np.min),
-    r"Asset managers have not held so much in three years\.": extreme(MANAGERS, np.max),
-    r"Leveraged funds have not been so (?:little long|short) in three years\.": extreme(FUNDS, np.min),
-    r"Leveraged funds have not been so (?:long|little short) in three years\.": extreme(FUNDS, np.max),
+    r"Asset managers have not (held so little|been so short) in three years\.": extreme(MANAGERS, np.min),
+    r"Asset managers have not (held so much|been so little short) in three years\.": extreme(MANAGERS, np.max),
+    r"Leveraged funds have not been so (little long|short) in three years\.": extreme(FUNDS, np.min),
+    r"Leveraged funds have not been so (long|little short) in three years\.": extreme(FUNDS, np.max),
     rf"An unusual week: ([\w ]+) of ([\w ]+?)(?: \(below the reporting level\))? (rose|fell) by {P} of open interest;"
     r" [^.]*\.": surprise,
     rf"([A-Z][\w ]+?)(?: \(below the reporting level\))? stand unusually far from their mean of three years,"
@@ -295,8 +297,12 @@ JUDGES: Final[dict[str, Judge]] = {
     rf"Asset managers' week over open interest: {P}; (\w+) {P}, (\w+) {P}\.": beside,
     r"Asset managers are as extreme in (\w+) \((\d+)\w\w percentile\) and (\w+) \((\d+)\w\w\)\.": alike,
     r"Asset managers are as extreme in (\w+) \((\d+)\w\w percentile\)\.": alike,
-    rf"Asset managers in (\w+) are neutral by rank only: they hold {P} of open interest\.": (
-        lambda w, m: pct(m[2], abs(w.group(MANAGERS, m[1]).share)) and 30 < w.group(MANAGERS, m[1]).percentile < 70
+    rf"Asset managers in (\w+) are neutral by rank only: they (hold|are net short) {P} of open interest\.": (
+        lambda w, m: (
+            pct(m[3], abs(w.group(MANAGERS, m[1]).share))
+            and (m[2] == "hold") == (w.group(MANAGERS, m[1]).share > 0)
+            and 30 < w.group(MANAGERS, m[1]).percentile < 70
+        )
     ),
     rf"Over 60 sessions the index is {P} (ahead of|behind) (\w+)\.": strength,
     r"At unchanged closes the 50-day average (falls below|rises above) the 200-day in (\d+) sessions?\.": (

@@ -161,6 +161,8 @@ def test_status_of_a_good_lake(ask: Ask) -> None:
     assert result.exit_code == 0
     assert "0123456789abcdef, published 2025-03-14 22:00:00 UTC" in result.stdout
     assert "last session  2025-03-13" in result.stdout
+    assert "last report   none" in result.stdout
+    assert json.loads(ask("status", "--json").stdout)["last_report"] is None
 
 
 def test_status_names_what_failed(ask: Ask) -> None:

@@ -32,6 +32,8 @@ def judge_structure(past: Past, asked: Asked) -> Iterator[Result]:
     """Each relation of a measure that has words of its own."""
     written = {word: f"{asked.measure.name}.{word} = {text}" for word, text in asked.written.items()}
     try:
+        if not past.bars:
+            raise UnknownError(f"no bars of {past.way.market}")
         yield from STRUCTURES[asked.measure.derived or ""](past, asked.words, written)
     except UnknownError as unknown:
         yield Result("; ".join(written.values()), None, unit=asked.measure.unit, reason=str(unknown))
@@ -46,8 +48,6 @@ def _level(past: Past, words: Mapping[str, Any], written: Mapping[str, str]) -> 
         where market = $market and l.session_date = $day and e.kind in ('swing_low', 'swing_high')
             and ($kind is null or (e.kind = $kind and l.role = $role)) and e.born_date >= $first
         order by all"""
-    if not past.bars:
-        raise UnknownError(f"no bars of {past.way.market}")
     recent = past.bars[-RECENT:]
     day, close = recent[-1][0], recent[-1][4]
     given = {"day": day, "role": role, "kind": role and _SWINGS[role], "first": recent[0][0]}
@@ -173,9 +173,7 @@ def _quantile(ordered: Sequence[float], part: float) -> float:
 
 def _turn(past: Past, words: Mapping[str, Any], written: Mapping[str, str], *, is_decline: bool) -> Iterator[Result]:
     recent = past.bars[-(past.way.lookback or 20) :]
-    extreme = (max if is_decline else min)(recent, key=lambda row: row[4], default=None)
-    if extreme is None:
-        raise UnknownError("no sessions are known")
+    extreme = (max if is_decline else min)(recent, key=lambda row: row[4])
     began = next((row[0] for row in recent if row[0] > extreme[0]), None)
     also = f"the extreme close: {extreme[4]:,.2f} on {extreme[0]}"
     yield Result(written["on"], began == words["on"], str(began) if began else "not begun", began, "day", also=also)

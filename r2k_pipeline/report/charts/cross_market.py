@@ -37,6 +37,8 @@ from r2k_pipeline.report.charts.tooltip import REPORT, SESSION, Line, number, to
 
 LEADING: Final[tuple[Role, ...]] = ("speculator", "institution")
 ROW_HEIGHT: Final = 24
+NAMED: Final = 6
+"""So many markets a title names."""
 SCALE: Final = Scale(0, 100, 120)
 _DASHES: Final = (SOLID, (6, 3), (2, 2), (8, 3, 2, 3), (1, 3))
 
@@ -49,13 +51,13 @@ def build_cross_market(markets: Sequence[Known], is_sample: bool) -> Figure:
     data["sessions"] = _session_rows(markets)
     panels: list[alt.LayerChart] = []
     titles = {role: _title(markets, role) for role in LEADING}
+    steps = {role: _steps(markets, role) for role in LEADING}
+    data["gaps"] = gap_rows(build_gaps(pl.concat(steps.values()), *window), window)
     for role in LEADING:
-        steps = _steps(markets, role)
-        drawn = steps.filter(pl.col("until") > window[0])
+        drawn = steps[role].filter(pl.col("until") > window[0])
         data[f"{role}_percentile"] = build_path(drawn, "percentile").to_dicts()
         data[f"{role}_labels"] = _labels(drawn, names, window)
-        data[f"{role}_now"] = _now_rows(steps, names)
-        data["gaps"] = gap_rows(build_gaps(drawn, *window), window)
+        data[f"{role}_now"] = _now_rows(steps[role], names)
         panels += [
             _now_panel(role, titles[role], names, is_sample),
             _year_panel(role, titles[role], names, window, is_sample),
@@ -81,10 +83,18 @@ def _window(markets: Sequence[Known]) -> Window:
 
 
 def _title(markets: Sequence[Known], role: Role) -> str:
-    """The names of the trader groups that have the role in the markets' reports."""
-    rows = pl.concat(known.vintages.filter(pl.col("role") == role) for known in markets)
-    names = [LOOKS[group].name for group in rows["trader_group"].unique(maintain_order=True)]
-    return " or ".join([*names[:1], *(name.lower() for name in names[1:])]) or f"{role.capitalize()}s"
+    """The trader group that has the role in most of the markets, then the markets in which it is another one."""
+    having: dict[str, list[str]] = {}
+    for known in markets:
+        for group in known.vintages.filter(pl.col("role") == role)["trader_group"].unique():
+            having.setdefault(LOOKS[group].name, []).append(known.moment.market)
+    first, *others = sorted(having, key=lambda name: -len(having[name])) or [f"{role.capitalize()}s"]
+    said = [f"{_listed(having[name])}: {name.lower()}" for name in others]
+    return f"{first} ({'; '.join(said)})" if said else first
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) <= NAMED else f"{len(names)} markets"
 
 
 def _of_role(known: Known, role: Role) -> pl.DataFrame:

@@ -64,7 +64,7 @@ def _cross_market(drawn: Sequence[Known], is_sample: bool, notes: list[str]) -> 
     positioned = [known for known in drawn if len(known.vintages)]
     if len(positioned) > 1:
         return build_cross_market(positioned, is_sample)
-    notes.append(f"cross-market: needs two markets with positions, there are {len(positioned)}")
+    notes.append(f"cross-market: needs two markets with prices and positions, found {len(positioned)}")
     return None
 
 

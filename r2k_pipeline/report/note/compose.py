@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
+from r2k_pipeline.report.brief_facts import no_session
 from r2k_pipeline.report.brief_statements import Figure
 from r2k_pipeline.report.note.facts import Facts, read_facts
 from r2k_pipeline.report.note.rules import Part, Rules, read_rules
@@ -187,5 +188,7 @@ def read_notes(snapshot: Snapshot, wanted: Sequence[str] | None = None) -> Mappi
     """The notes on `wanted` markets, or on all that have a finished session, by market. Raises R2kError."""
     query = "select distinct market from marts.positioning_vs_technicals order by market"
     markets = [name for (name,) in snapshot.ask(query).fetchall()] if wanted is None else wanted
+    if wanted is None and not markets:
+        raise no_session(snapshot, None)
     facts = read_facts(snapshot, markets, read_rules())
     return {name: build_note(each, snapshot.generation) for name, each in zip(markets, facts, strict=True)}

@@ -3,7 +3,7 @@
 Belongs here: the comparison. Not here: what is compared (rules.toml, [since]), how the two moments are opened (cli.py).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,9 +57,9 @@ class Changes:
         yield from (f"- {change.what}: {change.before} → {change.now}" for change in self.facts)
         if not (self.facts or self.new or self.gone):
             yield "Nothing that the note tells has changed."
-        for title, sentences in (("New", self.new), ("No longer true", self.gone)):
+        for title, note, sentences in (("New", self.now, self.new), ("No longer true", self.before, self.gone)):
             if sentences:
-                yield from ("", f"*{title}.* {' '.join(sentence.text for sentence in sentences)}")
+                yield from ("", f"*{title}.* {' '.join(_alone(note, sentences))}")
 
 
 def changes(before: Note, now: Note) -> Changes:
@@ -78,6 +78,20 @@ def changes(before: Note, now: Note) -> Changes:
     then, today = ({sentence.rule: sentence for sentence in (*n.sentences, *n.dropped)} for n in (before, now))
     new = tuple(sentence for rule, sentence in today.items() if rule not in then)
     return Changes(before, now, facts, new, tuple(sentence for rule, sentence in then.items() if rule not in today))
+
+
+def _alone(note: Note, sentences: Iterable[Sentence]) -> Iterator[str]:
+    """The texts; one that goes on with a sentence which is not before it here says which group it is of."""
+    rules = {rule.name: rule for rule in read_rules().rules}
+    begun = None
+    for sentence in sentences:
+        rule = rules[sentence.rule]
+        text = sentence.text
+        if rule.after not in (None, begun):
+            role = rule.name.partition(".")[2]
+            text = f"{fill(f'Of {{{role}:group}}: ', note.facts)[0]}{text[0].lower()}{text[1:]}"
+        begun = rule.after or rule.one_of
+        yield text
 
 
 def _named(what: str, *notes: Note) -> str:

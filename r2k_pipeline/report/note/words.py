@@ -150,6 +150,12 @@ def _fraction(value: float) -> str:
     return next((words for limit, words in FRACTIONS if size < limit), "as much again" if size < 1.5 else "a multiple")
 
 
+def _points(value: float) -> str:
+    """A distance without its sign: whole points from ten on, below two digits that count (a yield's averages)."""
+    size = abs(value)
+    return f"{size:,.0f}" if size >= 10 else f"{size:#.2g}"
+
+
 def _label(value: str) -> str:
     return GROUP_LABELS[value]
 
@@ -169,6 +175,7 @@ WORDS: Final[Mapping[str, Callable[[Any], str]]] = {
     "flows": lambda value: value.replace("_", " "),
     "state": lambda value: value.replace("_", " "),
     "price": lambda value: f"{value:,.{0 if value >= WHOLE else 2}f}",
+    "points": _points,
     "th": _ordinal,
     "fraction": _fraction,
     "cross": _cross,

@@ -574,6 +574,24 @@ def test_each_example_of_the_documents_is_a_relation(tmp_path: Path, example: st
     assert all(" lacks " in mistake for mistake in note.mistakes), note.mistakes
 
 
+def test_of_a_market_without_bars_and_reports_nothing_is_judged(sandbox: Sandbox, tmp_path: Path) -> None:
+    """A first run that got no prices of one market goes on, and its notes say so."""
+    whole = [
+        "poc.since = 2025-03-03, poc.near = 2284",
+        "level.at = 1989, level.role = 'support'",
+        "move.from = 2025-03-03, move.below = '-3 %'",
+        "retracement.from = 2025-03-03, retracement.to = 2025-03-13, retracement.ratio = 0.5, retracement.is = 2050",
+        "range.from = 2025-03-03, range.to = 2025-03-13, range.low = 1996",
+    ]
+    said = [*EXAMPLES, *whole]
+    note = _note(
+        tmp_path, *(f'C{i} = {{ says = "it is so", market = "SPX", {words} }}' for i, words in enumerate(said))
+    )
+    found = {verdict.claim.id: verdict.finding.verdict for verdict in judge(note, sandbox, LATER)}
+    assert len(found) + len(note.mistakes) == len(said)
+    assert {said[int(name[1:])]: verdict for name, verdict in found.items() if verdict != "undetermined"} == {}
+
+
 def test_the_page_of_words_is_what_the_code_says() -> None:
     written = (PROJECT / "docs" / "vocabulary.md").read_text("utf-8")
     assert written == build_page(), "run: python -m r2k_pipeline.report.vocabulary > docs/vocabulary.md"

@@ -1,8 +1,13 @@
 """What a run's checks come to: failures that make it red, and notes."""
 
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
 import dagster as dg
 import pytest
 
+from r2k_pipeline.orchestration.execute import Summary
 from r2k_pipeline.orchestration.outcome import failed_checks, notes_of
 
 MISSING = "the prices of ^RUT end at 2025-03-12: session 2025-03-13 was due 2025-03-13 20:00 UTC and is missing"
@@ -49,3 +54,12 @@ def test_only_errors_fail_a_run_line_by_line() -> None:
 )
 def test_warnings_are_notes_with_their_counts(checks: list[dg.AssetCheckEvaluation], notes: list[str]) -> None:
     assert list(notes_of(checks)) == notes
+
+
+@pytest.mark.parametrize("as_of", [None, datetime(2025, 3, 14, 20, tzinfo=UTC)])
+def test_a_failed_run_names_commands_that_work_now(as_of: datetime | None) -> None:
+    state: dict[str, Any] = {"ok": False, "published": False, "checked_at": None, "generation_id": as_of and "1f"}
+    counts: dict[str, Any] = {"seconds": 1.0, "rows_new": 0, "rows_refused": 0, "failures": ("it",), "notes": ()}
+    summary = Summary(**state, **counts, label="files", as_of=as_of, warehouse=Path("w"))
+    assert ("r2k note" in summary.text()) == (as_of is not None)
+    assert ("the last generation stays" in summary.text()) == (as_of is not None)

@@ -12,6 +12,8 @@ from r2k_pipeline.errors import R2kError
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.report.brief import Page
 from r2k_pipeline.report.brief_statements import Row, say
+from r2k_pipeline.report.note.compose import read_notes
+from r2k_pipeline.snapshot import open_snapshot
 from r2k_pipeline.tables.cot_releases import CotReleases
 from r2k_pipeline.tables.indicators import DailyIndicators
 from r2k_pipeline.tables.level_outcomes import LevelOutcomes
@@ -462,6 +464,12 @@ def test_nothing_to_say_says_what_there_is(lake: Lake, market: str, moment: date
     with pytest.raises(R2kError, match="no mart row") as error:
         read_brief(lake, market, moment)
     assert message in str(error.value)
+
+
+def test_without_a_session_a_note_on_all_markets_is_refused(lake: Lake) -> None:
+    missing = "no mart row for a session known by 2020-01-01 00:00 UTC; next: a later moment"
+    with open_snapshot(lake, datetime(2020, 1, 1, tzinfo=UTC)) as snapshot, pytest.raises(R2kError, match=missing):
+        read_notes(snapshot)
 
 
 def test_json_says_the_same_with_references(lake: Lake) -> None:

@@ -217,7 +217,7 @@ def test_one_week_without_reports(tmp_path: Path) -> None:
     notes = "\n".join(found.notes)
     assert "RUT: no COT report known by 2025-03-14" in notes
     assert "RUT: 5 sessions of history" in notes
-    assert "cross-market: needs two markets with positions, there are 0" in notes
+    assert "cross-market: needs two markets with prices and positions, found 0" in notes
     assert "outcomes: no setup has an event" in notes
     width, height = _png_size(review.png(DARK, 1.0))
     assert width > 700
@@ -297,9 +297,14 @@ def test_markets_side_by_side_show_the_newest_report_of_each_role_however_old(tm
     }
     bars = [_bar(day, 2000.0) | {"market": market} for market in groups for day in WEEK]
     rows = [mart_row(market, day) for market in groups for day in WEEK]
-    report = _position("2024-10-01", "2024-10-04T19:30Z", net_contracts=1.0, net_percentile_156w=77.0)
+    old, new = (
+        _position(day, released, net_contracts=1.0, net_percentile_156w=77.0)
+        for day, released in (("2024-10-01", "2024-10-04T19:30Z"), ("2025-03-04", "2025-03-07T20:30Z"))
+    )
     reports = [
-        report | {"market": market, "trader_group": group} for market, named in groups.items() for group in named
+        (new if market == "ZZ" else old) | {"market": market, "trader_group": group}
+        for market, named in groups.items()
+        for group in named
     ]
     roles = [
         {"trader_group": group, "role": role}
@@ -314,10 +319,12 @@ def test_markets_side_by_side_show_the_newest_report_of_each_role_however_old(tm
         for role in ("speculator", "institution")
     }
     assert said == {
-        "speculator": ["77, 2024-10-01", "77, 2024-10-01", "77, 2024-10-01"],
+        "speculator": ["77, 2024-10-01", "77, 2024-10-01", "77, 2025-03-04"],
         "institution": ["77, 2024-10-01", "77, 2024-10-01", "no such group in its report"],
     }
-    assert "Managed money or leveraged funds or noncommercial, newest report" in str(figure.spec())
+    assert "Managed money (RUT: leveraged funds; ZZ: noncommercial), newest report" in str(figure.spec())
+    assert "Swap dealers (RUT: asset managers): " in figure.description
+    assert figure.spec()["datasets"]["gaps"] == [], "a report of one role is a report, in both panels"
 
 
 def test_a_week_without_whole_changes_is_marked(tmp_path: Path) -> None:

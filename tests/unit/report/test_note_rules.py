@@ -127,6 +127,21 @@ def test_an_old_week_has_no_rank(note_of: NoteOf) -> None:
     assert not re.search("three years|percentile", old)
 
 
+def test_a_net_short_is_not_called_held(note_of: NoteOf) -> None:
+    """Asset managers were net short at their extremes of 2022; swap dealers nearly always are."""
+    lowest = {"institution_net_percentile_156w": 0.6, "institution_net_weeks_156w": 150}
+    highest = {"institution_net_percentile_156w": 100.0, "institution_net_weeks_156w": 150}
+    for side, least, most, beside in (
+        (1, "held so little", "held so much", "they hold 29 % of open interest"),
+        (-1, "been so short", "been so little short", "they are net short 29 % of open interest"),
+    ):
+        known = WEEK | {"institution_trader_group": "swap_dealer", "institution_net_contracts": side * 13_198.0}
+        assert f"Swap dealers have not {least} in three years." in note_of(**known, **lowest).headline
+        assert f"Swap dealers have not {most} in three years." in note_of(**known, **highest).headline
+        share = {"neutral_but_large": "SI", "neutral_but_large_share_oi": side * 0.29}
+        assert f"Swap dealers in SI are neutral by rank only: {beside}." in note_of(**known, **share).text()
+
+
 def test_levels_of_a_low_index_have_decimals(note_of: NoteOf) -> None:
     known = {"close": 14.95, "support_low": 13.42, "support_high": 14.13, "is_volatility": True}
     text = note_of(**WEEK, **known, strength_60d_ratio=-0.1, strength_against="SPX").text()
@@ -161,6 +176,20 @@ def test_what_changed_since(note_of: NoteOf) -> None:
     assert "Nothing that the note tells has changed." in changes(now, now).text()
 
 
+def test_a_change_that_goes_on_with_an_old_sentence_says_of_whom(note_of: NoteOf) -> None:
+    flow = {"institution_flow_share_oi": 0.02, "institution_dominant_flow": "new_longs"}
+    longs = {"institution_long_contracts_change_1w": 9_262.0, "institution_short_contracts_change_1w": -41.0}
+    stood = {
+        "institution_trader_group": "swap_dealer",
+        "institution_net_contracts": 5.0,
+        "institution_net_share_oi": 0.1,
+    }
+    before, now = note_of(**WEEK, **stood), note_of(**WEEK, **stood, **flow, **longs, **HIGHEST)
+    said = "Of swap dealers: that is the highest net in three years. The week was mostly new longs: longs +9,262,"
+    assert said in changes(before, now).text()
+    assert said in changes(now, before).text()
+
+
 @pytest.mark.parametrize(
     ("value", "how", "text"),
     [
@@ -170,6 +199,8 @@ def test_what_changed_since(note_of: NoteOf) -> None:
         (12.0, "th", "12th"),
         (-0.0002, "+.1%", "0.0 %"),
         (-24_000.0, "|,.0f", "24,000"),
+        (-13.3, "points", "13"),
+        (0.0234, "points", "0.023"),
         (1, "session/sessions", "session"),
         (0.02, "bought/sold", "bought"),
         ("50x200 down", "cross", "the 50-day went below the 200-day"),

@@ -240,7 +240,7 @@ def test_a_folder_of_many_unread_files_is_told_in_few_notes(folder: Path) -> Non
         put(folder, table(*ROWS), f"S{n}")
     notes = FilePrices(folder).list_unread(["^RUT"])
     assert len(notes) == 11
-    assert notes[-1].startswith("prices/: 30 more are not read")
+    assert notes[-1].startswith("prices/: 30 more files are not read")
 
 
 def test_unread_files_are_notes_of_the_run_and_no_failures(folder: Path, tmp_path: Path) -> None:

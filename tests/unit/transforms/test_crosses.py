@@ -31,6 +31,13 @@ def built_of(bars: pl.DataFrame) -> pl.DataFrame:
     return build_moving_average_crosses(told_at_close(DailyIndicators, build_daily_indicators(bars)))
 
 
+def test_indicators_without_a_known_at_have_the_same_crosses() -> None:
+    bars = bars_of([1000 + 10 * (-1) ** (i // 7) * (i % 7) for i in range(260)])
+    own = build_moving_average_crosses(build_daily_indicators(bars))
+    assert own.height
+    assert own.equals(built_of(bars).drop("known_at"))
+
+
 def indicators_since(bars: pl.DataFrame, since: date | None) -> pl.DataFrame:
     return build_daily_indicators(bars, since=since)
 
