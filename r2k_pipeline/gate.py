@@ -18,7 +18,7 @@ from r2k_pipeline.generations import Published, last_generation
 from r2k_pipeline.restatement import (
     Difference,
     Restatement,
-    compare_told,
+    compare_published,
     read_restatement,
     write_restatement,
 )
@@ -38,7 +38,7 @@ def pass_gate(run: Run, generation: pl.DataFrame) -> pl.DataFrame:
     Raises RestatementError.
     """
     last = None if run.is_replay else last_generation(run.lake)
-    found = told_otherwise(run, last) if last else ()
+    found = find_differences(run, last) if last else ()
     restated = tuple(difference for difference in found if difference.rows)
     if last is None or not restated:
         return Restatements.create_empty()
@@ -57,14 +57,14 @@ def pass_gate(run: Run, generation: pl.DataFrame) -> pl.DataFrame:
     raise RestatementError("\n".join(restatement.lines(run.settings.source)))
 
 
-def told_otherwise(run: Run, last: Published) -> tuple[Difference, ...]:
+def find_differences(run: Run, last: Published) -> tuple[Difference, ...]:
     """How the built tables differ from the rows that the `last` generation had at its moment, by table."""
     found = []
     for table in TABLES.values():
         before, after = last.files(table), run.lake.files(table.dotted())
         if table.layer in PUBLISHED_LAYERS and table.known_by and not table.may_change and before and after:
-            beside = last.files(TABLES[table.told_with]) if table.told_with else ()
-            found.append(compare_told(table, before, after, last.row["as_of"], beside))
+            beside = last.files(TABLES[table.known_with]) if table.known_with else ()
+            found.append(compare_published(table, before, after, last.row["as_of"], beside))
     return tuple(difference for difference in found if difference)
 
 
@@ -82,8 +82,8 @@ def record_published(run: Run) -> None:
     """
     files = [] if run.is_replay else run.lake.published_files(PublishedRestatements.dotted())
     for file in files:
-        told = pl.read_parquet(file.read_bytes()).select(Restatements.column_names())
-        missing = told.join(run.lake.read(Restatements), on=Restatements.primary_key(), how="anti")
+        restated = pl.read_parquet(file.read_bytes()).select(Restatements.column_names())
+        missing = restated.join(run.lake.read(Restatements), on=Restatements.primary_key(), how="anti")
         run.lake.append(Restatements, missing, run.clock())
 
 

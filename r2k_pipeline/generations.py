@@ -123,7 +123,7 @@ def publish_generation(
     """Put the generation `name` of `tables` beside the others and swap it in; the size of its DuckDB file in bytes.
 
     `complete` gets that file before the swap, and may add to it and to the Parquet of `tables`. `last`: a whole
-    generation of the same program, no told row of which changed; the file goes on from its file. Raises R2kError; then
+    generation of the same program, if no published row changed; the file goes on from its file. Raises R2kError; then
     the published one is unchanged. A folder left by a run that was killed before the swap is removed: nobody read it.
     """
     folder, building = lake.generations / name, lake.generations / f".{name}.tmp"

@@ -18,6 +18,7 @@ from typing import Any, Final
 import polars as pl
 
 from r2k_pipeline.claims.note import read_shipped_notes
+from r2k_pipeline.continued import grown, published_rows
 from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, Table
 from r2k_pipeline.market_classes import Role
@@ -30,7 +31,6 @@ from r2k_pipeline.tables import TABLES
 from r2k_pipeline.tables.builders import Builder, Input
 from r2k_pipeline.tables.forms import BySession, Calendar, Facts, Form, Over, Regrown
 from r2k_pipeline.tables.registry import DerivedTable
-from r2k_pipeline.told import grown, told_rows
 from r2k_pipeline.transforms.replay import KnownBars, as_first_known, regrown
 from r2k_pipeline.transforms.setups import Setups, read_setups
 
@@ -171,7 +171,7 @@ def _of_builder(run: Run, builder: Builder) -> pl.DataFrame:
     given = _given_to(run, builder)
     if builder.replayed is None:
         return builder.rows(given)
-    before = None if run.told is None else told_rows(run.lake, builder.table, run.told)
+    before = None if run.continued is None else published_rows(run.lake, builder.table, run.continued)
     facts = [builder.rows(given, bars, _of_markets(before, bars)) for bars in run.known_by_bucket]
     key = ["market", builder.replayed.dated] if isinstance(builder.replayed, Facts) else []
     return facts[0] if len(facts) == 1 else pl.concat(facts).sort(key, maintain_order=True)

@@ -19,7 +19,7 @@ from r2k_pipeline.claims.note import moments_of, read_shipped_notes
 from r2k_pipeline.claims.vocabulary.known_tables import TIMES
 from r2k_pipeline.claims.vocabulary.known_tables import Sessions as Calendar
 from r2k_pipeline.claims.vocabulary.readings import moments_in
-from r2k_pipeline.contracts.clock import select_told
+from r2k_pipeline.contracts.clock import select_known
 from r2k_pipeline.contracts.meta import Fetches, FetchLog
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.errors import R2kError
@@ -44,19 +44,19 @@ DATED: Final[Mapping[type[Table], Sequence[str]]] = {
 
 
 def keys_of(run: Run, derived: DerivedTable) -> Iterator[str]:
-    """Digests of everything that a table's rows depend on; where one is as recorded, they come out the same.
+    """Digests of everything that a table's rows depend on. If one of them is as recorded, its rows come out the same.
 
-    Of code, settings, markets, moment and the content of its upstreams. The fetch log grows at every run: only fetches
-    that bear on existing rows count. Of the moment only the dated facts that it has reached count. Claims have a second
-    one: a verdict reads rows as they were known at its moment, so of the upstreams only what they told by the last of
-    these counts. That one takes a third of the time of the verdicts.
+    A digest covers code, settings, markets, the moment and the content of the upstreams. The fetch log grows at every
+    run, so only fetches that bear on existing rows count. The moment counts by the dated facts that it has reached.
+    Claims have a second digest: a verdict reads rows as they were known at its moment, so upstream rows count only if
+    they were known by the last such moment. This digest takes a third of the time of the verdicts.
     """
     names = derived.upstreams
     versions = {n: looks_of(run, derived) if n == FetchLog.dotted() else run.lake.version_of(n) for n in names}
     yield _key(run, derived, versions)
     if derived.table is Claims and not run.is_replay:
         last = max(_judged(run), default=datetime.min.replace(tzinfo=UTC))
-        yield _key(run, derived, _told(run.lake, [n for n in names if n != FetchLog.dotted()], last))
+        yield _key(run, derived, _known_rows(run.lake, [n for n in names if n != FetchLog.dotted()], last))
 
 
 def _key(run: Run, derived: DerivedTable, reads: Mapping[str, str]) -> str:
@@ -70,16 +70,16 @@ def _key(run: Run, derived: DerivedTable, reads: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _told(lake: Lake, names: Iterable[str], moment: datetime) -> dict[str, str]:
-    """A digest of the rows of each table that a view at `moment` has. By DuckDB, in the memory of a few of them."""
+def _known_rows(lake: Lake, names: Iterable[str], moment: datetime) -> dict[str, str]:
+    """A digest of the rows of each table known at `moment`, by DuckDB, which needs the memory of only a few rows."""
     at = f"timestamptz {literal(moment.isoformat())}"
     found = {}
     with duckdb.connect(config={"memory_limit": "256MB", "threads": "1"}) as connection:
         for name in names:
             if not (files := lake.files(name)):
                 continue
-            told = select_told(TABLES[name], parquet(files), at)
-            query = f"select count(*), sum(hash(told)), bit_xor(hash(told)) from ({told}) as told"
+            known = select_known(TABLES[name], parquet(files), at)
+            query = f"select count(*), sum(hash(known)), bit_xor(hash(known)) from ({known}) as known"
             try:
                 found[name] = "{} {} {}".format(*connection.sql(query).fetchall()[0])
             except duckdb.Error as error:

@@ -1,17 +1,15 @@
 """Publication: all derived tables become one generation, unless it would equal the last one for its readers.
 
-Belongs here: what a generation is, when it is new. Not here: whether told rows may change (gate.py), folders and the
-swap (generations.py), the file format (warehouse.py), Dagster's asset (orchestration/publication.py).
+Belongs here: what a generation is, when it is new. Not here: whether published rows may change (gate.py), folders and
+the swap (generations.py), the file format (warehouse.py), Dagster's asset (orchestration/publication.py).
 """
 
 import hashlib
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 from typing import Final
 
 import polars as pl
@@ -34,11 +32,11 @@ from r2k_pipeline.generations import (
 from r2k_pipeline.keys import last_reached
 from r2k_pipeline.last_run import mark_checked, mark_published
 from r2k_pipeline.origins import digests_of
+from r2k_pipeline.published_notes import WriteNotes, add_new_notes, published_notes, record_notes
 from r2k_pipeline.restatement import write_restatement
 from r2k_pipeline.runs import Run
 from r2k_pipeline.sql_models import read_macros
 from r2k_pipeline.tables.registry import SQL, derived_tables
-from r2k_pipeline.told_notes import Tell, record_notes, tell_notes, told_notes
 
 RAW: Final = (PriceBars, PriceActions, CotReports)
 PUBLISHED: Final = tuple(d.table for d in derived_tables() if d.table.layer in PUBLISHED_LAYERS)
@@ -64,10 +62,8 @@ class Publication:
     is_new: bool
 
 
-def publish(run: Run, tell: Tell) -> Publication:
+def publish(run: Run, write_notes: WriteNotes) -> Publication:
     """Publish the derived tables if the gate lets them, or keep the last generation if it has the same content.
-
-    `tell` writes the notes of a new generation.
 
     Raises RestatementError if published rows would change, R2kError if writing fails: the old generation stays.
     """
@@ -77,34 +73,45 @@ def publish(run: Run, tell: Tell) -> Publication:
     generation = describe_generation(run)
     last = None if run.is_replay else last_generation(run.lake)
     whole = last if last and last.is_whole() else None
-    if whole and says_the_same(run, generation, whole):
-        mark_checked(run.lake, whole.row["generation_id"], run.as_of)
-        write_restatement(run.lake, None)
-        _prune(run)  # a run that was killed after its swap left that to the next one
-        published = Generation.validate(pl.DataFrame([whole.row], schema=Generation.create_empty().schema))
-        return Publication(published, run.lake.warehouse.stat().st_size, is_new=False)
+    if whole and has_same_content(run, generation, whole):
+        return _keep(run, whole)
     restated = pass_gate(run, generation)
-    by_publishing = {
-        Generation: generation,
-        Restatements: published_restatements(run, restated),
-        Notes: told_notes(run),
-    }
-    for written, rows in by_publishing.items():
-        run.lake.write(written, rows)
-    tables = _files(run, (*PUBLISHED, *BY_PUBLISHING))
-    macros = read_macros(SQL / "macros", [table.dotted() for table in tables])
-    row = generation.row(0, named=True)
-    name = folder_name(row["published_at"], row["generation_id"])
-    complete = partial(tell_notes, run, tell)
-    is_same_program = whole is not None and whole.row.get("code_digest") == row["code_digest"]
-    goes_on = whole if is_same_program and restated.is_empty() else None
-    size = publish_generation(run.lake, tables, macros, MEMORY, name, complete, goes_on)
+    size = _publish_new(run, generation, restated, whole, write_notes)
     if not run.is_replay:
         _record(run)
         write_restatement(run.lake, None)
-    mark_published(run.lake, row["generation_id"])
+    mark_published(run.lake, generation["generation_id"].item())
     _prune(run)
     return Publication(generation, size, is_new=True)
+
+
+def _keep(run: Run, last: Published) -> Publication:
+    """The last generation stays; the lake records that it was checked now."""
+    mark_checked(run.lake, last.row["generation_id"], run.as_of)
+    write_restatement(run.lake, None)
+    _prune(run)  # a run that was killed after its swap left that to the next one
+    generation = Generation.validate(pl.DataFrame([last.row], schema=Generation.create_empty().schema))
+    return Publication(generation, run.lake.warehouse.stat().st_size, is_new=False)
+
+
+def _publish_new(
+    run: Run, generation: pl.DataFrame, restated: pl.DataFrame, last: Published | None, write_notes: WriteNotes
+) -> int:
+    """Write the tables that publishing makes, then the generation; returns the size of its DuckDB file.
+
+    The file starts from the `last` one's if the program is the same and no published row changes.
+    """
+    run.lake.write(Generation, generation)
+    run.lake.write(Restatements, published_restatements(run, restated))
+    run.lake.write(Notes, published_notes(run))
+    published: tuple[type[Table], ...] = (*PUBLISHED, *BY_PUBLISHING)
+    tables = {table: run.lake.files(table.dotted()) for table in published}
+    macros = read_macros(SQL / "macros", [table.dotted() for table in tables])
+    row = generation.row(0, named=True)
+    name = folder_name(row["published_at"], row["generation_id"])
+    is_same_program = last is not None and last.row.get("code_digest") == row["code_digest"]
+    goes_on = last if is_same_program and restated.is_empty() else None
+    return publish_generation(run.lake, tables, macros, MEMORY, name, partial(add_new_notes, run, write_notes), goes_on)
 
 
 def _prune(run: Run) -> None:
@@ -113,14 +120,10 @@ def _prune(run: Run) -> None:
 
 
 def _record(run: Run) -> None:
-    """Append to raw what only the published generation has: restatements, and notes that were told."""
+    """Append to raw what only the published generation has: restatements and notes."""
     if not run.is_replay:
         record_published(run)
         record_notes(run)
-
-
-def _files(run: Run, tables: Iterable[type[Table]]) -> dict[type[Table], list[Path]]:
-    return {table: run.lake.files(table.dotted()) for table in tables}
 
 
 def describe_generation(run: Run) -> pl.DataFrame:
@@ -159,7 +162,7 @@ def _published_at(run: Run) -> datetime:
     return max(run.clock(), last.row["published_at"] + timedelta(microseconds=1)) if last else run.clock()
 
 
-def says_the_same(run: Run, generation: pl.DataFrame, last: Published) -> bool:
+def has_same_content(run: Run, generation: pl.DataFrame, last: Published) -> bool:
     """Whether `last` equals what would be published: the same tables, origins and answers of the sources.
 
     It does not if a session closed, a report was due or a day ended since its moment: readers judge freshness by the

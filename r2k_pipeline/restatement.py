@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 import polars as pl
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from r2k_pipeline.contracts.clock import told_by
+from r2k_pipeline.contracts.clock import rows_known_at
 from r2k_pipeline.contracts.table import SETTLES, Table
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.files import write_atomically
@@ -82,57 +82,59 @@ class Restatement(BaseModel):
         return f"next: {f'r2k run --source {source}' if self.accepted_at else accept}"
 
 
-def compare_told(
+def compare_published(
     table: type[Table],
     before: Sequence[Path],
     after: Sequence[Path],
     moment: datetime,
-    told_with: Sequence[Path] = (),
+    known_with: Sequence[Path] = (),
 ) -> Difference | None:
     """How the rows known by `moment` differ between the Parquet files of `table` before and after; None if they agree.
 
-    Columns that only one side has are named and not compared. `told_with`: Parquet of the table that must have a row
+    Columns that only one side has are named and not compared. `known_with`: Parquet of the table that must have a row
     of the same key (see Table). Raises R2kError if a file cannot be read.
     """
     same = {file.name for file in before for other in after if file.name == other.name and _is_same(file, other)}
     parts = [[file for file in files if file.name not in same] for files in (before, after)]
     if not any(parts):
         return None
-    columns = _read([*before, *after][:1]).clear()
-    told, said = (told_by(table, _read(files) if files else columns, moment) for files in parts)
-    if told_with:
-        keys = _read(told_with).select(table.primary_key()).unique()
-        told, said = (
-            rows.join(keys, on=table.primary_key(), how="semi", maintain_order="left") for rows in (told, said)
-        )
-    came_and_went = _columns(told, said)
-    shared = [name for name in said.columns if name in told.columns]
-    told, said = told.select(shared).cast(said.select(shared).schema, strict=False), said.select(shared)
-    if told.equals(said):
-        return Difference(table_name=table.dotted(), columns=came_and_went) if came_and_went else None
-    return _difference(table, told, said, came_and_went)
+    empty = _read([*before, *after][:1]).clear()
+    old, new = (rows_known_at(table, _read(files) if files else empty, moment) for files in parts)
+    if known_with:
+        keys = _read(known_with).select(table.primary_key()).unique()
+        old, new = (rows.join(keys, on=table.primary_key(), how="semi", maintain_order="left") for rows in (old, new))
+    columns = _new_and_gone(old, new)
+    shared = [name for name in new.columns if name in old.columns]
+    old, new = old.select(shared).cast(new.select(shared).schema, strict=False), new.select(shared)
+    if old.equals(new):
+        return Difference(table_name=table.dotted(), columns=columns) if columns else None
+    return _difference(table, old, new, columns)
 
 
-def _columns(told: pl.DataFrame, said: pl.DataFrame) -> tuple[str, ...]:
-    gone = [f"-{name}" for name in told.columns if name not in said.columns]
-    return (*gone, *(f"+{name}" for name in said.columns if name not in told.columns))
+def _new_and_gone(old: pl.DataFrame, new: pl.DataFrame) -> tuple[str, ...]:
+    """The columns that only one side has."""
+    gone = [f"-{name}" for name in old.columns if name not in new.columns]
+    return (*gone, *(f"+{name}" for name in new.columns if name not in old.columns))
 
 
 def _difference(
-    table: type[Table], told: pl.DataFrame, said: pl.DataFrame, columns: tuple[str, ...]
+    table: type[Table], old: pl.DataFrame, new: pl.DataFrame, columns: tuple[str, ...]
 ) -> Difference | None:
     """Rows are compared by hash first, because most are the same."""
-    hashes = [told.hash_rows(), said.hash_rows()]
-    gone, come = told.filter(~hashes[0].is_in(hashes[1].implode())), said.filter(~hashes[1].is_in(hashes[0].implode()))
+    old_hashes, new_hashes = old.hash_rows(), new.hash_rows()
+    gone, come = (
+        old.filter(~old_hashes.is_in(new_hashes.implode())),
+        new.filter(~new_hashes.is_in(old_hashes.implode())),
+    )
     if gone.is_empty() and come.is_empty():  # in another order
         return Difference(table_name=table.dotted(), columns=columns) if columns else None
-    key = [name for name in table.primary_key() if name in told.columns]
+    key = [name for name in table.primary_key() if name in old.columns]
     if len(key) < len(table.primary_key()):  # the older generation lacks a key column, so no row can be matched
         changed, missing, added = gone.clear().join(come.clear(), on=key, suffix=AFTER), gone, come
     else:
-        changed = _altered(table, told, gone.join(come, on=key, suffix=AFTER, nulls_equal=True))
+        changed = _altered(table, old, gone.join(come, on=key, suffix=AFTER, nulls_equal=True))
         missing, added = (a.join(b, on=key, how="anti", nulls_equal=True) for a, b in ((gone, come), (come, gone)))
-        added = _amid(table, told, added)
+        added = _amid(table, old, added)
     if not (columns or changed.height or missing.height or added.height):
         return None
     return Difference(
@@ -146,41 +148,45 @@ def _difference(
     )
 
 
-def _amid(table: type[Table], told: pl.DataFrame, added: pl.DataFrame) -> pl.DataFrame:
-    """The added rows that are not later than the last published row of their market (pair of markets), symbol or type.
+def _amid(table: type[Table], old: pl.DataFrame, added: pl.DataFrame) -> pl.DataFrame:
+    """The added rows that are no later than the last published row of their market, pair of markets, symbol or type.
 
-    Later rows are late news: a file that ended a day before, a symbol that failed for a day, a new market. They change
-    no published row.
+    Later rows are late news, which changes no published row: a file that ended a day before, a symbol that failed for a
+    day, a new market.
     """
     by = str(table.known_by)
-    return _with_last_told(table, told, by, added, "inner").filter(pl.col(by) <= pl.col("last_told")).drop("last_told")
+    return (
+        _with_last_published(table, old, by, added, "inner")
+        .filter(pl.col(by) <= pl.col("last_published"))
+        .drop("last_published")
+    )
 
 
-def _altered(table: type[Table], told: pl.DataFrame, changed: pl.DataFrame) -> pl.DataFrame:
+def _altered(table: type[Table], old: pl.DataFrame, changed: pl.DataFrame) -> pl.DataFrame:
     """The changed rows, without last sessions of a market or symbol in which only the first volume is new.
 
     A volume settles after its session. If the next fetch failed, a later one brings it, which is late news too.
     """
-    settles = [name for name, instant in table.known_later.items() if instant == SETTLES and name in told.columns]
+    settles = [name for name, instant in table.known_later.items() if instant == SETTLES and name in old.columns]
     if not settles:
         return changed
-    others = [name for name in told.columns if f"{name}{AFTER}" in changed.columns and name not in settles]
+    others = [name for name in old.columns if f"{name}{AFTER}" in changed.columns and name not in settles]
     stays = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"{name}{AFTER}")) for name in others)
     is_first = pl.all_horizontal(pl.col(settles).is_null())
-    is_last = pl.col("session_date") == pl.col("last_told")
-    dated = _with_last_told(table, told, "session_date", changed, "left")
-    return dated.filter(~(stays & is_first & is_last)).drop("last_told")
+    is_last = pl.col("session_date") == pl.col("last_published")
+    dated = _with_last_published(table, old, "session_date", changed, "left")
+    return dated.filter(~(stays & is_first & is_last)).drop("last_published")
 
 
-def _with_last_told(
-    table: type[Table], told: pl.DataFrame, name: str, rows: pl.DataFrame, how: Literal["inner", "left"]
+def _with_last_published(
+    table: type[Table], old: pl.DataFrame, name: str, rows: pl.DataFrame, how: Literal["inner", "left"]
 ) -> pl.DataFrame:
-    """The rows with `last_told`: the last published `name` of their market, pair of markets, symbol or type."""
-    key, last = table.primary_key()[:-1], pl.col(name).max().alias("last_told")
+    """The rows with `last_published`: the last published `name` of their market, pair of markets, symbol or type."""
+    key, last = table.primary_key()[:-1], pl.col(name).max().alias("last_published")
     of = [column for column in key if column in ("market", "other_market")] or key[:1]
     if not of:
-        return rows.join(told.select(last), how="cross")
-    return rows.join(told.group_by(of).agg(last), on=of, how=how, maintain_order="left")
+        return rows.join(old.select(last), how="cross")
+    return rows.join(old.group_by(of).agg(last), on=of, how=how, maintain_order="left")
 
 
 AFTER: Final = " after"

@@ -12,6 +12,7 @@ from typing import Self
 
 import polars as pl
 
+from r2k_pipeline.continued import continued_markets
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.contracts.table import buckets_of
@@ -20,8 +21,7 @@ from r2k_pipeline.lake import Lake
 from r2k_pipeline.markets import Market, read_markets
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.sources.protocol import CotSource, PriceSource
-from r2k_pipeline.told import told_of
-from r2k_pipeline.transforms.replay import KnownBars, Told
+from r2k_pipeline.transforms.replay import Continued, KnownBars
 
 Clock = Callable[[], datetime]
 
@@ -80,14 +80,14 @@ class Run:
         return self.moment
 
     @cached_property
-    def told(self) -> Told | None:
+    def continued(self) -> Continued | None:
         """The markets that go on from the last generation; requires that staging.market_bars is built."""
-        return told_of(self.lake, self.settings, self.markets, self.as_of)
+        return continued_markets(self.lake, self.settings, self.markets, self.as_of)
 
     @cached_property
     def known_bars(self) -> KnownBars:
         """The markets' bars as they became known; requires that staging.market_bars is built."""
-        return KnownBars(self.lake.read(MarketBars), self.told)
+        return KnownBars(self.lake.read(MarketBars), self.continued)
 
     @property
     def known_by_bucket(self) -> Iterator[KnownBars]:
@@ -101,7 +101,7 @@ class Run:
             return
         bars = self.lake.scan(MarketBars)
         for bucket in buckets:
-            yield KnownBars(bars.filter(pl.col("market").is_in(bucket)).collect(), self.told)
+            yield KnownBars(bars.filter(pl.col("market").is_in(bucket)).collect(), self.continued)
 
     def stamp(self) -> datetime:
         """Now, or just after the lake's last stamp if that is later: a clock set back must not write into the past."""

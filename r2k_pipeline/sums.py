@@ -1,7 +1,7 @@
 """The digests of a folder's files, beside them as `sha256sum` writes them: what was lost or changed since shows.
 
-Belongs here: writing them, and what is no longer as they say. Not here: what follows from it (told.py, generations.py,
-report/doctor.py).
+Belongs here: writing them, and finding files that differ from them. Not here: what follows from it (continued.py,
+generations.py, report/doctor.py).
 """
 
 from collections.abc import Iterator

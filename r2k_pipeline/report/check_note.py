@@ -16,7 +16,7 @@ from r2k_pipeline.claims.definitions import Claim
 from r2k_pipeline.claims.note import Note, read_note
 from r2k_pipeline.claims.note_text import NEXT
 from r2k_pipeline.claims.sandbox import Sandbox
-from r2k_pipeline.claims.verdict import Verdict, told_last
+from r2k_pipeline.claims.verdict import Verdict, last_story
 from r2k_pipeline.claims.verdicts import judge
 from r2k_pipeline.claims.vocabulary.statements import Statement
 from r2k_pipeline.errors import R2kError
@@ -53,7 +53,7 @@ class CheckedNote:
             "label": self.label,
             "is_sample": self.is_sample,
             "data_known_at": self.data_known_at.isoformat(),
-            "stories": {claim.id: told_last(verdicts) for claim, verdicts in self.by_claim()},
+            "stories": {claim.id: last_story(verdicts) for claim, verdicts in self.by_claim()},
             "verdicts": rows,
             "errors": list(self.errors),
         }
@@ -125,7 +125,7 @@ def _minute(moment: datetime) -> str:
 
 def _told(verdicts: Sequence[Verdict]) -> Iterator[str]:
     """The claim's verdict in one line, and its readings."""
-    yield from textwrap.wrap(told_last(verdicts), WIDTH, initial_indent="    = ", subsequent_indent="      ")
+    yield from textwrap.wrap(last_story(verdicts), WIDTH, initial_indent="    = ", subsequent_indent="      ")
     if isinstance(verdicts[0].claim, Statement) and not any(verdict.results for verdict in verdicts):
         return
     for verdict in verdicts:

@@ -143,8 +143,8 @@ class Asked:
 def ask(snapshot: Snapshot, query: str, **parameters: Value) -> Asked:
     """Run `query`, whose parameters are `$name::type`; nothing is spliced into what runs."""
     rows = snapshot.ask(query, **parameters).pl().to_dicts()
-    told = re.sub(r"\$(\w+)", lambda name: literal(parameters[name[1]]), query)
-    return Asked(tuple(rows), " ".join(told.split()))
+    asked = re.sub(r"\$(\w+)", lambda name: literal(parameters[name[1]]), query)
+    return Asked(tuple(rows), " ".join(asked.split()))
 
 
 def literal(value: Value) -> str:

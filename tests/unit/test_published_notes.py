@@ -10,9 +10,9 @@ from r2k_pipeline.contracts.marts import Markets, PositioningVsTechnicals
 from r2k_pipeline.contracts.notes import NoteLog, Notes
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.publication import PUBLISHED, publish
+from r2k_pipeline.published_notes import record_notes
 from r2k_pipeline.snapshot import open_snapshot
 from r2k_pipeline.tables.reference import Sessions
-from r2k_pipeline.told_notes import record_notes
 from tests.lived.told import copy_of_raw
 from tests.raw_story import Story, at, bars_of, days_of, sessions
 from tests.sql.rows import rows_of
