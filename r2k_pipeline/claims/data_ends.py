@@ -39,7 +39,7 @@ class Reach:
         self.known_at = known_at
         self._ends: dict[datetime, tuple[End, ...]] = {}
 
-    def not_reached(self, definition: Definition, known: datetime) -> str | None:
+    def say_missing(self, definition: Definition, known: datetime) -> str | None:
         """Why a reading cannot be judged at `known`; None where it can."""
         if known > self.known_at:
             return f"judged at {known:%Y-%m-%d %H:%M} UTC: not known yet"

@@ -15,7 +15,7 @@ from r2k_pipeline.claims.story import story_of
 from r2k_pipeline.claims.verdict import Finding, Plain, Verdict, Word
 from r2k_pipeline.claims.vocabulary.asked import WordError
 from r2k_pipeline.claims.vocabulary.known_tables import KnownTables
-from r2k_pipeline.claims.vocabulary.reached import windows
+from r2k_pipeline.claims.vocabulary.missing_data import say_windows
 from r2k_pipeline.claims.vocabulary.readings import Judged, judge_readings
 from r2k_pipeline.claims.vocabulary.results import Result, shown
 from r2k_pipeline.claims.vocabulary.statements import Statement
@@ -64,7 +64,7 @@ def _verdict(note: Note, claim: Statement, judged: Judged, tables: KnownTables, 
     """The verdict of one reading; the value is that of the relation that decides."""
     way, words, results = judged.reading.way, judged.reading.words, judged.results
     finding, unit = _finding(judged), claim.asked[0].measure.unit
-    if results and (lacking := windows(claim, way, tables)):
+    if results and (lacking := say_windows(claim, way, tables)):
         finding = replace(finding, reason="; ".join(filter(None, (finding.reason, lacking))))
     group = f", trader_group = {way.group}, report_type = {way.report_type}" if way.group else ""
     relations = [f"{a.measure.name}.{word} = {right}" for a in claim.asked for word, right in a.written.items()]

@@ -68,15 +68,13 @@ class Sandbox:
 
     @classmethod
     @contextmanager
-    def over_warehouse(
-        cls, warehouse: Path, connection: duckdb.DuckDBPyConnection, seconds: float = SECONDS
-    ) -> Iterator["Sandbox"]:
+    def over_warehouse(cls, warehouse: Path, connection: duckdb.DuckDBPyConnection) -> Iterator["Sandbox"]:
         """A sandbox over the published file, which `connection` reads too. Raises R2kError where there is none."""
         if not warehouse.exists():
             raise R2kError(warehouse, "no warehouse yet", "r2k run")
         relations = {name: f"published.{name}" for name in SOURCES}
         warehouse = warehouse.resolve()  # once, because a publication may move the link while DuckDB opens the file
-        setup = _setup([f"attach {literal(warehouse)} as published (read_only)"], relations, seconds)
+        setup = _setup([f"attach {literal(warehouse)} as published (read_only)"], relations, SECONDS)
         with closing(cls(lambda: _started(setup, is_shipped=False), KnownTables(lambda: connection))) as sandbox:
             yield sandbox
 

@@ -55,7 +55,7 @@ def _judge(note: Note, claim: Claim, definition: Definition, sandbox: Sandbox, r
     assert isinstance(as_of, datetime)  # of a note that was read
     known = definition.judged_until or as_of
     error = None
-    if not_there := reach.not_reached(definition, known):
+    if not_there := reach.say_missing(definition, known):
         finding = Finding("undetermined", not_there)
     else:
         try:

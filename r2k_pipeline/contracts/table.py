@@ -135,7 +135,7 @@ def buckets_of(markets: Sequence[str]) -> list[Sequence[str]]:
     return [markets[start : start + BUCKET_MARKETS] for start in range(0, len(markets), BUCKET_MARKETS)]
 
 
-def parts_of(rows: pl.DataFrame, bucket: int = 0) -> Iterator[tuple[str, pl.DataFrame]]:
+def parts_of(rows: pl.DataFrame, bucket: int) -> Iterator[tuple[str, pl.DataFrame]]:
     """The parts of a bucket of a table that grows, by name: the rows known in `PART_YEARS` years.
 
     A part is named after its bucket and the first of its years.

@@ -33,8 +33,6 @@ from r2k_pipeline.snapshot import SUMMARIES, Snapshot
 from r2k_pipeline.vendors import in_full
 
 SCHEMA: Final = "r2k"
-READER: Final = "r2k_reader"
-"""The role that may read; people and tools become members of it."""
 BATCH_ROWS: Final = 65_536
 """Rows of one Arrow batch: bounds the memory that a large table takes."""
 SETTINGS: Final = {"lock_timeout": "30s", "work_mem": "64MB", "temp_buffers": "64MB", "jit": "off"}

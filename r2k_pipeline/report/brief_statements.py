@@ -71,11 +71,11 @@ class Row:
         """A cell as figure: `signed` with a plus, `size` without its sign (a word in the sentence gives it)."""
         return self._figure(column, self[column], self._unit(column), signed, size)
 
-    def against(self, column: str, base: str, *, size: bool = False) -> Figure:
+    def against(self, column: str, base: str) -> Figure:
         """How far one column is from another of the same row, in percent of the second."""
         known = column in self and base in self
         value = self[column] / self[base] - 1 if known else None
-        return self._figure(f"{column} / {base} - 1", value, RATIO, not size, size)
+        return self._figure(f"{column} / {base} - 1", value, RATIO, True, False)
 
     def share(self, column: str, *rest: str) -> Figure:
         """One column as a share of itself and the `rest` of the same row."""

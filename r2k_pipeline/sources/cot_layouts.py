@@ -77,9 +77,6 @@ _LEGACY_WORDS: Final = _Spelling(
 )
 
 
-_CONCENTRATION: Final = "concentration_{kind}_{traders}_{side}_percent"
-
-
 @lru_cache(maxsize=2_000)
 def normalise(header: str) -> str:
     """A vendor's header in one spelling: lower case, words joined by single underscores; the report date's as one.

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from r2k_pipeline.claims.vocabulary.measure import FURTHER_KEYS, Measure
 from r2k_pipeline.claims.vocabulary.measures import columns, measure_of, names
-from r2k_pipeline.claims.vocabulary.printed import Printed, read_number
+from r2k_pipeline.claims.vocabulary.printed_numbers import Printed, read_number
 from r2k_pipeline.claims.vocabulary.relations import ROWS, Relation, Takes, all_relations
 from r2k_pipeline.mistakes import nearest
 

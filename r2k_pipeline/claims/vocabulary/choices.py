@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from r2k_pipeline.claims.vocabulary.asked import Asked, WordError, operands_of
 from r2k_pipeline.claims.vocabulary.known_tables import KnownTables
-from r2k_pipeline.claims.vocabulary.printed import VENDOR_RATIO, Printed
+from r2k_pipeline.claims.vocabulary.printed_numbers import VENDOR_RATIO, Printed
 from r2k_pipeline.claims.vocabulary.statements import Statement, all_asked
 from r2k_pipeline.report_types import FAMILIES, family_of
 
@@ -93,7 +93,7 @@ def _of_groups(asked: Asked) -> bool:
     return any(ref.measure is not None and ref.measure.is_of_group for ref in operands_of(asked))
 
 
-def of_group(group: str, report_type: str | None, primary: str = _USUAL_REPORT) -> Choice:
+def of_group(group: str, report_type: str | None, primary: str) -> Choice:
     """One trader group; without a report type the futures-only report of the first family that prints it.
 
     The family of `primary`, the market's primary report, is asked before the others.

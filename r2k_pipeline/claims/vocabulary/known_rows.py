@@ -1,7 +1,7 @@
 """What was known of one market at one moment, as series of days and values, for one reading of a claim.
 
 Belongs here: the choices of a reading (Way), rows by measure, averages, days that are missing. Not here: what is said
-of the rows (comparing.py, structures.py).
+of the rows (row_relations.py, structures.py).
 """
 
 from bisect import bisect_left, bisect_right

@@ -1,7 +1,7 @@
 """The readings of a vocabulary claim: each combination of what its words leave open, judged on its own.
 
 Belongs here: readings and what each comes to. Not here: which choices there are (choices.py), how a relation is judged
-(comparing.py, structures.py), how verdicts are shown (report/).
+(row_relations.py, structures.py), how verdicts are shown (report/).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,12 +12,12 @@ from typing import Final
 
 from r2k_pipeline.claims.vocabulary.asked import Asked, WordError
 from r2k_pipeline.claims.vocabulary.choices import AS_VENDORS_DIFFER, Choice, axes_of, counts_of, further_choices
-from r2k_pipeline.claims.vocabulary.comparing import compare
 from r2k_pipeline.claims.vocabulary.known_rows import Past, Way
 from r2k_pipeline.claims.vocabulary.known_tables import KnownTables, Sessions
-from r2k_pipeline.claims.vocabulary.printed import Printed
-from r2k_pipeline.claims.vocabulary.reached import not_reached
+from r2k_pipeline.claims.vocabulary.missing_data import say_missing
+from r2k_pipeline.claims.vocabulary.printed_numbers import Printed
 from r2k_pipeline.claims.vocabulary.results import Result, UnknownError
+from r2k_pipeline.claims.vocabulary.row_relations import compare
 from r2k_pipeline.claims.vocabulary.statements import Statement, all_asked, markets_beside
 from r2k_pipeline.claims.vocabulary.structures import judge_structure, traded_rsi
 from r2k_pipeline.mistakes import nearest
@@ -144,7 +144,7 @@ def _judged(statement: Statement, reading: Reading, tables: KnownTables, data_kn
     if way.known > data_known_at:
         later = "the calendar ends before then" if way.known == NEVER else f"{way.known:%Y-%m-%d %H:%M} UTC"
         return Judged(reading, (), f"judged at {later}: not known yet")
-    if missing := not_reached(statement, way, tables):
+    if missing := say_missing(statement, way, tables):
         return Judged(reading, (), missing)
     past = Past(tables, way)
     unmet = [result for each in statement.condition for result in _results(past, each) if not result.truth]

@@ -1,6 +1,6 @@
 """What a relation came to: true, false or unknown, the value that decides, and how often chance gives the same.
 
-Belongs here: results and their wording. Not here: how they are reached (comparing.py, extremes.py, structures.py).
+Belongs here: results and their wording. Not here: how they are reached (row_relations.py, extremes.py, structures.py).
 """
 
 from collections.abc import Iterable

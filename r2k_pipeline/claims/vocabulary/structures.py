@@ -1,6 +1,6 @@
 """Measures with words of their own: levels, crosses, moves, retracements, ranges, declines, points of control.
 
-Belongs here: how each is judged on what was known. Not here: measures with rows (comparing.py), their words
+Belongs here: how each is judged on what was known. Not here: measures with rows (row_relations.py), their words
 (measures.py).
 """
 
@@ -10,13 +10,13 @@ from datetime import date, timedelta
 from typing import Any, Final
 
 from r2k_pipeline.claims.vocabulary.asked import Asked, Ref
-from r2k_pipeline.claims.vocabulary.compared import AT, NEAR_ATR, RATIO
-from r2k_pipeline.claims.vocabulary.comparing import near_prices
+from r2k_pipeline.claims.vocabulary.comparison import AT, NEAR_ATR, RATIO
 from r2k_pipeline.claims.vocabulary.known_rows import Past
 from r2k_pipeline.claims.vocabulary.measure import POINTS
 from r2k_pipeline.claims.vocabulary.measures import measure_of
-from r2k_pipeline.claims.vocabulary.printed import Printed
+from r2k_pipeline.claims.vocabulary.printed_numbers import Printed
 from r2k_pipeline.claims.vocabulary.results import Result, UnknownError, share
+from r2k_pipeline.claims.vocabulary.row_relations import near_prices
 
 RECENT: Final = 300
 """Sessions in which a swing counts."""

@@ -13,7 +13,7 @@ from r2k_pipeline.claims.verdicts import judge
 from r2k_pipeline.claims.vocabulary.choices import of_group
 from r2k_pipeline.claims.vocabulary.derived import DERIVED
 from r2k_pipeline.claims.vocabulary.measures import columns
-from r2k_pipeline.claims.vocabulary.printed import read_number
+from r2k_pipeline.claims.vocabulary.printed_numbers import read_number
 from r2k_pipeline.claims.vocabulary.relations import COMPARISONS, OTHERS
 from r2k_pipeline.claims.vocabulary.relations import ROWS as ROWS_WORDS
 from r2k_pipeline.contracts.cot import TRADER_GROUPS
@@ -316,7 +316,7 @@ def test_a_claim_may_name_every_group_and_means_a_report_that_prints_it(
     sandbox: Sandbox, tmp_path: Path, group: str
 ) -> None:
     assert _judged(sandbox, tmp_path, f'net.above = 0, group = "{group}", as_of = 2025-03-14T20:00:00Z')
-    meant = of_group(group, None).sets["report_type"]
+    meant = of_group(group, None, "tff_futures").sets["report_type"]
     assert group in FAMILIES[family_of(meant)].groups.values()
 
 

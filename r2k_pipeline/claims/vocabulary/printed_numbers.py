@@ -1,7 +1,7 @@
 """Numbers as a note prints them: 33.29 means 33.285 to 33.295, and "-0.7 %" a ratio.
 
 Belongs here: reading a number with its precision, and whether another one rounds to it. Not here: which numbers are
-compared (comparing.py).
+compared (row_relations.py).
 """
 
 import re

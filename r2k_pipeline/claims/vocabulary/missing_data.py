@@ -13,12 +13,12 @@ from r2k_pipeline.claims.vocabulary.statements import Statement, all_asked, mark
 from r2k_pipeline.holes import End, say_holes
 
 
-def not_reached(statement: Statement, way: Way, tables: KnownTables) -> str | None:
+def say_missing(statement: Statement, way: Way, tables: KnownTables) -> str | None:
     """The sentence about data that was due at a way's moment and is missing; None where there is none."""
     return "; ".join(say_holes(_ends(statement, way, tables))) or None
 
 
-def windows(statement: Statement, way: Way, tables: KnownTables) -> str | None:
+def say_windows(statement: Statement, way: Way, tables: KnownTables) -> str | None:
     """The sentence about days missing within the windows that end at a way's moment; None if there are none."""
     found = (end.window() for end in _ends(statement, way, tables))
     return "; ".join(sentence for sentence in found if sentence) or None

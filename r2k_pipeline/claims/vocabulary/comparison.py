@@ -12,7 +12,7 @@ from r2k_pipeline.claims.vocabulary.asked import EVER, Asked, Operand, Ref
 from r2k_pipeline.claims.vocabulary.known_rows import Past, Series
 from r2k_pipeline.claims.vocabulary.measure import FURTHER_KEYS, Measure
 from r2k_pipeline.claims.vocabulary.measures import measure_of
-from r2k_pipeline.claims.vocabulary.printed import Printed
+from r2k_pipeline.claims.vocabulary.printed_numbers import Printed
 from r2k_pipeline.claims.vocabulary.results import Result, UnknownError, shown
 
 AT: Final = 0.0025
@@ -26,7 +26,7 @@ Judge = Callable[[int], tuple[bool, Any]]
 """Whether something is true of a row, and the value that it is about. Raises UnknownError."""
 
 
-class Compared:
+class Comparison:
     """A measure's series, and the last row that was known at the claim's moment."""
 
     def __init__(self, past: Past, asked: Asked) -> None:
@@ -222,7 +222,7 @@ def _nearer(seen: tuple[Any, date] | None, found: tuple[Any, date], target: Any)
     return min(seen, found, key=lambda row: abs(row[0] - target.value))
 
 
-def was_what(about: Compared, right: Any) -> Judge:
+def was_what(about: Comparison, right: Any) -> Judge:
     """Whether the value of a row is the one asked for."""
     return lambda row: about.truth(about.series, "", "is", right, row)
 
