@@ -248,8 +248,8 @@ def note(market: str | None, when: str | None, since: str | None, evidence: bool
             return
     changed = _changes(settings_of("--since", as_of=since, **options), notes) if since else ()
     if output == "json":
-        told: dict[str, Any] = {"notes": [found.as_dict() for found in notes.values()]}
-        click.echo(json.dumps(told | ({"since": [one.as_dict() for one in changed]} if since else {}), indent=2))
+        shown: dict[str, Any] = {"notes": [found.as_dict() for found in notes.values()]}
+        click.echo(json.dumps(shown | ({"since": [one.as_dict() for one in changed]} if since else {}), indent=2))
     else:
         texts = (*(found.text(evidence=evidence) for found in notes.values()), *(one.text() for one in changed))
         click.echo("\n\n".join(texts))

@@ -22,7 +22,7 @@ from r2k_pipeline.errors import R2kError
 from r2k_pipeline.files import digest_of, fsync_folder, link_or_copy, point, remove
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.sums import changed_files, read_sums, write_sums
-from r2k_pipeline.table_files import table_files
+from r2k_pipeline.table_files import UNREADABLE, table_files
 from r2k_pipeline.warehouse import Before, Tables, publish_warehouse
 
 _DATED: Final[Mapping[type[Table], str]] = {
@@ -74,7 +74,7 @@ def last_generation(lake: Lake) -> Published | None:
     file = folder / Generation.layer / f"{Generation.table}.parquet"
     try:
         return Published(folder, pl.read_parquet(file).row(0, named=True))
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+    except UNREADABLE as error:
         raise R2kError(file, f"cannot be read: {error}", _without_comparing(lake.published)) from error
 
 

@@ -24,7 +24,7 @@ from r2k_pipeline.contracts.table import LAYERS, TABLES, Table
 from r2k_pipeline.errors import HeldError, R2kError
 from r2k_pipeline.files import digest_of, fsync_folder, remove, write_atomically
 from r2k_pipeline.folders import Folders
-from r2k_pipeline.table_files import Parts, Whole, check_rows, parquet_of, table_files
+from r2k_pipeline.table_files import UNREADABLE, Parts, Whole, check_rows, parquet_of, table_files
 
 LOOK_SECONDS: Final = 0.3
 """A process that only tests the lock holds it for an instant: a run waits this long before it reports another run."""
@@ -71,7 +71,7 @@ class Lake(Folders):
         try:
             # Polars opens a path more than once: a table replaced in between would be read half old, half new.
             return _rows_of(table, wanted, [file.read_bytes() for file in files])
-        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        except UNREADABLE as error:
             remedy = "restore or take away the file that differs" if table.layer == "raw" else "r2k run"
             reason = str(error).splitlines()[0]
             raise R2kError(table.dotted(), f"cannot read {files[0].parent}: {reason}", remedy) from error
@@ -236,7 +236,7 @@ class Lake(Folders):
         """The rows of one file of `held`; raises R2kError where it is damaged."""
         try:
             return _rows_of(table, table.column_names(), [file.read_bytes()])
-        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        except UNREADABLE as error:
             raise R2kError(file, f"cannot be read: {error}", "delete it; `r2k run` holds its rows again") from error
 
     def damaged(self) -> list[str]:

@@ -14,10 +14,8 @@ from typing import Final
 
 import polars as pl
 
-from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.meta import Fetches, Generation, Restatements
 from r2k_pipeline.contracts.notes import Notes
-from r2k_pipeline.contracts.prices import PriceActions, PriceBars
 from r2k_pipeline.contracts.restatements import Restatements as RestatementLog
 from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, SCHEMA_VERSION, Table
 from r2k_pipeline.gate import pass_gate, published_restatements, record_published
@@ -33,12 +31,12 @@ from r2k_pipeline.keys import last_reached
 from r2k_pipeline.last_run import mark_checked, mark_published
 from r2k_pipeline.origins import digests_of
 from r2k_pipeline.published_notes import WriteNotes, add_new_notes, published_notes, record_notes
+from r2k_pipeline.raw_check import FETCHED
 from r2k_pipeline.restatement import write_restatement
 from r2k_pipeline.runs import Run
 from r2k_pipeline.sql_models import read_macros
 from r2k_pipeline.tables.registry import SQL, derived_tables
 
-RAW: Final = (PriceBars, PriceActions, CotReports)
 PUBLISHED: Final = tuple(d.table for d in derived_tables() if d.table.layer in PUBLISHED_LAYERS)
 BY_PUBLISHING: Final = (Generation, Restatements, Notes)
 """Tables that publishing itself writes."""
@@ -132,7 +130,7 @@ def describe_generation(run: Run) -> pl.DataFrame:
     The time of a fetch is not part of the content: a run without new data gives the same digest.
     """
     versions = "".join(f"{table.dotted()} {run.lake.version(table)}\n" for table in PUBLISHED if table is not Fetches)
-    stamps = [run.lake.read(table, ["recorded_at"])["recorded_at"].max() for table in RAW]
+    stamps = [run.lake.read(table, ["recorded_at"])["recorded_at"].max() for table in FETCHED]
     is_sample = run.settings.source == "sample"
     return Generation.validate(
         pl.DataFrame(
@@ -146,7 +144,7 @@ def describe_generation(run: Run) -> pl.DataFrame:
                     "label": "SAMPLE: synthetic data, not a market" if is_sample else run.settings.source,
                     "r2k_version": version("r2k-pipeline"),
                     "schema_version": SCHEMA_VERSION,
-                    "raw_files": sum(len(run.lake.files(table.dotted())) for table in RAW),
+                    "raw_files": sum(len(run.lake.files(table.dotted())) for table in FETCHED),
                     "last_recorded_at": max((stamp for stamp in stamps if stamp is not None), default=None),
                     **digests_of(run.settings, run.markets),
                 }

@@ -19,6 +19,7 @@ from r2k_pipeline.contracts.table import SETTLES, Table
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.files import write_atomically
 from r2k_pipeline.lake import Lake
+from r2k_pipeline.table_files import UNREADABLE
 
 ITEM: Final = "restatement"
 """Its name as an item of `r2k accept`."""
@@ -218,7 +219,7 @@ def _is_same(one: Path, other: Path) -> bool:
 def _read(files: Sequence[Path]) -> pl.DataFrame:
     try:
         return pl.read_parquet([file.read_bytes() for file in files])
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+    except UNREADABLE as error:
         raise R2kError(files[0].parent, f"cannot be compared: {error}", "restore it from backup") from error
 
 

@@ -26,6 +26,8 @@ from r2k_pipeline.files import (
 
 OLDEST: Final = pl.CompatLevel.oldest()
 """Text in the layout that Arrow's Parquet writer takes."""
+UNREADABLE: Final = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
+"""What reading a damaged Parquet file raises."""
 
 
 class Whole:

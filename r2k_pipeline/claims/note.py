@@ -177,8 +177,11 @@ def _at_moments(claim: Claim, as_of: date) -> Claim:
         close, *opens = _moments(definition.as_of or as_of, f"{definition.alternative}: ")
         definitions.append(definition.model_copy(update={"as_of": close}))
         if definition.judged_until is None:
-            told = {"alternative": f"{definition.alternative}_at_open", "reading": f"{definition.reading}; at the open"}
-            definitions += [definition.model_copy(update={**told, "as_of": at}) for at in opens]
+            at_open = {
+                "alternative": f"{definition.alternative}_at_open",
+                "reading": f"{definition.reading}; at the open",
+            }
+            definitions += [definition.model_copy(update={**at_open, "as_of": at}) for at in opens]
     return claim.model_copy(update={"definitions": definitions})
 
 

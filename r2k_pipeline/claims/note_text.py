@@ -53,7 +53,7 @@ def read_text(file: Path) -> NoteText:
         if len(body) > LARGEST_BYTES:
             raise MistakesError(f"{file}: larger than {LARGEST_BYTES:,} bytes: not a note")
         text = body.decode("utf-8")
-        content = tomllib.loads(_LONG_NUMBER.sub(_told, text), parse_float=Decimal)
+        content = tomllib.loads(_LONG_NUMBER.sub(_too_long, text), parse_float=Decimal)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MistakesError(f"{file}: not TOML: {error}; {NEXT}") from error
     except OSError as error:
@@ -73,7 +73,7 @@ def with_floats(value: Any) -> Any:
     return value
 
 
-def _told(found: "re.Match[str]") -> str:
+def _too_long(found: "re.Match[str]") -> str:
     """Text in the place of a number that is too long, which then is of a wrong type."""
     digits = len(found[2].replace("_", ""))
     return f'{found[1].rstrip("+-")}"a number of {digits:,} digits"'

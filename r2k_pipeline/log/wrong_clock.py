@@ -40,9 +40,9 @@ def refuse_wrong_clock(run: Run) -> None:
     """
     moment, last = run.clock(), _last_moment(run)
     if last is not None and moment < last - STEP_BACK:
-        told = f"before {_said(last)}, the last moment of {run.lake.root}"
+        evidence = f"before {_said(last)}, the last moment of {run.lake.root}"
         raise ClockError(
-            f"{_clock(moment)}, {told}", next=f"{_NEXT}, or restore the lake from backup if that moment is wrong"
+            f"{_clock(moment)}, {evidence}", next=f"{_NEXT}, or restore the lake from backup if that moment is wrong"
         )
     if run.is_replay:
         return
@@ -51,8 +51,8 @@ def refuse_wrong_clock(run: Run) -> None:
     _refuse_behind(moment, newest)
     days = [newest_documented(), *newest.values(), *([last.date()] if last else [])]
     if moment.date() - max(days) > AHEAD:
-        told = f"the newest data, the lake's last moment and the release ledger end on {max(days)}"
-        raise ClockError(f"{_clock(moment)}, years ahead", told, f"{_NEXT}, or take a newer version of r2k")
+        evidence = f"the newest data, the lake's last moment and the release ledger end on {max(days)}"
+        raise ClockError(f"{_clock(moment)}, years ahead", evidence, f"{_NEXT}, or take a newer version of r2k")
 
 
 def refuse_answers(moment: datetime, answers: Iterable[PriceAnswer]) -> None:
@@ -60,9 +60,9 @@ def refuse_answers(moment: datetime, answers: Iterable[PriceAnswer]) -> None:
     newest = newest_days(answer for answer in answers if ADDRESS in answer.origin)
     _refuse_behind(moment, newest)
     if newest and moment.date() - max(newest.values()) > LIVE_AHEAD:
-        told = f"the newest bar of {len(newest)} symbols is of {max(newest.values())}"
+        evidence = f"the newest bar of {len(newest)} symbols is of {max(newest.values())}"
         raise ClockError(
-            f"{_clock(moment)}, ahead of the vendor", told, f"{_NEXT}; a vendor may be out of date as well"
+            f"{_clock(moment)}, ahead of the vendor", evidence, f"{_NEXT}; a vendor may be out of date as well"
         )
 
 
@@ -77,8 +77,8 @@ def _refuse_behind(moment: datetime, newest: Mapping[str, date]) -> None:
     later = {symbol: day for symbol, day in newest.items() if day > (moment + ZONES).date()}
     if len(later) * 2 > len(newest):
         symbol = max(later, key=later.__getitem__)
-        told = f"{len(later)} of {len(newest)} symbols have later bars, {symbol} of {later[symbol]}"
-        raise ClockError(_clock(moment), told, f"{_NEXT}, or fix these files")
+        evidence = f"{len(later)} of {len(newest)} symbols have later bars, {symbol} of {later[symbol]}"
+        raise ClockError(_clock(moment), evidence, f"{_NEXT}, or fix these files")
 
 
 def _newest(bars: pl.DataFrame) -> date | None:

@@ -69,14 +69,14 @@ class Publication:
 
     def text(self) -> str:
         """For people: the generation, the changes, the role that may read."""
-        told = f"{self.address}: schema {self.schema}: generation {self.generation.generation_id}"
-        told += f" ({self.generation.label}), as of {self.generation.as_of:%Y-%m-%dT%H:%MZ}"
+        said = f"{self.address}: schema {self.schema}: generation {self.generation.generation_id}"
+        said += f" ({self.generation.label}), as of {self.generation.as_of:%Y-%m-%dT%H:%MZ}"
         if not self.changes:
             return (
-                f"{told} is already there, readable by {self.reader}; no row was touched (--force publishes it again)"
+                f"{said} is already there, readable by {self.reader}; no row was touched (--force publishes it again)"
             )
         lines = [f"  {c.table:<28} {c.rows:>9,} rows  -{c.deleted:,} +{c.inserted:,}" for c in self.changes]
-        return "\n".join([f"{told}, published in {self.seconds:.1f} s, readable by {self.reader}", *lines])
+        return "\n".join([f"{said}, published in {self.seconds:.1f} s, readable by {self.reader}", *lines])
 
 
 def publish_to_postgresql(
@@ -175,7 +175,7 @@ def _shape(
     grown = {table: added for table, shape in kept.items() if (added := table.add_columns(shape))}
     return [
         *_lock([*gone, *(table.dotted for table in grown)]),
-        *(f"drop table {name}" for name in gone),  # Fails if a user's view depends on it, and the user is told.
+        *(f"drop table {name}" for name in gone),  # fails, with a message, if a user's view depends on it
         *(table.create() for table in tables if table not in kept),
         *(statement for added in grown.values() for statement in added),
     ]

@@ -85,7 +85,7 @@ class CheckedNote:
             lines += [
                 "",
                 *textwrap.wrap(f"{claim.id}  {claim.claim}", WIDTH, subsequent_indent="    "),
-                *_told(verdicts),
+                *_claim_lines(verdicts),
             ]
         lines += _incomplete(self.verdicts)
         errors = ["", *(f"ERROR  {error}" for error in self.errors), NEXT] if self.errors else []
@@ -123,7 +123,7 @@ def _minute(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def _told(verdicts: Sequence[Verdict]) -> Iterator[str]:
+def _claim_lines(verdicts: Sequence[Verdict]) -> Iterator[str]:
     """The claim's verdict in one line, and its readings."""
     yield from textwrap.wrap(last_story(verdicts), WIDTH, initial_indent="    = ", subsequent_indent="      ")
     if isinstance(verdicts[0].claim, Statement) and not any(verdict.results for verdict in verdicts):
@@ -138,10 +138,10 @@ def _incomplete(verdicts: Sequence[Verdict]) -> list[str]:
     for verdict in verdicts:
         if verdict.finding.reason and verdict.finding.verdict != "undetermined":
             claims.setdefault(verdict.finding.reason, {})[verdict.claim.id] = None
-    told = [f"{reason}: {', '.join(ids)}" for reason, ids in claims.items()]
-    head = ["", "Data of these claims is not complete:"] if told else []
+    reasons = [f"{reason}: {', '.join(ids)}" for reason, ids in claims.items()]
+    head = ["", "Data of these claims is not complete:"] if reasons else []
     return head + [
-        line for each in told for line in textwrap.wrap(each, WIDTH, initial_indent="  ", subsequent_indent="    ")
+        line for each in reasons for line in textwrap.wrap(each, WIDTH, initial_indent="  ", subsequent_indent="    ")
     ]
 
 

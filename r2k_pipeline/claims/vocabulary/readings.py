@@ -69,8 +69,8 @@ def judge_readings(statement: Statement, tables: KnownTables, data_known_at: dat
     check_markets(statement, tables.markets)
     judged = [_judged(statement, reading, tables, data_known_at) for reading in readings_of(statement, tables)]
     if _identifies(statement):  # by what was known with a reading: what came later drops none
-        told = [each.reading.way.known for each in judged if each.truth]
-        judged = [each for each in judged if each.truth or not told or each.reading.way.known < min(told)]
+        known = [each.reading.way.known for each in judged if each.truth]
+        judged = [each for each in judged if each.truth or not known or each.reading.way.known < min(known)]
     for each in judged:
         further = further_choices(statement) if each.truth is False else ()
         others = [_judged(statement, _with(each.reading, choice), tables, data_known_at) for choice in further]

@@ -21,7 +21,7 @@ from r2k_pipeline.tables.weekly_indicators import WeeklyIndicators
 from r2k_pipeline.transforms.anchored_vwaps import build_anchored_vwaps
 from r2k_pipeline.transforms.consolidations import build_consolidations
 from r2k_pipeline.transforms.indicators import build_daily_indicators
-from r2k_pipeline.transforms.level_evidence import as_told, find_evidence, from_news, latest_news
+from r2k_pipeline.transforms.level_evidence import find_evidence, from_news, latest_news, with_published_dates
 from r2k_pipeline.transforms.levels import build_level_evidence, build_levels
 from r2k_pipeline.transforms.open_ranges import build_open_ranges
 from r2k_pipeline.transforms.pivots import build_swing_pivots
@@ -151,7 +151,9 @@ def cut(rows: pl.DataFrame, moment: datetime) -> pl.DataFrame:
 def evidence_of(bars: pl.DataFrame, stood: pl.DataFrame, goes_on: bool) -> pl.DataFrame:
     indicators = plain_indicators(bars)
     parts = (build_swing_pivots(bars), build_volume_profiles(bars, ROLLING), build_consolidations(bars))
-    return build_level_evidence(bars, indicators, as_told(find_evidence(bars, indicators, *parts), stood, goes_on))
+    return build_level_evidence(
+        bars, indicators, with_published_dates(find_evidence(bars, indicators, *parts), stood, goes_on)
+    )
 
 
 STATE = tuple(name for name in Consolidations.column_names() if name not in
