@@ -45,7 +45,7 @@ class Reach:
             return f"judged at {known:%Y-%m-%d %H:%M} UTC: not known yet"
         return "; ".join(say_holes(self._about(definition, known))) or None
 
-    def windows(self, definition: Definition, known: datetime) -> str | None:
+    def say_windows(self, definition: Definition, known: datetime) -> str | None:
         """The sentence about days missing within the windows that end at `known`; None if there are none."""
         return "; ".join(filter(None, (end.window() for end in self._about(definition, known)))) or None
 

@@ -36,7 +36,7 @@ from r2k_pipeline.shipped import shipped
 
 SHIPPED: Final = shipped("notes")
 IN_SQL: Final = ("sql", "query", "check", "definitions")
-"""A claim with one of these keys is no claim of the vocabulary."""
+"""A claim with one of these keys is a claim in SQL."""
 
 
 class _Head(Strict):
@@ -57,7 +57,7 @@ class _Head(Strict):
         return self
 
     def defaults(self) -> Defaults:
-        """What every claim has that does not say otherwise."""
+        """The values for claims without their own."""
         one = self.as_of or self.moment
         groups = (*([self.group] if self.group else []), *self.groups)
         return Defaults((one,) if one else tuple(self.moments or ()), self.market, groups, self.report_type)
@@ -143,7 +143,7 @@ def _entries(text: NoteText) -> list[tuple[str, Any]]:
 
 
 def _head(text: NoteText) -> _Head:
-    """What the file says beside its claims, at its top or in [note]."""
+    """The keys beside the claims, at the top of the file or in [note]."""
     content = {name: value for name, value in text.content.items() if name not in ("claims", "note")}
     note = text.content.get("note", {})
     try:

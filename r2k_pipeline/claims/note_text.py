@@ -16,7 +16,7 @@ from r2k_pipeline.errors import MistakesError
 LARGEST_BYTES: Final = 1_000_000
 NEXT: Final = "next: columns are in docs/tables.md, keys and words in docs/claims.md"
 _LONG_NUMBER: Final = re.compile(r"(?<=[=\[,])(\s*[+-]?)(\d[\d_]{400,})(?![\w.])")
-"""An integer of which Python would read no digit, as a value: the others of the note must be read all the same."""
+"""An integer that Python refuses to read because of its length: the rest of the note must be read all the same."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def with_floats(value: Any) -> Any:
 
 
 def _too_long(found: "re.Match[str]") -> str:
-    """Text in the place of a number that is too long, which then is of a wrong type."""
+    """A text instead of a number that is too long; reading the claim then refuses its type."""
     digits = len(found[2].replace("_", ""))
     return f'{found[1].rstrip("+-")}"a number of {digits:,} digits"'
 

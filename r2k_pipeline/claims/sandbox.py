@@ -43,7 +43,7 @@ class Sandbox:
 
     @cached_property
     def process(self) -> BoundedProcess | InProcess:
-        """Where the SQL of claims runs: started for the first query, as a note of the vocabulary alone asks none."""
+        """The process for the SQL of claims, started at the first query: a note without SQL needs none."""
         return self._start()
 
     def close(self) -> None:

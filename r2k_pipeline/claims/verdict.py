@@ -35,7 +35,7 @@ class Finding:
 
 
 class Described(Protocol):
-    """What a verdict needs of its reading: a Definition in SQL, or the Line of a vocabulary claim."""
+    """The reading of a verdict: a Definition in SQL, or the Line of a vocabulary claim."""
 
     @property
     def alternative(self) -> str: ...

@@ -106,7 +106,7 @@ class PriceSource(Protocol):
 
     @property
     def asks_vendor(self) -> bool:
-        """Whether each fetch asks the vendor: then a row missing from the answer did not exist; a file proves less."""
+        """Whether each fetch asks the vendor: then a row missing from the answer did not exist; not so for a file."""
         ...
 
     def fetch_prices(self, symbol: str) -> PriceAnswer:
@@ -142,7 +142,7 @@ class CotSource(Protocol):
 
 @runtime_checkable
 class Announcer(Protocol):
-    """A source of COT files whose publisher announces what is out of the ordinary."""
+    """A source of COT files whose publisher announces irregular releases."""
 
     def fetch_announcements(self) -> Announcements:
         """What it announces now. Raises SourceError where that cannot be had, which is no failure of a run."""

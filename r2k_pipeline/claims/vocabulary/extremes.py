@@ -1,6 +1,7 @@
-"""Relations of a row to the rows before it: the lowest since a day, a record, the first time, what it was.
+"""Relations of a row to earlier rows: the lowest since a day, a record, the first time, an earlier value.
 
-Belongs here: those, and the days that they must not lack. Not here: comparisons with numbers (row_relations.py).
+Belongs here: these relations, and the check that no day between the rows is missing. Not here: comparisons with numbers
+(row_relations.py).
 """
 
 from collections.abc import Callable, Mapping
@@ -69,7 +70,7 @@ def record(about: Comparison, right: Any, written: str) -> Result:
 
 
 def first(about: Comparison, right: Any, written: str) -> Result:
-    """The measure's comparisons are true, and were not in any row after a day."""
+    """The measure's comparisons are true now, and of no earlier row after a day."""
     since, row, days = right[0], about.row(), about.series.days
     compared = [(found, said) for word, said in about.asked.words.items() if (found := split(word))]
     if not compared:
@@ -102,7 +103,7 @@ def slower(about: Comparison, right: Any, written: str) -> Result:
 
 
 def _check_whole(about: Comparison, since: date, until: date) -> None:
-    """Raise UnknownError where rows between two days are missing: one of them might say otherwise."""
+    """Raise UnknownError if rows between two days are missing, because one of them might be the exception."""
     begins = about.series.days[0]
     if since > EVER and begins > since and about.past.missing(about.measure, since, begins):
         raise UnknownError(f"the {'reports' if about.measure.is_of_group else 'sessions'} begin at {begins}")

@@ -29,7 +29,7 @@ class Takes(StrEnum):
 
 @dataclass(frozen=True)
 class Relation:
-    """A relation: what it takes, what it means, an example of a claim that uses it; of a text, what it must match."""
+    """A relation: its right side, its meaning, an example; `pattern`: what a text must match."""
 
     takes: Takes
     meaning: str

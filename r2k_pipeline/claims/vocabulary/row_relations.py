@@ -1,7 +1,7 @@
-"""The relations of a measure with rows, judged: each on its own, with the share of prices that would pass.
+"""Judges the relations of a measure that has rows, each on its own, with the share of prices that would pass.
 
-Belongs here: which part judges a relation, base rates. Not here: the rows (comparison.py), measures with words of their
-own (structures.py), which readings there are (readings.py).
+Belongs here: the part that judges each relation, base rates. Not here: the rows (comparison.py), measures with words of
+their own (structures.py), which readings there are (readings.py).
 """
 
 from collections.abc import Iterator, Sequence
