@@ -1,6 +1,6 @@
-"""Rows of the last generation that a run takes over: published rows never change, so they are not built again.
+"""Markets that continue from the last generation: their published rows never change, so they are not built again.
 
-Belongs here: which markets go on, the rows and parts that are taken. Not here: what comes after them
+Belongs here: which markets continue, the rows and parts that are taken. Not here: the rows after these
 (transforms/replay.py), whether published rows may change (gate.py).
 """
 
@@ -24,7 +24,7 @@ from r2k_pipeline.tables import TABLES
 from r2k_pipeline.transforms.replay import KEY, Continued, KnownBars
 
 TAKEN: Final[tuple[type[Table], ...]] = (MarketBars, *(table for table in TABLES.values() if table.layer == "features"))
-"""Tables of the last generation that are compared or taken."""
+"""Tables of the last generation whose rows are compared or taken."""
 
 
 @cache
@@ -34,11 +34,11 @@ def _markets_in(file: Path) -> frozenset[str]:
 
 
 def continued_markets(lake: Lake, settings: Settings, markets: Sequence[Market], as_of: datetime) -> Continued | None:
-    """Which of `markets`, whose market bars are built, go on from the last generation.
+    """Which of `markets` continue from the last generation; their market bars must be built.
 
-    None if none does: in a rebuild of a past moment, or if a file of the generation is lost or damaged. A market goes
-    on if program, settings and its own entry are unchanged, and its bars as known at the generation's moment are those
-    of the generation.
+    None if none does, as in a rebuild of a past moment, or if a file of the generation is lost or damaged. A market
+    continues if program, settings and its own entry are unchanged, and if its bars as known at the generation's moment
+    equal those of the generation.
     """
     last = None if settings.as_of is not None else last_generation(lake)
     if last is None or last.row["as_of"] > as_of or not _is_same_program(settings, markets, last):
@@ -70,9 +70,9 @@ def published_rows(lake: Lake, table: type[Table], continued: Continued) -> pl.D
 def grown(
     lake: Lake, table: type[Table], bucket: int, rows: pl.DataFrame, bars: KnownBars
 ) -> tuple[pl.DataFrame, list[Path]]:
-    """The rows of a bucket of a table that grows that are to be written, and the parts that stay as they are beside.
+    """Of one bucket of a table that grows: the rows to write, and the parts of the last generation that stay.
 
-    `rows` are those that `bars` brought, new ones of markets that go on; to them come the last generation's.
+    `rows` are those built from `bars`. Of continued markets these are new rows only; the published ones are added.
     """
     files = lake.published_files(table.dotted())
     if bars.continued is None or not _are_parts(files, table):
@@ -95,7 +95,7 @@ def _are_parts(files: Iterable[Path], table: type[Table]) -> bool:
 
 
 def _is_same_program(settings: Settings, markets: Sequence[Market], last: Published) -> bool:
-    """Whether tables of bars are built by the same program; not if the generation is from before digests were kept."""
+    """Whether program and settings are those of the last generation; False if it is older than their digests."""
     ours = digests_of(settings, markets)
     return all(last.row.get(name) == ours[name] for name in ("code_digest", "settings_digest"))
 

@@ -1,7 +1,7 @@
 """The gate before publication: no published row changes or disappears without acceptance.
 
-Belongs here: when two generations are compared, what waits for `r2k accept restatement`, what is recorded of one that
-was accepted. Not here: the comparison (restatement.py), causes (causes.py), the publication (publication.py).
+Belongs here: when two generations are compared, when a restatement waits, the record of accepted ones. Not here: the
+comparison (restatement.py), causes (causes.py), the publication (publication.py).
 """
 
 import hashlib
@@ -33,8 +33,8 @@ class RestatementError(R2kError):
 def pass_gate(run: Run, generation: pl.DataFrame) -> pl.DataFrame:
     """Rows of raw.restatements for the candidate (its row of meta.generation); none if no published row differs.
 
-    Published rows that differ are a restatement, which waits for acceptance; an accepted one passes if it is still the
-    same. A rebuild of a past moment passes: the user asked for it, and it has a folder of its own.
+    Published rows that differ are a restatement, which waits for acceptance. An accepted restatement passes if it is
+    still the same. A rebuild of a past moment passes, because it has a folder of its own.
     Raises RestatementError.
     """
     last = None if run.is_replay else last_generation(run.lake)

@@ -1,6 +1,6 @@
-"""What a builder is given: the tables that it declares, each in its form, and the values that it names.
+"""The inputs of builders and SQL models: declared tables, each in its form, and named values.
 
-Belongs here: reading the lake for builders and SQL models, and no more than they declare. Not here: order and
+Belongs here: reading the lake for them, and no more than they declare. Not here: order and
 validation (build.py), what forms are (tables/forms.py), the replay (transforms/replay.py).
 """
 
@@ -50,7 +50,7 @@ class Values:
 
     @property
     def as_of(self) -> datetime:
-        """The moment whose knowledge the tables hold."""
+        """The tables have the rows known by this moment."""
         return self.run.as_of
 
     @property
@@ -75,7 +75,7 @@ class Values:
 
     @property
     def profile_since(self) -> tuple[date, ...]:
-        """Days since which a user wants profiles."""
+        """First days of a user's own profiles."""
         return self.run.settings.profile_since
 
     @property
@@ -114,7 +114,7 @@ def rows_and_kept(run: Run, derived: DerivedTable) -> Iterator[tuple[pl.DataFram
 def rows_of_model(run: Run, model: SqlModel, at_once: range = MARKETS_AT_ONCE) -> Iterator[pl.DataFrame]:
     """The rows of a SQL model over the files of its upstreams; `at_once`: how many markets a task has.
 
-    As many tasks run beside each other as there are processors, and the next ones when their rows were taken.
+    One task runs on each processor; the next tasks start when these rows were taken.
     """
     rows_of = partial(
         run_model,

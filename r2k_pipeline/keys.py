@@ -1,7 +1,7 @@
-"""Keys: a digest of everything that a table's rows depend on; a table whose key did not change is not built again.
+"""Keys: digests of everything that a table's rows depend on. A table with an unchanged key is not built again.
 
-Belongs here: what is in a key; of a run's moment and of its fetch log, which change at every run, only what bears on a
-table. Not here: the tables, the record of keys (build.py).
+Belongs here: the parts of a key. The moment and the fetch log change at every run, so only the part of them that a
+table depends on is in its key. Not here: the tables, the record of keys (build.py).
 """
 
 import hashlib
@@ -40,7 +40,7 @@ DATED: Final[Mapping[type[Table], Sequence[str]]] = {
     Sessions: ("open_at", "close_at", "settles_at"),
     CotReleases: ("released_at",),
 }
-"""Tables of dated facts, and the instants from which on they count."""
+"""Tables of dated facts, and their columns of instants from which on a fact counts."""
 
 
 def keys_of(run: Run, derived: DerivedTable) -> Iterator[str]:
@@ -52,7 +52,7 @@ def keys_of(run: Run, derived: DerivedTable) -> Iterator[str]:
     they were known by the last such moment. This digest takes a third of the time of the verdicts.
     """
     names = derived.upstreams
-    versions = {n: looks_of(run, derived) if n == FetchLog.dotted() else run.lake.version_of(n) for n in names}
+    versions = {n: digest_of_fetches(run, derived) if n == FetchLog.dotted() else run.lake.version_of(n) for n in names}
     yield _key(run, derived, versions)
     if derived.table is Claims and not run.is_replay:
         last = max(_judged(run), default=datetime.min.replace(tzinfo=UTC))
@@ -64,7 +64,7 @@ def _key(run: Run, derived: DerivedTable, reads: Mapping[str, str]) -> str:
         "table": derived.table.dotted(),
         **digests_of(run.settings, run.markets),
         **library_versions(),
-        "moment": dated_by(run, derived),
+        "moment": moment_in_key(run, derived),
         "reads": reads,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -94,7 +94,7 @@ def library_versions() -> dict[str, str]:
     return {library: version(library) for library in LIBRARIES}
 
 
-def dated_by(run: Run, derived: DerivedTable) -> str:
+def moment_in_key(run: Run, derived: DerivedTable) -> str:
     """The part of the run's moment that the table's rows depend on.
 
     SQL that asks for `as_of` compares it with instants of sessions and releases that it names, with the ends of days
@@ -135,7 +135,7 @@ def last_reached(lake: Lake, moment: datetime, instants: Mapping[type[Table], Se
     return last
 
 
-def looks_of(run: Run, derived: DerivedTable) -> str:
+def digest_of_fetches(run: Run, derived: DerivedTable) -> str:
     """A digest of the fetches that bear on the table's rows: those up to the last row of each raw table that it reads.
 
     A fetch proves that later rows were not there before; it proves nothing about rows recorded before it.

@@ -33,9 +33,9 @@ def now() -> datetime:
 
 @dataclass(frozen=True)
 class Run:
-    """What a run works on; `clock` is the only source of time.
+    """The inputs of a run; `clock` is the only source of time.
 
-    `moment`: the derived tables hold what was known by then. `fixed` sets it, after the last fetch.
+    `moment`: the derived tables have the rows known by then. `fixed` sets it after the last fetch.
     """
 
     settings: Settings
@@ -67,14 +67,19 @@ class Run:
         """
         if self.moment is not None:
             return self
-        fetched: datetime | None = self.lake.read(FetchLog)["fetched_at"].max()  # type: ignore[assignment]
-        if fetched is None:
+        fetched_at = self.last_fetch()
+        if fetched_at is None:
             raise R2kError(self.lake.root, "nothing was fetched yet", f"r2k run --source {self.settings.source}")
-        return replace(self, moment=self.settings.as_of or fetched)
+        return replace(self, moment=self.settings.as_of or fetched_at)
+
+    def last_fetch(self) -> datetime | None:
+        """The moment of the lake's latest fetch."""
+        latest: datetime | None = self.lake.read(FetchLog, ("fetched_at",))["fetched_at"].max()  # type: ignore[assignment]
+        return latest
 
     @property
     def as_of(self) -> datetime:
-        """Its moment, of a run that has one."""
+        """Its moment. Raises RuntimeError before `fixed`."""
         if self.moment is None:
             raise RuntimeError("a run has no moment until everything is fetched; call `fixed()` first")
         return self.moment
@@ -91,9 +96,9 @@ class Run:
 
     @property
     def known_by_bucket(self) -> Iterator[KnownBars]:
-        """The same, a bucket of markets each. Where there are several, each table reads and cuts them anew.
+        """`known_bars` for each bucket of markets.
 
-        Those of 69 markets and their cuts take 300 MB.
+        If there are several, each table reads and cuts its bars anew: those of 69 markets and their cuts take 300 MB.
         """
         buckets = buckets_of([market.market for market in self.markets])
         if len(buckets) == 1:
@@ -105,9 +110,8 @@ class Run:
 
     def stamp(self) -> datetime:
         """Now, or just after the lake's last stamp if that is later: a clock set back must not write into the past."""
-        fetched: datetime | None = self.lake.read(FetchLog)["fetched_at"].max()  # type: ignore[assignment]
-        moment = self.clock()
-        return moment if fetched is None else max(moment, fetched + timedelta(microseconds=1))
+        fetched_at, moment = self.last_fetch(), self.clock()
+        return moment if fetched_at is None else max(moment, fetched_at + timedelta(microseconds=1))
 
     @property
     def report_types(self) -> tuple[str, ...]:

@@ -10,7 +10,6 @@ from typing import Final
 
 import polars as pl
 
-from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.generations import last_generation
 from r2k_pipeline.runs import Run
@@ -99,9 +98,8 @@ def _answers(run: Run) -> Iterator[PriceAnswer]:
 
 def _last_moment(run: Run) -> datetime | None:
     """The latest moment in this lake's fetch log and published generation."""
-    fetched: datetime | None = run.lake.read(FetchLog, ("fetched_at",))["fetched_at"].max()  # type: ignore[assignment]
     last = last_generation(run.lake)
-    return max(filter(None, (fetched, last.row["published_at"] if last else None)), default=None)
+    return max(filter(None, (run.last_fetch(), last.row["published_at"] if last else None)), default=None)
 
 
 def _said(moment: datetime) -> str:

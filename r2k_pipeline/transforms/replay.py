@@ -38,7 +38,7 @@ def built_columns(table: type[Table]) -> list[str]:
 
 @dataclass(frozen=True)
 class Continued:
-    """The `markets` whose rows known by `until` are all published; they go on from there."""
+    """The `markets` that continue from the last generation: their rows known by `until` are all published."""
 
     until: datetime
     markets: frozenset[str]
@@ -136,9 +136,9 @@ def replay_facts(
     lasting = [epoch for epoch in bars.epochs(reads_volume) if epoch.starts_on is not None]
     following = [epoch for epoch in lasting if epoch.goes_on]
     if following:
-        rows = _followed(rows, *_together(following), build, dated)
+        rows = _extend(rows, *_together(following), build, dated)
     for batch in _one_a_market(epoch for epoch in lasting if not epoch.goes_on):
-        rows = _met(rows, *_together(batch), build, dated, ["market", *identity])
+        rows = _revise(rows, *_together(batch), build, dated, ["market", *identity])
     known = bars.first_known
     withdrawn = known.select("market", withdrawn_date="session_date", withdrawn_at="known_at")
     return (
@@ -156,17 +156,17 @@ def _together(batch: list[_Epoch]) -> tuple[pl.DataFrame, pl.DataFrame]:
     return pl.concat(epoch.series() for epoch in batch), pl.DataFrame(starts, ["market", "starts_on"], orient="row")
 
 
-def _followed(
+def _extend(
     rows: pl.DataFrame, series: pl.DataFrame, starts: pl.DataFrame, build: BuildFacts, dated: str
 ) -> pl.DataFrame:
-    """The facts so far and, from `starts` on, the facts of further sessions of some series."""
+    """Adds the facts of further sessions, from `starts` on, of series that continue those of the `rows`."""
     stood = rows.join(starts, on="market", maintain_order="left").filter(pl.col("withdrawn_date").is_null())
     found = build(series, stood, True).join(starts, on="market", maintain_order="left")
     new = found.filter(pl.col(dated) >= pl.col("starts_on")).drop("starts_on")
     return pl.concat([rows, new], how="diagonal")
 
 
-def _met(
+def _revise(
     rows: pl.DataFrame,
     series: pl.DataFrame,
     starts: pl.DataFrame,
@@ -174,7 +174,10 @@ def _met(
     dated: str,
     identity: list[str],
 ) -> pl.DataFrame:
-    """The facts so far and, from `starts` on, those that `build` finds in the next `series` of some markets."""
+    """Compares the `rows` with the facts of the next `series` of some markets.
+
+    From `starts` on, new facts are added, and facts that the series no longer yields are withdrawn.
+    """
     numbered = rows.with_row_index("row").join(starts, on="market", how="left", maintain_order="left")
     stood = numbered.filter(pl.col("starts_on").is_not_null(), pl.col("withdrawn_date").is_null())
     found = build(series, stood.drop("row"), False).join(starts, on="market", maintain_order="left")
