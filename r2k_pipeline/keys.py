@@ -72,7 +72,7 @@ def _key(run: Run, derived: DerivedTable, reads: Mapping[str, str]) -> str:
 
 def _known_rows(lake: Lake, names: Iterable[str], moment: datetime) -> dict[str, str]:
     """A digest of the rows of each table known at `moment`, by DuckDB, which needs the memory of only a few rows."""
-    at = f"timestamptz {literal(moment.isoformat())}"
+    at = literal(moment)
     found = {}
     with duckdb.connect(config={"memory_limit": "256MB", "threads": "1"}) as connection:
         for name in names:

@@ -118,7 +118,7 @@ def summaries_in(query: str) -> list[type[Table]]:
 def cut_at(moment: datetime) -> Cut:
     """The cut that removes what was known after `moment` from a published generation."""
     tables = [table for table in TABLES.values() if table.layer in PUBLISHED_LAYERS]
-    at = f"timestamptz {literal(moment.isoformat())}"
+    at = literal(moment)
     schemas = (f"create schema {layer}" for layer in PUBLISHED_LAYERS)
     return Cut(moment, (*schemas, *(_cut(table, at) for table in tables)))
 

@@ -122,7 +122,7 @@ def _grow(connection: duckdb.DuckDBPyConnection, table: type[Table], files: Sequ
     if not table.grows:
         return False
     name, every = table.dotted(), f"from {parquet(files)}"
-    new = f"{every} where {table.known_by} > timestamptz {literal(before.moment.isoformat())}"
+    new = f"{every} where {table.known_by} > {literal(before.moment)}"
     groups = f"(select count(distinct row_group_id) from pragma_storage_info('{name}'))"
     counts = f"{groups}, (select count(*) from {name}), (select count(*) {new}), (select count(*) {every})"
     ((row_groups, old, added, wanted),) = connection.execute(f"select {counts}").fetchall()

@@ -10,7 +10,8 @@ from typing import Any
 
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.holes import End, is_missed, newest_that_should_be, read_ends
-from r2k_pipeline.report.brief_statements import RATIO, Answer, Row, literal
+from r2k_pipeline.quoting import literal
+from r2k_pipeline.report.brief_statements import RATIO, Answer, Row
 from r2k_pipeline.snapshot import Snapshot
 from r2k_pipeline.tables import TABLES
 from r2k_pipeline.transforms.setups import read_setups
@@ -121,7 +122,7 @@ def _holes(snapshot: Snapshot, session: Row) -> tuple[Answer, ...]:
 
 def _end(end: End, asked: datetime) -> Answer:
     """The row of the macro data_ends for the prices of a symbol."""
-    found = f"data_ends(timestamptz {literal(asked.isoformat())})"
+    found = f"data_ends({literal(asked)})"
     row = f"(from {found} where kind = 'prices' and market = {literal(end.market)} and symbol = {literal(end.what)})"
     units = {"last_date": "day", "due_date": "day", "due_at": "UTC instant", "due_days": "sessions"}
     return Answer(row, {"symbol": end.what} | {name: getattr(end, name) for name in units}, units)

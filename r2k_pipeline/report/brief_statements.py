@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
 
+from r2k_pipeline.quoting import literal
 from r2k_pipeline.tables import TABLES
 
 Value = str | float | int | bool | date | datetime | None
@@ -217,18 +218,6 @@ def _number(value: float, unit: str, sign: str) -> str:
     decimals = PERCENT.get(unit, DECIMALS.get(unit, 0 if isinstance(value, int) else 2))
     rounded = round(scale * value, decimals) + 0.0  # without the minus of -0.0
     return f"{rounded:{sign if rounded else ''},.{decimals}f}{after}"
-
-
-def literal(value: Value) -> str:
-    match value:
-        case datetime():
-            return f"timestamptz '{value.isoformat()}'"
-        case date():
-            return f"date '{value.isoformat()}'"
-        case str():
-            return "'" + value.replace("'", "''") + "'"
-        case _:
-            return str(value)
 
 
 def _plain(value: Value) -> Any:

@@ -104,12 +104,12 @@ def _closes(snapshot: Snapshot, markets: Sequence[str]) -> dict[str, datetime]:
 
 def _sources(close: datetime, moment: datetime) -> Iterator[Source]:
     """Every relation of facts; `moment` is that of the snapshot, at which what is missing counts."""
-    at = f"timestamptz {literal(close.isoformat())}"
+    at = literal(close)
     yield Source(f"note_prices({OF}, {at})")
     for role in ROLES:
         yield Source(f"note_positions({at})", {"role": role}, f"{role}_")
     yield from (Source(f"{name}({OF}, {at})") for name in ("note_surprise", "note_levels", "note_contrast"))
-    yield Source(f"note_missing({OF}, timestamptz {literal(moment.isoformat())})")
+    yield Source(f"note_missing({OF}, {literal(moment)})")
     ahead = f"released_at > {at} and report_date <= ({at})::date + 8 order by report_date limit 1"
     due = f"(select scheduled_at as next_report_due_at from staging.cot_releases where {ahead})"
     yield Source("(select market, split_part(primary_report_type, '_', 1) as report_family from marts.markets)")
