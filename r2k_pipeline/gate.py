@@ -75,18 +75,6 @@ def published_restatements(run: Run, new: pl.DataFrame) -> pl.DataFrame:
     return PublishedRestatements.validate(pl.concat([known, new]).sort(Restatements.primary_key()))
 
 
-def record_published(run: Run) -> None:
-    """Append to the log what the published generation restated; this also completes a run killed after the swap.
-
-    It is read from the published generation, so only published restatements are recorded.
-    """
-    files = [] if run.is_replay else run.lake.published_files(PublishedRestatements.dotted())
-    for file in files:
-        restated = pl.read_parquet(file.read_bytes()).select(Restatements.column_names())
-        missing = restated.join(run.lake.read(Restatements), on=Restatements.primary_key(), how="anti")
-        run.lake.append(Restatements, missing, run.clock())
-
-
 def _rows(found: Restatement, accepted_at: datetime, restated_at: datetime, generation_after: str) -> pl.DataFrame:
     rows = [
         {

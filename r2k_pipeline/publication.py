@@ -15,10 +15,10 @@ from typing import Final
 import polars as pl
 
 from r2k_pipeline.contracts.meta import Fetches, Generation, Restatements
-from r2k_pipeline.contracts.notes import Notes
+from r2k_pipeline.contracts.notes import NoteLog, Notes
 from r2k_pipeline.contracts.restatements import Restatements as RestatementLog
 from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, SCHEMA_VERSION, Table
-from r2k_pipeline.gate import pass_gate, published_restatements, record_published
+from r2k_pipeline.gate import pass_gate, published_restatements
 from r2k_pipeline.generations import (
     Published,
     folder_name,
@@ -30,7 +30,7 @@ from r2k_pipeline.generations import (
 from r2k_pipeline.keys import last_reached
 from r2k_pipeline.last_run import mark_checked, mark_published
 from r2k_pipeline.origins import digests_of
-from r2k_pipeline.published_notes import WriteNotes, add_new_notes, published_notes, record_notes
+from r2k_pipeline.published_notes import WriteNotes, add_new_notes, published_notes
 from r2k_pipeline.raw_check import FETCHED
 from r2k_pipeline.restatement import write_restatement
 from r2k_pipeline.runs import Run
@@ -40,6 +40,8 @@ from r2k_pipeline.tables.registry import SQL, derived_tables
 PUBLISHED: Final = tuple(d.table for d in derived_tables() if d.table.layer in PUBLISHED_LAYERS)
 BY_PUBLISHING: Final = (Generation, Restatements, Notes)
 """Tables that publishing itself writes."""
+LOGGED: Final[tuple[tuple[type[Table], type[Table]], ...]] = ((Restatements, RestatementLog), (Notes, NoteLog))
+"""Published tables whose rows are also kept in a raw log."""
 MEMORY: Final = f"{128 * (os.cpu_count() or 1)}MB"
 """DuckDB's limit while it writes the file. With more it is no faster, but keeps what it wrote."""
 OF_THE_RUN: Final = ("published_at", "as_of")
@@ -67,7 +69,7 @@ def publish(run: Run, write_notes: WriteNotes) -> Publication:
     """
     run = run.fixed()
     take_over(run.lake)
-    _record(run)
+    record_published(run)
     generation = describe_generation(run)
     last = None if run.is_replay else last_generation(run.lake)
     whole = last if last and last.is_whole() else None
@@ -76,7 +78,7 @@ def publish(run: Run, write_notes: WriteNotes) -> Publication:
     restated = pass_gate(run, generation)
     size = _publish_new(run, generation, restated, whole, write_notes)
     if not run.is_replay:
-        _record(run)
+        record_published(run)
         write_restatement(run.lake, None)
     mark_published(run.lake, generation["generation_id"].item())
     _prune(run)
@@ -117,11 +119,17 @@ def _prune(run: Run) -> None:
     prune(run.lake, 1 if run.is_replay else run.settings.keep_generations, replaced)
 
 
-def _record(run: Run) -> None:
-    """Append to raw what only the published generation has: restatements and notes."""
-    if not run.is_replay:
-        record_published(run)
-        record_notes(run)
+def record_published(run: Run) -> None:
+    """Append to raw the restatements and notes that only the published generation has.
+
+    They are read from the published generation, so only published rows are recorded, and a run that was killed after
+    the swap is completed by the next one. A replay records nothing.
+    """
+    for published, log in () if run.is_replay else LOGGED:
+        for file in run.lake.published_files(published.dotted()):
+            rows = pl.read_parquet(file.read_bytes()).select(log.column_names())
+            run.lake.append(log, rows.join(run.lake.read(log), on=log.primary_key(), how="anti"), run.clock())
+        run.lake.compact(log, run.settings.raw_files_before_compaction)
 
 
 def describe_generation(run: Run) -> pl.DataFrame:

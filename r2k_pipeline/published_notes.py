@@ -1,7 +1,7 @@
 """Published notes: each note that a generation publishes is kept for good, in raw and in marts.notes.
 
-Belongs here: adding notes to the candidate before it is published, and to raw afterwards. Not here: what a note says
-(report/note/), the publication (publication.py).
+Belongs here: adding notes to the candidate before it is published. Not here: the words of a note (report/note/), the
+publication and the log in raw (publication.py).
 """
 
 from collections.abc import Callable
@@ -34,12 +34,3 @@ def add_new_notes(run: Run, write: WriteNotes, file: Path) -> None:
         new = Notes.validate(write(candidate, before), cast=True)
     add_rows(file, Notes, new, run.settings.memory_limit)
     run.lake.write(Notes, pl.concat([before, new]).sort(Notes.primary_key()))
-
-
-def record_notes(run: Run) -> None:
-    """Append to the log in raw the notes that the published generation added; completes a run that was killed, too."""
-    for file in run.lake.published_files(Notes.dotted()):
-        notes = pl.read_parquet(file.read_bytes()).select(NoteLog.column_names())
-        new = notes.join(run.lake.read(NoteLog), on=NoteLog.primary_key(), how="anti")
-        run.lake.append(NoteLog, new, run.clock())
-    run.lake.compact(NoteLog, run.settings.raw_files_before_compaction)
