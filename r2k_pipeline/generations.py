@@ -48,11 +48,11 @@ class Published:
         return table_files(self.folder, table.dotted())
 
     def is_whole(self) -> bool:
-        """Whether every file is there and unchanged; False for a generation of a version without digests."""
+        """Whether every file is there and unchanged; False if it was published without digests."""
         return read_sums(self.folder) is not None and not [*changed_files(self.folder)]
 
     def before(self, tables: Tables) -> Before:
-        """Its DuckDB file, to go on from with `tables`: those changed whose Parquet differs from its own."""
+        """Its DuckDB file, to continue with `tables`: changed are those with other Parquet than its own."""
         changed = {table: files for table, files in tables.items() if _digests(files) != _digests(self.files(table))}
         return Before(self.folder / WAREHOUSE, changed, self.row["as_of"])
 

@@ -240,7 +240,7 @@ class Lake(Folders):
             raise R2kError(file, f"cannot be read: {error}", "delete it; `r2k run` holds its rows again") from error
 
     def damaged(self) -> list[str]:
-        """Raw files that are not as the account says, unreadable derived tables and held rows."""
+        """Raw files that differ from the account, unreadable derived tables and held rows."""
         found = []
         for (name, _), held in self.held().items():
             try:
@@ -348,7 +348,7 @@ def _digest(body: bytes) -> str:
 
 
 def _raw_files(folder: Path) -> list[Path]:
-    """The files of a raw table as they are, oldest first, but for those whose rows are in a merged one."""
+    """The files of a raw table, oldest first, without those whose rows are in a merged file."""
     superseded = _superseded(folder)
     entries = folder.iterdir() if folder.is_dir() else ()
     return sorted(entry for entry in entries if entry.name[0] != "." and entry.name not in superseded)
@@ -360,7 +360,7 @@ def _digests(folder: Path) -> dict[str, str]:
 
 
 def _digest_of(file: Path) -> str:
-    """The digest of a raw file's content as file names have it; empty for what is no file."""
+    """The digest of a raw file's content in the form of file names; empty if it is not a file."""
     return digest_of(file)[:DIGITS] if file.is_file() else ""
 
 
@@ -370,7 +370,7 @@ def _merged(folder: Path) -> str:
 
 
 def _superseded(folder: Path) -> set[str]:
-    """Names of raw files whose rows are in a merged file that is there: no longer part of the table."""
+    """Names of raw files whose rows are in an existing merged file: they no longer belong to the table."""
     try:
         merged, *names = (folder / JOURNAL).read_text("utf-8").splitlines()
     except FileNotFoundError:

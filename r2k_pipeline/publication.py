@@ -43,7 +43,7 @@ BY_PUBLISHING: Final = (Generation, Restatements, Notes)
 LOGGED: Final[tuple[tuple[type[Table], type[Table]], ...]] = ((Restatements, RestatementLog), (Notes, NoteLog))
 """Published tables whose rows are also kept in a raw log."""
 MEMORY: Final = f"{128 * (os.cpu_count() or 1)}MB"
-"""DuckDB's limit while it writes the file. With more it is no faster, but keeps what it wrote."""
+"""DuckDB's limit while it writes the file. With more it is no faster, and keeps more in memory."""
 OF_THE_RUN: Final = ("published_at", "as_of")
 """Columns of meta.generation that differ from run to run."""
 ANSWER: Final = ("item", "table_name", "status", "message")

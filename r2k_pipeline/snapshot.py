@@ -43,7 +43,7 @@ WHOLE: Final = Cut(datetime.max.replace(tzinfo=UTC), ())
 NOT_KEPT: Final[Mapping[type[Table], str]] = {
     Fetches: "meta.fetches has the latest attempts alone and is empty at a past moment; next: r2k run --as-of MOMENT"
 }
-"""Tables of which a generation keeps no past, and why: at a past moment they are empty."""
+"""Tables without a past, which are empty at a past moment, and the reason."""
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ class Whole:
                 put_in_place(self._building, self._file, lambda written: check_rows(written, self._height))
 
     def abandon(self) -> None:
-        """Remove what was not put in place."""
+        """Remove files that were not put in place."""
         if self._writer is not None:
             self._building.unlink(missing_ok=True)
 
@@ -118,7 +118,7 @@ class Parts:
         fsync_folder(self._folder)
 
     def abandon(self) -> None:
-        """Remove what was not put in place."""
+        """Remove files that were not put in place."""
         remove(self._building)
 
     def _write(self, name: str, frame: pl.DataFrame) -> None:

@@ -1,4 +1,4 @@
-"""Whether the data that a reading needs was there at its moment.
+"""Data that a reading in SQL needs and that was missing at its moment.
 
 Belongs here: which data a reading is about. Not here: where data ends and what is missing (holes.py).
 """

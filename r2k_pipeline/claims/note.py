@@ -124,7 +124,7 @@ def read_note(file: Path) -> Note:
 
 
 def say_mistake(text: NoteText, claim: str, reason: str, word: str = "", place: int = 0) -> str:
-    """A mistake in a claim, at one of its words, in one line: file, line, claim, word, what is wrong with it."""
+    """A mistake at one word of a claim, in one line: file, line, claim, word, reason."""
     named = "" if not word or word in reason else f"{word}: "
     return printable(f"{text.where(claim, place, word)}: claim {claim!r}: {named}{reason}")
 

@@ -46,7 +46,7 @@ class NoteText:
 
 
 def read_text(file: Path) -> NoteText:
-    """The text of a note. Raises MistakesError for what is no TOML."""
+    """The text of a note. Raises MistakesError if it is not TOML."""
     try:
         with file.open("rb") as stream:
             body = stream.read(LARGEST_BYTES + 1)
@@ -62,7 +62,7 @@ def read_text(file: Path) -> NoteText:
 
 
 def with_floats(value: Any) -> Any:
-    """The same content with floats instead of Decimals, for keys whose printed precision means nothing."""
+    """The same content with floats instead of Decimals, for keys without a printed precision."""
     match value:
         case dict():
             return {name: with_floats(inner) for name, inner in value.items()}

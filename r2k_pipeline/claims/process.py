@@ -22,7 +22,7 @@ SHORT: Final = b"!"
 
 
 class Setup(Protocol):
-    """What a process starts with: the time limit of one request, and the most data that the process may have."""
+    """Limits of a process: the time of one request, and the memory for all its data."""
 
     @property
     def seconds(self) -> float: ...
@@ -33,7 +33,7 @@ class Setup(Protocol):
 GRACE_SECONDS: Final = 2.0
 """How long a query may take to notice an interrupt; a single call of a function notices it only at its end."""
 START_SECONDS: Final = 60.0
-"""To import what it needs and to open the tables; some tenths of a second on a machine that is not busy."""
+"""To import libraries and to open the tables; on an idle machine some tenths of a second."""
 COMMAND: Final = (
     "import gc, sys; gc.set_threshold(100_000); sys.modules['numpy'] = None; sys.path.insert(0, sys.argv[2]); "
     "import importlib; importlib.import_module(sys.argv[3]).serve()"

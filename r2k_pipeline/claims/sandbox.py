@@ -32,7 +32,7 @@ class SandboxError(ValueError):
 
 
 class Sandbox:
-    """A locked-down DuckDB that shows what was known; every query names the moment.
+    """A locked-down DuckDB that shows rows as known; every query names the moment.
 
     Every method raises SandboxError where there is no answer, R2kError where the tables cannot be read.
     """

@@ -25,7 +25,7 @@ Opened = TypeVar("Opened")
 
 
 def answer_requests(start: Callable[[Started], Opened], answer: Callable[[Opened, Started, Any], bytes]) -> None:
-    """Answer what comes through the pipe whose number is the first argument, until its other end is closed.
+    """Answer the messages of a pipe (its number is the first argument) until its other end is closed.
 
     The first message is the setup, the others are requests; each is answered with ROWS, REFUSED or SHORT and more.
     """

@@ -1,4 +1,4 @@
-"""A verdict: one reading of one claim with what was found, as marts.claims has it.
+"""A verdict: one reading of one claim with its result, as a row of marts.claims.
 
 Belongs here: its shape. Not here: how it is reached (verdicts.py, lines.py), how it is shown (report/).
 """
@@ -93,7 +93,7 @@ class Verdict:
 
 
 def main_reading(verdicts: Sequence[Verdict]) -> Verdict:
-    """The reading that stands for a claim: one that is true, else the plainest."""
+    """The reading to show for a claim: a true one, else the plainest."""
     return min(
         verdicts,
         key=lambda each: (

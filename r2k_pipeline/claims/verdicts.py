@@ -1,4 +1,4 @@
-"""Verdicts: claims of a note checked against what was known -> marts.claims.
+"""Verdicts: claims of a note checked against rows as known -> marts.claims.
 
 Belongs here: how rows and a condition, or the relations of a line, become holds, fails or undetermined. Not here: where
 rows come from (sandbox.py, checks.py, known_tables.py), how verdicts are shown (report/).

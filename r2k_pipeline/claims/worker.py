@@ -48,7 +48,7 @@ TEMPORAL: Final = {
 
 @dataclass(frozen=True)
 class Setup:
-    """What the process starts with: statements that open what can be read, and the limit of one query."""
+    """What the process starts with: statements that open the readable tables, and the limit of one query."""
 
     statements: tuple[str, ...]
     seconds: float

@@ -1,6 +1,6 @@
-"""A wrong clock stops the run before anything is appended, because its moment would stay in the lake for ever.
+"""Stops a run with a wrong clock before it appends anything, because its moment would stay in the lake for ever.
 
-Belongs here: the evidence about the clock, its bounds and the reason for each. Not here: one bar that is later than its
+Belongs here: evidence about the clock, bounds and their reasons. Not here: a single bar that is later than its
 file (sources/prices.py), small steps back (Run.stamp).
 """
 

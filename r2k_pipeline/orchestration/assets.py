@@ -38,7 +38,7 @@ def asset_key(table: type[Table] | str) -> dg.AssetKey:
 
 
 def table_spec(table: type[Table], upstreams: Iterable[str], kind: str, why: str = "") -> dg.AssetSpec:
-    """What the UI shows of a table before it exists."""
+    """A table's metadata in the UI before it exists."""
     keys = {asset_key(name) for name in _with_raw_assets(upstreams)}
     return dg.AssetSpec(
         asset_key(table),

@@ -53,7 +53,7 @@ def has_old_report(session: Row) -> bool:
 
 
 def no_session(snapshot: Snapshot, market: str | None) -> R2kError:
-    """Why nothing can be said of a market, or of any, at the snapshot's moment."""
+    """Why a market, or every market, has no brief at the snapshot's moment."""
     has_prices = dict(snapshot.ask("select market, index_symbol is not null from marts.markets order by 1").fetchall())
     said = {name for (name,) in snapshot.ask(f"select distinct market from {MART}").fetchall()}
     known = [name for name, priced in has_prices.items() if priced and (name in said or not said)]
@@ -184,7 +184,7 @@ def _level_outcomes(snapshot: Snapshot, zone: Row) -> list[Row]:
 
 
 def read_records(snapshot: Snapshot, session: Row) -> Answer:
-    """How often touches of the market's zones held by the session's close, and what the zones' records predicted."""
+    """How often touches of the market's zones held by the session's close, and how often zones with a record held."""
     units = {f"{record}touches": "touches" for record in ("", "strong_", "weak_")}
     units |= {f"{record}held_share_ratio": RATIO for record in ("", "strong_", "weak_")}
     return _answer(snapshot, "zone_records", session, units)

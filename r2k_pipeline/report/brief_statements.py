@@ -121,7 +121,7 @@ class Statement:
 
 @dataclass(frozen=True)
 class Grid:
-    """Statements that say the same of several subjects, as a table: its head, and a line of cells for each subject."""
+    """The same statements on several subjects, as a table: its head, and a line of cells for each subject."""
 
     head: tuple[str, ...]
     lines: tuple[tuple[Statement, ...], ...]
@@ -166,7 +166,7 @@ class Section:
 
 
 def say(sentence: str, *figures: Figure, otherwise: str | None = None) -> Statement:
-    """`sentence` with a figure for each `{}`, or `otherwise`, which names what is missing, if one of them is null.
+    """`sentence` with a figure for each `{}`, or `otherwise`, a sentence on the missing value, if a figure is null.
 
     Raises ValueError for a null without `otherwise`: the contract should have excluded it.
     """

@@ -48,7 +48,7 @@ _TYPOS: Final = {
 
 
 def as_cftc(text: bytes) -> tuple[str, bytes]:
-    """(what the file would be named after, its text) in the CFTC's own columns; another text comes back as it is.
+    """(name for the file, its text) in the CFTC's own columns; another text comes back unchanged.
 
     Raises BoundsError: no readable JSON or CSV, or an export that lacks columns.
     """

@@ -146,7 +146,7 @@ _NOT_READ: Final = (
 
 @dataclass(frozen=True)
 class Other:
-    """A sound file that is not read: what it is, and what to do about it."""
+    """A sound file of a kind that is not read: its kind, and what to do."""
 
     what: str
     remedy: str

@@ -80,7 +80,7 @@ class FilePrices:
 
 @dataclass(frozen=True)
 class FileReports:
-    """`cot/` and its sub-folders in the CFTC's layouts; what is not read fails by name, but for hidden files."""
+    """`cot/` and its sub-folders in the CFTC's layouts; other files fail by name, except hidden ones."""
 
     folder: Path
     name: str = "files"

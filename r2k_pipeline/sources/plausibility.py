@@ -58,7 +58,7 @@ def doubt_series(
 def remark_unproven(
     said: pl.DataFrame, known: pl.DataFrame, markets: Iterable[Market], unproven: Iterable[str]
 ) -> dict[str, str]:
-    """What the prices of each fund new to the log were compared with, by symbol; arguments as of `doubt_series`."""
+    """Remarks by symbol on the comparison of each fund new to the log; arguments as of `doubt_series`."""
     bars, partners = _merge(said, known), _pair_partners(_read_roles(markets))
     news = bars.filter("is_said", pl.col("symbol").is_in(list(unproven)))
     return dict(say_unproven(news, _finished(known), bars, partners)) if news.height else {}

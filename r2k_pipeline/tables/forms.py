@@ -57,7 +57,7 @@ of the standing facts, so that only facts dated from then on are wanted."""
 
 
 class Columns(tuple[str, ...]):
-    """The columns that are wanted of a table; all of them unless said."""
+    """The columns to read of a table; without it, all columns."""
 
     def __new__(cls, *names: str) -> "Columns":
         """By their names."""

@@ -85,7 +85,7 @@ def _credit(zone: Any, row: int, factor: float, points: float) -> None:
 
 @inner_kernel
 def _meet_bar(zone: Any, row: int, bars: Any) -> None:
-    """What a bar does to a zone: touch it; close clear of it where the price came from (hold), or beyond (break).
+    """The effect of a bar on a zone: a touch; a close clear of it where the price came from (hold), or beyond (break).
 
     Beyond is a break of the touch or, where none is open (a gap; a zone born at the price), one without a touch.
     """

@@ -1,6 +1,6 @@
-"""What a note can be about: the columns of the note_* macros at a market's close, and which rules hold there.
+"""The facts of a note: the columns of the note_* macros at a market's close, and the rules that hold there.
 
-Belongs here: the queries. Not here: what is said (rules.toml), how (words.py).
+Belongs here: the queries. Not here: sentences (rules.toml), their formats (words.py).
 """
 
 from collections import defaultdict
@@ -20,9 +20,9 @@ from r2k_pipeline.report.note.rules import Rules
 from r2k_pipeline.snapshot import Snapshot
 
 ROLES: Final = ("institution", "speculator", "hedger")
-"""The groups of a market's report of which a note speaks, by their roles."""
+"""The roles of the trader groups in a note."""
 HORIZON: Final = 5
-"""Sessions after a setup of which a note speaks."""
+"""Sessions after a setup whose return a note gives."""
 OF: Final = "<market>"
 """Stands for the market in a relation: the macros give a row for each market where it is null."""
 
@@ -54,7 +54,7 @@ class Facts:
 
 
 def read_facts(snapshot: Snapshot, markets: Sequence[str], rules: Rules) -> Iterator[Facts]:
-    """The facts of each of `markets` at its last finished session; of those with the same close each query asks once.
+    """The facts of each of `markets` at its last finished session; markets with the same close share each query.
 
     Raises R2kError for a market that is not there or has no session.
     """
@@ -123,7 +123,7 @@ def _sources(close: datetime, moment: datetime) -> Iterator[Source]:
 
 
 def true_rules(connection: duckdb.DuckDBPyConnection, facts: pl.DataFrame, rules: Rules) -> list[frozenset[str]]:
-    """For each row of `facts` the names of the rules whose condition is true: what is not known makes none true."""
+    """For each row of `facts` the names of the rules with a true condition; null is not true."""
     terms = ", ".join(f"({condition}) as {name}" for name, condition in rules.terms.items())
     conditions = ", ".join(f'({rule.when}) as "{rule.name}"' for rule in rules.rules)
     connection.register("note_facts", facts.to_arrow())

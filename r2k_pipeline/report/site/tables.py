@@ -172,7 +172,7 @@ def build_table(
 
 
 def slug(text: str) -> str:
-    """Text as the id of an element: what is not a letter, digit, dot, dash or underscore becomes a dash."""
+    """Text as the id of an element: all but letters, digits, dots, dashes and underscores become a dash."""
     return re.sub(r"[^\w.-]+", "-", text)
 
 
