@@ -5,7 +5,7 @@ import os
 
 
 def use_one_polars_thread() -> None:
-    """Let Polars work in one thread, unless the user said otherwise: it counts its threads when it is imported.
+    """Let Polars work in one thread, unless the user set another number. Polars reads it when it is imported.
 
     Frames of a few markets are small: on two cores a run took 5 to 30 % more CPU with two threads, a tenth more memory,
     and no less time. Kernels and DuckDB have threads of their own.

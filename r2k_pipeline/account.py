@@ -74,8 +74,10 @@ class Account(BaseModel):
 
     def body(self) -> bytes:
         """The file: a digest of the rest, then JSON."""
-        told = self.model_copy(update={"files": {table: sorted(names) for table, names in sorted(self.files.items())}})
-        text = told.model_dump_json(indent=1, warnings=False).encode()
+        ordered = self.model_copy(
+            update={"files": {table: sorted(names) for table, names in sorted(self.files.items())}}
+        )
+        text = ordered.model_dump_json(indent=1, warnings=False).encode()
         return hashlib.sha256(text).hexdigest().encode() + b"\n" + text
 
     def of(self, table: str) -> frozenset[str]:

@@ -1,7 +1,7 @@
-"""The builder: builds, validates and writes each derived table in its order, or skips it where it would not change.
+"""The builder: builds, validates and writes the derived tables in order, and skips tables that would not change.
 
-Belongs here: order, the record of versions, how one table went. Not here: how a table is made (tables/), what it is
-given (inputs.py), what its content depends on (keys.py), files (lake.py), who asks for it.
+Belongs here: order, the record of versions, the outcome for each table. Not here: making a table (tables/), its inputs
+(inputs.py), its key (keys.py), files (lake.py), callers.
 """
 
 import json
@@ -30,10 +30,10 @@ State = Literal["built", "unchanged", "failed"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one table went: `version` is the digest of its content; of a table that failed, the old one stays.
+    """The outcome for one table. `version`: digest of its content; if it failed, the old table stays.
 
-    `broken` counts rows by the rule that they break, `examples` are some of them. Seconds are wall and CPU (all
-    threads).
+    `broken` counts rows by the rule that they break, `examples` are some of them. Seconds: wall, and CPU of all
+    threads.
     """
 
     table: type[Table]
@@ -60,7 +60,7 @@ def build_tables(
 ) -> Iterator[Outcome]:
     """Build `wanted` tables (default: all) and what they read, upstreams first; one outcome each, as they are done.
 
-    Tables that are `given` stand as the lake has them. Stops after the first table that failed.
+    Tables that are `given` are read from the lake as they are. Stops after the first table that failed.
     """
     for derived in in_order(wanted, given):
         run = run.fixed() if derived.needs_moment else run

@@ -1,4 +1,4 @@
-"""Why published rows differ: the causes for which there is evidence.
+"""The causes of differences in published rows, as far as there is evidence.
 
 Belongs here: looking for late rows, older history, changed origins, a symbol that is another's copy. Not here: which
 rows differ (restatement.py), what follows (gate.py).

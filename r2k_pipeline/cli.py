@@ -67,7 +67,7 @@ def market_option(text: str) -> Callable[[Any], Any]:
 
 
 def settings_of(moment: str = "--as-of", **options: Any) -> "Settings":
-    """Settings from the given options, of which `moment` gives `as_of`; `--files` implies `--source files`."""
+    """Settings from the given options; `--files` implies `--source files`. `moment`: the option that sets `as_of`."""
     from r2k_pipeline.settings import option_of, read_settings  # noqa: PLC0415
 
     given = {name: value for name, value in options.items() if value is not None}
@@ -248,15 +248,15 @@ def note(market: str | None, when: str | None, since: str | None, evidence: bool
             return
     changed = _changes(settings_of("--since", as_of=since, **options), notes) if since else ()
     if output == "json":
-        told: dict[str, Any] = {"notes": [found.as_dict() for found in notes.values()]}
-        click.echo(json.dumps(told | ({"since": [one.as_dict() for one in changed]} if since else {}), indent=2))
+        shown: dict[str, Any] = {"notes": [found.as_dict() for found in notes.values()]}
+        click.echo(json.dumps(shown | ({"since": [one.as_dict() for one in changed]} if since else {}), indent=2))
     else:
         texts = (*(found.text(evidence=evidence) for found in notes.values()), *(one.text() for one in changed))
         click.echo("\n\n".join(texts))
 
 
 def _changes(settings: "Settings", notes: "Mapping[str, Note]") -> "list[Changes]":
-    """What of each note is not as it was at the moment of `settings`."""
+    """The changes of each note since the moment of `settings`."""
     from r2k_pipeline.report.note.compose import read_note  # noqa: PLC0415
     from r2k_pipeline.report.note.since import changes  # noqa: PLC0415
     from r2k_pipeline.snapshot import reading  # noqa: PLC0415

@@ -23,16 +23,16 @@ class SettingsError(R2kError):
 
 
 class MistakesError(R2kError):
-    """What is wrong with a file that a user wrote, a line each."""
+    """Mistakes in a file that a user wrote, a line each."""
 
 
 class QueryError(R2kError):
-    """SQL that may not run, cannot, or was stopped; the message says why, in one line."""
+    """SQL that is refused, fails or was stopped; the message is the reason, in one line."""
 
 
 class RefusedError(QueryError):
-    """SQL that is not one SELECT; the message is what it is."""
+    """SQL that is not one SELECT; the message names its kind."""
 
 
 class ShortError(QueryError):
-    """SQL for which the memory did not suffice; the message says so."""
+    """SQL that ran out of memory."""

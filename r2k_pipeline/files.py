@@ -1,4 +1,4 @@
-"""Files on disk, whatever is in them: written whole or not at all, linked, pointed to, taken away.
+"""Files on disk, whatever is in them: written whole or not at all, linked, pointed to, removed.
 
 Belongs here: renames and fsyncs, each once. Not here: which files there are (lake.py, generations.py).
 """
@@ -33,7 +33,7 @@ def write_atomically(file: Path, body: bytes, verify: Callable[[Path], None], du
 
 
 def put_in_place(temporary: Path, file: Path, verify: Callable[[Path], None], durable: bool = True) -> None:
-    """fsync -> verify -> rename -> fsync folder, of a file that is written beside the one that it replaces."""
+    """fsync -> verify -> rename -> fsync folder, of a temporary file beside the one that it replaces."""
     if durable:
         with temporary.open("rb") as stream:
             os.fsync(stream.fileno())
@@ -84,7 +84,7 @@ def point(link: Path, target: str) -> None:
 
 
 def remove(path: Path) -> None:
-    """Take away a file, a link or a folder with all that is in it; a folder is hidden first, so that none is half."""
+    """Remove a file, a link or a folder; a folder is hidden first, so that nobody reads it half removed."""
     if path.is_symlink() or not path.is_dir():
         path.unlink(missing_ok=True)
         return
@@ -99,6 +99,15 @@ def discard(path: Path) -> None:
     """
     with suppress(OSError):
         remove(path)
+
+
+def write_flushed(file: Path, body: bytes) -> None:
+    """Write and fsync a file whose folder is renamed afterwards: the rename must not reach the disk first."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("wb") as stream:
+        stream.write(body)
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def fsync_folder(folder: Path) -> None:

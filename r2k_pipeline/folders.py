@@ -50,7 +50,7 @@ class Folders:
         return self.derived / ("report" if market is None else f"report-{market}")
 
     def cache(self, name: str) -> Path:
-        """A folder for what a source keeps between runs (downloaded bodies, time zones): never data of record."""
+        """A folder for files that a source keeps between runs (downloaded bodies, time zones), which may be lost."""
         folder = self.root / "cache" / name
         folder.parent.mkdir(parents=True, exist_ok=True)
         return folder

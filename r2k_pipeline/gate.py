@@ -1,7 +1,7 @@
 """The gate before publication: no published row changes or disappears without acceptance.
 
-Belongs here: when two generations are compared, what waits for `r2k accept restatement`, what is recorded of one that
-was accepted. Not here: the comparison (restatement.py), causes (causes.py), the publication (publication.py).
+Belongs here: when two generations are compared, when a restatement waits, the record of accepted ones. Not here: the
+comparison (restatement.py), causes (causes.py), the publication (publication.py).
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from r2k_pipeline.generations import Published, last_generation
 from r2k_pipeline.restatement import (
     Difference,
     Restatement,
-    compare_told,
+    compare_published,
     read_restatement,
     write_restatement,
 )
@@ -34,12 +34,12 @@ class RestatementError(R2kError):
 def pass_gate(run: Run, generation: pl.DataFrame) -> pl.DataFrame:
     """Rows of raw.restatements for the candidate (its row of meta.generation); none if no published row differs.
 
-    Published rows that differ are a restatement, which waits for acceptance; an accepted one passes if it is still the
-    same. A rebuild of a past moment passes: the user asked for it, and it has a folder of its own.
+    Published rows that differ are a restatement, which waits for acceptance. An accepted restatement passes if it is
+    still the same. A rebuild of a past moment passes, because it has a folder of its own.
     Raises RestatementError.
     """
     last = None if run.is_replay else last_generation(run.lake)
-    found = told_otherwise(run, last) if last else ()
+    found = find_differences(run, last) if last else ()
     restated = tuple(difference for difference in found if difference.rows)
     if last is None or not restated:
         return Restatements.create_empty()
@@ -58,14 +58,14 @@ def pass_gate(run: Run, generation: pl.DataFrame) -> pl.DataFrame:
     raise RestatementError("\n".join(restatement.lines(run.settings.source)))
 
 
-def told_otherwise(run: Run, last: Published) -> tuple[Difference, ...]:
+def find_differences(run: Run, last: Published) -> tuple[Difference, ...]:
     """How the built tables differ from the rows that the `last` generation had at its moment, by table."""
     found, bars = [], last.files(MarketBars)
     for table in TABLES.values():
         before, after = last.files(table), run.lake.files(table.dotted())
         if table.layer in PUBLISHED_LAYERS and table.known_by and not table.may_change and before and after:
-            beside = last.files(TABLES[table.told_with]) if table.told_with else ()
-            found.append(compare_told(table, before, after, last.row["as_of"], beside, bars))
+            beside = last.files(TABLES[table.known_with]) if table.known_with else ()
+            found.append(compare_published(table, before, after, last.row["as_of"], beside, bars))
     return tuple(difference for difference in found if difference)
 
 
@@ -74,18 +74,6 @@ def published_restatements(run: Run, new: pl.DataFrame) -> pl.DataFrame:
     log = run.lake.read(Restatements)
     known = log.filter(pl.col("restated_at") <= run.as_of) if run.is_replay else log
     return PublishedRestatements.validate(pl.concat([known, new]).sort(Restatements.primary_key()))
-
-
-def record_published(run: Run) -> None:
-    """Append to the log what the published generation restated; this also completes a run killed after the swap.
-
-    It is read from the published generation, so only published restatements are recorded.
-    """
-    files = [] if run.is_replay else run.lake.published_files(PublishedRestatements.dotted())
-    for file in files:
-        told = pl.read_parquet(file.read_bytes()).select(Restatements.column_names())
-        missing = told.join(run.lake.read(Restatements), on=Restatements.primary_key(), how="anti")
-        run.lake.append(Restatements, missing, run.clock())
 
 
 def _rows(found: Restatement, accepted_at: datetime, restated_at: datetime, generation_after: str) -> pl.DataFrame:

@@ -21,7 +21,7 @@ from r2k_pipeline.errors import R2kError
 from r2k_pipeline.files import digest_of, discard, fsync_folder, link_or_copy, point, remove
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.sums import changed_files, read_sums, write_sums
-from r2k_pipeline.table_files import table_files
+from r2k_pipeline.table_files import UNREADABLE, table_files
 from r2k_pipeline.warehouse import Before, Tables, publish_warehouse
 
 _DATED: Final[Mapping[type[Table], str]] = {
@@ -47,11 +47,11 @@ class Published:
         return table_files(self.folder, table.dotted())
 
     def is_whole(self) -> bool:
-        """Whether every file is there and unchanged; False for a generation of a version without digests."""
+        """Whether every file is there and unchanged; False if it was published without digests."""
         return read_sums(self.folder) is not None and not [*changed_files(self.folder)]
 
     def before(self, tables: Tables) -> Before:
-        """Its DuckDB file, to go on from with `tables`: those changed whose Parquet differs from its own."""
+        """Its DuckDB file, to continue with `tables`: changed are those with other Parquet than its own."""
         changed = {table: files for table, files in tables.items() if _digests(files) != _digests(self.files(table))}
         return Before(self.folder / WAREHOUSE, changed, self.row["as_of"])
 
@@ -73,7 +73,7 @@ def last_generation(lake: Lake) -> Published | None:
     file = folder / Generation.layer / f"{Generation.table}.parquet"
     try:
         return Published(folder, pl.read_parquet(file).row(0, named=True))
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+    except UNREADABLE as error:
         raise R2kError(file, f"cannot be read: {error}", _without_comparing(lake.published)) from error
 
 
@@ -123,7 +123,7 @@ def publish_generation(
     """Put the generation `name` of `tables` beside the others and swap it in; the size of its DuckDB file in bytes.
 
     `complete` gets that file before the swap, and may add to it and to the Parquet of `tables`. `last`: a whole
-    generation of the same program, no told row of which changed; the file goes on from its file. Raises R2kError; then
+    generation of the same program, if no published row changed; the file goes on from its file. Raises R2kError; then
     the published one is unchanged. A folder left by a run that was killed before the swap is removed: nobody read it.
     """
     folder, building = lake.generations / name, lake.generations / f".{name}.tmp"

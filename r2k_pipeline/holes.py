@@ -101,16 +101,10 @@ def newest_that_should_be(connection: duckdb.DuckDBPyConnection, moment: datetim
     return min(moment, last) if is_sample and last else moment
 
 
-def read_holes(
-    connection: duckdb.DuckDBPyConnection, moment: datetime, market: str | None = None, kind: str | None = None
-) -> tuple[str, ...]:
-    """One line for each hole at `moment`, of one market and kind or all.
-
-    A missing session counts from GRACE after its close.
-    """
+def read_holes(connection: duckdb.DuckDBPyConnection, moment: datetime) -> tuple[str, ...]:
+    """One line for each hole at `moment`. A missing session counts from GRACE after its close."""
     ends = read_ends(connection, newest_that_should_be(connection, moment))
-    asked = (end for end in ends if market in (None, end.market) and kind in (None, end.kind))
-    return tuple(say_holes(end for end in asked if is_missed(end, moment)))
+    return tuple(say_holes(end for end in ends if is_missed(end, moment)))
 
 
 def is_missed(end: End, moment: datetime) -> bool:

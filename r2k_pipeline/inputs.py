@@ -1,6 +1,6 @@
-"""What a builder is given: the tables that it declares, each in its form, and the values that it names.
+"""The inputs of builders and SQL models: declared tables, each in its form, and named values.
 
-Belongs here: reading the lake for builders and SQL models, and no more than they declare. Not here: order and
+Belongs here: reading the lake for them, and no more than they declare. Not here: order and
 validation (build.py), what forms are (tables/forms.py), the replay (transforms/replay.py).
 """
 
@@ -18,6 +18,7 @@ from typing import Any, Final
 import polars as pl
 
 from r2k_pipeline.claims.note import read_shipped_notes
+from r2k_pipeline.continued import grown, published_rows
 from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, Table
 from r2k_pipeline.market_classes import Role
@@ -30,7 +31,6 @@ from r2k_pipeline.tables import TABLES
 from r2k_pipeline.tables.builders import Builder, Input
 from r2k_pipeline.tables.forms import BySession, Calendar, Facts, Form, Over, Regrown
 from r2k_pipeline.tables.registry import DerivedTable
-from r2k_pipeline.told import grown, told_rows
 from r2k_pipeline.transforms.replay import KnownBars, as_first_known, regrown
 from r2k_pipeline.transforms.setups import Setups, read_setups
 
@@ -50,7 +50,7 @@ class Values:
 
     @property
     def as_of(self) -> datetime:
-        """The moment whose knowledge the tables hold."""
+        """The tables have the rows known by this moment."""
         return self.run.as_of
 
     @property
@@ -75,7 +75,7 @@ class Values:
 
     @property
     def profile_since(self) -> tuple[date, ...]:
-        """Days since which a user wants profiles."""
+        """First days of a user's own profiles."""
         return self.run.settings.profile_since
 
     @property
@@ -114,7 +114,7 @@ def rows_and_kept(run: Run, derived: DerivedTable) -> Iterator[tuple[pl.DataFram
 def rows_of_model(run: Run, model: SqlModel, at_once: range = MARKETS_AT_ONCE) -> Iterator[pl.DataFrame]:
     """The rows of a SQL model over the files of its upstreams; `at_once`: how many markets a task has.
 
-    As many tasks run beside each other as there are processors, and the next ones when their rows were taken.
+    One task runs on each processor; the next tasks start when these rows were taken.
     """
     rows_of = partial(
         run_model,
@@ -171,7 +171,7 @@ def _of_builder(run: Run, builder: Builder) -> pl.DataFrame:
     given = _given_to(run, builder)
     if builder.replayed is None:
         return builder.rows(given)
-    before = None if run.told is None else told_rows(run.lake, builder.table, run.told)
+    before = None if run.continued is None else published_rows(run.lake, builder.table, run.continued)
     facts = [builder.rows(given, bars, _of_markets(before, bars)) for bars in run.known_by_bucket]
     key = ["market", builder.replayed.dated] if isinstance(builder.replayed, Facts) else []
     return facts[0] if len(facts) == 1 else pl.concat(facts).sort(key, maintain_order=True)

@@ -1,7 +1,7 @@
-"""Keys: a digest of everything that a table's rows depend on; a table whose key did not change is not built again.
+"""Keys: digests of everything that a table's rows depend on. A table with an unchanged key is not built again.
 
-Belongs here: what is in a key; of a run's moment and of its fetch log, which change at every run, only what bears on a
-table. Not here: the tables, the record of keys (build.py).
+Belongs here: the parts of a key. The moment and the fetch log change at every run, so only the part of them that a
+table depends on is in its key. Not here: the tables, the record of keys (build.py).
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from r2k_pipeline.claims.note import moments_of, read_shipped_notes
 from r2k_pipeline.claims.vocabulary.known_tables import TIMES
 from r2k_pipeline.claims.vocabulary.known_tables import Sessions as Calendar
 from r2k_pipeline.claims.vocabulary.readings import moments_in
-from r2k_pipeline.contracts.clock import select_told
+from r2k_pipeline.contracts.clock import select_known
 from r2k_pipeline.contracts.meta import Fetches, FetchLog
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.errors import R2kError
@@ -40,23 +40,23 @@ DATED: Final[Mapping[type[Table], Sequence[str]]] = {
     Sessions: ("open_at", "close_at", "settles_at"),
     CotReleases: ("released_at",),
 }
-"""Tables of dated facts, and the instants from which on they count."""
+"""Tables of dated facts, and their columns of instants from which on a fact counts."""
 
 
 def keys_of(run: Run, derived: DerivedTable) -> Iterator[str]:
-    """Digests of everything that a table's rows depend on; where one is as recorded, they come out the same.
+    """Digests of everything that a table's rows depend on. If one of them is as recorded, its rows come out the same.
 
-    Of code, settings, markets, moment and the content of its upstreams. The fetch log grows at every run: only fetches
-    that bear on existing rows count. Of the moment only the dated facts that it has reached count. Claims have a second
-    one: a verdict reads rows as they were known at its moment, so of the upstreams only what they told by the last of
-    these counts. That one takes a third of the time of the verdicts.
+    A digest covers code, settings, markets, the moment and the content of the upstreams. The fetch log grows at every
+    run, so only fetches that bear on existing rows count. The moment counts by the dated facts that it has reached.
+    Claims have a second digest: a verdict reads rows as they were known at its moment, so upstream rows count only if
+    they were known by the last such moment. This digest takes a third of the time of the verdicts.
     """
     names = derived.upstreams
-    versions = {n: looks_of(run, derived) if n == FetchLog.dotted() else run.lake.version_of(n) for n in names}
+    versions = {n: digest_of_fetches(run, derived) if n == FetchLog.dotted() else run.lake.version_of(n) for n in names}
     yield _key(run, derived, versions)
     if derived.table is Claims and not run.is_replay:
         last = max(_judged(run), default=datetime.min.replace(tzinfo=UTC))
-        yield _key(run, derived, _told(run.lake, [n for n in names if n != FetchLog.dotted()], last))
+        yield _key(run, derived, _known_rows(run.lake, [n for n in names if n != FetchLog.dotted()], last))
 
 
 def _key(run: Run, derived: DerivedTable, reads: Mapping[str, str]) -> str:
@@ -64,22 +64,22 @@ def _key(run: Run, derived: DerivedTable, reads: Mapping[str, str]) -> str:
         "table": derived.table.dotted(),
         **digests_of(run.settings, run.markets),
         **library_versions(),
-        "moment": dated_by(run, derived),
+        "moment": moment_in_key(run, derived),
         "reads": reads,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _told(lake: Lake, names: Iterable[str], moment: datetime) -> dict[str, str]:
-    """A digest of the rows of each table that a view at `moment` has. By DuckDB, in the memory of a few of them."""
-    at = f"timestamptz {literal(moment.isoformat())}"
+def _known_rows(lake: Lake, names: Iterable[str], moment: datetime) -> dict[str, str]:
+    """A digest of the rows of each table known at `moment`, by DuckDB, which needs the memory of only a few rows."""
+    at = literal(moment)
     found = {}
     with duckdb.connect(config={"memory_limit": "256MB", "threads": "1"}) as connection:
         for name in names:
             if not (files := lake.files(name)):
                 continue
-            told = select_told(TABLES[name], parquet(files), at)
-            query = f"select count(*), sum(hash(told)), bit_xor(hash(told)) from ({told}) as told"
+            known = select_known(TABLES[name], parquet(files), at)
+            query = f"select count(*), sum(hash(known)), bit_xor(hash(known)) from ({known}) as known"
             try:
                 found[name] = "{} {} {}".format(*connection.sql(query).fetchall()[0])
             except duckdb.Error as error:
@@ -94,7 +94,7 @@ def library_versions() -> dict[str, str]:
     return {library: version(library) for library in LIBRARIES}
 
 
-def dated_by(run: Run, derived: DerivedTable) -> str:
+def moment_in_key(run: Run, derived: DerivedTable) -> str:
     """The part of the run's moment that the table's rows depend on.
 
     SQL that asks for `as_of` compares it with instants of sessions and releases that it names, with the ends of days
@@ -135,7 +135,7 @@ def last_reached(lake: Lake, moment: datetime, instants: Mapping[type[Table], Se
     return last
 
 
-def looks_of(run: Run, derived: DerivedTable) -> str:
+def digest_of_fetches(run: Run, derived: DerivedTable) -> str:
     """A digest of the fetches that bear on the table's rows: those up to the last row of each raw table that it reads.
 
     A fetch proves that later rows were not there before; it proves nothing about rows recorded before it.

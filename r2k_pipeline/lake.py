@@ -24,7 +24,7 @@ from r2k_pipeline.contracts.table import LAYERS, TABLES, Table
 from r2k_pipeline.errors import HeldError, R2kError
 from r2k_pipeline.files import digest_of, fsync_folder, remove, write_atomically
 from r2k_pipeline.folders import Folders
-from r2k_pipeline.table_files import Parts, Whole, check_rows, parquet_of, table_files
+from r2k_pipeline.table_files import UNREADABLE, Parts, Whole, check_rows, parquet_of, table_files
 
 LOOK_SECONDS: Final = 0.3
 """A process that only tests the lock holds it for an instant: a run waits this long before it reports another run."""
@@ -71,7 +71,7 @@ class Lake(Folders):
         try:
             # Polars opens a path more than once: a table replaced in between would be read half old, half new.
             return _rows_of(table, wanted, [file.read_bytes() for file in files])
-        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        except UNREADABLE as error:
             remedy = "restore or take away the file that differs" if table.layer == "raw" else "r2k run"
             reason = str(error).splitlines()[0]
             raise R2kError(table.dotted(), f"cannot read {files[0].parent}: {reason}", remedy) from error
@@ -236,11 +236,11 @@ class Lake(Folders):
         """The rows of one file of `held`; raises R2kError where it is damaged."""
         try:
             return _rows_of(table, table.column_names(), [file.read_bytes()])
-        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        except UNREADABLE as error:
             raise R2kError(file, f"cannot be read: {error}", "delete it; `r2k run` holds its rows again") from error
 
     def damaged(self) -> list[str]:
-        """Raw files that are not as the account says, unreadable derived tables and held rows."""
+        """Raw files that differ from the account, unreadable derived tables and held rows."""
         found = []
         for (name, _), held in self.held().items():
             try:
@@ -348,7 +348,7 @@ def _digest(body: bytes) -> str:
 
 
 def _raw_files(folder: Path) -> list[Path]:
-    """The files of a raw table as they are, oldest first, but for those whose rows are in a merged one."""
+    """The files of a raw table, oldest first, without those whose rows are in a merged file."""
     superseded = _superseded(folder)
     entries = folder.iterdir() if folder.is_dir() else ()
     return sorted(entry for entry in entries if entry.name[0] != "." and entry.name not in superseded)
@@ -360,7 +360,7 @@ def _digests(folder: Path) -> dict[str, str]:
 
 
 def _digest_of(file: Path) -> str:
-    """The digest of a raw file's content as file names have it; empty for what is no file."""
+    """The digest of a raw file's content in the form of file names; empty if it is not a file."""
     return digest_of(file)[:DIGITS] if file.is_file() else ""
 
 
@@ -370,7 +370,7 @@ def _merged(folder: Path) -> str:
 
 
 def _superseded(folder: Path) -> set[str]:
-    """Names of raw files whose rows are in a merged file that is there: no longer part of the table."""
+    """Names of raw files whose rows are in an existing merged file: they no longer belong to the table."""
     try:
         merged, *names = (folder / JOURNAL).read_text("utf-8").splitlines()
     except FileNotFoundError:

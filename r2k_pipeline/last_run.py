@@ -77,19 +77,19 @@ def mark_checked(lake: Lake, generation_id: str, moment: datetime) -> None:
 
 
 def end_run(lake: Lake, moment: datetime) -> None:
-    """Record the end of the run. It failed if it published nothing, or if `tell_failures` adds failures."""
+    """Record the end of the run. It failed if it published nothing, or if `record_failures` adds failures."""
     if (run := read_last_run(lake)) and run.ended_at is None:
         failures = () if run.generation_id else (UNPUBLISHED,)
         _write(lake, run.model_copy(update={"ended_at": moment, "failures": failures}))
 
 
-def tell_failures(lake: Lake, failures: tuple[str, ...]) -> None:
+def record_failures(lake: Lake, failures: tuple[str, ...]) -> None:
     """Record the failures of this process's run, if it is still the last one."""
     if failures and (run := read_last_run(lake)) and run.process == os.getpid():
         _write(lake, run.model_copy(update={"failures": failures}))
 
 
-def tell_refused(lake: Lake, moment: datetime, failures: tuple[str, ...]) -> None:
+def record_refusal(lake: Lake, moment: datetime, failures: tuple[str, ...]) -> None:
     """Record why a run of an existing lake could not begin, unless another run has the lock and its own record.
 
     Raises R2kError if the record cannot be written.

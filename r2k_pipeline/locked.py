@@ -23,7 +23,7 @@ NOTHING_ELSE: Final[dict[str, str | bool | int | float | list[str]]] = {
 
 
 PUBLISHED: Final = "published"
-"""The name of the attached file, where what is read of it is cut."""
+"""The name of the attached file, over which the cut views are made."""
 CUT_FIRST: Final = f"set search_path = 'memory.main,{PUBLISHED}.main'"
 """The search path by which the file's macros read the tables of the cut. Creating the macros anew was slower."""
 

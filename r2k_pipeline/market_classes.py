@@ -8,7 +8,7 @@ MarketClass = Literal[
 CLASSES: Final[tuple[str, ...]] = get_args(MarketClass)
 PriceSeries = Literal["index", "spot", "fund", "yield", "future"]
 SERIES: Final[tuple[str, ...]] = get_args(PriceSeries)
-"""What a market's prices are prices of."""
+"""The kind of a market's prices."""
 Family = Literal["tff", "disaggregated", "legacy"]
 PRIMARY_REPORTS: Final = tuple(f"{family}_futures" for family in get_args(Family))
 """The report types whose groups can have a market's roles: futures alone, of each family."""

@@ -169,13 +169,13 @@ class Market(_Strict):
         return {symbol: role for symbol, role in roles.items() if symbol} | dict.fromkeys(self.context, "context")
 
     def kind_of(self, symbol: str) -> str:
-        """What a symbol of the market is: its role there, or of its own prices the series."""
+        """The kind of a symbol of the market: its role there, or for the market's own prices their series."""
         role = self.symbols()[symbol]
         return self.series if role == "index" else role
 
 
 class Catalogue(_Strict):
-    """What is shipped: markets by id, and the trader groups of each role."""
+    """The shipped markets by id, and the trader groups of each role."""
 
     roles: dict[Role, tuple[str, ...]]
     markets: dict[str, Market]

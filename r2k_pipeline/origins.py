@@ -1,6 +1,6 @@
-"""Digests of what a generation is made from besides raw: settings, markets, program, release ledger.
+"""Digests of a generation's inputs besides raw: settings, markets, program, release ledger.
 
-Belongs here: the digests, and which of their parts differ. Not here: what a difference leads to (gate.py, causes.py).
+Belongs here: the digests, and the parts that differ. Not here: consequences of a difference (gate.py, causes.py).
 """
 
 import hashlib

@@ -1,16 +1,25 @@
-"""Text, names and files as SQL writes them.
+"""Values, names and files as SQL writes them.
 
 Belongs here: quoting, in one place for DuckDB and PostgreSQL. Not here: any query.
 """
 
 import re
 from collections.abc import Iterable
+from datetime import date, datetime
 from pathlib import Path
 
 
-def literal(text: str | Path) -> str:
-    """A text, quoted for SQL."""
-    return "'" + str(text).replace("'", "''") + "'"
+def literal(value: str | Path | date | float | None) -> str:
+    """A text, a day, an instant, a number or a flag as SQL writes it."""
+    match value:
+        case datetime():
+            return f"timestamptz '{value.isoformat()}'"
+        case date():
+            return f"date '{value.isoformat()}'"
+        case str() | Path():
+            return "'" + str(value).replace("'", "''") + "'"
+        case _:
+            return str(value)
 
 
 def identifier(name: str) -> str:

@@ -18,7 +18,7 @@ from r2k_pipeline.errors import R2kError
 from r2k_pipeline.lake import Lake
 
 EXAMPLES: Final = 3
-FED: Final = (PriceBars, PriceActions, CotReports)
+FETCHED: Final = (PriceBars, PriceActions, CotReports)
 """Raw tables whose every row is counted in the fetch log."""
 
 
@@ -33,7 +33,7 @@ def check_raw(lake: Lake) -> str | None:
     """
     kept = lake.account()
     if faults := lake.raw_faults():
-        raise RawError(_told(faults), next=lake.way_on(faults[0]))
+        raise RawError(_in_one_line(faults), next=lake.way_on(faults[0]))
     if kept is None and (lost := [*lost_rows(lake)]):
         way_on = f"restore raw/ from backup, or r2k accept raw --source {lake.root.name}, which goes on without it"
         raise RawError(lake.root / "raw", "; ".join(lost), way_on)
@@ -46,7 +46,7 @@ def check_raw(lake: Lake) -> str | None:
 def lost_rows(lake: Lake) -> Iterator[str]:
     """Losses that show without an account: all of raw, the fetch log, rows that the log counts."""
     if lake.count(FetchLog) == 0:
-        if any(lake.count(table) for table in FED):
+        if any(lake.count(table) for table in FETCHED):
             yield "fetch_log is gone"
         elif lake.published.exists() or lake.warehouse.exists():
             yield "all of it is gone, and a generation was published from it"
@@ -58,8 +58,7 @@ def lost_rows(lake: Lake) -> Iterator[str]:
             yield f"{name}: {rows:,} rows were appended, {there:,} are there: a file is gone"
 
 
-def _told(faults: Sequence[RawFault]) -> str:
-    """All faults in one line."""
+def _in_one_line(faults: Sequence[RawFault]) -> str:
     if len(faults) == 1:
         return str(faults[0])
     files = ", ".join(f"{fault.name} ({fault.reason})" for fault in faults[:EXAMPLES])

@@ -14,11 +14,12 @@ from typing import Any, Final
 import polars as pl
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from r2k_pipeline.contracts.clock import told_by
+from r2k_pipeline.contracts.clock import rows_known_at
 from r2k_pipeline.contracts.table import BY_DAY, BY_SESSION, Table
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.files import write_atomically
 from r2k_pipeline.lake import Lake
+from r2k_pipeline.table_files import UNREADABLE
 
 ITEM: Final = "restatement"
 """Its name as an item of `r2k accept`."""
@@ -82,58 +83,60 @@ class Restatement(BaseModel):
         return f"next: {f'r2k run --source {source}' if self.accepted_at else accept}"
 
 
-def compare_told(
+def compare_published(
     table: type[Table],
     before: Sequence[Path],
     after: Sequence[Path],
     moment: datetime,
-    told_with: Sequence[Path] = (),
+    known_with: Sequence[Path] = (),
     bars: Sequence[Path] = (),
 ) -> Difference | None:
     """How the rows known by `moment` differ between the Parquet files of `table` before and after; None if they agree.
 
-    Columns that only one side has are named and not compared. `told_with`: Parquet of the table that must have a row
+    Columns that only one side has are named and not compared. `known_with`: Parquet of the table that must have a row
     of the same key (see Table); `bars`: that of the published MarketBars. Raises R2kError if a file cannot be read.
     """
     same = {file.name for file in before for other in after if file.name == other.name and _is_same(file, other)}
     parts = [[file for file in files if file.name not in same] for files in (before, after)]
     if not any(parts):
         return None
-    columns = _read([*before, *after][:1]).clear()
-    told, said = (told_by(table, _read(files) if files else columns, moment) for files in parts)
-    if told_with:
-        keys = _read(told_with).select(table.primary_key()).unique()
-        told, said = (
-            rows.join(keys, on=table.primary_key(), how="semi", maintain_order="left") for rows in (told, said)
-        )
-    came_and_went = _columns(told, said)
-    shared = [name for name in said.columns if name in told.columns]
-    told, said = told.select(shared).cast(said.select(shared).schema, strict=False), said.select(shared)
-    if told.equals(said):
-        return Difference(table_name=table.dotted(), columns=came_and_went) if came_and_went else None
-    return _difference(table, told, said, came_and_went, bars)
+    empty = _read([*before, *after][:1]).clear()
+    old, new = (rows_known_at(table, _read(files) if files else empty, moment) for files in parts)
+    if known_with:
+        keys = _read(known_with).select(table.primary_key()).unique()
+        old, new = (rows.join(keys, on=table.primary_key(), how="semi", maintain_order="left") for rows in (old, new))
+    columns = _new_and_gone(old, new)
+    shared = [name for name in new.columns if name in old.columns]
+    old, new = old.select(shared).cast(new.select(shared).schema, strict=False), new.select(shared)
+    if old.equals(new):
+        return Difference(table_name=table.dotted(), columns=columns) if columns else None
+    return _difference(table, old, new, columns, bars)
 
 
-def _columns(told: pl.DataFrame, said: pl.DataFrame) -> tuple[str, ...]:
-    gone = [f"-{name}" for name in told.columns if name not in said.columns]
-    return (*gone, *(f"+{name}" for name in said.columns if name not in told.columns))
+def _new_and_gone(old: pl.DataFrame, new: pl.DataFrame) -> tuple[str, ...]:
+    """The columns that only one side has."""
+    gone = [f"-{name}" for name in old.columns if name not in new.columns]
+    return (*gone, *(f"+{name}" for name in new.columns if name not in old.columns))
 
 
 def _difference(
-    table: type[Table], told: pl.DataFrame, said: pl.DataFrame, columns: tuple[str, ...], bars: Sequence[Path]
+    table: type[Table], old: pl.DataFrame, new: pl.DataFrame, columns: tuple[str, ...], bars: Sequence[Path]
 ) -> Difference | None:
     """Rows are compared by hash first, because most are the same."""
-    hashes = [told.hash_rows(), said.hash_rows()]
-    gone, come = told.filter(~hashes[0].is_in(hashes[1].implode())), said.filter(~hashes[1].is_in(hashes[0].implode()))
+    old_hashes, new_hashes = old.hash_rows(), new.hash_rows()
+    gone, come = (
+        old.filter(~old_hashes.is_in(new_hashes.implode())),
+        new.filter(~new_hashes.is_in(old_hashes.implode())),
+    )
     if gone.is_empty() and come.is_empty():  # in another order
         return Difference(table_name=table.dotted(), columns=columns) if columns else None
-    key = [name for name in table.primary_key() if name in told.columns]
+    key = [name for name in table.primary_key() if name in old.columns]
     if len(key) < len(table.primary_key()):  # the older generation lacks a key column, so no row can be matched
         changed, missing, added = gone.clear().join(come.clear(), on=key, suffix=AFTER), gone, come
     else:
-        changed = _altered(table, told, gone.join(come, on=key, suffix=AFTER, nulls_equal=True), bars)
+        changed = _altered(table, old, gone.join(come, on=key, suffix=AFTER, nulls_equal=True), bars)
         missing, added = (a.join(b, on=key, how="anti", nulls_equal=True) for a, b in ((gone, come), (come, gone)))
-        added = _amid(table, told, added)
+        added = _amid(table, old, added)
     if not (columns or changed.height or missing.height or added.height):
         return None
     return Difference(
@@ -147,32 +150,32 @@ def _difference(
     )
 
 
-def _amid(table: type[Table], told: pl.DataFrame, added: pl.DataFrame) -> pl.DataFrame:
-    """The added rows that are not later than the last published row of their market (pair of markets), symbol or type.
+def _amid(table: type[Table], old: pl.DataFrame, added: pl.DataFrame) -> pl.DataFrame:
+    """The added rows that are no later than the last published row of their market, pair of markets, symbol or type.
 
-    Later rows are late news: a file that ended a day before, a symbol that failed for a day, a new market. They change
-    no published row.
+    Later rows are late news, which changes no published row: a file that ended a day before, a symbol that failed for a
+    day, a new market.
     """
     known, key = str(table.known_by), table.primary_key()[:-1]
     of = [column for column in key if column in ("market", "other_market")] or key[:1]
-    last = pl.col(known).max().alias("last_told")
+    last = pl.col(known).max().alias("last_published")
     if not of:
-        dated = added.join(told.select(last), how="cross")
+        dated = added.join(old.select(last), how="cross")
     else:
-        dated = added.join(told.group_by(of).agg(last), on=of, how="inner", maintain_order="left")
-    return dated.filter(pl.col(known) <= pl.col("last_told")).drop("last_told")
+        dated = added.join(old.group_by(of).agg(last), on=of, how="inner", maintain_order="left")
+    return dated.filter(pl.col(known) <= pl.col("last_published")).drop("last_published")
 
 
-def _altered(table: type[Table], told: pl.DataFrame, changed: pl.DataFrame, bars: Sequence[Path]) -> pl.DataFrame:
+def _altered(table: type[Table], old: pl.DataFrame, changed: pl.DataFrame, bars: Sequence[Path]) -> pl.DataFrame:
     """The changed rows, without those to which later sessions than the last published one add columns, and no more.
 
     A volume settles, a fact is withdrawn, a setup is found, a position gets its price at a session that the published
     generation did not have: a fetch failed, or came before the close had settled. That is late news too. `bars` as of
-    `compare_told`.
+    `compare_published`.
     """
     dated = {name: at for name, at in table.known_later.items() if at in BY_SESSION} | BY_DAY
-    later = {name: at for name, at in dated.items() if {name, at} <= {*told.columns}}
-    by = "market" if "market" in told.columns else "symbol"
+    later = {name: at for name, at in dated.items() if {name, at} <= {*old.columns}}
+    by = "market" if "market" in old.columns else "symbol"
     if changed.is_empty() or not later or not (bars or by == "symbol"):
         return changed
 
@@ -181,18 +184,20 @@ def _altered(table: type[Table], told: pl.DataFrame, changed: pl.DataFrame, bars
         if name not in later:
             return is_same
         at = later[name]
-        is_later = pl.col(at) > pl.col("last_day") if name in BY_DAY else pl.col(f"{at}{AFTER}") > pl.col("last_told")
+        is_later = (
+            pl.col(at) > pl.col("last_day") if name in BY_DAY else pl.col(f"{at}{AFTER}") > pl.col("last_published")
+        )
         return is_same | (pl.col(name).is_null() & is_later.fill_null(False))
 
-    values = [name for name in told.columns if f"{name}{AFTER}" in changed.columns]
-    last = _last_sessions(_read(bars) if by == "market" else told, by)
+    values = [name for name in old.columns if f"{name}{AFTER}" in changed.columns]
+    last = _last_sessions(_read(bars) if by == "market" else old, by)
     against = changed.join(last, on=by, how="left", maintain_order="left")
-    return against.filter(~pl.all_horizontal(map(stays, values))).drop("last_day", "last_told")
+    return against.filter(~pl.all_horizontal(map(stays, values))).drop("last_day", "last_published")
 
 
 def _last_sessions(bars: pl.DataFrame, by: str) -> pl.DataFrame:
-    """The last session of each market or symbol (`last_day`), and when it was first known (`last_told`)."""
-    days = bars.group_by(by, last_day="session_date").agg(last_told=pl.col("known_at").min())
+    """The last session of each market or symbol (`last_day`), and when it was first known (`last_published`)."""
+    days = bars.group_by(by, last_day="session_date").agg(last_published=pl.col("known_at").min())
     return days.sort("last_day").group_by(by).last()
 
 
@@ -225,7 +230,7 @@ def _is_same(one: Path, other: Path) -> bool:
 def _read(files: Sequence[Path]) -> pl.DataFrame:
     try:
         return pl.read_parquet([file.read_bytes() for file in files])
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+    except UNREADABLE as error:
         raise R2kError(files[0].parent, f"cannot be compared: {error}", "restore it from backup") from error
 
 

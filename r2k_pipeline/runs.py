@@ -11,6 +11,7 @@ from typing import Self
 
 import polars as pl
 
+from r2k_pipeline.continued import continued_markets
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.contracts.table import buckets_of
@@ -19,8 +20,7 @@ from r2k_pipeline.lake import Lake
 from r2k_pipeline.markets import Market, read_markets
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.sources.protocol import CotSource, PriceSource
-from r2k_pipeline.told import told_of
-from r2k_pipeline.transforms.replay import KnownBars, Told
+from r2k_pipeline.transforms.replay import Continued, KnownBars
 
 Clock = Callable[[], datetime]
 
@@ -32,9 +32,9 @@ def now() -> datetime:
 
 @dataclass(frozen=True)
 class Run:
-    """What a run works on; `clock` is the only source of time.
+    """The inputs of a run; `clock` is the only source of time.
 
-    `moment`: the derived tables hold what was known by then. `fixed` sets it, after the last fetch.
+    `moment`: the derived tables have the rows known by then. `fixed` sets it after the last fetch.
     """
 
     settings: Settings
@@ -66,33 +66,38 @@ class Run:
         """
         if self.moment is not None:
             return self
-        fetched: datetime | None = self.lake.read(FetchLog)["fetched_at"].max()  # type: ignore[assignment]
-        if fetched is None:
+        fetched_at = self.last_fetch()
+        if fetched_at is None:
             raise R2kError(self.lake.root, "nothing was fetched yet", f"r2k run --source {self.settings.source}")
-        return replace(self, moment=self.settings.as_of or fetched)
+        return replace(self, moment=self.settings.as_of or fetched_at)
+
+    def last_fetch(self) -> datetime | None:
+        """The moment of the lake's latest fetch."""
+        latest: datetime | None = self.lake.read(FetchLog, ("fetched_at",))["fetched_at"].max()  # type: ignore[assignment]
+        return latest
 
     @property
     def as_of(self) -> datetime:
-        """Its moment, of a run that has one."""
+        """Its moment. Raises RuntimeError before `fixed`."""
         if self.moment is None:
             raise RuntimeError("a run has no moment until everything is fetched; call `fixed()` first")
         return self.moment
 
     @cached_property
-    def told(self) -> Told | None:
+    def continued(self) -> Continued | None:
         """The markets that go on from the last generation; requires that staging.market_bars is built."""
-        return told_of(self.lake, self.settings, self.markets, self.as_of)
+        return continued_markets(self.lake, self.settings, self.markets, self.as_of)
 
     @cached_property
     def known_bars(self) -> KnownBars:
         """The markets' bars as they became known; requires that staging.market_bars is built."""
-        return KnownBars(self.lake.read(MarketBars), self.told)
+        return KnownBars(self.lake.read(MarketBars), self.continued)
 
     @property
     def known_by_bucket(self) -> Iterator[KnownBars]:
-        """The same, a bucket of markets each. Where there are several, each table reads and cuts them anew.
+        """`known_bars` for each bucket of markets.
 
-        Those of 69 markets and their cuts take 300 MB.
+        If there are several, each table reads and cuts its bars anew: those of 69 markets and their cuts take 300 MB.
         """
         buckets = buckets_of([market.market for market in self.markets])
         if len(buckets) == 1:
@@ -100,13 +105,12 @@ class Run:
             return
         bars = self.lake.scan(MarketBars)
         for bucket in buckets:
-            yield KnownBars(bars.filter(pl.col("market").is_in(bucket)).collect(), self.told)
+            yield KnownBars(bars.filter(pl.col("market").is_in(bucket)).collect(), self.continued)
 
     def stamp(self) -> datetime:
         """Now, or just after the lake's last stamp if that is later: a clock set back must not write into the past."""
-        fetched: datetime | None = self.lake.read(FetchLog)["fetched_at"].max()  # type: ignore[assignment]
-        moment = self.clock()
-        return moment if fetched is None else max(moment, fetched + timedelta(microseconds=1))
+        fetched_at, moment = self.last_fetch(), self.clock()
+        return moment if fetched_at is None else max(moment, fetched_at + timedelta(microseconds=1))
 
     @property
     def report_types(self) -> tuple[str, ...]:

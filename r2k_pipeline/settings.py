@@ -73,7 +73,7 @@ Moment = Annotated[datetime, BeforeValidator(read_moment)]
 
 
 class Settings(BaseModel):
-    """What a user can set, as `R2K_NAME` or as `name = ...` in r2k.toml; arguments win over both."""
+    """All settings: `R2K_NAME`, or `name = ...` in r2k.toml; arguments override both, variables the file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
@@ -114,7 +114,7 @@ class Settings(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _add_what_is_written(cls, given: dict[str, Any]) -> dict[str, Any]:
-        """What was `given`, over the variables, over the file."""
+        """The settings `given`, which override the variables, which override the file."""
         variables = {name: os.environ[variable] for variable, name in _variables().items() if os.environ[variable]}
         return _file() | variables | given
 
@@ -169,7 +169,7 @@ def read_settings(written: Callable[[str], str] = option_of, /, **given: Any) ->
 
 
 def why_this_lake(settings: Settings, option: Path | None) -> str:
-    """What decided where the lake is; `option`: what was said on the command line."""
+    """The reason for the place of the lake; `option`: the value of --lake, if given."""
     if "lake" in settings.model_fields_set:
         return f"as {_written('lake', {} if option is None else {'lake': option_of('lake')})} says"
     if CHECKOUT:
@@ -185,7 +185,7 @@ def _said(error: ValidationError, given: Mapping[str, str]) -> Iterator[str]:
 
 
 def _written(name: str, given: Mapping[str, str]) -> str:
-    """What was given, the variable or the line of the file that a setting's value is from."""
+    """The origin of a setting's value: the argument, the variable or the key of the file."""
     if name in given:
         return given[name]
     variables = {setting: variable for variable, setting in _variables().items() if os.environ[variable]}
@@ -201,7 +201,7 @@ def _variables() -> dict[str, str]:
 
 
 def _file() -> dict[str, Any]:
-    """What r2k.toml of the current folder says, nothing where it is absent. Raises SettingsError for unknown keys."""
+    """The settings in r2k.toml of the current folder, none without it. Raises SettingsError for unknown keys."""
     try:
         text = Path(FILE).read_text("utf-8")
         import tomllib  # noqa: PLC0415

@@ -43,7 +43,7 @@ WHOLE: Final = Cut(datetime.max.replace(tzinfo=UTC), ())
 NOT_KEPT: Final[Mapping[type[Table], str]] = {
     Fetches: "meta.fetches has the latest attempts alone and is empty at a past moment; next: r2k run --as-of MOMENT"
 }
-"""Tables of which a generation keeps no past, and why: at a past moment they are empty."""
+"""Tables without a past, which are empty at a past moment, and the reason."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def summaries_in(query: str) -> list[type[Table]]:
 def cut_at(moment: datetime) -> Cut:
     """The cut that removes what was known after `moment` from a published generation."""
     tables = [table for table in TABLES.values() if table.layer in PUBLISHED_LAYERS]
-    at = f"timestamptz {literal(moment.isoformat())}"
+    at = literal(moment)
     schemas = (f"create schema {layer}" for layer in PUBLISHED_LAYERS)
     return Cut(moment, (*schemas, *(_cut(table, at) for table in tables)))
 

@@ -110,11 +110,10 @@ def run_model(
 ) -> pl.DataFrame:
     """The rows of `model` over the Parquet `files` of its upstreams; `variables` reach it by getvariable.
 
-    An upstream without files stands in as the frame in `empty`. Given `markets`, the model gets them as the variable
-    that it asks for. If it does not, only their rows are read, of the upstreams that have a market, and the query sees
-    an ENUM of their names, which hashes and sorts faster than text.
-    `threads`: all processors' unless given. Raises duckdb.Error with the model's name, R2kError where a file
-    cannot be read.
+    The frames in `empty` stand in for upstreams without files. Given `markets`, a model that has a variable of that
+    name gets them. For any other model only their rows of upstreams with a market are read, and the market is an ENUM,
+    which hashes and sorts faster than text. `threads`: one for each processor unless given. Raises duckdb.Error with
+    the model's name, R2kError where a file cannot be read.
     """
     if markets and MARKETS in model.variables:
         variables, markets = {**variables, MARKETS: markets}, None
@@ -125,18 +124,7 @@ def run_model(
             if markets:
                 connection.execute(f"create type market_name as enum ({', '.join(map(literal, sorted(markets)))})")
             for upstream in model.upstreams:
-                layer, table = upstream.split(".")
-                connection.execute(f"create schema if not exists {layer}")
-                if files[upstream] and layer != "raw":
-                    connection.execute(f"create view {upstream} as {_rows_of(files[upstream], markets)}")
-                    continue
-                connection.register("absent", (empty or {})[upstream].to_arrow())
-                if files[upstream]:  # raw files may be older than a column of the contract: it is null there
-                    connection.execute(f"create table {table}_columns as from absent limit 0")
-                    logged = f"from {table}_columns union all by name {_rows_of(files[upstream], None)}"
-                    connection.execute(f"create view {upstream} as {logged}")
-                else:
-                    connection.execute(f"create table {upstream} as from absent")
+                _create_upstream(connection, upstream, files[upstream], (empty or {}).get(upstream), markets)
             selects = connection.extract_statements(model.query)
             rows: pl.DataFrame = pl.concat(connection.sql(select).pl() for select in selects)
             rows = rows.cast({pl.Categorical: pl.String})
@@ -145,6 +133,31 @@ def run_model(
             raise R2kError(f"sql model {model.name}", str(error).splitlines()[0]) from error
         except duckdb.Error as error:
             raise type(error)(f"sql model {model.name}: {error}") from error
+
+
+def _create_upstream(
+    connection: duckdb.DuckDBPyConnection,
+    upstream: str,
+    files: list[Path],
+    empty: pl.DataFrame | None,
+    markets: Sequence[str] | None,
+) -> None:
+    """Create the view of an upstream over its files, or a table of `empty` if it has none.
+
+    A raw file may be older than a column of its contract: `empty` has the column, which is null in that file's rows.
+    """
+    layer, table = upstream.split(".")
+    connection.execute(f"create schema if not exists {layer}")
+    if files and layer != "raw":
+        connection.execute(f"create view {upstream} as {_rows_of(files, markets)}")
+        return
+    assert empty is not None, f"{upstream} has no files, and no frame stands in for it"
+    connection.register("absent", empty.to_arrow())
+    if files:
+        connection.execute(f"create table {table}_columns as from absent limit 0")
+        connection.execute(f"create view {upstream} as from {table}_columns union all by name {_rows_of(files, None)}")
+    else:
+        connection.execute(f"create table {upstream} as from absent")
 
 
 @contextmanager

@@ -1,7 +1,7 @@
-"""The digests of a folder's files, beside them as `sha256sum` writes them: what was lost or changed since shows.
+"""The digests of a folder's files, beside them in the format of `sha256sum`, to find lost or changed files.
 
-Belongs here: writing them, and what is no longer as they say. Not here: what follows from it (told.py, generations.py,
-report/doctor.py).
+Belongs here: writing them, and finding files that differ from them. Not here: what follows from it (continued.py,
+generations.py, report/doctor.py).
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ def write_sums(folder: Path) -> None:
 
 
 def read_sums(folder: Path) -> dict[str, str] | None:
-    """The digest of each file by its name, as they were written; None of a folder without them.
+    """The recorded digest of each file by name; None for a folder without digests.
 
     A line that is damaged is an entry of no file.
     """
@@ -34,7 +34,7 @@ def read_sums(folder: Path) -> dict[str, str] | None:
 
 
 def changed_files(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Each file of a folder that is not as its digests say, with what is wrong; none of a folder without them.
+    """Each file of a folder that differs from its digest, and how; none for a folder without digests.
 
     Raises R2kError where one cannot be read.
     """

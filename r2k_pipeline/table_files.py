@@ -18,6 +18,8 @@ from r2k_pipeline.files import digest_of, discard, explained, fsync_folder, link
 
 OLDEST: Final = pl.CompatLevel.oldest()
 """Text in the layout that Arrow's Parquet writer takes."""
+UNREADABLE: Final = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
+"""What reading a damaged Parquet file raises."""
 
 
 class Whole:
@@ -51,7 +53,7 @@ class Whole:
                 put_in_place(self._building, self._file, lambda written: check_rows(written, self._height))
 
     def abandon(self) -> None:
-        """Remove what was not put in place."""
+        """Remove files that were not put in place."""
         if self._writer is not None:
             discard(self._building)
 
@@ -108,7 +110,7 @@ class Parts:
         fsync_folder(self._folder)
 
     def abandon(self) -> None:
-        """Remove what was not put in place."""
+        """Remove files that were not put in place."""
         discard(self._building)
 
     def _write(self, name: str, frame: pl.DataFrame) -> None:

@@ -1,4 +1,4 @@
-"""Whose data r2k shows and under which terms: the one place that pages, comments and docs take it from.
+"""The vendors of the data and their terms, in one place for pages, comments and docs.
 
 Belongs here: names, terms, and that nothing shown is advice. Not here: how their data is fetched (sources/).
 """
@@ -12,7 +12,7 @@ SYNTHETIC: Final = "The data is synthetic, in the layout of the CFTC's and Yahoo
 
 @dataclass(frozen=True)
 class Vendor:
-    """One vendor: what of the data is its, its name in full, its terms and where they are written."""
+    """One vendor: its part of the data, full name, terms and the address of the terms."""
 
     name: str
     gives: str
@@ -43,7 +43,7 @@ VENDORS: Final = (
 
 
 def in_short(*, is_sample: bool) -> str:
-    """One line: no advice, and whose data it is."""
+    """One line: no advice, and the vendors."""
     listed = ", ".join(f"{vendor.name} ({vendor.gives})" for vendor in VENDORS)
     return f"{NO_ADVICE} {SYNTHETIC if is_sample else f'Data: {listed}.'}"
 

@@ -29,7 +29,7 @@ ROW_GROUP_ROWS: Final = 40_960
 """Rows of a row group, a multiple of 2,048. The thread that fills a whole row group compresses it; partial ones are
 compressed by one thread at the checkpoint. With DuckDB's default of 122,880 most tables would be partial."""
 ADDITIONS: Final = 20
-"""A table is written anew after about so many additions, each of which takes a few blocks: a month of sessions."""
+"""A table is written anew after about so many additions, as each takes a few blocks: a month of sessions."""
 OPENINGS: Final = 10
 """A file that is replaced while it is opened is opened again, this often at most."""
 
@@ -122,7 +122,7 @@ def _grow(connection: duckdb.DuckDBPyConnection, table: type[Table], files: Sequ
     if not table.grows:
         return False
     name, every = table.dotted(), f"from {parquet(files)}"
-    new = f"{every} where {table.known_by} > timestamptz {literal(before.moment.isoformat())}"
+    new = f"{every} where {table.known_by} > {literal(before.moment)}"
     groups = f"(select count(distinct row_group_id) from pragma_storage_info('{name}'))"
     counts = f"{groups}, (select count(*) from {name}), (select count(*) {new}), (select count(*) {every})"
     ((row_groups, old, added, wanted),) = connection.execute(f"select {counts}").fetchall()

@@ -96,7 +96,7 @@ CHECKS: Final[Mapping[str, _Check]] = {
 
 
 def run_check(name: str, parameters: Mapping[str, Any], sandbox: Sandbox, known: datetime) -> pl.DataFrame:
-    """The rows of a named check on what was known. Raises SandboxError for an unknown check and wrong parameters."""
+    """The rows of a named check on bars as known. Raises SandboxError for an unknown check and wrong parameters."""
     if name not in CHECKS:
         raise SandboxError(f"no check {name!r}; there are: {', '.join(CHECKS)}")
     try:

@@ -1,4 +1,4 @@
-"""Whether the data that a reading needs was there at its moment.
+"""Data that a reading in SQL needs and that was missing at its moment.
 
 Belongs here: which data a reading is about. Not here: where data ends and what is missing (holes.py).
 """
@@ -39,13 +39,13 @@ class Reach:
         self.known_at = known_at
         self._ends: dict[datetime, tuple[End, ...]] = {}
 
-    def not_reached(self, definition: Definition, known: datetime) -> str | None:
+    def say_missing(self, definition: Definition, known: datetime) -> str | None:
         """Why a reading cannot be judged at `known`; None where it can."""
         if known > self.known_at:
             return f"judged at {known:%Y-%m-%d %H:%M} UTC: not known yet"
         return "; ".join(say_holes(self._about(definition, known))) or None
 
-    def windows(self, definition: Definition, known: datetime) -> str | None:
+    def say_windows(self, definition: Definition, known: datetime) -> str | None:
         """The sentence about days missing within the windows that end at `known`; None if there are none."""
         return "; ".join(filter(None, (end.window() for end in self._about(definition, known)))) or None
 

@@ -27,7 +27,7 @@ ID: Final = r"^[A-Za-z0-9][A-Za-z0-9_]{0,63}$"
 
 
 def _is_shown_as_it_is(words: str) -> str:
-    """Refuse text that a terminal would execute; a formula is made harmless where it is shown."""
+    """Refuse text that a terminal would execute; a formula is made harmless when it is printed."""
     if reason := why_not_shown(words, lines=True, formulas=True):
         raise ValueError(f"text {reason}")
     return words

@@ -1,4 +1,4 @@
-"""Verdicts on claims of the vocabulary: their readings as rows, with the relation that decides.
+"""Verdicts on claims of the vocabulary: their readings as rows, each with its deciding relation.
 
 Belongs here: how results of relations become a verdict. Not here: the results (vocabulary/), claims in SQL
 (verdicts.py).
@@ -15,7 +15,7 @@ from r2k_pipeline.claims.story import story_of
 from r2k_pipeline.claims.verdict import Finding, Plain, Verdict, Word
 from r2k_pipeline.claims.vocabulary.asked import WordError
 from r2k_pipeline.claims.vocabulary.known_tables import KnownTables
-from r2k_pipeline.claims.vocabulary.reached import windows
+from r2k_pipeline.claims.vocabulary.missing_data import say_windows
 from r2k_pipeline.claims.vocabulary.readings import Judged, judge_readings
 from r2k_pipeline.claims.vocabulary.results import Result, shown
 from r2k_pipeline.claims.vocabulary.statements import Statement
@@ -23,7 +23,7 @@ from r2k_pipeline.claims.vocabulary.statements import Statement
 
 @dataclass(frozen=True)
 class Line:
-    """A reading of a vocabulary claim; `words` are its relations and what they were judged of."""
+    """A reading of a vocabulary claim; `words` are its relations with market, group and report type."""
 
     alternative: str
     reading: str
@@ -37,7 +37,7 @@ class Line:
 
 
 def judge_statement(note: Note, claim: Statement, tables: KnownTables, data_known_at: datetime) -> Iterator[Verdict]:
-    """Every reading of a vocabulary claim; one line for what no table bears out, and for a mistake."""
+    """Every reading of a vocabulary claim; a single verdict if no table can judge it, or if it has a mistake."""
     first = claim.moments[0]
     as_of = first if isinstance(first, datetime) else datetime.combine(first, time(), UTC)
     if not claim.is_checked:
@@ -55,16 +55,16 @@ def judge_statement(note: Note, claim: Statement, tables: KnownTables, data_know
         yield Verdict(note.id, claim, Line("mistake", "not judged"), as_of, finding, said, story=story)
         return
     for judged in readings:
-        # Only of what was known with it: a row tells nothing of later ones.
+        # a row may depend only on readings known by its own moment
         with_it = [each for each in readings if each.reading.way.known <= judged.reading.way.known]
         yield _verdict(note, claim, judged, tables, story_of(with_it))
 
 
 def _verdict(note: Note, claim: Statement, judged: Judged, tables: KnownTables, story: str) -> Verdict:
-    """The verdict of one reading; the value is that of the relation that decides."""
+    """The verdict of one reading, with the value of its deciding relation."""
     way, words, results = judged.reading.way, judged.reading.words, judged.results
     finding, unit = _finding(judged), claim.asked[0].measure.unit
-    if results and (lacking := windows(claim, way, tables)):
+    if results and (lacking := say_windows(claim, way, tables)):
         finding = replace(finding, reason="; ".join(filter(None, (finding.reason, lacking))))
     group = f", trader_group = {way.group}, report_type = {way.report_type}" if way.group else ""
     relations = [f"{a.measure.name}.{word} = {right}" for a in claim.asked for word, right in a.written.items()]
@@ -116,12 +116,12 @@ def _evidence(result: Result) -> dict[str, Plain]:
 
 
 def say_value(result: Result) -> str:
-    """What was found, with its unit, its day and what it compares with."""
+    """The value of a result, with its unit, its day and the value that it was compared with."""
     value = "none" if result.value is None else shown(result.value, result.unit)
     day = f" on {result.day}" if result.day and str(result.day) != value else ""
     return f"{value}{day}{f' ({result.also})' if result.also else ''}"
 
 
 def say_result(result: Result) -> str:
-    """A relation with what was found."""
+    """A relation with its value, or the reason why it is unknown."""
     return f"{result.words}: {say_value(result) if result.truth is not None else result.reason}"

@@ -36,7 +36,7 @@ from r2k_pipeline.shipped import shipped
 
 SHIPPED: Final = shipped("notes")
 IN_SQL: Final = ("sql", "query", "check", "definitions")
-"""A claim with one of these keys is no claim of the vocabulary."""
+"""A claim with one of these keys is a claim in SQL."""
 
 
 class _Head(Strict):
@@ -57,7 +57,7 @@ class _Head(Strict):
         return self
 
     def defaults(self) -> Defaults:
-        """What every claim has that does not say otherwise."""
+        """The values for claims without their own."""
         one = self.as_of or self.moment
         groups = (*([self.group] if self.group else []), *self.groups)
         return Defaults((one,) if one else tuple(self.moments or ()), self.market, groups, self.report_type)
@@ -124,7 +124,7 @@ def read_note(file: Path) -> Note:
 
 
 def say_mistake(text: NoteText, claim: str, reason: str, word: str = "", place: int = 0) -> str:
-    """A mistake in a claim, at one of its words, in one line: file, line, claim, word, what is wrong with it."""
+    """A mistake at one word of a claim, in one line: file, line, claim, word, reason."""
     named = "" if not word or word in reason else f"{word}: "
     return printable(f"{text.where(claim, place, word)}: claim {claim!r}: {named}{reason}")
 
@@ -143,7 +143,7 @@ def _entries(text: NoteText) -> list[tuple[str, Any]]:
 
 
 def _head(text: NoteText) -> _Head:
-    """What the file says beside its claims, at its top or in [note]."""
+    """The keys beside the claims, at the top of the file or in [note]."""
     content = {name: value for name, value in text.content.items() if name not in ("claims", "note")}
     note = text.content.get("note", {})
     try:
@@ -177,8 +177,11 @@ def _at_moments(claim: Claim, as_of: date) -> Claim:
         close, *opens = _moments(definition.as_of or as_of, f"{definition.alternative}: ")
         definitions.append(definition.model_copy(update={"as_of": close}))
         if definition.judged_until is None:
-            told = {"alternative": f"{definition.alternative}_at_open", "reading": f"{definition.reading}; at the open"}
-            definitions += [definition.model_copy(update={**told, "as_of": at}) for at in opens]
+            at_open = {
+                "alternative": f"{definition.alternative}_at_open",
+                "reading": f"{definition.reading}; at the open",
+            }
+            definitions += [definition.model_copy(update={**at_open, "as_of": at}) for at in opens]
     return claim.model_copy(update={"definitions": definitions})
 
 

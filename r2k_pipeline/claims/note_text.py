@@ -16,7 +16,7 @@ from r2k_pipeline.errors import MistakesError
 LARGEST_BYTES: Final = 1_000_000
 NEXT: Final = "next: columns are in docs/tables.md, keys and words in docs/claims.md"
 _LONG_NUMBER: Final = re.compile(r"(?<=[=\[,])(\s*[+-]?)(\d[\d_]{400,})(?![\w.])")
-"""An integer of which Python would read no digit, as a value: the others of the note must be read all the same."""
+"""An integer that Python refuses to read because of its length: the rest of the note must be read all the same."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,14 @@ class NoteText:
 
 
 def read_text(file: Path) -> NoteText:
-    """The text of a note. Raises MistakesError for what is no TOML."""
+    """The text of a note. Raises MistakesError if it is not TOML."""
     try:
         with file.open("rb") as stream:
             body = stream.read(LARGEST_BYTES + 1)
         if len(body) > LARGEST_BYTES:
             raise MistakesError(f"{file}: larger than {LARGEST_BYTES:,} bytes: not a note")
         text = body.decode("utf-8")
-        content = tomllib.loads(_LONG_NUMBER.sub(_told, text), parse_float=Decimal)
+        content = tomllib.loads(_LONG_NUMBER.sub(_too_long, text), parse_float=Decimal)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MistakesError(f"{file}: not TOML: {error}; {NEXT}") from error
     except OSError as error:
@@ -62,7 +62,7 @@ def read_text(file: Path) -> NoteText:
 
 
 def with_floats(value: Any) -> Any:
-    """The same content with floats instead of Decimals, for keys whose printed precision means nothing."""
+    """The same content with floats instead of Decimals, for keys without a printed precision."""
     match value:
         case dict():
             return {name: with_floats(inner) for name, inner in value.items()}
@@ -73,8 +73,8 @@ def with_floats(value: Any) -> Any:
     return value
 
 
-def _told(found: "re.Match[str]") -> str:
-    """Text in the place of a number that is too long, which then is of a wrong type."""
+def _too_long(found: "re.Match[str]") -> str:
+    """A text instead of a number that is too long; reading the claim then refuses its type."""
     digits = len(found[2].replace("_", ""))
     return f'{found[1].rstrip("+-")}"a number of {digits:,} digits"'
 

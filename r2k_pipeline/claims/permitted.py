@@ -114,7 +114,7 @@ def _check_source(node: Node, readable: Collection[str], named: Names) -> None:
 
 
 def _check_functions(node: Node, unstable: Collection[str]) -> None:
-    """Raise QueryError for a function whose answer depends on more than the data, also one called without brackets."""
+    """Raise QueryError for a function that depends on more than the data, also if it is called without brackets."""
     columns = list(node.get("column_names") or [])
     name = str(node.get("function_name") or (columns[0] if len(columns) == 1 else "")).lower()
     if name in unstable or node.get("schema", "") not in OUR_SCHEMAS or node.get("catalog", "") not in ("", "system"):
@@ -127,7 +127,7 @@ def _not_readable(name: str, readable: Collection[str]) -> str:
 
 @cache
 def _unstable(connection: duckdb.DuckDBPyConnection) -> Names:
-    """Functions whose answer changes from call to call or depends on the machine, by DuckDB's own catalogue."""
+    """Functions that change from call to call or depend on the machine, by DuckDB's own catalogue."""
     functions = connection.execute("select function_name, stability, macro_definition from duckdb_functions()")
     rows = functions.fetchall()
     names = UNSTABLE | {name for name, stability, _ in rows if stability not in (None, "CONSISTENT")}

@@ -7,7 +7,7 @@ text it is (note.py, verdicts.py), layout (report/).
 from typing import Final
 
 FORMULA: Final = ("=", "+", "-", "@")
-"""What a spreadsheet computes begins with one of these."""
+"""First characters of a text that a spreadsheet computes."""
 
 
 def why_not_shown(text: str, *, lines: bool = False, formulas: bool = False) -> str | None:

@@ -1,6 +1,6 @@
-"""A process that runs a user's SQL, from its parent's side: started, asked, killed if it does not stop.
+"""A process that runs a user's SQL, from its parent's side: started, sent requests, killed if it does not stop.
 
-Belongs here: its life and the waiting. Not here: what it does (serving.py), what is asked of it (sandbox.py, query.py).
+Belongs here: its life and the waiting. Not here: its own side (serving.py), the requests (sandbox.py, query.py).
 """
 
 import os
@@ -22,7 +22,7 @@ SHORT: Final = b"!"
 
 
 class Setup(Protocol):
-    """What a process starts with: the time limit of one request, and the most data that the process may have."""
+    """Limits of a process: the time of one request, and the memory for all its data."""
 
     @property
     def seconds(self) -> float: ...
@@ -33,14 +33,14 @@ class Setup(Protocol):
 GRACE_SECONDS: Final = 2.0
 """How long a query may take to notice an interrupt; a single call of a function notices it only at its end."""
 START_SECONDS: Final = 60.0
-"""To import what it needs and to open the tables; some tenths of a second on a machine that is not busy."""
+"""To import libraries and to open the tables; on an idle machine some tenths of a second."""
 COMMAND: Final = (
     "import gc, sys; gc.set_threshold(100_000); sys.modules['numpy'] = None; sys.path.insert(0, sys.argv[2]); "
     "import importlib; importlib.import_module(sys.argv[3]).serve()"
 )
 """The process runs without numpy: pyarrow would load it, which costs 0.1 s and buffers for its threads.
 
-It looks for garbage less often, because a twentieth of its start was scanning what imports made."""
+It collects garbage less often, because scanning imported objects took a twentieth of its start."""
 
 
 class StartError(RuntimeError):
@@ -48,10 +48,10 @@ class StartError(RuntimeError):
 
 
 class BoundedProcess:
-    """A process that serves as `module` does. It ends with `close`, and by itself when its parent is gone.
+    """A process that runs `module`.serve(). It ends with `close`, and by itself when its parent is gone.
 
-    `streams`: numbers of open files that it is handed. It starts at once, and imports what it needs while its parent
-    goes on; `setup` is what it opens before it answers.
+    `streams`: numbers of open files that it inherits. It starts at once, and imports its libraries while its parent
+    goes on; it opens what `setup` names before it answers.
     """
 
     def __init__(self, module: str, streams: Sequence[int] = ()) -> None:
@@ -62,11 +62,11 @@ class BoundedProcess:
 
     @property
     def pid(self) -> int:
-        """Of the process that answers now."""
+        """The id of the current process."""
         return self._process.pid
 
     def ask(self, request: Any) -> bytes:
-        """Its answer. Raises QueryError with the reason of a refusal, StartError.
+        """The answer to a request. Raises QueryError with the reason of a refusal, StartError.
 
         On out-of-memory, retry once in a fresh process if others were asked before, so that leftovers of earlier
         queries cannot change the result.
@@ -80,12 +80,12 @@ class BoundedProcess:
         return self._rows(request)
 
     def close(self) -> None:
-        """End it, whatever it does."""
+        """End it, even during a query."""
         self._end()
         self._said.close()
 
     def _rows(self, request: Any) -> bytes:
-        """As `ask`, once. A process that was stopped, ran out of memory or is gone is started anew."""
+        """As `ask`, without a second try. A process that was stopped, ran out of memory or is gone is started anew."""
         seconds = self._await_start().seconds
         self._was_asked = True
         try:
@@ -141,7 +141,7 @@ class BoundedProcess:
         return self.setup
 
     def _answer(self, seconds: float) -> bytes | None:
-        """What comes within `seconds`. Raises EOFError, OSError where the process has ended."""
+        """The message that comes within `seconds`, if any. Raises EOFError, OSError if the process has ended."""
         return self._pipe.recv_bytes() if self._pipe.poll(seconds) else None
 
     def _end(self) -> str:

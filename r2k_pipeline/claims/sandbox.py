@@ -32,7 +32,7 @@ class SandboxError(ValueError):
 
 
 class Sandbox:
-    """A locked-down DuckDB that shows what was known; every query names the moment.
+    """A locked-down DuckDB that shows rows as known; every query names the moment.
 
     Every method raises SandboxError where there is no answer, R2kError where the tables cannot be read.
     """
@@ -43,7 +43,7 @@ class Sandbox:
 
     @cached_property
     def process(self) -> BoundedProcess | InProcess:
-        """Where the SQL of claims runs: started for the first query, as a note of the vocabulary alone asks none."""
+        """The process for the SQL of claims, started at the first query: a note without SQL needs none."""
         return self._start()
 
     def close(self) -> None:
@@ -68,15 +68,13 @@ class Sandbox:
 
     @classmethod
     @contextmanager
-    def over_warehouse(
-        cls, warehouse: Path, connection: duckdb.DuckDBPyConnection, seconds: float = SECONDS
-    ) -> Iterator["Sandbox"]:
+    def over_warehouse(cls, warehouse: Path, connection: duckdb.DuckDBPyConnection) -> Iterator["Sandbox"]:
         """A sandbox over the published file, which `connection` reads too. Raises R2kError where there is none."""
         if not warehouse.exists():
             raise R2kError(warehouse, "no warehouse yet", "r2k run")
         relations = {name: f"published.{name}" for name in SOURCES}
         warehouse = warehouse.resolve()  # once, because a publication may move the link while DuckDB opens the file
-        setup = _setup([f"attach {literal(warehouse)} as published (read_only)"], relations, seconds)
+        setup = _setup([f"attach {literal(warehouse)} as published (read_only)"], relations, SECONDS)
         with closing(cls(lambda: _started(setup, is_shipped=False), KnownTables(lambda: connection))) as sandbox:
             yield sandbox
 

@@ -1,7 +1,7 @@
 """A process that runs a user's SQL, from inside: limits, and one request after the other.
 
-Belongs here: what every such process does. Not here: what it opens and answers (worker.py, report/query_worker.py),
-its parent's side (process.py). It imports little, because a user waits for it to start.
+Belongs here: the part common to all such processes. Not here: tables and answers (worker.py, report/query_worker.py),
+the parent's side (process.py). It imports little, because a user waits for it to start.
 """
 
 import os
@@ -25,7 +25,7 @@ Opened = TypeVar("Opened")
 
 
 def answer_requests(start: Callable[[Started], Opened], answer: Callable[[Opened, Started, Any], bytes]) -> None:
-    """Answer what comes through the pipe whose number is the first argument, until its other end is closed.
+    """Answer the messages of a pipe (its number is the first argument) until its other end is closed.
 
     The first message is the setup, the others are requests; each is answered with ROWS, REFUSED or SHORT and more.
     """

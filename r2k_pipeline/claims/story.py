@@ -1,4 +1,4 @@
-"""The verdicts on one claim in one line: of whom and when it is true, of whom and when it is false.
+"""The verdicts on one claim in one line: for which groups and moments it is true, and for which false.
 
 Belongs here: that line. Not here: the verdicts (verdicts.py, vocabulary/), the page around it (report/).
 """
@@ -13,7 +13,7 @@ TRUTHS: Final = {True: "true", False: "false", None: "unknown"}
 
 
 def story_of(judged: Sequence[Judged]) -> str:
-    """The readings of a vocabulary claim in one line; what makes no difference is not said."""
+    """The readings of a vocabulary claim in one line; choices that make no difference are left out."""
     truths = {each.truth for each in judged}
     if len(judged) == 1:
         return _alone(judged[0])
@@ -42,7 +42,7 @@ def _alone(judged: Judged) -> str:
 
 
 def _parts(judged: Sequence[Judged]) -> Iterator[str]:
-    """The first choice that is open, with the first of the others; then each other choice that changes something."""
+    """The first open choice, with the first of the others; then each other choice that changes a result."""
     regular = [each for each in judged if len(each.reading.choices) == len(judged[0].reading.choices)]
     axes = [list(dict.fromkeys(choices)) for choices in zip(*(each.reading.choices for each in regular), strict=True)]
     open_axes = [place for place, axis in enumerate(axes) if len(axis) > 1]

@@ -1,4 +1,4 @@
-"""A verdict: one reading of one claim with what was found, as marts.claims has it.
+"""A verdict: one reading of one claim with its result, as a row of marts.claims.
 
 Belongs here: its shape. Not here: how it is reached (verdicts.py, lines.py), how it is shown (report/).
 """
@@ -34,8 +34,8 @@ class Finding:
     value_date: date | None = None
 
 
-class Told(Protocol):
-    """What a verdict says of its reading: a Definition in SQL, or the Line of a vocabulary claim."""
+class Described(Protocol):
+    """The reading of a verdict: a Definition in SQL, or the Line of a vocabulary claim."""
 
     @property
     def alternative(self) -> str: ...
@@ -58,7 +58,7 @@ class Verdict:
 
     note_id: str
     claim: Claim | Statement
-    definition: Told
+    definition: Described
     as_of: datetime
     finding: Finding
     error: str | None = None
@@ -92,8 +92,8 @@ class Verdict:
         }
 
 
-def telling(verdicts: Sequence[Verdict]) -> Verdict:
-    """The reading that stands for a claim: one that is true, else the plainest."""
+def main_reading(verdicts: Sequence[Verdict]) -> Verdict:
+    """The reading to show for a claim: a true one, else the plainest."""
     return min(
         verdicts,
         key=lambda each: (
@@ -104,6 +104,6 @@ def telling(verdicts: Sequence[Verdict]) -> Verdict:
     )
 
 
-def told_last(verdicts: Sequence[Verdict]) -> str:
+def last_story(verdicts: Sequence[Verdict]) -> str:
     """The story of all readings of a claim: that of the one known last."""
     return max(verdicts, key=lambda verdict: verdict.known_at).story

@@ -1,4 +1,4 @@
-"""Verdicts: claims of a note checked against what was known -> marts.claims.
+"""Verdicts: claims of a note checked against rows as known -> marts.claims.
 
 Belongs here: how rows and a condition, or the relations of a line, become holds, fails or undetermined. Not here: where
 rows come from (sandbox.py, checks.py, known_tables.py), how verdicts are shown (report/).
@@ -55,12 +55,12 @@ def _judge(note: Note, claim: Claim, definition: Definition, sandbox: Sandbox, r
     assert isinstance(as_of, datetime)  # of a note that was read
     known = definition.judged_until or as_of
     error = None
-    if not_there := reach.not_reached(definition, known):
+    if not_there := reach.say_missing(definition, known):
         finding = Finding("undetermined", not_there)
     else:
         try:
             finding = _find(definition, sandbox, as_of, known)
-            if lacking := reach.windows(definition, known):
+            if lacking := reach.say_windows(definition, known):
                 finding = replace(finding, reason="; ".join(filter(None, (finding.reason, lacking))))
         except SandboxError as caught:
             error = printable(str(caught))
@@ -138,7 +138,7 @@ def _base_rate(row: Mapping[str, Plain]) -> str | None:
 
 
 def _decide(truths: pl.Series, rows: str) -> tuple[Word, str | None]:
-    """Kleene's logic over the rows: a null decides nothing, unless the others decide without it."""
+    """Kleene's logic over the rows: with a null the result is unknown, unless the other rows decide it."""
     decided = truths.all(ignore_nulls=False) if rows == "all" else truths.any(ignore_nulls=False)
     if decided is None:
         return "undetermined", "the condition is null"

@@ -43,12 +43,12 @@ TEMPORAL: Final = {
     **dict.fromkeys(("timestamp", "timestamp_s", "timestamp_ms", "timestamp_ns"), "timestamp"),
     "timestamp with time zone": "timestamptz",
 }
-"""Types of columns that evidence can show: unchanged (PLAIN), as text (TEXT), cast (TEMPORAL)."""
+"""Column types allowed in evidence: unchanged (PLAIN), as text (TEXT), cast (TEMPORAL)."""
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What the process starts with: statements that open what can be read, and the limit of one query."""
+    """What the process starts with: statements that open the readable tables, and the limit of one query."""
 
     statements: tuple[str, ...]
     seconds: float
@@ -116,7 +116,7 @@ def _answer(connection: duckdb.DuckDBPyConnection, setup: Setup, request: Reques
                 check_permitted(connection, request.query, request.readable, request.parameters.keys())
                 table = _evidence(connection, request)
     finally:
-        # Otherwise the next claim could read it.
+        # otherwise the next claim could read it
         connection.unregister("evidence")
     if table.nbytes > MOST_BYTES:
         raise QueryError(f"gives more than {MOST_BYTES >> 20} MB: aggregate, or select less")

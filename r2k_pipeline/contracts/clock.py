@@ -1,7 +1,7 @@
 """The one clock: the rows of a table known at a moment, as frames and as SQL, both made from its contract.
 
 Belongs here: which rows and values. Not here: the column that dates a row (each contract names it), callers. Rows are
-*told* by a moment if they were known by then; of these, those not superseded or withdrawn by then *stand*.
+*known* at a moment if they were known by then; of these, those not superseded or withdrawn by then *stand*.
 """
 
 from collections.abc import Collection, Iterator
@@ -19,7 +19,7 @@ TOMBSTONE: Final = "is_withdrawn"
 Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 
 
-def told_by(table: type[Table], rows: Frame, moment: datetime) -> Frame:
+def rows_known_at(table: type[Table], rows: Frame, moment: datetime) -> Frame:
     """The `rows` of `table` known by `moment`; columns that became known later are null.
 
     A dating column that `rows` lack, as they are of an older version, is ignored.
@@ -36,15 +36,15 @@ def told_by(table: type[Table], rows: Frame, moment: datetime) -> Frame:
 
 def standing_at(table: type[Table], rows: Frame, moment: datetime) -> Frame:
     """The `rows` of `table` that stood at `moment`: known by then, and neither superseded nor withdrawn by then."""
-    told = told_by(table, rows, moment)
-    names = told.collect_schema().names()
+    known = rows_known_at(table, rows, moment)
+    names = known.collect_schema().names()
     ended = [pl.col(name).is_not_null() for name in ENDS if name in names]
     gone = [pl.col(TOMBSTONE)] if TOMBSTONE in names else []
-    return told.filter(~pl.any_horizontal(pl.lit(False), *ended, *gone))
+    return known.filter(~pl.any_horizontal(pl.lit(False), *ended, *gone))
 
 
-def select_told(table: type[Table], relation: str, moment: str) -> str:
-    """`told_by` as SQL: `relation` has rows of `table`, `moment` is an expression of type timestamptz.
+def select_known(table: type[Table], relation: str, moment: str) -> str:
+    """`rows_known_at` as SQL: `relation` has rows of `table`, `moment` is an expression of type timestamptz.
 
     For a calendar also the rows that are known in advance.
     """
@@ -65,8 +65,8 @@ def select_standing(table: type[Table], relation: str, moment: str) -> str:
 
 
 def select_cut(table: type[Table], relation: str, moment: str) -> str:
-    """A published table at a moment, as SQL: the rows that stood if it keeps only those, else all told by then."""
-    return (select_standing if table.stands_of else select_told)(table, relation, moment)
+    """A published table at a moment, as SQL: the rows that stood if it keeps only those, else all known by then."""
+    return (select_standing if table.stands_of else select_known)(table, relation, moment)
 
 
 def as_of_macros(names: Collection[str]) -> Iterator[str]:

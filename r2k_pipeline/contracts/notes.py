@@ -1,4 +1,4 @@
-"""Contract of the notes that were told: each sentence as it was published.
+"""Contract of the published notes: each sentence as it was published.
 
 Belongs here: their log in raw and the published table. Not here: what a note says (report/note/).
 """
@@ -9,7 +9,7 @@ from r2k_pipeline.contracts.columns import count, day, instant, text
 from r2k_pipeline.contracts.table import Table
 
 
-class Told(dy.Schema):
+class Sentence(dy.Schema):
     """The columns of a sentence of a note."""
 
     market = text("market id", key=True)
@@ -24,11 +24,11 @@ class Told(dy.Schema):
     known_at = instant("the moment of that generation: the note says what was known by then")
 
 
-class NoteLog(Told, Table, layer="raw"):
+class NoteLog(Sentence, Table, layer="raw"):
     """One sentence of a note that was published."""
 
 
-class Notes(Told, Table, layer="marts"):
+class Notes(Sentence, Table, layer="marts"):
     """One sentence of the note on a market's session, as the first generation that ended with this session told it. It
     is never rewritten.
     """

@@ -44,7 +44,7 @@ class Table(dy.Schema):
 
     `known_by`: the column with the instant at which a row became known; None if the table has no dated rows, as an
     aggregate over all of history, or the rows that stand at `as_of`. `stands_of`: the table of vintages of which it
-    has those that stand. `told_with`: the table that must have a row of the same key before a row counts as known.
+    has those that stand. `known_with`: the table that must have a row of the same key before a row counts as known.
     `known_later`: the instant that dates a column known later than its row. `looks_ahead`: the day of a row of a
     calendar, which is known AHEAD of that day. `may_change`: its rows are judgements, book-keeping or a calendar, which
     another version may change: the gate does not compare them.
@@ -55,7 +55,7 @@ class Table(dy.Schema):
     layer: ClassVar[str]
     table: ClassVar[str]
     known_by: ClassVar[str | None]
-    told_with: ClassVar[str | None]
+    known_with: ClassVar[str | None]
     known_later: ClassVar[Mapping[str, str]]
     stands_of: ClassVar[str | None]
     looks_ahead: ClassVar[str | None]
@@ -66,7 +66,7 @@ class Table(dy.Schema):
         cls,
         layer: str,
         known_by: str | None = BY_NAME,
-        told_with: str | None = None,
+        known_with: str | None = None,
         stands_of: str | None = None,
         looks_ahead: str | None = None,
         may_change: bool = False,
@@ -84,7 +84,7 @@ class Table(dy.Schema):
         is_dated = "known_at" in columns and layer in DATED_LAYERS and stands_of is None
         by_name = "known_at" if is_dated else None
         cls.known_by = by_name if known_by == BY_NAME else known_by
-        cls.told_with, cls.stands_of, cls.grows = told_with, stands_of, grows
+        cls.known_with, cls.stands_of, cls.grows = known_with, stands_of, grows
         cls.looks_ahead, cls.may_change = looks_ahead, may_change
         later = {column: instant for instant, dated in LATER.items() if instant in columns for column in dated}
         cls.known_later = {column: instant for column, instant in later.items() if column in columns}
@@ -136,7 +136,7 @@ def buckets_of(markets: Sequence[str]) -> list[Sequence[str]]:
     return [markets[start : start + BUCKET_MARKETS] for start in range(0, len(markets), BUCKET_MARKETS)]
 
 
-def parts_of(rows: pl.DataFrame, bucket: int = 0) -> Iterator[tuple[str, pl.DataFrame]]:
+def parts_of(rows: pl.DataFrame, bucket: int) -> Iterator[tuple[str, pl.DataFrame]]:
     """The parts of a bucket of a table that grows, by name: the rows known in `PART_YEARS` years.
 
     A part is named after its bucket and the first of its years.

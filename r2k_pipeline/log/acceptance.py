@@ -15,6 +15,7 @@ from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.table import TABLES, Table
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.lake import Lake
+from r2k_pipeline.log.recording import Attempt, account_of
 from r2k_pipeline.log.revisions import changed, key_of, latest, vendor_rows
 from r2k_pipeline.raw_check import check_raw, lost_rows
 from r2k_pipeline.restatement import ITEM, read_restatement, write_restatement
@@ -63,20 +64,20 @@ def accept_raw(run: Run) -> str:
     """
     lake = run.lake
     with lake.lock(run.settings.lock_wait_seconds):
-        told = _damaged_account(lake)
-        if told:
+        reasons = _damaged_account(lake)
+        if reasons:
             lake.keep_account(lake.present_account())
         is_new, faults = lake.account() is None, lake.raw_faults()
         account = _without(lake, faults)
-        told |= {fault.name: fault.reason for fault in faults}
+        reasons |= {fault.name: fault.reason for fault in faults}
         if is_new and (lost := [*lost_rows(lake)]):
-            told[RAW] = "; ".join(lost)
-        if not told:
+            reasons[RAW] = "; ".join(lost)
+        if not reasons:
             raise R2kError(RAW, "its files are as the account says", f"r2k status --source {lake.root.name}")
-        accepted = [Accepted(file=file, reason=reason, accepted_at=run.clock()) for file, reason in told.items()]
+        accepted = [Accepted(file=file, reason=reason, accepted_at=run.clock()) for file, reason in reasons.items()]
         lake.keep_account(account.model_copy(update={"accepted": (*account.accepted, *accepted)}))
     aside = [f"what was there is below {lake.aside} now"] if any(fault.is_there for fault in faults) else []
-    said = [f"{file}: {reason}; accepted" for file, reason in told.items()]
+    said = [f"{file}: {reason}; accepted" for file, reason in reasons.items()]
     return "\n".join([*said, *aside, f"next: r2k run --source {lake.root.name} goes on with what is there"])
 
 
@@ -106,24 +107,15 @@ def _accept(run: Run, table: type[Table], item: str, file: Path, stamp: datetime
     known = latest(log if item == CORRECTIONS else vendor_rows(log), key)
     taken = changed(rows, known, key).select(table.column_names())
     run.lake.append(table, taken, stamp)
-    withdrawn = taken["is_withdrawn"].sum()
-    said = f"{item}: {taken.height:,} held rows of {table.dotted()} accepted, {withdrawn:,} of them withdrawn"
-    account = {
-        "item": item,
-        "table_name": table.dotted(),
-        "fetched_at": stamp,
-        "status": "accepted",
-        "message": said,
-        "rows_read": rows.filter(~pl.col("is_withdrawn")).height,
-        "rows_written": taken.height - withdrawn,
-        "rows_quarantined": 0,
-        "rows_identical": rows.filter(~pl.col("is_withdrawn")).height - (taken.height - withdrawn),
-        "rows_held": 0,
+    withdrawn = taken.filter("is_withdrawn")
+    said = f"{item}: {taken.height:,} held rows of {table.dotted()} accepted, {withdrawn.height:,} of them withdrawn"
+    attempt = Attempt(item, "accepted", said)
+    counts = {
+        "kept": rows.filter(~pl.col("is_withdrawn")),
+        "rows_written": taken.filter(~pl.col("is_withdrawn")),
         "rows_withdrawn": withdrawn,
-        "shows_from": None,
-        "shows_until": None,
     }
-    log = pl.DataFrame([account], schema=FetchLog.create_empty().schema)
-    run.lake.append(FetchLog, FetchLog.validate(log.select(FetchLog.column_names())), stamp)
+    counts = {name: frame.with_columns(source=pl.lit(attempt.origin)) for name, frame in counts.items()}
+    run.lake.append(FetchLog, account_of(table, counts, [attempt], stamp), stamp)
     run.lake.hold(table, item, rows.clear())
     return said

@@ -14,7 +14,7 @@ from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.log.recording import MADE_UP, Attempt, account_of
 from r2k_pipeline.log.wrong_clock import refuse_wrong_clock
-from r2k_pipeline.raw_check import FED, check_raw
+from r2k_pipeline.raw_check import FETCHED, check_raw
 from r2k_pipeline.runs import Run
 from r2k_pipeline.sources.corrections import BY_CORRECTION, CORRECTIONS
 
@@ -38,7 +38,7 @@ def make_up_accounts(lake: Lake) -> None:
     They carry the moment of the rows, and prove nothing about what was missing from the answer.
     """
     counted = lake.read(FetchLog, ("table_name", "fetched_at"))
-    for table in FED:
+    for table in FETCHED:
         moments = counted.filter(pl.col("table_name") == table.dotted()).select(recorded_at="fetched_at")
         rows = lake.read(table).join(moments, on="recorded_at", how="anti")
         for (moment,), appended in rows.group_by("recorded_at", maintain_order=True):

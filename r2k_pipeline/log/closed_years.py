@@ -1,6 +1,6 @@
-"""Archives of years that are over and changed all the same: the alarm of the run that records it.
+"""Archives of past years that have changed: the alarm of the run that records the change.
 
-Belongs here: which rows of a fetch are of such years, and what is said. Not here: the finding that stays
+Belongs here: finding these rows in a fetch, and the message. Not here: the lasting finding
 (sql/checks/closed_years_changed.sql), which rows are revisions (revisions.py).
 """
 

@@ -1,4 +1,4 @@
-"""Which days an answer could have shown: a row of these days that is not in it did not exist at the fetch.
+"""The days that an answer could have shown: a row of these days that it lacks did not exist at the fetch.
 
 Belongs here: the days of price answers and of COT files, for the fetch log. Not here: what follows from them for when
 a row is known (sql/staging).

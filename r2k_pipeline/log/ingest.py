@@ -53,9 +53,9 @@ Rows = TypeVar("Rows")
 
 @dataclass(frozen=True)
 class Intake:
-    """Result of a fetch for one raw table: the FetchLog rows of this run; `notes` belong to no single item.
+    """Result of a fetch for one raw table: the FetchLog rows of this run, and notes that belong to no single item.
 
-    `alarms`: what was recorded and fails the run all the same, once, so that somebody looks.
+    `alarms`: news that was recorded but fails this run, so that somebody looks at it.
     """
 
     log: pl.DataFrame
@@ -82,42 +82,44 @@ def ingest_prices(run: Run, sessions: pl.DataFrame) -> tuple[Intake, Intake]:
     """
     corrections = read_corrections(run.settings.corrections)
     prices, _ = run.sources
-    wanted = {symbol: market.calendar for market in run.markets for symbol in market.symbols()}
-    required = {
-        symbol
-        for market in run.markets
-        if market.required
-        for symbol, role in market.symbols().items()
-        if role in ("index", "proxy")
-    }
+    calendars = {symbol: market.calendar for market in run.markets for symbol in market.symbols()}
     bars_before = run.lake.read(PriceBars, ("symbol", "session_date"))
-    had = dict(bars_before.group_by("symbol").agg(pl.col("session_date").max()).iter_rows())
-    answers, attempts = _fetch(wanted, partial(_ask, run, prices), set(wanted) - required - had.keys())
+    newest = dict(bars_before.group_by("symbol").agg(pl.col("session_date").max()).iter_rows())
+    answers, attempts = _fetch(calendars, partial(_ask, run, prices), _optional_symbols(run, newest))
     refuse_answers(run.clock(), answers)
     stamp = run.stamp()
-    readable, bars, attempts = _read(answers, attempts, partial(_read_prices, run, sessions, stamp, had))
-    screened = screen_bars([its.rows for its in bars], sessions, wanted)
-    with_days = partial(with_days_of_prices, attempts, bars, run.lake.read(FetchLog), asks_vendor=prices.asks_vendor)
+    readable, bars, attempts = _read(answers, attempts, partial(_read_prices, run, sessions, stamp, newest))
+    screened = screen_bars([its.rows for its in bars], sessions, calendars)
     actions = screen_actions([read_actions(answer, stamp) for answer in readable])
+    with_days = partial(with_days_of_prices, attempts, bars, run.lake.read(FetchLog), asks_vendor=prices.asks_vendor)
     doubts, unproven = _doubt(run, readable, screened.rows, actions.rows)
-    asked = _with_remarks(with_days(PriceBars), bars, screened.rows, unproven)
-    taken = record(run, PriceBars, screened, asked, stamp, doubts=doubts)
-    unread = set(taken.filter(pl.col("status") != "ok")["item"])
+    for_bars = _with_remarks(with_days(PriceBars), bars, screened.rows, unproven)
+    recorded = record(run, PriceBars, screened, for_bars, stamp, doubts=doubts)
+    unread = set(recorded.filter(pl.col("status") != "ok")["item"])
     corrected = correct(run, corrections, unread, stamp + timedelta(microseconds=1))
-    telling = [answer.origin for answer in readable if answer.actions is not None]
-    covered = coverage(PriceBars, screened.rows).filter(pl.col("source").is_in(telling))
-    told = [
-        attempt if attempt.origin in telling else replace(attempt, shows=None) for attempt in with_days(PriceActions)
-    ]
-    actions, told, held = _as_its_bars(actions, _with_unread(told, readable), taken)
-    acted = record(run, PriceActions, actions, told, stamp, covered=covered, doubts=held | doubts)
-    notes = (*prices.list_unread(wanted), *_without_prices(run.markets, taken))
-    return Intake(pl.concat([taken, corrected]), notes), Intake(acted)
+    with_actions = [answer.origin for answer in readable if answer.actions is not None]
+    covered = coverage(PriceBars, screened.rows).filter(pl.col("source").is_in(with_actions))
+    for_actions = [*_for_actions(with_days(PriceActions), readable)]
+    actions, for_actions, held = _as_its_bars(actions, for_actions, recorded)
+    recorded_actions = record(run, PriceActions, actions, for_actions, stamp, covered=covered, doubts=held | doubts)
+    notes = (*prices.list_unread(calendars), *_without_prices(run.markets, recorded))
+    return Intake(pl.concat([recorded, corrected]), notes), Intake(recorded_actions)
 
 
-def _without_prices(markets: Iterable[Market], taken: pl.DataFrame) -> Iterator[str]:
-    """A note that names the markets whose prices the source does not have; `taken`: FetchLog rows of this fetch."""
-    absent = set(taken.filter(status="absent")["item"])
+def _optional_symbols(run: Run, recorded: Iterable[str]) -> set[str]:
+    """The symbols that may be absent: never recorded, and neither index nor proxy of a required market."""
+    roles = {
+        (symbol, market.required and role in ("index", "proxy"))
+        for market in run.markets
+        for symbol, role in market.symbols().items()
+    }
+    required = {symbol for symbol, is_required in roles if is_required}
+    return {symbol for symbol, _ in roles} - required - {*recorded}
+
+
+def _without_prices(markets: Iterable[Market], recorded: pl.DataFrame) -> Iterator[str]:
+    """A note that names the markets whose prices the source does not have; `recorded`: FetchLog rows of this fetch."""
+    absent = set(recorded.filter(status="absent")["item"])
     if named := [f"{market.market} ({market.index})" for market in markets if market.index in absent]:
         yield f"no prices, so positions alone, of {', '.join(named)}: the source has none of these symbols"
 
@@ -125,9 +127,9 @@ def _without_prices(markets: Iterable[Market], taken: pl.DataFrame) -> Iterator[
 def _as_its_bars(
     actions: Screened, attempts: list[Attempt], bars: pl.DataFrame
 ) -> tuple[Screened, list[Attempt], dict[str, str]]:
-    """Actions of symbols, and the reasons why some are held; `bars` are the FetchLog rows of their bars.
+    """Actions and their attempts, failed where the bars failed, and reasons by item where they are held.
 
-    Bars and actions are one answer: if its bars failed or are held, so are its actions.
+    Bars and actions are one answer, so its actions fail or are held with its bars. `bars`: FetchLog rows of the bars.
     """
     failed = dict(bars.filter(status="failed").select("item", "message").iter_rows())
     held = dict.fromkeys(bars.filter(status="held")["item"], "its bars are held")
@@ -171,23 +173,25 @@ def _with_remarks(
     attempts: Iterable[Attempt], bars: Iterable[Bars], kept: pl.DataFrame, unproven: Mapping[str, str]
 ) -> list[Attempt]:
     """`attempts` with remarks on their bars; `kept` are the rows that fit the contract, `unproven` remarks by item."""
-    said = {its.origin: (*its.remarks, *say_missing_opens(kept.filter(source=its.origin))) for its in bars}
-    more = {item: (remark,) for item, remark in unproven.items()}
-    return [replace(one, remarks=(*said.get(one.origin, ()), *more.get(one.item, ()))) for one in attempts]
+    on_bars = {its.origin: (*its.remarks, *say_missing_opens(kept.filter(source=its.origin))) for its in bars}
+    on_series = {item: (remark,) for item, remark in unproven.items()}
+    return [replace(one, remarks=(*on_bars.get(one.origin, ()), *on_series.get(one.item, ()))) for one in attempts]
 
 
-def _with_unread(attempts: Iterable[Attempt], answers: Iterable[PriceAnswer]) -> list[Attempt]:
-    """`attempts` with remarks on dividends and splits that were not read."""
-    unread = {answer.origin: unread_actions(answer) for answer in answers}
-    return [
-        replace(attempt, remarks=(said,)) if (said := unread.get(attempt.origin)) else attempt for attempt in attempts
-    ]
+def _for_actions(attempts: Iterable[Attempt], answers: Iterable[PriceAnswer]) -> Iterator[Attempt]:
+    """`attempts` as those of dividends and splits: an answer without any shows no days; a remark if they are unread."""
+    by_origin = {answer.origin: answer for answer in answers}
+    for attempt in attempts:
+        answer = by_origin.get(attempt.origin)
+        remark = unread_actions(answer) if answer else None
+        shows = attempt.shows if answer and answer.actions is not None else None
+        yield replace(attempt, shows=shows, remarks=(remark,) if remark else attempt.remarks)
 
 
 def _doubt(
     run: Run, answers: list[PriceAnswer], bars: pl.DataFrame, actions: pl.DataFrame
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Why the new rows of a symbol wait for a user, and remarks on prices that may be adjusted, by symbol."""
+    """By symbol: why its new rows wait for a user; remarks on prices that may be adjusted."""
     known = latest(vendor_rows(run.lake.read(PriceBars)), key_of(PriceBars))
     unproven = [answer.symbol for answer in answers if "Adj Close" not in answer.bars.columns]
     doubts = doubt_series(bars, known, pl.concat([actions, run.lake.read(PriceActions)]), run.markets, unproven)
@@ -205,8 +209,8 @@ def ingest_reports(run: Run) -> Intake:
     _, rows, attempts = _read(documents, attempts, lambda document: read_report(document, stamp))
     screened = screen_reports(rows)
     log = run.lake.read(CotReports)
-    said = {document.origin: (document.remark,) for document in documents if document.remark}
-    attempts = [replace(attempt, remarks=said.get(attempt.origin, ())) for attempt in attempts]
+    remarks = {document.origin: (document.remark,) for document in documents if document.remark}
+    attempts = [replace(attempt, remarks=remarks.get(attempt.origin, ())) for attempt in attempts]
     attempts = with_days_of_reports(attempts, rows, log, asks_vendor=reports.asks_vendor)
     attempts += _announcements(reports)
     seen = [frame.select("contract_code", "report_date") for frame in (screened.rows, log)]
@@ -218,7 +222,7 @@ def ingest_reports(run: Run) -> Intake:
 
 
 def _announcements(reports: CotSource) -> list[Attempt]:
-    """An attempt for the publisher's announcements, where it has some; one in vain is no failure."""
+    """An attempt for the publisher's announcements, if the source has any; a request that fails is no failure."""
     if not isinstance(reports, Announcer):
         return []
     try:
@@ -231,7 +235,7 @@ def _announcements(reports: CotSource) -> list[Attempt]:
 def _missing_contracts(markets: Iterable[Market], seen: pl.DataFrame) -> list[Attempt]:
     """A failed attempt for each contract code that is in none of the `seen` reports of its time.
 
-    A code of the catalogue is right, and of a market that is not required it may be in no report that is here.
+    Codes of the catalogue are right: one of a market that is not required may be missing from the reports at hand.
     """
     days = seen["report_date"].unique().to_list()
     listed = {contract.code for market in read_catalogue().markets.values() for contract in market.cot}

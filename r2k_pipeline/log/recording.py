@@ -1,6 +1,6 @@
-"""What one fetch adds to the raw log: new rows, revisions, tombstones, corrections, refusals, and the account of all.
+"""Adds a fetch to the raw log: new rows, revisions, tombstones, corrections, refusals, and their counts.
 
-Belongs here: what is appended, what is held aside, FetchLog. Not here: fetching (ingest.py), what counts as a
+Belongs here: appending rows, holding rows back, FetchLog. Not here: fetching (ingest.py), what counts as a
 revision (revisions.py), files on disk (lake.py).
 """
 

@@ -1,4 +1,4 @@
-"""Answers compared with the log: rows that are new, changed or no longer listed, and when that needs acceptance.
+"""Compares answers with the log: rows that are new, changed or missing, and when these need acceptance.
 
 Belongs here: comparison by key with the latest vintage, withdrawals, how many revisions make an answer be held.
 Not here: fetching and the account of rows (ingest.py), accepting held rows (acceptance.py), files (lake.py).
@@ -63,7 +63,7 @@ def changed(rows: pl.DataFrame, known: pl.DataFrame, key: list[str]) -> pl.DataF
 
 
 def _differ(values: Iterable[str]) -> pl.Expr:
-    """Whether one of the values is not what it was before, in rows as by `changed`."""
+    """Whether one of the values differs from the one before, in rows as by `changed`."""
     return pl.any_horizontal(pl.lit(False), *(pl.col(name).ne_missing(pl.col(f"{name}_before")) for name in values))
 
 

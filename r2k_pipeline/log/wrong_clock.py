@@ -1,6 +1,6 @@
-"""A wrong clock stops the run before anything is appended, because its moment would stay in the lake for ever.
+"""Stops a run with a wrong clock before it appends anything, because its moment would stay in the lake for ever.
 
-Belongs here: the evidence about the clock, its bounds and the reason for each. Not here: one bar that is later than its
+Belongs here: evidence about the clock, bounds and their reasons. Not here: a single bar that is later than its
 file (sources/prices.py), small steps back (Run.stamp).
 """
 
@@ -10,7 +10,6 @@ from typing import Final
 
 import polars as pl
 
-from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.generations import last_generation
 from r2k_pipeline.runs import Run
@@ -40,9 +39,9 @@ def refuse_wrong_clock(run: Run) -> None:
     """
     moment, last = run.clock(), _last_moment(run)
     if last is not None and moment < last - STEP_BACK:
-        told = f"before {_said(last)}, the last moment of {run.lake.root}"
+        evidence = f"before {_said(last)}, the last moment of {run.lake.root}"
         raise ClockError(
-            f"{_clock(moment)}, {told}", next=f"{_NEXT}, or restore the lake from backup if that moment is wrong"
+            f"{_clock(moment)}, {evidence}", next=f"{_NEXT}, or restore the lake from backup if that moment is wrong"
         )
     if run.is_replay:
         return
@@ -51,8 +50,8 @@ def refuse_wrong_clock(run: Run) -> None:
     _refuse_behind(moment, newest)
     days = [newest_documented(), *newest.values(), *([last.date()] if last else [])]
     if moment.date() - max(days) > AHEAD:
-        told = f"the newest data, the lake's last moment and the release ledger end on {max(days)}"
-        raise ClockError(f"{_clock(moment)}, years ahead", told, f"{_NEXT}, or take a newer version of r2k")
+        evidence = f"the newest data, the lake's last moment and the release ledger end on {max(days)}"
+        raise ClockError(f"{_clock(moment)}, years ahead", evidence, f"{_NEXT}, or take a newer version of r2k")
 
 
 def refuse_answers(moment: datetime, answers: Iterable[PriceAnswer]) -> None:
@@ -60,9 +59,9 @@ def refuse_answers(moment: datetime, answers: Iterable[PriceAnswer]) -> None:
     newest = newest_days(answer for answer in answers if ADDRESS in answer.origin)
     _refuse_behind(moment, newest)
     if newest and moment.date() - max(newest.values()) > LIVE_AHEAD:
-        told = f"the newest bar of {len(newest)} symbols is of {max(newest.values())}"
+        evidence = f"the newest bar of {len(newest)} symbols is of {max(newest.values())}"
         raise ClockError(
-            f"{_clock(moment)}, ahead of the vendor", told, f"{_NEXT}; a vendor may be out of date as well"
+            f"{_clock(moment)}, ahead of the vendor", evidence, f"{_NEXT}; a vendor may be out of date as well"
         )
 
 
@@ -77,8 +76,8 @@ def _refuse_behind(moment: datetime, newest: Mapping[str, date]) -> None:
     later = {symbol: day for symbol, day in newest.items() if day > (moment + ZONES).date()}
     if len(later) * 2 > len(newest):
         symbol = max(later, key=later.__getitem__)
-        told = f"{len(later)} of {len(newest)} symbols have later bars, {symbol} of {later[symbol]}"
-        raise ClockError(_clock(moment), told, f"{_NEXT}, or fix these files")
+        evidence = f"{len(later)} of {len(newest)} symbols have later bars, {symbol} of {later[symbol]}"
+        raise ClockError(_clock(moment), evidence, f"{_NEXT}, or fix these files")
 
 
 def _newest(bars: pl.DataFrame) -> date | None:
@@ -99,9 +98,8 @@ def _answers(run: Run) -> Iterator[PriceAnswer]:
 
 def _last_moment(run: Run) -> datetime | None:
     """The latest moment in this lake's fetch log and published generation."""
-    fetched: datetime | None = run.lake.read(FetchLog, ("fetched_at",))["fetched_at"].max()  # type: ignore[assignment]
     last = last_generation(run.lake)
-    return max(filter(None, (fetched, last.row["published_at"] if last else None)), default=None)
+    return max(filter(None, (run.last_fetch(), last.row["published_at"] if last else None)), default=None)
 
 
 def _said(moment: datetime) -> str:

@@ -18,7 +18,7 @@ from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.log.ingest import Intake, ingest_prices, ingest_reports
 from r2k_pipeline.orchestration.resources import Pipeline
 from r2k_pipeline.origins import code_digest
-from r2k_pipeline.publication import RAW
+from r2k_pipeline.raw_check import FETCHED
 from r2k_pipeline.tables.reference import MarketSymbols, Sessions
 from r2k_pipeline.tables.registry import DerivedTable, derived_tables
 
@@ -38,7 +38,7 @@ def asset_key(table: type[Table] | str) -> dg.AssetKey:
 
 
 def table_spec(table: type[Table], upstreams: Iterable[str], kind: str, why: str = "") -> dg.AssetSpec:
-    """What the UI shows of a table before it exists."""
+    """A table's metadata in the UI before it exists."""
     keys = {asset_key(name) for name in _with_raw_assets(upstreams)}
     return dg.AssetSpec(
         asset_key(table),
@@ -56,7 +56,7 @@ def _with_raw_assets(upstreams: Iterable[str]) -> Iterator[str]:
     """`upstreams` with all raw assets in place of the logs of refused rows and fetches, which each of them writes."""
     for name in upstreams:
         if name in ("raw.refused_rows", "raw.fetch_log"):
-            yield from (table.dotted() for table in RAW)
+            yield from (table.dotted() for table in FETCHED)
         else:
             yield name
 

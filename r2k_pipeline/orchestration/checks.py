@@ -21,7 +21,7 @@ ROWS: Final = "rows"
 """How many were found, in a check's metadata."""
 SEVERITY: Final = {"warn": dg.AssetCheckSeverity.WARN, "error": dg.AssetCheckSeverity.ERROR}
 INFO: Final = "info"
-"""The severity of a check that only tells: in Dagster it passes, with its rows beside it."""
+"""The severity of a check that only informs: in Dagster it passes, with its rows beside it."""
 
 
 def reconciliation_checks() -> dg.AssetChecksDefinition:

@@ -61,7 +61,7 @@ class KeptEventLog(SqliteEventLogStorage):
         return self._has(super().has_secondary_index, name)
 
     def _has(self, ask: Callable[[str], bool], name: str) -> bool:
-        """SQLite's answer, asked for until it is yes: what is there stays, and Dagster asks at each event."""
+        """SQLite's answer. A yes is remembered, because nothing is removed and Dagster asks at each event."""
         if (ask.__name__, name) not in self._present and ask(name):
             self._present.add((ask.__name__, name))
         return (ask.__name__, name) in self._present

@@ -20,7 +20,7 @@ from dagster._utils.interrupts import capture_interrupts, check_captured_interru
 from r2k_pipeline.contracts.meta import Generation
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.lake import Lake
-from r2k_pipeline.last_run import begin_run, end_run, read_last_run, tell_failures, tell_refused
+from r2k_pipeline.last_run import begin_run, end_run, read_last_run, record_failures, record_refusal
 from r2k_pipeline.log.beginning import begin
 from r2k_pipeline.orchestration.assets import NOTES
 from r2k_pipeline.orchestration.instance import forget_old_runs, open_instance
@@ -92,7 +92,7 @@ def execute_refresh(
     try:
         return _execute(definitions, settings, run_of(settings))
     except R2kError as error:
-        tell_refused(Lake.of(settings.lake, settings.source, settings.as_of), now(), (str(error),))
+        record_refusal(Lake.of(settings.lake, settings.source, settings.as_of), now(), (str(error),))
         raise
 
 
@@ -122,7 +122,7 @@ def _execute(definitions: dg.Definitions, settings: Settings, run: Run) -> Summa
             raise KeyboardInterrupt
         forget_old_runs(instance, settings.keep_runs)
         summary = _summarise(settings, result, time.monotonic() - started, said)
-        tell_failures(run.lake, summary.failures)
+        record_failures(run.lake, summary.failures)
     return summary
 
 

@@ -62,7 +62,7 @@ def _ref(home: Path, configs: Iterable[Path], writes_one_run: bool) -> InstanceR
 
 
 def _of_one_run(home: Path, config: Path) -> dict[str, Any]:
-    """What the one process that writes a run does its own way, where the file leaves it to Dagster.
+    """Settings of the one process that writes a run, unless dagster.yaml sets them.
 
     Steps write to the terminal; to keep a copy beside it, Dagster would start four processes.
     """

@@ -1,4 +1,4 @@
-"""Checks of what was published, and the last step of a run: red where something required failed.
+"""Checks of the published data, and the last step of a run, which fails if something required failed.
 
 Belongs here: when a run that published counts as failed, the text of its warnings. Not here: which items are required
 (ingest.py), how a run is summarised (execute.py).

@@ -24,7 +24,7 @@ from r2k_pipeline.report.note.kept import new_notes
     kinds={"duckdb"},
     owners=OWNERS,
     description="One folder with a DuckDB file and the Parquet of every table; swapped in when every check has passed "
-    "and no row that was told before would change without `r2k accept restatement`.",
+    "and no published row would change without `r2k accept restatement`.",
 )
 def warehouse(pipeline: Pipeline) -> dg.MaterializeResult[Any]:
     """Publish a generation, or report that the last one is up to date. Raises dg.Failure.
@@ -40,8 +40,8 @@ def warehouse(pipeline: Pipeline) -> dg.MaterializeResult[Any]:
     try:
         done = publish(run, new_notes)
     except RestatementError as error:
-        told = dg.MetadataValue.md("\n".join(f"- {line}" for line in str(error).splitlines()))
-        raise dg.Failure(str(error), metadata={"restatement": told}, allow_retries=False) from error
+        lines = dg.MetadataValue.md("\n".join(f"- {line}" for line in str(error).splitlines()))
+        raise dg.Failure(str(error), metadata={"restatement": lines}, allow_retries=False) from error
     known = f"{done.generation['as_of'][0]:%Y-%m-%d %H:%M:%S} UTC"
     return dg.MaterializeResult(
         metadata={

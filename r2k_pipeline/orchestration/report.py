@@ -36,8 +36,8 @@ def report(pipeline: Pipeline) -> dg.MaterializeResult[Any]:
     from r2k_pipeline.report.site.publish import publish_site  # noqa: PLC0415  (charts are a second's import)
 
     site = publish_site(pipeline.run.settings)
-    told = {f"note {note.market}": dg.MetadataValue.md(note.text()) for note in site.told}
-    return dg.MaterializeResult(metadata={**_facts(site), **told, **_thumbnails(site)})
+    notes = {f"note {note.market}": dg.MetadataValue.md(note.text()) for note in site.market_notes}
+    return dg.MaterializeResult(metadata={**_facts(site), **notes, **_thumbnails(site)})
 
 
 def _facts(site: "Site") -> dict[str, Any]:

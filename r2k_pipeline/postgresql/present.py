@@ -17,7 +17,7 @@ from r2k_pipeline.quoting import identifier, literal
 
 @dataclass(frozen=True)
 class Generation:
-    """Which generation of which warehouse."""
+    """The generation that a schema has, and its source."""
 
     generation_id: str
     published_at: datetime

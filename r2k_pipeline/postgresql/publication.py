@@ -33,8 +33,6 @@ from r2k_pipeline.snapshot import SUMMARIES, Snapshot
 from r2k_pipeline.vendors import in_full
 
 SCHEMA: Final = "r2k"
-READER: Final = "r2k_reader"
-"""The role that may read; people and tools become members of it."""
 BATCH_ROWS: Final = 65_536
 """Rows of one Arrow batch: bounds the memory that a large table takes."""
 SETTINGS: Final = {"lock_timeout": "30s", "work_mem": "64MB", "temp_buffers": "64MB", "jit": "off"}
@@ -71,14 +69,14 @@ class Publication:
 
     def text(self) -> str:
         """For people: the generation, the changes, the role that may read."""
-        told = f"{self.address}: schema {self.schema}: generation {self.generation.generation_id}"
-        told += f" ({self.generation.label}), as of {self.generation.as_of:%Y-%m-%dT%H:%MZ}"
+        said = f"{self.address}: schema {self.schema}: generation {self.generation.generation_id}"
+        said += f" ({self.generation.label}), as of {self.generation.as_of:%Y-%m-%dT%H:%MZ}"
         if not self.changes:
             return (
-                f"{told} is already there, readable by {self.reader}; no row was touched (--force publishes it again)"
+                f"{said} is already there, readable by {self.reader}; no row was touched (--force publishes it again)"
             )
         lines = [f"  {c.table:<28} {c.rows:>9,} rows  -{c.deleted:,} +{c.inserted:,}" for c in self.changes]
-        return "\n".join([f"{told}, published in {self.seconds:.1f} s, readable by {self.reader}", *lines])
+        return "\n".join([f"{said}, published in {self.seconds:.1f} s, readable by {self.reader}", *lines])
 
 
 def publish_to_postgresql(
@@ -177,7 +175,7 @@ def _shape(
     grown = {table: added for table, shape in kept.items() if (added := table.add_columns(shape))}
     return [
         *_lock([*gone, *(table.dotted for table in grown)]),
-        *(f"drop table {name}" for name in gone),  # Fails if a user's view depends on it, and the user is told.
+        *(f"drop table {name}" for name in gone),  # fails, with a message, if a user's view depends on it
         *(table.create() for table in tables if table not in kept),
         *(statement for added in grown.values() for statement in added),
     ]

@@ -10,7 +10,8 @@ from typing import Any
 
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.holes import End, is_missed, newest_that_should_be, read_ends
-from r2k_pipeline.report.brief_statements import RATIO, Answer, Row, literal
+from r2k_pipeline.quoting import literal
+from r2k_pipeline.report.brief_statements import RATIO, Answer, Row
 from r2k_pipeline.snapshot import Snapshot
 from r2k_pipeline.tables import TABLES
 from r2k_pipeline.transforms.setups import read_setups
@@ -52,7 +53,7 @@ def has_old_report(session: Row) -> bool:
 
 
 def no_session(snapshot: Snapshot, market: str | None) -> R2kError:
-    """Why nothing can be said of a market, or of any, at the snapshot's moment."""
+    """Why a market, or every market, has no brief at the snapshot's moment."""
     has_prices = dict(snapshot.ask("select market, index_symbol is not null from marts.markets order by 1").fetchall())
     said = {name for (name,) in snapshot.ask(f"select distinct market from {MART}").fetchall()}
     known = [name for name, priced in has_prices.items() if priced and (name in said or not said)]
@@ -123,7 +124,7 @@ def _holes(snapshot: Snapshot, session: Row) -> tuple[Answer, ...]:
 
 def _end(end: End, asked: datetime) -> Answer:
     """The row of the macro data_ends for the prices of a symbol."""
-    found = f"data_ends(timestamptz {literal(asked.isoformat())})"
+    found = f"data_ends({literal(asked)})"
     row = f"(from {found} where kind = 'prices' and market = {literal(end.market)} and symbol = {literal(end.what)})"
     units = {"last_date": "day", "due_date": "day", "due_at": "UTC instant", "due_days": "sessions"}
     return Answer(row, {"symbol": end.what} | {name: getattr(end, name) for name in units}, units)
@@ -185,7 +186,7 @@ def _level_outcomes(snapshot: Snapshot, zone: Row) -> list[Row]:
 
 
 def read_records(snapshot: Snapshot, session: Row) -> Answer:
-    """How often touches of the market's zones held by the session's close, and what the zones' records predicted."""
+    """How often touches of the market's zones held by the session's close, and how often zones with a record held."""
     units = {f"{record}touches": "touches" for record in ("", "strong_", "weak_")}
     units |= {f"{record}held_share_ratio": RATIO for record in ("", "strong_", "weak_")}
     return _answer(snapshot, "zone_records", session, units)

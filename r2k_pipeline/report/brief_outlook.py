@@ -20,7 +20,7 @@ OUTCOME: Final = (
     *("Sessions after", "independent", "events", "since", "mean", "all sessions", "median", "positive", "q"),
     "reading",
 )
-"""Columns of what followed; `all sessions` is the mean of those whose setup is known."""
+"""Columns of the outcomes; `all sessions` is the mean of all sessions with a known setup."""
 LEVEL_OUTCOME: Final = (
     *("Zones founded on", "since", "touches", "sessions", "turned back", "went through", "turned back of decided"),
     *("at random prices", "q among all kinds"),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
 
+from r2k_pipeline.quoting import literal
 from r2k_pipeline.tables import TABLES
 
 Value = str | float | int | bool | date | datetime | None
@@ -71,11 +72,11 @@ class Row:
         """A cell as figure: `signed` with a plus, `size` without its sign (a word in the sentence gives it)."""
         return self._figure(column, self[column], self._unit(column), signed, size)
 
-    def against(self, column: str, base: str, *, size: bool = False) -> Figure:
+    def against(self, column: str, base: str) -> Figure:
         """How far one column is from another of the same row, in percent of the second."""
         known = column in self and base in self
         value = self[column] / self[base] - 1 if known else None
-        return self._figure(f"{column} / {base} - 1", value, RATIO, not size, size)
+        return self._figure(f"{column} / {base} - 1", value, RATIO, True, False)
 
     def share(self, column: str, *rest: str) -> Figure:
         """One column as a share of itself and the `rest` of the same row."""
@@ -120,7 +121,7 @@ class Statement:
 
 @dataclass(frozen=True)
 class Grid:
-    """Statements that say the same of several subjects, as a table: its head, and a line of cells for each subject."""
+    """The same statements on several subjects, as a table: its head, and a line of cells for each subject."""
 
     head: tuple[str, ...]
     lines: tuple[tuple[Statement, ...], ...]
@@ -165,7 +166,7 @@ class Section:
 
 
 def say(sentence: str, *figures: Figure, otherwise: str | None = None) -> Statement:
-    """`sentence` with a figure for each `{}`, or `otherwise`, which names what is missing, if one of them is null.
+    """`sentence` with a figure for each `{}`, or `otherwise`, a sentence on the missing value, if a figure is null.
 
     Raises ValueError for a null without `otherwise`: the contract should have excluded it.
     """
@@ -217,18 +218,6 @@ def _number(value: float, unit: str, sign: str) -> str:
     decimals = PERCENT.get(unit, DECIMALS.get(unit, 0 if isinstance(value, int) else 2))
     rounded = round(scale * value, decimals) + 0.0  # without the minus of -0.0
     return f"{rounded:{sign if rounded else ''},.{decimals}f}{after}"
-
-
-def literal(value: Value) -> str:
-    match value:
-        case datetime():
-            return f"timestamptz '{value.isoformat()}'"
-        case date():
-            return f"date '{value.isoformat()}'"
-        case str():
-            return "'" + value.replace("'", "''") + "'"
-        case _:
-            return str(value)
 
 
 def _plain(value: Value) -> Any:

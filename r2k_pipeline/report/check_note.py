@@ -16,7 +16,7 @@ from r2k_pipeline.claims.definitions import Claim
 from r2k_pipeline.claims.note import Note, read_note
 from r2k_pipeline.claims.note_text import NEXT
 from r2k_pipeline.claims.sandbox import Sandbox
-from r2k_pipeline.claims.verdict import Verdict, told_last
+from r2k_pipeline.claims.verdict import Verdict, last_story
 from r2k_pipeline.claims.verdicts import judge
 from r2k_pipeline.claims.vocabulary.statements import Statement
 from r2k_pipeline.errors import R2kError
@@ -53,7 +53,7 @@ class CheckedNote:
             "label": self.label,
             "is_sample": self.is_sample,
             "data_known_at": self.data_known_at.isoformat(),
-            "stories": {claim.id: told_last(verdicts) for claim, verdicts in self.by_claim()},
+            "stories": {claim.id: last_story(verdicts) for claim, verdicts in self.by_claim()},
             "verdicts": rows,
             "errors": list(self.errors),
         }
@@ -85,7 +85,7 @@ class CheckedNote:
             lines += [
                 "",
                 *textwrap.wrap(f"{claim.id}  {claim.claim}", WIDTH, subsequent_indent="    "),
-                *_told(verdicts),
+                *_claim_lines(verdicts),
             ]
         lines += _incomplete(self.verdicts)
         errors = ["", *(f"ERROR  {error}" for error in self.errors), NEXT] if self.errors else []
@@ -123,9 +123,9 @@ def _minute(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def _told(verdicts: Sequence[Verdict]) -> Iterator[str]:
+def _claim_lines(verdicts: Sequence[Verdict]) -> Iterator[str]:
     """The claim's verdict in one line, and its readings."""
-    yield from textwrap.wrap(told_last(verdicts), WIDTH, initial_indent="    = ", subsequent_indent="      ")
+    yield from textwrap.wrap(last_story(verdicts), WIDTH, initial_indent="    = ", subsequent_indent="      ")
     if isinstance(verdicts[0].claim, Statement) and not any(verdict.results for verdict in verdicts):
         return
     for verdict in verdicts:
@@ -138,10 +138,10 @@ def _incomplete(verdicts: Sequence[Verdict]) -> list[str]:
     for verdict in verdicts:
         if verdict.finding.reason and verdict.finding.verdict != "undetermined":
             claims.setdefault(verdict.finding.reason, {})[verdict.claim.id] = None
-    told = [f"{reason}: {', '.join(ids)}" for reason, ids in claims.items()]
-    head = ["", "Data of these claims is not complete:"] if told else []
+    reasons = [f"{reason}: {', '.join(ids)}" for reason, ids in claims.items()]
+    head = ["", "Data of these claims is not complete:"] if reasons else []
     return head + [
-        line for each in told for line in textwrap.wrap(each, WIDTH, initial_indent="  ", subsequent_indent="    ")
+        line for each in reasons for line in textwrap.wrap(each, WIDTH, initial_indent="  ", subsequent_indent="    ")
     ]
 
 

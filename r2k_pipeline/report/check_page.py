@@ -5,7 +5,7 @@ Belongs here: HTML. Not here: verdicts (claims/), their wording (check_note.py),
 
 from typing import Final
 
-from r2k_pipeline.claims.verdict import telling, told_last
+from r2k_pipeline.claims.verdict import last_story, main_reading
 from r2k_pipeline.claims.vocabulary.known_tables import KnownTables
 from r2k_pipeline.report.charts.figure import data_url
 from r2k_pipeline.report.charts.theme import LIGHT
@@ -22,8 +22,8 @@ def write_check(snapshot: Snapshot, checked: CheckedNote) -> str:
     from r2k_pipeline.report.charts.claim import build_claim  # noqa: PLC0415  (altair is a second's import)
 
     tables = KnownTables(lambda: snapshot.connection)
-    told = [(claim, verdicts, telling(verdicts)) for claim, verdicts in checked.by_claim()]
-    drawn = ((claim, build_claim(verdict, tables, checked.is_sample)) for claim, _, verdict in told)
+    judged = [(claim, verdicts, main_reading(verdicts)) for claim, verdicts in checked.by_claim()]
+    drawn = ((claim, build_claim(verdict, tables, checked.is_sample)) for claim, _, verdict in judged)
     pictures = {claim.id: Picture(figure, figure.png(LIGHT, SCALE)) for claim, figure in drawn if figure}
-    given = {"checked": checked, "told": told, "pictures": pictures, "told_last": told_last, "data_url": data_url}
+    given = {"checked": checked, "judged": judged, "pictures": pictures, "last_story": last_story, "data_url": data_url}
     return environment().get_template(TEMPLATE).render(given)

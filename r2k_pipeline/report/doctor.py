@@ -148,8 +148,8 @@ def _tables(lake: Lake) -> Iterator[Finding]:
         yield Finding("tables", False, f"{problem}; next: r2k run, which publishes anew")
     listed = read_sums(folder)
     if listed is None:
-        told = f"{folder}: no {SUMS}: of an earlier version, or removed; `r2k run` writes one"
-        yield Finding("tables", True, told, is_doubt=True)
+        detail = f"{folder}: no {SUMS}: of an earlier version, or removed; `r2k run` writes one"
+        yield Finding("tables", True, detail, is_doubt=True)
     elif not problems:
         yield Finding("tables", True, f"{len(listed)} files are what was published")
 

@@ -1,4 +1,4 @@
-"""What we hold against what the CFTC itself says, for `r2k doctor --online`: the newest report, announcements.
+"""Our newest report compared with the CFTC's API, for `r2k doctor --online`: the newest report, announcements.
 
 Belongs here: which rows are compared and in which values they differ; announcements beside the ledger. Not here: the
 API (sources/socrata.py), fetching the page (sources/announcements.py).

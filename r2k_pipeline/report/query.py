@@ -106,7 +106,7 @@ def setup_of(
     cut: "Cut | None" = None,
     summaries: Mapping[str, bytes] | None = None,
 ) -> QuerySetup:
-    """What a query needs: the published file, or a `cut` of it with rows in the `summaries` there, and its bounds."""
+    """The setup of a query: the published file, or a `cut` of it with rows for its `summaries`, and the bounds."""
     process_bytes = _bytes(memory_limit) + OWN_BYTES
     return QuerySetup(warehouse, memory_limit, seconds, process_bytes, cut, summaries or {})
 

@@ -52,10 +52,10 @@ def _open(setup: QuerySetup) -> Opened:
         connection.execute(f"insert into {table} by name from summary")
         connection.unregister("summary")
     try:
-        (told,) = connection.execute("select label, is_sample from meta.generation").fetchall()
+        (generation,) = connection.execute("select label, is_sample from meta.generation").fetchall()
     except (duckdb.CatalogException, duckdb.BinderException) as error:
         raise QueryError(f"published by another version: {first_line(error)}") from error
-    return Opened(connection, *told)
+    return Opened(connection, *generation)
 
 
 def _answer(opened: Opened, setup: QuerySetup, query: Query) -> bytes:

@@ -89,7 +89,7 @@ def _write_table(schema: Any, batches: Iterable[Any], stream: BinaryIO) -> int:
 
 
 def _cell(value: object) -> str:
-    """A number or flag as SQL writes it, text without what a terminal would act on."""
+    """A number or flag as SQL writes it, text without control characters."""
     match value:
         case None:
             return "null"

@@ -41,8 +41,9 @@ select greatest(
 _DOUBTS: Final = """
 select check_name, count(*) from meta.findings where severity = 'warn' group by check_name order by check_name
 """
+_GENERATION: Final = "select label, generation_id, published_at, as_of from meta.generation"
 _CALENDARS: Final = "select distinct calendar from marts.markets order by calendar"
-_SAID: Final = """
+_FETCHES: Final = """
 select
     status,
     item || ' (' || table_name || '): ' || message,
@@ -147,29 +148,15 @@ def read_status(settings: Settings) -> Status:
     now = settings.as_of or datetime.now(UTC)
     with reading(lake, settings.as_of, settings.memory_limit) as snapshot:
         connection = snapshot.connection
-        (generation,) = connection.sql(
-            "select label, generation_id, published_at, as_of from meta.generation"
-        ).fetchall()
+        ((label, generation_id, published_at, as_of),) = connection.sql(_GENERATION).fetchall()
         sessions: dict[str, date | None] = dict(connection.sql(_SESSIONS).fetchall())
         ((report,),) = connection.sql(_REPORT).fetchall()
-        said = connection.sql(_SAID).fetchall()
-        label, generation_id, published_at, as_of = generation
-        remedy = f"next: r2k run{' with newer files' * (settings.source == 'files')}"
-        holes = (
-            *(f"{hole}; {remedy}" for hole in read_holes(connection, now)),
-            *(() if settings.source == "sample" else _unasked(connection, as_of, now)),
-        )
+        failed, remarks = _fetched(connection)
+        holes = (*_holes(connection, settings.source, as_of, now), *filter(None, [outgrown(lake)]))
         doubts: dict[str, int] = dict(connection.sql(_DOUBTS).fetchall())
-    due = next_release(now, report) if settings.source == "live" else None
-    # prices and actions are in one file, which is named once
-    failed = tuple(dict.fromkeys(message for outcome, _, message, is_asked in said if outcome == "failed" and is_asked))
-    remarks = tuple(remark for outcome, remark, *_ in said if remark and outcome in ("ok", "accepted"))
     held = tuple(_held(lake, settings.source))
-    holes = (*holes, *filter(None, [outgrown(lake)]))
-    restatement = read_restatement(lake)
-    refused = restatement.model_copy(update={"accepted_at": None}).lines(settings.source) if restatement else ()
     run = read_last_run(lake)
-    last_run = _last_run(lake, run, (*failed, *held, *refused)) if run else None
+    last_run = _last_run(lake, run, (*failed, *held, *_refused(lake, settings.source))) if run else None
     return Status(
         label=label,
         generation_id=generation_id,
@@ -184,8 +171,30 @@ def read_status(settings: Settings) -> Status:
         doubts=doubts,
         remarks=remarks,
         last_run=last_run,
-        release=due,
+        release=next_release(now, report) if settings.source == "live" else None,
     )
+
+
+def _fetched(connection: duckdb.DuckDBPyConnection) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The failures of the last fetch, each named once, as prices and actions are in one file; and its remarks."""
+    outcomes = connection.sql(_FETCHES).fetchall()
+    failed = dict.fromkeys(message for status, _, message, is_asked in outcomes if status == "failed" and is_asked)
+    remarks = (remark for status, remark, *_ in outcomes if remark and status in ("ok", "accepted"))
+    return tuple(failed), tuple(remarks)
+
+
+def _holes(connection: duckdb.DuckDBPyConnection, source: str, as_of: datetime, now: datetime) -> Iterator[str]:
+    """What is missing in the published data, and sessions that closed after the last fetch."""
+    remedy = f"next: r2k run{' with newer files' * (source == 'files')}"
+    yield from (f"{hole}; {remedy}" for hole in read_holes(connection, now))
+    if source != "sample":
+        yield from _unasked(connection, as_of, now)
+
+
+def _refused(lake: Lake, source: str) -> list[str]:
+    """The lines with which a run ended if its restatement was not accepted."""
+    restatement = read_restatement(lake)
+    return restatement.model_copy(update={"accepted_at": None}).lines(source) if restatement else []
 
 
 def _unasked(connection: duckdb.DuckDBPyConnection, as_of: datetime, now: datetime) -> Iterator[str]:
@@ -203,11 +212,11 @@ def _unasked(connection: duckdb.DuckDBPyConnection, as_of: datetime, now: dateti
             yield f"nothing was fetched since {as_of:%Y-%m-%d %H:%M} UTC: {since}; next: r2k run"
 
 
-def _last_run(lake: Lake, run: LastRun, told: tuple[str, ...]) -> str | None:
-    """How the last run failed, if it did, without the failures in `told`, which are listed elsewhere."""
-    other = tuple(line for line in run.failures if not any(message in line for message in told))
-    is_told = bool(run.failures) and not other
-    return None if is_told else run.model_copy(update={"failures": other}).problem(is_on=lake.holder() is not None)
+def _last_run(lake: Lake, run: LastRun, listed: tuple[str, ...]) -> str | None:
+    """How the last run failed, if it did, without the failures `listed` elsewhere in the status."""
+    other = tuple(line for line in run.failures if not any(message in line for message in listed))
+    are_listed = bool(run.failures) and not other
+    return None if are_listed else run.model_copy(update={"failures": other}).problem(is_on=lake.holder() is not None)
 
 
 def _held(lake: Lake, source: str) -> Iterator[str]:

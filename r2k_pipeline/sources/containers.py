@@ -1,4 +1,4 @@
-"""What a file of a table is wrapped in: a zip of one member, a gzip, an Excel or Parquet file, within bounds.
+"""Wrappers of a file with a table: a zip of one member, a gzip, an Excel or Parquet file, within bounds.
 
 Belongs here: unwrapping to the text of the table, and the remedy for a wrapper that is not read. Not here: sheets
 themselves (sheets.py), the bounds (size_limits.py), encodings and rows of the text.
@@ -16,7 +16,7 @@ from r2k_pipeline.sources.size_limits import MAX_BYTES, MAX_RATIO, BoundsError
 TABLES: Final = (".txt", ".csv", ".tsv", ".xls", ".xlsx", ".parquet", ".json")
 WRAPPERS: Final = (".gz", ".zip")
 READ: Final = (*TABLES, *WRAPPERS)
-"""Endings of files that are read; what a file is shows in its content."""
+"""Endings of files that are read; the kind of a file is found by its content."""
 GZIP: Final = b"\x1f\x8b"
 UNPACK: Final = "unpack it, and put the table in it beside the others"
 

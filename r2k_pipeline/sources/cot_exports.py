@@ -22,7 +22,7 @@ FIRST: Final = "market_and_exchange_names"
 DAY: Final = "report_date"
 SCOPE: Final = "futonly_or_combined"
 NAMED_AFTER: Final = {"FutOnly": "deacot", "Combined": "deahistfo"}
-"""What an export says is counted -> how the CFTC names such a legacy file, which does not say it itself."""
+"""An export's word for its scope -> the beginning of the CFTC's file name; the legacy file itself has no such word."""
 _AS_OF: Final = "as_of_date_in_form_yymmdd"
 _MIDNIGHT: Final = r"[ T]00:00:00(?:\.0+)?$"
 _MAY_BE_SUPPRESSED: Final = ("_change_1w", "percent", "traders_total", "contract_units", "long", "short", "spreading")
@@ -48,7 +48,7 @@ _TYPOS: Final = {
 
 
 def as_cftc(text: bytes) -> tuple[str, bytes]:
-    """(what the file would be named after, its text) in the CFTC's own columns; another text comes back as it is.
+    """(name for the file, its text) in the CFTC's own columns; another text comes back unchanged.
 
     Raises BoundsError: no readable JSON or CSV, or an export that lacks columns.
     """

@@ -69,7 +69,7 @@ class ArchivesOrApi:
         return document and replace(document, remark=remark)
 
     def fetch_announcements(self) -> Announcements:
-        """As the archives, from whose server the page is. Raises SourceError."""
+        """As the archives: the page is on their server. Raises SourceError."""
         if self._out_of_reach:
             raise SourceError(self.name, ANNOUNCEMENTS, f"not asked: {self._out_of_reach}", REMEDY)
         return self.archives.fetch_announcements()
@@ -126,7 +126,7 @@ def _days_of(file: ArchiveFile, counted: Mapping[date, int]) -> list[date]:
 
 
 def _of_archive(name: str, report_type: str, body: bytes | None) -> dict[date, list[bytes]]:
-    """Lines by day of an archive whose columns are in the usual order; none of another body."""
+    """Lines by day of an archive with the columns in the usual order; none for another body."""
     if body is None or not name.endswith(".zip"):
         return {}
     document = CotDocument(name, name, body)

@@ -77,9 +77,6 @@ _LEGACY_WORDS: Final = _Spelling(
 )
 
 
-_CONCENTRATION: Final = "concentration_{kind}_{traders}_{side}_percent"
-
-
 @lru_cache(maxsize=2_000)
 def normalise(header: str) -> str:
     """A vendor's header in one spelling: lower case, words joined by single underscores; the report date's as one.
@@ -149,7 +146,7 @@ _NOT_READ: Final = (
 
 @dataclass(frozen=True)
 class Other:
-    """A sound file that is not read: what it is, and what to do about it."""
+    """A sound file of a kind that is not read: its kind, and what to do."""
 
     what: str
     remedy: str

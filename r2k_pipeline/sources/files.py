@@ -19,7 +19,7 @@ from r2k_pipeline.sources.protocol import CotDocument, NotThereError, PriceAnswe
 from r2k_pipeline.sources.size_limits import BoundsError, read_bounded
 
 ACTIONS = ("Date", "Dividends", "Stock Splits")
-"""Columns of dividends and splits; a file without them may still have had some."""
+"""Columns of dividends and splits. A file without them does not show that there were none."""
 NO_REPORTS = "fut_fin_txt_*.zip"
 """Requested from an empty folder, so that the run fails with a file name instead of succeeding without reports."""
 
@@ -74,13 +74,13 @@ class FilePrices:
         return files[0] if files else usual
 
     def list_unread(self, symbols: Collection[str]) -> list[str]:
-        """A note for each entry of `prices/` that is read for none of these; none for files made by ourselves."""
+        """A note for each entry of `prices/` that is read for none of these; none for generated files."""
         return self.prices.name_unread(symbols) if self.is_download else []
 
 
 @dataclass(frozen=True)
 class FileReports:
-    """`cot/` and its sub-folders in the CFTC's layouts; what is not read fails by name, but for hidden files."""
+    """`cot/` and its sub-folders in the CFTC's layouts; other files fail by name, except hidden ones."""
 
     folder: Path
     name: str = "files"

@@ -6,11 +6,11 @@ when a kept body may stand for an answer.
 
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from r2k_pipeline.files import write_flushed
 from r2k_pipeline.sources.http import Answer, redact
 
 
@@ -67,16 +67,12 @@ class KeptBodies:
         """Body first: a crash between the two leaves a hash that does not fit, hence a download."""
         etag, modified = answer.headers.get("etag"), answer.headers.get("last-modified")
         validators = Validators(redact(url), _sha256(answer.body), etag, modified, now.isoformat())
-        self.folder.mkdir(parents=True, exist_ok=True)
         self._replace(name, answer.body)
         self._replace(name + ".json", json.dumps(asdict(validators)).encode())
 
     def _replace(self, name: str, content: bytes) -> None:
         part = self._path(name + ".part")
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        write_flushed(part, content)
         part.replace(self._path(name))
 
     def _path(self, name: str) -> Path:

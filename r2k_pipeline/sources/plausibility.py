@@ -58,7 +58,7 @@ def doubt_series(
 def remark_unproven(
     said: pl.DataFrame, known: pl.DataFrame, markets: Iterable[Market], unproven: Iterable[str]
 ) -> dict[str, str]:
-    """What the prices of each fund new to the log were compared with, by symbol; arguments as of `doubt_series`."""
+    """Remarks by symbol on the comparison of each fund new to the log; arguments as of `doubt_series`."""
     bars, partners = _merge(said, known), _pair_partners(_read_roles(markets))
     news = bars.filter("is_said", pl.col("symbol").is_in(list(unproven)))
     return dict(say_unproven(news, _finished(known), bars, partners)) if news.height else {}
@@ -91,10 +91,10 @@ def _finished(bars: pl.DataFrame) -> pl.DataFrame:
 
 def _merge(said: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     """The series with `said` in place of `known`, which rows are new, and the previous close and its day."""
-    told, before = _finished(said), _finished(known)
+    new, before = _finished(said), _finished(known)
     differs = pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name}_before")) for name in PRICES)
-    over = told.join(before, on=KEY, how="left", suffix="_before").with_columns(is_said=True, is_new=differs)
-    kept = before.join(told, on=KEY, how="anti").with_columns(is_said=False, is_new=False)
+    over = new.join(before, on=KEY, how="left", suffix="_before").with_columns(is_said=True, is_new=differs)
+    kept = before.join(new, on=KEY, how="anti").with_columns(is_said=False, is_new=False)
     columns = [*KEY, *PRICES, "is_said", "is_new"]
     before_it = pl.col("close", "session_date", "is_new").shift().over("symbol").name.prefix("previous_")
     return pl.concat([over.select(columns), kept.select(columns)]).sort(KEY).with_columns(before_it)
@@ -117,7 +117,7 @@ def _find_steps(
     witnessed = steps.join(partners, on="symbol").join(now, on=["partner", "session_date"])
     witnessed = witnessed.join(then, on=["partner", "previous_session_date"])
     shared = witnessed.filter((pl.col("step") - (pl.col("now") / pl.col("then")).log()).abs() < pl.col("limit"))
-    yield from _told("steps that no session allows, with no split listed", steps, shared, _step)
+    yield from _say_alone("steps that no session allows, with no split listed", steps, shared, _step)
 
 
 def _find_reaches(bars: pl.DataFrame, partners: pl.DataFrame) -> Iterator[tuple[str, str]]:
@@ -136,10 +136,10 @@ def _find_reaches(bars: pl.DataFrame, partners: pl.DataFrame) -> Iterator[tuple[
     witnessed = beyond.join(partners, on="symbol").join(there, on=["partner", "session_date"])
     also = pl.when(pl.col("above") > pl.col("below")).then("also_above").otherwise("also_below")
     shared = witnessed.filter(also > pl.max_horizontal("above", "below") / 2)
-    yield from _told("highs or lows far beyond the session's other prices", beyond, shared, _reach)
+    yield from _say_alone("highs or lows far beyond the session's other prices", beyond, shared, _reach)
 
 
-def _told(
+def _say_alone(
     doubt: str, found: pl.DataFrame, shared: pl.DataFrame, example: Callable[[dict[str, Any]], str]
 ) -> Iterator[tuple[str, str]]:
     """Symbol and sentence of those rows that no partner shares."""

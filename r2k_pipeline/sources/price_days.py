@@ -1,6 +1,6 @@
 """Days as vendors write them, one form for a whole file, as YYYY-MM-DD.
 
-Belongs here: the forms, and what decides which of month and day comes first. Not here: which column holds the days
+Belongs here: the forms, and the order of month and day. Not here: which column has the days
 (price_layouts.py), whether they are the exchange's (wrong_files.py).
 """
 
@@ -20,7 +20,7 @@ FORMS: Final = {
     rf"{_MONTH} \d{{1,2}}, \d{{4}}": ("%b %d, %Y",),
     **{rf"\d{{1,2}}{sign}{_MONTH}{sign}\d{{4}}": (f"%d{sign}%b{sign}%Y",) for sign in " -"},
 }
-"""A pattern of the whole cell -> what it may mean, as formats."""
+"""A pattern of the whole cell -> the formats in which it may be read."""
 _TIME: Final = (
     r"^\s*(.*?\d)"
     r"(?:[ T]0?0:00(?::00(?:\.0+)?)?\s*(?:Z|[+-]\d\d:?\d\d)?"
@@ -30,12 +30,12 @@ _TIME: Final = (
 is none of these: Tokyo's midnight is the day before there."""
 STRAY_SHARE: Final = 0.05
 STRAY_CELLS: Final = 3
-"""Of a file's days: fewer in another form are damaged rows, each refused by itself."""
+"""Share and number of a file's days: up to these in another form are damaged rows, each refused by itself."""
 SAVE: Final = "write the days as YYYY-MM-DD"
 
 
 class DaysError(BoundsError):
-    """Days that a file does not decide, with the way out."""
+    """Days that cannot be read with certainty; `remedy`: what to do."""
 
     def __init__(self, rule: str, remedy: str) -> None:
         super().__init__(rule)
@@ -43,9 +43,9 @@ class DaysError(BoundsError):
 
 
 def iso_days(cells: pl.Series) -> pl.Series:
-    """The days of a whole file as YYYY-M-D; a cell that is no day, or one of few in another form, stays as it is.
+    """The days of a whole file as YYYY-M-D; a cell that is not a day, or one of few in another form, stays as it is.
 
-    Raises DaysError: cells in several forms, none in any, or an order of month and day that the cells do not decide.
+    Raises DaysError if cells are in several forms or in none, or if the order of month and day stays open.
     """
     if cells.str.contains(r"^\d{4}-\d\d-\d\d$").all():
         return cells

@@ -1,4 +1,4 @@
-"""The files of a `prices/` folder: which one is a symbol's, and notes on entries that are nobody's.
+"""The files of a `prices/` folder: the file of each symbol, and notes on entries that are read for none.
 
 Belongs here: names of files, symbols that files name themselves. Not here: what is in a file (price_text.py), what a
 fetch makes of it (files.py).
@@ -18,7 +18,7 @@ from r2k_pipeline.sources.price_text import read_price_file
 from r2k_pipeline.sources.size_limits import BoundsError, read_bounded
 
 MAX_NAMED: Final = 10
-"""Most notes, one a file; more would hide other messages."""
+"""Most notes, each on one file; more would hide other messages."""
 _ENDINGS: Final = re.compile(rf"(?:{'|'.join(re.escape(ending) for ending in READ)})+$", re.IGNORECASE)
 Stamp = tuple[Path, int, int]
 """A file as it was: path, time of change, size."""
@@ -26,9 +26,9 @@ Stamp = tuple[Path, int, int]
 
 @dataclass(frozen=True)
 class PriceFolder:
-    """`prices/` of a files folder. A file is of the symbol that it is named after, else of those that it names itself.
+    """`prices/` of a files folder. A file belongs to the symbol in its name, else to the symbols named inside.
 
-    `SYMBOL.csv` stands before other endings of the same name.
+    `SYMBOL.csv` goes before other endings of the same name.
     """
 
     folder: Path
@@ -39,7 +39,7 @@ class PriceFolder:
         return sorted(entry for entry in self.folder.glob("*") if not entry.name.startswith("."))
 
     def files(self) -> dict[str, list[Path]]:
-        """The files of each symbol, the one that is read first; in a file named after one, no other is looked for."""
+        """The files of each symbol, the one to read first. A file named after a symbol is not searched for others."""
         entries, found = [entry for entry in self.entries() if _is_read(entry)], dict[str, list[Path]]()
         for entry in sorted(entries, key=lambda entry: entry.name != f"{symbol_of(entry)}.csv"):
             if symbol := symbol_of(entry):
@@ -51,12 +51,12 @@ class PriceFolder:
         return found
 
     def symbols_in(self, entry: Path) -> tuple[str, ...]:
-        """The symbols that a file not named after one names itself; none where it cannot be read."""
+        """The symbols inside a file that is not named after one; none if it cannot be read."""
         held = self.tables_in(entry)
         return held.symbols if isinstance(held, PriceFile) else ()
 
     def tables_in(self, entry: Path) -> PriceFile | str | None:
-        """What is in a file not named after a symbol, or why nothing is; None for a file that is named so."""
+        """The tables in a file not named after a symbol, or why it has none; None for a file named after one."""
         if symbol_of(entry) or not _is_read(entry):
             return None
         try:

@@ -1,7 +1,7 @@
 """The header of a price file: the name of each column and, where yfinance wrote it, the ticker beside that name.
 
-Belongs here: headers of one line, and the forms in which pandas writes columns of two names. Not here: which name is
-which of ours (price_layouts.py), rows (price_text.py).
+Belongs here: headers of one line, and the forms in which pandas writes columns of two names. Not here: the meaning of
+a name (price_layouts.py), rows (price_text.py).
 """
 
 import re
@@ -25,7 +25,7 @@ _PAIR: Final = re.compile(r"\('(.*)', '(.*)'\)")
 
 @dataclass(frozen=True)
 class Header:
-    """`names` and `tickers` by column, "" for the ticker of a column that is nobody's, such as Date; `lines`: its own.
+    """`names` and `tickers` by column ("" for a column without a ticker, such as Date); `lines`: how many it has.
 
     yfinance puts the names or the tickers first (`group_by`), and a line for the index below.
     """
@@ -40,7 +40,7 @@ class Header:
         return tuple(dict.fromkeys(filter(None, self.tickers)))
 
     def columns_of(self, owner: str) -> list[int]:
-        """Places of the columns of a ticker, with those that are nobody's."""
+        """Places of the columns of a ticker and of those without one."""
         return [at for at, ticker in enumerate(self.tickers) if ticker in ("", owner)]
 
     def names_of(self, owner: str) -> list[str]:
@@ -118,7 +118,7 @@ def _has_bars(names: Sequence[str]) -> bool:
 
 
 def _are_tickers(cells: Sequence[str]) -> bool:
-    """Whether the cells of a line that says nothing of itself are tickers, and not numbers or the lack of them."""
+    """Whether the cells of a line without a name are tickers, and not numbers or blanks."""
     is_all = all(re.fullmatch(SYMBOL, cell) and re.search("[A-Z]", cell) for cell in cells)
     return is_all and not all(cell.lower() in BLANK for cell in cells)
 

@@ -1,6 +1,6 @@
 """The layouts of price files: reads price_layouts.toml and recognises a header.
 
-Belongs here: what a declaration may say, which one a header fits, which column is which of ours. Not here: bytes and
+Belongs here: the fields of a declaration, the one that a header fits, our name of each column. Not here: bytes and
 rows (price_text.py), days (price_days.py), numbers (price_numbers.py).
 """
 
@@ -59,7 +59,7 @@ class PriceLayout(BaseModel):
 
 
 def squash(name: str) -> str:
-    """A column name without case, blanks and signs, which vendors and editors change; % and / tell columns apart."""
+    """A column name without case, blanks and signs, which vendors and editors change; % and / distinguish columns."""
     return re.sub(r"[^\w%/]|_", "", name).lower()
 
 

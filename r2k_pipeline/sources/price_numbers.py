@@ -26,17 +26,17 @@ _STYLES: Final = {".": _style(".", ","), ",": _style(",", ".")}
 """The decimal sign -> a number with it, with or without groups of thousands."""
 _CURRENCY: Final = r"^([-+]?)[$€£]\s?"
 _SIGNS: Final = tuple(sign.encode() for sign in "\"'’$€£")
-"""Without any of these in a file with commas between its cells, no price can be in another form than plain."""
+"""In a file with commas between its cells and none of these signs, every price is a plain number."""
 _SUFFIX: Final = r"(?i)\s?([KMBT])$"
 _TIMES: Final = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
 """Vendors print volumes in thousands, millions, billions, trillions."""
 
 
 def plain_numbers(table: pl.DataFrame, names: Sequence[str], separator: str, text: bytes) -> pl.DataFrame:
-    """The columns `names` of a whole file as text of plain numbers; a cell that is none stays as it is.
+    """The columns `names` of a whole file as text of plain numbers; a cell that is not a number stays as it is.
 
-    `separator` is the sign between the cells of the file, `text` the whole of it. Raises BoundsError where cells have
-    two styles, or where all that have a sign could be thousands or decimals.
+    `separator` is the sign between the cells of the file, `text` its whole text. Raises BoundsError if cells have two
+    styles, or if the cells leave open whether a sign marks thousands or decimals.
     """
     held = [name for name in names if name in table.columns]
     is_bare = separator == "," and not any(sign in text for sign in _SIGNS)
@@ -76,7 +76,7 @@ def _is_plain(name: str) -> pl.Expr:
 
 
 def _decimal_sign(cells: pl.Series, separator: str) -> str:
-    """The decimal sign that all cells of a file have in common; cells that are no number have no say."""
+    """The decimal sign that all cells of a file have in common; cells that are not numbers are ignored."""
     signed = cells.filter(cells.str.contains(rf"^[-+]?[\d.,{_SPACES}]+$") & cells.str.contains("[.,]")).unique()
     point, comma = (signed.str.contains(style) for style in _STYLES.values())
     only_point, only_comma = signed.filter(point & ~comma), signed.filter(comma & ~point)

@@ -1,7 +1,7 @@
-"""The cells of a price file as a table for each symbol, with Yahoo's column names, numbers and days in one form.
+"""From the cells of a price file to a table for each symbol: Yahoo's column names, numbers and days in one form.
 
-Belongs here: which column and which row is whose, what a symbol has none of. Not here: bytes and lines (price_text.py),
-the layouts (price_layouts.toml), what a row must hold (prices.py), files that are wrong as a whole (wrong_files.py).
+Belongs here: the symbol of each column and row, columns that a symbol lacks. Not here: bytes and lines (price_text.py),
+layouts (price_layouts.toml), rules for a row (prices.py), files that are wrong as a whole (wrong_files.py).
 """
 
 import re
@@ -24,13 +24,13 @@ AGAIN: Final = "download it again"
 NUMBERS: Final = ("Open", "High", "Low", "Close", "Adj Close", "Volume", "Dividends", "Stock Splits")
 OPTIONAL: Final = ("Adj Close", "Dividends", "Stock Splits")
 QUICK_LOOK: Final = 100
-"""Rows of a volume that are looked at before all of them are."""
+"""Rows of a volume to check before all rows."""
 _NAMED: Final = 3
 """Most symbols in a message."""
 
 
 class PriceTextError(BoundsError):
-    """A file that is no table of prices: the rule that it breaks, and the way out."""
+    """A file that is not a table of prices; the message is the rule that it breaks, `remedy` what to do."""
 
     def __init__(self, rule: str, remedy: str) -> None:
         super().__init__(rule)
@@ -39,7 +39,7 @@ class PriceTextError(BoundsError):
 
 @dataclass(frozen=True)
 class PriceTable:
-    """One symbol's `rows`: Date, Open, High, Low, Close, Volume, and Adj Close, Dividends, Stock Splits where they are.
+    """One symbol's `rows`: Date, Open, High, Low, Close, Volume; Adj Close, Dividends, Stock Splits if given.
 
     `remarks`: notes for the reader.
     """
@@ -50,9 +50,9 @@ class PriceTable:
 
 @dataclass(frozen=True)
 class PriceFile:
-    """What is in one file: the name of its `layout`, and its `tables` by symbol, by "" where the file names none.
+    """One file: the name of its `layout`, and its `tables` by symbol, or by "" if the file names no symbol.
 
-    One of several symbols may have an error in place of a table.
+    In a file of several symbols, one may have an error instead of a table.
     """
 
     layout: str
@@ -69,7 +69,7 @@ class PriceFile:
         return pl.concat(found or [pl.DataFrame(schema={DATE: pl.String})])
 
     def of(self, symbol: str) -> PriceTable:
-        """A symbol's table, for a file that names none the only one. Raises PriceTextError where it has none."""
+        """A symbol's table; in a file that names no symbol, the only one. Raises PriceTextError if it has none."""
         found = self.tables.get(symbol if self.symbols else "")
         if found is None:
             alone = "a file is of the symbol that it is named after: name it after that one, or download this one"
@@ -103,7 +103,7 @@ def build_tables(
 ) -> dict[str, PriceTable | PriceTextError]:
     """The tables in the rows below a header; `separator` and `text` are those of the file.
 
-    The form of days and numbers is that of the whole file; all else is as if each symbol were alone in it.
+    Days and numbers have one form in the whole file; otherwise each symbol is read as if it were alone in it.
     """
     _refuse_other_rows(layout, header, cells)
     shared = layout.named([name for name, ticker in zip(header.names, header.tickers, strict=True) if not ticker])
@@ -123,7 +123,7 @@ def build_tables(
 
 
 def _refuse_other_rows(layout: PriceLayout, header: Header, cells: pl.DataFrame) -> None:
-    """Refuse rows that say themselves that they are not daily."""
+    """Refuse rows if one of their columns shows that they are not daily."""
     for name, wanted in layout.daily.items():
         column = cells[:, [squash(one) for one in header.names].index(squash(name))].str.strip_chars()
         if not (column == wanted).all():
@@ -142,7 +142,7 @@ def _columns_of(owner: str, layout: PriceLayout, header: Header, cells: pl.DataF
 
 
 def _by_symbol(layout: PriceLayout, rows: pl.DataFrame, *, is_alone: bool) -> dict[str, PriceTable | PriceTextError]:
-    """The table of each symbol; `is_alone`: no ticker of the header was left out before."""
+    """The table of each symbol; `is_alone`: the file has no other ticker."""
     if "Symbol" not in rows.columns:
         return {"": _table(layout, rows)}
     printed = rows["Symbol"].str.strip_chars().fill_null("")
@@ -157,7 +157,7 @@ def _by_symbol(layout: PriceLayout, rows: pl.DataFrame, *, is_alone: bool) -> di
 
 
 def _of_symbol(symbol: str, layout: PriceLayout, rows: pl.DataFrame, *, is_alone: bool) -> PriceTable | PriceTextError:
-    """Its table. In a file of several, cells are blank where others have days or columns that this one has not."""
+    """A symbol's table. In a file of several, its cells are blank on days and in columns that only others have."""
     if not re.fullmatch(SYMBOL, symbol):
         return PriceTextError(f"{symbol[:40]!r} is no symbol", "write symbols as Yahoo does: ^RUT, IWM")
     if is_alone:
@@ -181,7 +181,7 @@ def _table(layout: PriceLayout, rows: pl.DataFrame) -> PriceTable:
 
 
 def _without_unusable_volume(rows: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """A Volume of nulls where the file has none, or none of which any cell is a number: bars stand without it."""
+    """Rows with a Volume of nulls if the file has no such column or no number in it, and a remark on that."""
     empty = rows.with_columns(Volume=pl.lit(None, pl.String))
     if "Volume" not in rows.columns:
         return empty, ("no column Volume: the prices stand without a volume",)

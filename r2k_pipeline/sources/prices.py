@@ -22,16 +22,16 @@ BAR_COLUMNS: Final = ("Date", "Open", "High", "Low", "Close", "Volume")
 PRICES: Final = ("open", "high", "low", "close")
 EXAMPLES: Final = 3
 ALL_HISTORY: Final = date(1900, 1, 1)
-"""Before any bar: a live fetch asks for all that there is."""
+"""Before any bar: a live fetch asks for all history."""
 
 
 @dataclass(frozen=True)
 class Bars:
     """One answer's bars in the columns of PriceBars, prices still text.
 
-    `asked_at`: the moment by which it was judged what is final and settled. `asked`: all history to the last session
-    whose price had settled by then; `within`: from the answer's first session to the one before its last. `remarks`:
-    notes for the reader.
+    `asked_at`: the moment at which bars were judged to be final and settled. `asked`: all history up to the last
+    session with a settled price by then. `within`: from the answer's first session to the one before its last.
+    `remarks`: notes for the reader.
     """
 
     origin: str

@@ -1,4 +1,4 @@
-"""What a source of prices and a source of COT reports must offer, and how it reports failures.
+"""The protocols of a source of prices and a source of COT reports, and their failures.
 
 Belongs here: the two protocols, the values they hand over and their errors. Not here: any vendor's
 format (prices.py, cot.py parse) or transport (files.py, yahoo.py, cftc.py, sample.py).
@@ -106,7 +106,7 @@ class PriceSource(Protocol):
 
     @property
     def asks_vendor(self) -> bool:
-        """Whether each fetch asks the vendor: then a row missing from the answer did not exist; a file proves less."""
+        """Whether each fetch asks the vendor: then a row missing from the answer did not exist; not so for a file."""
         ...
 
     def fetch_prices(self, symbol: str) -> PriceAnswer:
@@ -142,8 +142,8 @@ class CotSource(Protocol):
 
 @runtime_checkable
 class Announcer(Protocol):
-    """A source of COT files whose publisher announces what is out of the ordinary."""
+    """A source of COT files whose publisher announces irregular releases."""
 
     def fetch_announcements(self) -> Announcements:
-        """What it announces now. Raises SourceError where that cannot be had, which is no failure of a run."""
+        """Its current announcements. Raises SourceError if they cannot be fetched, which does not fail a run."""
         ...

@@ -20,7 +20,7 @@ import polars as pl
 from r2k_pipeline.shipped import shipped
 
 LEDGER: Final = shipped("sources/cot_releases.toml")
-"""What is documented of releases: a line an exception."""
+"""The documented releases, one line for each exception."""
 LEDGER_SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
     "report_date": pl.Date,
     **dict.fromkeys(("released_at", "scheduled_at"), pl.Datetime("us", "UTC")),
@@ -213,7 +213,7 @@ def first_publications() -> list[Mapping[str, Any]]:
 
 
 def documented_releases() -> list[Release]:
-    """What is documented of releases, the newest report first."""
+    """The documented releases, the newest report first."""
     return sorted(_ledger().documented.values(), key=lambda row: row.report_date, reverse=True)
 
 

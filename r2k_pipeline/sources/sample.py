@@ -4,10 +4,10 @@ Belongs here: putting the files on disk, in the layout of `--source files`. Not 
 (sample_prices.py, sample_cot.py, sample_cot_files.py). Every market name in the COT files begins with SAMPLE.
 """
 
-import os
 import shutil
 from pathlib import Path
 
+from r2k_pipeline.files import write_flushed
 from r2k_pipeline.sources.sample_cot_files import build_sample_cot
 from r2k_pipeline.sources.sample_prices import build_sample_prices
 
@@ -24,16 +24,7 @@ def write_sample(folder: Path) -> None:
     if partial.exists():
         shutil.rmtree(partial)
     for symbol, text in build_sample_prices().items():
-        _write_file(partial / "prices" / f"{symbol}.csv", text.encode())
+        write_flushed(partial / "prices" / f"{symbol}.csv", text.encode())
     for name, content in build_sample_cot().items():
-        _write_file(partial / "cot" / name, content)
+        write_flushed(partial / "cot" / name, content)
     partial.rename(folder)
-
-
-def _write_file(path: Path, content: bytes) -> None:
-    """Write and fsync: the rename must not reach the disk before what it publishes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())

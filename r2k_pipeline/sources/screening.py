@@ -117,7 +117,7 @@ def _settle_conflicts(key: list[str], written: pl.DataFrame) -> tuple[pl.DataFra
 
 
 def _read_days(table: type[Table], written: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
-    """Text days as dates, and the rows whose day is none."""
+    """Text days as dates, and the rows with a text that is not a day."""
     days = [name for name, column in table.columns().items() if isinstance(column, dy.Date)]
     written, refused = (
         written.with_columns(pl.col(days).cast(pl.String)),

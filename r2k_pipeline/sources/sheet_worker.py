@@ -14,7 +14,7 @@ from typing import Any, Final, NoReturn
 from python_calamine import CalamineError, CalamineWorkbook
 
 REFUSED: Final = 3
-"""Exit code where standard error says in one line what is wrong with the file."""
+"""Exit code if standard error has the fault of the file, in one line."""
 
 
 def main(memory: int, most_rows: int, most_columns: int, most_cells: int, most_bytes: int) -> None:

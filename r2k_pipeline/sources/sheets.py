@@ -53,7 +53,7 @@ def _is_xlsx(body: bytes) -> bool:
 
 
 def _excel_text(body: bytes) -> bytes:
-    """The text of the only sheet with rows, read in a process of its own (sheet_worker.py says why)."""
+    """The text of the only sheet with rows, read in a process of its own (see sheet_worker.py)."""
     from r2k_pipeline.sources.sheet_worker import REFUSED  # noqa: PLC0415  (the reader is loaded where it is needed)
 
     bounds = (WORKER_MEMORY, MAX_ROWS, MAX_COLUMNS, MAX_CELLS, MAX_BYTES)

@@ -33,13 +33,13 @@ _TAB: Final = ord("\t")
 _LF: Final = ord("\n")
 _CR: Final = ord("\r")
 _IS_BLANK, _OPENS, _CLOSES = (np.isin(np.arange(256), list(some)) for some in (b" \t", b", \t;\r\n\x1a", b", \t\x1a"))
-"""By byte: whether it is a blank, and whether a line that begins or ends with it may hold nothing or a blank cell."""
+"""By byte: whether it is a blank, and whether a line that begins or ends with it may be empty or have a blank cell."""
 _BLOCK_BYTES: Final = 2**19
 """A part of a text that fits into a processor's cache."""
 
 
 class BoundsError(ValueError):
-    """A file beyond a bound, or with bytes that no text of rows has; the message says which, where and how much."""
+    """A file beyond a bound, or with bytes that no text of rows has; the message names bound, place and size."""
 
 
 def read_bounded(file: Path) -> bytes:

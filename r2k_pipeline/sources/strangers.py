@@ -1,4 +1,4 @@
-"""Series that are not the symbol's own: another symbol's prices under its name, or prices adjusted for dividends.
+"""Series that do not belong to their symbol: another symbol's prices, or prices adjusted for dividends.
 
 Belongs here: comparison of one-day returns and closes between symbols. Not here: single steps (plausibility.py), the
 limits (price_bounds.py).

@@ -51,7 +51,7 @@ def refuse_cut_off(answer: PriceAnswer, bars: pl.DataFrame, recorded: date | Non
 
 
 def unread_actions(answer: PriceAnswer) -> str | None:
-    """A remark where a file lists dividends or splits of which nothing is read, because the other column is missing."""
+    """A remark on dividends or splits that are not read because the other one's column is missing."""
     columns = ("Dividends", "Stock Splits")
     there = [name for name in columns if name in answer.bars.columns]
     if len(there) != 1 or not (amounts := _amounts(answer.bars, there[0])):

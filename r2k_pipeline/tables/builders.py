@@ -91,11 +91,11 @@ class Builder:
         return self.replayed is not None or any(each.form is Form.FIRST_KNOWN for each in self.inputs)
 
     def rows(
-        self, given: Mapping[str, Any], bars: KnownBars | None = None, told_rows: pl.DataFrame | None = None
+        self, given: Mapping[str, Any], bars: KnownBars | None = None, published: pl.DataFrame | None = None
     ) -> pl.DataFrame:
         """The table, from `given`: its `given` inputs and its values by parameter.
 
-        A replayed table is made from `bars`: for markets that go on only new rows, but of facts all, with `told_rows`.
+        A replayed table is made from `bars`: for markets that go on only new rows, but of facts all, with `published`.
         """
         if self.replayed is None:
             return self.function(**given)
@@ -108,7 +108,7 @@ class Builder:
 
             how = self.replayed
             return replay_facts(
-                bars, facts, empty, how.dated, how.identity, reads_volume=reads_volume, told_rows=told_rows
+                bars, facts, empty, how.dated, how.identity, reads_volume=reads_volume, published=published
             )
         alongside = [each.name for each in self.inputs if each.form is Form.ALONGSIDE]
 

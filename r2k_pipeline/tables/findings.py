@@ -15,7 +15,7 @@ from r2k_pipeline.tables import TABLES
 
 HEADER: Final = re.compile(r"^-- on: (?P<table>\w+\.\w+)  severity: (?P<severity>\w+)$", re.MULTILINE)
 OPTIONAL: Final = ("symbol", "session_date", "report_type", "contract_code", "report_date", "column_name")
-"""Columns that a check may leave out: its table says which make a row; `known_at` and `evidence` it must give."""
+"""Columns that a check may omit, depending on the key of its table; `known_at` and `evidence` are required."""
 
 
 @dataclass(frozen=True)

@@ -19,17 +19,17 @@ from r2k_pipeline.contracts.table import Table
 class Form(Enum):
     """The form in which a builder gets a table. The last four are for tables that are replayed."""
 
-    TOLD = "as it is"
-    SCANNED = "as it is, lazily: only the rows and columns that are asked for are read"
+    STORED = "as the lake has it"
+    SCANNED = "as the lake has it, lazily: only the rows and columns that are asked for are read"
     FIRST_KNOWN = "one plain series a market, each bar as it was first known, without late ones"
     SERIES = "one plain series a market, as it was known at some session"
     REBUILT = "as its own builder makes it of the same series, all of it"
-    STANDING = "facts that stood at the last session of the series; of the table's own, those told before and standing"
+    STANDING = "facts that stood at the last session of the series; its own facts: those published that stand"
     ALONGSIDE = "the rows of the sessions that are wanted: it was replayed on the same bars"
 
 
 T = TypeVar("T", bound=Table)
-Told: TypeAlias = Annotated[dy.DataFrame[T], Form.TOLD]
+Stored: TypeAlias = Annotated[dy.DataFrame[T], Form.STORED]
 Scanned: TypeAlias = Annotated[dy.LazyFrame[T], Form.SCANNED]
 FirstKnown: TypeAlias = Annotated[dy.DataFrame[T], Form.FIRST_KNOWN]
 Series: TypeAlias = Annotated[dy.DataFrame[T], Form.SERIES]
@@ -57,7 +57,7 @@ of the standing facts, so that only facts dated from then on are wanted."""
 
 
 class Columns(tuple[str, ...]):
-    """The columns that are wanted of a table; all of them unless said."""
+    """The columns to read of a table; without it, all columns."""
 
     def __new__(cls, *names: str) -> "Columns":
         """By their names."""

@@ -18,7 +18,7 @@ from r2k_pipeline.tables.consolidations import Consolidations
 from r2k_pipeline.tables.forms import BySession, Facts, OfSeries, Rebuilt, Regrown, Series, Standing
 from r2k_pipeline.tables.indicators import KNOWN_AT, WITHDRAWN_AT, DailyIndicators
 from r2k_pipeline.tables.profiles import SwingPivots, rolling_profiles
-from r2k_pipeline.transforms.level_evidence import as_told, find_evidence, from_news, latest_news
+from r2k_pipeline.transforms.level_evidence import find_evidence, from_news, latest_news, with_published_dates
 from r2k_pipeline.transforms.levels import ROLES, build_level_evidence, build_levels
 
 LEVEL_KIND = (
@@ -70,7 +70,7 @@ def level_evidence(
     else:
         profiles = rolling(bars)
     found = find_evidence(bars, indicators, pivots, profiles, ranges)
-    return build_level_evidence(bars, indicators, as_told(found, stood, goes_on))
+    return build_level_evidence(bars, indicators, with_published_dates(found, stood, goes_on))
 
 
 class Levels(Table, layer="features", grows=True):

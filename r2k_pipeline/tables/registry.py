@@ -1,4 +1,4 @@
-"""Every derived table and what it is made with: SQL models by file, the others by their builder.
+"""Every derived table with its model: SQL by file, the others by their builder.
 
 Belongs here: what both kinds have in common for who builds and shows them. Not here: the tables, who reads the lake for
 them (inputs.py), what Dagster makes of a table (orchestration/assets.py).
@@ -39,7 +39,7 @@ class DerivedTable:
 
     @cached_property
     def upstreams(self) -> tuple[str, ...]:
-        """The tables that must be there before it is made, sorted. The moment that SQL asks for is in the fetch log."""
+        """The tables that it is made from, sorted. SQL with `as_of` needs the fetch log, which gives the moment."""
         if isinstance(self.made, Builder):
             return tuple(table.dotted() for table in self.made.upstreams)
         return tuple(sorted({*self.made.upstreams, *([FetchLog.dotted()] if "as_of" in self.values else [])}))

@@ -67,7 +67,7 @@ def build_daily_indicators(bars: pl.DataFrame, *, since: date | None = None) -> 
     offsets, keys = symbol_offsets(bars), bars.select("market", "session_date", "close")
     high, low, close = (price_array(bars, name) for name in ("high", "low", "close"))
     number = physical_array(bars["session_number"]) if "session_number" in bars.columns else np.arange(bars.height)
-    told = rows_since(bars, since)
+    wanted = rows_since(bars, since)
 
     def build(first: int, last: int) -> pl.DataFrame:
         rows = slice(offsets[first], offsets[last])
@@ -75,7 +75,7 @@ def build_daily_indicators(bars: pl.DataFrame, *, since: date | None = None) -> 
         fill_indicators(high[rows], low[rows], close[rows], starts, values)
         values[0, 1:][np.diff(number[rows]) != 1] = np.nan
         missing = missing_sessions(number[rows], starts)
-        its = told[slice(*np.searchsorted(told, [rows.start, rows.stop]))]
+        its = wanted[slice(*np.searchsorted(wanted, [rows.start, rows.stop]))]
         if since is not None:
             values, missing = values[:, its - rows.start], missing[its - rows.start]
         columns = pl.DataFrame(dict(zip(COLUMNS, values, strict=True)), nan_to_null=True).get_columns()

@@ -70,7 +70,7 @@ def find_evidence(
     ).collect()
 
 
-def as_told(found: pl.DataFrame, stood: pl.DataFrame, goes_on: bool) -> pl.DataFrame:
+def with_published_dates(found: pl.DataFrame, stood: pl.DataFrame, goes_on: bool) -> pl.DataFrame:
     """Evidence of find_evidence, each piece with the confirmed_date of its first publication.
 
     `stood`: level evidence that stood so far, with `starts_on` of its market; pieces confirmed later are not in it. A
@@ -80,32 +80,32 @@ def as_told(found: pl.DataFrame, stood: pl.DataFrame, goes_on: bool) -> pl.DataF
     if stood.is_empty():
         return found
     piece = ["market", "kind", "born_date", "price"]
-    told = stood.cast({name: found.schema[name] for name in ("market", "kind")})
-    starts = told.select("market", "starts_on").unique()
+    published = stood.cast({name: found.schema[name] for name in ("market", "kind")})
+    starts = published.select("market", "starts_on").unique()
     if goes_on:
         new = found.join(starts, on="market", maintain_order="left")
         new = new.filter(pl.col("confirmed_date") >= pl.col("starts_on"))
-        return pl.concat([told.select(found.columns), new.select(found.columns)])
+        return pl.concat([published.select(found.columns), new.select(found.columns)])
     dated = found.with_row_index("item").join(starts, on="market", how="left", maintain_order="left")
     early = dated.filter((pl.col("confirmed_date") <= pl.col("starts_on")).fill_null(False))
     # Nearly every piece keeps its date; the others, and repeated ones, are matched in order.
-    moved = told.join(early, on=[*piece, "confirmed_date"], how="anti")
+    moved = published.join(early, on=[*piece, "confirmed_date"], how="anti")
     several = early.filter(early.select(piece).is_duplicated())
     pieces = pl.concat([moved.select(piece), several.select(piece)]).unique()
     if pieces.is_empty():
         return found
     nth = pl.int_range(pl.len()).over(piece).alias("nth")
-    told, early = (
+    published, early = (
         rows.join(pieces, on=piece, how="semi", maintain_order="left")
         .sort("confirmed_date", maintain_order=True)
         .with_columns(nth)
-        for rows in (told, early)
+        for rows in (published, early)
     )
-    told_dates = told.select(*piece, "nth", told_date="confirmed_date")
-    dates = early.join(told_dates, on=[*piece, "nth"], maintain_order="left").select("item", "told_date")
+    published_dates = published.select(*piece, "nth", published_date="confirmed_date")
+    dates = early.join(published_dates, on=[*piece, "nth"], maintain_order="left").select("item", "published_date")
     return (
         dated.join(dates, on="item", how="left", maintain_order="left")
-        .with_columns(confirmed_date=pl.coalesce("told_date", "confirmed_date"))
+        .with_columns(confirmed_date=pl.coalesce("published_date", "confirmed_date"))
         .select(found.columns)
     )
 
@@ -174,8 +174,8 @@ def _edge_evidence(consolidations: pl.DataFrame, bars: pl.DataFrame, offsets: In
     key = ("market", "start_date", "confirmed_date")
     versions = consolidations.select(pl.col("market").cast(market_enum(bars, offsets)), *key[1:], "low", "high")
     for edge in ("low", "high"):
-        told = pl.col("market", "start_date", edge)
-        edges = versions.sort(key).filter(pl.any_horizontal(told.ne_missing(told.shift())))
+        version = pl.col("market", "start_date", edge)
+        edges = versions.sort(key).filter(pl.any_horizontal(version.ne_missing(version.shift())))
         place, since = physical_array(edges["market"]), physical_array(edges["start_date"])
         rows = first_equal(close, day, offsets, place, since, column_array(edges, edge))
         known = physical_array(edges["confirmed_date"])

@@ -85,7 +85,7 @@ def _credit(zone: Any, row: int, factor: float, points: float) -> None:
 
 @inner_kernel
 def _meet_bar(zone: Any, row: int, bars: Any) -> None:
-    """What a bar does to a zone: touch it; close clear of it where the price came from (hold), or beyond (break).
+    """The effect of a bar on a zone: a touch; a close clear of it where the price came from (hold), or beyond (break).
 
     Beyond is a break of the touch or, where none is open (a gap; a zone born at the price), one without a touch.
     """
@@ -206,7 +206,7 @@ def _found(book: Any, zones: Any, highs: Any, position: int, row: int, bars: Any
 
 
 @inner_kernel
-def _is_told(zone: Any, pieces: Any, price: float) -> bool:
+def _has_price(zone: Any, pieces: Any, price: float) -> bool:
     """Whether one of the zone's pieces has this very price."""
     if not zone.low <= price <= zone.high:
         return False
@@ -234,7 +234,7 @@ def _file(book: Any, zones: Any, highs: Any, pieces: Any, row: int, bars: Any) -
         if not exists:
             _found(book, zones, highs, position, row, bars, piece.price)
         zone = zones[position]
-        piece.is_new = not _is_told(zone, pieces, piece.price)
+        piece.is_new = not _has_price(zone, pieces, piece.price)
         if piece.is_new:
             _count_price(zone, piece.price)
             highs[position] = zone.high

@@ -58,7 +58,6 @@ def build_level_outcomes(
     levels: pl.DataFrame | pl.LazyFrame,
     horizons: Sequence[int] = HORIZONS,
     draws: int = DRAWS,
-    seed: int = SEED,
     baseline_sessions: int = BASELINE_SESSIONS,
     minimum_sessions: int = 0,
 ) -> pl.DataFrame:
@@ -84,7 +83,7 @@ def build_level_outcomes(
 
     def of_markets(markets: Sequence[str]) -> pl.DataFrame:
         is_in = pl.col("market").is_in(markets)
-        outcomes = _decided(with_atr.filter(is_in), shown.filter(is_in), horizons, draws, seed, baseline_sessions)
+        outcomes = _decided(with_atr.filter(is_in), shown.filter(is_in), horizons, draws, baseline_sessions)
         return _shares(pl.concat([outcomes, outcomes.with_columns(kind=pl.lit("all"))]), minimum_sessions)
 
     markets = bars["market"].unique(maintain_order=True).to_list()
@@ -94,7 +93,7 @@ def build_level_outcomes(
 
 
 def _decided(
-    bars: pl.DataFrame, levels: pl.LazyFrame, horizons: Sequence[int], draws: int, seed: int, baseline_sessions: int
+    bars: pl.DataFrame, levels: pl.LazyFrame, horizons: Sequence[int], draws: int, baseline_sessions: int
 ) -> pl.DataFrame:
     """The touches of some markets, for each horizon: whether they held or broke, and how many of their draws did.
 
@@ -105,7 +104,7 @@ def _decided(
     close, atr = column_array(bars, "close"), bars["atr_14"].fill_null(float("nan")).to_numpy()
     rows, distance = touches["row"].to_numpy(), touches["distance"].to_numpy()
     width, sign = touches["width"].to_numpy(), touches["sign"].to_numpy()
-    random_rows = _draw_rows(reaches, touches, baseline_sessions, draws, seed)
+    random_rows = _draw_rows(reaches, touches, baseline_sessions, draws)
 
     def decided(before: Integers) -> NDArray[np.int8]:
         """After how many closes zones at the touches' distances off the closes of `before` held, or broke (negative).
@@ -170,7 +169,7 @@ def _find_touches(reaches: pl.DataFrame, levels: pl.LazyFrame) -> pl.DataFrame:
     )
 
 
-def _draw_rows(reaches: pl.DataFrame, touches: pl.DataFrame, sessions: int, draws: int, seed: int) -> Integers:
+def _draw_rows(reaches: pl.DataFrame, touches: pl.DataFrame, sessions: int, draws: int) -> Integers:
     """For each touch, `draws` rows of its market whose next bar would touch a price at its distance on its side.
 
     They are at most `sessions` from the touch's own. No bar of another market, or later than those near it, moves them.
@@ -184,7 +183,7 @@ def _draw_rows(reaches: pl.DataFrame, touches: pl.DataFrame, sessions: int, draw
         first = np.searchsorted(rows, own - sessions)
         end = np.searchsorted(rows, own + sessions, side="right")
         # one stream for each market and role, so that another market's touches do not change this one's baseline
-        random = np.random.default_rng([seed, *str(market).encode(), *str(role).encode()])
+        random = np.random.default_rng([SEED, *str(market).encode(), *str(role).encode()])
         uniform, least = random.random((group.height, draws)), group["distance"].to_numpy() - TOUCH_ATR
         picks = pick_reaching(column_array(candidates, str(role)), first, end, least, uniform)
         drawn[group["touch"].to_numpy()] = rows[picks]

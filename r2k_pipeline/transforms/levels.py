@@ -51,7 +51,7 @@ def build_levels(
     until then: touches = holds + breaks + undecided. A clear close on the other side without a touch (the price
     jumped, or the zone was born at it) is a break of its own count. A break, touched or not, followed by a hold from
     there is a *role flip*. Role: support wholly below the close, resistance wholly above, `around` the one that
-    contains it. Strength: each price that is new in the zone (a low told as pivot, as 252-session low and as the year's
+    contains it. Strength: each price that is new in the zone (a low that is pivot, 252-session low and as the year's
     counts once) and each hold adds 1, a break, touched or not, takes a quarter away, and all fades with a half-life of
     252 sessions.
 
@@ -124,7 +124,7 @@ def _walk_markets(
     known, rank, born = map(
         physical_array, (evidence["confirmed_date"], kinds.cast(kind_enum(names)), evidence["born_date"])
     )
-    told = Evidence(column_array(evidence, "price"), known, rank, born)
+    arrays = Evidence(column_array(evidence, "price"), known, rank, born)
 
     def walk(first: int, end: int) -> Records:
         starts, its = offsets[first : end + 1], shares[first : end + 1]
@@ -132,7 +132,7 @@ def _walk_markets(
         if not keys[rows].equals(their_keys[rows]):
             raise ValueError(UNALIGNED)
         atr[rows] = their_atr[rows].fill_null(float("nan")).to_numpy()
-        order_pieces(told, items, its, columns.day, starts, pieces)
+        order_pieces(arrays, items, its, columns.day, starts, pieces)
         zones: Records = walk_markets(columns, starts, pieces, its, per_side, first_day)
         return zones
 

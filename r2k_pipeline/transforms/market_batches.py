@@ -12,7 +12,7 @@ from r2k_pipeline.transforms.row_ranges import Integers
 Result = TypeVar("Result")
 
 BATCH_ROWS = 100_000
-"""Rows of one task: enough to forget what a task costs, few enough to share out evenly and to stay in cache."""
+"""Rows of one task: so many that its fixed cost is small, so few that tasks are even and stay in cache."""
 
 
 def map_batches(task: Callable[[int, int], Result], offsets: Integers) -> list[Result]:

@@ -64,11 +64,11 @@ def _spans(bars: pl.DataFrame, consolidations: pl.DataFrame, since: date | None)
     """The open versions, the row of `bars` at which each one's range starts (`start`), and those at which it was the
     latest: from `first` to before `until`.
     """
-    offsets, told = symbol_offsets(bars), rows_since(bars, since)
+    offsets, wanted = symbol_offsets(bars), rows_since(bars, since)
     markets = pl.DataFrame(
         {
             "market": bars["market"].gather(offsets[:-1]),
-            "begin": offsets[1:] - np.diff(np.searchsorted(told, offsets)),
+            "begin": offsets[1:] - np.diff(np.searchsorted(wanted, offsets)),
         }
     )
     versions = (

@@ -37,8 +37,8 @@ def built_columns(table: type[Table]) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Told:
-    """The `markets` whose rows known by `until` are all published; they go on from there."""
+class Continued:
+    """The `markets` that continue from the last generation: their rows known by `until` are all published."""
 
     until: datetime
     markets: frozenset[str]
@@ -69,11 +69,11 @@ class _Epoch:
 class KnownBars:
     """Bars as they became known, cut into epochs once for all tables that are replayed on them.
 
-    `vintages` are MarketBars. `told`: markets with published rows, of which only sessions known later are built.
+    `vintages` are MarketBars. Of the `continued` markets only sessions known later are built.
     """
 
-    def __init__(self, vintages: pl.DataFrame, told: Told | None = None) -> None:
-        self.vintages, self.told = vintages, told
+    def __init__(self, vintages: pl.DataFrame, continued: Continued | None = None) -> None:
+        self.vintages, self.continued = vintages, continued
         self._epochs: dict[bool, list[_Epoch]] = {}
 
     @cached_property
@@ -84,7 +84,7 @@ class KnownBars:
     def epochs(self, reads_volume: bool) -> list[_Epoch]:
         """The epochs with unpublished sessions, market by market, each market's in their order."""
         if reads_volume not in self._epochs:
-            self._epochs[reads_volume] = list(_epochs(self.vintages, reads_volume, self.told))
+            self._epochs[reads_volume] = list(_epochs(self.vintages, reads_volume, self.continued))
         return self._epochs[reads_volume]
 
 
@@ -109,8 +109,8 @@ def replay(
             series, wanted = (
                 pl.concat(frames) for frames in zip(*((e.series(), e.wanted) for e in batch), strict=True)
             )
-            told = (rows.join(wanted, on=KEY, how="semi", maintain_order="left") for rows in reads)
-            parts.append(build(series, since, *told).join(wanted, on=KEY, maintain_order="left"))
+            read = (rows.join(wanted, on=KEY, how="semi", maintain_order="left") for rows in reads)
+            parts.append(build(series, since, *read).join(wanted, on=KEY, maintain_order="left"))
     return pl.concat(parts).sort(KEY, maintain_order=True) if parts else empty
 
 
@@ -122,23 +122,23 @@ def replay_facts(
     identity: tuple[str, ...],
     *,
     reads_volume: bool = False,
-    told_rows: pl.DataFrame | None = None,
+    published: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Facts as they were first known, with `withdrawn_date`, the session from which on a fact no longer stood.
 
-    As `replay`, for rows that stay valid. All of them are returned, also `told_rows`, those published before. `dated`
+    As `replay`, for rows that stay valid. All of them are returned, also `published`, those published before. `dated`
     is the column with the session at whose close a fact is known. At an epoch's first session in order, facts that the
     revised series no longer yields are withdrawn, and earlier facts that it newly yields are added with that session as
     `dated`. `identity` names the columns that identify a fact. A fact that stays is not added again, whatever its other
     columns are now. `empty` has all columns.
     """
-    rows = empty if told_rows is None else told_rows
+    rows = empty if published is None else published
     lasting = [epoch for epoch in bars.epochs(reads_volume) if epoch.starts_on is not None]
     following = [epoch for epoch in lasting if epoch.goes_on]
     if following:
-        rows = _followed(rows, *_together(following), build, dated)
+        rows = _extend(rows, *_together(following), build, dated)
     for batch in _one_a_market(epoch for epoch in lasting if not epoch.goes_on):
-        rows = _met(rows, *_together(batch), build, dated, ["market", *identity])
+        rows = _revise(rows, *_together(batch), build, dated, ["market", *identity])
     known = bars.first_known
     withdrawn = known.select("market", withdrawn_date="session_date", withdrawn_at="known_at")
     return (
@@ -156,17 +156,17 @@ def _together(batch: list[_Epoch]) -> tuple[pl.DataFrame, pl.DataFrame]:
     return pl.concat(epoch.series() for epoch in batch), pl.DataFrame(starts, ["market", "starts_on"], orient="row")
 
 
-def _followed(
+def _extend(
     rows: pl.DataFrame, series: pl.DataFrame, starts: pl.DataFrame, build: BuildFacts, dated: str
 ) -> pl.DataFrame:
-    """The facts so far and, from `starts` on, the facts of further sessions of some series."""
+    """Adds the facts of further sessions, from `starts` on, of series that continue those of the `rows`."""
     stood = rows.join(starts, on="market", maintain_order="left").filter(pl.col("withdrawn_date").is_null())
     found = build(series, stood, True).join(starts, on="market", maintain_order="left")
     new = found.filter(pl.col(dated) >= pl.col("starts_on")).drop("starts_on")
     return pl.concat([rows, new], how="diagonal")
 
 
-def _met(
+def _revise(
     rows: pl.DataFrame,
     series: pl.DataFrame,
     starts: pl.DataFrame,
@@ -174,7 +174,10 @@ def _met(
     dated: str,
     identity: list[str],
 ) -> pl.DataFrame:
-    """The facts so far and, from `starts` on, those that `build` finds in the next `series` of some markets."""
+    """Compares the `rows` with the facts of the next `series` of some markets.
+
+    From `starts` on, new facts are added, and facts that the series no longer yields are withdrawn.
+    """
     numbered = rows.with_row_index("row").join(starts, on="market", how="left", maintain_order="left")
     stood = numbered.filter(pl.col("starts_on").is_not_null(), pl.col("withdrawn_date").is_null())
     found = build(series, stood.drop("row"), False).join(starts, on="market", maintain_order="left")
@@ -184,10 +187,10 @@ def _met(
     early = found.filter(is_early).sort(dated, maintain_order=True).with_columns(nth)
     gone = before.join(early, on=[*identity, "nth"], how="anti", nulls_equal=True)
     new = early.join(before, on=[*identity, "nth"], how="anti", nulls_equal=True, maintain_order="left")
-    told = pl.concat([new.with_columns(pl.col("starts_on").alias(dated)).drop("nth"), found.filter(~is_early)])
+    added = pl.concat([new.with_columns(pl.col("starts_on").alias(dated)).drop("nth"), found.filter(~is_early)])
     is_gone = pl.col("row").is_in(gone["row"].implode())
     kept = numbered.with_columns(withdrawn_date=pl.when(is_gone).then("starts_on").otherwise("withdrawn_date"))
-    return pl.concat([kept.select(rows.columns), told.drop("starts_on")], how="diagonal")
+    return pl.concat([kept.select(rows.columns), added.drop("starts_on")], how="diagonal")
 
 
 def regrown(build: Build) -> Callable[[pl.DataFrame], pl.DataFrame]:
@@ -263,15 +266,16 @@ def _one_a_market(epochs: Iterable[_Epoch]) -> Iterator[list[_Epoch]]:
     yield from batches
 
 
-def _epochs(vintages: pl.DataFrame, reads_volume: bool, told: Told | None) -> Iterator[_Epoch]:
+def _epochs(vintages: pl.DataFrame, reads_volume: bool, continued: Continued | None) -> Iterator[_Epoch]:
     """The epochs with unpublished sessions, market by market, each market's in their order."""
     for (market,), bars in _read_as(vintages, reads_volume).group_by("market", maintain_order=True):
         marked = bars.with_columns(first_at=pl.col("known_at").min().over("session_date"))
         known = _first_known(bars)
         begins = [NEVER, *_news(marked, known, reads_volume), FOREVER]
-        until = told.until if told is not None and market in told.markets else NEVER
-        opened, last_told = known.filter(pl.col("known_at") > until), _last_session(known, pl.col("known_at") <= until)
-        for place, wanted in _by_epoch(opened, begins):
+        until = continued.until if continued is not None and market in continued.markets else NEVER
+        unpublished = known.filter(pl.col("known_at") > until)
+        last_published = _last_session(known, pl.col("known_at") <= until)
+        for place, wanted in _by_epoch(unpublished, begins):
             starts_at, ends_at = begins[place : place + 2]
             last_before = _last_session(known, pl.col("known_at") < starts_at)
             after = wanted.filter(pl.col("session_date") > last_before)
@@ -281,15 +285,15 @@ def _epochs(vintages: pl.DataFrame, reads_volume: bool, told: Told | None) -> It
                 wanted=wanted,
                 since=first if first > known["session_date"][0] else None,
                 starts_on=after["session_date"].min(),  # type: ignore[arg-type]
-                goes_on=starts_at <= until and last_told > last_before,
+                goes_on=starts_at <= until and last_published > last_before,
                 series=partial(_series, marked, starts_at, ends_at, reads_volume),
             )
 
 
-def _by_epoch(opened: pl.DataFrame, begins: list[datetime]) -> Iterator[tuple[int, pl.DataFrame]]:
+def _by_epoch(known: pl.DataFrame, begins: list[datetime]) -> Iterator[tuple[int, pl.DataFrame]]:
     """Places in `begins` and the sessions (market, session_date, known_at; sorted) first known from there on."""
-    places = pl.Series(begins, dtype=opened.schema["known_at"]).search_sorted(opened["known_at"], side="right") - 1
-    parts = opened.with_columns(place=places).partition_by("place", as_dict=True, include_key=False)
+    places = pl.Series(begins, dtype=known.schema["known_at"]).search_sorted(known["known_at"], side="right") - 1
+    parts = known.with_columns(place=places).partition_by("place", as_dict=True, include_key=False)
     yield from sorted((place, wanted) for (place,), wanted in parts.items())
 
 

@@ -137,7 +137,7 @@ def build_independent_events(sessions: pl.DataFrame, setups: Sequence[str], hori
 
 
 def _matured(begun: Integers, sessions: int, horizon: int) -> tuple[Integers, Integers]:
-    """Of the rows at which a setup's runs begin, those whose forward return is known, and of those the independent."""
+    """The first rows of a setup's runs with a known forward return, and the independent ones among these."""
     from r2k_pipeline.transforms.setup_outcome_kernels import keep_apart  # noqa: PLC0415  (imports numba)
 
     matured = begun[begun < sessions - horizon]

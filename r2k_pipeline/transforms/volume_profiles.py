@@ -130,8 +130,8 @@ def _anchor_rows(bars: pl.DataFrame, anchors: pl.DataFrame, since: date | None) 
     anchor, known, until = (anchors.get_column(name) for name in ("anchor_date", "known_date", "until"))
     start, end = rows_on(bars, offsets, market, anchor), rows_on(bars, offsets, market, until, "right")
     known = known.fill_null(anchor)
-    told = known if since is None else known.set(known < since, since)
-    return start, np.maximum(rows_on(bars, offsets, market, told), start + 1), end
+    first_known = known if since is None else known.set(known < since, since)
+    return start, np.maximum(rows_on(bars, offsets, market, first_known), start + 1), end
 
 
 def refuse_strange_volumes(bars: pl.DataFrame) -> None:

@@ -12,7 +12,7 @@ from r2k_pipeline.transforms.indicators import build_daily_indicators
 
 WEEK = pl.col("session_date").dt.truncate("1w").alias("week")
 OF_WEEKS = {"rsi_14": "rsi_14w", **{f"sma_{weeks}": f"sma_{weeks}w" for weeks in (50, 100, 200)}}
-"""Columns of the daily indicators and what they are called where a bar is a week."""
+"""Columns of the daily indicators -> their names for weekly bars."""
 OWN_COLUMNS = ("close", "return_1w", *OF_WEEKS.values(), "missing_sessions")
 
 

@@ -13,11 +13,11 @@ from r2k_pipeline.contracts.meta import FetchLog, RefusedRows
 from r2k_pipeline.contracts.notes import Notes
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.lake import JOURNAL, Lake
-from r2k_pipeline.raw_check import FED
+from r2k_pipeline.raw_check import FETCHED
 from r2k_pipeline.warehouse import open_warehouse
 from tests.lived.told import Tables, differences, published_tables
 
-RAW = (*FED, RefusedRows)
+RAW = (*FETCHED, RefusedRows)
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def _of_raw(lake: Lake, expected: Expected) -> Iterator[str]:
     kept = log["rows_written"] + log["rows_quarantined"] + log["rows_identical"] + log["rows_held"]
     if not log["rows_read"].equals(kept):
         yield "rows read are not rows written, refused, identical and held"
-    for table in FED:
+    for table in FETCHED:
         rows, counts = lake.read(table), log.filter(table_name=table.dotted())
         counted = counts["rows_written"].sum() + counts["rows_withdrawn"].sum()
         if rows.height != counted:

@@ -12,7 +12,7 @@ from typing import Final
 
 import polars as pl
 
-from r2k_pipeline.contracts.clock import told_by
+from r2k_pipeline.contracts.clock import rows_known_at
 from r2k_pipeline.contracts.table import PUBLISHED_LAYERS
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.tables import TABLES
@@ -54,11 +54,11 @@ def published_tables(lake: Lake) -> dict[str, pl.DataFrame]:
 
 
 def told(name: str, tables: Tables, moment: datetime) -> pl.DataFrame:
-    """What one of `tables` told by `moment`: of a table with `told_with` only the rows that are there too."""
+    """What one of `tables` told by `moment`: of a table with `known_with` only the rows that are there too."""
     table = TABLES[name]
-    rows = told_by(table, tables[name], moment)
-    if table.told_with:
-        rows = rows.join(tables[table.told_with], on=table.primary_key(), how="semi")
+    rows = rows_known_at(table, tables[name], moment)
+    if table.known_with:
+        rows = rows.join(tables[table.known_with], on=table.primary_key(), how="semi")
     return rows
 
 

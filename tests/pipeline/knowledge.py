@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from r2k_pipeline import build
-from r2k_pipeline.contracts.clock import standing_at, told_by
+from r2k_pipeline.contracts.clock import rows_known_at, standing_at
 from r2k_pipeline.contracts.meta import Generation
 from r2k_pipeline.contracts.table import PUBLISHED_LAYERS
 from r2k_pipeline.generations import publish_generation
@@ -75,5 +75,5 @@ def known_by(tables: dict[str, pl.DataFrame], name: str, moment: datetime) -> pl
     if table.stands_of:
         rows = standing_at(TABLES[table.stands_of], tables[table.stands_of], moment).select(table.column_names())
     else:
-        rows = told_by(table, tables[name], moment)
+        rows = rows_known_at(table, tables[name], moment)
     return rows.sort(rows.columns)

@@ -9,7 +9,7 @@ import pytest
 
 from r2k_pipeline.claims.lines import judge_statement
 from r2k_pipeline.claims.note import SHIPPED, read_note
-from r2k_pipeline.claims.verdict import Verdict, telling
+from r2k_pipeline.claims.verdict import Verdict, main_reading
 from r2k_pipeline.claims.vocabulary.known_tables import KnownTables
 from r2k_pipeline.claims.vocabulary.statements import Statement
 from r2k_pipeline.report.charts.claim import build_claim
@@ -171,7 +171,7 @@ def test_the_site_shows_the_chart_of_the_reading_that_stands_for_a_statement(rep
             by_claim.setdefault(verdict.claim.id, []).append(verdict)
     expected = {
         f"figures/claim-{NOTE.stem}-{first.claim.id}-{first.definition.alternative}.png"
-        for first in map(telling, by_claim.values())
+        for first in map(main_reading, by_claim.values())
         if first.finding.verdict != "undetermined"
     }
     assert {given["src"] for tag, given in page.tags if tag == "img"} == expected

@@ -13,11 +13,11 @@ from r2k_pipeline.contracts.meta import Generation, Restatements
 from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.contracts.restatements import Restatements as RestatementLog
 from r2k_pipeline.errors import R2kError
-from r2k_pipeline.gate import RestatementError, record_published
+from r2k_pipeline.gate import RestatementError
 from r2k_pipeline.generations import last_generation
 from r2k_pipeline.log.acceptance import accept_restatement
 from r2k_pipeline.markets import Market
-from r2k_pipeline.publication import PUBLISHED, publish
+from r2k_pipeline.publication import PUBLISHED, publish, record_published
 from r2k_pipeline.restatement import read_restatement
 from r2k_pipeline.sums import SUMS
 from r2k_pipeline.tables.reference import Sessions

@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 
 from r2k_pipeline.lake import Lake
-from r2k_pipeline.last_run import begin_run, end_run, mark_published, read_last_run, tell_failures, tell_refused
+from r2k_pipeline.last_run import begin_run, end_run, mark_published, read_last_run, record_failures, record_refusal
 from tests.pipeline.command_line import r2k
 from tests.unit.published import mart_row, publish
 
@@ -50,17 +50,17 @@ def test_a_run_that_did_not_publish_has_failed(lake: Lake) -> None:
     begin_run(lake, BEGAN)
     end_run(lake, BEGAN)
     assert status(lake)[0] == 1
-    tell_failures(lake, ("warehouse: no space", "raw/price_bars fetched: ^RUT"))
+    record_failures(lake, ("warehouse: no space", "raw/price_bars fetched: ^RUT"))
     assert "failed: warehouse: no space (and 1 more lines)" in status(lake)[1]
 
 
 def test_a_run_that_could_not_begin_has_failed_unless_another_one_goes_on(lake: Lake, tmp_path: Path) -> None:
     with lake.lock():
-        tell_refused(lake, BEGAN, ("another run holds this lake",))
+        record_refusal(lake, BEGAN, ("another run holds this lake",))
     assert read_last_run(lake) is None
-    tell_refused(lake, BEGAN, ("no such folder; next: mend it",))
+    record_refusal(lake, BEGAN, ("no such folder; next: mend it",))
     assert "failed: no such folder; next: mend it" in status(lake)[1]
-    tell_refused(Lake.of(tmp_path / "nowhere", "files"), BEGAN, ("no such folder",))
+    record_refusal(Lake.of(tmp_path / "nowhere", "files"), BEGAN, ("no such folder",))
     assert not (tmp_path / "nowhere").exists()
 
 
@@ -72,6 +72,6 @@ def test_what_is_named_already_is_not_named_again(tmp_path: Path) -> None:
     begin_run(lake, BEGAN)
     mark_published(lake, "0123456789abcdef")
     end_run(lake, BEGAN)
-    tell_failures(lake, (f"raw/price_bars fetched: - {message}",))
+    record_failures(lake, (f"raw/price_bars fetched: - {message}",))
     code, said = status(lake)
     assert (code, said.count(message), "LAST RUN" in said) == (1, 1, False)

@@ -9,7 +9,7 @@ import pytest
 from r2k_pipeline.contracts.marts import CrossMarket, Movers
 from r2k_pipeline.contracts.prices import MarketBars, PriceVintages
 from r2k_pipeline.contracts.table import Table
-from r2k_pipeline.restatement import Difference, compare_told
+from r2k_pipeline.restatement import Difference, compare_published
 
 FIRST = date(2024, 5, 27)
 TOLD = datetime(2024, 5, 30, 20, 40, tzinfo=UTC)
@@ -40,7 +40,7 @@ def compared(table: type[Table], folder: Path, before: pl.DataFrame, after: pl.D
         (folder / name).mkdir()
         files.append(folder / name / "rows.parquet")
         rows.write_parquet(files[-1])
-    return compare_told(table, files[:1], files[1:], TOLD)
+    return compare_published(table, files[:1], files[1:], TOLD)
 
 
 def test_the_first_volume_of_the_last_told_session_is_late_news(tmp_path: Path) -> None:
@@ -81,8 +81,8 @@ def test_a_setup_found_at_a_session_that_was_not_published_is_late_news(tmp_path
     before, after, without_it, with_it = (
         [tmp_path / f"{name}.parquet"] for name in ("before", "after", "without_it", "with_it")
     )
-    assert compare_told(Movers, before, after, TOLD, bars=without_it) is None
-    found = compare_told(Movers, before, after, TOLD, bars=with_it)
+    assert compare_published(Movers, before, after, TOLD, bars=without_it) is None
+    found = compare_published(Movers, before, after, TOLD, bars=with_it)
     assert found is not None
     assert found.rows_changed == 1
 

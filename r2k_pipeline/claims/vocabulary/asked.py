@@ -1,4 +1,4 @@
-"""What a claim asks of a measure: its relations with typed right sides, and the mistakes in them.
+"""A measure and its relations in a claim: right sides get their types, mistakes are named.
 
 Belongs here: numbers, days, texts and names on the right of a relation. Not here: the other keys of a claim
 (statements.py), which relations there are (relations.py).
@@ -14,13 +14,13 @@ from typing import Any, Final
 
 from r2k_pipeline.claims.vocabulary.measure import FURTHER_KEYS, Measure
 from r2k_pipeline.claims.vocabulary.measures import columns, measure_of, names
-from r2k_pipeline.claims.vocabulary.printed import Printed, read_number
+from r2k_pipeline.claims.vocabulary.printed_numbers import Printed, read_number
 from r2k_pipeline.claims.vocabulary.relations import ROWS, Relation, Takes, all_relations
 from r2k_pipeline.mistakes import nearest
 
 EVER: Final = date.min
 MOST_COUNT: Final = 2_600
-"""Sessions or reports that a streak or horizon may have: ten years of sessions."""
+"""Most sessions or reports of a streak or horizon: ten years of sessions."""
 LONGEST_TEXT: Final = 1_000
 
 
@@ -55,7 +55,7 @@ Right = Printed | date | str | tuple[date | str | int | Operand, ...]
 
 @dataclass(frozen=True)
 class Asked:
-    """A measure and what a claim says of it: the typed right side of each relation, and as the note has it."""
+    """A measure and its relations in a claim: the right side of each, with its type and as the note writes it."""
 
     measure: Measure
     words: Mapping[str, Any]
@@ -63,7 +63,7 @@ class Asked:
 
 
 def read_asked(name: str, said: object, scale: int, keys: Collection[str]) -> Asked:
-    """A measure with its relations; `keys`: what else a claim may have. Raises WordError."""
+    """A measure with its relations. `keys`: the other keys of a claim, for the message. Raises WordError."""
     measure = measure_of(name)
     if measure is None:
         raise WordError(name, f"no such measure; next: rename it to {_closest(name, [*names(), *keys])}")

@@ -1,6 +1,7 @@
-"""What the words of a claim leave open, and the choices that fill it: groups, bases, hours, extremes or closes.
+"""Choices that the words of a claim leave open: groups, bases, hours, extremes or closes.
 
-Belongs here: which choices there are, and what is tried where none of them holds. Not here: judging them (readings.py).
+Belongs here: which choices there are, and further ones to try if none of them makes the claim true. Not here: judging
+them (readings.py).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +11,7 @@ from typing import Any, Final
 
 from r2k_pipeline.claims.vocabulary.asked import Asked, WordError, operands_of
 from r2k_pipeline.claims.vocabulary.known_tables import KnownTables
-from r2k_pipeline.claims.vocabulary.printed import VENDOR_RATIO, Printed
+from r2k_pipeline.claims.vocabulary.printed_numbers import VENDOR_RATIO, Printed
 from r2k_pipeline.claims.vocabulary.statements import Statement, all_asked
 from r2k_pipeline.report_types import FAMILIES, family_of
 
@@ -19,9 +20,9 @@ USUAL: Final = {
     "legacy": ("noncommercial",),
     "disaggregated": ("managed_money",),
 }
-"""The groups that notes mean by "speculators" or name none, by the family of the report.
+"""By report family: the groups that a note means if it says "speculators" or names no group.
 
-A claim that names no report means those of its market's primary report, and the legacy ones.
+A claim that names no report means the groups of its market's primary report and the legacy ones.
 """
 _USUAL_REPORT: Final = "tff_futures"
 """The primary report of a market that is not among those of the warehouse."""
@@ -45,7 +46,7 @@ RANKED: Final = ("rank_", "lowest_since", "highest_since")
 
 @dataclass(frozen=True)
 class Choice:
-    """One way to fill what the words leave open: its name in `alternative`, in words, and what it sets."""
+    """One choice: its name in `alternative`, its words, and the fields of a Way that it sets."""
 
     name: str = ""
     words: str = ""
@@ -57,11 +58,11 @@ AS_VENDORS_DIFFER: Final = Choice(
     f"within {100 * VENDOR_RATIO:g} % of the printed number, as vendors differ",
     {"off_ratio": VENDOR_RATIO},
 )
-"""Stands in the place of the reading that fails to the printed precision alone."""
+"""Replaces a reading that fails only by the printed precision."""
 
 
 def axes_of(statement: Statement, tables: KnownTables) -> Iterator[Sequence[Choice]]:
-    """What the words leave open, in the order in which readings are named."""
+    """The choices that the words leave open, in the order in which readings are named."""
     asked = list(all_asked(statement))
     if any(each.measure.is_of_group or _of_groups(each) for each in asked):
         named, primary = statement.report_type, tables.primary_reports.get(statement.market, _USUAL_REPORT)
@@ -93,7 +94,7 @@ def _of_groups(asked: Asked) -> bool:
     return any(ref.measure is not None and ref.measure.is_of_group for ref in operands_of(asked))
 
 
-def of_group(group: str, report_type: str | None, primary: str = _USUAL_REPORT) -> Choice:
+def of_group(group: str, report_type: str | None, primary: str) -> Choice:
     """One trader group; without a report type the futures-only report of the first family that prints it.
 
     The family of `primary`, the market's primary report, is asked before the others.
@@ -105,7 +106,7 @@ def of_group(group: str, report_type: str | None, primary: str = _USUAL_REPORT) 
 
 
 def _bases(statement: Statement, asked: Sequence[Asked]) -> Sequence[Choice]:
-    """Contracts or share of open interest: both where a rank or an extreme may differ, and no basis is named."""
+    """Contracts or share of open interest; both if a rank or an extreme may differ and the claim names no basis."""
     contracts, by_share = Choice(), Choice("share", "by open interest", {"is_share": True})
     of_positions = [each for each in asked if each.measure.derived == "position"]
     to_market = any(
@@ -181,7 +182,7 @@ def _came_out(tables: KnownTables, start: datetime, close: datetime) -> bool:
 
 
 def further_choices(statement: Statement) -> Iterator[Choice]:
-    """What is tried where a reading fails; it is shown where it holds."""
+    """Further choices for a reading that fails; a reading that they make true is shown."""
     numbers = {
         (each.measure.name, each.measure.derived, each.measure.is_price)
         for each in statement.asked

@@ -1,6 +1,6 @@
-"""The measures that are no column: positions by side, prices of the day, levels, crosses, moves, ranges.
+"""Measures that are not columns: positions by side, prices of the day, levels, crosses, moves, ranges.
 
-Belongs here: their names, units, meanings and, where they take no others, their relations. Not here: how they are
+Belongs here: their names, units, meanings and, if only their own apply, their relations. Not here: how they are
 judged (known_rows.py, structures.py).
 """
 
@@ -161,4 +161,4 @@ DERIVED: Final[Mapping[str, Measure]] = MappingProxyType(
         )
     }
 )
-"""The few that are no column; those without `words` take all relations."""
+"""By name. One without `words` takes all relations."""

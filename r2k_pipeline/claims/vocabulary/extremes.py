@@ -1,6 +1,7 @@
-"""Relations of a row to the rows before it: the lowest since a day, a record, the first time, what it was.
+"""Relations of a row to earlier rows: the lowest since a day, a record, the first time, an earlier value.
 
-Belongs here: those, and the days that they must not lack. Not here: comparisons with numbers (comparing.py).
+Belongs here: these relations, and the check that no day between the rows is missing. Not here: comparisons with numbers
+(row_relations.py).
 """
 
 from collections.abc import Callable, Mapping
@@ -8,12 +9,12 @@ from datetime import date
 from typing import Any, Final
 
 from r2k_pipeline.claims.vocabulary.asked import EVER
-from r2k_pipeline.claims.vocabulary.compared import Compared, lacking, was_what
+from r2k_pipeline.claims.vocabulary.comparison import Comparison, lacking, was_what
 from r2k_pipeline.claims.vocabulary.relations import split
 from r2k_pipeline.claims.vocabulary.results import Result, UnknownError, shown
 
 
-def before(about: Compared, right: Any, written: str) -> Result:
+def before(about: Comparison, right: Any, written: str) -> Result:
     """The value in the row before."""
     row, days = about.row(), about.series.days
     if row < 1 or not about.past.is_next(about.measure, days[row - 1], days[row]):
@@ -21,7 +22,7 @@ def before(about: Compared, right: Any, written: str) -> Result:
     return about.decided([row - 1], about.series, was_what(about, right), written)
 
 
-def was(about: Compared, right: Any, written: str) -> Result:
+def was(about: Comparison, right: Any, written: str) -> Result:
     """The value in some row of `since`, before the last."""
     since = about.asked.words.get("since", (EVER,))[0]
     rows = list(reversed(range(about.from_day(since), about.last)))
@@ -30,17 +31,17 @@ def was(about: Compared, right: Any, written: str) -> Result:
     return about.decided(rows, about.series, was_what(about, right), written)
 
 
-def lowest(about: Compared, right: Any, written: str) -> Result:
+def lowest(about: Comparison, right: Any, written: str) -> Result:
     """Less than in every row after a day."""
     return _extreme(about, right[0], written, is_lowest=True)
 
 
-def highest(about: Compared, right: Any, written: str) -> Result:
+def highest(about: Comparison, right: Any, written: str) -> Result:
     """Greater than in every row after a day."""
     return _extreme(about, right[0], written, is_lowest=False)
 
 
-def _extreme(about: Compared, since: date, written: str, *, is_lowest: bool) -> Result:
+def _extreme(about: Comparison, since: date, written: str, *, is_lowest: bool) -> Result:
     row, days = about.row(), about.series.days
     values = about.series.lows if is_lowest else about.series.highs
     value = values[row]
@@ -55,7 +56,7 @@ def _extreme(about: Compared, since: date, written: str, *, is_lowest: bool) -> 
     return Result(written, is_true, value, days[row], about.series.unit, also=also)
 
 
-def record(about: Compared, right: Any, written: str) -> Result:
+def record(about: Comparison, right: Any, written: str) -> Result:
     """Some row after a day is above every row up to it."""
     since, highs = right[0], about.series.highs
     first = about.series.after(since)
@@ -68,8 +69,8 @@ def record(about: Compared, right: Any, written: str) -> Result:
     return Result(written, highs[top] > max(earlier), highs[top], about.series.days[top], about.series.unit, also=also)
 
 
-def first(about: Compared, right: Any, written: str) -> Result:
-    """The measure's comparisons are true, and were not in any row after a day."""
+def first(about: Comparison, right: Any, written: str) -> Result:
+    """The measure's comparisons are true now, and of no earlier row after a day."""
     since, row, days = right[0], about.row(), about.series.days
     compared = [(found, said) for word, said in about.asked.words.items() if (found := split(word))]
     if not compared:
@@ -88,7 +89,7 @@ def first(about: Compared, right: Any, written: str) -> Result:
     return Result(written, is_true, about.series.values[row], days[row], about.series.unit, also=also)
 
 
-def slower(about: Compared, right: Any, written: str) -> Result:
+def slower(about: Comparison, right: Any, written: str) -> Result:
     """The change is smaller than the one before, or than another market's."""
     name = about.past.way.slower_than or right[0].name
     series, row = about.prefixed("change_"), about.row()
@@ -101,8 +102,8 @@ def slower(about: Compared, right: Any, written: str) -> Result:
     return Result(written, abs(series.values[row]) < abs(compared), series.values[row], day, series.unit, also=also)
 
 
-def _check_whole(about: Compared, since: date, until: date) -> None:
-    """Raise UnknownError where rows between two days are missing: one of them might say otherwise."""
+def _check_whole(about: Comparison, since: date, until: date) -> None:
+    """Raise UnknownError if rows between two days are missing, because one of them might be the exception."""
     begins = about.series.days[0]
     if since > EVER and begins > since and about.past.missing(about.measure, since, begins):
         raise UnknownError(f"the {'reports' if about.measure.is_of_group else 'sessions'} begin at {begins}")
@@ -110,7 +111,7 @@ def _check_whole(about: Compared, since: date, until: date) -> None:
         raise UnknownError(lacking(about.measure, missing))
 
 
-EXTREMES: Final[Mapping[str, Callable[[Compared, Any, str], Result]]] = {
+EXTREMES: Final[Mapping[str, Callable[[Comparison, Any, str], Result]]] = {
     "before": before,
     "was": was,
     "lowest_since": lowest,

@@ -1,7 +1,7 @@
-"""What was known of one market at one moment, as series of days and values, for one reading of a claim.
+"""Series of one market as known at one moment, for one reading of a claim.
 
-Belongs here: the choices of a reading (Way), rows by measure, averages, days that are missing. Not here: what is said
-of the rows (comparing.py, structures.py).
+Belongs here: the choices of a reading (Way), rows by measure, averages, missing days. Not here: relations on the rows
+(row_relations.py, structures.py).
 """
 
 from bisect import bisect_left, bisect_right
@@ -25,10 +25,10 @@ SHARE: Final = "share of open interest, -1..1"
 
 @dataclass(frozen=True)
 class Way:
-    """One reading of a claim: what its words leave open, chosen.
+    """The choices of one reading of a claim.
 
-    `as_of`: the claim's moment; `known`: what was known then is read, later than `as_of` for a claim that looks ahead.
-    `path`: day or close; `is_share`: positions by open interest; `off_ratio`: how far prices may be off.
+    `as_of`: the claim's moment. `known`: rows are read as known then; it is later than `as_of` if the claim looks
+    ahead. `path`: day or close. `is_share`: positions as share of open interest. `off_ratio`: tolerance for prices.
     """
 
     market: str
@@ -81,7 +81,7 @@ class Series:
 
 
 class Past:
-    """The rows of a way; those that several claims ask for are read once."""
+    """The rows for a Way. Rows that several claims need are read once."""
 
     def __init__(self, tables: KnownTables, way: Way) -> None:
         self.tables, self.way = tables, way
@@ -128,7 +128,7 @@ class Past:
         }[measure.derived](measure)
 
     def missing(self, measure: Measure, after: date, until: date) -> list[date]:
-        """The sessions or reports between two days, the second included, that are not there."""
+        """The missing sessions or reports after one day, up to another."""
         if measure.is_of_group:
             due = [day for day in self.tables.releases(self.way.known) if after < day <= until]
         else:

@@ -1,7 +1,7 @@
-"""The tables that vocabulary claims read, in this process: every row dated by the macros NAME_as_of, no foreign SQL.
+"""The tables that vocabulary claims read in this process, through the macros NAME_as_of and only by our own SQL.
 
 Belongs here: the connection, rows of one market as they stood at a moment, the exchange's sessions. Not here: what
-measures are (measures.py), SQL that somebody else wrote (sandbox.py).
+measures are (measures.py), a user's SQL (sandbox.py).
 """
 
 from bisect import bisect_left, bisect_right
@@ -50,7 +50,7 @@ class Sessions:
         raise ValueError(f"the exchange is closed on {day}; next: give {self.days[place - 1]}, the session before it")
 
     def is_ahead(self, day: date) -> bool:
-        """Whether a day is after the calendar, which a rebuild of the past knows two weeks ahead."""
+        """Whether a day is after the end of the calendar; in a rebuild of the past it ends two weeks ahead."""
         return bool(self.days) and day > self.days[-1]
 
     def close_after(self, moment: datetime, count: int) -> datetime:
@@ -81,7 +81,7 @@ class Lists:
 
 
 class KnownTables:
-    """A connection that has the tables, their macros NAME_as_of and data_ends; each question is asked once."""
+    """A connection with the tables, their macros NAME_as_of and data_ends. Each query runs once; its rows are kept."""
 
     def __init__(self, connect: Callable[[], duckdb.DuckDBPyConnection]) -> None:
         self._connect = connect
@@ -103,7 +103,7 @@ class KnownTables:
             self._connection.close()
 
     def rows(self, query: str, **parameters: Any) -> list[tuple[Any, ...]]:
-        """The rows of a query of our own."""
+        """The rows of a query."""
         key = query, tuple(parameters.items())
         if key not in self._asked:
             self._asked[key] = self.frame(query, **parameters).rows()
@@ -111,7 +111,7 @@ class KnownTables:
         return found
 
     def lists(self, query: str, **parameters: Any) -> Lists:
-        """The columns of a query of our own."""
+        """The columns of a query."""
         key = "lists", query, tuple(parameters.items())
         if key not in self._asked:
             self._asked[key] = Lists(self.frame(query, **parameters))
@@ -119,17 +119,17 @@ class KnownTables:
         return found
 
     def wants(self, columns: Iterable[tuple[str, str]]) -> None:
-        """Say which columns will be asked for, as table and name: those of one table are then read together."""
+        """Announce the columns (table, name) that will be read: those of one table are then read together."""
         for table, name in columns:
             self._wanted.setdefault(table, set()).add(name)
 
     def wanted(self, table: str, *names: str) -> str:
-        """The columns of a table to select: those that are wanted, these among them."""
+        """The columns of a table to select: `names`, and all that `wants` announced."""
         self.wants((table, name) for name in names)
         return ", ".join(sorted(self._wanted[table]))
 
     def frame(self, query: str, **parameters: Any) -> pl.DataFrame:
-        """The same as a frame, asked each time."""
+        """The rows of a query as a frame; the query runs each time."""
         if self._connection is None:
             self._connection = self._connect()
         rows: pl.DataFrame = self._connection.sql(query, params=parameters or None).pl()

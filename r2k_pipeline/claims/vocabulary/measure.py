@@ -1,4 +1,4 @@
-"""What a measure is: a column by its name, or a quantity derived from rows.
+"""A measure: a column by its name, or a quantity derived from rows.
 
 Belongs here: its kind, unit and place. Not here: which measures there are (measures.py, derived.py), their rows
 (known_rows.py, structures.py).
@@ -19,16 +19,15 @@ FURTHER_KEYS: Final[Mapping[str, str]] = {
     "anchor": "anchor",
     "profile_window": "profile_window",
 }
-"""Text in the key of a table beside market and day, and the relation by which a claim names it."""
+"""Key columns of text beside market and day -> the relation by which a claim names their value."""
 POINTS: Final = "index points"
 
 
 @dataclass(frozen=True)
 class Measure:
-    """What a claim is about: a column of `table`, or a derived quantity (`derived`: its name in structures or rows).
+    """A column of `table`, or a derived quantity (`derived`: the name of the code that computes it).
 
-    `kind`: number, text or day. `words`: the relations of a derived measure that takes only its own, of which it
-    `needs` some.
+    `kind`: number, text or day. `words`: its relations, if only its own apply; a claim must give those in `needs`.
     """
 
     name: str
@@ -70,7 +69,7 @@ class Measure:
 
     @property
     def further_key(self) -> str | None:
-        """The further text in its table's key, which a claim must name."""
+        """The key column beside market and day whose value a claim must name, if any."""
         keys = self.table.primary_key() if self.table is not None else ()
         return next((key for key in keys if key in FURTHER_KEYS), None)
 

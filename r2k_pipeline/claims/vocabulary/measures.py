@@ -24,7 +24,7 @@ FIRST: Final[tuple[type[Table], ...]] = (
     marts.WeeklyPositioning,
     marts.PositioningVsTechnicals,
 )
-"""Of a name that several tables have, which is then the same quantity, the first table is read."""
+"""If several tables have a column of one name, the first is read; one name is one quantity."""
 _OF_DAYS: Final = re.compile(r"(sma|ema)_(\d{1,3})")
 
 

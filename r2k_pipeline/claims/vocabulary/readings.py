@@ -1,7 +1,7 @@
-"""The readings of a vocabulary claim: each combination of what its words leave open, judged on its own.
+"""The readings of a vocabulary claim: one for each combination of open choices, judged on its own.
 
-Belongs here: readings and what each comes to. Not here: which choices there are (choices.py), how a relation is judged
-(comparing.py, structures.py), how verdicts are shown (report/).
+Belongs here: readings and their results. Not here: which choices there are (choices.py), how a relation is judged
+(row_relations.py, structures.py), how verdicts are shown (report/).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,12 +12,12 @@ from typing import Final
 
 from r2k_pipeline.claims.vocabulary.asked import Asked, WordError
 from r2k_pipeline.claims.vocabulary.choices import AS_VENDORS_DIFFER, Choice, axes_of, counts_of, further_choices
-from r2k_pipeline.claims.vocabulary.comparing import compare
 from r2k_pipeline.claims.vocabulary.known_rows import Past, Way
 from r2k_pipeline.claims.vocabulary.known_tables import KnownTables, Sessions
-from r2k_pipeline.claims.vocabulary.printed import Printed
-from r2k_pipeline.claims.vocabulary.reached import not_reached
+from r2k_pipeline.claims.vocabulary.missing_data import say_missing
+from r2k_pipeline.claims.vocabulary.printed_numbers import Printed
 from r2k_pipeline.claims.vocabulary.results import Result, UnknownError
+from r2k_pipeline.claims.vocabulary.row_relations import compare
 from r2k_pipeline.claims.vocabulary.statements import Statement, all_asked, markets_beside
 from r2k_pipeline.claims.vocabulary.structures import judge_structure, traded_rsi
 from r2k_pipeline.mistakes import nearest
@@ -26,12 +26,12 @@ MOST_READINGS: Final = 60
 ONLY: Final = "as_it_says"
 AS_IT_SAYS: Final = "as it says"
 NEVER: Final = datetime.max.replace(tzinfo=UTC)
-"""Where the calendar does not say when the sessions ahead are over."""
+"""Stands for the end of sessions ahead if it is beyond the calendar."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """The choices of one reading, and the way that they make."""
+    """The choices of one reading, and the Way that they fill."""
 
     choices: tuple[Choice, ...]
     way: Way
@@ -43,13 +43,13 @@ class Reading:
 
     @property
     def words(self) -> str:
-        """What it takes the words to mean."""
+        """Its interpretation of the claim, in words."""
         return "; ".join(choice.words for choice in self.choices if choice.words) or AS_IT_SAYS
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A reading with the result of every relation; `reason`: why it could not be judged at all."""
+    """A reading with the result of every relation; `reason`: why it could not be judged, if so."""
 
     reading: Reading
     results: tuple[Result, ...]
@@ -65,12 +65,12 @@ class Judged:
 
 
 def judge_readings(statement: Statement, tables: KnownTables, data_known_at: datetime) -> Iterator[Judged]:
-    """Every reading, judged. Raises WordError for a market or a day that is not there."""
+    """Every reading, judged. Raises WordError for an unknown market or a day without a session."""
     check_markets(statement, tables.markets)
     judged = [_judged(statement, reading, tables, data_known_at) for reading in readings_of(statement, tables)]
-    if _identifies(statement):  # by what was known with a reading: what came later drops none
-        told = [each.reading.way.known for each in judged if each.truth]
-        judged = [each for each in judged if each.truth or not told or each.reading.way.known < min(told)]
+    if _identifies(statement):  # a reading is dropped only for one that was true by then
+        known = [each.reading.way.known for each in judged if each.truth]
+        judged = [each for each in judged if each.truth or not known or each.reading.way.known < min(known)]
     for each in judged:
         further = further_choices(statement) if each.truth is False else ()
         others = [_judged(statement, _with(each.reading, choice), tables, data_known_at) for choice in further]
@@ -81,14 +81,14 @@ def judge_readings(statement: Statement, tables: KnownTables, data_known_at: dat
 
 
 def check_markets(statement: Statement, markets: Mapping[str, str]) -> None:
-    """Raise WordError for a market that is not there."""
+    """Raise WordError for an unknown market."""
     for word, market in (("market", statement.market), *(("", other) for other in markets_beside(statement))):
         if market not in markets:
             raise WordError(word, f"no market {market!r}; next: give {', '.join(nearest(market, markets))}")
 
 
 def readings_of(statement: Statement, tables: KnownTables) -> Iterator[Reading]:
-    """Every combination of the choices that the words leave open. Raises WordError."""
+    """Every combination of open choices. Raises WordError."""
     axes = [*axes_of(statement, tables)]
     count = 1
     for axis in axes:
@@ -102,7 +102,7 @@ def readings_of(statement: Statement, tables: KnownTables) -> Iterator[Reading]:
 
 
 def _known(statement: Statement, way: Way, tables: KnownTables) -> datetime:
-    """The moment whose knowledge a way is judged with. Raises WordError for a day without a session."""
+    """The moment at which rows must be known for a Way to be judged. Raises WordError for a day without a session."""
     if any(word in each.words for each in all_asked(statement) for word in ("within", "throughout")):
         assert way.count is not None
         try:
@@ -126,7 +126,7 @@ def _known(statement: Statement, way: Way, tables: KnownTables) -> datetime:
 
 
 def moments_in(statement: Statement, sessions: Sessions) -> Iterator[datetime]:
-    """The moments at which readings of a statement are judged, and opens at which a day's report may not be out."""
+    """The moments at which readings of a statement are judged; of a day its close, and its open before a report."""
     counts = {
         count for each in all_asked(statement) for word in ("within", "throughout") for count in counts_of(each, word)
     }
@@ -144,7 +144,7 @@ def _judged(statement: Statement, reading: Reading, tables: KnownTables, data_kn
     if way.known > data_known_at:
         later = "the calendar ends before then" if way.known == NEVER else f"{way.known:%Y-%m-%d %H:%M} UTC"
         return Judged(reading, (), f"judged at {later}: not known yet")
-    if missing := not_reached(statement, way, tables):
+    if missing := say_missing(statement, way, tables):
         return Judged(reading, (), missing)
     past = Past(tables, way)
     unmet = [result for each in statement.condition for result in _results(past, each) if not result.truth]
@@ -171,7 +171,7 @@ def _with(reading: Reading, choice: Choice) -> Reading:
 
 
 def _identifies(statement: Statement) -> bool:
-    """Whether a claim prints numbers of a group alone: those that fit say which group it means."""
+    """Whether a claim prints only numbers of a group: then the group is the one with these numbers."""
     exact = {"is", "before", "change_is", "on"}
     of_group = [each for each in statement.asked if each.measure.is_of_group]
     return bool(of_group) and all(

@@ -1,7 +1,7 @@
 """The relations of the vocabulary: what each takes and means. They are few, and each fits every measure of its kind.
 
 Belongs here: their names, operands, meanings and examples, of which docs/claims.md has a table. Not here: how a
-relation is judged (comparing.py, structures.py).
+relation is judged (row_relations.py, structures.py).
 """
 
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ class Takes(StrEnum):
 
 @dataclass(frozen=True)
 class Relation:
-    """A relation: what it takes, what it means, an example of a claim that uses it; of a text, what it must match."""
+    """A relation: its right side, its meaning, an example; `pattern`: what a text must match."""
 
     takes: Takes
     meaning: str

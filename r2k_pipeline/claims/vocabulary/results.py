@@ -1,6 +1,6 @@
-"""What a relation came to: true, false or unknown, the value that decides, and how often chance gives the same.
+"""The result of a relation: true, false or unknown, the deciding value, and how often chance gives the same.
 
-Belongs here: results and their wording. Not here: how they are reached (comparing.py, extremes.py, structures.py).
+Belongs here: results and their wording. Not here: how they are reached (row_relations.py, extremes.py, structures.py).
 """
 
 from collections.abc import Iterable
@@ -11,14 +11,14 @@ from typing import Any, Final
 from r2k_pipeline.claims.vocabulary.measure import POINTS
 
 WHOLE: Final = 1e5
-"""From here on decimals say nothing."""
+"""From here on a value is written without decimals."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """One relation, judged: `truth` is None where the rows cannot tell, and then `reason` says why.
+    """One relation, judged: `truth` is None if the rows leave it open, for the `reason` given.
 
-    `value` is that of the row of `day` which decides. `base_rate`: the share of prices near the close for which the
+    `value` is that of the deciding row, of `day`. `base_rate`: the share of prices near the close for which the
     same relation would hold.
     """
 
@@ -33,7 +33,7 @@ class Result:
 
 
 class UnknownError(ValueError):
-    """What the rows cannot tell, and why."""
+    """The rows leave a relation open; the message gives the reason."""
 
 
 def share(truths: Iterable[bool]) -> float | None:
@@ -43,7 +43,7 @@ def share(truths: Iterable[bool]) -> float | None:
 
 
 def shown(value: Any, unit: str) -> str:
-    """A value with its unit, as a reader wants it."""
+    """A value with its unit, in the form for readers."""
     if not isinstance(value, int | float):
         return str(value)
     if unit.startswith(("ratio", "share of open")):

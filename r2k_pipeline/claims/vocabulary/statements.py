@@ -1,4 +1,4 @@
-"""Claims of the vocabulary: one line a statement, measures with relations, read into frozen values.
+"""Claims of the vocabulary: one line a statement, with measures and relations, read into frozen values.
 
 Belongs here: the keys of a line. Not here: its measures and relations (asked.py), verdicts (readings.py).
 """
@@ -51,13 +51,13 @@ class Statement:
 
     @property
     def is_checked(self) -> bool:
-        """Whether it has a word that the tables can judge."""
+        """Whether it names a measure, so that the tables can judge it."""
         return bool(self.asked)
 
 
 @dataclass(frozen=True)
 class Defaults:
-    """What a note's head says for every claim."""
+    """Values in a note's head that hold for claims without their own."""
 
     moments: tuple[date, ...]
     market: str | None = None

@@ -1,6 +1,6 @@
-"""Measures with words of their own: levels, crosses, moves, retracements, ranges, declines, points of control.
+"""Measures with relations of their own: levels, crosses, moves, retracements, ranges, declines, points of control.
 
-Belongs here: how each is judged on what was known. Not here: measures with rows (comparing.py), their words
+Belongs here: judging each on what was known. Not here: measures with rows (row_relations.py), their words
 (measures.py).
 """
 
@@ -9,14 +9,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, Final
 
-from r2k_pipeline.claims.vocabulary.asked import Asked, Ref
-from r2k_pipeline.claims.vocabulary.compared import AT, NEAR_ATR, RATIO
-from r2k_pipeline.claims.vocabulary.comparing import near_prices
+from r2k_pipeline.claims.vocabulary.asked import Asked
+from r2k_pipeline.claims.vocabulary.comparison import AT, NEAR_ATR, RATIO, value_on
 from r2k_pipeline.claims.vocabulary.known_rows import Past
 from r2k_pipeline.claims.vocabulary.measure import POINTS
-from r2k_pipeline.claims.vocabulary.measures import measure_of
-from r2k_pipeline.claims.vocabulary.printed import Printed
+from r2k_pipeline.claims.vocabulary.printed_numbers import Printed
 from r2k_pipeline.claims.vocabulary.results import Result, UnknownError, share
+from r2k_pipeline.claims.vocabulary.row_relations import near_prices
 
 RECENT: Final = 300
 """Sessions in which a swing counts."""
@@ -202,23 +201,15 @@ def _poc(past: Past, words: Mapping[str, Any], written: Mapping[str, str]) -> It
             is_true = abs(value - words["near"].value) <= NEAR_ATR * atr_14
             rate = share(abs(value - price) <= NEAR_ATR * atr_14 for price in near_prices(past.bars[-1][4]))
         else:
-            others = [_number(past, each, day) for each in words[word]]
+            others = [
+                each.value if isinstance(each, Printed) else value_on(past, each.name, day) for each in words[word]
+            ]
             is_true, rate = all(value > other if word == "above" else value < other for other in others), None
         yield Result(f"{since}{written[word]}", is_true, value, day, POINTS, rate, also=f"since {anchor}")
 
 
-def _number(past: Past, operand: Printed | Ref, day: date) -> float:
-    if isinstance(operand, Printed):
-        return operand.value
-    measure = measure_of(operand.name)
-    found = past.series(measure).on(day) if measure else None
-    if found is None:
-        raise UnknownError(f"no value of {operand.name} on {day}")
-    return float(found)
-
-
 def traded_rsi(past: Past, asked: Asked) -> Iterator[Result]:
-    """The price that gives RSI(14) the value asked for, in the last session: whether it was traded.
+    """Whether the price that gives RSI(14) the claim's value was traded in the last session.
 
     Solved from Wilder's recursion, whose two sums follow from the RSI of the session before and the close that would
     have put it at 30.
@@ -226,7 +217,7 @@ def traded_rsi(past: Past, asked: Asked) -> Iterator[Result]:
     if len(past.bars) < 2:
         raise UnknownError("no session before is known")
     before, (day, _, high, low, _) = past.bars[-2], past.bars[-1]
-    rsi, trigger = (_number(past, Ref(name), before[0]) for name in ("rsi_14", "rsi_30_trigger_close"))
+    rsi, trigger = (value_on(past, name, before[0]) for name in ("rsi_14", "rsi_30_trigger_close"))
     sums = _wilder_sum(rsi / 100, trigger - before[4])
     right = asked.words["is"]
     assert isinstance(right, Printed)
@@ -262,4 +253,4 @@ STRUCTURES: Final[Mapping[str, Callable[[Past, Mapping[str, Any], Mapping[str, s
     "rise": lambda past, words, written: _turn(past, words, written, is_decline=False),
     "poc": _poc,
 }
-"""How each such measure is judged; its relations together are one result, where they describe one thing."""
+"""How each such measure is judged. Relations that describe one thing together give one result."""

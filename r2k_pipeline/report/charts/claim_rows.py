@@ -14,12 +14,12 @@ from r2k_pipeline.claims.lines import deciding
 from r2k_pipeline.claims.verdict import Verdict
 from r2k_pipeline.claims.vocabulary.asked import EVER, Asked, Ref, operands_of
 from r2k_pipeline.claims.vocabulary.choices import GROUP_WORDS
-from r2k_pipeline.claims.vocabulary.compared import Compared
+from r2k_pipeline.claims.vocabulary.comparison import Comparison
 from r2k_pipeline.claims.vocabulary.known_rows import Past, Series
 from r2k_pipeline.claims.vocabulary.known_tables import KnownTables
 from r2k_pipeline.claims.vocabulary.measure import POINTS, Measure
 from r2k_pipeline.claims.vocabulary.measures import measure_of
-from r2k_pipeline.claims.vocabulary.printed import Printed
+from r2k_pipeline.claims.vocabulary.printed_numbers import Printed
 from r2k_pipeline.claims.vocabulary.relations import split
 from r2k_pipeline.claims.vocabulary.results import Result, UnknownError
 from r2k_pipeline.claims.vocabulary.statements import Statement
@@ -115,7 +115,7 @@ def _lines(past: Past, asked: Asked, prefix: str, right: Any, decides: Result) -
         yield "close", _series(past, "close")
         yield from _beside(past, asked, decides)
     else:
-        about = Compared(past, asked)
+        about = Comparison(past, asked)
         series = about.prefixed(prefix, right)
         yield measure.name, series
         if measure.is_price and not prefix and measure.name != "close":
@@ -124,7 +124,7 @@ def _lines(past: Past, asked: Asked, prefix: str, right: Any, decides: Result) -
         if ref.measure is not None:
             yield ref.name, _series(past, ref.name)
         elif ref.is_market and past.way.slower_than in ("", ref.name):
-            yield ref.name, Compared(past, asked).prefixed(prefix, (ref,), past.of_market(ref.name))
+            yield ref.name, Comparison(past, asked).prefixed(prefix, (ref,), past.of_market(ref.name))
 
 
 def _closes_near(past: Past, series: Series) -> Iterator[tuple[str, Series]]:
@@ -185,7 +185,7 @@ def _claimed(past: Past, asked: Asked, word: str, prefix: str, main: Series) -> 
             is_rank = compared is not None and compared[0].endswith("rank_")
             yield Mark("claimed", label, _ranked(main, each.value) if is_rank else each.value)
         elif each == Ref("now"):
-            yield Mark("claimed", label, main.values[Compared(past, asked).last])
+            yield Mark("claimed", label, main.values[Comparison(past, asked).last])
 
 
 def _is_of(prefix: str, drawn: str) -> bool:

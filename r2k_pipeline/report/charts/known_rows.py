@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from r2k_pipeline.contracts.clock import told_by
+from r2k_pipeline.contracts.clock import rows_known_at
 from r2k_pipeline.contracts.marts import PositioningVintages
 from r2k_pipeline.snapshot import Snapshot
 
@@ -74,7 +74,7 @@ def read_known(snapshot: Snapshot, moment: Moment) -> Known:
         read(_LEVELS),
         read(_PROFILE),
         read(_BINS),
-        told_by(PositioningVintages, read(_VINTAGES), moment.known_at),
+        rows_known_at(PositioningVintages, read(_VINTAGES), moment.known_at),
     )
 
 

@@ -32,15 +32,15 @@ class Scale:
         return self.low <= value <= self.high
 
 
-def spread_labels(values: Sequence[float], scale: Scale, line_height: float = LINE_HEIGHT) -> list[float]:
-    """Where to write labels that belong at `values`: same order, same units, `line_height` pixels apart, in the panel.
+def spread_labels(values: Sequence[float], scale: Scale) -> list[float]:
+    """Where to write labels that belong at `values`: same order, same units, LINE_HEIGHT apart, in the panel.
 
     No other such places have a smaller sum of squared shifts. Of equal values the earlier is written higher. Raises
     ValueError for more labels than the panel has lines.
     """
     wanted = [min(max(scale.pixel(value), 0.0), float(scale.height)) for value in values]
     order = sorted(range(len(wanted)), key=wanted.__getitem__)
-    places = dict(zip(order, spread_pixels([wanted[i] for i in order], line_height, scale.height), strict=True))
+    places = dict(zip(order, spread_pixels([wanted[i] for i in order], LINE_HEIGHT, scale.height), strict=True))
     return [scale.value(places[i]) for i in range(len(wanted))]
 
 

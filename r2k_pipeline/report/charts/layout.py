@@ -163,10 +163,10 @@ def panel(
     return alt.LayerChart(layer=list(layers), width=width, height=height, title=heading)
 
 
-def message_panel(text: str, width: int = PANEL_WIDTH) -> alt.Chart:
+def message_panel(text: str) -> alt.Chart:
     """A panel with the reason why it is empty."""
     lines = alt.Chart(alt.InlineData(values=[{"text": text}])).mark_text(style="message", lineBreak="\n")
-    panel: alt.Chart = lines.encode(alt.Text("text:N")).properties(width=width, height=60)
+    panel: alt.Chart = lines.encode(alt.Text("text:N")).properties(width=PANEL_WIDTH, height=60)
     return panel
 
 

@@ -1,6 +1,6 @@
-"""The note on one market at a snapshot's moment: which sentences are said, and the note as Markdown or JSON.
+"""The note on one market at a snapshot's moment: its sentences, and the note as Markdown or JSON.
 
-Belongs here: the order of the page, its budgets, what is dropped. Not here: what may be said (rules.toml), HTML
+Belongs here: the order of the page, its budgets, dropped sentences. Not here: possible sentences (rules.toml), HTML
 (page.py).
 """
 
@@ -20,7 +20,7 @@ from r2k_pipeline.vendors import in_short
 
 @dataclass(frozen=True)
 class Said:
-    """One section as it is said."""
+    """One section of a note, with its sentences."""
 
     part: Part
     sentences: tuple[Sentence, ...]
@@ -36,7 +36,7 @@ class Said:
 
 @dataclass(frozen=True)
 class Note:
-    """What is said of one market at one close, and what was true and dropped for want of room."""
+    """The sentences on one market at one close, and true sentences that were dropped for want of room."""
 
     market: str
     name: str
@@ -56,7 +56,7 @@ class Note:
 
     @property
     def figures(self) -> tuple[Figure, ...]:
-        """Every number that a query returns."""
+        """Every number with its query."""
         return tuple(figure for sentence in self.sentences for figure in sentence.figures)
 
     @property
@@ -66,22 +66,22 @@ class Note:
 
     @property
     def headline(self) -> str:
-        """What leads, as plain text."""
+        """The headline, as plain text."""
         return " ".join(s.text for said in self.sections if said.part.name == "headline" for s in said.sentences)
 
     @property
     def source(self) -> str:
-        """The line that says that this is no advice, and whose data it is."""
+        """The line with the source of the data and the remark that it is no advice."""
         return in_short(is_sample=self.is_sample)
 
     @property
     def words(self) -> int:
-        """How many words it has, title and all."""
+        """Number of words, title included."""
         return len(self.text().split())
 
     @property
     def numbers(self) -> int:
-        """How many numbers it has, title and all; digits of a name are none."""
+        """Number of numbers, title included; digits of a name do not count."""
         return numbers_in(self.text())
 
     def text(self, *, evidence: bool = False) -> str:
@@ -138,7 +138,7 @@ def build_note(facts: Facts, generation: Mapping[str, Any]) -> Note:
 
 
 def _true(rules: Rules, facts: Facts) -> Iterator[Sentence]:
-    """The sentences that are true, in the order of the rules; of those of which one is said, the first."""
+    """The true sentences in the order of the rules; of rules with the same `one_of` only the first."""
     said: set[str] = set()
     for rule in rules.rules:
         if rule.name not in facts.held or rule.one_of in said:
@@ -150,7 +150,7 @@ def _true(rules: Rules, facts: Facts) -> Iterator[Sentence]:
 
 
 def _within_limits(note: Note, rules: Rules, true: Sequence[Sentence]) -> Note:
-    """The note with what fits: each section within its budget, then the sentence that is kept least is dropped."""
+    """The note within its limits: each section within its budget; then sentences are dropped, lowest `keep` first."""
     kept = {s.rule for part in rules.parts for s in _fitting(part, [s for s in true if s.section == part.name])}
     while True:
         kept -= _orphans(rules, kept)
@@ -173,7 +173,7 @@ def _fitting(part: Part, sentences: Iterable[Sentence]) -> Iterator[Sentence]:
 
 
 def _orphans(rules: Rules, kept: set[str]) -> set[str]:
-    """Sentences that go on with one that is not said."""
+    """Rules of sentences that continue a sentence which was dropped."""
     said = {rule.one_of for rule in rules.rules if rule.name in kept}
     return {rule.name for rule in rules.rules if rule.name in kept and rule.after and rule.after not in said}
 

@@ -1,6 +1,6 @@
-"""What a note can be about: the columns of the note_* macros at a market's close, and which rules hold there.
+"""The facts of a note: the columns of the note_* macros at a market's close, and the rules that hold there.
 
-Belongs here: the queries. Not here: what is said (rules.toml), how (words.py).
+Belongs here: the queries. Not here: sentences (rules.toml), their formats (words.py).
 """
 
 from collections import defaultdict
@@ -20,9 +20,9 @@ from r2k_pipeline.report.note.rules import Rules
 from r2k_pipeline.snapshot import Snapshot
 
 ROLES: Final = ("institution", "speculator", "hedger")
-"""The groups of a market's report of which a note speaks, by their roles."""
+"""The roles of the trader groups in a note."""
 HORIZON: Final = 5
-"""Sessions after a setup of which a note speaks."""
+"""Sessions after a setup whose return a note gives."""
 OF: Final = "<market>"
 """Stands for the market in a relation: the macros give a row for each market where it is null."""
 
@@ -54,7 +54,7 @@ class Facts:
 
 
 def read_facts(snapshot: Snapshot, markets: Sequence[str], rules: Rules) -> Iterator[Facts]:
-    """The facts of each of `markets` at its last finished session; of those with the same close each query asks once.
+    """The facts of each of `markets` at its last finished session; markets with the same close share each query.
 
     Raises R2kError for a market that is not there or has no session.
     """
@@ -104,12 +104,12 @@ def _closes(snapshot: Snapshot, markets: Sequence[str]) -> dict[str, datetime]:
 
 def _sources(close: datetime, moment: datetime) -> Iterator[Source]:
     """Every relation of facts; `moment` is that of the snapshot, at which what is missing counts."""
-    at = f"timestamptz {literal(close.isoformat())}"
+    at = literal(close)
     yield Source(f"note_prices({OF}, {at})")
     for role in ROLES:
         yield Source(f"note_positions({at})", {"role": role}, f"{role}_")
     yield from (Source(f"{name}({OF}, {at})") for name in ("note_surprise", "note_levels", "note_contrast"))
-    yield Source(f"note_missing({OF}, timestamptz {literal(moment.isoformat())})")
+    yield Source(f"note_missing({OF}, {literal(moment)})")
     ahead = f"released_at > {at} and report_date <= ({at})::date + 8 order by report_date limit 1"
     due = f"(select scheduled_at as next_report_due_at from staging.cot_releases where {ahead})"
     yield Source("(select market, split_part(primary_report_type, '_', 1) as report_family from marts.markets)")
@@ -123,7 +123,7 @@ def _sources(close: datetime, moment: datetime) -> Iterator[Source]:
 
 
 def true_rules(connection: duckdb.DuckDBPyConnection, facts: pl.DataFrame, rules: Rules) -> list[frozenset[str]]:
-    """For each row of `facts` the names of the rules whose condition is true: what is not known makes none true."""
+    """For each row of `facts` the names of the rules with a true condition; null is not true."""
     terms = ", ".join(f"({condition}) as {name}" for name, condition in rules.terms.items())
     conditions = ", ".join(f'({rule.when}) as "{rule.name}"' for rule in rules.rules)
     connection.register("note_facts", facts.to_arrow())

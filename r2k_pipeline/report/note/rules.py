@@ -13,7 +13,7 @@ from typing import Any, Final
 from r2k_pipeline.shipped import shipped
 
 GROUP: Final = "<group>"
-"""Stands for the role of a trader group in a rule that is there for each of several."""
+"""Placeholder for the role of a trader group in a rule for several groups."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def rules_of(said: Mapping[str, Any]) -> Rules:
 
 
 def _expanded(given: Mapping[str, Any]) -> Iterator[Rule]:
-    """The rules in their order; where they are there for each of several groups, all of one group before the next."""
+    """The rules in order; of rules for several groups, all of one group before the next."""
     groups = dict.fromkeys(group for rule in given.values() for group in rule.get("each", ()))
     for group in (*groups, None):
         for name, said in given.items():

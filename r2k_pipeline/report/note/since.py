@@ -1,4 +1,4 @@
-"""What changed between two notes on one market: the same facts then and now, sentences that are new or no longer true.
+"""The changes between two notes on one market: facts then and now, sentences that are new or no longer true.
 
 Belongs here: the comparison. Not here: what is compared (rules.toml, [since]), how the two moments are opened (cli.py).
 """
@@ -28,7 +28,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Changes:
-    """What is not as it was: facts; sentences that were not true then, and those that are not true now."""
+    """Changed facts, new sentences, and sentences that are no longer true."""
 
     before: Note
     now: Note
@@ -63,7 +63,7 @@ class Changes:
 
 
 def changes(before: Note, now: Note) -> Changes:
-    """What of two notes on one market differs. A sentence counts by its rule, whether there was room for it or not.
+    """The changes between two notes on one market. A sentence counts by its rule, also if it was dropped.
 
     Raises R2kError where `before` is the later one.
     """
@@ -95,5 +95,5 @@ def _alone(note: Note, sentences: Iterable[Sentence]) -> Iterator[str]:
 
 
 def _named(what: str, *notes: Note) -> str:
-    """The name of a fact with the group that it is of; where no note has that group there is no change to name."""
+    """The name of a fact with its trader group, from the first note that has the group."""
     return next((text for note in notes if (text := fill(what, note.facts)[0])), what)

@@ -1,4 +1,4 @@
-"""From a rule's words to a sentence: how a fact is written, and which figures a sentence shows.
+"""From a rule's words to a sentence: formats of facts, and the figures in a sentence.
 
 Belongs here: formats. Not here: what is said (rules.toml), which sentences stay (compose.py).
 """
@@ -14,7 +14,7 @@ from r2k_pipeline.report.note.rules import Rule
 from r2k_pipeline.report.price_series import LABELS
 
 NAMES: Final = re.compile(r"Russell 2000|S&P 500|Nasdaq-100|\b(?:50|100|200)-(?:day|,|\s)")
-"""Digits that are part of a name: they are no numbers."""
+"""Digits that are part of a name do not count as numbers."""
 NUMBER: Final = re.compile(r"\d+(?:[.,]\d+)*")
 GROUP_LABELS: Final = {
     "asset_manager": "asset managers",
@@ -49,12 +49,12 @@ class Sentence:
 
     @property
     def words(self) -> int:
-        """How many words it has."""
+        """Number of words."""
         return len(self.text.split())
 
     @property
     def numbers(self) -> int:
-        """How many numbers it has; digits of a name are none."""
+        """Number of numbers; digits of a name do not count."""
         return numbers_in(self.text)
 
     def as_dict(self) -> dict[str, Any]:
@@ -63,13 +63,13 @@ class Sentence:
 
 
 def numbers_in(text: str) -> int:
-    """How many numbers a text has; digits of a name are none."""
+    """Number of numbers in a text; digits of a name do not count."""
     return len(NUMBER.findall(NAMES.sub("", text)))
 
 
 @dataclass
 class _Shown:
-    """A fact in a template: whoever writes it takes down the figure."""
+    """A fact in a template; writing it records the figure."""
 
     value: Any
     write: Callable[[Any, str], str]
@@ -79,7 +79,7 @@ class _Shown:
 
 
 class _Missing(Exception):  # noqa: N818  (no error: a sentence that cannot be said)
-    """A fact that a sentence shows is not known."""
+    """A fact of a sentence is not known."""
 
 
 class _Writer(Mapping[str, _Shown]):
@@ -110,13 +110,13 @@ class _Writer(Mapping[str, _Shown]):
 
 
 def sentence_of(rule: Rule, facts: Facts) -> Sentence | None:
-    """The sentence of a rule that holds; None where something that it shows is not known."""
+    """The sentence of a rule that holds; None if one of its facts is not known."""
     text, figures = fill(rule.words, facts)
     return None if text is None else Sentence(rule.name, rule.section, rule.keep, text, figures)
 
 
 def fill(words: str, facts: Facts) -> tuple[str | None, tuple[Figure, ...]]:
-    """A template with its facts, and its figures in their order; no text where a fact is not known."""
+    """A template with its facts, and its figures in order; no text if a fact is not known."""
     writer = _Writer(facts)
     try:
         text = words.format_map(writer)
@@ -126,7 +126,7 @@ def fill(words: str, facts: Facts) -> tuple[str | None, tuple[Figure, ...]]:
 
 
 def write(value: Any, how: str) -> str:
-    """A fact as its format says: one of WORDS, two words for its sign or its number, or a format of Python."""
+    """A fact in its format: one of WORDS, two words for its sign or its number, or a format of Python."""
     if how in WORDS:
         return WORDS[how](value)
     if "/" in how:
@@ -140,7 +140,7 @@ def write(value: Any, how: str) -> str:
 
 
 def _ordinal(value: float) -> str:
-    """100th, 65th, 1st: a percentile as a rank; what is not yet 1 is called 1st."""
+    """100th, 65th, 1st: a percentile as a rank; below 1 it is 1st."""
     number = max(1, round(value))
     return f"{number}{ORDINALS.get(number % 10, 'th') if number // 10 % 10 != 1 else 'th'}"
 

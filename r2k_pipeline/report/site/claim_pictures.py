@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from r2k_pipeline.claims.lines import judge_statement
 from r2k_pipeline.claims.note import read_shipped_notes
-from r2k_pipeline.claims.verdict import Verdict, telling
+from r2k_pipeline.claims.verdict import Verdict, main_reading
 from r2k_pipeline.claims.vocabulary.known_tables import KnownTables
 from r2k_pipeline.claims.vocabulary.statements import Statement
 from r2k_pipeline.report.charts.claim import build_claim
@@ -37,4 +37,4 @@ def _telling(snapshot: Snapshot, tables: KnownTables) -> Iterator[Verdict]:
             if isinstance(claim, Statement):
                 verdicts = [*judge_statement(note, claim, tables, snapshot.moment)]
                 known = [verdict for verdict in verdicts if verdict.known_at <= snapshot.moment]
-                yield from [telling(known)] if known else []
+                yield from [main_reading(known)] if known else []

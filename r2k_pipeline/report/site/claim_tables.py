@@ -18,7 +18,7 @@ CLAIMS: Final = "marts.claims"
 _CLAIM_ID: Final = "{note_id}-{claim_id}-{alternative}"
 _ORDER: Final = "note_id, regexp_extract(claim_id, '^\\D*'), length(claim_id), claim_id"
 _FIRST: Final = "(verdict = 'holds') desc, length(alternative), alternative"
-"""The reading whose value stands for a statement, as `telling` has it: one that is true, else the plainest."""
+"""The reading to show for a statement, as by `main_reading`: a true one, else the plainest."""
 _FOUND: Final = "coalesce(computed_text, format('{:,} ({})', computed_value, unit)) as computed_text"
 """A claim in SQL has its number without words."""
 _NOT_JUDGED: Final = ("not_checkable", "without_a_word")

@@ -13,7 +13,7 @@ from typing import Any, Final
 from r2k_pipeline.origins import code_digest
 
 NAME: Final = "drawn.json"
-"""In the site: of each drawn file the digest of what it was drawn from, and of its own bytes."""
+"""In the site: for each drawn file the digests of its data and of its own bytes."""
 
 
 class Drawn:

@@ -58,7 +58,7 @@ class Tabled:
 
 
 @dataclass(frozen=True)
-class Told:
+class BriefSection:
     """One section: lists and tables of statements in pieces, and the evidence of all of them by row."""
 
     id: str
@@ -72,18 +72,18 @@ class Told:
         return sum(len(row.figures) for row in self.evidence)
 
 
-def tell(page: Page) -> tuple[Told, ...]:
+def tell(page: Page) -> tuple[BriefSection, ...]:
     """The head of a brief and its sections."""
     head = Section("At the close", (page.head,))
     numbers = count(1)
-    return tuple(_told(section, numbers) for section in (head, *page.sections))
+    return tuple(_section(section, numbers) for section in (head, *page.sections))
 
 
-def _told(section: Section, numbers: Iterator[int]) -> Told:
+def _section(section: Section, numbers: Iterator[int]) -> BriefSection:
     id = slug(f"brief {section.title.lower()}")
     figures = [figure for said in section.statements for figure in said.figures]
     first = {place: f"e{next(numbers)}" for place in dict.fromkeys(map(_place, figures))}
-    return Told(id, section.title, tuple(_parts(section, first)), tuple(_evidence(figures, first)))
+    return BriefSection(id, section.title, tuple(_parts(section, first)), tuple(_evidence(figures, first)))
 
 
 def _parts(section: Section, ids: Mapping[tuple[str, str], str]) -> Iterator[Listed | Tabled]:

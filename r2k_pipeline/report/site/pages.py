@@ -12,7 +12,7 @@ from typing import Any, Final
 import jinja2
 
 from r2k_pipeline.report.note.compose import Note
-from r2k_pipeline.report.site.narrative import Told
+from r2k_pipeline.report.site.narrative import BriefSection
 from r2k_pipeline.report.site.pictures import Picture
 from r2k_pipeline.report.site.provenance import Edition
 from r2k_pipeline.report.site.tables import DataTable
@@ -31,7 +31,7 @@ class MarketPage:
     session: str
     picture: Picture | None
     note: Note
-    brief: tuple[Told, ...]
+    brief: tuple[BriefSection, ...]
     levels: DataTable
     positions: DataTable
     claims: DataTable

@@ -30,13 +30,13 @@ from r2k_pipeline.snapshot import Snapshot, reading
 
 @dataclass(frozen=True)
 class Site:
-    """A site as it was written; `folder` is where it is opened from, `told` the note on each market."""
+    """A site as it was written; `folder` is where it is opened from, `market_notes` the note on each market."""
 
     folder: Path
     edition: Edition
     pages: tuple[str, ...]
     pictures: tuple[Picture, ...]
-    told: tuple[Note, ...]
+    market_notes: tuple[Note, ...]
     size_bytes: int
     notes: tuple[str, ...]
 
@@ -89,8 +89,8 @@ def publish_site(settings: Settings, market: str | None = None) -> Site:
     files |= drawn.record()
     swap_in(folder, files)
     size = sum(map(len, files.values()))
-    told = tuple(page.note for page in content.markets)
-    return Site(folder, content.edition, tuple(pages), content.pictures, told, size, content.notes)
+    market_notes = tuple(page.note for page in content.markets)
+    return Site(folder, content.edition, tuple(pages), content.pictures, market_notes, size, content.notes)
 
 
 def read_content(snapshot: Snapshot, market: str | None, drawn: Drawn) -> Content:

@@ -3,7 +3,6 @@
 Belongs here: the swap, and what crashed writers left. Not here: what the files are (publish.py).
 """
 
-import os
 import secrets
 import shutil
 import time
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from r2k_pipeline.errors import R2kError
-from r2k_pipeline.files import discard, fsync_folder
+from r2k_pipeline.files import discard, fsync_folder, write_flushed
 
 ABANDONED_SECONDS: Final = 3600
 """A folder that was never swapped in is deleted after this long, as its writer must have died."""
@@ -50,12 +49,7 @@ def swap_in(link: Path, files: Mapping[str, bytes]) -> None:
 
 def _write(folder: Path, files: Mapping[str, bytes]) -> None:
     for name, body in files.items():
-        file = folder / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("wb") as stream:
-            stream.write(body)
-            stream.flush()
-            os.fsync(stream.fileno())
+        write_flushed(folder / name, body)
     for inner in (folder, *(path for path in folder.rglob("*") if path.is_dir())):
         fsync_folder(inner)
 

@@ -143,8 +143,8 @@ class Asked:
 def ask(snapshot: Snapshot, query: str, **parameters: Value) -> Asked:
     """Run `query`, whose parameters are `$name::type`; nothing is spliced into what runs."""
     rows = snapshot.ask(query, **parameters).pl().to_dicts()
-    told = re.sub(r"\$(\w+)", lambda name: literal(parameters[name[1]]), query)
-    return Asked(tuple(rows), " ".join(told.split()))
+    asked = re.sub(r"\$(\w+)", lambda name: literal(parameters[name[1]]), query)
+    return Asked(tuple(rows), " ".join(asked.split()))
 
 
 def literal(value: Value) -> str:
@@ -172,7 +172,7 @@ def build_table(
 
 
 def slug(text: str) -> str:
-    """Text as the id of an element: what is not a letter, digit, dot, dash or underscore becomes a dash."""
+    """Text as the id of an element: all but letters, digits, dots, dashes and underscores become a dash."""
     return re.sub(r"[^\w.-]+", "-", text)
 
 

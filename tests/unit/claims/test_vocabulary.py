@@ -8,12 +8,12 @@ import pytest
 
 from r2k_pipeline.claims.note import Note, read_note
 from r2k_pipeline.claims.sandbox import Sandbox
-from r2k_pipeline.claims.verdict import Verdict, told_last
+from r2k_pipeline.claims.verdict import Verdict, last_story
 from r2k_pipeline.claims.verdicts import judge
 from r2k_pipeline.claims.vocabulary.choices import of_group
 from r2k_pipeline.claims.vocabulary.derived import DERIVED
 from r2k_pipeline.claims.vocabulary.measures import columns
-from r2k_pipeline.claims.vocabulary.printed import read_number
+from r2k_pipeline.claims.vocabulary.printed_numbers import read_number
 from r2k_pipeline.claims.vocabulary.relations import COMPARISONS, OTHERS
 from r2k_pipeline.claims.vocabulary.relations import ROWS as ROWS_WORDS
 from r2k_pipeline.contracts.cot import TRADER_GROUPS
@@ -305,7 +305,7 @@ def test_each_group_and_the_hour_are_readings_told_in_one_line(sandbox: Sandbox,
         "leveraged_funds_before_release": "fails",
     }
     story = "true of asset managers, false of leveraged funds; before that day's report came out: false"
-    assert told_last([*found.values()]) == story
+    assert last_story([*found.values()]) == story
     assert found["asset_manager_before_release"].story == "false in each of 2 readings"
     value = found["asset_manager"].row()
     assert (value["computed_value"], str(value["value_date"])) == (497.0, "2025-03-11")
@@ -316,7 +316,7 @@ def test_a_claim_may_name_every_group_and_means_a_report_that_prints_it(
     sandbox: Sandbox, tmp_path: Path, group: str
 ) -> None:
     assert _judged(sandbox, tmp_path, f'net.above = 0, group = "{group}", as_of = 2025-03-14T20:00:00Z')
-    meant = of_group(group, None).sets["report_type"]
+    meant = of_group(group, None, "tff_futures").sets["report_type"]
     assert group in FAMILIES[family_of(meant)].groups.values()
 
 
@@ -548,7 +548,7 @@ def test_several_moments_are_readings(sandbox: Sandbox, tmp_path: Path) -> None:
         "at_2025_03_14": "fails",
     }
     story = "true at the close of 2025-03-13, false at 2025-03-14 20:00 UTC"
-    assert told_last([*found.values()]) == story
+    assert last_story([*found.values()]) == story
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,13 @@ from typing import Final
 import polars as pl
 import pytest
 
+from r2k_pipeline.continued import grown
 from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.contracts.table import BUCKET_MARKETS, buckets_of
 from r2k_pipeline.files import link_or_copy
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.tables.indicators import DailyIndicators
-from r2k_pipeline.told import grown
-from r2k_pipeline.transforms.replay import KnownBars, Told
+from r2k_pipeline.transforms.replay import Continued, KnownBars
 from tests.sql.rows import rows_of
 
 MARKETS: Final = [f"M{number}" for number in range(BUCKET_MARKETS + 2)]
@@ -34,7 +34,7 @@ def rows(markets: list[str], *days: str) -> pl.DataFrame:
 def known(markets: list[str]) -> KnownBars:
     """Bars of markets that go on from a generation."""
     bars = [{"market": market, "session_date": "2025-03-12", "known_at": "2025-03-12T20:00Z"} for market in markets]
-    return KnownBars(rows_of(MarketBars, bars), Told(UNTIL, frozenset(MARKETS)))
+    return KnownBars(rows_of(MarketBars, bars), Continued(UNTIL, frozenset(MARKETS)))
 
 
 @pytest.fixture

@@ -21,14 +21,14 @@ from r2k_pipeline.tables.weekly_indicators import WeeklyIndicators
 from r2k_pipeline.transforms.anchored_vwaps import build_anchored_vwaps
 from r2k_pipeline.transforms.consolidations import build_consolidations
 from r2k_pipeline.transforms.indicators import build_daily_indicators
-from r2k_pipeline.transforms.level_evidence import as_told, find_evidence, from_news, latest_news
+from r2k_pipeline.transforms.level_evidence import find_evidence, from_news, latest_news, with_published_dates
 from r2k_pipeline.transforms.levels import build_level_evidence, build_levels
 from r2k_pipeline.transforms.open_ranges import build_open_ranges
 from r2k_pipeline.transforms.pivots import build_swing_pivots
 from r2k_pipeline.transforms.replay import (
     BuildFacts,
+    Continued,
     KnownBars,
-    Told,
     as_first_known,
     in_order,
     regrown,
@@ -151,7 +151,9 @@ def cut(rows: pl.DataFrame, moment: datetime) -> pl.DataFrame:
 def evidence_of(bars: pl.DataFrame, stood: pl.DataFrame, goes_on: bool) -> pl.DataFrame:
     indicators = plain_indicators(bars)
     parts = (build_swing_pivots(bars), build_volume_profiles(bars, ROLLING), build_consolidations(bars))
-    return build_level_evidence(bars, indicators, as_told(find_evidence(bars, indicators, *parts), stood, goes_on))
+    return build_level_evidence(
+        bars, indicators, with_published_dates(find_evidence(bars, indicators, *parts), stood, goes_on)
+    )
 
 
 STATE = tuple(name for name in Consolidations.column_names() if name not in
@@ -161,19 +163,19 @@ Tables = dict[type[Table], pl.DataFrame]
 Identity = tuple[str, ...]
 
 
-def told_of(vintages: pl.DataFrame, before: Tables | None = None, until: datetime | None = None) -> Tables:
+def tables_of(vintages: pl.DataFrame, before: Tables | None = None, until: datetime | None = None) -> Tables:
     """All tables of the vintages; of those that go on from `before`, with its rows."""
 
-    told = None if before is None or until is None else Told(until, frozenset({"M"}))
+    continued = None if before is None or until is None else Continued(until, frozenset({"M"}))
 
     def rows(table: type[Table], build: Callable[..., pl.DataFrame], reads_volume: bool = False) -> pl.DataFrame:
-        new = replay(KnownBars(vintages, told), build, table.create_empty(), reads_volume=reads_volume)
+        new = replay(KnownBars(vintages, continued), build, table.create_empty(), reads_volume=reads_volume)
         return new if before is None else pl.concat([before[table], new], how="diagonal").sort("market", "session_date")
 
     def facts(table: type[Table], build: BuildFacts, dated: str, identity: Identity, **more: bool) -> pl.DataFrame:
         rows = None if before is None else before[table]
         return replay_facts(
-            KnownBars(vintages, told), build, table.create_empty(), dated, identity, told_rows=rows, **more
+            KnownBars(vintages, continued), build, table.create_empty(), dated, identity, published=rows, **more
         )
 
     found: Tables = {
@@ -223,10 +225,10 @@ def assert_same(tables: Tables, others: Tables, moment: datetime | None = None) 
 @given(life=lives(), sessions=st.integers(10, 88))
 @settings(max_examples=5, deadline=None, phases=PHASES)
 def test_what_is_known_later_changes_no_row_told_before(life: pl.DataFrame, sessions: int) -> None:
-    whole = told_of(life)
+    whole = tables_of(life)
     for hours in (21, 22.5):
         moment = close_of(walk_bars(0, 90)["session_date"][sessions], hours)
-        assert_same(whole, told_of(cut(life, moment)), moment)
+        assert_same(whole, tables_of(cut(life, moment)), moment)
 
 
 @given(life=lives(), step=st.integers(1, 4))
@@ -234,17 +236,17 @@ def test_what_is_known_later_changes_no_row_told_before(life: pl.DataFrame, sess
 def test_a_life_day_by_day_equals_its_rebuild(life: pl.DataFrame, step: int) -> None:
     days = walk_bars(0, 90)["session_date"].to_list()[65::step]
     moments = [close_of(day, 22) for day in days]
-    tables, until = told_of(cut(life, moments[0])), moments[0]
+    tables, until = tables_of(cut(life, moments[0])), moments[0]
     for moment in moments[1:]:
         known = cut(life, moment)
-        tables, until = told_of(known, tables, until), moment
-    assert_same(tables, told_of(cut(life, until)))
+        tables, until = tables_of(known, tables, until), moment
+    assert_same(tables, tables_of(cut(life, until)))
 
 
 @given(life=lives())
 @settings(max_examples=5, deadline=None, phases=PHASES)
 def test_contracts_hold_and_levels_are_traced_to_what_stood(life: pl.DataFrame) -> None:
-    tables = told_of(life)
+    tables = tables_of(life)
     for table in (SwingPivots, Consolidations, OpenRanges, LevelEvidence):
         table.validate(tables[table])
     in_turn = in_order(as_known(tables[Levels]))
@@ -264,7 +266,7 @@ def test_a_session_two_days_late_leaves_the_sessions_after_it_as_they_were_told(
     bars = walk_bars(7, 60)
     day = bars["session_date"]
     life = late(plain_vintages(bars), day[50], close_of(day[52], 21.6))
-    tables = told_of(life)
+    tables = tables_of(life)
     rows = tables[DailyIndicators]
     assert list(sessions_told(rows))[49:54] == [
         (day[49], close_of(day[49])),
@@ -299,7 +301,7 @@ def test_an_unchanged_pivot_is_not_told_again_when_a_late_session_moves_its_conf
     days = bars["session_date"].to_list()
     row = days.index(low["pivot_date"])
     life = late(plain_vintages(bars), days[row + 4], close_of(days[row + 6], 21.6))
-    story = told_of(life)[SwingPivots].filter(pivot_date=low["pivot_date"], kind="low")
+    story = tables_of(life)[SwingPivots].filter(pivot_date=low["pivot_date"], kind="low")
     assert story.select("price", "confirmed_date", "withdrawn_date").rows() == [(low["price"], days[row + 6], None)]
 
 
@@ -312,7 +314,7 @@ def test_a_low_told_too_low_is_withdrawn_when_it_is_corrected() -> None:
         pl.when(pl.col("session_date") == days[row]).then(pl.col(name) * 0.94).otherwise(name).alias(name)
         for name in ("high", "low", "close")
     )
-    told = told_of(revised(plain_vintages(wrong), days[row], close_of(days[row + 8], 22), 1 / 0.94))[SwingPivots]
+    told = tables_of(revised(plain_vintages(wrong), days[row], close_of(days[row + 8], 22), 1 / 0.94))[SwingPivots]
     story = told.filter(pivot_date=low["pivot_date"], kind="low").sort("confirmed_date")
     assert story["price"].to_list() == pytest.approx([low["price"] * 0.94, low["price"]])
     assert story["confirmed_date"].to_list() == [low["confirmed_date"], days[row + 9]]
@@ -486,7 +488,7 @@ def test_news_of_what_a_table_does_not_read_changes_nothing_in_it() -> None:
     revised_volume = pl.concat(
         [plain.with_columns(superseded_at=pl.when(is_it).then(pl.lit(moment)).otherwise("superseded_at")), other]
     )
-    assert_frame_equal(told_of(revised_volume)[DailyIndicators], told_of(plain)[DailyIndicators], check_exact=True)
-    profiles = [told_of(life)[VolumeProfiles] for life in (revised_volume, plain)]
+    assert_frame_equal(tables_of(revised_volume)[DailyIndicators], tables_of(plain)[DailyIndicators], check_exact=True)
+    profiles = [tables_of(life)[VolumeProfiles] for life in (revised_volume, plain)]
     assert_same({VolumeProfiles: profiles[0]}, {VolumeProfiles: profiles[1]}, close_of(day[45]))
     assert not profiles[0].equals(profiles[1])

@@ -9,12 +9,12 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from r2k_pipeline.contracts.clock import as_of_macros, standing_at, told_by
+from r2k_pipeline.contracts.clock import as_of_macros, rows_known_at, standing_at
 from r2k_pipeline.contracts.columns import day, instant, number
 from r2k_pipeline.contracts.cot import CotPositionVintages
 from r2k_pipeline.contracts.prices import MarketBars, PriceVintages
 from r2k_pipeline.contracts.table import DATED_LAYERS, Table
-from r2k_pipeline.restatement import compare_told
+from r2k_pipeline.restatement import compare_published
 from r2k_pipeline.tables import TABLES
 from r2k_pipeline.tables.cot_releases import CotReleases
 from tests.sql.rows import rows_of
@@ -49,10 +49,10 @@ def test_rows_known_later_are_not_told_and_columns_known_later_are_null() -> Non
             for date, until in zip(days, ("2025-01-03T21:00Z", "2025-01-03T21:01Z", None), strict=True)
         ],
     )
-    told = told_by(MarketBars, bars, MOMENT)
+    told = rows_known_at(MarketBars, bars, MOMENT)
     assert told["session_date"].cast(pl.String).to_list() == list(days[:2])
     assert told["superseded_at"].to_list() == [MOMENT, None]
-    assert told_by(MarketBars, bars.lazy(), MOMENT).collect().equals(told)
+    assert rows_known_at(MarketBars, bars.lazy(), MOMENT).collect().equals(told)
 
 
 def test_a_volume_is_told_from_when_it_is_known() -> None:
@@ -72,7 +72,7 @@ def test_a_volume_is_told_from_when_it_is_known() -> None:
             {"session_date": "2025-01-03", "known_at": "2025-01-03T21:00Z", "volume_known_at": "2025-01-06T14:00Z"},
         ],
     ).with_columns(volume=pl.Series([1.0, 2.0]))
-    told = told_by(Settled, rows, MOMENT)
+    told = rows_known_at(Settled, rows, MOMENT)
     assert told["volume"].to_list() == [1.0, None]
     assert told["volume_known_at"].null_count() == 1
 
@@ -116,7 +116,7 @@ def test_a_release_tells_nothing_before_its_report_is_there(tmp_path: Path) -> N
         rows = rows_of(CotReleases, [{"scheduled_at": "2025-01-03T20:30Z", **row} for row in releases])
         rows.write_parquet(tmp_path / f"{name}.parquet")
     before, after = tmp_path / "before.parquet", tmp_path / "after.parquet"
-    found = compare_told(CotReleases, [before], [after], MOMENT, [tmp_path / "held.parquet"])
+    found = compare_published(CotReleases, [before], [after], MOMENT, [tmp_path / "held.parquet"])
     assert found is not None
     assert (found.rows_changed, found.rows_missing, found.rows_added) == (1, 0, 0)
     assert found.examples == ("2024-12-24 reason before -> after",)
@@ -127,4 +127,4 @@ def test_rows_in_another_order_tell_the_same(tmp_path: Path) -> None:
     rows = rows_of(MarketBars, [{"session_date": date, "known_at": f"{date}T21:00Z"} for date in dates])
     rows.write_parquet(tmp_path / "before.parquet")
     rows.reverse().write_parquet(tmp_path / "after.parquet")
-    assert compare_told(MarketBars, [tmp_path / "before.parquet"], [tmp_path / "after.parquet"], MOMENT) is None
+    assert compare_published(MarketBars, [tmp_path / "before.parquet"], [tmp_path / "after.parquet"], MOMENT) is None

@@ -9,10 +9,9 @@ import pytest
 from r2k_pipeline.contracts.marts import Markets, PositioningVsTechnicals
 from r2k_pipeline.contracts.notes import NoteLog, Notes
 from r2k_pipeline.lake import Lake
-from r2k_pipeline.publication import PUBLISHED, publish
+from r2k_pipeline.publication import PUBLISHED, publish, record_published
 from r2k_pipeline.snapshot import open_snapshot
 from r2k_pipeline.tables.reference import Sessions
-from r2k_pipeline.told_notes import record_notes
 from tests.lived.told import copy_of_raw
 from tests.raw_story import Story, at, bars_of, days_of, sessions
 from tests.sql.rows import rows_of
@@ -88,7 +87,7 @@ def test_a_run_killed_between_the_swap_and_the_log_is_made_up_for(story: Story) 
     before = story.lake.read(NoteLog)
     story.lake.files(NoteLog.dotted())[-1].unlink()
     assert story.lake.read(NoteLog).height < before.height
-    record_notes(story)
+    record_published(story)
     assert story.lake.read(NoteLog).equals(before)
 
 

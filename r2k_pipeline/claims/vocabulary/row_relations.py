@@ -1,7 +1,7 @@
-"""The relations of a measure with rows, judged: each on its own, with the share of prices that would pass.
+"""Judges the relations of a measure that has rows, each on its own, with the share of prices that would pass.
 
-Belongs here: which part judges a relation, base rates. Not here: the rows (compared.py), measures with words of their
-own (structures.py), which readings there are (readings.py).
+Belongs here: the part that judges each relation, base rates. Not here: the rows (comparison.py), measures with words of
+their own (structures.py), which readings there are (readings.py).
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import Any, Final
 
 from r2k_pipeline.claims.vocabulary.asked import Asked
-from r2k_pipeline.claims.vocabulary.compared import Compared
+from r2k_pipeline.claims.vocabulary.comparison import Comparison
 from r2k_pipeline.claims.vocabulary.extremes import EXTREMES
 from r2k_pipeline.claims.vocabulary.known_rows import Past, Series
-from r2k_pipeline.claims.vocabulary.printed import Printed
+from r2k_pipeline.claims.vocabulary.printed_numbers import Printed
 from r2k_pipeline.claims.vocabulary.relations import ROWS, split
 from r2k_pipeline.claims.vocabulary.results import Result, UnknownError, share
 
@@ -23,7 +23,7 @@ STEPS: Final = 40
 
 def compare(past: Past, asked: Asked) -> Iterator[Result]:
     """Each relation of a measure with rows, in the claim's order."""
-    about = Compared(past, asked)
+    about = Comparison(past, asked)
     for word, right in asked.words.items():
         if word in ROWS:
             continue
@@ -39,7 +39,7 @@ def near_prices(close: float) -> list[float]:
     return [close * (1 + NEAR_CLOSE * step / STEPS) for step in range(-STEPS, STEPS + 1)]
 
 
-def _judge(about: Compared, word: str, right: Any, written: str) -> Result:
+def _judge(about: Comparison, word: str, right: Any, written: str) -> Result:
     """One relation. Raises UnknownError."""
     if not about.series.days:
         raise UnknownError(f"no rows of {about.what()}")
@@ -78,7 +78,7 @@ def _span(series: Series, rows: Sequence[int]) -> str | None:
     return "from " + " to ".join(f"{value:,.2f} on {day}" for value, day in ends)
 
 
-def _crossed(about: Compared, word: str, right: Printed, row: int) -> tuple[bool, Any]:
+def _crossed(about: Comparison, word: str, right: Printed, row: int) -> tuple[bool, Any]:
     values = about.series.values
     value, before = values[row], values[row - 1] if row else None
     if value is None or before is None:
@@ -88,7 +88,7 @@ def _crossed(about: Compared, word: str, right: Printed, row: int) -> tuple[bool
     return value < right.value <= before, value
 
 
-def _base_rate(about: Compared, series: Series, base: str, right: Any, rows: Sequence[int]) -> float | None:
+def _base_rate(about: Comparison, series: Series, base: str, right: Any, rows: Sequence[int]) -> float | None:
     """The share of prices near the close for which the relation would hold; None for other operands than numbers."""
     operands = right if isinstance(right, tuple) else (right,)
     close = about.past.at_moment().last_close

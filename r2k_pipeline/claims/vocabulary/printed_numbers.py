@@ -1,7 +1,7 @@
 """Numbers as a note prints them: 33.29 means 33.285 to 33.295, and "-0.7 %" a ratio.
 
-Belongs here: reading a number with its precision, and whether another one rounds to it. Not here: which numbers are
-compared (comparing.py).
+Belongs here: reading a number with its precision, and whether another number rounds to it. Not here: which numbers are
+compared (row_relations.py).
 """
 
 import re
@@ -10,9 +10,9 @@ from decimal import Decimal, InvalidOperation
 from typing import Final
 
 MOST_DIGITS: Final = 15
-"""More than any price or position has, and as many as a float keeps."""
+"""No price or position has more, and a float keeps no more."""
 VENDOR_RATIO: Final = 1e-4
-"""How far vendors differ in one index price: each rounds, and takes the extremes of a day, in its own way."""
+"""How far vendors differ in one index price, as each has its own rounding and its own extremes of a day."""
 _ROUNDING: Final = 1e-9
 _NUMBER: Final = re.compile(r"([+-]?[\d,]*\.?\d+)\s*(%?)")
 
@@ -32,7 +32,7 @@ class Printed:
 
 
 def read_number(said: object, scale: int = 1) -> Printed:
-    """A number of TOML, or text such as "-0.7 %" or "12,345". `scale`: what one means. Raises ValueError."""
+    """A number of TOML, or text such as "-0.7 %" or "12,345"; it is multiplied by `scale`. Raises ValueError."""
     if isinstance(said, bool) or not isinstance(said, int | Decimal | str):
         raise ValueError("should be a number")
     found = _NUMBER.fullmatch(str(said).strip()) if isinstance(said, str) else None

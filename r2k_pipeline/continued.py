@@ -1,7 +1,7 @@
-"""Rows of the last generation that a run takes over: published rows never change, so they are not built again.
+"""Markets that continue from the last generation: their published rows never change, so they are not built again.
 
-Belongs here: which markets go on, the rows and parts that are taken. Not here: what comes after them
-(transforms/replay.py), whether told rows may change (gate.py).
+Belongs here: which markets continue, the rows and parts that are taken. Not here: the rows after these
+(transforms/replay.py), whether published rows may change (gate.py).
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,7 +12,7 @@ from typing import Final
 
 import polars as pl
 
-from r2k_pipeline.contracts.clock import told_by
+from r2k_pipeline.contracts.clock import rows_known_at
 from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.contracts.table import Table, parts_of
 from r2k_pipeline.generations import Published, last_generation
@@ -21,10 +21,10 @@ from r2k_pipeline.markets import Market
 from r2k_pipeline.origins import differing, digests_of
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.tables import TABLES
-from r2k_pipeline.transforms.replay import KEY, KnownBars, Told
+from r2k_pipeline.transforms.replay import KEY, Continued, KnownBars
 
 TAKEN: Final[tuple[type[Table], ...]] = (MarketBars, *(table for table in TABLES.values() if table.layer == "features"))
-"""Tables of the last generation that are compared or taken."""
+"""Tables of the last generation whose rows are compared or taken."""
 
 
 @cache
@@ -33,12 +33,12 @@ def _markets_in(file: Path) -> frozenset[str]:
     return frozenset(pl.read_parquet(file.read_bytes(), columns=["market"])["market"].unique())
 
 
-def told_of(lake: Lake, settings: Settings, markets: Sequence[Market], as_of: datetime) -> Told | None:
-    """Which of `markets`, whose market bars are built, go on from the last generation.
+def continued_markets(lake: Lake, settings: Settings, markets: Sequence[Market], as_of: datetime) -> Continued | None:
+    """Which of `markets` continue from the last generation; their market bars must be built.
 
-    None if none does: in a rebuild of a past moment, or if a file of the generation is lost or damaged. A market goes
-    on if program, settings and its own entry are unchanged, and its bars as known at the generation's moment are those
-    of the generation.
+    None if none does, as in a rebuild of a past moment, or if a file of the generation is lost or damaged. A market
+    continues if program, settings and its own entry are unchanged, and if its bars as known at the generation's moment
+    equal those of the generation.
     """
     last = None if settings.as_of is not None else last_generation(lake)
     if last is None or last.row["as_of"] > as_of or not _is_same_program(settings, markets, last):
@@ -48,7 +48,7 @@ def told_of(lake: Lake, settings: Settings, markets: Sequence[Market], as_of: da
     until: datetime = last.row["as_of"]
     ours = digests_of(settings, markets)["markets_digest"]
     changed = differing(last.row["markets_digest"], ours)
-    now, before = (told_by(MarketBars, rows, until) for rows in (lake.read(MarketBars), _read(last, MarketBars)))
+    now, before = (rows_known_at(MarketBars, rows, until) for rows in (lake.read(MarketBars), _read(last, MarketBars)))
     key = MarketBars.primary_key()
     own = now.partition_by("market", as_dict=True)
     known = before.partition_by("market", as_dict=True)
@@ -57,27 +57,27 @@ def told_of(lake: Lake, settings: Settings, markets: Sequence[Market], as_of: da
         for (market,), bars in own.items()
         if market not in changed and (market,) in known and bars.sort(key).equals(known[(market,)].sort(key))
     }
-    return Told(until, frozenset(map(str, same))) if same else None
+    return Continued(until, frozenset(map(str, same))) if same else None
 
 
-def told_rows(lake: Lake, table: type[Table], told: Told) -> pl.DataFrame:
-    """The rows that the last generation told of the markets that go on."""
+def published_rows(lake: Lake, table: type[Table], continued: Continued) -> pl.DataFrame:
+    """The rows of the last generation for the `continued` markets."""
     last = last_generation(lake)
     assert last is not None
-    return _read(last, table).filter(pl.col("market").is_in(told.markets))
+    return _read(last, table).filter(pl.col("market").is_in(continued.markets))
 
 
 def grown(
     lake: Lake, table: type[Table], bucket: int, rows: pl.DataFrame, bars: KnownBars
 ) -> tuple[pl.DataFrame, list[Path]]:
-    """The rows of a bucket of a table that grows that are to be written, and the parts that stay as they are beside.
+    """Of one bucket of a table that grows: the rows to write, and the parts of the last generation that stay.
 
-    `rows` are those that `bars` brought, new ones of markets that go on; to them come the last generation's.
+    `rows` are those built from `bars`. Of continued markets these are new rows only; the published ones are added.
     """
     files = lake.published_files(table.dotted())
-    if bars.told is None or not _are_parts(files, table):
+    if bars.continued is None or not _are_parts(files, table):
         return rows, []
-    ours = bars.told.markets & set(bars.vintages["market"].unique())
+    ours = bars.continued.markets & set(bars.vintages["market"].unique())
     new: pl.DataFrame = table.cast(rows)
     written, kept, frames = dict(parts_of(new, bucket)), [], [new]
     for file in files:
@@ -95,7 +95,7 @@ def _are_parts(files: Iterable[Path], table: type[Table]) -> bool:
 
 
 def _is_same_program(settings: Settings, markets: Sequence[Market], last: Published) -> bool:
-    """Whether tables of bars are built by the same program; not if the generation is from before digests were kept."""
+    """Whether program and settings are those of the last generation; False if it is older than their digests."""
     ours = digests_of(settings, markets)
     return all(last.row.get(name) == ours[name] for name in ("code_digest", "settings_digest"))
 

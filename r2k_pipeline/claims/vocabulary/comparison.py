@@ -1,7 +1,7 @@
-"""The rows that a claim's relations on one measure are about, and whether a comparison is true of one of them.
+"""Comparisons on one measure: the rows that they concern, and whether one is true of a row.
 
-Belongs here: which rows (on, since, for, within), changes, ranks, operands. Not here: relations to the rows before
-(extremes.py), measures with words of their own (structures.py).
+Belongs here: the choice of rows (on, since, for, within), changes, ranks, operands. Not here: relations to earlier
+rows (extremes.py), measures with words of their own (structures.py).
 """
 
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ from r2k_pipeline.claims.vocabulary.asked import EVER, Asked, Operand, Ref
 from r2k_pipeline.claims.vocabulary.known_rows import Past, Series
 from r2k_pipeline.claims.vocabulary.measure import FURTHER_KEYS, Measure
 from r2k_pipeline.claims.vocabulary.measures import measure_of
-from r2k_pipeline.claims.vocabulary.printed import Printed
+from r2k_pipeline.claims.vocabulary.printed_numbers import Printed
 from r2k_pipeline.claims.vocabulary.results import Result, UnknownError, shown
 
 AT: Final = 0.0025
@@ -23,10 +23,10 @@ LEAST_RANKED: Final = 52
 RATIO: Final = "ratio, 1 = 100 %"
 RANK: Final = "0..100"
 Judge = Callable[[int], tuple[bool, Any]]
-"""Whether something is true of a row, and the value that it is about. Raises UnknownError."""
+"""From a row to whether a relation is true of it, and its value. Raises UnknownError."""
 
 
-class Compared:
+class Comparison:
     """A measure's series, and the last row that was known at the claim's moment."""
 
     def __init__(self, past: Past, asked: Asked) -> None:
@@ -40,7 +40,7 @@ class Compared:
         self.is_all = "for" in asked.words or "throughout" in asked.words
 
     def rows(self) -> Sequence[int]:
-        """The rows that the comparisons are about: of each of them where `is_all`, else of any. Raises UnknownError."""
+        """The rows to compare; if `is_all`, the comparison must be true of each, else of any. Raises UnknownError."""
         words = self.asked.words
         if "on" in words:
             return [self.row()]
@@ -92,7 +92,7 @@ class Compared:
         return Series.plain(source.days, values, RATIO if is_relative else source.unit)
 
     def truth(self, series: Series, prefix: str, base: str, right: Any, row: int) -> tuple[bool, Any]:
-        """Whether a comparison is true of a row, and the value that it was about. Raises UnknownError."""
+        """Whether a comparison is true of a row, and the compared value. Raises UnknownError."""
         low, value, high = series.lows[row], series.values[row], series.highs[row]
         if prefix.startswith("change_") and not self._is_whole(series, row):
             raise UnknownError(f"no change to {series.days[row]}: a row before it is missing")
@@ -112,7 +112,7 @@ class Compared:
                 first, second = sorted(self._number(each, series, prefix, row) for each in right)
                 return first <= value <= second, value
         exact = 0.0 if self.past.way.is_exact else right.value * AT
-        width = NEAR_ATR * atr(self.past, series.days[row]) if base == "near" else exact
+        width = NEAR_ATR * value_on(self.past, "atr_14", series.days[row]) if base == "near" else exact
         return low <= right.value + width and high >= right.value - width, min(max(right.value, low), high)
 
     def decided(
@@ -125,7 +125,7 @@ class Compared:
         is_all: bool = False,
         target: Any = None,
     ) -> Result:
-        """The result over rows, with the value of the row that decides: the first that breaks `all`, or makes `any`."""
+        """The result over rows, with the value of the deciding row: first false of `all`, first true of `any`."""
         unit = RANK if "rank_" in written.split("=", maxsplit=1)[0] else series.unit
         unknown: str | None = None
         seen: tuple[Any, date] | None = None
@@ -180,7 +180,7 @@ class Compared:
         return is_column or self.past.is_next(self.measure, series.days[row - self.over], series.days[row], self.over)
 
     def said_of(self, series: Series, prefix: str, right: Any, day: date) -> str | None:
-        """The values of the operands that are no numbers, for the row of a day."""
+        """The values of named operands (measures, markets, before, now) for the row of a day."""
         row = series.place(day)
         named = [each for each in right if isinstance(each, Ref)] if isinstance(right, tuple) else []
         if row is None or not named:
@@ -197,8 +197,8 @@ class Compared:
         if operand.name in ("before", "now"):
             place = row - 1 if operand.name == "before" else self.last
             found = series.values[place] if place >= 0 else None
-        elif (measure := measure_of(operand.name)) is not None:
-            found = self.past.series(measure).on(day)
+        elif operand.measure is not None:
+            return value_on(self.past, operand.name, day)
         else:
             found = self.prefixed(prefix, (operand,), self.past.of_market(operand.name)).on(day)
         if found is None:
@@ -207,7 +207,7 @@ class Compared:
 
 
 def _is(low: Any, value: Any, high: Any, right: Any, off_ratio: float) -> tuple[bool, Any]:
-    """Whether a value, or one between the low and the high of a day, is the one asked for."""
+    """Whether a value, or one between the low and the high of a day, equals the right side."""
     if not isinstance(right, Printed):
         return (value in right if isinstance(right, tuple) else value == right), value
     if low == high:
@@ -216,14 +216,14 @@ def _is(low: Any, value: Any, high: Any, right: Any, off_ratio: float) -> tuple[
 
 
 def _nearer(seen: tuple[Any, date] | None, found: tuple[Any, date], target: Any) -> tuple[Any, date]:
-    """Of rows that decide nothing, the one to show: the nearest to a number asked for, else the first."""
+    """The row to show if none decides: the nearest to the number in the claim, else the first."""
     if seen is None or not isinstance(target, Printed):
         return seen or found
     return min(seen, found, key=lambda row: abs(row[0] - target.value))
 
 
-def was_what(about: Compared, right: Any) -> Judge:
-    """Whether the value of a row is the one asked for."""
+def was_what(about: Comparison, right: Any) -> Judge:
+    """Whether the value of a row equals the right side."""
     return lambda row: about.truth(about.series, "", "is", right, row)
 
 
@@ -236,12 +236,12 @@ def rank(series: Series, row: int) -> float:
     return 100 * at_or_below / len(known)
 
 
-def atr(past: Past, day: date) -> float:
-    """ATR(14) of a session. Raises UnknownError."""
-    measure = measure_of("atr_14")
+def value_on(past: Past, name: str, day: date) -> float:
+    """A measure's value on a day. Raises UnknownError."""
+    measure = measure_of(name)
     found = past.series(measure).on(day) if measure else None
     if found is None:
-        raise UnknownError(f"no atr_14 of {day}")
+        raise UnknownError(f"no value of {name} on {day}")
     return float(found)
 
 

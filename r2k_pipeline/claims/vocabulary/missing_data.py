@@ -1,6 +1,6 @@
-"""Whether the data that a vocabulary claim is about was there at its moment.
+"""Data that a vocabulary claim needs and that was missing at its moment.
 
-Belongs here: which data a measure rests on. Not here: where data ends and what is missing (holes.py).
+Belongs here: which data a measure needs. Not here: where data ends and what is missing (holes.py).
 """
 
 from collections.abc import Iterator
@@ -13,19 +13,19 @@ from r2k_pipeline.claims.vocabulary.statements import Statement, all_asked, mark
 from r2k_pipeline.holes import End, say_holes
 
 
-def not_reached(statement: Statement, way: Way, tables: KnownTables) -> str | None:
-    """The sentence about data that was due at a way's moment and is missing; None where there is none."""
+def say_missing(statement: Statement, way: Way, tables: KnownTables) -> str | None:
+    """A sentence about data that was due at a reading's moment and is missing; None if none is missing."""
     return "; ".join(say_holes(_ends(statement, way, tables))) or None
 
 
-def windows(statement: Statement, way: Way, tables: KnownTables) -> str | None:
-    """The sentence about days missing within the windows that end at a way's moment; None if there are none."""
+def say_windows(statement: Statement, way: Way, tables: KnownTables) -> str | None:
+    """A sentence about days missing within the windows that end at a reading's moment; None if none is missing."""
     found = (end.window() for end in _ends(statement, way, tables))
     return "; ".join(sentence for sentence in found if sentence) or None
 
 
 def _ends(statement: Statement, way: Way, tables: KnownTables) -> Iterator[End]:
-    """The ends of the data that a claim is about."""
+    """Where the data that a claim needs ends."""
     measures = [each.measure for each in all_asked(statement)]
     kinds = {kind for measure in measures for kind in _kinds(measure)}
     markets = {way.market, *markets_beside(statement)}
@@ -40,7 +40,7 @@ def _ends(statement: Statement, way: Way, tables: KnownTables) -> Iterator[End]:
 
 
 def _kinds(measure: Measure) -> Iterator[str]:
-    """Whether a measure rests on prices, on reports, or on both."""
+    """The data that a measure needs: prices, reports, or both."""
     if measure.is_of_group:
         yield "reports"
         return
