@@ -156,7 +156,7 @@ def take_over(lake: Lake) -> None:
     """
     file = lake.warehouse
     if lake.published.is_symlink():
-        _restore(lake.published.resolve())
+        _restore(lake.published)
     if file.is_symlink() or not file.is_file():
         return
     try:
@@ -222,13 +222,14 @@ def _export(connection: duckdb.DuckDBPyConnection, file: Path, folder: Path) -> 
     _finish(building, folder)
 
 
-def _restore(folder: Path) -> None:
+def _restore(published: Path) -> None:
     """Tables of a generation with a lost or damaged file are written anew, each as one file, from its DuckDB file."""
+    folder = published.resolve()
     changed = {file: f"{file}: {why}" for file, why in changed_files(folder)}
     tables = {file.relative_to(folder).parts[:2] for file in changed if file.suffix == ".parquet"}
     warehouse = folder / WAREHOUSE
     if tables and warehouse in changed:
-        raise R2kError("; ".join(changed.values()), next=_without_comparing(folder))
+        raise R2kError("; ".join(changed.values()), next=_without_comparing(published))
     try:
         for layer, name in sorted(tables):
             table = name.removesuffix(".parquet")
@@ -238,7 +239,7 @@ def _restore(folder: Path) -> None:
             remove(target.with_name(table))
             target.with_name(f".{target.name}.tmp").replace(target)
     except (duckdb.Error, OSError) as error:
-        raise R2kError(warehouse, _unread(error), _without_comparing(folder)) from error
+        raise R2kError(warehouse, _unread(error), _without_comparing(published)) from error
 
 
 def _copy_table(connection: duckdb.DuckDBPyConnection, layer: str, table: str, target: Path) -> None:

@@ -183,7 +183,7 @@ class TraderGroups(Table, layer="marts"):
     report_family = choice(("tff", "disaggregated", "legacy", "tff and disaggregated", "all"), "reports that print it")
     label = text("name to show")
     meaning = text("who is in it, after the CFTC's explanatory notes")
-    role = choice(ROLES, "who the group is in its report: hedger, institution or speculator", nullable=True)
+    role = choice(ROLES, "who the group is in its report; null: other reportables, nonreportable", nullable=True)
     sort_order = dimension(count("position", "order to show it in"))
 
 

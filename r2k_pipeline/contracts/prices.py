@@ -27,10 +27,13 @@ def _volume_known_at() -> dy.Datetime:
 class _Bar(dy.Schema):
     """open, high, low, close as one bar must hold them."""
 
-    open = points("first traded price of the session; null where the vendor has none inside the bar", nullable=True)
-    high = points("highest price of the session")
-    low = points("lowest price of the session")
-    close = points("last price of the session, as traded (never adjusted)")
+    open = points(
+        "first traded price of the session, of a fund in USD a share; null where the vendor has none inside the bar",
+        nullable=True,
+    )
+    high = points("highest price of the session; of a fund in USD a share")
+    low = points("lowest price of the session; of a fund in USD a share")
+    close = points("last price of the session, as traded (never adjusted); of a fund in USD a share")
 
     @dy.rule()
     def high_not_below_low(cls) -> pl.Expr:  # noqa: N805
