@@ -6,7 +6,7 @@ Belongs here: order, the record of versions, the outcome for each table. Not her
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -98,13 +98,15 @@ def _by_name() -> dict[str, DerivedTable]:
     return {entry.table.dotted(): entry for entry in derived_tables()}
 
 
-def outdated_tables(run: Run) -> list[str]:
+def outdated_tables(run: Run, built: Container[str] = ()) -> list[str]:
     """The tables that were not built from what the lake has now, by this program, at the moment of `run`.
 
-    The calendar of sessions, which depends on today, is never one of them: a run may pass midnight.
+    Tables in `built` are not looked at. The calendar of sessions, which depends on today, is never outdated: a run may
+    pass midnight.
     """
-    derived, record = [entry for entry in derived_tables() if "today" not in entry.values], Record(run.lake)
-    return [d.table.dotted() for d in derived if not any(record.has(d.table, key) for key in keys_of(run, d))]
+    record = Record(run.lake)
+    asked = [d for d in derived_tables() if "today" not in d.values and d.table.dotted() not in built]
+    return [d.table.dotted() for d in asked if not any(record.has(d.table, key) for key in keys_of(run, d))]
 
 
 def build_table(run: Run, derived: DerivedTable) -> Outcome:

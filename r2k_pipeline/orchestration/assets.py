@@ -131,6 +131,7 @@ def derived_asset(derived: DerivedTable) -> dg.AssetsDefinition:
         yield contract_result(outcome)
         if outcome.state == "failed":
             raise dg.Failure(outcome.message())
+        pipeline.built.add(table.dotted())
         files = pipeline.run.lake.files(table.dotted())
         yield dg.MaterializeResult(
             asset_key(table),

@@ -32,7 +32,7 @@ def warehouse(pipeline: Pipeline) -> dg.MaterializeResult[Any]:
     A page of the UI makes any tables alone: a generation of some tables with a fetch and others without is none.
     """
     run = pipeline.fixed
-    if outdated := outdated_tables(run):
+    if outdated := outdated_tables(run, pipeline.built):
         why = f"not built by this program and with these settings from what was fetched by {run.as_of:%F %T} UTC"
         raise dg.Failure(
             f"{', '.join(outdated)}: {why}; the last generation stays; next: Materialize all", allow_retries=False

@@ -28,6 +28,7 @@ class Pipeline(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     _run: Run = PrivateAttr()
     _fixed: Run | None = PrivateAttr(default=None)
+    _built: set[str] = PrivateAttr(default_factory=set)
 
     @classmethod
     def of(cls, run: Run) -> dg.ResourceDefinition:
@@ -47,10 +48,15 @@ class Pipeline(dg.ConfigurableResource):  # type: ignore[type-arg]
         self._fixed = self._fixed or self._run.fixed()
         return self._fixed
 
+    @property
+    def built(self) -> set[str]:
+        """The names of the tables that these steps have built or found unchanged."""
+        return self._built
+
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Pipeline"]:
         """Lock the lake for the run; raises R2kError if another run has the lock, or if a run must not begin."""
-        self._run, self._fixed = Run.of(read_settings()), None
+        self._run, self._fixed, self._built = Run.of(read_settings()), None, set()
         run, lake = self._run, self._run.lake
         with lake.lock(run.settings.lock_wait_seconds, context.run_id or ""):
             begin_run(lake, run.clock()) if _is_whole(context) else None
