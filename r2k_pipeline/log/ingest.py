@@ -93,7 +93,7 @@ def ingest_prices(run: Run, sessions: pl.DataFrame) -> tuple[Intake, Intake]:
     bars_before = run.lake.read(PriceBars, ("symbol", "session_date"))
     had = dict(bars_before.group_by("symbol").agg(pl.col("session_date").max()).iter_rows())
     answers, attempts = _fetch(wanted, partial(_ask, run, prices), set(wanted) - required - had.keys())
-    refuse_answers(run.clock(), answers)
+    refuse_answers(run.clock(), answers, had.values())
     stamp = run.stamp()
     readable, bars, attempts = _read(answers, attempts, partial(_read_prices, run, sessions, stamp, had))
     screened = screen_bars([its.rows for its in bars], sessions, wanted)
