@@ -86,7 +86,7 @@ def ingest_prices(run: Run, sessions: pl.DataFrame) -> tuple[Intake, Intake]:
     bars_before = run.lake.read(PriceBars, ("symbol", "session_date"))
     newest = dict(bars_before.group_by("symbol").agg(pl.col("session_date").max()).iter_rows())
     answers, attempts = _fetch(calendars, partial(_ask, run, prices), _optional_symbols(run, newest))
-    refuse_answers(run.clock(), answers)
+    refuse_answers(run.clock(), answers, newest.values())
     stamp = run.stamp()
     readable, bars, attempts = _read(answers, attempts, partial(_read_prices, run, sessions, stamp, newest))
     screened = screen_bars([its.rows for its in bars], sessions, calendars)

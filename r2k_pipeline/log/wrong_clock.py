@@ -54,11 +54,14 @@ def refuse_wrong_clock(run: Run) -> None:
         raise ClockError(f"{_clock(moment)}, years ahead", evidence, f"{_NEXT}, or take a newer version of r2k")
 
 
-def refuse_answers(moment: datetime, answers: Iterable[PriceAnswer]) -> None:
-    """Compare the clock with the answers just fetched from vendors. Raises ClockError."""
+def refuse_answers(moment: datetime, answers: Iterable[PriceAnswer], recorded: Iterable[date]) -> None:
+    """Compare the clock with the answers just fetched from vendors. Raises ClockError.
+
+    `recorded`: the newest recorded day of each symbol; where it is later, it is the answers that are out of date.
+    """
     newest = newest_days(answer for answer in answers if ADDRESS in answer.origin)
     _refuse_behind(moment, newest)
-    if newest and moment.date() - max(newest.values()) > LIVE_AHEAD:
+    if newest and moment.date() - max([*newest.values(), *recorded]) > LIVE_AHEAD:
         evidence = f"the newest bar of {len(newest)} symbols is of {max(newest.values())}"
         raise ClockError(
             f"{_clock(moment)}, ahead of the vendor", evidence, f"{_NEXT}; a vendor may be out of date as well"

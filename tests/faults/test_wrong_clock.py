@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -136,10 +136,17 @@ def test_a_vendor_that_was_just_asked_is_evidence(moment: str, said: str | None)
     bars = bars_of(CLOSES)
     answers = [PriceAnswer("^RUT", "https://vendor/^RUT", bars, bars.clear())]
     if said is None:
-        refuse_answers(at(moment), answers)
+        refuse_answers(at(moment), answers, [])
         return
     with pytest.raises(ClockError, match=said):
-        refuse_answers(at(moment), answers)
+        refuse_answers(at(moment), answers, [])
+
+
+def test_a_vendor_whose_answers_are_all_cut_off_is_no_evidence() -> None:
+    bars = bars_of(CLOSES)
+    refuse_answers(
+        at("2024-05-01T12:00"), [PriceAnswer("^RUT", "https://vendor/^RUT", bars, bars.clear())], [date(2024, 4, 30)]
+    )
 
 
 def test_this_version_knows_when_it_was_made() -> None:
