@@ -40,7 +40,8 @@ def _zones(known: Known) -> Iterator[str]:
     for role in ("support", "resistance"):
         zones = known.levels.filter(pl.col("role") == role).sort(pl.col("distance_atr").abs())["price"]
         yield f"{role.capitalize()}: {', '.join(f'{price:,.2f}' for price in zones) or 'none'}."
-    if len(opened := known.boxes.filter(pl.col("end_date").is_null())):
+    opened = known.boxes.filter(pl.col("end_date").is_null()).unique(["low", "high"], keep="first", maintain_order=True)
+    if len(opened):
         spans = [f"{row['low']:,.2f} to {row['high']:,.2f} since {row['start_date']}" for row in opened.to_dicts()]
         yield f"Open consolidation: {'; '.join(spans)}."
 

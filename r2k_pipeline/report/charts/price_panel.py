@@ -57,7 +57,7 @@ def price_rows(known: Known, scale: Scale, window: Window) -> dict[str, Records]
     """The data sets of both panels but the sessions."""
     close_of = dict(known.sessions.select("session_date", "at").rows())
     return {
-        "boxes": _box_rows(known, close_of, window),
+        "boxes": _box_rows(known, scale, close_of, window),
         "zones": _zone_rows(known, scale, close_of, window),
         "bins": bin_rows(known, scale),
         "profile": [_rounded(row) for row in known.profile.to_dicts()],
@@ -69,18 +69,20 @@ def _rounded(row: Record) -> Record:
     return {name: round(value, 2) if isinstance(value, float) else value for name, value in row.items()}
 
 
-def _box_rows(known: Known, close_of: dict[date, datetime], window: Window) -> Records:
-    """Ranges that reach into the window; one that is open now is drawn to the window's right edge."""
+def _box_rows(known: Known, scale: Scale, close_of: dict[date, datetime], window: Window) -> Records:
+    """Ranges with an edge inside the panel, of those that look alike the first.
+
+    Nested ranges may have the same edges, and shades add up. One that is open now is drawn to the window's right edge.
+    """
     first = known.sessions["session_date"][0]
-    return [
-        {
-            **_rounded(row),
-            "from": close_of.get(row["start_date"], window[0]),
-            "to": close_of.get(row["end_date"], window[1]),
-        }
-        for row in known.boxes.to_dicts()
-        if row["end_date"] is None or row["end_date"] >= first
-    ]
+    drawn: dict[tuple[object, ...], Record] = {}
+    for row in known.boxes.to_dicts():
+        start, end = close_of.get(row["start_date"], window[0]), close_of.get(row["end_date"], window[1])
+        edges = (max(row["low"], scale.low), min(row["high"], scale.high))
+        is_seen = (start, end) != window or edges != (scale.low, scale.high)
+        if is_seen and (row["end_date"] is None or row["end_date"] >= first):
+            drawn.setdefault((start, end, *edges), {**_rounded(row), "from": start, "to": end})
+    return list(drawn.values())
 
 
 def _zone_rows(known: Known, scale: Scale, close_of: dict[date, datetime], window: Window) -> Records:

@@ -24,6 +24,7 @@ from r2k_pipeline.report.charts.figure import VEGA_LITE
 from r2k_pipeline.report.charts.labels import Scale, spread_labels, spread_pixels
 from r2k_pipeline.report.charts.release_steps import build_gaps, build_path, build_steps, standing_at
 from r2k_pipeline.report.charts.theme import DARK, LIGHT, PALETTE, Theme
+from r2k_pipeline.tables.consolidations import Consolidations
 from tests import snapshots
 from tests.unit.published import mart_row, publish
 
@@ -325,6 +326,22 @@ def test_markets_side_by_side_show_the_newest_report_of_each_role_however_old(tm
     assert "Managed money (RUT: leveraged funds; ZZ: noncommercial), newest report" in str(figure.spec())
     assert "Swap dealers (RUT: asset managers): " in figure.description
     assert figure.spec()["datasets"]["gaps"] == [], "a report of one role is a report, in both panels"
+
+
+def _range(start: str, low: float, high: float) -> dict[str, Any]:
+    days = dict.fromkeys(("confirmed_date", "known_date", "first_confirmed_date"), "2025-03-12")
+    edges = {"low": low, "core_low": low, "high": high, "core_high": high, "midpoint": (low + high) / 2}
+    return {"market": "RUT", "start_date": start, **days, **edges, "known_at": "2025-03-12T21:00Z"}
+
+
+def test_ranges_that_look_alike_are_one_box_and_what_fills_the_panel_is_none(tmp_path: Path) -> None:
+    """VIX is inside of some forty nested ranges with the same edges: their shades made the panel one block."""
+    nested = [_range(start, 2003.0, 2011.0) for start in ("1991-01-24", "1999-08-11", "2020-03-16")]
+    ranges = [*nested, _range("1991-01-25", 9.0, 9000.0), _range("2025-03-11", 2003.0, 2011.0)]
+    (review,) = valid(read_figures(_lake(tmp_path, tables={Consolidations: ranges}))).reviews
+    drawn = [(row["start_date"], row["low"], row["high"]) for row in review.spec()["datasets"]["boxes"]]
+    assert drawn == [("1991-01-24", 2003.0, 2011.0), ("2025-03-11", 2003.0, 2011.0)]
+    assert review.description.count("2,003.00 to 2,011.00 since ") == 1
 
 
 def test_a_week_without_whole_changes_is_marked(tmp_path: Path) -> None:
