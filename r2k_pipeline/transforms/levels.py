@@ -51,7 +51,7 @@ def build_levels(
     until then: touches = holds + breaks + undecided. A clear close on the other side without a touch (the price
     jumped, or the zone was born at it) is a break of its own count. A break, touched or not, followed by a hold from
     there is a *role flip*. Role: support wholly below the close, resistance wholly above, `around` the one that
-    contains it. Strength: each price that is new in the zone (a low that is pivot, 252-session low and as the year's
+    contains it. Strength: each price that is new in the zone (a low that is pivot, 252-session low and the year's low
     counts once) and each hold adds 1, a break, touched or not, takes a quarter away, and all fades with a half-life of
     252 sessions.
 

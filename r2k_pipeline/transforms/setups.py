@@ -68,7 +68,6 @@ class State(_Strict):
 class Setup(_Strict):
     """A named moment: when it holds, and the three facts that made it."""
 
-    meaning: str
     when: str
     facts: Facts
 

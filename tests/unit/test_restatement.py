@@ -1,4 +1,4 @@
-"""The comparison of one table: what is late news, and what restates a told row."""
+"""The comparison of one table: what is late news, and what restates a published row."""
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path

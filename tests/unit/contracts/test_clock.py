@@ -1,4 +1,4 @@
-"""What a table told by a moment, and what of it stood: what dates its rows, what is known later than they are."""
+"""The one clock: the rows of a table known at a moment, the rows that stood, columns known later than their row."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,10 +37,10 @@ def test_every_table_says_what_dates_its_rows_or_why_nothing_does(table: type[Ta
     if table.dotted() in UNDATED or (table.layer == "features" and "known_at" not in table.columns()):
         assert table.known_by is None
     else:
-        assert table.known_by in table.columns(), "the gate would not see that its told rows change"
+        assert table.known_by in table.columns(), "the gate would not see that its published rows change"
 
 
-def test_rows_known_later_are_not_told_and_columns_known_later_are_null() -> None:
+def test_rows_known_later_are_left_out_and_columns_known_later_are_null() -> None:
     days = ("2025-01-02", "2025-01-03", "2025-01-06")
     bars = rows_of(
         MarketBars,
@@ -49,13 +49,13 @@ def test_rows_known_later_are_not_told_and_columns_known_later_are_null() -> Non
             for date, until in zip(days, ("2025-01-03T21:00Z", "2025-01-03T21:01Z", None), strict=True)
         ],
     )
-    told = rows_known_at(MarketBars, bars, MOMENT)
-    assert told["session_date"].cast(pl.String).to_list() == list(days[:2])
-    assert told["superseded_at"].to_list() == [MOMENT, None]
-    assert rows_known_at(MarketBars, bars.lazy(), MOMENT).collect().equals(told)
+    known = rows_known_at(MarketBars, bars, MOMENT)
+    assert known["session_date"].cast(pl.String).to_list() == list(days[:2])
+    assert known["superseded_at"].to_list() == [MOMENT, None]
+    assert rows_known_at(MarketBars, bars.lazy(), MOMENT).collect().equals(known)
 
 
-def test_a_volume_is_told_from_when_it_is_known() -> None:
+def test_a_volume_is_there_from_when_it_is_known() -> None:
     class Settled(Table, layer="staging"):
         """One session whose volume settles after its close."""
 
@@ -72,12 +72,12 @@ def test_a_volume_is_told_from_when_it_is_known() -> None:
             {"session_date": "2025-01-03", "known_at": "2025-01-03T21:00Z", "volume_known_at": "2025-01-06T14:00Z"},
         ],
     ).with_columns(volume=pl.Series([1.0, 2.0]))
-    told = rows_known_at(Settled, rows, MOMENT)
-    assert told["volume"].to_list() == [1.0, None]
-    assert told["volume_known_at"].null_count() == 1
+    known = rows_known_at(Settled, rows, MOMENT)
+    assert known["volume"].to_list() == [1.0, None]
+    assert known["volume_known_at"].null_count() == 1
 
 
-def test_of_what_was_told_stands_what_was_neither_superseded_nor_withdrawn() -> None:
+def test_of_known_rows_those_stand_that_were_neither_superseded_nor_withdrawn() -> None:
     """In frames, and in the macros of the table and of the one that has what stands of it."""
     days = {
         "2024-12-30": {"superseded_at": "2025-01-03T21:01Z"},
@@ -105,7 +105,7 @@ def test_of_what_was_told_stands_what_was_neither_superseded_nor_withdrawn() -> 
             assert_frame_equal(table.cast(asked), stood.select(asked.columns))
 
 
-def test_a_release_tells_nothing_before_its_report_is_there(tmp_path: Path) -> None:
+def test_a_release_is_no_published_row_before_its_report_is_there(tmp_path: Path) -> None:
     """A report that is late by an hour on a Friday moves a row that was dated before: nobody had been told a number."""
     moments = dict.fromkeys(("known_at", "released_at"), "2024-12-30T20:30Z")
     held = rows_of(CotPositionVintages, [{"report_date": "2024-12-24", "contract_code": "239742", **moments}])
@@ -122,7 +122,7 @@ def test_a_release_tells_nothing_before_its_report_is_there(tmp_path: Path) -> N
     assert found.examples == ("2024-12-24 reason before -> after",)
 
 
-def test_rows_in_another_order_tell_the_same(tmp_path: Path) -> None:
+def test_rows_in_another_order_are_the_same(tmp_path: Path) -> None:
     dates = ("2025-01-02", "2025-01-03")
     rows = rows_of(MarketBars, [{"session_date": date, "known_at": f"{date}T21:00Z"} for date in dates])
     rows.write_parquet(tmp_path / "before.parquet")
