@@ -4,7 +4,6 @@ Belongs here: what one market is made of, which are chosen, and messages for a m
 computation on prices or positions, the commands that search the catalogue (report/market_list.py).
 """
 
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from functools import cache
@@ -12,13 +11,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from r2k_pipeline.contracts.cot import CONTRACT_CODE
 from r2k_pipeline.contracts.prices import SYMBOL
 from r2k_pipeline.errors import MistakesError
 from r2k_pipeline.market_classes import Family, MarketClass, PriceSeries, Role
-from r2k_pipeline.mistakes import nearest, say_mistakes
+from r2k_pipeline.mistakes import Strict, nearest, read_toml, say_mistakes
 from r2k_pipeline.shipped import shipped
 
 SHIPPED: Final = shipped("catalogue.toml")
@@ -32,11 +31,7 @@ MarketId = Annotated[str, StringConstraints(pattern=r"^[0-9]?[A-Z][A-Z0-9_]{0,15
 Symbol = Annotated[str, StringConstraints(pattern=SYMBOL)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class CotContract(_Strict):
+class CotContract(Strict):
     """One futures contract and the reports in which it belongs to its market."""
 
     code: Annotated[str, StringConstraints(pattern=CONTRACT_CODE)]
@@ -53,7 +48,7 @@ class CotContract(_Strict):
         return self
 
 
-class Market(_Strict):
+class Market(Strict):
     """One market: its COT contracts and, where it has prices, its index, volume proxy and future.
 
     `multiplier`: today's contract in units of `unit`, USD an index point unless said; None where no number is known.
@@ -174,7 +169,7 @@ class Market(_Strict):
         return self.series if role == "index" else role
 
 
-class Catalogue(_Strict):
+class Catalogue(Strict):
     """The shipped markets by id, and the trader groups of each role."""
 
     roles: dict[Role, tuple[str, ...]]
@@ -231,14 +226,7 @@ def _named(name: str, known: Mapping[str, Market]) -> set[str]:
 
 
 def _tables(file: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(file.read_text("utf-8-sig"))
-    except FileNotFoundError as error:
-        raise MistakesError(f"{file}: no such file; set R2K_MARKETS to an existing markets.toml") from error
-    except OSError as error:
-        raise MistakesError(f"{file}: unreadable: {error.strerror}; set R2K_MARKETS to a markets.toml") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise MistakesError(f"{file}: not TOML: {error}") from error
+    return read_toml(file, "R2K_MARKETS", "markets.toml")
 
 
 def _parse(file: Path, tables: Mapping[str, object]) -> dict[str, Market]:

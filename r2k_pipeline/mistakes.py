@@ -1,15 +1,18 @@
 """Mistakes in a user's file, in plain words: key, value, rule and the nearest name that is allowed.
 
-Belongs here: pydantic's errors reworded for users. Not here: what is allowed (the models), printing (callers).
+Belongs here: reading such a file, pydantic's errors reworded for users. Not here: the models, printing (callers).
 """
 
 import re
 from collections.abc import Iterable, Iterator
 from datetime import date
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from r2k_pipeline.errors import MistakesError
 
 _REWORDED: Final = {
     "missing": "is missing",
@@ -20,6 +23,26 @@ _REWORDED: Final = {
     "none_required": "should be left out",
 }
 """Messages by pydantic's error type, filled from its context; pydantic's own text is kept for other types."""
+
+
+class Strict(BaseModel):
+    """A table of a file: its values never change; an unknown key, NaN and infinity are mistakes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def read_toml(file: Path, setting: str, example: str) -> dict[str, Any]:
+    """The content of a file that `setting` names, such as `example`. Raises MistakesError."""
+    import tomllib  # noqa: PLC0415  (settings import this module, and most runs have no such file)
+
+    try:
+        return tomllib.loads(file.read_text("utf-8-sig"))
+    except FileNotFoundError as error:
+        raise MistakesError(f"{file}: no such file; set {setting} to an existing {example}") from error
+    except OSError as error:
+        raise MistakesError(f"{file}: unreadable: {error.strerror}; set {setting} to a {example}") from error
+    except ValueError as error:  # not TOML, or not UTF-8
+        raise MistakesError(f"{file}: not TOML: {error}") from error
 
 
 def say_mistakes(error: ValidationError, model: type[BaseModel], about: str = "") -> Iterator[str]:

@@ -9,8 +9,9 @@ from datetime import date, datetime
 from typing import Any, Final
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
+from r2k_pipeline.claims.definitions import Strict
 from r2k_pipeline.claims.sandbox import Sandbox, SandboxError
 from r2k_pipeline.mistakes import say_mistakes
 from r2k_pipeline.transforms.indicators import build_daily_indicators
@@ -21,9 +22,7 @@ MOST_BINS: Final = 20_000
 """Bins of a profile: checks run without a time limit, and a century in so many bins takes a few seconds."""
 
 
-class _Parameters(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
+class _Parameters(Strict):
     market: str
 
 

@@ -5,7 +5,6 @@ what needs one, recording the corrected rows (log/ingest.py).
 """
 
 import math
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -17,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from r2k_pipeline.contracts.prices import ROUNDING, SYMBOL, PriceBars
 from r2k_pipeline.errors import MistakesError
-from r2k_pipeline.mistakes import say_mistakes
+from r2k_pipeline.mistakes import read_toml, say_mistakes
 from r2k_pipeline.shipped import shipped
 from r2k_pipeline.sources.screening import Screened, screen
 
@@ -132,16 +131,7 @@ def _logged(log: pl.DataFrame) -> dict[Key, list[Correction]]:
 
 
 def _parse(file: Path) -> list[Correction]:
-    try:
-        tables = tomllib.loads(file.read_text("utf-8-sig"))
-    except FileNotFoundError as error:
-        raise MistakesError(f"{file}: no such file; set R2K_CORRECTIONS to an existing corrections.toml") from error
-    except OSError as error:
-        raise MistakesError(
-            f"{file}: unreadable: {error.strerror}; set R2K_CORRECTIONS to a corrections.toml"
-        ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise MistakesError(f"{file}: not TOML: {error}") from error
+    tables = read_toml(file, "R2K_CORRECTIONS", "corrections.toml")
     bars = tables.pop("bar", [])
     if tables or not isinstance(bars, list):
         raise MistakesError(f"{file}: only entries [[bar]] are allowed, found {', '.join(tables) or repr(bars)}")

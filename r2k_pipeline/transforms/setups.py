@@ -9,12 +9,12 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from r2k_pipeline.contracts.columns import choices_of
 from r2k_pipeline.contracts.marts import PositioningVsTechnicals
 from r2k_pipeline.errors import MistakesError
-from r2k_pipeline.mistakes import say_mistakes
+from r2k_pipeline.mistakes import Strict, say_mistakes
 from r2k_pipeline.shipped import shipped
 from r2k_pipeline.sql_syntax import nodes_of
 
@@ -30,11 +30,7 @@ ALWAYS: Final = "true"
 Facts = tuple[str, str, str]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class PositioningLimits(_Strict):
+class PositioningLimits(Strict):
     """Percentiles that divide the five positioning states, ascending."""
 
     extreme_short: float = Field(ge=0)
@@ -49,14 +45,14 @@ class PositioningLimits(_Strict):
         return self
 
 
-class Rule(_Strict):
+class Rule(Strict):
     """A name and the predicate that gives it."""
 
     name: str
     when: str
 
 
-class State(_Strict):
+class State(Strict):
     """One column: the first rule that holds; null where a required column is, and where `only_when` does not hold."""
 
     requires: tuple[str, ...] = Field(min_length=1)
@@ -65,14 +61,14 @@ class State(_Strict):
     otherwise: str
 
 
-class Setup(_Strict):
+class Setup(Strict):
     """A named moment: when it holds, and the three facts that made it."""
 
     when: str
     facts: Facts
 
 
-class NoSetup(_Strict):
+class NoSetup(Strict):
     """Columns and conditions required before setups, or their absence, are known; the facts to show without a setup."""
 
     requires: tuple[str, ...] = Field(min_length=1)
@@ -80,13 +76,13 @@ class NoSetup(_Strict):
     facts: Facts
 
 
-class CrossMarket(_Strict):
+class CrossMarket(Strict):
     """The markets with which every market is compared."""
 
     benchmarks: tuple[str, ...]
 
 
-class OutcomeRules(_Strict):
+class OutcomeRules(Strict):
     """Fewest independent events for a statistic; bootstrap replicates and seed; the largest significant q-value."""
 
     minimum_events: Annotated[int, Field(ge=2)]
@@ -95,7 +91,7 @@ class OutcomeRules(_Strict):
     seed: int
 
 
-class Setups(_Strict):
+class Setups(Strict):
     """All of setups.toml."""
 
     positioning_limits: PositioningLimits

@@ -1,5 +1,5 @@
 -- How unusual each group's week was for its own market, as it was known then: the flow over open interest, and its place
--- by size among the weeks known at that moment. A week without a flow has no place. A later revision of an older week changes no place that was told. In a
+-- by size among the weeks known at that moment. A week without a flow has no place. A later revision of an older week changes no published place. In a
 -- series without revisions that is a window over its reports; only revised ones are compared week by week. The setup is
 -- that of the first close with the report, known from then. Groups are those of the market's primary report; the
 -- residual, nonreportable, is no trader's decision.

@@ -280,7 +280,7 @@ measured as (
         r.ends_at
     from moved as r
     inner join reference.markets as m on r.market = m.market
-    -- A close that came later than the report changes nothing of what was told.
+    -- A close that came later than the report changes no published row.
     left join closes as b
         on r.market = b.market
         and r.report_date = b.session_date
