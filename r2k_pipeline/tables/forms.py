@@ -19,7 +19,7 @@ from r2k_pipeline.contracts.table import Table
 class Form(Enum):
     """The form in which a builder gets a table. The last four are for tables that are replayed."""
 
-    STORED = "as the lake has it"
+    TOLD = "as the lake has it"
     SCANNED = "as the lake has it, lazily: only the rows and columns that are asked for are read"
     FIRST_KNOWN = "one plain series a market, each bar as it was first known, without late ones"
     SERIES = "one plain series a market, as it was known at some session"
@@ -29,7 +29,7 @@ class Form(Enum):
 
 
 T = TypeVar("T", bound=Table)
-Stored: TypeAlias = Annotated[dy.DataFrame[T], Form.STORED]
+Told: TypeAlias = Annotated[dy.DataFrame[T], Form.TOLD]
 Scanned: TypeAlias = Annotated[dy.LazyFrame[T], Form.SCANNED]
 FirstKnown: TypeAlias = Annotated[dy.DataFrame[T], Form.FIRST_KNOWN]
 Series: TypeAlias = Annotated[dy.DataFrame[T], Form.SERIES]

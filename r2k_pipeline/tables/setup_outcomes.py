@@ -13,7 +13,7 @@ from r2k_pipeline.contracts.columns import choice, count, day, number, ratio, te
 from r2k_pipeline.contracts.marts import SETUPS, PositioningVsTechnicals
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.tables.builders import builds
-from r2k_pipeline.tables.forms import Columns, Stored
+from r2k_pipeline.tables.forms import Columns, Told
 from r2k_pipeline.transforms.replay import in_order
 from r2k_pipeline.transforms.setup_outcomes import build_setup_outcomes
 from r2k_pipeline.transforms.setups import Setups
@@ -66,7 +66,7 @@ class SetupOutcomes(Table, layer="marts"):
 @builds(SetupOutcomes)
 def setup_outcomes(
     sessions: Annotated[
-        Stored[PositioningVsTechnicals],
+        Told[PositioningVsTechnicals],
         Columns("market", "session_date", "known_at", "close", "is_inverse", "setups_held"),
     ],
     setups: Setups,
