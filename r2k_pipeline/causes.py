@@ -14,7 +14,7 @@ from r2k_pipeline.contracts.cot import CotPositionVintages, CotReports
 from r2k_pipeline.contracts.prices import PriceActions, PriceActionVintages, PriceBars, PriceVintages
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.log.revisions import day_of, key_of
-from r2k_pipeline.origins import changed_parts
+from r2k_pipeline.origins import changed_markets, changed_settings
 from r2k_pipeline.runs import Run
 
 UNKNOWN: Final = "unknown: no new raw row, setting, market or code explains it"
@@ -40,8 +40,11 @@ def find_causes(run: Run, before: Mapping[str, Any], after: Mapping[str, Any]) -
 
 
 def _origins(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
-    for column, what in (("settings_digest", "settings"), ("markets_digest", "markets")):
-        if changed := list(changed_parts(before.get(column) or "", after[column])) if before.get(column) else []:
+    for column, what, changed_parts in (
+        ("settings_digest", "settings", changed_settings),
+        ("markets_digest", "markets", changed_markets),
+    ):
+        if before.get(column) and (changed := list(changed_parts(before[column], after[column]))):
             yield f"{what} changed: {_some(changed)}"
     if before.get("ledger_digest", after["ledger_digest"]) != after["ledger_digest"]:
         yield "release ledger corrected"

@@ -79,14 +79,17 @@ def grown(
         return rows, []
     ours = bars.continued.markets & set(bars.vintages["market"].unique())
     new: pl.DataFrame = table.cast(rows)
-    written, kept, frames = dict(parts_of(new, bucket)), [], [new]
-    for file in files:
-        markets = _markets_in(file)
-        if file.name.startswith(f"{bucket}-") and ours.issuperset(markets) and file.name not in written:
-            kept.append(file)
-        elif not ours.isdisjoint(markets):
-            stays = pl.read_parquet(file.read_bytes()).filter(pl.col("market").is_in(ours))
-            frames.append(stays.select(new.columns))
+    of_ours = [file for file in files if not ours.isdisjoint(_markets_in(file))]
+    alone = [file for file in of_ours if file.name.startswith(f"{bucket}-") and ours.issuperset(_markets_in(file))]
+
+    def taken(parts: Iterable[Path]) -> list[pl.DataFrame]:
+        frames = (pl.read_parquet(file.read_bytes()).select(new.columns) for file in parts)
+        return [frame.filter(pl.col("market").is_in(ours)) for frame in frames]
+
+    frames = [new, *taken(file for file in of_ours if file not in alone)]
+    written = {name for name, _ in parts_of(pl.concat(frames), bucket)}
+    kept = [file for file in alone if file.name not in written]
+    frames += taken(file for file in alone if file not in kept)
     return pl.concat(frames).sort(KEY, maintain_order=True), kept
 
 

@@ -14,18 +14,22 @@ from r2k_pipeline.settings import Settings
 from r2k_pipeline.shipped import PACKAGE, shipped
 from r2k_pipeline.sources.corrections import SHIPPED as CORRECTIONS
 from r2k_pipeline.sources.release_calendar import LEDGER
+from r2k_pipeline.transforms.setups import SHIPPED as SETUPS
 
-BESIDE: Final = (LEDGER, CORRECTIONS, MARKETS)
+BESIDE: Final = (LEDGER, CORRECTIONS, MARKETS, SETUPS)
 """Data with digests of their own: a new line in them does not change the program."""
 SETTINGS: Final = ("first_year", "profile_since", "report_types")
-"""Settings that tables depend on, besides the contents of the corrections."""
+"""Settings that tables depend on, besides the contents of the corrections, the roles and the setups."""
 
 
 def digests_of(settings: Settings, markets: Iterable[Market]) -> dict[str, str]:
-    """The columns `*_digest` of meta.generation."""
+    """The columns `*_digest` of meta.generation.
+
+    Defaults of a market are part of the program: a key that a version adds changes no market.
+    """
     return {
         "settings_digest": _named(_settings(settings)),
-        "markets_digest": _named({market.market: market.model_dump_json() for market in markets}),
+        "markets_digest": _named({m.market: m.model_dump_json(exclude_defaults=True) for m in markets}),
         "code_digest": code_digest(),
         "ledger_digest": _digest(LEDGER.read_bytes()),
     }
@@ -37,8 +41,14 @@ def differing(before: str, after: str) -> frozenset[str]:
     return frozenset(name for name in {*old, *new} if old.get(name) != new.get(name))
 
 
-def changed_parts(before: str, after: str) -> Iterator[str]:
-    """The names whose digests differ, in words: changed, gone or new."""
+def changed_settings(before: str, after: str) -> Iterator[str]:
+    """The settings that differ, in words. Those that one side lacks are of another version, so nobody changed them."""
+    of_both = _parts(before).keys() & _parts(after).keys()
+    yield from (f"{name} changed" for name in sorted(differing(before, after) & of_both))
+
+
+def changed_markets(before: str, after: str) -> Iterator[str]:
+    """The markets that differ, in words: changed, gone or new."""
     old, new = _parts(before), _parts(after)
     for name in sorted(differing(before, after)):
         yield f"{name} is gone" if name not in new else f"{name} {'changed' if name in old else 'is new'}"
@@ -63,7 +73,8 @@ def code_digest() -> str:
 def _settings(settings: Settings) -> dict[str, str]:
     own = settings.corrections.read_text("utf-8") if settings.corrections else ""
     values = {name: repr(getattr(settings, name)) for name in SETTINGS}
-    return values | {"corrections": CORRECTIONS.read_text("utf-8") + own, "roles": repr(read_catalogue().roles)}
+    shipped_ones = {"roles": repr(read_catalogue().roles), "setups.toml": SETUPS.read_text("utf-8")}
+    return values | shipped_ones | {"corrections": CORRECTIONS.read_text("utf-8") + own}
 
 
 def _named(parts: Mapping[str, str]) -> str:

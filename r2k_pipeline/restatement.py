@@ -154,8 +154,10 @@ def _amid(table: type[Table], old: pl.DataFrame, added: pl.DataFrame) -> pl.Data
     """The added rows that are no later than the last published row of their market, pair of markets, symbol or type.
 
     Later rows are late news, which changes no published row: a file that ended a day before, a symbol that failed for a
-    day, a new market.
+    day, a new market. If the older generation lacks the column that dates a row, which are later is unknown: all stay.
     """
+    if table.known_by not in old.columns:
+        return added
     known, key = str(table.known_by), table.primary_key()[:-1]
     of = [column for column in key if column in ("market", "other_market")] or key[:1]
     last = pl.col(known).max().alias("last_published")

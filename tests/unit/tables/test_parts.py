@@ -78,6 +78,18 @@ def test_markets_in_other_buckets_than_before_keep_their_rows(lake: Lake) -> Non
     assert after.equals(pl.concat([before, rows(MARKETS, "2025-03-13")]).sort(DailyIndicators.primary_key()))
 
 
+def test_a_market_that_moves_into_years_that_a_removed_one_did_not_have_keeps_its_rows(lake: Lake) -> None:
+    """The bucket's part of these years has only markets that stay; the moved market's rows come into it."""
+    late, stay = MARKETS[2], [market for market in MARKETS if market != MARKETS[2]]
+    for file in lake.published_files(NAME):
+        published = pl.read_parquet(file.read_bytes())
+        file.unlink()
+        published.filter((pl.col("market") != late) | (pl.col("known_at").dt.year() > 2024)).write_parquet(file)
+    before = lake.read(DailyIndicators).filter(pl.col("market") != late)
+    after = add_day(lake, [list(markets) for markets in buckets_of(stay)], "2025-03-13")
+    assert after.equals(pl.concat([before, rows(stay, "2025-03-13")]).sort(DailyIndicators.primary_key()))
+
+
 def test_what_is_not_finished_changes_nothing(lake: Lake) -> None:
     before = {file: file.read_bytes() for file in lake.files(NAME)}
     with lake.replacing(DailyIndicators) as replaced:
