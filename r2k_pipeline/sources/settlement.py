@@ -32,7 +32,7 @@ next day. Twelve hours after a close of 16:00 it is 04:00: a run before the next
 FUTURES_LATER: Final = timedelta(hours=1)
 """Index futures trade until 17:00 New York, an hour after the close of their market's calendar."""
 VOLATILITY_LATER: Final = timedelta(minutes=15)
-"""Options on the S&P 500, and so VIX, go on for a quarter of an hour after shares: 16:15 New York, 13:15 on half-days."""
+"""Options on the S&P 500, and so VIX, go on for longer than shares: until 16:15 New York, 13:15 on half-days."""
 YIELDS_LATER: Final = timedelta(hours=1)
 """On half-days: Treasury yields are computed until 14:00 New York, shares trade until 13:00; else until 15:00."""
 
