@@ -16,7 +16,7 @@ import duckdb
 import polars as pl
 
 from r2k_pipeline.claims.note import moments_of, read_shipped_notes
-from r2k_pipeline.claims.vocabulary.known_tables import TIMES
+from r2k_pipeline.claims.vocabulary.known_tables import NEW_YORK, TIMES
 from r2k_pipeline.claims.vocabulary.known_tables import Sessions as Calendar
 from r2k_pipeline.claims.vocabulary.readings import moments_in
 from r2k_pipeline.contracts.clock import select_known
@@ -121,8 +121,18 @@ def moment_in_key(run: Run, derived: DerivedTable) -> str:
 
 def _judged(run: Run) -> list[datetime]:
     """The moments, up to the run's, at which readings of the shipped notes are judged."""
-    sessions = Calendar.of_rows(run.lake.read(Sessions, TIMES))
-    moments = moments_of(read_shipped_notes(), partial(moments_in, sessions=sessions))
+    rows = run.lake.read(Sessions, TIMES)
+    calendars = {market.market: market.calendar for market in run.markets}
+
+    @cache
+    def of_calendar(name: str) -> Calendar:
+        return Calendar.of_rows(rows, name)
+
+    def sessions_of(market: str) -> Calendar:
+        return of_calendar(calendars.get(market, NEW_YORK))
+
+    judged = partial(moments_in, sessions=of_calendar(NEW_YORK), sessions_of=sessions_of)
+    moments = moments_of(read_shipped_notes(), judged)
     return [moment for moment in moments if moment <= run.as_of]
 
 

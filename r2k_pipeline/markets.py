@@ -164,8 +164,10 @@ class Market(Strict):
         return {symbol: role for symbol, role in roles.items() if symbol} | dict.fromkeys(self.context, "context")
 
     def kind_of(self, symbol: str) -> str:
-        """The kind of a symbol of the market: its role there, or for the market's own prices their series."""
+        """The kind of a symbol of the market: its role there, or for its own prices their series, or `volatility`."""
         role = self.symbols()[symbol]
+        if role == "index" and self.series == "index" and self.class_ == "volatility":
+            return "volatility"
         return self.series if role == "index" else role
 
 

@@ -67,11 +67,12 @@ def read_bars(answer: PriceAnswer, sessions: pl.DataFrame, settlement: Settlemen
         pl.lit(False).alias("is_withdrawn"),
     )
     written, doubled = _leave_out_torn_volumes(_leave_out_unusable_opens(written))
-    known = sessions.select(day="session_date", opened_at="open_at", closed_at="close_at")
+    known = sessions.select("is_half_day", day="session_date", opened_at="open_at", closed_at="close_at")
     dated = written.with_columns(day=day_of("session_date")).join(known, on="day", how="left", maintain_order="left")
     asked_at, disproved = _when_asked(answer, dated, answer.asked_at or recorded_at)
+    price = pl.when("is_half_day").then(settlement.half_day).otherwise(settlement.price)
     is_final, is_settled = (
-        (pl.col("closed_at") + after <= asked_at).fill_null(False) for after in (settlement.price, settlement.volume)
+        (pl.col("closed_at") + after <= asked_at).fill_null(False) for after in (price, pl.lit(settlement.volume))
     )
     rows = dated.with_columns(is_final=is_final, is_settled=is_settled).select(PriceBars.column_names())
     own = dated.filter(pl.col("closed_at").is_not_null())["day"]

@@ -5,7 +5,7 @@ Belongs here: the spans of time and the facts behind them. Not here: what is don
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Final
 
@@ -14,10 +14,12 @@ from typing import Final
 class Settlement:
     """How long after the close of the symbol's exchange calendar the vendor's values are those of the session.
 
-    `price`: an earlier answer may hold a live bar. `volume`: an earlier answer's volume is still growing.
+    `price`: an earlier answer may hold a live bar; `half_day`: the same on half-days. `volume`: an earlier answer's
+    volume is still growing.
     """
 
     price: timedelta
+    half_day: timedelta
     volume: timedelta
 
 
@@ -29,13 +31,19 @@ VOLUME: Final = timedelta(hours=12)
 next day. Twelve hours after a close of 16:00 it is 04:00: a run before the next open has every volume."""
 FUTURES_LATER: Final = timedelta(hours=1)
 """Index futures trade until 17:00 New York, an hour after the close of their market's calendar."""
+VOLATILITY_LATER: Final = timedelta(minutes=15)
+"""Options on the S&P 500, and so VIX, go on for longer than shares: until 16:15 New York, 13:15 on half-days."""
+YIELDS_LATER: Final = timedelta(hours=1)
+"""On half-days: Treasury yields are computed until 14:00 New York, shares trade until 13:00; else until 15:00."""
 
-INDEX = Settlement(LATE_QUOTES, VOLUME)
-FUND = Settlement(LATE_QUOTES, VOLUME)
-FUTURE = Settlement(LATE_QUOTES + FUTURES_LATER, VOLUME)
+INDEX = Settlement(LATE_QUOTES, LATE_QUOTES, VOLUME)
+FUTURE = Settlement(LATE_QUOTES + FUTURES_LATER, LATE_QUOTES + FUTURES_LATER, VOLUME)
+VOLATILITY = Settlement(LATE_QUOTES + VOLATILITY_LATER, LATE_QUOTES + VOLATILITY_LATER, VOLUME)
+YIELD = Settlement(LATE_QUOTES, LATE_QUOTES + YIELDS_LATER, VOLUME)
+ANY_INDEX = Settlement(VOLATILITY.price, YIELD.half_day, VOLUME)
 SETTLEMENTS: Final = {
-    **{"index": INDEX, "proxy": FUND, "future": FUTURE, "context": INDEX},
-    **{"spot": INDEX, "fund": FUND, "yield": INDEX},
+    **{"index": INDEX, "proxy": INDEX, "future": FUTURE, "context": ANY_INDEX},
+    **{"spot": INDEX, "fund": INDEX, "yield": YIELD, "volatility": VOLATILITY},
 }
 """By the role that the catalogue gives a symbol, and for a market's own prices by what they are."""
 
@@ -43,4 +51,4 @@ SETTLEMENTS: Final = {
 def settlement_of(kinds: Iterable[str]) -> Settlement:
     """The settlement of a symbol that is of these kinds in one market or several: the latest of each value."""
     of_kinds = [SETTLEMENTS[kind] for kind in kinds]
-    return Settlement(max(its.price for its in of_kinds), max(its.volume for its in of_kinds))
+    return Settlement(*(max(getattr(its, span.name) for its in of_kinds) for span in fields(Settlement)))

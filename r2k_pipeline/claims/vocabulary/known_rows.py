@@ -132,7 +132,7 @@ class Past:
         if measure.is_of_group:
             due = [day for day in self.tables.releases(self.way.known) if after < day <= until]
         else:
-            sessions = self.tables.sessions.between(after, until)
+            sessions = self.tables.sessions_of(self.way.market).between(after, until)
             due = [max(week) for _, week in groupby(sessions, _week)] if measure.is_weekly else list(sessions)
         held = set(self.series(measure).days)
         return [day for day in due if day not in held]
@@ -141,7 +141,7 @@ class Past:
         """Whether `count` sessions or reports lie from one day to the other, none missing."""
         if measure.is_of_group or measure.is_weekly:
             return abs(day - before - count * WEEK) <= SHIFT
-        return len(self.tables.sessions.between(before, day)) == count
+        return len(self.tables.sessions_of(self.way.market).between(before, day)) == count
 
     def _prices(self, measure: Measure) -> Series:
         bars = self._bars()

@@ -22,22 +22,23 @@ from r2k_pipeline.locked import NOTHING_ELSE
 from r2k_pipeline.quoting import parquet
 from r2k_pipeline.shipped import shipped
 
-CALENDAR: Final = "XNYS"
+NEW_YORK: Final = "XNYS"
+"""The calendar of a claim's day, whichever its market: the day's close."""
 TIMES: Final = ("calendar", "session_date", "open_at", "close_at")
 
 
 @dataclass(frozen=True)
 class Sessions:
-    """The exchange's sessions in order, with their opens and closes."""
+    """One exchange's sessions in order, with their opens and closes."""
 
     days: Sequence[date]
     opens: Sequence[datetime]
     closes: Sequence[datetime]
 
     @classmethod
-    def of_rows(cls, rows: pl.DataFrame) -> "Sessions":
-        """The sessions of New York's stock exchange among rows with the columns TIMES."""
-        ours = rows.filter(pl.col("calendar") == CALENDAR).sort("session_date")
+    def of_rows(cls, rows: pl.DataFrame, calendar: str = NEW_YORK) -> "Sessions":
+        """The sessions of a calendar among rows with the columns TIMES."""
+        ours = rows.filter(pl.col("calendar") == calendar).sort("session_date")
         return cls(*(ours[name].to_list() for name in TIMES[1:]))
 
     def of(self, day: date) -> tuple[datetime, datetime]:
@@ -145,9 +146,18 @@ class KnownTables:
     @property
     def sessions(self) -> Sessions:
         """The sessions of New York's stock exchange, those ahead too."""
-        if "sessions" not in self._asked:
-            self._asked["sessions"] = Sessions.of_rows(self.frame(f"select {', '.join(TIMES)} from marts.sessions"))
-        found: Sessions = self._asked["sessions"]
+        return self._sessions(NEW_YORK)
+
+    def sessions_of(self, market: str) -> Sessions:
+        """The sessions of a market's own exchange; New York's for a market that is not there."""
+        return self._sessions(dict(self.rows("select market, calendar from marts.markets")).get(market, NEW_YORK))
+
+    def _sessions(self, calendar: str) -> Sessions:
+        key = "sessions", calendar
+        if key not in self._asked:
+            query = f"select {', '.join(TIMES)} from marts.sessions where calendar = $calendar"
+            self._asked[key] = Sessions.of_rows(self.frame(query, calendar=calendar), calendar)
+        found: Sessions = self._asked[key]
         return found
 
     @property

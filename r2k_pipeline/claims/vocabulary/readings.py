@@ -4,7 +4,7 @@ Belongs here: readings and their results. Not here: which choices there are (cho
 (row_relations.py, structures.py), how verdicts are shown (report/).
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import product
@@ -106,7 +106,7 @@ def _known(statement: Statement, way: Way, tables: KnownTables) -> datetime:
     if any(word in each.words for each in all_asked(statement) for word in ("within", "throughout")):
         assert way.count is not None
         try:
-            return tables.sessions.close_after(way.as_of, way.count)
+            return tables.sessions_of(statement.market).close_after(way.as_of, way.count)
         except ValueError:
             return NEVER
     if statement.until is None:
@@ -125,8 +125,11 @@ def _known(statement: Statement, way: Way, tables: KnownTables) -> datetime:
     return known
 
 
-def moments_in(statement: Statement, sessions: Sessions) -> Iterator[datetime]:
-    """The moments at which readings of a statement are judged; of a day its close, and its open before a report."""
+def moments_in(statement: Statement, sessions: Sessions, sessions_of: Callable[[str], Sessions]) -> Iterator[datetime]:
+    """The moments at which readings of a statement are judged; of a day its close, and its open before a report.
+
+    `sessions`: New York's; `sessions_of`: those of a market.
+    """
     counts = {
         count for each in all_asked(statement) for word in ("within", "throughout") for count in counts_of(each, word)
     }
@@ -134,7 +137,7 @@ def moments_in(statement: Statement, sessions: Sessions) -> Iterator[datetime]:
         try:
             instants = [moment] if isinstance(moment, datetime) else list(sessions.of(moment))
             yield from instants
-            yield from (sessions.close_after(instants[-1], count) for count in counts)
+            yield from (sessions_of(statement.market).close_after(instants[-1], count) for count in counts)
         except ValueError:  # a mistake, which the verdict names
             continue
 

@@ -37,6 +37,7 @@ LATER = datetime(2030, 1, 1, tzinfo=UTC)
 NEAR_THE_END = datetime(2025, 3, 27, tzinfo=UTC)
 HEAD = '[note]\ntitle = "a note"\nmoment = 2025-03-14\nmarket = "RUT"\n[claims]\n'
 DAYS = [day for day in (date(2025, 3, 3) + timedelta(n) for n in range(26)) if day.weekday() < 5]
+CLOSED_IN_LONDON = date(2025, 3, 13)
 BARS = {  # open, high, low, close
     "2025-03-03": (2100.0, 2110.0, 2090.0, 2100.0),
     "2025-03-04": (2100.0, 2105.0, 2048.0, 2060.0),
@@ -112,13 +113,26 @@ ROWS: Given = {
             "primary_report_type": report_type,
         }
         for m, report_type in (("RUT", "tff_futures"), ("SPX", "tff_futures"), ("GC", "disaggregated_futures"))
+    ]
+    + [
+        {
+            **{"market": "FTSE", "name": "FTSE", "index_symbol": "^FTSE", "price_series": "index", "calendar": "XLON"},
+            "primary_report_type": "tff_futures",
+        }
     ],
     Sessions: [
         {"calendar": "XNYS", "session_date": f"{day}", "open_at": f"{day}T13:30Z", "close_at": f"{day}T20:00Z"}
         for day in DAYS
+    ]
+    + [
+        {"calendar": "XLON", "session_date": f"{day}", "open_at": f"{day}T08:00Z", "close_at": f"{day}T16:30Z"}
+        for day in DAYS
+        if day != CLOSED_IN_LONDON
     ],
-    MarketBars: [_bar("RUT", day, *prices) for day, prices in BARS.items()],
-    PriceVintages: [_vintage(day) for day in BARS],
+    MarketBars: [_bar("RUT", day, *prices) for day, prices in BARS.items()]
+    + [_bar("FTSE", day, *prices) for day, prices in BARS.items() if day != f"{CLOSED_IN_LONDON}"],
+    PriceVintages: [_vintage(day) for day in BARS]
+    + [{**_vintage(day), "symbol": "^FTSE"} for day in BARS if day != f"{CLOSED_IN_LONDON}"],
     DailyIndicators: [
         {
             "market": "RUT",
@@ -294,6 +308,17 @@ def test_what_a_line_says_is_judged(sandbox: Sandbox, tmp_path: Path, words: str
     assert [each.error for each in found] == [None] * len(found)
     assert found[0].finding.verdict == verdict, found[0].finding
     assert (found[0].finding.reason is None) == (verdict != "undetermined")
+
+
+def test_sessions_are_those_of_the_markets_own_exchange(sandbox: Sandbox, tmp_path: Path) -> None:
+    """London's holiday is no missing session, although New York traded."""
+    london = 'market = "FTSE", as_of = 2025-03-14T20:00:00Z'
+    for words in ("close.change_is = 18", "close.highest_since = 2025-03-10", 'close.above = "before"'):
+        (found,) = _judged(sandbox, tmp_path, f"{london}, {words}").values()
+        assert found.finding.verdict == "holds", found.finding
+    ahead = 'market = "FTSE", as_of = 2025-03-12T20:00:00Z, close.above = 2040, close.within = 1'
+    found = _judged(sandbox, tmp_path, ahead)["as_it_says"]
+    assert found.definition.judged_until == datetime(2025, 3, 14, 16, 30, tzinfo=UTC)
 
 
 def test_each_group_and_the_hour_are_readings_told_in_one_line(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -8,15 +8,18 @@ import polars as pl
 import pytest
 
 from r2k_pipeline.contracts.prices import PriceBars
-from r2k_pipeline.log.ingest import Intake
+from r2k_pipeline.log.ingest import Intake, read_symbol
+from r2k_pipeline.markets import read_catalogue
 from r2k_pipeline.orchestration.schedules import refresh_after_close
-from r2k_pipeline.sources.settlement import SETTLEMENTS, settlement_of
-from tests.raw_story import Story, bars_of, days_of
+from r2k_pipeline.sources.protocol import PriceAnswer
+from r2k_pipeline.sources.settlement import LATE_QUOTES, SETTLEMENTS, settlement_of
+from tests.raw_story import Story, at, bars_of, days_of, sessions
 
 DAYS = days_of(date(2024, 3, 11), 30)
 """New York closes at 20:00 UTC."""
 LAST = DAYS[20]
 EVENING, MORNING = f"{LAST}T20:35", f"{LAST + timedelta(days=1)}T11:30"
+HALF_DAY = date(2024, 11, 29)
 CLOSES = {day: 2960.0 + 4 * n for n, day in enumerate(DAYS[:21])}
 
 
@@ -112,12 +115,32 @@ def test_a_symbol_of_several_roles_settles_with_the_latest() -> None:
     assert settlement_of(["index"]).price < settlement_of(["future"]).price
 
 
+@pytest.mark.parametrize(
+    ("market", "symbol", "until"),
+    [
+        ("RUT", "^RUT", "18:00"),
+        ("RUT", "^VIX", "19:00"),  # a context symbol may be anything
+        ("VX", "^VIX", "18:15"),
+        ("ZN", "^TNX", "19:00"),
+        ("GC", "GLD", "18:00"),
+    ],
+)
+def test_a_half_days_bar_is_live_until_its_index_is_no_longer_computed(market: str, symbol: str, until: str) -> None:
+    """Shares close at 13:00 New York, VIX a quarter of an hour later, Treasury yields an hour."""
+    quotes_come = LATE_QUOTES.seconds // 60
+    stamp = at(f"{HALF_DAY}T{until}") + timedelta(minutes=quotes_come)
+    of_it = read_catalogue().markets[market]
+    for moment, is_final in ((stamp - timedelta(minutes=1), False), (stamp, True)):
+        answer = PriceAnswer(symbol, "desk", bars_of({HALF_DAY: 4.0}), None, asked_at=moment)
+        assert read_symbol([of_it], sessions(), moment, answer).rows["is_final"].to_list() == [is_final]
+
+
 def test_the_schedule_is_after_prices_and_again_after_volumes_settled() -> None:
     """New York closes at 16:00; the run of the morning is before the next open at 9:30."""
     hours = [re.match(r"(\d+) (\d+) \* \* 1-5$", line) for line in refresh_after_close.cron_schedule]
     morning, evening = sorted(time(int(found[2]), int(found[1])) for found in hours if found)
     since_close = timedelta(hours=evening.hour - 16, minutes=evening.minute)
-    assert settlement_of(["index", "proxy"]).price <= since_close
+    assert settlement_of(["index", "proxy", "volatility", "context", "yield"]).price <= since_close
     since_close = timedelta(hours=8 + morning.hour, minutes=morning.minute)
     assert max(settlement_of([role]).volume for role in SETTLEMENTS) <= since_close
     assert morning < time(9, 30)
