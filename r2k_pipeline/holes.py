@@ -4,7 +4,7 @@ Belongs here: the rows of the macro data_ends as values, and the sentences about
 (sql/macros/data_ends.sql), what a reader does about them (claims/, report/, orchestration/).
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import groupby
@@ -12,8 +12,10 @@ from typing import Final
 
 import duckdb
 
+from r2k_pipeline.sources.settlement import SETTLEMENTS
+
 GRACE: Final = timedelta(hours=12)
-"""A session may be missing this long after its close: by then its values have settled."""
+"""A session is awaited this long after its close: vendors have it hours later at times, empty until then."""
 QUERY: Final = "from data_ends($moment)"
 NAMED: Final = 12
 """Symbols or markets that one line names; of more the number is given."""
@@ -101,10 +103,23 @@ def newest_that_should_be(connection: duckdb.DuckDBPyConnection, moment: datetim
     return min(moment, last) if is_sample and last else moment
 
 
-def read_holes(connection: duckdb.DuckDBPyConnection, moment: datetime) -> tuple[str, ...]:
-    """One line for each hole at `moment`. A missing session counts from GRACE after its close."""
+def is_due(end: End, moment: datetime) -> bool:
+    """Whether something is missing at `moment` whose value, a price's as soon as it has settled, could be here."""
+    settles = SETTLEMENTS[end.role].price if end.role else timedelta()
+    return end.due_at is not None and end.due_at + settles <= moment
+
+
+def is_awaited(end: End, moment: datetime) -> bool:
+    """Whether it is due, and it is no fault yet that it is missing: the next run may bring it."""
+    return is_due(end, moment) and not is_missed(end, moment)
+
+
+def read_holes(
+    connection: duckdb.DuckDBPyConnection, moment: datetime, counts: Callable[[End, datetime], bool] = is_due
+) -> tuple[str, ...]:
+    """One line for each hole at `moment`, of those that `counts`."""
     ends = read_ends(connection, newest_that_should_be(connection, moment))
-    return tuple(say_holes(end for end in ends if is_missed(end, moment)))
+    return tuple(say_holes(end for end in ends if counts(end, moment)))
 
 
 def is_missed(end: End, moment: datetime) -> bool:

@@ -23,9 +23,10 @@ from r2k_pipeline.lake import Lake
 from r2k_pipeline.last_run import begin_run, end_run, read_last_run, record_failures, record_refusal
 from r2k_pipeline.log.beginning import begin
 from r2k_pipeline.orchestration.assets import NOTES
+from r2k_pipeline.orchestration.failures import failures_of
 from r2k_pipeline.orchestration.instance import forget_old_runs, open_instance
 from r2k_pipeline.orchestration.launcher import LAKE, end_dead_runs
-from r2k_pipeline.orchestration.outcome import WAREHOUSE, failed_checks, notes_of, required
+from r2k_pipeline.orchestration.outcome import WAREHOUSE, notes_of
 from r2k_pipeline.orchestration.resources import Pipeline
 from r2k_pipeline.runs import Run, now
 from r2k_pipeline.settings import Settings
@@ -160,7 +161,7 @@ def _summarise(settings: Settings, result: dg.ExecuteInProcessResult, seconds: f
         warehouse=lake.warehouse,
         rows_new=_total(fetched, "rows_written"),
         rows_refused=_total(fetched, "rows_quarantined"),
-        failures=(*failed_checks(checks), *_failed_steps(result), *unreadable),
+        failures=(*failures_of(result.all_events), *unreadable),
         notes=tuple(filter(None, (said, *_notes(fetched), *notes_of(checks)))),
     )
 
@@ -189,31 +190,6 @@ def _notes(metadata: list[Mapping[str, dg.MetadataValue[Any]]]) -> Iterator[str]
     return (note.removeprefix("- ") for entry in metadata for note in _lines(entry.get(NOTES)))
 
 
-def _failed_steps(result: dg.ExecuteInProcessResult) -> list[str]:
-    """The first cause of each failed step, a line each; that of the run if it failed before its first step.
-
-    The last step repeats the messages of the checks, unless it has an error of its own.
-    """
-    failed = [event for event in result.get_step_failure_events() if not _repeats(event)]
-    steps = [f"{event.step_key}: {line}" for event in failed for line in _first_cause(event).splitlines()]
-    refused = [event for event in result.all_events if event.event_type == dg.DagsterEventType.RESOURCE_INIT_FAILURE]
-    return [*steps, *map(_first_cause, refused)]
-
-
-def _repeats(event: dg.DagsterEvent) -> bool:
-    return event.step_key == required.node_def.name and event.step_failure_data.user_failure_data is not None
-
-
 def _error_names(result: dg.ExecuteInProcessResult) -> set[str | None]:
     errors = [event.step_failure_data.error for event in result.get_step_failure_events()]
     return {error.cls_name for error in errors if error is not None}
-
-
-def _first_cause(event: dg.DagsterEvent) -> str:
-    """The message of our own error inside Dagster's wrapping, without the name of its class."""
-    error = event.step_failure_data.error if event.is_step_failure else event.engine_event_data.error
-    while error is not None and error.cause is not None and str(error.cls_name).startswith("Dagster"):
-        error = error.cause
-    if error is None:
-        return "no error was recorded"
-    return error.message.strip().partition(f"{error.cls_name}: ")[2] or error.message.strip()

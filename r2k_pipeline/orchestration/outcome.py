@@ -13,6 +13,7 @@ import polars as pl
 from r2k_pipeline.contracts.findings import Findings
 from r2k_pipeline.holes import read_holes, say_doubts
 from r2k_pipeline.orchestration.checks import ROWS
+from r2k_pipeline.orchestration.failures import events_of, failed_checks
 from r2k_pipeline.orchestration.resources import Pipeline
 from r2k_pipeline.warehouse import open_warehouse
 
@@ -28,11 +29,12 @@ WAREHOUSE: Final = dg.AssetKey("warehouse")
 )
 def required(context: dg.AssetCheckExecutionContext, pipeline: Pipeline) -> dg.AssetCheckResult:
     """Raise dg.Failure with every required thing that failed in this run, by name."""
-    evaluated = context.instance.get_records_for_run(
-        context.run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION
-    )
-    events = [record.event_log_entry.get_dagster_event() for record in evaluated.records]
-    failures = [*failed_checks([event.asset_check_evaluation_data for event in events]), *_errors(pipeline)]
+    evaluations = [
+        event.asset_check_evaluation_data
+        for event in events_of(context.instance, context.run.run_id)
+        if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION
+    ]
+    failures = [*failed_checks(evaluations), *_errors(pipeline)]
     if failures:
         raise dg.Failure("\n".join(dict.fromkeys(failures)), allow_retries=False)
     return dg.AssetCheckResult(passed=True)
@@ -65,17 +67,6 @@ def notes_of(evaluations: Sequence[dg.AssetCheckEvaluation]) -> Iterator[str]:
     doubts = {check.check_name: int(str(check.metadata[ROWS].value)) for check in warned if ROWS in check.metadata}
     if doubts:
         yield f"in doubt: {say_doubts(doubts)}"
-
-
-def failed_checks(evaluations: Sequence[dg.AssetCheckEvaluation]) -> list[str]:
-    """A line for each failed check that makes the run fail; warnings are shown and do not."""
-    return [
-        f"{'/'.join(check.asset_key.path)} {check.check_name}: {line}"
-        for check in evaluations
-        if not check.passed and check.severity is dg.AssetCheckSeverity.ERROR
-        for value in check.metadata.values()
-        for line in str(value.value).splitlines()
-    ]
 
 
 def _errors(pipeline: Pipeline) -> Iterator[str]:

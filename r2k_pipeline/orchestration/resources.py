@@ -10,10 +10,13 @@ from typing import Final
 import dagster as dg
 from pydantic import PrivateAttr
 
-from r2k_pipeline.last_run import begin_run, end_run
+from r2k_pipeline.errors import R2kError
+from r2k_pipeline.lake import Lake
+from r2k_pipeline.last_run import begin_run, end_run, record_failures, record_refusal
 from r2k_pipeline.log.beginning import begin
+from r2k_pipeline.orchestration.failures import events_of, failures_of
 from r2k_pipeline.orchestration.instance import forget_old_runs
-from r2k_pipeline.runs import Run
+from r2k_pipeline.runs import Run, now
 from r2k_pipeline.settings import read_settings
 
 WHOLE: Final = ("refresh", "refresh_and_report")
@@ -56,17 +59,29 @@ class Pipeline(dg.ConfigurableResource):  # type: ignore[type-arg]
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Pipeline"]:
         """Lock the lake for the run; raises R2kError if another run has the lock, or if a run must not begin."""
-        self._run, self._fixed, self._built = Run.of(read_settings()), None, set()
-        run, lake = self._run, self._run.lake
-        with lake.lock(run.settings.lock_wait_seconds, context.run_id or ""):
-            begin_run(lake, run.clock()) if _is_whole(context) else None
+        settings = read_settings()
+        try:
+            self._run, self._fixed, self._built = Run.of(settings), None, set()
+            with self._locked(context):
+                yield self
+        except R2kError as error:
+            record_refusal(Lake.of(settings.lake, settings.source, settings.as_of), now(), (str(error),))
+            raise
+
+    @contextmanager
+    def _locked(self, context: dg.InitResourceContext) -> Iterator[None]:
+        run, lake, is_whole = self._run, self._run.lake, _is_whole(context)
+        run_id = context.run.run_id if context.run else ""
+        with lake.lock(run.settings.lock_wait_seconds, run_id):
+            begin_run(lake, run.clock()) if is_whole else None
             try:
                 if (said := begin(run)) and context.log is not None:
                     context.log.info(said)
-                yield self
+                yield
             finally:
                 end_run(lake, run.clock())
             if context.instance is not None:
+                record_failures(lake, failures_of(events_of(context.instance, run_id)) if is_whole else ())
                 forget_old_runs(context.instance, run.settings.keep_runs)
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from r2k_pipeline.errors import R2kError
-from r2k_pipeline.holes import End, is_missed, newest_that_should_be, read_ends
+from r2k_pipeline.holes import End, is_due, newest_that_should_be, read_ends
 from r2k_pipeline.quoting import literal
 from r2k_pipeline.report.brief_statements import RATIO, Answer, Row
 from r2k_pipeline.snapshot import Snapshot
@@ -119,7 +119,7 @@ def _holes(snapshot: Snapshot, session: Row) -> tuple[Answer, ...]:
     ends = (
         end for end in read_ends(snapshot.connection, asked) if (end.kind, end.market) == ("prices", session["market"])
     )
-    return tuple(_end(end, asked) for end in ends if is_missed(end, asked))
+    return tuple(_end(end, asked) for end in ends if is_due(end, asked))
 
 
 def _end(end: End, asked: datetime) -> Answer:

@@ -14,7 +14,7 @@ import polars as pl
 
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.generations import known_at, outgrown
-from r2k_pipeline.holes import GRACE, read_holes, say_doubts
+from r2k_pipeline.holes import GRACE, is_awaited, is_missed, read_holes, say_doubts
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.last_run import LastRun, read_last_run
 from r2k_pipeline.restatement import read_restatement
@@ -70,6 +70,7 @@ class Status:
     failed: tuple[str, ...]
     held: tuple[str, ...]
     holes: tuple[str, ...]
+    awaited: tuple[str, ...]
     doubts: dict[str, int]
     remarks: tuple[str, ...]
     last_run: str | None
@@ -104,6 +105,7 @@ class Status:
             "failed": list(self.failed),
             "held": list(self.held),
             "holes": list(self.holes),
+            "awaited": list(self.awaited),
             "doubts": self.doubts,
             "remarks": list(self.remarks),
             "ok": self.ok,
@@ -126,6 +128,7 @@ class Status:
                 lines.append(f"  LATE          {late}")
         lines += [f"  note          {remark}" for remark in self.remarks]
         lines += [f"  in doubt      {say_doubts(self.doubts)}"] if self.doubts else []
+        lines += [f"  awaited       {hole}" for hole in self.awaited]
         lines += [f"  HOLE          {hole}" for hole in self.holes]
         lines += [f"  HELD          {held}" for held in self.held]
         lines += [f"  LAST RUN      {self.last_run}"] if self.last_run else []
@@ -152,6 +155,7 @@ def read_status(settings: Settings) -> Status:
         sessions: dict[str, date | None] = dict(connection.sql(_SESSIONS).fetchall())
         ((report,),) = connection.sql(_REPORT).fetchall()
         failed, remarks = _fetched(connection)
+        awaited = read_holes(connection, now, is_awaited)
         holes = (*_holes(connection, settings.source, as_of, now), *filter(None, [outgrown(lake)]))
         doubts: dict[str, int] = dict(connection.sql(_DOUBTS).fetchall())
     held = tuple(_held(lake, settings.source))
@@ -168,6 +172,7 @@ def read_status(settings: Settings) -> Status:
         failed=failed,
         held=held,
         holes=holes,
+        awaited=awaited,
         doubts=doubts,
         remarks=remarks,
         last_run=last_run,
@@ -186,7 +191,7 @@ def _fetched(connection: duckdb.DuckDBPyConnection) -> tuple[tuple[str, ...], tu
 def _holes(connection: duckdb.DuckDBPyConnection, source: str, as_of: datetime, now: datetime) -> Iterator[str]:
     """What is missing in the published data, and sessions that closed after the last fetch."""
     remedy = f"next: r2k run{' with newer files' * (source == 'files')}"
-    yield from (f"{hole}; {remedy}" for hole in read_holes(connection, now))
+    yield from (f"{hole}; {remedy}" for hole in read_holes(connection, now, is_missed))
     if source != "sample":
         yield from _unasked(connection, as_of, now)
 

@@ -25,6 +25,7 @@ from dagster._core.launcher import WorkerStatus
 
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.lake import Lake
+from r2k_pipeline.last_run import mark_published, read_last_run
 from r2k_pipeline.orchestration.execute import execute_refresh
 from r2k_pipeline.orchestration.instance import open_instance
 from r2k_pipeline.orchestration.launcher import LAKE, TO_LOCK, LockedRunLauncher, end_dead_runs
@@ -263,6 +264,35 @@ def test_dagsters_monitoring_learns_it_from_the_lock(settings: Settings, monkeyp
             assert launcher.check_run_worker_health(run).status == WorkerStatus.RUNNING
         assert launcher.check_run_worker_health(run).status == WorkerStatus.FAILED
     assert timedelta(seconds=30) < TO_LOCK
+
+
+def test_status_has_why_a_run_of_the_ui_failed_although_it_published(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("R2K_LAKE", str(settings.lake))
+    lake = Lake.of(settings.lake, "sample")
+
+    @dg.asset
+    def site(pipeline: Pipeline) -> None:
+        mark_published(pipeline.run.lake, "0123456789abcdef")
+        raise R2kError("the site", "no space left on the disk", "free it")
+
+    jobs = [dg.define_asset_job("refresh")]
+    job = dg.Definitions([site], jobs=jobs, resources={"pipeline": Pipeline()}).resolve_job_def("refresh")
+    with open_instance(settings, writes_one_run=False) as instance:
+        assert not job.execute_in_process(instance=instance, raise_on_error=False).success
+        assert failures_of_last(lake) == ("site: the site: no space left on the disk; next: free it",)
+        monkeypatch.setenv("R2K_MARKETS", '["nowhere.toml"]')
+        job.execute_in_process(instance=instance, raise_on_error=False)
+    (refused,) = failures_of_last(lake)
+    assert "nowhere.toml" in refused
+
+
+def failures_of_last(lake: Lake) -> tuple[str, ...]:
+    """Why the last run of a lake failed."""
+    run = read_last_run(lake)
+    assert run is not None
+    return run.failures
 
 
 # What is kept

@@ -1,6 +1,7 @@
 """What should be known at a moment and is not there: by symbol and report type, as it was known then."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
@@ -10,7 +11,7 @@ import pytest
 from r2k_pipeline.contracts.clock import as_of_macros
 from r2k_pipeline.contracts.marts import Markets, PositioningVintages, Sessions
 from r2k_pipeline.contracts.prices import PriceVintages
-from r2k_pipeline.holes import GRACE, End, is_missed, read_ends, say_holes
+from r2k_pipeline.holes import GRACE, End, is_awaited, is_due, is_missed, read_ends, say_holes
 from r2k_pipeline.shipped import shipped
 from r2k_pipeline.tables.cot_releases import CotReleases
 from tests.sql.rows import Given, Row, rows_of
@@ -140,3 +141,17 @@ def test_a_session_is_missed_once_it_has_settled_a_report_at_once(warehouse: duc
     assert is_missed(found["^RUT"], close + GRACE)
     assert not is_missed(found["^RUT"], close + GRACE - timedelta(seconds=1))
     assert is_missed(found["tff_futures"], out)
+
+
+def test_a_session_is_awaited_from_when_its_price_has_settled_until_it_is_missed(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    found = ends(warehouse, "2025-03-07T20:30Z")
+    close, late_quotes = datetime(2025, 3, 7, 20, tzinfo=UTC), timedelta(minutes=20)
+    assert is_awaited(found["^RUT"], close + late_quotes)
+    assert not is_due(found["^RUT"], close + late_quotes - timedelta(seconds=1))
+    assert not is_awaited(found["^RUT"], close + GRACE)
+    future = replace(found["^RUT"], role="future")
+    assert not is_due(future, close + late_quotes)
+    assert is_due(future, close + late_quotes + timedelta(hours=1))
+    assert not is_awaited(found["tff_futures"], close + timedelta(hours=1))

@@ -409,6 +409,11 @@ def test_what_is_missing_and_what_is_in_doubt_is_told_by_status_and_doctor(tmp_p
     assert f"  HOLE          {missing}; next: r2k run with newer files\n" in result.output
     assert "  in doubt      missing_sessions 2; next: r2k doctor\n" in result.output
     assert f"FAIL  holes       {missing}" in r2k(tmp_path, "doctor", "--lake", tmp_path, "--source", "files").output
+    evening = ("--as-of", "2025-03-13T20:35+00:00")
+    result = r2k(tmp_path, "status", "--lake", tmp_path, "--source", "files", *evening)
+    due = "session 2025-03-13 was due 2025-03-13 20:00 UTC and is missing"
+    assert f"  awaited       the prices of ^RUT end at 2025-03-12: {due}\n" in result.output
+    assert (result.exit_code, "HOLE" in result.output) == (0, False)
 
 
 def test_a_failure_of_what_is_no_longer_asked_for_is_over(tmp_path: Path) -> None:

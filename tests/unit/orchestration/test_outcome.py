@@ -8,7 +8,8 @@ import dagster as dg
 import pytest
 
 from r2k_pipeline.orchestration.execute import Summary
-from r2k_pipeline.orchestration.outcome import failed_checks, notes_of
+from r2k_pipeline.orchestration.failures import failed_checks
+from r2k_pipeline.orchestration.outcome import notes_of
 
 MISSING = "the prices of ^RUT end at 2025-03-12: session 2025-03-13 was due 2025-03-13 20:00 UTC and is missing"
 WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR

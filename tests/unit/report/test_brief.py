@@ -412,6 +412,8 @@ def test_a_missing_session_is_seen_where_numbers_are_read(tmp_path: Path) -> Non
         "Closed at 2,000.00. Day: none, session 2025-03-11 is missing. As known at 2025-03-12 20:00 UTC. "
         f"Missing: the prices of ^RUT end at 2025-03-12: {due}."
     )
+    evening = page_of(lake, "RUT", datetime(2025, 3, 13, 20, 35, tzinfo=UTC))
+    assert due in evening.head.text
     assert section(page, "Trend")[-1] == "The last 252 sessions lack 1: windows of bars span that gap."
     first = page_of(lake, "RUT", datetime(2025, 3, 10, 21, tzinfo=UTC))
     assert "The first close: no change is known." in first.head.text
