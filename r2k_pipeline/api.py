@@ -130,7 +130,8 @@ class Data:
 
     def _rows(self, query: str, table: type[Table], parameters: Mapping[str, Any]) -> pl.DataFrame:
         try:
-            rows: pl.DataFrame = self._snapshot.ask(f"{query} order by all", **parameters).pl()
+            with of_this_version(self._snapshot.file):
+                rows: pl.DataFrame = self._snapshot.ask(f"{query} order by all", **parameters).pl()
         except duckdb.Error as error:
             raise R2kError(table.dotted(), str(error).splitlines()[0], "r2k run") from error
         market = parameters.get("market")

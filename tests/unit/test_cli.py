@@ -16,11 +16,13 @@ import polars as pl
 import pytest
 from click.testing import Result
 
+import r2k_pipeline
 from r2k_pipeline.contracts.cot import CotPositions
 from r2k_pipeline.contracts.findings import Findings
 from r2k_pipeline.contracts.marts import Sessions
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.prices import PriceBars, PriceVintages
+from r2k_pipeline.errors import R2kError
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.sources.release_calendar import release, report_dates
@@ -261,17 +263,22 @@ def test_doctor_examines_the_rest_where_the_warehouse_cannot_be_read(of_another_
 
 
 @pytest.mark.parametrize(
-    ("change", "what"),
+    ("change", "table", "what"),
     [
-        ("alter table meta.fetches drop column message", "fetch"),
-        ("alter table meta.findings drop column evidence", "checks"),
-        ("drop table meta.findings", "checks"),
+        ("alter table meta.fetches drop column message", "meta.fetches", "fetch"),
+        ("alter table meta.findings drop column evidence", "meta.findings", "checks"),
+        ("drop table meta.findings", "meta.findings", "checks"),
     ],
 )
-def test_doctor_finds_a_table_of_another_version(folder: Path, tmp_path: Path, change: str, what: str) -> None:
+def test_a_table_of_another_version_is_said_to_be_one(
+    folder: Path, tmp_path: Path, change: str, table: str, what: str
+) -> None:
     shutil.copytree(folder, tmp_path / "lakes")
     with duckdb.connect(Lake.of(tmp_path / "lakes", "sample").warehouse) as connection:
         connection.execute(change)
+    another = pytest.raises(R2kError, match=r"published by another version: .*; next: r2k run")
+    with r2k_pipeline.open("sample", lake=tmp_path / "lakes") as data, another:
+        data.table(table)
     result = r2k(tmp_path, "doctor", "--lake", tmp_path / "lakes")
     assert result.exit_code == 1
     assert f"FAIL  {what}" in result.stdout

@@ -1,5 +1,6 @@
 """The gate: what was told is told again, or a user accepted by name that it is not."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
@@ -9,6 +10,7 @@ from typing import Final
 import polars as pl
 import pytest
 
+from r2k_pipeline.causes import find_causes
 from r2k_pipeline.contracts.meta import Generation, Restatements
 from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.contracts.restatements import Restatements as RestatementLog
@@ -17,6 +19,7 @@ from r2k_pipeline.gate import RestatementError
 from r2k_pipeline.generations import last_generation
 from r2k_pipeline.log.acceptance import accept_restatement
 from r2k_pipeline.markets import Market
+from r2k_pipeline.origins import digests_of
 from r2k_pipeline.publication import PUBLISHED, publish, record_published
 from r2k_pipeline.restatement import read_restatement
 from r2k_pipeline.sums import SUMS
@@ -120,6 +123,22 @@ def test_a_setting_that_changed_is_named(story: Story) -> None:
     changed = story.settings.model_copy(update={"corrections": own, "profile_since": (DAYS[0],)})
     with pytest.raises(RestatementError, match="settings changed: profile_since changed"):
         live(replace(story, settings=changed), "2024-01-10T22:00", RUT=closes(DAYS[:10]))
+
+
+def test_setups_that_changed_are_named_and_no_program(story: Story) -> None:
+    before = digests_of(story.settings, story.markets)
+    others = re.sub(r"setups\.toml=\S+", "setups.toml=other", before["settings_digest"])
+    origins = {"r2k_version": "0", "as_of": story.clock()}
+    found = find_causes(story, {**origins, **before, "settings_digest": others}, before)
+    assert found == ("settings changed: setups.toml changed",)
+
+
+def test_a_key_that_a_version_adds_changes_no_market(story: Story) -> None:
+    class Later(Market):
+        added: bool = False
+
+    later = Later.model_validate(RUT.model_dump(by_alias=True))
+    assert digests_of(story.settings, [later]) == digests_of(story.settings, [RUT])
 
 
 def as_by_other_code(story: Story) -> None:
