@@ -34,7 +34,10 @@ order by market
 _REPORT: Final = """
 select greatest(
     (select max(report_date) from marts.positioning_vs_technicals),
-    (select max(report_date) from staging.cot_positions where report_type = 'tff_futures')
+    (
+        select max(report_date) from staging.cot_positions
+        where report_type = 'tff_futures' or report_type in (select primary_report_type from marts.markets)
+    )
 )
 """
 """A report is known at its release but appears in the mart from the next close: hours later, or days on Good Friday."""
