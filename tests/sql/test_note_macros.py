@@ -123,7 +123,8 @@ def test_the_roll_is_in_the_week_with_the_third_friday_of_a_quarter(warehouse: d
         if report.year == 2024
         and row_of(
             warehouse,
-            f"from note_positions('{report + timedelta(days=4)} 00:00+00') where trader_group = 'asset_manager' and market = 'RUT'",
+            f"from note_positions('{report + timedelta(days=4)} 00:00+00') "
+            "where trader_group = 'asset_manager' and market = 'RUT'",
         )["is_roll_week"]
     }
     assert rolled == ROLLS
