@@ -140,3 +140,18 @@ def test_a_session_is_missed_once_it_has_settled_a_report_at_once(warehouse: duc
     assert is_missed(found["^RUT"], close + GRACE)
     assert not is_missed(found["^RUT"], close + GRACE - timedelta(seconds=1))
     assert is_missed(found["tff_futures"], out)
+
+
+def test_sessions_of_one_day_that_close_at_other_hours_are_told_apart() -> None:
+    """London's close is hours before New York's."""
+    london, new_york = (
+        End(
+            *("prices", name, f"^{name}", "index", None, date(2025, 3, 6), date(2025, 3, 7)),
+            *(datetime(2025, 3, 7, hour, tzinfo=UTC), 1, 52, 0, None),
+        )
+        for name, hour in (("FTSE", 16), ("RUT", 21))
+    )
+    assert list(say_holes([new_york, london])) == [
+        f"the prices of {symbol} end at 2025-03-06: session 2025-03-07 was due 2025-03-07 {hour}:00 UTC and is missing"
+        for symbol, hour in (("^FTSE", 16), ("^RUT", 21))
+    ]

@@ -482,7 +482,9 @@ def test_of_positions_alone_there_is_a_status_and_no_note(tmp_path: Path) -> Non
     released = dict.fromkeys(("known_at", "released_at"), "2025-03-14T19:30Z")
     positions = [{**report, **released, "trader_group": "managed_money", "release_basis": "scheduled"}]
     lake = publish(tmp_path, [], source="files", more={Markets: [crude], CotPositions: positions})
-    assert read_status(Settings(lake=tmp_path, source="files")).last_report == date(2025, 3, 11)
+    status = read_status(Settings(lake=tmp_path, source="files"))
+    assert status.last_report == date(2025, 3, 11)
+    assert [hole for hole in status.holes if "sessions of XNYS" in hole] == []
     missing = 'no market has prices, so no brief, note or chart; next: r2k sql "from movers\\(now\\(\\)\\)"'
     with open_snapshot(lake, None) as snapshot, pytest.raises(R2kError, match=missing):
         read_notes(snapshot)
