@@ -71,11 +71,11 @@ def ends_of(rows: Iterable[dict[str, object]]) -> tuple[End, ...]:
 
 
 def say_holes(ends: Iterable[End]) -> Iterator[str]:
-    """One line for all ends of one kind with the same last day and the same first missing day."""
+    """One line for all ends of one kind with the same last day and the same first missing day, due at the same time."""
 
-    def alike(end: End) -> tuple[str, str, date, date]:
-        assert end.due_date is not None
-        return end.kind, end.report_type or "", end.last_date, end.due_date
+    def alike(end: End) -> tuple[str, str, date, datetime]:
+        assert end.due_at is not None
+        return end.kind, end.report_type or "", end.last_date, end.due_at
 
     for (kind, report_type, last, _), group in groupby(sorted((e for e in ends if e.due_date), key=alike), key=alike):
         same = list(group)

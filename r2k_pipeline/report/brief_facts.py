@@ -62,6 +62,8 @@ def no_session(snapshot: Snapshot, market: str | None) -> R2kError:
         return R2kError(f"market {market!r} has no prices, so no brief, note or chart", next=seen)
     if market and market not in known:
         return R2kError(f"no mart row for market {market!r}", next=f"one of {', '.join(known)}, or a later moment")
+    if True not in has_prices.values():
+        return R2kError("no market has prices, so no brief, note or chart", next='r2k sql "from movers(now())"')
     missing = f"a session known by {snapshot.moment:%Y-%m-%d %H:%M} UTC"
     return R2kError(f"no mart row for {missing}", next="a later moment; r2k status tells what is published")
 

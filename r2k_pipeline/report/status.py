@@ -34,7 +34,10 @@ order by market
 _REPORT: Final = """
 select greatest(
     (select max(report_date) from marts.positioning_vs_technicals),
-    (select max(report_date) from staging.cot_positions where report_type = 'tff_futures')
+    (
+        select max(report_date) from staging.cot_positions
+        where report_type = 'tff_futures' or report_type in (select primary_report_type from marts.markets)
+    )
 )
 """
 """A report is known at its release but appears in the mart from the next close: hours later, or days on Good Friday."""
@@ -42,7 +45,7 @@ _DOUBTS: Final = """
 select check_name, count(*) from meta.findings where severity = 'warn' group by check_name order by check_name
 """
 _GENERATION: Final = "select label, generation_id, published_at, as_of from meta.generation"
-_CALENDARS: Final = "select distinct calendar from marts.markets order by calendar"
+_CALENDARS: Final = "select distinct calendar from marts.markets where index_symbol is not null order by 1"
 _FETCHES: Final = """
 select
     status,
@@ -206,9 +209,9 @@ def _unasked(connection: duckdb.DuckDBPyConnection, as_of: datetime, now: dateti
     """Sessions that closed after the last fetch: the published calendar ends there."""
     from r2k_pipeline.sources.sessions import build_sessions  # noqa: PLC0415  (pulls in pandas)
 
-    if now - as_of <= GRACE:
-        return
     calendars = [name for (name,) in connection.sql(_CALENDARS).fetchall()]
+    if now - as_of <= GRACE or not calendars:
+        return
     closes = build_sessions(calendars, now.date()).filter(pl.col("close_at").is_between(as_of, now - GRACE, "right"))
     for calendar in calendars:
         days = closes.filter(calendar=calendar)["session_date"].to_list()

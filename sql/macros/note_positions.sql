@@ -1,7 +1,7 @@
 -- What a note may say of positions, one row for each trader group of a market with prices, of the newest of its primary
 -- report known at `ts`. A flow is the week's change of net contracts over open interest. It is null in the week of the
--- quarterly roll (the one with the third Friday of March, June, September or December): open interest falls by a
--- quarter then, and flows spread twice as wide. Ranks of flows are among the last 156 weeks, from 52 known ones on.
+-- quarterly roll of index futures (the one with the third Friday of March, June, September or December): open interest
+-- falls by a quarter then, and flows spread twice as wide. No other class rolls so at once. Ranks of flows are among the last 156 weeks, from 52 known ones on.
 create macro note_positions(ts) as table
 with weeks as (
     select
@@ -21,7 +21,7 @@ with weeks as (
         p.net_weeks_156w,
         p.positioning_state,
         p.change_basis,
-        is_roll_week(p.report_date) as is_roll_week
+        m.market_class = 'equity' and is_roll_week(p.report_date) as is_roll_week
     from positioning_vintages_as_of(ts) as p
     inner join marts.markets as m on p.market = m.market and p.report_type = m.primary_report_type
     inner join marts.trader_groups as g using (trader_group)

@@ -9,13 +9,13 @@ with weeks as (
         report_date,
         trader_group,
         net_share_oi,
-        is_roll_week(report_date) as is_roll_week,
+        market_class = 'equity' and is_roll_week(report_date) as is_roll_week,
         net_contracts_change_1w / open_interest_contracts as net_flow,
         long_contracts_change_1w / open_interest_contracts as long_flow,
         short_contracts_change_1w / open_interest_contracts as short_flow
     from positioning_vintages_as_of(ts)
     inner join (
-        select market, primary_report_type as report_type from marts.markets where index_symbol is not null
+        select market, market_class, primary_report_type as report_type from marts.markets where index_symbol is not null
     ) using (market, report_type)
     where for_market is null or market = for_market
 ),

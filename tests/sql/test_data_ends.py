@@ -155,3 +155,18 @@ def test_a_session_is_awaited_from_when_its_price_has_settled_until_it_is_missed
     assert not is_due(future, close + late_quotes)
     assert is_due(future, close + late_quotes + timedelta(hours=1))
     assert not is_awaited(found["tff_futures"], close + timedelta(hours=1))
+
+
+def test_sessions_of_one_day_that_close_at_other_hours_are_told_apart() -> None:
+    """London's close is hours before New York's."""
+    london, new_york = (
+        End(
+            *("prices", name, f"^{name}", "index", None, date(2025, 3, 6), date(2025, 3, 7)),
+            *(datetime(2025, 3, 7, hour, tzinfo=UTC), 1, 52, 0, None),
+        )
+        for name, hour in (("FTSE", 16), ("RUT", 21))
+    )
+    assert list(say_holes([new_york, london])) == [
+        f"the prices of {symbol} end at 2025-03-06: session 2025-03-07 was due 2025-03-07 {hour}:00 UTC and is missing"
+        for symbol, hour in (("^FTSE", 16), ("^RUT", 21))
+    ]

@@ -87,11 +87,14 @@ def warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
     groups = {"leveraged_funds": "speculator", "asset_manager": "institution", "dealer": "hedger"}
     given = {
         Markets: [
-            {"market": name, "name": name, "index_symbol": f"^{name}", "price_series": "index"}
-            for name in ("RUT", "SPX", "NDX", "DJI")
+            {
+                **{"market": name, "name": name, "index_symbol": f"^{name}", "price_series": "index"},
+                "market_class": "rates" if name == "ZN" else "equity",
+            }
+            for name in ("RUT", "SPX", "NDX", "DJI", "ZN")
         ],
         TraderGroups: [{"trader_group": group, "role": role} for group, role in groups.items()],
-        PositioningVintages: list(weeks()),
+        PositioningVintages: [row | {"market": market} for market in ("RUT", "ZN") for row in weeks()],
         Levels: ZONES,
         PositioningVsTechnicals: [day | {"atr_14": 40.0}],
         DailyIndicators: [{**day, "atr_14": 40.0, "drawdown_ratio": 0.0}],
@@ -120,7 +123,8 @@ def test_the_roll_is_in_the_week_with_the_third_friday_of_a_quarter(warehouse: d
         if report.year == 2024
         and row_of(
             warehouse,
-            f"from note_positions('{report + timedelta(days=4)} 00:00+00') where trader_group = 'asset_manager'",
+            f"from note_positions('{report + timedelta(days=4)} 00:00+00') "
+            "where trader_group = 'asset_manager' and market = 'RUT'",
         )["is_roll_week"]
     }
     assert rolled == ROLLS
@@ -131,9 +135,9 @@ def is_roll(report: date) -> bool:
     return any(day.weekday() == 4 and 15 <= day.day <= 21 and day.month % 3 == 0 for day in days)
 
 
-def series(week: int) -> dict[str, dict[str, np.ndarray]]:
-    """Flows and levels of every group up to a week, roll weeks and the first week null."""
-    rolled = np.array([is_roll(report) for report in REPORTS[: week + 1]])
+def series(week: int, *, is_rolled: bool = True) -> dict[str, dict[str, np.ndarray]]:
+    """Flows and levels of every group up to a week, the first week null, and roll weeks of what is rolled then."""
+    rolled = np.array([is_rolled and is_roll(report) for report in REPORTS[: week + 1]])
     flows = {}
     for group in GROUPS:
         for name, made in (("net", LONGS[group] - SHORTS[group]), ("longs", LONGS[group]), ("shorts", SHORTS[group])):
@@ -169,8 +173,19 @@ def test_how_unusual_a_week_is(warehouse: duckdb.DuckDBPyConnection, week: int, 
     assert found[f"{kind}_rank_percentile"] == pytest.approx(100 * np.mean(known < size))
 
 
+def test_what_is_no_index_future_has_no_week_of_the_quarterly_roll(warehouse: duckdb.DuckDBPyConnection) -> None:
+    """Theirs are other weeks (Treasuries' last of February), or every month's."""
+    query = "from note_positions('2024-12-28 00:00+00') where trader_group = 'asset_manager' and market = 'ZN'"
+    found = row_of(warehouse, query)
+    assert not found["is_roll_week"]
+    assert found["flow_share_oi"] is not None
+    flows = series(WEEKS - 2, is_rolled=False)["flow"]
+    surprise = row_of(warehouse, f"from note_surprise('ZN', '{REPORTS[WEEKS - 2] + timedelta(days=4)} 00:00+00')")
+    assert surprise["flow_score"] == pytest.approx(largest(flows, WEEKS - 2)[0])
+
+
 def test_flows_of_a_roll_week_are_null(warehouse: duckdb.DuckDBPyConnection) -> None:
-    query = "from note_positions('2024-12-28 00:00+00') where trader_group = 'asset_manager'"
+    query = "from note_positions('2024-12-28 00:00+00') where trader_group = 'asset_manager' and market = 'RUT'"
     found = row_of(warehouse, query)
     assert found["is_roll_week"]
     assert found["flow_share_oi"] is None

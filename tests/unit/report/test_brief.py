@@ -1,11 +1,12 @@
 """The brief on a few rows written by hand: what it says, what it says where something is not known, what it cites."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
+from r2k_pipeline.contracts.cot import CotPositions
 from r2k_pipeline.contracts.marts import CrossMarket, Markets, PositioningVintages, Sessions
 from r2k_pipeline.contracts.prices import PriceVintages
 from r2k_pipeline.errors import R2kError
@@ -13,6 +14,8 @@ from r2k_pipeline.lake import Lake
 from r2k_pipeline.report.brief import Page
 from r2k_pipeline.report.brief_statements import Row, say
 from r2k_pipeline.report.note.compose import read_notes
+from r2k_pipeline.report.status import read_status
+from r2k_pipeline.settings import Settings
 from r2k_pipeline.snapshot import open_snapshot
 from r2k_pipeline.tables.cot_releases import CotReleases
 from r2k_pipeline.tables.indicators import DailyIndicators
@@ -471,6 +474,21 @@ def test_nothing_to_say_says_what_there_is(lake: Lake, market: str, moment: date
 def test_without_a_session_a_note_on_all_markets_is_refused(lake: Lake) -> None:
     missing = "no mart row for a session known by 2020-01-01 00:00 UTC; next: a later moment"
     with open_snapshot(lake, datetime(2020, 1, 1, tzinfo=UTC)) as snapshot, pytest.raises(R2kError, match=missing):
+        read_notes(snapshot)
+
+
+def test_of_positions_alone_there_is_a_status_and_no_note(tmp_path: Path) -> None:
+    """Crude alone: its report is the disaggregated one, and no later moment brings prices."""
+    crude = {"market": "CL", "name": "Crude", "calendar": "XNYS", "primary_report_type": "disaggregated_futures"}
+    report = {"report_type": "disaggregated_futures", "contract_code": "067651", "report_date": "2025-03-11"}
+    released = dict.fromkeys(("known_at", "released_at"), "2025-03-14T19:30Z")
+    positions = [{**report, **released, "trader_group": "managed_money", "release_basis": "scheduled"}]
+    lake = publish(tmp_path, [], source="files", more={Markets: [crude], CotPositions: positions})
+    status = read_status(Settings(lake=tmp_path, source="files"))
+    assert status.last_report == date(2025, 3, 11)
+    assert [hole for hole in status.holes if "sessions of XNYS" in hole] == []
+    missing = 'no market has prices, so no brief, note or chart; next: r2k sql "from movers\\(now\\(\\)\\)"'
+    with open_snapshot(lake, None) as snapshot, pytest.raises(R2kError, match=missing):
         read_notes(snapshot)
 
 
