@@ -11,6 +11,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from r2k_pipeline.report.note.compose import Note
     from r2k_pipeline.report.note.since import Changes
     from r2k_pipeline.settings import Settings
+    from r2k_pipeline.snapshot import Snapshot
 
 
 class Explained(click.Group):
@@ -216,6 +218,7 @@ def brief(market: str | None, evidence: bool, as_json: bool, **options: Any) -> 
     settings = settings_of(**options)
     with reading(_lake(settings), settings.as_of, settings.memory_limit) as snapshot:
         found = read_brief(snapshot, market)
+        _tell_age(snapshot, settings)
     click.echo(json.dumps(found.as_dict(), indent=2) if as_json else found.text(evidence=evidence))
 
 
@@ -241,6 +244,7 @@ def note(market: str | None, when: str | None, since: str | None, evidence: bool
     settings = settings_of("WHEN", as_of=when, **options)
     with reading(_lake(settings), settings.as_of, settings.memory_limit) as snapshot:
         notes = read_notes(snapshot, [market] if market else None)
+        _tell_age(snapshot, settings)
         if output == "html":
             from r2k_pipeline.report.note.page import write_page  # noqa: PLC0415
 
@@ -253,6 +257,15 @@ def note(market: str | None, when: str | None, since: str | None, evidence: bool
     else:
         texts = (*(found.text(evidence=evidence) for found in notes.values()), *(one.text() for one in changed))
         click.echo("\n\n".join(texts))
+
+
+def _tell_age(snapshot: "Snapshot", settings: "Settings") -> None:
+    """Say on stderr that the data is old where sessions have closed since the last fetch."""
+    from r2k_pipeline.report.status import say_unasked  # noqa: PLC0415
+
+    asked = settings.as_of or datetime.now(UTC)
+    for line in say_unasked(snapshot.connection, settings.source, snapshot.moment, asked):
+        click.echo(f"r2k: {line}", err=True)
 
 
 def _changes(settings: "Settings", notes: "Mapping[str, Note]") -> "list[Changes]":

@@ -15,7 +15,8 @@ import yaml
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.storage.compute_log_manager import CapturedLogContext
 from dagster._core.storage.dagster_run import FINISHED_STATUSES
-from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.event_log import SqlEventLogStorage, SqliteEventLogStorage
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
 from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy.exc import DBAPIError
@@ -117,6 +118,9 @@ def _forget(instance: dg.DagsterInstance, run_id: str) -> None:
     instance.delete_run(run_id)
     instance.compute_log_manager.delete_logs(prefix=[run_id])
     log = instance.event_log_storage
+    if isinstance(log, SqlEventLogStorage):  # Dagster itself keeps the results of a deleted run's checks for ever
+        with log.index_connection() as index:
+            index.execute(AssetCheckExecutionsTable.delete().where(AssetCheckExecutionsTable.c.run_id == run_id))
     if isinstance(log, SqliteEventLogStorage):  # its file stays as large as it was
         for suffix in ("", "-wal", "-shm"):
             Path(log.path_for_shard(run_id) + suffix).unlink(missing_ok=True)

@@ -9,10 +9,13 @@ import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
+from threading import Event, Thread
 from typing import Final
 
 import dagster as dg
 import uvicorn
+from dagster._core.errors import DagsterUserCodeUnreachableError
+from dagster._core.remote_representation.code_location import GrpcServerCodeLocation
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import ModuleTarget
 from dagster._daemon.controller import DagsterDaemonController, create_daemons_from_instance
@@ -30,6 +33,9 @@ from r2k_pipeline.runs import Run
 ADDRESS: Final = "127.0.0.1"
 STOP_SECONDS: Final = 2
 """How long an open page may keep the server from ending."""
+LOOK_SECONDS: Final = 30
+"""How often the server looks whether the process for the steps answers."""
+LOCATION: Final = "r2k"
 
 
 class OwnPagesOnly:
@@ -94,9 +100,43 @@ def _port(port: int) -> socket.socket:
 @contextmanager
 def _workspace(instance: dg.DagsterInstance) -> Iterator[WorkspaceProcessContext]:
     """A process for the steps, and Dagster's daemons (queue, schedules, monitoring) in threads of this one."""
-    target = ModuleTarget("r2k_pipeline.definitions", None, None, "r2k")
+    target = ModuleTarget("r2k_pipeline.definitions", None, None, LOCATION)
     with ExitStack() as stack:
         workspace = stack.enter_context(WorkspaceProcessContext(instance, target, version=webserver_version))
         daemons = [stack.enter_context(daemon) for daemon in create_daemons_from_instance(instance)]
         stack.enter_context(DagsterDaemonController(workspace, daemons))
+        stack.enter_context(_watched(workspace))
         yield workspace
+
+
+@contextmanager
+def _watched(workspace: WorkspaceProcessContext) -> Iterator[None]:
+    """Look after the process for the steps in a thread."""
+    ended = Event()
+
+    def look() -> None:
+        while not ended.wait(LOOK_SECONDS):
+            if start_again(workspace):
+                print("r2k: the process for the steps did not answer: it was started again", flush=True)
+
+    watch = Thread(target=look, name="watch of the process for the steps", daemon=True)
+    watch.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watch.join(STOP_SECONDS)
+
+
+def start_again(workspace: WorkspaceProcessContext) -> bool:
+    """Start the process for the steps again if it does not answer, and return whether that was needed.
+
+    Where it was killed (a machine short of memory) or did not start, Dagster only waits, and every tick fails.
+    """
+    location = workspace.create_request_context().get_code_location_entries()[LOCATION].code_location
+    with suppress(DagsterUserCodeUnreachableError):
+        if isinstance(location, GrpcServerCodeLocation):
+            location.client.ping("")
+            return False
+    workspace.reload_code_location(LOCATION)
+    return True

@@ -195,8 +195,7 @@ def _holes(connection: duckdb.DuckDBPyConnection, source: str, as_of: datetime, 
     """What is missing in the published data, and sessions that closed after the last fetch."""
     remedy = f"next: r2k run{' with newer files' * (source == 'files')}"
     yield from (f"{hole}; {remedy}" for hole in read_holes(connection, now, is_missed))
-    if source != "sample":
-        yield from _unasked(connection, as_of, now)
+    yield from say_unasked(connection, source, as_of, now)
 
 
 def _refused(lake: Lake, source: str) -> list[str]:
@@ -205,12 +204,13 @@ def _refused(lake: Lake, source: str) -> list[str]:
     return restatement.model_copy(update={"accepted_at": None}).lines(source) if restatement else []
 
 
-def _unasked(connection: duckdb.DuckDBPyConnection, as_of: datetime, now: datetime) -> Iterator[str]:
-    """Sessions that closed after the last fetch: the published calendar ends there."""
+def say_unasked(connection: duckdb.DuckDBPyConnection, source: str, as_of: datetime, now: datetime) -> Iterator[str]:
+    """Sessions that closed after the last fetch, where the published calendar ends. The sample has no later news."""
     from r2k_pipeline.sources.sessions import build_sessions  # noqa: PLC0415  (pulls in pandas)
 
-    calendars = [name for (name,) in connection.sql(_CALENDARS).fetchall()]
-    if now - as_of <= GRACE or not calendars:
+    if source == "sample" or now - as_of <= GRACE:
+        return
+    if not (calendars := [name for (name,) in connection.sql(_CALENDARS).fetchall()]):
         return
     closes = build_sessions(calendars, now.date()).filter(pl.col("close_at").is_between(as_of, now - GRACE, "right"))
     for calendar in calendars:

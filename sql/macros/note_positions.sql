@@ -1,7 +1,8 @@
 -- What a note may say of positions, one row for each trader group of a market with prices, of the newest of its primary
 -- report known at `ts`. A flow is the week's change of net contracts over open interest. It is null in the week of the
 -- quarterly roll of index futures (the one with the third Friday of March, June, September or December): open interest
--- falls by a quarter then, and flows spread twice as wide. No other class rolls so at once. Ranks of flows are among the last 156 weeks, from 52 known ones on.
+-- falls by a quarter then, and flows spread twice as wide. No other class rolls so at once. Ranks of flows are among the
+-- last 156 weeks, from 52 known ones on.
 create macro note_positions(ts) as table
 with weeks as (
     select

@@ -39,14 +39,19 @@ TABLE: Final = dg.AssetKey("table")
 
 
 def definitions() -> dg.Definitions:
-    """A refresh of one asset, which takes no time."""
+    """A refresh of one asset and its check, which takes no time."""
 
     @dg.asset(key=TABLE)
     def table(pipeline: Pipeline) -> dg.MaterializeResult[None]:
         return dg.MaterializeResult(metadata={"lake": str(pipeline.run.lake.derived)})
 
+    @dg.asset_check(asset=TABLE)
+    def sound() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=True)
+
     return dg.Definitions(
         assets=[table],
+        asset_checks=[sound],
         jobs=[dg.define_asset_job("refresh")],
         resources={"pipeline": Pipeline()},
         loggers={"narrator": narrator},
@@ -305,6 +310,9 @@ def test_records_of_old_runs_go_but_for_the_last_of_each_table(settings: Setting
         ended = [recorded(instance, dg.DagsterRunStatus.FAILURE) for _ in range(2)]
     refresh(settings)
     with open_instance(settings) as instance:
+        ended = [run.run_id for run in instance.get_runs()]
+    refresh(settings)
+    with open_instance(settings) as instance:
         (made,) = {run.run_id for run in instance.get_runs()} - {*ended}
         newer = [recorded(instance, dg.DagsterRunStatus.FAILURE) for _ in range(3)]
     for _ in range(2):
@@ -316,6 +324,10 @@ def test_records_of_old_runs_go_but_for_the_last_of_each_table(settings: Setting
         assert len(left) == 3
         logs = {file.stem for file in (home / "history" / "runs").glob("*.db")} - {"index"}
         assert logs <= left
+        index = sqlite3.connect(home / "history" / "runs" / "index.db")
+        for name in ("event_logs", "asset_check_executions"):
+            assert {run_id for (run_id,) in index.execute(f"select run_id from {name}")} <= left, name
+        index.close()
         assert last_lake(settings) is not None
 
 

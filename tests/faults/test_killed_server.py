@@ -14,8 +14,11 @@ from typing import Any, Final
 from urllib.request import Request, urlopen
 
 import pytest
+from dagster._core.workspace.context import WorkspaceProcessContext
+from dagster._core.workspace.load_target import PythonFileTarget
 
 from r2k_pipeline.orchestration.instance import open_instance
+from r2k_pipeline.orchestration.ui import LOCATION, start_again
 from r2k_pipeline.settings import Settings
 from tests.browser.conftest import await_answer, started_with
 
@@ -73,3 +76,20 @@ def test_after_kill_9_of_the_server_the_queue_goes_on(tmp_path: Path, monkeypatc
     with serving(lake, port):
         await_status(lake, first, "FAILURE")
         await_status(lake, second, "STARTING", "STARTED", "SUCCESS")
+
+
+def test_the_process_for_the_steps_is_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake = tmp_path / "lake"
+    monkeypatch.setenv("R2K_LAKE", str(lake))
+    steps = tmp_path / "steps.py"
+    steps.write_text("import dagster as dg\n\ndefs = dg.Definitions()\n")
+    target = PythonFileTarget(str(steps), None, None, LOCATION)
+    with (
+        open_instance(Settings(lake=lake), writes_one_run=False) as instance,
+        WorkspaceProcessContext(instance, target) as workspace,
+    ):
+        assert not start_again(workspace)
+        for process in started_with(lake):
+            os.kill(process, signal.SIGKILL)
+        assert start_again(workspace)
+        assert not start_again(workspace)

@@ -388,6 +388,10 @@ def test_a_lake_that_nobody_refreshed_is_not_well_unless_it_is_the_sample(tmp_pa
         assert result.exit_code == code, result.output
         said = "  HOLE          nothing was fetched since 2025-03-14 22:00 UTC: "
         assert (said in result.output) is bool(code)
+        for read in "brief", "note":
+            shown = r2k(tmp_path, read, "--lake", tmp_path, "--source", source)
+            assert ("r2k: nothing was fetched since 2025-03-14 22:00 UTC: " in shown.stderr) is bool(code)
+            assert "nothing was fetched" not in shown.stdout
         assert ("sessions of XNYS have closed since, the first 2025-03-17; next: r2k run" in result.output) is bool(
             code
         )
