@@ -10,6 +10,11 @@ from pathlib import Path
 from typing import Self
 
 
+def run_of(source: str) -> str:
+    """The command that fetches from a source and publishes; `source`: also the name of its lake's folder."""
+    return {"files": "r2k run --files DIR", "live": "r2k run --source live"}.get(source, "r2k run")
+
+
 @dataclass(frozen=True)
 class Folders:
     """One source's lake: raw facts in `root`, derived tables in `derived` (a rebuild as of a moment has its own)."""

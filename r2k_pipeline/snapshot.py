@@ -21,6 +21,7 @@ from r2k_pipeline.contracts.marts import Markets, TraderGroups
 from r2k_pipeline.contracts.meta import Fetches, Generation
 from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, Table
 from r2k_pipeline.errors import R2kError
+from r2k_pipeline.folders import run_of
 from r2k_pipeline.generations import known_at
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.locked import PUBLISHED, Cut
@@ -172,7 +173,7 @@ def of_this_version(warehouse: Path) -> Iterator[None]:
         yield
     except (duckdb.CatalogException, duckdb.BinderException) as error:
         said = str(error).splitlines()[0]
-        raise R2kError(warehouse, f"published by another version: {said}", "r2k run") from error
+        raise R2kError(warehouse, f"published by another version: {said}", run_of(warehouse.parent.name)) from error
 
 
 @contextmanager

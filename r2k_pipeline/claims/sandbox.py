@@ -21,6 +21,7 @@ from r2k_pipeline.claims.process import BoundedProcess, StartError
 from r2k_pipeline.claims.vocabulary.known_tables import KnownTables
 from r2k_pipeline.claims.worker import InProcess, Request, Setup
 from r2k_pipeline.errors import QueryError, R2kError
+from r2k_pipeline.folders import run_of
 from r2k_pipeline.holes import QUERY, End, ends_of
 from r2k_pipeline.quoting import literal, parquet, pattern
 
@@ -71,7 +72,7 @@ class Sandbox:
     def over_warehouse(cls, warehouse: Path, connection: duckdb.DuckDBPyConnection) -> Iterator["Sandbox"]:
         """A sandbox over the published file, which `connection` reads too. Raises R2kError where there is none."""
         if not warehouse.exists():
-            raise R2kError(warehouse, "no warehouse yet", "r2k run")
+            raise R2kError(warehouse, "no warehouse yet", run_of(warehouse.parent.name))
         relations = {name: f"published.{name}" for name in SOURCES}
         warehouse = warehouse.resolve()  # once, because a publication may move the link while DuckDB opens the file
         setup = _setup([f"attach {literal(warehouse)} as published (read_only)"], relations, SECONDS)

@@ -13,6 +13,7 @@ from typing import Any, Final
 from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.findings import Findings
 from r2k_pipeline.errors import MistakesError, R2kError
+from r2k_pipeline.folders import run_of
 from r2k_pipeline.holes import NAMED
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.markets import read_markets
@@ -179,7 +180,9 @@ def _fetches(settings: Settings) -> Iterator[Finding]:
     if status.last_run:
         yield Finding("run", False, status.last_run)
     if status.release and status.release.is_late:
-        yield Finding("release", False, f"report {status.release.late_report_date} is late; next: r2k run")
+        yield Finding(
+            "release", False, f"report {status.release.late_report_date} is late; next: {run_of(settings.source)}"
+        )
     if status.ok:
         yield Finding("fetch", True, "every required item was there at the last run")
 

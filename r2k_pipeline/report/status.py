@@ -13,6 +13,7 @@ import duckdb
 import polars as pl
 
 from r2k_pipeline.errors import R2kError
+from r2k_pipeline.folders import run_of
 from r2k_pipeline.generations import known_at, outgrown
 from r2k_pipeline.holes import GRACE, is_awaited, is_missed, read_holes, say_doubts
 from r2k_pipeline.lake import Lake
@@ -127,8 +128,8 @@ class Status:
             due = self.release
             lines.append(f"  next report   {due.report_date}, due {due.released_at:%Y-%m-%d %H:%M} UTC")
             if due.is_late:
-                late = f"report {due.late_report_date} was due {due.late_since:%Y-%m-%d %H:%M} UTC; next: r2k run"
-                lines.append(f"  LATE          {late}")
+                late = f"report {due.late_report_date} was due {due.late_since:%Y-%m-%d %H:%M} UTC"
+                lines.append(f"  LATE          {late}; next: {run_of('live')}")
         lines += [f"  note          {remark}" for remark in self.remarks]
         lines += [f"  in doubt      {say_doubts(self.doubts)}"] if self.doubts else []
         lines += [f"  awaited       {hole}" for hole in self.awaited]
@@ -193,7 +194,7 @@ def _fetched(connection: duckdb.DuckDBPyConnection) -> tuple[tuple[str, ...], tu
 
 def _holes(connection: duckdb.DuckDBPyConnection, source: str, as_of: datetime, now: datetime) -> Iterator[str]:
     """What is missing in the published data, and sessions that closed after the last fetch."""
-    remedy = f"next: r2k run{' with newer files' * (source == 'files')}"
+    remedy = f"next: {run_of(source)}{', with newer files' * (source == 'files')}"
     yield from (f"{hole}; {remedy}" for hole in read_holes(connection, now, is_missed))
     yield from say_unasked(connection, source, as_of, now)
 
@@ -217,7 +218,7 @@ def say_unasked(connection: duckdb.DuckDBPyConnection, source: str, as_of: datet
         days = closes.filter(calendar=calendar)["session_date"].to_list()
         if days:
             since = f"{len(days):,} sessions of {calendar} have closed since, the first {days[0]}"
-            yield f"nothing was fetched since {as_of:%Y-%m-%d %H:%M} UTC: {since}; next: r2k run"
+            yield f"nothing was fetched since {as_of:%Y-%m-%d %H:%M} UTC: {since}; next: {run_of(source)}"
 
 
 def _last_run(lake: Lake, run: LastRun, listed: tuple[str, ...]) -> str | None:

@@ -225,11 +225,16 @@ def test_instants_are_utc_wherever_one_reads(folder: Path, tmp_path: Path) -> No
 # What is not there, and wrong settings
 
 
+@pytest.mark.parametrize(
+    ("source", "then"), [("sample", ""), ("live", " --source live"), ("files", " --files DIR")], ids=lambda said: said
+)
 @pytest.mark.parametrize("command", [("status",), ("brief",), ("sql", "select 1")])
-def test_without_a_warehouse_the_next_command_is_run(tmp_path: Path, command: tuple[str, ...]) -> None:
-    result = r2k(tmp_path, *command, "--lake", tmp_path)
+def test_without_a_warehouse_the_next_command_is_run(
+    tmp_path: Path, command: tuple[str, ...], source: str, then: str
+) -> None:
+    result = r2k(tmp_path, *command, "--lake", tmp_path, "--source", source)
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr.rstrip().endswith("no warehouse yet; next: r2k run")
+    assert result.stderr.rstrip().endswith(f"no warehouse yet; next: r2k run{then}")
 
 
 @pytest.fixture
@@ -417,7 +422,7 @@ def test_what_is_missing_and_what_is_in_doubt_is_told_by_status_and_doctor(tmp_p
     )
     result = r2k(tmp_path, "status", "--lake", tmp_path, "--source", "files")
     assert result.exit_code == 1
-    assert f"  HOLE          {missing}; next: r2k run with newer files\n" in result.output
+    assert f"  HOLE          {missing}; next: r2k run --files DIR, with newer files\n" in result.output
     assert "  in doubt      missing_sessions 2; next: r2k doctor\n" in result.output
     assert f"FAIL  holes       {missing}" in r2k(tmp_path, "doctor", "--lake", tmp_path, "--source", "files").output
     evening = ("--as-of", "2025-03-13T20:35+00:00")
