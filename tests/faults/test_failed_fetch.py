@@ -16,29 +16,22 @@ from tests.lived.told import copy_of_raw, differences, published_tables
 from tests.lived.vendor import Desk, Truth, Vendor
 from tests.raw_story import Story, actions_of, bars_of, days_of
 
-DAYS = ("2024-05-29", "2024-05-30", "2024-05-31")
 WEEK = ("2024-05-24", "2024-05-31", "2024-06-03")
 """The report of Tuesday the 28th is released on Friday the 31st."""
 
 
-@pytest.mark.parametrize(
-    ("symbols", "days"),
-    [(("^NDX", "IWM"), DAYS), (("^NDX", "QQQ"), WEEK)],
-    ids=["an index and a proxy", "a market, so that a report comes before the price of its day"],
-)
-def test_symbols_that_failed_for_a_day_are_published_with_the_next_one(
-    tmp_path: Path, symbols: tuple[str, ...], days: tuple[str, ...]
-) -> None:
-    markets, clock = markets_of("RUT", "NDX"), Clock(new_york(days[0]))
-    silent = NoAnswer(new_york(days[1]), new_york(days[2]), start=symbols)
+def test_symbols_that_failed_for_a_day_are_published_with_the_next_one(tmp_path: Path) -> None:
+    """A whole market, of which a report comes before the price of its day, and the proxy of another one."""
+    markets, clock = markets_of("RUT", "NDX"), Clock(new_york(WEEK[0]))
+    silent = NoAnswer(new_york(WEEK[1]), new_york(WEEK[2]), start=("^NDX", "QQQ", "IWM"))
     desk = Desk(Vendor(Truth.of_sample(markets, date(2024, 1, 2), date(2024, 6, 3)), (silent,)), clock)
     life = Life(Settings(source="live", lake=tmp_path / "life"), markets, clock, desk=(desk, desk))
     failed = []
-    for day in days:
+    for day in WEEK:
         clock.moment = new_york(day)
         failed.append(len(fetch(life.run())))
         assert build(life.run()) == []
-    assert failed == [0, 4, 0], "bars and actions of both"
+    assert failed == [0, 6, 0], "bars and actions of each"
     rebuilt = copy_of_raw(life.lake, tmp_path / "rebuilt")
     assert build(life.run(rebuilt)) == []
     assert not differences(published_tables(life.lake), published_tables(rebuilt))

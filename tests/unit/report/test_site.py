@@ -147,7 +147,7 @@ def test_a_lake_without_sessions_leaves_the_old_site(tmp_path: Path) -> None:
     publish(tmp_path, week())
     before = write(tmp_path).index.read_bytes()
     publish(tmp_path, [])
-    with pytest.raises(R2kError, match="no mart row"):
+    with pytest.raises(R2kError, match="no market has prices"):
         write(tmp_path)
     assert (Lake.of(tmp_path, "sample").report() / "index.html").read_bytes() == before
 
