@@ -34,8 +34,16 @@ ui: $(VENV)/.runtime ## the Dagster UI on 127.0.0.1
 # One thread of Polars in each, as the program has it. Byte code is kept, whatever the shell says: the tests start some
 # hundred processes, and each would compile the program and the tests anew.
 test: export PYTHONDONTWRITEBYTECODE :=
-test: lint chromium postgresql faketime ## lint, types and all tests; ARGS="-k name" for some
+test: $(VENV)/.dev chromium postgresql faketime ## lint, types and all tests; ARGS="-k name" for some
+	@$(MAKE) --no-print-directory --jobs=2 lint $(VENV)/.kernels
 	@POLARS_MAX_THREADS=1 $(BIN)/python -m pytest $(SHARE) $(ARGS)
+
+# A run on the sample compiles the kernels beside lint; otherwise several processes of the tests would compile each.
+$(VENV)/.kernels: $(VENV)/.runtime $(wildcard r2k_pipeline/transforms/*.py)
+	@env -i HOME="$$HOME" PATH="$$PATH" $(BIN)/r2k run --source sample --lake $(VENV)/lake >$(VENV)/lake.log 2>&1 || { \
+	cat $(VENV)/lake.log >&2; exit 1; }
+	@rm -rf $(VENV)/lake $(VENV)/lake.log
+	@touch $@
 
 chaos: $(VENV)/.dev ## runs that are killed or whose disk fails, for ten minutes; SECONDS=60 SEED=1
 	@SECONDS=$(SECONDS) SEED=$(SEED) $(BIN)/python -m tests.chaos

@@ -48,7 +48,7 @@ def _run(folder: Path, moment: datetime) -> dict[str, Any]:
 
 @pytest.mark.skipif(shutil.which("faketime") is None, reason="faketime is not here: it moves the clock of a process")
 def test_a_session_that_comes_late_is_published_and_changes_nothing_that_was_told(tmp_path: Path) -> None:
-    vendor = Vendor(Truth.of_sample(TWO, date(2024, 1, 2), date(2025, 3, 31)), (LATE,))
+    vendor = Vendor(Truth.of_sample(TWO, date(2024, 10, 1), date(2025, 3, 31)), (LATE,))
     settings, lake = Settings(source="files", files=tmp_path / "files", lake=tmp_path / "lake"), tmp_path / "lake"
     told = []
     for day in (FIRST, BEFORE):
