@@ -122,16 +122,10 @@ def moment_in_key(run: Run, derived: DerivedTable) -> str:
 def _judged(run: Run) -> list[datetime]:
     """The moments, up to the run's, at which readings of the shipped notes are judged."""
     rows = run.lake.read(Sessions, TIMES)
-    calendars = {market.market: market.calendar for market in run.markets}
-
-    @cache
-    def of_calendar(name: str) -> Calendar:
-        return Calendar.of_rows(rows, name)
-
-    def sessions_of(market: str) -> Calendar:
-        return of_calendar(calendars.get(market, NEW_YORK))
-
-    judged = partial(moments_in, sessions=of_calendar(NEW_YORK), sessions_of=sessions_of)
+    names = {market.market: market.calendar for market in run.markets}
+    calendars = {name: Calendar.of_rows(rows, name) for name in {NEW_YORK, *names.values()}}
+    new_york = calendars[NEW_YORK]
+    judged = partial(moments_in, sessions=new_york, sessions_of=lambda market: calendars[names.get(market, NEW_YORK)])
     moments = moments_of(read_shipped_notes(), judged)
     return [moment for moment in moments if moment <= run.as_of]
 

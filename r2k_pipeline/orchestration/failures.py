@@ -8,9 +8,9 @@ from typing import Final
 
 import dagster as dg
 
-LAST_STEP: Final = "warehouse_required"
-"""The step of the check `required`, which repeats the failures before it."""
-TOLD_BY: Final = {
+REPEATS: Final = "repeats"
+"""Key in the metadata of a step's failure that only repeats failures before it."""
+READ: Final = {
     dg.DagsterEventType.ASSET_CHECK_EVALUATION,
     dg.DagsterEventType.STEP_FAILURE,
     dg.DagsterEventType.RESOURCE_INIT_FAILURE,
@@ -21,7 +21,7 @@ TOLD_BY: Final = {
 def failures_of(events: Sequence[dg.DagsterEvent]) -> tuple[str, ...]:
     """A line for each failed check, the first cause of each failed step, and of the run if it failed before its first.
 
-    The last step repeats the messages of the checks, unless it has an error of its own.
+    A step that only repeats the messages of the checks is left out.
     """
     checks = [
         e.asset_check_evaluation_data for e in events if e.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION
@@ -45,12 +45,13 @@ def failed_checks(evaluations: Iterable[dg.AssetCheckEvaluation]) -> list[str]:
 
 def events_of(instance: dg.DagsterInstance, run_id: str) -> list[dg.DagsterEvent]:
     """The events of a run that `failures_of` reads, as they were recorded by now."""
-    records = instance.get_records_for_run(run_id, of_type=TOLD_BY).records
+    records = instance.get_records_for_run(run_id, of_type=READ).records
     return [event for record in records if (event := record.event_log_entry.dagster_event) is not None]
 
 
 def _repeats(event: dg.DagsterEvent) -> bool:
-    return event.step_key == LAST_STEP and event.step_failure_data.user_failure_data is not None
+    said = event.step_failure_data.user_failure_data
+    return said is not None and REPEATS in said.metadata
 
 
 def _first_cause(event: dg.DagsterEvent) -> str:

@@ -13,7 +13,7 @@ import polars as pl
 from r2k_pipeline.contracts.findings import Findings
 from r2k_pipeline.holes import read_holes, say_doubts
 from r2k_pipeline.orchestration.checks import ROWS
-from r2k_pipeline.orchestration.failures import events_of, failed_checks
+from r2k_pipeline.orchestration.failures import REPEATS, events_of, failed_checks
 from r2k_pipeline.orchestration.resources import Pipeline
 from r2k_pipeline.warehouse import open_warehouse
 
@@ -36,7 +36,8 @@ def required(context: dg.AssetCheckExecutionContext, pipeline: Pipeline) -> dg.A
     ]
     failures = [*failed_checks(evaluations), *_errors(pipeline)]
     if failures:
-        raise dg.Failure("\n".join(dict.fromkeys(failures)), allow_retries=False)
+        lines, metadata = dict.fromkeys(failures), {REPEATS: "what the checks and findings say"}
+        raise dg.Failure("\n".join(lines), metadata=metadata, allow_retries=False)
     return dg.AssetCheckResult(passed=True)
 
 

@@ -151,6 +151,10 @@ def test_a_session_is_awaited_from_when_its_price_has_settled_until_it_is_missed
     assert is_awaited(found["^RUT"], close + late_quotes)
     assert not is_due(found["^RUT"], close + late_quotes - timedelta(seconds=1))
     assert not is_awaited(found["^RUT"], close + GRACE)
+    warehouse.execute(shipped("sql/macros/note_missing.sql").read_text("utf-8"))
+    for moment in (close + late_quotes - timedelta(seconds=1), close + late_quotes):
+        said = warehouse.execute("select prices_due_days from note_missing('RUT', $1)", [moment]).fetchall()
+        assert bool(said and said[0][0]) == is_due(found["^RUT"], moment), "the note says so in SQL"
     future = replace(found["^RUT"], role="future")
     assert not is_due(future, close + late_quotes)
     assert is_due(future, close + late_quotes + timedelta(hours=1))
