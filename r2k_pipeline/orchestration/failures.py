@@ -35,7 +35,7 @@ def failures_of(events: Sequence[dg.DagsterEvent]) -> tuple[str, ...]:
 def failed_checks(evaluations: Iterable[dg.AssetCheckEvaluation]) -> list[str]:
     """A line for each failed check that makes the run fail; warnings are shown and do not."""
     return [
-        f"{'/'.join(check.asset_key.path)} {check.check_name}: {line}"
+        f"{'/'.join(check.asset_key.path)} {check.check_name}: {line.removeprefix('- ')}"
         for check in evaluations
         if not check.passed and check.severity is dg.AssetCheckSeverity.ERROR
         for value in check.metadata.values()

@@ -72,6 +72,6 @@ def test_what_is_named_already_is_not_named_again(tmp_path: Path) -> None:
     begin_run(lake, BEGAN)
     mark_published(lake, "0123456789abcdef")
     end_run(lake, BEGAN)
-    record_failures(lake, (f"raw/price_bars fetched: - {message}",))
+    record_failures(lake, (f"raw/price_bars fetched: {message}",))
     code, said = status(lake)
     assert (code, said.count(message), "LAST RUN" in said) == (1, 1, False)

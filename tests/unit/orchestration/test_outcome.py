@@ -42,7 +42,7 @@ CHECKS = [
 
 def test_only_errors_fail_a_run_line_by_line() -> None:
     assert failed_checks(CHECKS) == [
-        f"raw/price_bars fetched: - yahoo: {symbol}: no answer" for symbol in ("^RUT", "IWM")
+        f"raw/price_bars fetched: yahoo: {symbol}: no answer" for symbol in ("^RUT", "IWM")
     ]
 
 
