@@ -21,8 +21,9 @@ from r2k_pipeline.claims.vocabulary.known_tables import Sessions as Calendar
 from r2k_pipeline.claims.vocabulary.readings import moments_in
 from r2k_pipeline.contracts.clock import select_known
 from r2k_pipeline.contracts.meta import Fetches, FetchLog
-from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.contracts.table import Table, ends_before
 from r2k_pipeline.errors import R2kError
+from r2k_pipeline.files import digest_of
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.origins import digests_of
 from r2k_pipeline.quoting import literal, parquet
@@ -49,7 +50,7 @@ def keys_of(run: Run, derived: DerivedTable) -> Iterator[str]:
     A digest covers code, settings, markets, the moment and the content of the upstreams. The fetch log grows at every
     run, so only fetches that bear on existing rows count. The moment counts by the dated facts that it has reached.
     Claims have a second digest: a verdict reads rows as they were known at its moment, so upstream rows count only if
-    they were known by the last such moment. This digest takes a third of the time of the verdicts.
+    they were known by the last such moment.
     """
     names = derived.upstreams
     versions = {n: digest_of_fetches(run, derived) if n == FetchLog.dotted() else run.lake.version_of(n) for n in names}
@@ -59,7 +60,7 @@ def keys_of(run: Run, derived: DerivedTable) -> Iterator[str]:
         yield _key(run, derived, _known_rows(run.lake, [n for n in names if n != FetchLog.dotted()], last))
 
 
-def _key(run: Run, derived: DerivedTable, reads: Mapping[str, str]) -> str:
+def _key(run: Run, derived: DerivedTable, reads: Mapping[str, str | list[str]]) -> str:
     parts: dict[str, Any] = {
         "table": derived.table.dotted(),
         **digests_of(run.settings, run.markets),
@@ -70,21 +71,28 @@ def _key(run: Run, derived: DerivedTable, reads: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _known_rows(lake: Lake, names: Iterable[str], moment: datetime) -> dict[str, str]:
-    """A digest of the rows of each table known at `moment`, by DuckDB, which needs the memory of only a few rows."""
+def _known_rows(lake: Lake, names: Iterable[str], moment: datetime) -> dict[str, list[str]]:
+    """What each table has of rows known at `moment`: digests of the parts of earlier years, and one of other rows.
+
+    The rows are digested by DuckDB, which needs the memory of only a few of them; files were digested before.
+    """
     at = literal(moment)
-    found = {}
+    found: dict[str, list[str]] = {}
     with duckdb.connect(config={"memory_limit": "256MB", "threads": "1"}) as connection:
         for name in names:
-            if not (files := lake.files(name)):
+            table, files = TABLES[name], lake.files(name)
+            earlier = [file for file in files if table.grows and ends_before(file.name, moment)]
+            found[name] = [f"{file.name} {digest_of(file)}" for file in earlier]
+            if not (others := [file for file in files if file not in earlier]):
                 continue
-            known = select_known(TABLES[name], parquet(files), at)
+            known = select_known(table, parquet(others), at)
             query = f"select count(*), sum(hash(known)), bit_xor(hash(known)) from ({known}) as known"
             try:
-                found[name] = "{} {} {}".format(*connection.sql(query).fetchall()[0])
+                ((count, *digests),) = connection.sql(query).fetchall()
             except duckdb.Error as error:
                 said = str(error).splitlines()[0]
-                raise R2kError(name, f"cannot read {files[0].parent}: {said}", "r2k run") from error
+                raise R2kError(name, f"cannot read {others[0].parent}: {said}", "r2k run") from error
+            found[name] += [f"{count} {digests}"] if count else []
     return found
 
 

@@ -6,7 +6,7 @@ register of all tables. Not here: columns (columns.py) or tables (prices.py, cot
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, ClassVar, Final
 
@@ -144,6 +144,12 @@ def parts_of(rows: pl.DataFrame, bucket: int) -> Iterator[tuple[str, pl.DataFram
     first_year = (pl.col("known_at").dt.year() // PART_YEARS * PART_YEARS).alias("first_year")
     for (year,), part in rows.group_by(first_year, maintain_order=True):
         yield f"{bucket}-{year}.parquet", part
+
+
+def ends_before(part: str, moment: datetime) -> bool:
+    """Whether the years of a part, by its name, ended before the year of `moment`."""
+    _, _, year = part.removesuffix(".parquet").partition("-")
+    return year.isdecimal() and int(year) + PART_YEARS <= moment.year
 
 
 def _is_unique(keys: pl.DataFrame) -> bool:

@@ -16,6 +16,7 @@ from r2k_pipeline.runs import Run
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.sources.sessions import build_sessions
 from r2k_pipeline.tables.claims import Claims
+from r2k_pipeline.tables.indicators import DailyIndicators
 from r2k_pipeline.tables.reference import Sessions
 from r2k_pipeline.tables.registry import derived_tables
 
@@ -56,6 +57,30 @@ def test_claims_depend_on_what_was_known_at_their_moments_only(
     every_now, told_now = keys_of(run, CLAIMS)
     assert every_now != every
     assert (told_now != told) == is_told_before
+
+
+@pytest.mark.parametrize(
+    ("known_at", "close", "is_known_before"),
+    [
+        pytest.param(["2019-12-30", "2025-06-02"], 1668.0, False, id="a part of this year"),
+        pytest.param(["2019-12-27", "2019-12-30"], 1668.0, True, id="a row more in an earlier part"),
+        pytest.param(["2019-12-30"], 1669.0, True, id="another value in an earlier part"),
+        pytest.param([], 1668.0, True, id="an earlier part less"),
+    ],
+)
+def test_claims_depend_on_the_parts_of_earlier_years(
+    run: Run, known_at: list[str], close: float, is_known_before: bool
+) -> None:
+    def write(close: float, *known_at: str) -> None:
+        moments = [datetime.fromisoformat(day).replace(hour=21, tzinfo=UTC) for day in known_at]
+        rows = pl.DataFrame({"market": "RUT", "close": close, "known_at": moments})
+        run.lake.write(DailyIndicators, pl.concat([DailyIndicators.create_empty(), rows], how="diagonal_relaxed"))
+
+    write(1668.0, "2019-12-30")
+    _, before = keys_of(run, CLAIMS)
+    write(close, *known_at)
+    _, after = keys_of(run, CLAIMS)
+    assert (after != before) == is_known_before
 
 
 @pytest.mark.parametrize(
