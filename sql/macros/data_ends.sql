@@ -44,7 +44,10 @@ due as (
     select distinct 'prices' as kind, m.market, s.session_date as due_date, s.close_at as due_at
     from marts.markets as m
     inner join marts.sessions as s using (calendar)
-    where m.index_symbol is not null and s.session_date >= date '1970-01-01'
+    where
+        m.index_symbol is not null
+        and s.session_date >= date '1970-01-01'
+        and s.session_date > (select min(last_date - 7 * window_weeks) from series where kind = 'prices')
     union all
     select 'reports', m.market, r.report_date, r.released_at
     from marts.markets as m
