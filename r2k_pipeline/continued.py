@@ -4,7 +4,8 @@ Belongs here: which markets continue, the rows and parts that are taken. Not her
 (transforms/replay.py), whether published rows may change (gate.py).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Final
 import polars as pl
 
 from r2k_pipeline.contracts.clock import rows_known_at
+from r2k_pipeline.contracts.marts import PositioningVintages
 from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.contracts.table import Table, parts_of
 from r2k_pipeline.generations import Published, last_generation
@@ -23,7 +25,10 @@ from r2k_pipeline.settings import Settings
 from r2k_pipeline.tables import TABLES
 from r2k_pipeline.transforms.replay import KEY, Continued, KnownBars
 
-TAKEN: Final[tuple[type[Table], ...]] = (MarketBars, *(table for table in TABLES.values() if table.layer == "features"))
+TAKEN: Final[tuple[type[Table], ...]] = (
+    *(MarketBars, PositioningVintages),
+    *(table for table in TABLES.values() if table.layer == "features" or table.grows),
+)
 """Tables of the last generation whose rows are compared or taken."""
 
 
@@ -47,24 +52,38 @@ def continued_markets(lake: Lake, settings: Settings, markets: Sequence[Market],
         return None
     until: datetime = last.row["as_of"]
     ours = digests_of(settings, markets)["markets_digest"]
-    changed = differing(last.row["markets_digest"], ours)
-    now, before = (rows_known_at(MarketBars, rows, until) for rows in (lake.read(MarketBars), _read(last, MarketBars)))
-    key = MarketBars.primary_key()
-    own = now.partition_by("market", as_dict=True)
-    known = before.partition_by("market", as_dict=True)
-    same = {
-        market
-        for (market,), bars in own.items()
-        if market not in changed and (market,) in known and bars.sort(key).equals(known[(market,)].sort(key))
-    }
-    return Continued(until, frozenset(map(str, same))) if same else None
+    changed = differing(last.row["markets_digest"], ours) | _changed(MarketBars, lake, last, until)
+    same = {market.market for market in markets if market.index} - changed
+    return Continued(until, frozenset(same)) if same else None
 
 
-def published_rows(lake: Lake, table: type[Table], continued: Continued) -> pl.DataFrame:
-    """The rows of the last generation for the `continued` markets."""
+def with_same_positions(lake: Lake, continued: Continued | None) -> Continued | None:
+    """Those of the `continued` markets whose positions, as known at its moment, are those of the generation too.
+
+    Requires that marts.positioning_vintages is built.
+    """
+    if continued is None:
+        return None
     last = last_generation(lake)
     assert last is not None
-    return _read(last, table).filter(pl.col("market").is_in(continued.markets))
+    same = continued.markets - _changed(PositioningVintages, lake, last, continued.until)
+    return replace(continued, markets=same) if same else None
+
+
+def _changed(table: type[Table], lake: Lake, last: Published, until: datetime) -> set[str]:
+    """The markets whose rows of `table` known by `until` differ from those of the generation `last`."""
+    now, before = (
+        rows_known_at(table, rows, until).sort(table.primary_key()).partition_by("market", as_dict=True)
+        for rows in (lake.read(table), _read(last, table))
+    )
+    same = {key for key in now.keys() & before.keys() if now[key].equals(before[key])}
+    return {str(market) for (market,) in (now.keys() | before.keys()) - same}
+
+
+def published_rows(lake: Lake, table: type[Table], markets: Collection[str]) -> pl.DataFrame:
+    """The rows of the last generation for `markets`."""
+    rows = pl.scan_parquet(lake.published_files(table.dotted())).select(table.column_names())
+    return rows.filter(pl.col("market").is_in(markets)).collect()
 
 
 def grown(

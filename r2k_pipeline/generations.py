@@ -136,7 +136,7 @@ def publish_generation(
         size = (building / WAREHOUSE).stat().st_size
         for table, files in tables.items():
             for file in files:
-                inner = f"{table.table}/{file.name}" if table.grows else f"{table.table}.parquet"
+                inner = f"{table.table}/{file.name}" if table.in_parts else f"{table.table}.parquet"
                 link_or_copy(file, building / table.layer / inner)
         write_sums(building)
         _finish(building, folder)

@@ -20,23 +20,25 @@ import polars as pl
 from r2k_pipeline.claims.note import read_shipped_notes
 from r2k_pipeline.continued import grown, published_rows
 from r2k_pipeline.contracts.prices import MarketBars
-from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, Table
+from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, Table, buckets_of
 from r2k_pipeline.market_classes import Role
 from r2k_pipeline.markets import Market, read_catalogue
 from r2k_pipeline.runs import Run
 from r2k_pipeline.sources.release_calendar import build_cot_releases, first_publications
 from r2k_pipeline.sources.sessions import build_sessions
-from r2k_pipeline.sql_models import SqlModel, run_model
+from r2k_pipeline.sql_models import MARKETS, SqlModel, run_model
 from r2k_pipeline.tables import TABLES
 from r2k_pipeline.tables.builders import Builder, Input
 from r2k_pipeline.tables.forms import BySession, Calendar, Facts, Form, Over, Regrown
 from r2k_pipeline.tables.registry import DerivedTable
-from r2k_pipeline.transforms.replay import KnownBars, as_first_known, regrown
+from r2k_pipeline.transforms.replay import NEVER, KnownBars, as_first_known, regrown
 from r2k_pipeline.transforms.setups import Setups, read_setups
 
 MARKETS_AT_ONCE: Final = range(6, 7)
 """Fewest and most markets of one task where a model runs on a few markets at a time: a century of the mart of six,
 and the query that makes it, take 230 MB. With fewer, planning the query costs more than it saves."""
+PUBLISHED_UNTIL: Final = "published_until"
+"""The variable of a model that grows: it makes only rows known later. NEVER: it makes all rows."""
 WITHOUT_PRICES: Final = 1 / 5
 """What a market without prices counts for among them: it has reports of decades, but no sessions. With eight of these
 at a time, planning the queries took two thirds of the CPU of the positioning of 350 markets."""
@@ -97,12 +99,13 @@ class Values:
 def rows_and_kept(run: Run, derived: DerivedTable) -> Iterator[tuple[pl.DataFrame, list[Path]]]:
     """The rows of a table to write, and the parts of the last generation that stay unchanged beside them.
 
-    A table that grows comes bucket by bucket with its new rows only; a model by market comes some markets at a time;
-    any other table comes whole.
+    A table in parts comes bucket by bucket with its new rows only; a model by market comes some markets at a time; any
+    other table comes whole.
     """
     made = derived.made
     if isinstance(made, SqlModel):
-        yield from ((rows, []) for rows in rows_of_model(run, made))
+        of_model = _rows_by_bucket if derived.table.grows else rows_of_model
+        yield from ((rows, []) for rows in of_model(run, made))
     elif isinstance(made.replayed, BySession):
         given = _given_to(run, made)
         for bucket, bars in enumerate(run.known_by_bucket):
@@ -112,26 +115,54 @@ def rows_and_kept(run: Run, derived: DerivedTable) -> Iterator[tuple[pl.DataFram
 
 
 def rows_of_model(run: Run, model: SqlModel, at_once: range = MARKETS_AT_ONCE) -> Iterator[pl.DataFrame]:
-    """The rows of a SQL model over the files of its upstreams; `at_once`: how many markets a task has.
+    """The rows of a SQL model over the files of its upstreams; `at_once`: how many markets a task has."""
+    parts: list[list[str]] | list[None] = [None]
+    if model.is_by_market:
+        parts = batches(sorted(run.markets, key=lambda each: each.market), at_once)
+    return _in_tasks(run, model, [(part, NEVER) for part in parts])
+
+
+def _rows_by_bucket(run: Run, model: SqlModel) -> Iterator[pl.DataFrame]:
+    """The rows of a model that grows, a bucket of markets with prices at a time.
+
+    If all markets of a bucket continue, the published rows are taken, and the query makes those known since; if its
+    rows are of several markets, all markets must continue.
+    """
+    table, continued = TABLES[model.name], run.continued_in_marts
+    priced = [market.market for market in run.markets if market.index]
+    tasks: list[tuple[Sequence[str], datetime]] = []
+    for bucket in buckets_of(priced):
+        must_continue = priced if MARKETS in model.variables else bucket
+        is_continued = continued is not None and continued.markets.issuperset(must_continue)
+        tasks.append((bucket, continued.until if continued is not None and is_continued else NEVER))
+    for (bucket, until), rows in zip(tasks, _in_tasks(run, model, tasks), strict=True):
+        if until == NEVER:
+            yield rows
+        else:
+            published = published_rows(run.lake, table, bucket)
+            yield pl.concat([published, table.cast(rows)]).sort(table.primary_key())
+
+
+def _in_tasks(
+    run: Run, model: SqlModel, tasks: Sequence[tuple[Sequence[str] | None, datetime]]
+) -> Iterator[pl.DataFrame]:
+    """The rows of a model for each task: for some markets (None: all), those known after a moment if it asks for that.
 
     One task runs on each processor; the next tasks start when these rows were taken.
     """
-    rows_of = partial(
-        run_model,
-        model,
-        {name: run.lake.files(name) for name in model.upstreams},
-        variables_of(model, Values(run)),
-        memory_limit=run.settings.memory_limit,
-        empty={name: TABLES[name].create_empty() for name in model.upstreams},
-    )
-    if not model.is_by_market:
-        yield rows_of()
-        return
-    parts, beside = batches(sorted(run.markets, key=lambda each: each.market), at_once), os.cpu_count() or 1
-    threads = None if len(parts) == 1 else 1
+    files = {name: run.lake.files(name) for name in model.upstreams}
+    empty = {name: TABLES[name].create_empty() for name in model.upstreams}
+    variables, beside = variables_of(model, Values(run)), os.cpu_count() or 1
+
+    def rows_of(task: tuple[Sequence[str] | None, datetime]) -> pl.DataFrame:
+        markets, until = task
+        given = variables | ({PUBLISHED_UNTIL: until} if PUBLISHED_UNTIL in variables else {})
+        memory, threads = run.settings.memory_limit, None if len(tasks) == 1 else 1
+        return run_model(model, files, given, memory_limit=memory, empty=empty, markets=markets, threads=threads)
+
     with ThreadPoolExecutor(beside) as pool:
-        for start in range(0, len(parts), beside):
-            yield from pool.map(lambda part: rows_of(markets=part, threads=threads), parts[start : start + beside])
+        for start in range(0, len(tasks), beside):
+            yield from pool.map(rows_of, tasks[start : start + beside])
 
 
 def variables_of(model: SqlModel, values: Values) -> dict[str, Any]:
@@ -147,6 +178,8 @@ def _variable(name: str, values: Values) -> Any:
             return [market.market for market in values.markets]
         case "first_publications":
             return first_publications()
+        case name if name == PUBLISHED_UNTIL:
+            return NEVER
         case _:
             return values.setups.variables()[name]
 
@@ -171,7 +204,7 @@ def _of_builder(run: Run, builder: Builder) -> pl.DataFrame:
     given = _given_to(run, builder)
     if builder.replayed is None:
         return builder.rows(given)
-    before = None if run.continued is None else published_rows(run.lake, builder.table, run.continued)
+    before = None if run.continued is None else published_rows(run.lake, builder.table, run.continued.markets)
     facts = [builder.rows(given, bars, _of_markets(before, bars)) for bars in run.known_by_bucket]
     key = ["market", builder.replayed.dated] if isinstance(builder.replayed, Facts) else []
     return facts[0] if len(facts) == 1 else pl.concat(facts).sort(key, maintain_order=True)

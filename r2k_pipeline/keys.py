@@ -81,7 +81,7 @@ def _known_rows(lake: Lake, names: Iterable[str], moment: datetime) -> dict[str,
     with duckdb.connect(config={"memory_limit": "256MB", "threads": "1"}) as connection:
         for name in names:
             table, files = TABLES[name], lake.files(name)
-            earlier = [file for file in files if table.grows and ends_before(file.name, moment)]
+            earlier = [file for file in files if table.in_parts and ends_before(file.name, moment)]
             found[name] = [f"{file.name} {digest_of(file)}" for file in earlier]
             if not (others := [file for file in files if file not in earlier]):
                 continue

@@ -104,7 +104,7 @@ class Lake(Folders):
     @contextmanager
     def replacing(self, table: type[Table]) -> Iterator[Parts | Whole]:
         """A derived table that is to be replaced; without `finish` it stays as it is."""
-        replaced = (Parts if table.grows else Whole)(table, self.derived / table.layer)
+        replaced = (Parts if table.in_parts else Whole)(table, self.derived / table.layer)
         try:
             yield replaced
         finally:

@@ -11,7 +11,7 @@ from typing import Self
 
 import polars as pl
 
-from r2k_pipeline.continued import continued_markets
+from r2k_pipeline.continued import continued_markets, with_same_positions
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.contracts.table import buckets_of
@@ -87,6 +87,11 @@ class Run:
     def continued(self) -> Continued | None:
         """The markets that go on from the last generation; requires that staging.market_bars is built."""
         return continued_markets(self.lake, self.settings, self.markets, self.as_of)
+
+    @cached_property
+    def continued_in_marts(self) -> Continued | None:
+        """Those of `continued` whose positions go on too; requires that marts.positioning_vintages is built."""
+        return with_same_positions(self.lake, self.continued)
 
     @cached_property
     def known_bars(self) -> KnownBars:

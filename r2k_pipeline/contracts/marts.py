@@ -187,7 +187,7 @@ class TraderGroups(Table, layer="marts"):
     sort_order = dimension(count("position", "order to show it in"))
 
 
-class PositioningVsTechnicals(Table, layer="marts"):
+class PositioningVsTechnicals(Table, layer="marts", grows=True):
     """One market and session: technicals, levels and positioning as they were known at that session's close."""
 
     market = text("market id", key=True)
@@ -362,7 +362,7 @@ class Movers(Table, layer="marts"):
     superseded_at = instant("when a revision changed or removed the row; null = it stands", nullable=True)
 
 
-class CrossMarket(Table, layer="marts"):
+class CrossMarket(Table, layer="marts", grows=True):
     """One market against another at one session, as both were known at its close; differences are market less other."""
 
     market = text("market id", key=True)

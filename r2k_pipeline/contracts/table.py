@@ -48,8 +48,8 @@ class Table(dy.Schema):
     `known_later`: the instant that dates a column known later than its row. `looks_ahead`: the day of a row of a
     calendar, which is known AHEAD of that day. `may_change`: its rows are judgements, book-keeping or a calendar, which
     another version may change: the gate does not compare them.
-    `grows`: published rows stay, so it is kept in parts (files) by the time when rows were known; new rows go into the
-    last one.
+    `grows`: published rows stay, and new ones are added to them. `in_parts`: such a table of features is kept in parts
+    (files) by the time when rows were known, and new rows go into the last ones; one of marts is one file, for BI.
     """
 
     layer: ClassVar[str]
@@ -61,6 +61,7 @@ class Table(dy.Schema):
     looks_ahead: ClassVar[str | None]
     may_change: ClassVar[bool]
     grows: ClassVar[bool]
+    in_parts: ClassVar[bool]
 
     def __init_subclass__(
         cls,
@@ -86,6 +87,7 @@ class Table(dy.Schema):
         cls.known_by = by_name if known_by == BY_NAME else known_by
         cls.known_with, cls.stands_of, cls.grows = known_with, stands_of, grows
         cls.looks_ahead, cls.may_change = looks_ahead, may_change
+        cls.in_parts = grows and layer == "features"
         later = {column: instant for instant, dated in LATER.items() if instant in columns for column in dated}
         cls.known_later = {column: instant for column, instant in later.items() if column in columns}
         TABLES[cls.dotted()] = cls

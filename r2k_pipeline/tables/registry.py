@@ -33,9 +33,9 @@ class DerivedTable:
 
     @property
     def needs_moment(self) -> bool:
-        """Whether it can be made only after the run's moment is fixed: it reads the moment, or bars as known."""
+        """Whether it can be made only after the run's moment is fixed: it reads that, or bars as known, or grows."""
         by_bars = isinstance(self.made, Builder) and self.made.reads_bars
-        return by_bars or "as_of" in self.values
+        return by_bars or "as_of" in self.values or self.table.grows
 
     @cached_property
     def upstreams(self) -> tuple[str, ...]:

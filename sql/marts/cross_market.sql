@@ -3,7 +3,9 @@
 -- the institution (speculator) of each market's own primary report; by group both markets must have that group. Strength is
 -- relative to the session 20 (60) places back in the exchange's calendar, if both markets had it by then: a session
 -- that arrives later changes no row. It is of the contract's direction, so of 1 / close where prices are inverse; none of
--- a yield, whose ratio is no return. The benchmarks' rows are read whichever markets are asked for.
+-- a yield, whose ratio is no return. The benchmarks' rows are read whichever markets are asked for. Rows known by
+-- `published_until` are taken from the last generation, and only later ones are made: of these the first needs the rows
+-- of the 60 sessions before it, which a year has on every exchange.
 -- by: market
 with paired as (
     select
@@ -35,6 +37,12 @@ with paired as (
     inner join reference.markets as c on m.market = c.market
     inner join reference.markets as d on o.market = d.market
     inner join reference.sessions as s on c.calendar = s.calendar and m.session_date = s.session_date
+    where
+        m.session_date > (
+            select min(session_date) - 365
+            from marts.positioning_vs_technicals
+            where known_at > getvariable('published_until')
+        )
 )
 
 select
@@ -64,4 +72,5 @@ left join paired as b60
     and p.other_market = b60.other_market
     and p.session_number = b60.session_number + 60
     and p.known_at >= b60.known_at
+where p.known_at > getvariable('published_until')
 order by p.market, p.other_market, p.session_date

@@ -1,7 +1,8 @@
 -- What was known at each session's close. The report is the one with the greatest report date among those released by
 -- then, so that a later correction of an older week never takes its place. A session that arrived late is known from
 -- its recording, and has the positions of its own close. The institution and the speculator are groups of the market's
--- primary report; the columns of asset managers and leveraged funds repeat them where these are the groups.
+-- primary report; the columns of asset managers and leveraged funds repeat them where these are the groups. Rows known
+-- by `published_until` are taken from the last generation, and only later ones are made.
 -- by: market
 with bars as (
     select
@@ -14,6 +15,7 @@ with bars as (
     inner join reference.markets as m on b.market = m.market
     inner join reference.sessions as s on m.calendar = s.calendar and b.session_date = s.session_date
     group by b.market, b.session_date
+    having min(b.known_at) > getvariable('published_until')
 ),
 
 crosses as (
@@ -45,7 +47,7 @@ nearest as (
         any_value(high) filter (role = 'around') as around_high,
         any_value(born_date) filter (role = 'around') as around_born_date
     from features.levels
-    where nearness <= 2
+    where nearness <= 2 and session_date >= (select min(session_date) from bars)
     group by market, session_date
 ),
 
@@ -54,7 +56,7 @@ ranges as (
     select r.*, (i.close - r.low) / nullif(r.high - r.low, 0) as position
     from features.open_ranges as r
     inner join features.daily_indicators as i using (market, session_date)
-    where i.close between r.low and r.high
+    where i.close between r.low and r.high and i.session_date >= (select min(session_date) from bars)
     qualify row_number() over (partition by market, session_date order by r.start_date desc) = 1
 ),
 

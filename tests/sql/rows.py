@@ -18,6 +18,7 @@ from r2k_pipeline.shipped import shipped
 from r2k_pipeline.sources.release_calendar import first_publications
 from r2k_pipeline.sql_models import read_models, run_model
 from r2k_pipeline.tables import TABLES, reference
+from r2k_pipeline.transforms.replay import NEVER
 from r2k_pipeline.transforms.setups import read_setups
 
 Row = Mapping[str, Any]
@@ -61,6 +62,7 @@ def _derive(name: str, frames: dict[str, pl.DataFrame], as_of: datetime) -> pl.D
         read = {upstream: _derive(upstream, frames, as_of) for upstream in upstreams}
         markets = frames.get("reference.markets", TABLES["reference.markets"].create_empty())["market"].to_list()
         variables = {"as_of": as_of, "markets": markets, "first_publications": first_publications()}
+        variables["published_until"] = NEVER
         variables |= read_setups().variables()
         nothing_on_disk = {upstream: [] for upstream in upstreams}
         frames[name] = run_model(MODELS[name], nothing_on_disk, variables, memory_limit="1GB", empty=read)

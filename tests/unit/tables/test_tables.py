@@ -23,6 +23,7 @@ import pytest
 
 from r2k_pipeline.build import in_order
 from r2k_pipeline.contracts.cot import CotReports
+from r2k_pipeline.contracts.marts import CrossMarket, PositioningVsTechnicals
 from r2k_pipeline.contracts.meta import FetchLog, RefusedRows
 from r2k_pipeline.contracts.prices import MarketBars, PriceActions, PriceBars
 from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, Table
@@ -126,12 +127,12 @@ def raw() -> Frames:
     }
 
 
-def build(derived: DerivedTable, there: Frames) -> pl.DataFrame:
+def build(derived: DerivedTable, there: Frames, **variables: datetime) -> pl.DataFrame:
     """A table from frames of its upstreams and nothing else; a query runs without access to files or network."""
     if isinstance(model := derived.made, SqlModel):
         frames = {name: there[TABLES[name]] for name in model.upstreams}
         no_files = {name: [] for name in frames}
-        return run_model(model, no_files, variables_of(model, GIVEN), memory_limit="1GB", empty=frames)
+        return run_model(model, no_files, variables_of(model, GIVEN) | variables, memory_limit="1GB", empty=frames)
     builder = derived.made
     given = {each.name: given_as(each, there) for each in builder.given}
     given |= {name: getattr(GIVEN, name) for name in builder.values}
@@ -208,6 +209,14 @@ def test_a_table_is_made_of_what_it_declares_and_of_nothing_else(table: type[Tab
             rows = build(DERIVED[table], declared)
     assert table.validate(rows, cast=True).equals(there[table])
     assert there[table].height
+
+
+@pytest.mark.parametrize("table", [PositioningVsTechnicals, CrossMarket], ids=lambda table: table.dotted())
+def test_a_query_that_grows_makes_the_rows_known_since_as_it_makes_them_all(table: type[Table], there: Frames) -> None:
+    moments = there[table]["known_at"].unique().sort()
+    for until in (moments[0], moments[len(moments) // 2], moments[-2], moments[-1]):
+        rows = table.validate(build(DERIVED[table], there, published_until=until), cast=True)
+        assert rows.equals(there[table].filter(pl.col("known_at") > until))
 
 
 def test_nothing_can_be_opened_where_all_is_shut() -> None:
