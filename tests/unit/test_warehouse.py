@@ -125,19 +125,19 @@ def test_added_rows_leave_the_other_tables_where_they_are_in_the_file(
 def test_a_file_made_from_the_one_before_has_what_changed_and_all_else_as_it_was(
     tmp_path: Path, warehouse: Path, tables: dict[type[Table], list[Path]]
 ) -> None:
-    file, day_after = tmp_path / "warehouse.duckdb", MART.with_columns(close=pl.col("close") + 1)
-    changed = {PositioningVsTechnicals: put(tmp_path, PositioningVsTechnicals, day_after)}
+    file, day_after = tmp_path / "warehouse.duckdb", WEEKLY.with_columns(net_contracts=1.0)
+    changed = {WeeklyPositioning: put(tmp_path, WeeklyPositioning, day_after)}
     publish_warehouse(file, {**tables, **changed}, MACROS, "1GB", Before(warehouse, changed, close_at(SESSIONS[-1][1])))
     everything = (
         "select table_name, estimated_size, comment from duckdb_tables() order by all",
         "select table_name, column_name, comment from duckdb_columns() where not internal order by all",
         "select function_name, macro_definition from duckdb_functions() where not internal order by all",
-        f"from {WeeklyPositioning.dotted()}",
+        f"from {PositioningVsTechnicals.dotted()}",
     )
     assert [rows(file, query) for query in everything] == [rows(warehouse, query) for query in everything]
-    closes = f"select close from {PositioningVsTechnicals.dotted()}"
-    assert rows(file, closes) == [(close,) for close in day_after["close"]]
-    assert rows(warehouse, closes) == [(close,) for close in MART["close"]]
+    nets = f"select distinct net_contracts from {WeeklyPositioning.dotted()}"
+    assert rows(file, nets) == [(1.0,)]
+    assert rows(warehouse, nets) == [(None,)]
 
 
 def test_a_file_made_from_the_one_before_takes_no_more_room_day_after_day(tmp_path: Path) -> None:
