@@ -18,6 +18,8 @@ NEXT: Final = "next: columns are in docs/tables.md, keys and words in docs/claim
 _LONG_NUMBER: Final = re.compile(r"(?<=[=\[,])(\s*[+-]?)(\d[\d_]{400,})(?![\w.])")
 """An integer that Python refuses to read because of its length: the rest of the note must be read all the same."""
 
+_NO_SECONDS: Final = re.compile(r"[=\[,]\s*(\d{4}-\d\d-\d\d[T ]\d\d:\d\d)(?![:\d])")
+
 
 @dataclass(frozen=True)
 class NoteText:
@@ -55,10 +57,18 @@ def read_text(file: Path) -> NoteText:
         text = body.decode("utf-8")
         content = tomllib.loads(_LONG_NUMBER.sub(_too_long, text), parse_float=Decimal)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise MistakesError(f"{file}: not TOML: {error}; {NEXT}") from error
+        raise MistakesError(_without_seconds(file, body) or f"{file}: not TOML: {error}; {NEXT}") from error
     except OSError as error:
         raise MistakesError(f"{file}: cannot be read: {error.strerror}; {NEXT}") from error
     return NoteText(file, tuple(text.splitlines()), content)
+
+
+def _without_seconds(file: Path, body: bytes) -> str | None:
+    """The mistake of an instant without seconds, which the command line takes and TOML does not, if there is one."""
+    for number, line in enumerate(body.decode("utf-8", "replace").splitlines(), 1):
+        if found := _NO_SECONDS.search(line):
+            return f"{file}:{number}: {found[1]} has no seconds; next: give {found[1]}:00"
+    return None
 
 
 def with_floats(value: Any) -> Any:

@@ -10,11 +10,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
+from functools import partial
 from typing import Any, Final
 
 from r2k_pipeline.claims.vocabulary.measure import FURTHER_KEYS, Measure
 from r2k_pipeline.claims.vocabulary.measures import columns, measure_of, names
-from r2k_pipeline.claims.vocabulary.printed_numbers import Printed, read_number
+from r2k_pipeline.claims.vocabulary.number_units import in_percent, read_in_unit, unit_of
+from r2k_pipeline.claims.vocabulary.printed_numbers import Printed
 from r2k_pipeline.claims.vocabulary.relations import ROWS, Relation, Takes, all_relations
 from r2k_pipeline.mistakes import nearest
 
@@ -62,8 +64,11 @@ class Asked:
     written: Mapping[str, str]
 
 
-def read_asked(name: str, said: object, scale: int, keys: Collection[str]) -> Asked:
-    """A measure with its relations. `keys`: the other keys of a claim, for the message. Raises WordError."""
+def read_asked(name: str, said: object, basis: str | None, keys: Collection[str]) -> Asked:
+    """A measure with its relations. Raises WordError.
+
+    `basis`: the claim's key `in`; `keys`: its other keys, for the message.
+    """
     measure = measure_of(name)
     if measure is None:
         raise WordError(name, f"no such measure; next: rename it to {_closest(name, [*names(), *keys])}")
@@ -76,7 +81,7 @@ def read_asked(name: str, said: object, scale: int, keys: Collection[str]) -> As
         if word not in allowed:
             raise WordError(word, f"no such relation of {name}; next: rename it to {_closest(word, list(allowed))}")
         try:
-            typed[word] = _right(measure, word, allowed[word], right, scale)
+            typed[word] = _right(measure, word, allowed[word], right, basis)
         except ValueError as error:
             raise WordError(word, f"{name}.{word} = {_shown(right)}: {error}") from error
     further = [FURTHER_KEYS[measure.further_key]] if measure.further_key else []
@@ -84,7 +89,10 @@ def read_asked(name: str, said: object, scale: int, keys: Collection[str]) -> As
         raise WordError(name, f"{name} lacks {', '.join(lacking)}")
     if measure.words is None and typed.keys() <= ROWS.keys():
         raise WordError(name, f"{name} lacks a comparison, such as `is` or `above`")
-    return Asked(measure, typed, {word: _shown(right) for word, right in words.items()})
+    written = {
+        word: _shown(right) + in_percent(unit_of(measure, word, basis), typed[word]) for word, right in words.items()
+    }
+    return Asked(measure, typed, written)
 
 
 def _closest(name: str, allowed: list[str]) -> str:
@@ -92,15 +100,15 @@ def _closest(name: str, allowed: list[str]) -> str:
     return found[0] if found else f"one of those in docs/claims.md, such as {', '.join(allowed[:6])}"
 
 
-def _right(measure: Measure, word: str, relation: Relation, said: Any, scale: int) -> Right:
+def _right(measure: Measure, word: str, relation: Relation, said: Any, basis: str | None) -> Right:
     """The typed right side of a relation. Raises ValueError."""
     takes = relation.takes
-    scale = scale if measure.unit.endswith("contract equivalents") and "rank" not in word else 1
+    number = partial(read_in_unit, measure, word, basis)
     listed = said if isinstance(said, list) else [said]
     if not listed or (takes is Takes.PAIR and len(listed) != 2):
         raise ValueError("should be a list of two" if listed else "should not be empty")
     if takes is Takes.NUMBER or (takes is Takes.VALUE and measure.kind == "number"):
-        return read_number(said, scale)
+        return number(said)
     if takes is Takes.DAY or (takes is Takes.VALUE and measure.kind == "day"):
         return _day(said)
     if takes is Takes.TEXT:
@@ -114,7 +122,7 @@ def _right(measure: Measure, word: str, relation: Relation, said: Any, scale: in
         **dict.fromkeys((Takes.SINCE, Takes.SINCES), _since),
         **dict.fromkeys((Takes.COUNT, Takes.COUNTS), _count),
         Takes.OTHER: _other,
-    }.get(takes, lambda each: _operand(measure, each, scale))
+    }.get(takes, lambda each: _operand(measure, each, number))
     return tuple(map(one, listed))
 
 
@@ -132,7 +140,7 @@ def _value_of(measure: Measure, said: object) -> str:
     return said
 
 
-def _operand(measure: Measure, said: object, scale: int) -> Operand:
+def _operand(measure: Measure, said: object, number: Callable[[object], Printed]) -> Operand:
     if measure.kind != "number":
         raise ValueError(f"{measure.name} is a {measure.kind}: only `is` and `was` compare it")
     if isinstance(said, str) and re.fullmatch(r"[A-Za-z]\w*", said):
@@ -141,12 +149,12 @@ def _operand(measure: Measure, said: object, scale: int) -> Operand:
         if (other := measure_of(said)) is None or other.kind != "number":
             raise ValueError(f"no such measure; next: give {_closest(said, names())}, or a market in capitals")
         return Ref(said)
-    return read_number(said, scale)
+    return number(said)
 
 
 def _day(said: object) -> date:
     if type(said) is not date:
-        raise ValueError("should be a day, such as 2025-03-13")
+        raise ValueError(f"should be a day, such as 2025-03-13{_unquoted(said)}")
     return said
 
 
@@ -158,8 +166,14 @@ def _since(said: object) -> date:
         year, number = int(month[1]), int(month[2])
         return date(max(year, 1), number, monthrange(max(year, 1), number)[1])
     if type(said) is not date:
-        raise ValueError('should be a day, a month as "2017-09", or "ever"')
+        raise ValueError(f'should be a day, a month as "2017-09", or "ever"{_unquoted(said)}')
     return said
+
+
+def _unquoted(said: object) -> str:
+    """What to do with a day that is a text."""
+    is_day = isinstance(said, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", said)
+    return f"; next: give {said}, without quotes" if is_day else ""
 
 
 def _count(said: object) -> int:

@@ -38,6 +38,8 @@ class Comparison:
         at_moment = past.at_moment().series(self.measure, further) if is_ahead else self.series
         self.last = len(at_moment.days) - 1
         self.is_all = "for" in asked.words or "throughout" in asked.words
+        others = ("on", "within", "throughout", "for", "was")
+        self.is_any_since = "since" in asked.words and not any(word in asked.words for word in others)
 
     def rows(self) -> Sequence[int]:
         """The rows to compare; if `is_all`, the comparison must be true of each, else of any. Raises UnknownError."""
@@ -48,7 +50,7 @@ class Comparison:
             return self._ahead(ahead)
         if (streak := self._count("for")) is not None:
             return self._streak(streak)
-        if "since" in words and "was" not in words:
+        if self.is_any_since:
             rows = range(self.from_day(words["since"][0]), self.last + 1)
             if not rows:
                 raise UnknownError(f"no rows since {words['since'][0]}")
@@ -75,7 +77,15 @@ class Comparison:
         """The measure with its market, group and report type."""
         way = self.past.way
         group = f", {way.group} in {way.report_type}" if self.measure.is_of_group else ""
-        return f"{self.measure.name} of {way.market}{group}"
+        return f"{self.measure.name} of {way.market}{group}{self._further()}"
+
+    def _further(self) -> str:
+        """The value of the further key that the claim names and, if no row has it, those that there are."""
+        if not self.measure.further_key:
+            return ""
+        key = FURTHER_KEYS[self.measure.further_key]
+        there_are = ", ".join(self.past.values_of_further_key(self.measure))
+        return f' with {key} = "{self.asked.words[key]}"' + (f"; there are: {there_are}" if there_are else "")
 
     def prefixed(self, prefix: str, right: Any = None, past: Past | None = None) -> Series:
         """The series, or its changes from `over` rows before: relative for a % or a price's market."""
@@ -125,7 +135,10 @@ class Comparison:
         is_all: bool = False,
         target: Any = None,
     ) -> Result:
-        """The result over rows, with the value of the deciding row: first false of `all`, first true of `any`."""
+        """The result over rows, with the value of the deciding row: first false of `all`, first true of `any`.
+
+        Where no row decides, a missing one might.
+        """
         unit = RANK if "rank_" in written.split("=", maxsplit=1)[0] else series.unit
         unknown: str | None = None
         seen: tuple[Any, date] | None = None
@@ -138,7 +151,7 @@ class Comparison:
             if is_true != is_all:
                 return Result(written, is_true, value, series.days[row], unit)
             seen = (value, series.days[row]) if is_all else _nearer(seen, (value, series.days[row]), target)
-        if unknown is not None:
+        if (unknown := unknown or self._lacking(rows)) is not None:
             return Result(written, None, unit=unit, reason=unknown)
         value, day = seen or (None, None)
         return Result(written, is_all, value, day, unit)
@@ -161,10 +174,18 @@ class Comparison:
         rows = range(max(self.last - count + 1, 0), self.last + 1)
         if len(rows) < count:
             raise UnknownError(f"{len(rows)} rows of {self.what()} are there, {count} are asked for")
-        missing = self.past.missing(self.measure, self.series.days[rows[0]], self.series.days[rows[-1]])
-        if missing:
-            raise UnknownError(lacking(self.measure, missing))
         return rows
+
+    def _lacking(self, rows: Sequence[int]) -> str | None:
+        """A sentence about what is missing in a span of rows that lie one after the other; None if nothing is."""
+        words = self.asked.words
+        if not rows or not ("for" in words or "since" in words) or "on" in words:
+            return None
+        begins, ends = self.series.days[min(rows)], self.series.days[max(rows)]
+        if "for" not in words:
+            begins = max(words["since"][0], self.series.days[0] + date.resolution) - date.resolution
+        missing = self.past.missing(self.measure, begins, ends)
+        return lacking(self.measure, missing) if missing else None
 
     def _is_relative(self, operand: Any) -> bool:
         if self.measure.is_ratio:

@@ -127,6 +127,14 @@ class Past:
             "flow": self._flow,
         }[measure.derived](measure)
 
+    def values_of_further_key(self, measure: Measure) -> list[str]:
+        """What the market's newest rows have in the further key of the measure's table."""
+        assert measure.table is not None
+        key, day = measure.further_key, measure.day_column
+        known = f"from {measure.table.table}_as_of($known) where market = $market"
+        found = self._lists(f"select {key} {known} and {day} = (select max({day}) {known}) order by all")
+        return [str(each) for each in found[str(key)]]
+
     def missing(self, measure: Measure, after: date, until: date) -> list[date]:
         """The missing sessions or reports after one day, up to another."""
         if measure.is_of_group:

@@ -166,6 +166,12 @@ class KnownTables:
         return dict(self.rows("select market, index_symbol from marts.markets order by market"))
 
     @property
+    def names_of_markets(self) -> Mapping[str, str]:
+        """Each market by its id, name and symbols, in capitals."""
+        rows = self.rows("select market, name, index_symbol, proxy_symbol, future_symbol from marts.markets")
+        return {name.upper(): row[0] for row in rows for name in row if name}
+
+    @property
     def primary_reports(self) -> Mapping[str, str]:
         """The primary report of each market."""
         return dict(self.rows("select market, primary_report_type from marts.markets order by market"))

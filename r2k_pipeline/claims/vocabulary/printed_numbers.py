@@ -32,12 +32,14 @@ class Printed:
 
 
 def read_number(said: object, scale: int = 1) -> Printed:
-    """A number of TOML, or text such as "-0.7 %" or "12,345"; it is multiplied by `scale`. Raises ValueError."""
+    """A number of TOML, or text such as "-0.7 %" or "12,345"; `scale` multiplies it, if no %. Raises ValueError."""
     if isinstance(said, bool) or not isinstance(said, int | Decimal | str):
         raise ValueError("should be a number")
     found = _NUMBER.fullmatch(str(said).strip()) if isinstance(said, str) else None
     if isinstance(said, str) and found is None:
-        raise ValueError('should be a number, such as 33.29 or "-0.7 %"')
+        thousands = re.fullmatch(r"([+-]?[\d,.]*\d)\s*k", said.strip(), re.IGNORECASE)
+        hint = f'; next: give {thousands[1]} with in = "thousand"' if thousands else ""
+        raise ValueError(f'should be a number, such as 33.29 or "-0.7 %"{hint}')
     is_percent = found is not None and found[2] == "%"
     try:
         number = Decimal(found[1].replace(",", "")) if found else Decimal(str(said))
@@ -48,6 +50,6 @@ def read_number(said: object, scale: int = 1) -> Printed:
         raise ValueError("should be a number")
     if len(digits) > MOST_DIGITS or abs(exponent) > MOST_DIGITS:
         raise ValueError(f"has {max(len(digits), abs(exponent)):,} digits: give at most {MOST_DIGITS}")
-    unit = Decimal(scale) / (100 if is_percent else 1)
+    unit = Decimal(1) / 100 if is_percent else Decimal(scale)
     half = Decimal(5) * Decimal(10) ** (exponent - 1) * unit
     return Printed(float(number * unit), float(half), is_percent, str(said))

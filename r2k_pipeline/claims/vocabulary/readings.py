@@ -4,7 +4,7 @@ Belongs here: readings and their results. Not here: which choices there are (cho
 (row_relations.py, structures.py), how verdicts are shown (report/).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import product
@@ -20,6 +20,7 @@ from r2k_pipeline.claims.vocabulary.results import Result, UnknownError
 from r2k_pipeline.claims.vocabulary.row_relations import compare
 from r2k_pipeline.claims.vocabulary.statements import Statement, all_asked, markets_beside
 from r2k_pipeline.claims.vocabulary.structures import judge_structure, traded_rsi
+from r2k_pipeline.markets import Market, read_catalogue
 from r2k_pipeline.mistakes import nearest
 
 MOST_READINGS: Final = 60
@@ -66,7 +67,7 @@ class Judged:
 
 def judge_readings(statement: Statement, tables: KnownTables, data_known_at: datetime) -> Iterator[Judged]:
     """Every reading, judged. Raises WordError for an unknown market or a day without a session."""
-    check_markets(statement, tables.markets)
+    check_markets(statement, tables)
     judged = [_judged(statement, reading, tables, data_known_at) for reading in readings_of(statement, tables)]
     if _identifies(statement):  # a reading is dropped only for one that was true by then
         known = [each.reading.way.known for each in judged if each.truth]
@@ -80,11 +81,23 @@ def judge_readings(statement: Statement, tables: KnownTables, data_known_at: dat
         yield from holding
 
 
-def check_markets(statement: Statement, markets: Mapping[str, str]) -> None:
-    """Raise WordError for an unknown market."""
+def check_markets(statement: Statement, tables: KnownTables) -> None:
+    """Raise WordError for an unknown market, with the one that its name or symbol means."""
     for word, market in (("market", statement.market), *(("", other) for other in markets_beside(statement))):
-        if market not in markets:
-            raise WordError(word, f"no market {market!r}; next: give {', '.join(nearest(market, markets))}")
+        if market in tables.markets:
+            continue
+        if meant := tables.names_of_markets.get(market.upper()):
+            raise WordError(word, f"no market {market!r}; next: give {meant}")
+        there_are = nearest(market, tables.markets)
+        to_add = next((each for each in read_catalogue().markets.values() if market.upper() in _names(each)), None)
+        add = f"r2k markets add {to_add.market}, or " if to_add else ""
+        raise WordError(word, f"no market {market!r}; next: {add}give {', '.join(there_are)}")
+
+
+def _names(market: Market) -> set[str]:
+    """The names and symbols of a market of the catalogue, in capitals."""
+    names = (market.market, market.name, market.index, (market.index or "").removeprefix("^"), market.proxy)
+    return {name.upper() for name in names if name}
 
 
 def readings_of(statement: Statement, tables: KnownTables) -> Iterator[Reading]:

@@ -51,6 +51,8 @@ def _judge(about: Comparison, word: str, right: Any, written: str) -> Result:
         return about.decided(rows, about.series, lambda row: _crossed(about, word, right, row), written)
     prefix, base = compared
     series = about.prefixed(prefix, right)
+    if about.is_any_since:
+        written += " on some day since then"
     found = about.decided(
         rows,
         series,

@@ -3,6 +3,7 @@
 Belongs here: the keys of a line. Not here: its measures and relations (asked.py), verdicts (readings.py).
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -28,6 +29,32 @@ KEYS: Final[Mapping[str, str]] = {
 }
 """The keys of a claim beside its measures."""
 UNITS: Final = ("thousand", "contracts", "share")
+SPECULATORS: Final = ("leveraged_funds", "managed_money")
+OTHER_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
+    "hedge fund": SPECULATORS,
+    "fast money": SPECULATORS,
+    "levered": SPECULATORS,
+    "cta": SPECULATORS,
+    "trend follower": SPECULATORS,
+    "money manager": SPECULATORS,
+    "small spec": ("nonreportable",),
+    "spec": ("noncommercial", *SPECULATORS),
+    "real money": ("asset_manager",),
+    "institution": ("asset_manager",),
+    "long only": ("asset_manager",),
+    "pension": ("asset_manager",),
+    "mutual fund": ("asset_manager",),
+    "am": ("asset_manager",),
+    "sell side": ("dealer",),
+    "bank": ("dealer",),
+    "broker": ("dealer",),
+    "market maker": ("dealer",),
+    "hedger": ("commercial",),
+    "retail": ("nonreportable",),
+    "small trader": ("nonreportable",),
+    "producer": ("producer_merchant",),
+}
+"""What notes call a group, in the singular; the first that begins a word of the name counts."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +96,10 @@ def read_statement(name: str, entry: Mapping[str, Any], head: Defaults) -> State
     """The statement of one entry of [claims]. Raises WordError."""
     said = {key: value for key, value in entry.items() if key in KEYS or key in ("on", "id")}
     common = _common(said, head)
-    scale = 1_000 if said.get("in") == "thousand" else 1
+    basis = said.get("in")
     others = {key: value for key, value in entry.items() if key not in said}
-    asked = tuple(read_asked(key, value, scale, KEYS) for key, value in others.items())
-    condition = tuple(read_asked(key, value, scale, KEYS) for key, value in table_of("if", said.get("if", {})).items())
+    asked = tuple(read_asked(key, value, basis, KEYS) for key, value in others.items())
+    condition = tuple(read_asked(key, value, basis, KEYS) for key, value in table_of("if", said.get("if", {})).items())
     why = said.get("not_checkable")
     if why is not None and (asked or not isinstance(why, str) or not why.strip()):
         raise WordError("not_checkable", "should be a text that says why, and stand without measures")
@@ -90,7 +117,7 @@ def _common(said: Mapping[str, Any], head: Defaults) -> dict[str, Any]:
         found["market"] = text_of("market", said["market"])
     if "group" in said:
         listed = said["group"] if isinstance(said["group"], list) else [said["group"]]
-        found["groups"] = tuple(_one_of("group", each, TRADER_GROUPS) for each in listed)
+        found["groups"] = tuple(map(_group, listed))
     if "report_type" in said:
         found["report_type"] = _one_of("report_type", said["report_type"], REPORT_TYPES)
     for key in ("as_of", "on"):
@@ -116,6 +143,16 @@ def _says(said: object) -> str:
     if reason := why_not_shown(text, lines=True, formulas=True):
         raise WordError("says", reason)
     return text
+
+
+def _group(said: object) -> str:
+    text = text_of("group", said)
+    plain = re.sub(r"[-_ ]+", " ", text.lower())
+    named = next((groups for name, groups in OTHER_NAMES.items() if re.search(rf"\b{name}s?\b", plain)), None)
+    if named and text not in TRADER_GROUPS:
+        *others, last = named
+        raise WordError("group", f"{text!r} is none; next: give {', '.join(others)}{' or ' * bool(others)}{last}")
+    return _one_of("group", text, TRADER_GROUPS)
 
 
 def _one_of(key: str, said: object, allowed: tuple[str, ...]) -> str:

@@ -1,5 +1,6 @@
 """Claims in one line: every relation on a few rows by hand, what words leave open, holes, and mistakes by line."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -19,6 +20,8 @@ from r2k_pipeline.claims.vocabulary.relations import ROWS as ROWS_WORDS
 from r2k_pipeline.contracts.cot import TRADER_GROUPS
 from r2k_pipeline.contracts.marts import Markets, PositioningVintages, Sessions
 from r2k_pipeline.contracts.prices import MarketBars, PriceVintages
+from r2k_pipeline.errors import MistakesError
+from r2k_pipeline.report.check_note import TEMPLATE
 from r2k_pipeline.report.vocabulary import build_page
 from r2k_pipeline.report_types import FAMILIES, family_of
 from r2k_pipeline.tables import TABLES
@@ -110,6 +113,7 @@ ROWS: Given = {
     Markets: [
         {
             **{"market": m, "name": m, "index_symbol": f"^{m}", "price_series": "index", "calendar": "XNYS"},
+            **({"name": "Russell 2000", "proxy_symbol": "IWM"} if m == "RUT" else {}),
             "primary_report_type": report_type,
         }
         for m, report_type in (("RUT", "tff_futures"), ("SPX", "tff_futures"), ("GC", "disaggregated_futures"))
@@ -289,6 +293,13 @@ def _judged(sandbox: Sandbox, folder: Path, words: str) -> dict[str, Verdict]:
         ("short_contracts.is = 600, short_contracts.before = 103, group = \"asset_manager\"", "holds"),
         ("net.is = 0.018, in = \"thousand\", group = \"leveraged_funds\"", "holds"),
         ("net.above = 0, net.for = 10, group = \"leveraged_funds\"", "fails"),
+        ('net.change_is = "5.9 %", in = "thousand", group = "leveraged_funds"', "fails"),
+        ('net.change_is = "12.5 %", in = "thousand", group = "leveraged_funds"', "holds"),
+        ('rsi_14.is = "33.29 %"', "holds"),
+        ('rsi_14.below = "30 %"', "fails"),
+        ('short.change_rank_above = "99 %", in = "contracts", group = "asset_manager"', "holds"),
+        ('short.change_rank_below = "90 %", in = "contracts", group = "asset_manager"', "fails"),
+        ('net.is = "-34.1 %", in = "share", group = "asset_manager"', "holds"),
         ("long.change_above = 0, long.for = 20, group = \"leveraged_funds\"", "holds"),
         ("if = { rsi_14.below = 30 }, close.above = 2000", "undetermined"),
         ("if = { rsi_14.above = 30 }, close.above = 2000", "holds"),
@@ -443,6 +454,54 @@ def test_an_extreme_that_spans_a_missing_report_names_it(tmp_path: Path) -> None
     assert fails.finding.verdict == "fails"
 
 
+def test_a_row_that_decides_is_told_and_no_answer_rests_on_a_missing_one(tmp_path: Path) -> None:
+    """A streak with a known exception is none, whatever is missing; that no row fits is sure only of all rows."""
+    missing = next(row["report_date"] for row in reversed(_of_reports()[:-8]))
+    kept = [row for row in _of_reports() if row["report_date"] != missing]
+    asked = {
+        "long.above = 259, long.for = 20": "fails",
+        "long.above = 0, long.for = 20": "undetermined",
+        "long.above = 0, long.for = 2": "holds",
+        "long.above = 258, long.since = 2025-01-01": "holds",
+        "long.above = 259, long.since = 2025-01-01": "undetermined",
+        f"long.above = 259, long.since = {date.fromisoformat(missing) + timedelta(1)}": "fails",
+        'positioning_state.is = "neutral", positioning_state.was = "short", positioning_state.since = 2025-01-01': (
+            "undetermined"
+        ),
+    }
+    with sandboxed(tmp_path / "lake", {**ROWS, PositioningVintages: kept}) as box:
+        found = {
+            words: _judged(box, tmp_path, f'{words}, group = "asset_manager", as_of = 2025-03-14T20:00:00Z')
+            for words in asked
+        }
+    verdicts = {words: verdict.finding.verdict for words, readings in found.items() for verdict in readings.values()}
+    assert verdicts == asked
+    unknown = [
+        v.finding.reason for each in found.values() for v in each.values() if v.finding.verdict == "undetermined"
+    ]
+    assert all(str(reason).startswith(f"the report of {missing} is missing") for reason in unknown)
+
+
+def test_a_bare_ratio_is_told_as_the_percentage_that_it_is(sandbox: Sandbox, tmp_path: Path) -> None:
+    (found,) = _judged(sandbox, tmp_path, "drawdown_ratio.below = -0.5, as_of = 2025-03-14T20:00:00Z").values()
+    assert "drawdown_ratio.below = -0.5 (-50 %)" in str(found.finding.judged)
+
+
+def test_some_day_since_another_is_told_as_such(sandbox: Sandbox, tmp_path: Path) -> None:
+    """`since` asks for one day; read as "on each day", low.above = 2000 would be a false statement that holds."""
+    words = "low.above = 2000, low.since = 2025-03-13, as_of = 2025-03-17T20:00:00Z"
+    (found,) = _judged(sandbox, tmp_path, words).values()
+    assert str(found.finding.judged).startswith(
+        "low.above = 2000 on some day since then: 2,040.00 points on 2025-03-17"
+    )
+
+
+def test_an_anchor_that_is_none_is_answered_with_those_that_there_are(sandbox: Sandbox, tmp_path: Path) -> None:
+    (found,) = _judged(sandbox, tmp_path, 'vwap.above = "close", vwap.anchor = "high"').values()
+    assert found.finding.verdict == "undetermined"
+    assert found.finding.reason == 'no rows of vwap of RUT with anchor = "high"; there are: since_2025-03-03'
+
+
 @pytest.mark.parametrize(
     ("words", "word", "reason"),
     [
@@ -454,6 +513,23 @@ def test_an_extreme_that_spans_a_missing_report_names_it(tmp_path: Path) -> None
         ("rsi_14.is = nan", "is", "rsi_14.is = NaN: should be a number"),
         ("rsi_14.is = [3, 4]", "is", "rsi_14.is = [3, 4]: should be a number"),
         ("rsi_14 = 3", "rsi_14", "should have relations: MEASURE.RELATION = VALUE"),
+        ("drawdown_ratio.below = -10", "below", 'a ratio, 1 = 100 %: -10 is -1,000 %; next: give "-10 %"'),
+        ("net_share_oi.between = [0.1, 20]", "between", '20 is 2,000 %; next: give "20 %"'),
+        ("drawdown_ratio.change_above = 1", "change_above", '1 is 100 %; next: give "1 %"'),
+        ('net.is = 10, in = "share"', "is", '10 is 1,000 %; next: give "10 %"'),
+        ("move.from = 2025-03-03, move.below = -14", "below", '-14 is -1,400 %; next: give "-14 %"'),
+        (
+            "retracement.from = 2025-03-03, retracement.to = 2025-03-13, retracement.is = 2, retracement.ratio = 38.2",
+            "ratio",
+            '38.2 is 3,820 %; next: give "38.2 %"',
+        ),
+        ('net.is = "10 %"', "is", 'contract equivalents; next: give it without %, or in = "share" for a share of'),
+        ('net_contracts.is = "10 %"', "is", "the unit is today's contract equivalents; next: give it without %"),
+        ('close.above = ["sma_50", "2 %"]', "above", "the unit is index points; next: give it without %"),
+        ('support_distance_atr.below = "50 %"', "below", "the unit is ATR; next: give it without %"),
+        ('rsi_14.on = "2025-03-13", rsi_14.is = 24', "on", "next: give 2025-03-13, without quotes"),
+        ('close.lowest_since = "2025-03-03"', "lowest_since", "next: give 2025-03-03, without quotes"),
+        ('net.is = "48k"', "is", 'next: give 48 with in = "thousand"'),
         ("rsi_14.between = [3]", "between", "should be a list of two"),
         ("rsi_14.above = []", "above", "should not be empty"),
         (f"rsi_14.is = {'9' * 5_000}", "is", '"a number of 5,000 digits": should be a number'),
@@ -474,6 +550,12 @@ def test_an_extreme_that_spans_a_missing_report_names_it(tmp_path: Path) -> None
         ('moving_average_order.above = "100"', "above", "is a text: only `is` and `was` compare it"),
         ('dominant_flow.is = "new_short"', "is", "no such value; next: give new_shorts"),
         ('net.is = 3, group = "hedge_funds"', "group", "'hedge_funds' is none; next: give leveraged_funds"),
+        ('net.is = 3, group = "CTAs"', "group", "'CTAs' is none; next: give leveraged_funds or managed_money"),
+        ('net.is = 3, group = "fast_money"', "group", "next: give leveraged_funds or managed_money"),
+        ('net.is = 3, group = "Real Money"', "group", "next: give asset_manager"),
+        ('net.is = 3, group = "large specs"', "group", "next: give noncommercial, leveraged_funds or managed_money"),
+        ('net.is = 3, group = "retail"', "group", "next: give nonreportable"),
+        ('net.is = 3, group = "AMs"', "group", "next: give asset_manager"),
         ('net.is = 3, report_type = "tff"', "report_type", "'tff' is none"),
         ('net.is = 3, in = "dozens"', "in", "'dozens' is none"),
         ("net.is = 3, as_of = 2025-03-14T20:00:00", "as_of", "should be a day, or an instant with its zone"),
@@ -493,11 +575,27 @@ def test_a_mistake_names_file_line_claim_and_word_and_leaves_the_others(
     assert len(mistake) < 500
 
 
+def test_an_instant_without_seconds_is_answered_with_the_form_that_toml_has(tmp_path: Path) -> None:
+    """The command line takes 15:00-04:00; TOML has no such instant."""
+    file = tmp_path / "note.toml"
+    file.write_text(HEAD.replace("2025-03-14", "2025-03-14T15:00-04:00") + "good = { says = 'so' }", "utf-8")
+    with pytest.raises(
+        MistakesError, match=r"note.toml:3: 2025-03-14T15:00 has no seconds; next: give 2025-03-14T15:00:00"
+    ):
+        read_note(file)
+    examples = [(PROJECT / "docs/claims.md").read_text("utf-8"), TEMPLATE.read_text("utf-8")]
+    assert not [text for text in examples if re.search(r"T\d\d:\d\d(?!:)", text)]
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
         ('market = "RUTT", close.above = 1', "no market 'RUTT'; next: give RUT"),
         ('close.above = "SPXX"', "no market 'SPXX'; next: give SPX"),
+        ('market = "rut", close.above = 1', "no market 'rut'; next: give RUT"),
+        ('market = "Russell 2000", close.above = 1', "no market 'Russell 2000'; next: give RUT"),
+        ('market = "iwm", close.above = 1', "no market 'iwm'; next: give RUT"),
+        ('market = "VIX", close.above = 1', "no market 'VIX'; next: r2k markets add VX, or give FTSE, GC, RUT, SPX"),
         ("as_of = 2025-03-15, close.above = 1", "as_of = 2025-03-15: the exchange is closed on 2025-03-15; next: give"),
         ("until = 2025-03-16, close.above = 1", "until = 2025-03-16: the exchange is closed on 2025-03-16"),
         ("until = 2025-03-13, close.above = 1", "until: must come after the claim's moment"),
