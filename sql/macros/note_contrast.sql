@@ -54,6 +54,7 @@ flows as (
         own_market,
         count(*) as peers,
         count(*) filter (is_same_side) as peers_same_side,
+        count(*) filter (not is_same_side) as peers_other_side,
         count(*) filter (is_lighter) as peers_lighter,
         max(market) filter (place = 1) as peer_1,
         max(flow_share_oi) filter (place = 1) as peer_1_flow_share_oi,
@@ -83,7 +84,8 @@ funds as (
         own_market,
         max(net_percentile_156w) filter (is_own) as own_percentile,
         max(net_percentile_156w) filter (not is_own) as highest_other_percentile,
-        min(net_percentile_156w) filter (not is_own) as lowest_other_percentile
+        min(net_percentile_156w) filter (not is_own) as lowest_other_percentile,
+        count(*) = count(net_percentile_156w) as is_each_known
     from beside
     where role = 'speculator'
     group by own_market
@@ -106,6 +108,7 @@ select
     n.market,
     coalesce(f.peers, 0) as peers,
     coalesce(f.peers_same_side, 0) as peers_same_side,
+    coalesce(f.peers_other_side, 0) as peers_other_side,
     coalesce(f.peers_lighter, 0) as peers_lighter,
     f.peer_1,
     f.peer_1_flow_share_oi,
@@ -118,8 +121,8 @@ select
     f.alike_2_percentile,
     t.neutral_but_large,
     t.neutral_but_large_share_oi,
-    u.own_percentile <= 30 and u.lowest_other_percentile > 30 as is_short_alone,
-    u.own_percentile >= 70 and u.highest_other_percentile < 70 as is_long_alone,
+    u.is_each_known and u.own_percentile <= 30 and u.lowest_other_percentile > 30 as is_short_alone,
+    u.is_each_known and u.own_percentile >= 70 and u.highest_other_percentile < 70 as is_long_alone,
     u.lowest_other_percentile as funds_lowest_other_percentile,
     u.highest_other_percentile as funds_highest_other_percentile,
     s.strength_against,

@@ -89,6 +89,8 @@ select
     dayname(b.session_date) as before_weekday,
     b.return_1d as before_return_1d,
     b.rsi_14 as before_rsi_14,
+    -- The part of the day before's points that the day took back; below 0 it went on.
+    -n.return_1d * (1 + b.return_1d) / nullif(b.return_1d, 0) as taken_back_ratio,
     n.close / w.close - 1 as return_5d_ratio,
     n.rsi_14,
     n.sma_50,

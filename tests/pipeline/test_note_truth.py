@@ -96,6 +96,12 @@ def extreme(name: str, best: Callable[[np.ndarray], float]) -> Judge:
     return judge
 
 
+def record(group: Group, m: re.Match[str]) -> bool:
+    """No week known of three years is beyond the newest; all are known if the sentence does not limit itself."""
+    known = [n for day, n in zip(group.days, group.net, strict=True) if day > group.days[-1] - timedelta(weeks=156)]
+    return (len(known) < 156) == bool(m[2]) and group.net[-1] == (min if m[1] == "lowest" else max)(known)
+
+
 def stands(w: World, m: re.Match[str]) -> bool:
     group = w.group(WHO[m[1]])
     return side(m[2], group.net[-1]) and same(m[3], abs(group.net[-1])) and pct(m[4], abs(group.share))
@@ -173,6 +179,14 @@ def strength(w: World, m: re.Match[str]) -> bool:
     return side(m[2], own / other - 1) and pct(m[1], abs(own / other - 1))
 
 
+def taken_back(w: World, m: re.Match[str]) -> bool:
+    """The close is back where the day before began, to a tenth of its points; of `most`, beyond the half of them."""
+    before, then, now = w.closes[-3:]
+    part = (then - now) / (then - before)
+    days = (f"{w.days[-1]:%A}", f"{w.days[-2]:%A}") == (m[1], m[3])
+    return days and side(m[4], then - before) and (0.5 < part < 0.9 if m[2] else part >= 0.9)
+
+
 def low_of(w: World, weekday: str, text: str, sessions: int) -> bool:
     place = len(w.lows) - sessions + int(np.argmin(w.lows[-sessions:]))
     return f"{w.days[place]:%A}" == weekday and same(text, w.lows[place])
@@ -191,9 +205,9 @@ def zone(w: World, m: re.Match[str]) -> bool:
 
 def broken(w: World, m: re.Match[str]) -> bool:
     """A session of that month made the price, it is beyond the close now, and was not a few sessions ago."""
-    prices = w.lows if m[2] == "low" else w.highs
-    places = [p for p in range(len(w.days) - 63, len(w.days)) if f"{w.days[p]:%B}" == m[1] and same(m[3], prices[p])]
-    way = 1 if m[2] == "low" else -1
+    prices = w.lows if m[1] == "low" else w.highs
+    places = [p for p in range(len(w.days) - 63, len(w.days)) if f"{w.days[p]:%B}" == m[2] and same(m[3], prices[p])]
+    way = 1 if m[1] == "low" else -1
     gone = [way * (prices[p] - w.closes[-1]) > 0 and (way * w.closes[-6:-1] > way * prices[p]).any() for p in places]
     return any(gone)
 
@@ -273,16 +287,13 @@ JUDGES: Final[dict[str, Judge]] = {
     r"(\w+day)'s fall is still inside the uptrend\.": (
         lambda w, _: w.change <= -0.01 and w.closes[-1] > max(w.mean(50), w.mean(200))
     ),
-    r"(\w+day) took back (\w+day)'s (rise|fall)\.": (
-        lambda w, m: (
-            side(m[3], w.closes[-2] / w.closes[-3] - 1) and w.change / (w.closes[-2] / w.closes[-3] - 1) <= -0.5
-        )
-    ),
+    r"(\w+day) took back (most of )?(\w+day)'s (rise|fall)\.": taken_back,
     rf"{WHOSE}: net (long|short) {N} contracts, {P} of open interest\.": stands,
     rf"{WHOSE}' net (long|short) (shrank|grew) by ([a-z ]+) in a week,"
     rf" to {N} contracts, {P} of open interest\.": resized,
     rf"{WHOSE} (bought|sold) {N} contracts and turned from net (long|short) to net (long|short) {N}\.": turned,
     r"The week was mostly ([a-z ]+): longs ([-+\d,]+), shorts ([-+\d,]+)\.": either(made_of),
+    r"That is the (lowest|highest) net in (the known weeks of )?three years\.": either(record),
     r"That is the (\d+)\w\w percentile of three years\.": either(lambda g, m: rank(m[1], g.percentile)),
     r"In three years' comparison they went from ([a-z ]+) to ([a-z ]+)\.": either(
         lambda g, m: (g.state(len(g.days) - 2), g.state(len(g.days) - 1)) == (m[1], m[2])
@@ -291,7 +302,9 @@ JUDGES: Final[dict[str, Judge]] = {
     rf"{WHOSE} have (bought|sold) for (\d+) weeks running\.": (
         lambda w, m: w.group(WHO[m[1]]).streak == int(m[3]) and side(m[2], w.group(WHO[m[1]]).flow)
     ),
-    r"Dealers are at their (\d+)\w\w percentile\.": lambda w, m: rank(m[1], w.group("dealer").percentile),
+    r"Dealers' net is in its (\d+)\w\w percentile of three years\.": lambda w, m: rank(
+        m[1], w.group("dealer").percentile
+    ),
     rf"Asset managers (bought|sold) in every market, here the most: {P} of open interest, before (\w+)\.": heaviest,
     rf"Asset managers (bought|sold) here alone, {P} of open interest; (\w+) {P}\.": apart,
     rf"Asset managers' week over open interest: {P}; (\w+) {P}, (\w+) {P}\.": beside,
@@ -332,7 +345,7 @@ JUDGES: Final[dict[str, Judge]] = {
             and (w.mean(50) > w.mean(50, 5)) == (m[3] == "rising")
         )
     ),
-    rf"(\w+)'s (low|high), {N}, is broken: [^.]*\.": broken,
+    rf"A swing (low|high) of (\w+), {N}, is broken: [^.]*\.": broken,
     rf"(Support|Resistance) {N} to {N}\.": zone,
     rf"(Support|Resistance) {N}\.": zone,
     rf"The close is inside a (zone), {N} to {N}\.": zone,

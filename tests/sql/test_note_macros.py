@@ -197,6 +197,40 @@ def test_flows_of_a_roll_week_are_null(warehouse: duckdb.DuckDBPyConnection) -> 
     assert rank["level_rank_percentile"] is not None
 
 
+@pytest.mark.parametrize(
+    ("flow", "percentile", "is_short_alone", "other_side"),
+    [
+        ("-net_contracts_change_1w", "60.0", True, 2),
+        ("-net_contracts_change_1w", "20.0", False, 2),
+        ("null", "null", False, 1),
+    ],
+)
+def test_a_market_is_alone_only_beside_markets_that_are_known(
+    warehouse: duckdb.DuckDBPyConnection, flow: str, percentile: str, is_short_alone: bool, other_side: int
+) -> None:
+    """Of a peer whose flow or rank is not known nobody can say that it went another way."""
+    peers = {"SPX": ("-net_contracts_change_1w", "60.0"), "NDX": (flow, percentile)}
+    weeks, week = "marts.positioning_vintages", "report_date = '2024-12-17'"
+    warehouse.begin()
+    try:
+        warehouse.execute(f"delete from {weeks} where market = 'ZN' and {week}")
+        warehouse.execute(f"update {weeks} set net_percentile_156w = 20 where {week}")
+        for market, (change, rank) in peers.items():
+            as_peer = f"'{market}' as market, {change} as net_contracts_change_1w, {rank} as net_percentile_156w"
+            warehouse.execute(
+                f"insert into {weeks} by name select * replace ({as_peer}) from {weeks} where market = 'RUT' and {week}"
+            )
+        warehouse.execute(
+            "insert into marts.positioning_vs_technicals by name select * replace ('2024-12-20' as session_date, "
+            "'2024-12-20 21:00+00' as known_at) from marts.positioning_vs_technicals"
+        )
+        found = row_of(warehouse, "from note_contrast('RUT', '2024-12-20 22:00+00')")
+    finally:
+        warehouse.rollback()
+    assert (found["peers"], found["peers_other_side"]) == (2, other_side)
+    assert found["is_short_alone"] is is_short_alone
+
+
 def test_levels_closer_than_half_an_atr_are_one(warehouse: duckdb.DuckDBPyConnection) -> None:
     found = row_of(warehouse, "from note_levels('RUT', '2025-01-03 21:00+00')")
     assert (found["support_low"], found["support_high"]) == (1973, 1992)

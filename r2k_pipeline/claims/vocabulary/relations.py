@@ -92,7 +92,9 @@ ROWS: Final[Mapping[str, Relation]] = MappingProxyType(
         "on": Relation(
             Takes.DAY, "the row of that day, instead of the last one", "low.is = 1984.92, low.on = 2025-03-13"
         ),
-        "since": Relation(Takes.SINCE, "some row from that day on (each row: `for`)", "price.at = 2050, price.since = 2025-02-19"),
+        "since": Relation(
+            Takes.SINCE, "some row from that day on (each row: `for`)", "price.at = 2050, price.since = 2025-02-19"
+        ),
         "for": Relation(Takes.COUNTS, "each of the last rows: a streak", "net.below = 0, net.for = 135"),
         "within": Relation(
             Takes.COUNTS,

@@ -34,6 +34,8 @@ FRACTIONS: Final = ((0.225, "a fifth"), (0.29, "a quarter"), (0.42, "a third"), 
 """Words for a share, each up to its limit; above the last a net has `doubled` or more."""
 WHOLE: Final = 100
 """From here on a level is written in whole points."""
+THREE_YEARS: Final = 156
+"""Weeks. Of fewer known ones an extreme is said of these alone."""
 ORDINALS: Final = {1: "st", 2: "nd", 3: "rd"}
 
 
@@ -178,6 +180,7 @@ WORDS: Final[Mapping[str, Callable[[Any], str]]] = {
     "points": _points,
     "th": _ordinal,
     "fraction": _fraction,
+    "weeks": lambda value: "three years" if value >= THREE_YEARS else "the known weeks of three years",
     "cross": _cross,
     "crosses": lambda value: "falls below" if value == "down" else "rises above",
 }

@@ -120,9 +120,36 @@ def test_a_day_is_named_by_its_weekday_where_that_is_no_other_day(note_of: NoteO
     assert "The year's high" not in note_of(**WEEK, high_252d=2466.49, high_252d_date=date(2025, 3, 7)).text()
 
 
+@pytest.mark.parametrize(
+    ("before", "day", "said"),
+    [
+        (0.0260, -0.0237, "Friday took back Thursday's rise."),
+        (0.0682, -0.0424, "Friday took back most of Thursday's rise."),
+        (-0.0250, 0.0140, "Friday took back most of Thursday's fall."),
+        (-0.0250, 0.0400, "Friday took back Thursday's fall."),
+        (-0.0250, 0.0120, None),
+        (0.0100, -0.0100, None),
+    ],
+)
+def test_a_day_takes_back_what_it_takes_back(note_of: NoteOf, before: float, day: float, said: str | None) -> None:
+    """By points: a fall of 2.5 % and a rise of 2.5 % leave a gap."""
+    known = {"before_return_1d": before, "taken_back_ratio": -day * (1 + before) / before, "before_weekday": "Thursday"}
+    headline = note_of(**(WEEK | {"trend": "mixed", "return_1d": day}), **known).headline
+    assert headline.endswith(said) if said else "took back" not in headline
+
+
+@pytest.mark.parametrize(("side", "what"), [("low", "support that became"), ("high", "resistance that became")])
+def test_a_broken_swing_is_not_called_the_low_of_its_month(note_of: NoteOf, side: str, what: str) -> None:
+    """In about half of the cases the month had a lower low (a higher high)."""
+    text = note_of(**WEEK, **{f"broken_{side}": 42_939.0, f"broken_{side}_date": date(2024, 11, 12)}).text()
+    assert f"A swing {side} of November, 42,939, is broken: {what}" in text
+
+
 def test_an_old_week_has_no_rank(note_of: NoteOf) -> None:
     ranked = {name: 100.0 if name.endswith("net_percentile_156w") else value for name, value in MANAGERS.items()}
-    assert "the highest net in three years" in note_of(**WEEK, **ranked).text()
+    assert "the highest net in the known weeks of three years" in note_of(**WEEK, **ranked).text()
+    whole = ranked | {"institution_net_weeks_156w": 156}
+    assert "That is the highest net in three years." in note_of(**WEEK, **whole).text()
     old = note_of(**(WEEK | {"report_age_days": 30}), **ranked).text()
     assert not re.search("three years|percentile", old)
 
@@ -185,7 +212,7 @@ def test_a_change_that_goes_on_with_an_old_sentence_says_of_whom(note_of: NoteOf
         "institution_net_share_oi": 0.1,
     }
     before, now = note_of(**WEEK, **stood), note_of(**WEEK, **stood, **flow, **longs, **HIGHEST)
-    said = "Of swap dealers: that is the highest net in three years. The week was mostly new longs: longs +9,262,"
+    said = "Of swap dealers: that is the highest net in the known weeks of three years. The week was mostly new longs"
     assert said in changes(before, now).text()
     assert said in changes(now, before).text()
 
