@@ -7,6 +7,7 @@ computed. Each command imports only what it needs, so that `--help` and queries 
 import gc
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -47,8 +48,14 @@ class Explained(click.Group):
             os._exit(1)  # skips the interpreter's shutdown, where libraries warn about open resources
 
 
-_lake_option = click.option("--lake", type=click.Path(path_type=Path), help="Folder of all data.")
-_source_option = click.option("--source", type=click.Choice(["sample", "files", "live"]), help="Where data comes from.")
+_lake_option = click.option(
+    "--lake", type=click.Path(path_type=Path), help="Folder of all data; r2k doctor prints the default."
+)
+_source_option = click.option(
+    "--source",
+    type=click.Choice(["sample", "files", "live"]),
+    help="Where data comes from; default: sample, or as R2K_SOURCE or r2k.toml says.",
+)
 
 
 def lake_options(command: Any) -> Any:
@@ -56,7 +63,7 @@ def lake_options(command: Any) -> Any:
     for option in (
         click.option("--as-of", help="Data as known at this moment, e.g. 2025-03-14T15:00-04:00, or at a day's close."),
         _lake_option,
-        click.option("--files", type=click.Path(path_type=Path), help="Folder of downloaded files, for source files."),
+        click.option("--files", type=click.Path(path_type=Path), help="Folder of downloaded files, of --source files."),
         _source_option,
     ):
         command = option(command)
@@ -82,7 +89,10 @@ def settings_of(moment: str = "--as-of", **options: Any) -> "Settings":
 @click.group(cls=Explained, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="r2k-pipeline")
 def main() -> None:
-    """Positioning against technicals of US equity indices, as known at each moment."""
+    """CFTC positions against the technicals of a market, as known at each moment.
+
+    Begin with `r2k run` and `r2k note`: without options they work offline, on a synthetic sample.
+    """
 
 
 @main.command()
@@ -232,13 +242,16 @@ def brief(market: str | None, evidence: bool, as_json: bool, **options: Any) -> 
 @click.option("--json", "output", flag_value="json", help="As JSON, each figure with its query.")
 @click.option("--html", "output", flag_value="html", help="As a page of its own, with the chart.")
 def note(market: str | None, when: str | None, since: str | None, evidence: bool, output: Any, **options: Any) -> None:
-    """The readable note on MARKET (default: all) as known at WHEN, a moment or a day's close.
+    """Print what a market's close is about, in 250 words.
 
-    For example: r2k note RUT 2025-03-14
+    MARKET is an id; default: all. WHEN is a day, for its close, or a moment; default: now. For example: r2k note RUT
+    2025-03-14
     """
     from r2k_pipeline.report.note.compose import read_notes  # noqa: PLC0415
     from r2k_pipeline.snapshot import reading  # noqa: PLC0415
 
+    if market and re.match(r"\d{4}-", market):  # `r2k note 2025-03-14`: all markets
+        market, when = when and when.upper(), market
     if since and output == "html":
         raise click.UsageError("--since is not part of the page: leave out --html, or --since")
     settings = settings_of("WHEN", as_of=when, **options)
@@ -371,9 +384,10 @@ def doctor(as_json: bool, online: bool, **options: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 def list_files(folder: Path, as_json: bool) -> None:
-    """Tell what each file of DIR is taken for, and what is wrong with it.
+    """Check a folder of downloaded files before a run.
 
-    DIR has prices/ and cot/, as for `r2k run --files DIR`; nothing is recorded. Exit code 1 if a file cannot be read.
+    It tells what each file is taken for, and what is wrong with it. DIR has prices/ and cot/, as for `r2k run --files
+    DIR`; nothing is recorded. Exit code 1 if a file cannot be read.
     """
     from datetime import UTC, datetime  # noqa: PLC0415
 
@@ -389,9 +403,10 @@ def list_files(folder: Path, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.pass_context
 def markets(ctx: click.Context, as_json: bool) -> None:
-    """List the configured markets.
+    """List, find or add markets.
 
-    `find` searches the catalogue of all markets of the CFTC's reports, `add` adds one to the settings.
+    Alone it lists the configured ones. `find` searches the catalogue of all markets of the CFTC's reports, `add` adds
+    some to the settings.
     """
     if ctx.invoked_subcommand is None:
         from r2k_pipeline.markets import read_markets  # noqa: PLC0415

@@ -223,8 +223,10 @@ def _named(name: str, known: Mapping[str, Market]) -> set[str]:
         return {name}
     meant = nearest(name, classes if name.startswith("@") else known)
     shown = ", ".join(each.lower() if each.startswith("@") else each for each in meant[:12])
-    sought = name.lower().lstrip("@")
-    raise MistakesError(f"markets: {name}: no such market; nearest: {shown}; next: r2k markets find {sought}")
+    word = name.lstrip("@")
+    is_found = any(word in f"{market.market} {market.name} {market.class_}".upper() for market in known.values())
+    sought = word if is_found else meant[0].lstrip("@") if len(meant) == 1 else "gold"
+    raise MistakesError(f"markets: {name}: no such market; nearest: {shown}; next: r2k markets find {sought.lower()}")
 
 
 def _tables(file: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ Belongs here: reading the file, numbers too long to read, lines. Not here: what 
 """
 
 import re
+import shlex
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -59,7 +60,8 @@ def read_text(file: Path) -> NoteText:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MistakesError(_without_seconds(file, body) or f"{file}: not TOML: {error}; {NEXT}") from error
     except OSError as error:
-        raise MistakesError(f"{file}: cannot be read: {error.strerror}; {NEXT}") from error
+        new = f"next: give an existing file, or write one with r2k check-note --new {shlex.quote(str(file))}"
+        raise MistakesError(f"{file}: cannot be read: {error.strerror}; {new}") from error
     return NoteText(file, tuple(text.splitlines()), content)
 
 

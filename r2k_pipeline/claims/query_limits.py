@@ -67,8 +67,11 @@ def stopped_after(connection: duckdb.DuckDBPyConnection, seconds: float) -> Iter
         watcher.join()
 
 
+_OFFERS: Final = ("Candidate bindings: ", "Did you mean ")
+"""How the lines begin in which DuckDB offers other names."""
+
+
 def first_line(error: Exception) -> str:
     """The first line of an error and the names that it suggests, without the query and DuckDB's advice."""
     first, *others = str(error).splitlines() or [type(error).__name__]
-    offered = next((line for line in others if line.startswith("Candidate bindings: ")), None)
-    return printable(f"{first} {offered}" if offered else first)
+    return printable(" ".join([first, *(line for line in others if line.startswith(_OFFERS))]))

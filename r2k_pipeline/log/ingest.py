@@ -15,6 +15,7 @@ import polars as pl
 from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.prices import PriceActions, PriceBars
+from r2k_pipeline.folders import run_of
 from r2k_pipeline.log.closed_years import LOOKED_AT, alarms_of
 from r2k_pipeline.log.coverage import with_days_of_prices, with_days_of_reports
 from r2k_pipeline.log.recording import Attempt, correct, record
@@ -102,7 +103,7 @@ def ingest_prices(run: Run, sessions: pl.DataFrame) -> tuple[Intake, Intake]:
     for_actions = [*_for_actions(with_days(PriceActions), readable)]
     actions, for_actions, held = _as_its_bars(actions, for_actions, recorded)
     recorded_actions = record(run, PriceActions, actions, for_actions, stamp, covered=covered, doubts=held | doubts)
-    notes = (*prices.list_unread(calendars), *_without_prices(run.markets, recorded))
+    notes = (*prices.list_unread(calendars), *_without_prices(run, recorded))
     return Intake(pl.concat([recorded, corrected]), notes), Intake(recorded_actions)
 
 
@@ -117,11 +118,14 @@ def _optional_symbols(run: Run, recorded: Iterable[str]) -> set[str]:
     return {symbol for symbol, _ in roles} - required - {*recorded}
 
 
-def _without_prices(markets: Iterable[Market], recorded: pl.DataFrame) -> Iterator[str]:
+def _without_prices(run: Run, recorded: pl.DataFrame) -> Iterator[str]:
     """A note that names the markets whose prices the source does not have; `recorded`: FetchLog rows of this fetch."""
     absent = set(recorded.filter(status="absent")["item"])
-    if named := [f"{market.market} ({market.index})" for market in markets if market.index in absent]:
-        yield f"no prices, so positions alone, of {', '.join(named)}: the source has none of these symbols"
+    if run.settings.source == "sample":
+        if others := [market.market for market in run.markets if market.index is None or market.index in absent]:
+            yield f"the sample has neither prices nor positions of {', '.join(others)}; next: {run_of('live')}"
+    elif named := [f"{market.market} ({market.index})" for market in run.markets if market.index in absent]:
+        yield f"only positions, no prices, of {', '.join(named)}: the source has none of these symbols"
 
 
 def _as_its_bars(

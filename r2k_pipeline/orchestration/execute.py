@@ -3,6 +3,7 @@
 Belongs here: the run and its summary. Not here: the steps themselves, Dagster's records (instance.py).
 """
 
+import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -32,14 +33,15 @@ from r2k_pipeline.runs import Run, now
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.warehouse import open_warehouse
 
-_NEXT: Final = 'r2k note · r2k status · r2k ui · r2k sql "select market, session_date, close, rsi_14 from latest()"'
+_QUERY: Final = '"select market, session_date, close, rsi_14 from latest()"'
 
 
 @dataclass(frozen=True)
 class Summary:
     """Summary of a run. `failures` are required items and checks that failed. If not published, the last generation
 
-    stays. `checked_at`: the moment at which a run found nothing new since the last generation, else None.
+    stays. `checked_at`: the moment at which a run found nothing new since the last generation, else None. `next`: the
+    commands that show what is published.
     """
 
     ok: bool
@@ -54,6 +56,7 @@ class Summary:
     rows_refused: int
     failures: tuple[str, ...]
     notes: tuple[str, ...]
+    next: str
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -76,7 +79,7 @@ class Summary:
             f"  warehouse    {self.warehouse}",
             *(f"  FAILED       {failure}" for failure in self.failures),
             *(f"  NOTE         {note}" for note in self.notes),
-            f"  next         {_NEXT if self.as_of else 'mend what failed, then r2k run again'}",
+            f"  next         {self.next if self.as_of else 'mend what failed, then r2k run again'}",
         ]
         return "\n".join(lines)
 
@@ -163,7 +166,17 @@ def _summarise(settings: Settings, result: dg.ExecuteInProcessResult, seconds: f
         rows_refused=_total(fetched, "rows_quarantined"),
         failures=(*failures_of(result.all_events), *unreadable),
         notes=tuple(filter(None, (said, *_notes(fetched), *notes_of(checks)))),
+        next=next_commands(settings),
     )
+
+
+def next_commands(settings: Settings) -> str:
+    """The commands that show what a run with these settings published, with the options that lead to its lake."""
+    where = f" --source {settings.source}" if settings.source != "sample" else ""
+    where += f" --lake {shlex.quote(str(settings.lake))}" if "lake" in settings.model_fields_set else ""
+    where += f" --as-of {settings.as_of:%Y-%m-%dT%H:%M:%SZ}" if settings.as_of else ""
+    note = "brief" if settings.as_of else "note"
+    return " · ".join(f"r2k {command}{where}" for command in (note, "status", "ui", f"sql {_QUERY}"))
 
 
 def _published(lake: Lake) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.holes import End, is_due, newest_that_should_be, read_ends
+from r2k_pipeline.locked import PUBLISHED
 from r2k_pipeline.quoting import literal
 from r2k_pipeline.report.brief_statements import RATIO, Answer, Row
 from r2k_pipeline.snapshot import Snapshot
@@ -60,12 +61,17 @@ def no_session(snapshot: Snapshot, market: str | None) -> R2kError:
     if has_prices.get(market) is False:
         seen = f"r2k sql \"from marts.movers where market = '{market}'\""
         return R2kError(f"market {market!r} has no prices, so no brief, note or chart", next=seen)
+    if market and market not in has_prices:
+        added = "a market that was added comes with the next r2k run"
+        return R2kError(f"no market {market!r} is published", next=f"one of {', '.join(known)}; {added}")
     if market and market not in known:
-        return R2kError(f"no mart row for market {market!r}", next=f"one of {', '.join(known)}, or a later moment")
+        later = ", or a later moment" if snapshot.is_past else ""
+        return R2kError(f"no session of market {market!r} is published", next=f"one of {', '.join(known)}{later}")
     if True not in has_prices.values():
         return R2kError("no market has prices, so no brief, note or chart", next='r2k sql "from movers(now())"')
-    missing = f"a session known by {snapshot.moment:%Y-%m-%d %H:%M} UTC"
-    return R2kError(f"no mart row for {missing}", next="a later moment; r2k status tells what is published")
+    (first,) = snapshot.ask(f"select min(session_date) from {PUBLISHED}.{MART}").fetchall()[0]
+    later = f"{first}, the first session that is published, or a later day" if first else "r2k doctor"
+    return R2kError(f"no session is known by {snapshot.moment:%Y-%m-%d %H:%M} UTC", next=later)
 
 
 def read_facts(snapshot: Snapshot) -> list[Facts]:

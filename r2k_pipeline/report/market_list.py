@@ -13,6 +13,7 @@ from tomlkit.exceptions import TOMLKitError
 
 from r2k_pipeline.errors import MistakesError
 from r2k_pipeline.files import write_atomically
+from r2k_pipeline.folders import run_of
 from r2k_pipeline.markets import USUAL, Market, is_file, read_catalogue, read_markets
 from r2k_pipeline.mistakes import nearest
 from r2k_pipeline.settings import FILE, Settings
@@ -61,8 +62,8 @@ def find(text: str, settings: Settings) -> list[Market]:
     if found := [market for market in known.values() if all(word in _said_of(market) for word in words)]:
         return found
     meant = nearest(text.upper(), {word for market in known.values() for word in _said_of(market).split()})
-    hint = f"; nearest: {meant[0].lower()}" if len(meant) == 1 else ""
-    raise MistakesError(f"markets: no market of the catalogue has {text!r}{hint}; next: r2k markets find gold")
+    hint, sought = (f"; nearest: {meant[0].lower()}", meant[0].lower()) if len(meant) == 1 else ("", "gold")
+    raise MistakesError(f"markets: no market of the catalogue has {text!r}{hint}; next: r2k markets find {sought}")
 
 
 def add(names: Sequence[str], settings: Settings) -> str:
@@ -73,12 +74,17 @@ def add(names: Sequence[str], settings: Settings) -> str:
     new = [name for name in map(_spelled, names) if name not in settings.markets]
     file = Path(FILE).absolute()
     if not new:
-        return f"{file}: nothing to write, {', '.join(map(_spelled, names))} was configured; next: r2k run"
+        return f"{file}: nothing to write, {', '.join(map(_spelled, names))} was configured; next: {_next(settings)}"
     usual = () if any(not is_file(name) for name in settings.markets) else USUAL  # beside a file alone there are these
     wanted = [_as_written(name, file.parent) for name in (*settings.markets, *usual, *new)]
     text = _written(file, wanted)
     write_atomically(file, text.encode(), lambda _: None)
-    return f"{file}: markets = {_shown(wanted)}; next: r2k run"
+    return f"{file}: markets = {_shown(wanted)}; next: {_next(settings)}"
+
+
+def _next(settings: Settings) -> str:
+    """The run that brings an added market. The sample has the usual ones alone."""
+    return run_of("live" if settings.source == "sample" else settings.source)
 
 
 def _said_of(market: Market) -> str:

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
+from r2k_pipeline.folders import run_of
 from r2k_pipeline.sources.containers import READ
 from r2k_pipeline.sources.price_folder import PriceFolder, say_left_out, symbol_of
 from r2k_pipeline.sources.price_tables import PriceFile, PriceTextError
@@ -67,7 +68,9 @@ class FilePrices:
         """The file of a symbol that is not called SYMBOL.csv. Raises NotThereError, or SourceError for several."""
         origin, files = f"{self.name}:prices/{usual.name}", self.prices.files().get(symbol, [])
         if not files and not usual.exists():
-            raise NotThereError(origin, symbol, "no such file", f"put prices/{usual.name} into the folder")
+            if self.is_download:
+                raise NotThereError(origin, symbol, "no such file", f"put prices/{usual.name} into the folder")
+            raise NotThereError(origin, symbol, "the sample does not have it", run_of("live"))
         if len(files) > 1:
             names = ", ".join(file.name for file in files[:3])
             raise SourceError(origin, symbol, f"several files of it: {names}", "keep one of them in prices/")

@@ -55,8 +55,8 @@ def ask(lake: Published, *words: str) -> str:
 
 def test_a_market_without_its_prices_is_a_note_and_no_failure(lake: Published) -> None:
     assert lake.result.exit_code == 0, lake.result.output
-    said = [note for note in lake.summary["notes"] if note.startswith("no prices")]
-    assert said == ["no prices, so positions alone, of GC (GLD): the source has none of these symbols"]
+    said = [note for note in lake.summary["notes"] if note.startswith("only positions")]
+    assert said == ["only positions, no prices, of GC (GLD): the source has none of these symbols"]
 
 
 def test_what_is_said_of_the_contract_is_that_of_the_mirror(lake: Published) -> None:

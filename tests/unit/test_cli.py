@@ -95,6 +95,11 @@ def test_sql_prints_a_table(ask: Ask) -> None:
     assert "│ SPX" in result.stdout
 
 
+def test_sql_offers_the_name_that_was_meant(ask: Ask) -> None:
+    assert 'Did you mean "latest"?' in ask("sql", "select * from latst()").stderr
+    assert 'Did you mean "marts.movers"?' in ask("sql", "from movers").stderr
+
+
 def test_sql_prints_csv(ask: Ask) -> None:
     rows = list(csv.DictReader(io.StringIO(ask("sql", "--format", "csv", QUERY).stdout)))
     assert [(row["market"], row["close"], row["rsi_14"]) for row in rows] == [
@@ -155,7 +160,8 @@ def test_brief_as_json(ask: Ask) -> None:
 def test_brief_of_an_unknown_market_names_those_there_are(ask: Ask) -> None:
     result = ask("brief", "--market", "XYZ")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == "r2k: no mart row for market 'XYZ'; next: one of RUT, SPX, or a later moment\n"
+    added = "a market that was added comes with the next r2k run"
+    assert result.stderr == f"r2k: no market 'XYZ' is published; next: one of RUT, SPX; {added}\n"
 
 
 def test_status_of_a_good_lake(ask: Ask) -> None:

@@ -217,8 +217,12 @@ def test_a_market_that_is_not_required_goes_on_without_prices(tmp_path: Path) ->
     story = replace(Story.begin(tmp_path), markets=(RUT, gold), desk=(FilePrices(vendor), FileReports(vendor)))
     bars, _ = story.fetch_prices("2024-04-01T22:00")
     assert bars.failures.is_empty()
-    said = "no prices, so positions alone, of GC (GLD): the source has none of these symbols"
+    said = "only positions, no prices, of GC (GLD): the source has none of these symbols"
     assert bars.notes == (said,)
+    sample = replace(story, settings=story.settings.model_copy(update={"source": "sample"}))
+    assert sample.fetch_prices("2024-04-01T22:00")[0].notes == (
+        "the sample has neither prices nor positions of GC; next: r2k run --source live",
+    )
     (vendor / "prices" / "GLD.csv").write_text(BAR)
     story = replace(story, desk=(FilePrices(vendor), FileReports(vendor)))
     bars, _ = story.fetch_prices("2024-04-02T22:00")

@@ -67,6 +67,13 @@ def test_each_number_has_a_query_that_returns_it(folder: Path, tmp_path: Path) -
     assert f"- 1,993.69 ← `{figures[0]['query']}`" in ask(folder, tmp_path, "RUT", "--evidence").output
 
 
+def test_a_day_alone_is_that_of_all_markets(folder: Path, tmp_path: Path) -> None:
+    both = ask(folder, tmp_path, "2025-03-12").output
+    assert "# RUT, " in both
+    assert "# SPX, " in both
+    assert ask(folder, tmp_path, "2025-03-12", "rut").output == ask(folder, tmp_path, "RUT", "2025-03-12").output
+
+
 def test_as_a_page_of_its_own(folder: Path, tmp_path: Path) -> None:
     page = ask(folder, tmp_path, "RUT", "--html").output
     assert page.startswith("<!doctype html>")
@@ -77,10 +84,14 @@ def test_as_a_page_of_its_own(folder: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("VIX",), 1, "no mart row for market 'VIX'; next: one of RUT, SPX, or a later moment"),
+        (
+            ("VIX",),
+            1,
+            "no market 'VIX' is published; next: one of RUT, SPX; a market that was added comes with the next r2k run",
+        ),
         (("RUT", "2025-03-15"), 2, "closed on 2025-03-15; next: give 2025-03-14, the session before it"),
         (("RUT", "yesterday"), 2, "write it with its zone"),
-        (("RUT", "2025-03-11"), 1, "no mart row for a session known by"),
+        (("RUT", "2025-03-11"), 1, "next: 2025-03-12, the first session that is published, or a later day"),
         (("RUT", "--since", "2025-03-16"), 2, "the exchange is closed on 2025-03-16"),
         (
             ("RUT", "2025-03-12", "--since", "2025-03-13"),

@@ -258,6 +258,8 @@ def test_unread_files_are_notes_of_the_run_and_no_failures(folder: Path, tmp_pat
 def test_a_missing_file_is_named_with_the_remedy(folder: Path) -> None:
     with pytest.raises(SourceError, match=r"files:prices/IWM\.csv: IWM: no such file; next: put prices/IWM\.csv"):
         FilePrices(folder).fetch_prices("IWM")
+    with pytest.raises(SourceError, match=r"sample:.*: the sample does not have it; next: r2k run --source live$"):
+        FilePrices(folder, "sample", is_download=False).fetch_prices("IWM")
 
 
 def test_an_unreadable_file_is_named(folder: Path) -> None:
