@@ -24,6 +24,7 @@ PANELS: Final = {
         {"session", "close", "sma 200"},
         {"session", "rsi 14"},
         {"session", "report of", "released", "Leveraged funds"},
+        {"session", "report of", "released", "Leveraged funds, %"},
         {"session", "report of"},
     ],
     "outcomes": [{"session", "return, %"}],
@@ -37,9 +38,9 @@ MARKET_MARKS: Final = [
     {"bin low", "bin high"},
 ]
 MARKS: Final = {
-    "index": [*PANELS["index"], {"market", "now", "before", "report of"}],
+    "index": [*PANELS["index"], {"market", "percentile", "percentile before", "report of"}],
     **dict.fromkeys(("RUT", "SPX"), MARKET_MARKS),
-    "outcomes": [*PANELS["outcomes"], {"mean forward return", "baseline mean return", "reading"}],
+    "outcomes": [*PANELS["outcomes"], {"mean return, %", "mean of all sessions, %", "reading"}],
 }
 """Lines that some mark of a page must have together; small marks too, which the pointer may miss."""
 Tooltip = tuple[tuple[str, str], ...]
@@ -141,3 +142,31 @@ def test_every_tooltip_has_its_dates_in_every_zone(drawn: Callable[[str, str], P
         keys = [{key for key, _ in tooltip} for tooltip in tooltips]
         assert not [panel for panel in panels if not any(panel <= shown for shown in keys)]
     assert of_zones[0] == of_zones[1], "a day is the same day wherever the reader is"
+
+
+EDGES: Final = """
+    (canvas) => {
+        const box = canvas.getBoundingClientRect();
+        const edges = [];
+        for (let y = 20; y < box.height; y += 60)
+            for (let x = 4; x < box.width; x += 40) {
+                const at = { clientX: box.x + x, clientY: box.y + y, bubbles: true };
+                canvas.dispatchEvent(new PointerEvent("pointermove", at));
+                const shown = document.querySelector("#vg-tooltip-element.visible")?.getBoundingClientRect();
+                if (shown) edges.push(shown.left, shown.right);
+            }
+        return edges;
+    }
+"""
+
+
+@pytest.mark.parametrize("width", [420, 700, 1440])
+def test_no_tooltip_is_cut_off_at_the_side(browser: Browser, site: Path, width: int) -> None:
+    with browser.new_context(viewport={"width": width, "height": 900}) as context:
+        page = context.new_page()
+        page.goto((site / "RUT.html").as_uri())
+        expect(page.locator("figure.chart:not(.is-live)")).to_have_count(0, timeout=DRAWN_MS)
+        edges = page.locator("figure.chart canvas").evaluate(EDGES)
+    assert len(edges) > 20
+    assert min(edges) >= 0
+    assert max(edges) <= width

@@ -47,6 +47,7 @@ ELSEWHERE: Final = {
     r"pipx install dist/\*\.whl": ("tests/pipeline/test_wheel.py",),
     r"dagster dev -w workspace\.yaml": ("tests/browser/test_dagster_ui.py",),
     r"python benchmarks/\w+\.py": ("benchmarks",),
+    r"\. activate": ("tests/pipeline/test_documented_commands.py",),
     r"marimo edit notebooks/explore\.py": ("tests/pipeline/test_notebook.py",),
 }
 """Commands that need a network, a server or long: as a whole line, and the files that run what they do."""
@@ -147,6 +148,13 @@ def test_a_command_of_the_documents_works(command: Command, shell: Callable[[Com
         return
     assert answer.exit_code == 0, answer.output
     assert answer.stdout.strip() or "--output" in command.text, f"answered with nothing: {answer.output}"
+
+
+def test_an_activated_shell_finds_the_program() -> None:
+    """What `. .venv/bin/activate` does in the shell that types the other commands."""
+    activated = f". {shlex.quote(sys.prefix)}/bin/activate && command -v r2k"
+    found = subprocess.run(["sh", "-c", activated], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == f"{sys.prefix}/bin/r2k"
 
 
 def test_python_of_the_documents_works(sample: Published, tmp_path: Path, home: Path) -> None:

@@ -168,7 +168,9 @@ def _now_panel(role: Role, title: str, names: Sequence[str], is_sample: bool) ->
         axis=alt.Axis(values=[0, *state_limits(), 100], titlePadding=2),
     )
     base = alt.Chart(named(f"{role}_now")).encode(y=y)
-    said = tooltip(Line("market"), number("now", ".0f"), number("before", ".0f"), REPORT)
+    said = tooltip(
+        Line("market"), number("now", ".0f", "percentile"), number("before", ".0f", "percentile before"), REPORT
+    )
     color = _color(names, "market")
     path = base.mark_rule(strokeWidth=1.5).encode(x, alt.X2("before"), color=color)
     ring = base.mark_point(size=50, strokeWidth=1.5).encode(alt.X("before:Q"), color=color, tooltip=said)

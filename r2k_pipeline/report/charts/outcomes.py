@@ -19,7 +19,7 @@ ROW_HEIGHT: Final = 13
 LABELS: Final = 62
 """Pixels for the names of rows: a market and a horizon."""
 _READING: Final = [
-    "Rows: a market and the sessions, 5, 20 or 60, of the return in percent: of a yield, its contract's.",
+    "Rows: a market and a horizon of 5, 20 or 60 sessions. Axis: the return over it (of a yield: its contract's).",
     "Tick: return after one independent event. Dot: their mean; its tooltip has the test's reading.",
     "Diamond: mean of all sessions. n: independent events, of all events.",
     "Markets of the same weeks are one sample, not several; of many rows some stand apart by chance.",
@@ -82,7 +82,7 @@ def _panel(setup: str, rows: int, extent: float, is_sample: bool) -> alt.LayerCh
         "returned:Q",
         title=None,
         scale=alt.Scale(domain=[-round(extent, 1), round(extent, 1)], nice=False),
-        axis=alt.Axis(tickCount=7),
+        axis=alt.Axis(tickCount=7, labelExpr="datum.label + ' %'"),
     )
     y = alt.Y(
         "row:N",
@@ -93,7 +93,10 @@ def _panel(setup: str, rows: int, extent: float, is_sample: bool) -> alt.LayerCh
     event = tooltip(Line("row"), SESSION, number("returned", "+.2f", "return, %"))
     events = alt.Chart(named(f"{setup}_events")).mark_tick(color=BLUE, size=ROW_HEIGHT - 4, thickness=1.2, opacity=0.6)
     base = alt.Chart(named(setup)).encode(y=y)
-    means = [number(name, "+.2f") for name in ("mean_forward_return", "baseline_mean_return")]
+    means = [
+        number("mean_forward_return", "+.2f", "mean return, %"),
+        number("baseline_mean_return", "+.2f", "mean of all sessions, %"),
+    ]
     said = tooltip(Line("row"), *means, Line("label"), Line("reading"))
     mean = base.mark_circle(color=VERMILION, size=55, opacity=1).encode(alt.X("mean_forward_return:Q"), tooltip=said)
     all_sessions = base.mark_point(style="baseline", shape="diamond", size=44, opacity=1).encode(

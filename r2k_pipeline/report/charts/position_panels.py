@@ -206,7 +206,7 @@ def _stepped(
 
 def _lines(groups: Groups, measure: str) -> tuple[list[Line], list[str]]:
     """Lines of the crosshair's tooltip, and those of them that are fields of the report."""
-    form = "+.1f" if measure == "net" else ".0f"
+    form, unit = ("+.1f", ", %") if measure == "net" else (".0f", "")
     reported = [REPORT, moment("released_at", "released")]
-    reported += [number(f"{group}_{measure}", form, look.name) for group, look in groups.items()]
+    reported += [number(f"{group}_{measure}", form, look.name + unit) for group, look in groups.items()]
     return [SESSION, *reported], [line.field for line in reported]
