@@ -67,11 +67,13 @@ def stopped_after(connection: duckdb.DuckDBPyConnection, seconds: float) -> Iter
         watcher.join()
 
 
-_OFFERS: Final = ("Candidate bindings: ", "Did you mean ")
+_MACROS: Final = "Candidate macros:"
+_OFFERS: Final = ("Candidate bindings: ", "Did you mean ", _MACROS)
 """How the lines begin in which DuckDB offers other names."""
 
 
 def first_line(error: Exception) -> str:
     """The first line of an error and the names that it suggests, without the query and DuckDB's advice."""
     first, *others = str(error).splitlines() or [type(error).__name__]
-    return printable(" ".join([first, *(line for line in others if line.startswith(_OFFERS))]))
+    offers = (*_OFFERS, "\t") if _MACROS in others else _OFFERS
+    return printable(" ".join([first, *(line.strip() for line in others if line.startswith(offers))]))

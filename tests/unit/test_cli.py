@@ -98,6 +98,7 @@ def test_sql_prints_a_table(ask: Ask) -> None:
 def test_sql_offers_the_name_that_was_meant(ask: Ask) -> None:
     assert 'Did you mean "latest"?' in ask("sql", "select * from latst()").stderr
     assert 'Did you mean "marts.movers"?' in ask("sql", "from movers").stderr
+    assert "Candidate macros: movers(ts" in ask("sql", "from movers()").stderr
 
 
 def test_sql_prints_csv(ask: Ask) -> None:
