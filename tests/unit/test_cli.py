@@ -485,7 +485,7 @@ def test_doctor_sees_that_a_published_file_was_changed_and_that_it_is_right_agai
     (lake.published / "SHA256SUMS").unlink()
     result = r2k(tmp_path, "doctor", "--lake", tmp_path)
     assert result.exit_code == 0
-    assert "no SHA256SUMS: of an earlier version, or removed; `r2k run` writes one" in result.stdout
+    assert "no digests in SHA256SUMS: of an earlier version, or lost; `r2k run` writes them" in result.stdout
 
 
 def test_a_market_may_be_named_in_small_letters_and_a_moment_by_its_day(ask: Ask) -> None:
@@ -518,4 +518,4 @@ def test_a_run_as_of_a_moment_to_come_is_refused(ask: Ask, folder: Path) -> None
 
 def test_doctor_of_a_folder_that_a_run_would_make(tmp_path: Path) -> None:
     result = r2k(tmp_path, "doctor", "--lake", tmp_path / "new" / "lake")
-    assert "not writable" not in result.stdout
+    assert "cannot be written" not in result.stdout

@@ -15,13 +15,14 @@ from io import BytesIO
 from pathlib import Path
 from typing import Final
 
+import duckdb
 import polars as pl
 import pytest
 
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.prices import PriceActions
 from r2k_pipeline.errors import R2kError
-from r2k_pipeline.files import write_atomically
+from r2k_pipeline.files import disk_error, write_atomically
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.report.query import Answer, save_answer
 from r2k_pipeline.report.site.replace_folder import swap_in
@@ -126,8 +127,11 @@ def refuse(_: Path) -> None:
     raise R2kError("not what was meant")
 
 
-def run_out_of_space(_: Path) -> None:
-    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+def fails_with(number: int) -> Callable[[Path], None]:
+    def fail(_: Path) -> None:
+        raise OSError(number, os.strerror(number))
+
+    return fail
 
 
 def no_parquet(file: Path) -> None:
@@ -140,7 +144,9 @@ def no_parquet(file: Path) -> None:
     ("verify", "said"),
     [
         (refuse, "not what was meant"),
-        (run_out_of_space, "not written, the old one stays: No space left on device; next:"),
+        (fails_with(errno.ENOSPC), "not written, the old one stays: No space left on device; next: free space on"),
+        (fails_with(errno.EROFS), "the old one stays: Read-only file system; next: make that disk writable"),
+        (fails_with(errno.EIO), "not written, the old one stays: Input/output error; next: check the disk"),
         (no_parquet, "not written, the old one stays: .*Parquet.*; next:"),
     ],
 )
@@ -169,6 +175,19 @@ def test_what_cannot_be_taken_away_does_not_hide_why_nothing_was_written(
     (tmp_path / "parent").write_bytes(b"a file")
     with pytest.raises(R2kError, match=r"not written.*; next: check the disk"):
         write(tmp_path / "parent" / "file")
+
+
+def test_what_duckdb_says_of_a_full_disk_is_what_the_system_says(tmp_path: Path) -> None:
+    """DuckDB's words of such a publication: they invalidate no file that anybody reads."""
+    said = """IO Error: Checkpoint failed for database "warehouse". The database has been invalidated.
+        Original error: Could not write file "/lake/.warehouse.duckdb.7.tmp": No space left on device"""
+    told = disk_error(tmp_path, "not published, the old one stays", duckdb.IOException(said), "r2k run")
+    assert str(told) == (
+        f"{tmp_path}: not published, the old one stays: No space left on device; "
+        "next: free space on that disk, or inodes (df -h, df -i)"
+    )
+    other = disk_error(tmp_path, "not published, the old one stays", duckdb.IOException("torn\npage"), "r2k run")
+    assert str(other).endswith(": torn; next: r2k run")
 
 
 def test_each_moment_has_a_folder_of_its_own(tmp_path: Path) -> None:
