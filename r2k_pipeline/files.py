@@ -34,7 +34,7 @@ _REMEDIES: Final[Mapping[str, str]] = {
 """What a user can do, by the system's words: DuckDB and Arrow quote them and give no number."""
 
 
-def disk_error(what: Path, refused: str, error: Exception, other: str = "check the disk") -> R2kError:
+def disk_error(what: object, refused: str, error: Exception, other: str = "check the disk") -> R2kError:
     """An error of the disk in one line: `refused` says what was not done, `other` what to do where nothing is known."""
     said = next((words for words in _REMEDIES if words in str(error)), None)
     reason = said or getattr(error, "strerror", None) or str(error).partition("\n")[0]

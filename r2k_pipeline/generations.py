@@ -127,9 +127,9 @@ def publish_generation(
     the published one is unchanged. A folder left by a run that was killed before the swap is removed: nobody read it.
     """
     folder, building = lake.generations / name, lake.generations / f".{name}.tmp"
-    for never_published in _kept(lake, newer=True):
-        remove(never_published)
     try:
+        for never_published in _kept(lake, newer=True):
+            remove(never_published)
         before = last.before(tables) if last else None
         publish_warehouse(building / WAREHOUSE, tables, macros, memory_limit, before)
         complete(building / WAREHOUSE)
@@ -176,7 +176,7 @@ def prune(lake: Lake, keep: int, restated: Collection[tuple[str, datetime]]) -> 
     """Remove old generations: the newest `keep` stay, and those that a restatement replaced.
 
     `restated`: the id of each such generation and when it was replaced. A process that has a removed file open can
-    still read it.
+    still read it. One that cannot be removed (another user made it) is hidden, and doctor names it.
     """
     older = _kept(lake, newer=False)
     replaced = set()
@@ -185,7 +185,7 @@ def prune(lake: Lake, keep: int, restated: Collection[tuple[str, datetime]]) -> 
         replaced |= set(before[-1:])
     for folder in older[: max(len(older) - keep + 1, 0)]:
         if folder not in replaced:
-            remove(folder)
+            discard(folder)
 
 
 def _kept(lake: Lake, *, newer: bool) -> list[Path]:

@@ -284,12 +284,27 @@ class Lake(Folders):
             os.ftruncate(descriptor, 0)
             holder = f"process {os.getpid()}" + (f"\nrun {run_id}" if run_id else "")
             os.pwrite(descriptor, holder.encode(), 0)
-            for stray in [*self.root.rglob(".*.tmp*")]:
-                remove(stray)
-            self._end_merges()
+            self._sweep()
             yield
         finally:
             os.close(descriptor)
+
+    def strays(self) -> list[Path]:
+        """What a run has not put in place: of the one that is on, or left by one that ended early."""
+        return [*self.root.rglob(".*.tmp*")]
+
+    def _sweep(self) -> None:
+        """Remove what was left. An old generation may stay where it cannot be removed: nothing reads it."""
+        for stray in self.strays():
+            try:
+                remove(stray)
+            except OSError as error:
+                if stray.parent.name != self.generations.name:
+                    raise disk_error(stray, "cannot be removed", error) from error
+        try:
+            self._end_merges()
+        except OSError as error:
+            raise disk_error(self.root / "raw", "a merge of its files cannot be ended", error) from error
 
     def _end_merges(self) -> None:
         """End merges of raw files that a killed process left; they can wait while the account cannot be read."""

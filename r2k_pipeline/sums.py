@@ -43,7 +43,7 @@ def changed_files(folder: Path) -> Iterator[tuple[Path, str]]:
     try:
         there = _digests(folder)
     except OSError as error:
-        raise disk_error(Path(error.filename), "cannot be read", error) from error
+        raise disk_error(error.filename, "cannot be read", error) from error
     for name in sorted({*listed, *there}):
         if name not in there:
             yield folder / name, "it is gone"

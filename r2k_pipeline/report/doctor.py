@@ -116,6 +116,14 @@ def _files(lake: Lake) -> Iterator[Finding]:
             "lake", True, f"{lake.root}: every raw file of the account is there, with the content its name says"
         )
         yield from _gone_on_without(lake)
+    yield from left_behind(lake)
+
+
+def left_behind(lake: Lake) -> Iterator[Finding]:
+    """What earlier runs left, unless a run is on."""
+    for stray in lake.strays() if lake.holder() is None else ():
+        said = f"{stray}: left by a run that ended early; the next run removes it, where owner and mode let it"
+        yield Finding("lake", True, said, is_doubt=True)
 
 
 def _room(lake: Lake) -> Iterator[Finding]:

@@ -519,3 +519,20 @@ def test_a_run_as_of_a_moment_to_come_is_refused(ask: Ask, folder: Path) -> None
 def test_doctor_of_a_folder_that_a_run_would_make(tmp_path: Path) -> None:
     result = r2k(tmp_path, "doctor", "--lake", tmp_path / "new" / "lake")
     assert "cannot be written" not in result.stdout
+
+
+@pytest.mark.parametrize("command", [["status"], ["sql", "from marts.markets"]])
+def test_output_that_a_full_disk_refuses_is_one_line(tmp_path: Path, command: list[str]) -> None:
+    """As of `r2k run --json > last_run.json` by cron."""
+    publish(tmp_path, [mart_row("RUT", "2025-03-13")])
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [R2K, *command, "--lake", tmp_path], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    *labels, said = ended.stderr.splitlines()
+    assert ended.returncode == 1
+    assert said == (
+        "r2k: standard output: not written: No space left on device; "
+        "next: free space on that disk, or inodes (df -h, df -i)"
+    )
+    assert {*labels} <= {"SAMPLE: synthetic data, not a market"}

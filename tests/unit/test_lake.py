@@ -27,6 +27,7 @@ from r2k_pipeline.lake import Lake
 from r2k_pipeline.report.query import Answer, save_answer
 from r2k_pipeline.report.site.replace_folder import swap_in
 from r2k_pipeline.tables.cot_releases import CotReleases
+from tests.processes import without_privileges
 from tests.sql.rows import rows_of
 
 NOW: Final = datetime(2025, 1, 7, 12, 30, 15, 250, tzinfo=UTC)
@@ -188,6 +189,18 @@ def test_what_duckdb_says_of_a_full_disk_is_what_the_system_says(tmp_path: Path)
     )
     other = disk_error(tmp_path, "not published, the old one stays", duckdb.IOException("torn\npage"), "r2k run")
     assert str(other).endswith(": torn; next: r2k run")
+
+
+def test_what_a_run_left_and_cannot_be_removed_is_named(lake: Lake) -> None:
+    left = lake.root / "features" / ".levels.tmp"
+    left.mkdir(parents=True)
+    (left / "0-2020.parquet").touch()
+    left.chmod(0o500)
+    with without_privileges():
+        said = rf"{left}: cannot be removed: Permission denied; next: check owner and mode"
+        with pytest.raises(R2kError, match=said), lake.lock():
+            pytest.fail("parts of a run that died would become rows of the table")
+        assert lake.holder() is None
 
 
 def test_each_moment_has_a_folder_of_its_own(tmp_path: Path) -> None:

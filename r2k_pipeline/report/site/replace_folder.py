@@ -4,7 +4,6 @@ Belongs here: the swap, and what crashed writers left. Not here: what the files 
 """
 
 import secrets
-import shutil
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -59,4 +58,4 @@ def _sweep(link: Path, before: Path) -> None:
         with suppress(FileNotFoundError):  # another writer deleted it
             is_abandoned = time.time() - other.lstat().st_mtime > ABANDONED_SECONDS
             if other != current and (other == before or is_abandoned):
-                other.unlink() if other.is_symlink() else shutil.rmtree(other)
+                discard(other)
