@@ -53,7 +53,7 @@ class Lake(Folders):
         found = _raw_files(self.root / layer / name) if layer == "raw" else table_files(self.derived, table)
         for file in found:
             if file.suffix != ".parquet" or file.stat().st_size < 12:
-                remedy = "restore it or remove it" if layer == "raw" else "r2k run, which rebuilds it"
+                remedy = "restore it or remove it" if layer == "raw" else f"{self.run}, which rebuilds it"
                 raise R2kError(file, "not a Parquet file (empty, cut or foreign)", remedy)
             if layer == "raw" and _digest_of(file) != digest_in(file.name):
                 way_on = "restore this file, or r2k accept raw, which goes on without it"
@@ -72,7 +72,7 @@ class Lake(Folders):
             # Polars opens a path more than once: a table replaced in between would be read half old, half new.
             return _rows_of(table, wanted, [file.read_bytes() for file in files])
         except UNREADABLE as error:
-            remedy = "restore or take away the file that differs" if table.layer == "raw" else "r2k run"
+            remedy = "restore or take away the file that differs" if table.layer == "raw" else self.run
             reason = str(error).splitlines()[0]
             raise R2kError(table.dotted(), f"cannot read {files[0].parent}: {reason}", remedy) from error
 
@@ -237,7 +237,9 @@ class Lake(Folders):
         try:
             return _rows_of(table, table.column_names(), [file.read_bytes()])
         except UNREADABLE as error:
-            raise R2kError(file, f"cannot be read: {error}", "delete it; `r2k run` holds its rows again") from error
+            raise R2kError(
+                file, f"cannot be read: {error}", f"delete it, then {self.run}, which holds its rows again"
+            ) from error
 
     def damaged(self) -> list[str]:
         """Raw files that differ from the account, unreadable derived tables and held rows."""
@@ -258,7 +260,7 @@ class Lake(Folders):
                         for group in range(stream.num_row_groups):
                             stream.read_row_group(group)
                 except (OSError, ValueError) as error:
-                    found.append(f"{file}: {error}; `r2k run` rebuilds it from raw")
+                    found.append(f"{file}: {error}; next: {self.run}, which rebuilds it from raw")
         return found
 
     def way_on(self, fault: RawFault) -> str:

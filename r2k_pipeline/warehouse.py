@@ -73,7 +73,7 @@ def publish_warehouse(
         building.replace(warehouse)
         flush(warehouse.parent)
     except (duckdb.Error, OSError) as error:
-        raise disk_error(warehouse, "not published, the old one stays", error, "r2k run") from error
+        raise disk_error(warehouse, "not published, the old one stays", error, "run again") from error
     finally:
         for leftover in (building, building.with_name(building.name + ".wal")):
             discard(leftover)
@@ -161,7 +161,7 @@ def add_rows(file: Path, table: type[Table], rows: pl.DataFrame, memory_limit: s
             connection.unregister("added")
         flush(file)
     except (duckdb.Error, OSError) as error:
-        raise disk_error(file, f"{table.dotted()} cannot be added to", error, "r2k run") from error
+        raise disk_error(file, f"{table.dotted()} cannot be added to", error, "run again") from error
 
 
 def _check(file: Path, tables: Tables) -> None:

@@ -169,12 +169,12 @@ def _tables(lake: Lake) -> Iterator[Finding]:
     """Files of the published generation that were lost or damaged later."""
     folder = lake.published.resolve()
     problems = dict(changed_files(folder))
-    way_on = without_comparing(lake.published) if is_beyond_repair(problems) else "r2k run, which publishes anew"
+    way_on = without_comparing(lake.published) if is_beyond_repair(problems) else f"{lake.run}, which publishes anew"
     for file, why in problems.items():
         yield Finding("tables", False, f"{file}: {why}; next: {way_on}")
     listed = read_sums(folder)
     if listed is None:
-        detail = f"{folder}: no digests in {SUMS}: of an earlier version, or lost; `r2k run` writes them"
+        detail = f"{folder}: no digests in {SUMS}: of an earlier version, or lost; next: {lake.run}, which writes them"
         yield Finding("tables", True, detail, is_doubt=True)
     elif not problems:
         yield Finding("tables", True, f"{len(listed)} files are what was published")

@@ -104,7 +104,7 @@ def test_doctor_names_the_file(first_day: Path, tmp_path: Path, table: str, happ
     )
     file = table if table.endswith(".parquet") else f"{table}/0-2020.parquet"
     assert f"{file}: its content is" in line if happens is a_bit_has_flipped else f"{file}: it is gone" in line
-    assert line.endswith("; next: r2k run, which publishes anew")
+    assert line.endswith("; next: r2k run --source live, which publishes anew")
 
 
 def test_what_was_told_is_compared_with_although_a_table_of_it_is_gone(first_day: Path, tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_digests_that_did_not_reach_the_disk_stop_no_run(first_day: Path, tmp_pa
     doctor = r2k(tmp_path, "doctor", "--source", "live", "--lake", tmp_path / "lake").stdout
     (line,) = (line for line in doctor.splitlines() if line[6:].startswith("tables"))
     assert line.startswith("look")
-    assert f"no digests in {SUMS}: of an earlier version, or lost; `r2k run` writes them" in line
+    assert f"no digests in {SUMS}: of an earlier version, or lost; next: r2k run --source live" in line
     assert build(life.run()) == []
     assert read_sums(life.lake.published)
 

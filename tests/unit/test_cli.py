@@ -485,7 +485,7 @@ def test_doctor_sees_that_a_published_file_was_changed_and_that_it_is_right_agai
     (lake.published / "SHA256SUMS").unlink()
     result = r2k(tmp_path, "doctor", "--lake", tmp_path)
     assert result.exit_code == 0
-    assert "no digests in SHA256SUMS: of an earlier version, or lost; `r2k run` writes them" in result.stdout
+    assert "no digests in SHA256SUMS: of an earlier version, or lost; next: r2k run, which writes them" in result.stdout
 
 
 def test_a_market_may_be_named_in_small_letters_and_a_moment_by_its_day(ask: Ask) -> None:

@@ -182,13 +182,13 @@ def test_what_duckdb_says_of_a_full_disk_is_what_the_system_says(tmp_path: Path)
     """DuckDB's words of such a publication: they invalidate no file that anybody reads."""
     said = """IO Error: Checkpoint failed for database "warehouse". The database has been invalidated.
         Original error: Could not write file "/lake/.warehouse.duckdb.7.tmp": No space left on device"""
-    told = disk_error(tmp_path, "not published, the old one stays", duckdb.IOException(said), "r2k run")
+    told = disk_error(tmp_path, "not published, the old one stays", duckdb.IOException(said), "run again")
     assert str(told) == (
         f"{tmp_path}: not published, the old one stays: No space left on device; "
         "next: free space on that disk, or inodes (df -h, df -i)"
     )
-    other = disk_error(tmp_path, "not published, the old one stays", duckdb.IOException("torn\npage"), "r2k run")
-    assert str(other).endswith(": torn; next: r2k run")
+    other = disk_error(tmp_path, "not published, the old one stays", duckdb.IOException("torn\npage"), "run again")
+    assert str(other).endswith(": torn; next: run again")
 
 
 def test_what_a_run_left_and_cannot_be_removed_is_named(lake: Lake) -> None:
@@ -365,7 +365,7 @@ def test_an_unreadable_derived_table_is_named(lake: Lake, logged: Path, damage: 
     file.write_bytes(damage(file.read_bytes()))
     (problem,) = lake.damaged()
     assert problem.startswith(str(file))
-    assert "`r2k run` rebuilds it" in problem
+    assert "next: r2k run --files DIR, which rebuilds it" in problem
     with pytest.raises(R2kError, match=r"cot_releases.*next: r2k run"):
         lake.read(CotReleases)
 
