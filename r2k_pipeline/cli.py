@@ -4,6 +4,7 @@ Belongs here: options, output, exit codes (0 good, 1 something required failed, 
 computed. Each command imports only what it needs, so that `--help` and queries start fast.
 """
 
+import errno
 import gc
 import json
 import os
@@ -40,6 +41,15 @@ class Explained(click.Group):
             ctx.exit(2)
         except R2kError as error:
             click.echo(f"r2k: {error}", err=True)
+            ctx.exit(1)
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise  # the reader has seen enough: click ends in silence
+            from r2k_pipeline.files import disk_error  # noqa: PLC0415
+
+            what, refused = (error.filename, "refused") if error.filename else ("standard output", "not written")
+            click.echo(f"r2k: {disk_error(what, refused, error)}", err=True)
+            sys.stdout = None  # what it holds would fail again
             ctx.exit(1)
         except KeyboardInterrupt:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not interrupt this

@@ -3,10 +3,11 @@
 Belongs here: renames and fsyncs, each once. Not here: which files there are (lake.py, generations.py).
 """
 
+import errno
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -15,6 +16,37 @@ from r2k_pipeline.errors import R2kError
 
 _DIGESTS: Final[dict[tuple[int, int, int, int], str]] = {}
 """Digests of files by device, inode, size and time of change: a file that was written again is another one."""
+
+_PAGE: Final = 4096
+_FULL: Final = "free space on that disk, or inodes (df -h, df -i)"
+_OWNER: Final = "check owner and mode"
+_REMEDIES: Final[Mapping[str, str]] = {
+    os.strerror(number): remedy
+    for number, remedy in {
+        errno.ENOSPC: _FULL,
+        errno.EDQUOT: _FULL,
+        errno.EFBIG: "raise this shell's limit of a file's size (ulimit -f)",
+        errno.EROFS: "make that disk writable",
+        errno.EACCES: _OWNER,
+        errno.EPERM: _OWNER,
+    }.items()
+}
+"""What a user can do, by the system's words: DuckDB and Arrow quote them and give no number."""
+
+
+def disk_error(what: object, refused: str, error: Exception, other: str = "check the disk") -> R2kError:
+    """An error of the disk in one line: `refused` says what was not done, `other` what to do where nothing is known."""
+    said = next((words for words in _REMEDIES if words in str(error)), None)
+    reason = said or getattr(error, "strerror", None) or str(error).partition("\n")[0]
+    return R2kError(what, f"{refused}: {reason}", _REMEDIES.get(reason, other))
+
+
+def try_to_write(folder: Path) -> None:
+    """Raise OSError where the disk takes no file: a mode says nothing of one that became read-only or full."""
+    from tempfile import TemporaryFile  # noqa: PLC0415  (pulls in random, and few need it)
+
+    with TemporaryFile(dir=folder) as stream:
+        stream.write(bytes(_PAGE))
 
 
 def write_atomically(file: Path, body: bytes, verify: Callable[[Path], None], durable: bool = True) -> None:
@@ -35,12 +67,11 @@ def write_atomically(file: Path, body: bytes, verify: Callable[[Path], None], du
 def put_in_place(temporary: Path, file: Path, verify: Callable[[Path], None], durable: bool = True) -> None:
     """fsync -> verify -> rename -> fsync folder, of a temporary file beside the one that it replaces."""
     if durable:
-        with temporary.open("rb") as stream:
-            os.fsync(stream.fileno())
+        flush(temporary)
     verify(temporary)
     temporary.replace(file)
     if durable:
-        fsync_folder(file.parent)
+        flush(file.parent)
 
 
 @contextmanager
@@ -49,8 +80,7 @@ def explained(file: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError) as error:  # Arrow's errors are ValueErrors
-        reason = getattr(error, "strerror", None) or error
-        raise R2kError(file, f"not written, the old one stays: {reason}", "check the disk") from error
+        raise disk_error(file, "not written, the old one stays", error) from error
 
 
 def digest_of(file: Path) -> str:
@@ -70,8 +100,7 @@ def link_or_copy(file: Path, target: Path) -> None:
         os.link(file, target)
     except OSError:
         shutil.copyfile(file, target)
-        with target.open("rb") as stream:
-            os.fsync(stream.fileno())
+        flush(target)
 
 
 def point(link: Path, target: str) -> None:
@@ -80,7 +109,7 @@ def point(link: Path, target: str) -> None:
     temporary.unlink(missing_ok=True)
     temporary.symlink_to(target)
     temporary.replace(link)
-    fsync_folder(link.parent)
+    flush(link.parent)
 
 
 def remove(path: Path) -> None:
@@ -110,9 +139,9 @@ def write_flushed(file: Path, body: bytes) -> None:
         os.fsync(stream.fileno())
 
 
-def fsync_folder(folder: Path) -> None:
-    """Make a rename durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def flush(path: Path) -> None:
+    """Make the content of a file durable, or the names in a folder."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -36,6 +36,11 @@ class Folders:
         return cls(root, root)
 
     @property
+    def run(self) -> str:
+        """The command that fetches into this lake and publishes."""
+        return run_of(self.root.name)
+
+    @property
     def warehouse(self) -> Path:
         """The published DuckDB file: a link to that of `published`."""
         return self.derived / "warehouse.duckdb"

@@ -18,7 +18,7 @@ from r2k_pipeline.contracts.meta import Generation
 from r2k_pipeline.contracts.prices import PriceActions, PriceBars
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.errors import R2kError
-from r2k_pipeline.files import digest_of, discard, fsync_folder, link_or_copy, point, remove
+from r2k_pipeline.files import digest_of, discard, disk_error, flush, link_or_copy, point, remove
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.sums import changed_files, read_sums, write_sums
 from r2k_pipeline.table_files import UNREADABLE, table_files
@@ -74,7 +74,7 @@ def last_generation(lake: Lake) -> Published | None:
     try:
         return Published(folder, pl.read_parquet(file).row(0, named=True))
     except UNREADABLE as error:
-        raise R2kError(file, f"cannot be read: {error}", _without_comparing(lake.published)) from error
+        raise R2kError(file, f"cannot be read: {error}", without_comparing(lake.published)) from error
 
 
 def known_at(folder: Path, source: str, as_of: datetime | None) -> Lake:
@@ -127,9 +127,9 @@ def publish_generation(
     the published one is unchanged. A folder left by a run that was killed before the swap is removed: nobody read it.
     """
     folder, building = lake.generations / name, lake.generations / f".{name}.tmp"
-    for never_published in _kept(lake, newer=True):
-        remove(never_published)
     try:
+        for never_published in _kept(lake, newer=True):
+            remove(never_published)
         before = last.before(tables) if last else None
         publish_warehouse(building / WAREHOUSE, tables, macros, memory_limit, before)
         complete(building / WAREHOUSE)
@@ -142,7 +142,7 @@ def publish_generation(
         _finish(building, folder)
         _swap_in(lake, name)
     except OSError as error:
-        raise R2kError(folder, f"not published, the old one stays: {error}", "check the disk") from error
+        raise disk_error(folder, "not published, the old one stays", error) from error
     finally:
         discard(building)
     return size
@@ -166,7 +166,7 @@ def take_over(lake: Lake) -> None:
             if not (lake.generations / name).exists():
                 _export(connection, file, lake.generations / name)
     except (duckdb.Error, pl.exceptions.PolarsError) as error:
-        raise R2kError(file, _unread(error), _without_comparing(file)) from error
+        raise R2kError(file, _unread(error), without_comparing(file)) from error
     if lake.published.is_dir() and not lake.published.is_symlink():  # a copy that followed the links
         remove(lake.published)
     _swap_in(lake, name)
@@ -176,7 +176,7 @@ def prune(lake: Lake, keep: int, restated: Collection[tuple[str, datetime]]) -> 
     """Remove old generations: the newest `keep` stay, and those that a restatement replaced.
 
     `restated`: the id of each such generation and when it was replaced. A process that has a removed file open can
-    still read it.
+    still read it. One that cannot be removed (another user made it) is hidden, and doctor names it.
     """
     older = _kept(lake, newer=False)
     replaced = set()
@@ -185,7 +185,7 @@ def prune(lake: Lake, keep: int, restated: Collection[tuple[str, datetime]]) -> 
         replaced |= set(before[-1:])
     for folder in older[: max(len(older) - keep + 1, 0)]:
         if folder not in replaced:
-            remove(folder)
+            discard(folder)
 
 
 def _kept(lake: Lake, *, newer: bool) -> list[Path]:
@@ -199,9 +199,9 @@ def _kept(lake: Lake, *, newer: bool) -> list[Path]:
 
 def _finish(building: Path, folder: Path) -> None:
     for inner in (*(path for path in building.rglob("*") if path.is_dir()), building):
-        fsync_folder(inner)
+        flush(inner)
     building.rename(folder)
-    fsync_folder(folder.parent)
+    flush(folder.parent)
 
 
 def _swap_in(lake: Lake, name: str) -> None:
@@ -225,31 +225,40 @@ def _export(connection: duckdb.DuckDBPyConnection, file: Path, folder: Path) -> 
 def _restore(published: Path) -> None:
     """Tables of a generation with a lost or damaged file are written anew, each as one file, from its DuckDB file."""
     folder = published.resolve()
-    changed = {file: f"{file}: {why}" for file, why in changed_files(folder)}
+    changed = dict(changed_files(folder))
     tables = {file.relative_to(folder).parts[:2] for file in changed if file.suffix == ".parquet"}
     warehouse = folder / WAREHOUSE
-    if tables and warehouse in changed:
-        raise R2kError("; ".join(changed.values()), next=_without_comparing(published))
+    if is_beyond_repair(changed):
+        others = f"and {len(changed) - 1} more files differ (r2k doctor names them)"
+        raise R2kError(f"{warehouse}: {changed[warehouse]}, {others}", next=without_comparing(published))
     try:
         for layer, name in sorted(tables):
             table = name.removesuffix(".parquet")
             target = folder / layer / f"{table}.parquet"
+            temporary = target.with_name(f".{target.name}.tmp")
             with duckdb.connect(warehouse, read_only=True) as connection:
-                _copy_table(connection, layer, table, target.with_name(f".{target.name}.tmp"))
+                _copy_table(connection, layer, table, temporary)
             remove(target.with_name(table))
-            target.with_name(f".{target.name}.tmp").replace(target)
+            temporary.replace(target)
+            flush(target.parent)
     except (duckdb.Error, OSError) as error:
-        raise R2kError(warehouse, _unread(error), _without_comparing(published)) from error
+        raise R2kError(warehouse, _unread(error), without_comparing(published)) from error
+
+
+def is_beyond_repair(changed: Collection[Path]) -> bool:
+    """Whether a run cannot make these files of a generation anew: it restores Parquet from the DuckDB file."""
+    return {".duckdb", ".parquet"} <= {file.suffix for file in changed}
 
 
 def _copy_table(connection: duckdb.DuckDBPyConnection, layer: str, table: str, target: Path) -> None:
     connection.execute("set enable_progress_bar = false")
     connection.sql(f'from "{layer}"."{table}"').write_parquet(str(target), compression="zstd")
+    flush(target)
 
 
 def _unread(error: Exception) -> str:
     return f"its tables cannot be read: {str(error).splitlines()[0]}"
 
 
-def _without_comparing(path: Path) -> str:
+def without_comparing(path: Path) -> str:
     return f"restore it, or remove {path}: the next run then publishes without comparing"

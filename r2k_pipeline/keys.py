@@ -91,7 +91,7 @@ def _known_rows(lake: Lake, names: Iterable[str], moment: datetime) -> dict[str,
                 ((count, *digests),) = connection.sql(query).fetchall()
             except duckdb.Error as error:
                 said = str(error).splitlines()[0]
-                raise R2kError(name, f"cannot read {others[0].parent}: {said}", "r2k run") from error
+                raise R2kError(name, f"cannot read {others[0].parent}: {said}", lake.run) from error
             found[name] += [f"{count} {digests}"] if count else []
     return found
 

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from r2k_pipeline.account import Account, RawFault, digest_in
 from r2k_pipeline.contracts.table import LAYERS, TABLES, Table
 from r2k_pipeline.errors import HeldError, R2kError
-from r2k_pipeline.files import digest_of, fsync_folder, remove, write_atomically
+from r2k_pipeline.files import digest_of, disk_error, flush, remove, write_atomically
 from r2k_pipeline.folders import Folders
 from r2k_pipeline.table_files import UNREADABLE, Parts, Whole, check_rows, parquet_of, table_files
 
@@ -53,7 +53,7 @@ class Lake(Folders):
         found = _raw_files(self.root / layer / name) if layer == "raw" else table_files(self.derived, table)
         for file in found:
             if file.suffix != ".parquet" or file.stat().st_size < 12:
-                remedy = "restore it or remove it" if layer == "raw" else "r2k run, which rebuilds it"
+                remedy = "restore it or remove it" if layer == "raw" else f"{self.run}, which rebuilds it"
                 raise R2kError(file, "not a Parquet file (empty, cut or foreign)", remedy)
             if layer == "raw" and _digest_of(file) != digest_in(file.name):
                 way_on = "restore this file, or r2k accept raw, which goes on without it"
@@ -72,7 +72,7 @@ class Lake(Folders):
             # Polars opens a path more than once: a table replaced in between would be read half old, half new.
             return _rows_of(table, wanted, [file.read_bytes() for file in files])
         except UNREADABLE as error:
-            remedy = "restore or take away the file that differs" if table.layer == "raw" else "r2k run"
+            remedy = "restore or take away the file that differs" if table.layer == "raw" else self.run
             reason = str(error).splitlines()[0]
             raise R2kError(table.dotted(), f"cannot read {files[0].parent}: {reason}", remedy) from error
 
@@ -217,7 +217,7 @@ class Lake(Folders):
         if target.exists():
             remove(target)
         file.rename(target)
-        fsync_folder(file.parent)
+        flush(file.parent)
 
     def hold(self, table: type[Table], item: str, frame: pl.DataFrame) -> None:
         """Keep rows of one item aside until they are accepted, in place of those held before; no rows: hold none."""
@@ -237,7 +237,9 @@ class Lake(Folders):
         try:
             return _rows_of(table, table.column_names(), [file.read_bytes()])
         except UNREADABLE as error:
-            raise R2kError(file, f"cannot be read: {error}", "delete it; `r2k run` holds its rows again") from error
+            raise R2kError(
+                file, f"cannot be read: {error}", f"delete it, then {self.run}, which holds its rows again"
+            ) from error
 
     def damaged(self) -> list[str]:
         """Raw files that differ from the account, unreadable derived tables and held rows."""
@@ -258,7 +260,7 @@ class Lake(Folders):
                         for group in range(stream.num_row_groups):
                             stream.read_row_group(group)
                 except (OSError, ValueError) as error:
-                    found.append(f"{file}: {error}; `r2k run` rebuilds it from raw")
+                    found.append(f"{file}: {error}; next: {self.run}, which rebuilds it from raw")
         return found
 
     def way_on(self, fault: RawFault) -> str:
@@ -278,18 +280,33 @@ class Lake(Folders):
             self.root.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
-            raise R2kError(self.root, f"cannot be written: {error.strerror}", "set R2K_LAKE") from error
+            raise disk_error(self.root, "cannot be written", error, "set R2K_LAKE") from error
         try:
             _acquire(descriptor, wait_seconds, self.root)
             os.ftruncate(descriptor, 0)
             holder = f"process {os.getpid()}" + (f"\nrun {run_id}" if run_id else "")
             os.pwrite(descriptor, holder.encode(), 0)
-            for stray in [*self.root.rglob(".*.tmp*")]:
-                remove(stray)
-            self._end_merges()
+            self._sweep()
             yield
         finally:
             os.close(descriptor)
+
+    def strays(self) -> list[Path]:
+        """What a run has not put in place: of the one that is on, or left by one that ended early."""
+        return [*self.root.rglob(".*.tmp*")]
+
+    def _sweep(self) -> None:
+        """Remove what was left. An old generation may stay where it cannot be removed: nothing reads it."""
+        for stray in self.strays():
+            try:
+                remove(stray)
+            except OSError as error:
+                if stray.parent.name != self.generations.name:
+                    raise disk_error(stray, "cannot be removed", error) from error
+        try:
+            self._end_merges()
+        except OSError as error:
+            raise disk_error(self.root / "raw", "a merge of its files cannot be ended", error) from error
 
     def _end_merges(self) -> None:
         """End merges of raw files that a killed process left; they can wait while the account cannot be read."""
@@ -382,5 +399,5 @@ def _clear_superseded(folder: Path) -> None:
     """End a merge, also one that a killed process left: the journal goes last."""
     for name in _superseded(folder):
         (folder / name).unlink(missing_ok=True)
-    fsync_folder(folder)
+    flush(folder)
     (folder / JOURNAL).unlink()

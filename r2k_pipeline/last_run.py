@@ -33,15 +33,19 @@ class LastRun(BaseModel):
     checked_at: datetime | None = None
     failures: tuple[str, ...] = ()
 
-    def problem(self, *, is_on: bool) -> str | None:
-        """Why it failed, in one line; None if it did not. `is_on`: a process has the lake's lock."""
+    def problem(self, *, is_on: bool, again: str) -> str | None:
+        """Why it failed, in one line; None if it did not.
+
+        `is_on`: a process has the lake's lock; `again`: the command that runs.
+        """
         began = f"the run of {self.started_at:%Y-%m-%d %H:%M:%S} UTC"
         if self.ended_at is None:
-            return None if is_on else f"{began} died (process {self.process}); next: r2k run"
+            return None if is_on else f"{began} died (process {self.process}); next: {again}"
         if not self.failures:
             return None
         more = f" (and {len(self.failures) - 1} more lines)" if len(self.failures) > 1 else ""
-        return f"{began} failed: {self.failures[0]}{more}"
+        way_on = "" if "next: " in self.failures[0] else f"; next: {again}"
+        return f"{began} failed: {self.failures[0]}{more}{way_on}"
 
 
 def file_of(lake: Lake) -> Path:
@@ -56,7 +60,7 @@ def read_last_run(lake: Lake) -> LastRun | None:
     except FileNotFoundError:
         return None
     except (ValidationError, OSError) as error:
-        raise R2kError(file_of(lake), "cannot be read", "r2k run") from error
+        raise R2kError(file_of(lake), "cannot be read", lake.run) from error
 
 
 def begin_run(lake: Lake, moment: datetime) -> None:

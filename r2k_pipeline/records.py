@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from r2k_pipeline.errors import R2kError
+from r2k_pipeline.files import disk_error, try_to_write
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.settings import Settings
 
@@ -47,11 +48,20 @@ def _brought(settings: Settings) -> Path | None:
 
 
 def not_kept(home: Path, error: BaseException | None) -> R2kError:
-    """SQLite's error, and what to do. A damaged file may be removed: it records runs and has no data."""
+    """SQLite's error, and what to do. A damaged file may be removed: it records runs and has no data.
+
+    Where the disk takes no file, SQLite's words for it are vague: then the system's are added.
+    """
+    refused = f"Dagster's records cannot be kept: {error}"
+    if isinstance(error, sqlite3.OperationalError) and home.is_dir():
+        try:
+            try_to_write(home)
+        except OSError as why:
+            return disk_error(home, refused, why)
     kind = getattr(error, "sqlite_errorname", "")
     remedies = (remedy for name, remedy in _NEXT.items() if kind.startswith(name))
     remedy = next(remedies, f"remove {home}: it has no data")
-    return R2kError(home, f"Dagster's records cannot be kept: {error}", remedy)
+    return R2kError(home, refused, remedy)
 
 
 def examine_records(home: Path) -> str | None:

@@ -18,6 +18,7 @@ from r2k_pipeline.contracts.clock import rows_known_at
 from r2k_pipeline.contracts.table import BY_DAY, BY_SESSION, Table
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.files import write_atomically
+from r2k_pipeline.folders import run_of
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.table_files import UNREADABLE
 
@@ -80,7 +81,7 @@ class Restatement(BaseModel):
     def next_command(self, source: str) -> str:
         """The next command: accept it, or run and publish it if it was accepted."""
         accept = f"r2k accept {ITEM} --source {source}, or undo the cause"
-        return f"next: {f'r2k run --source {source}' if self.accepted_at else accept}"
+        return f"next: {run_of(source) if self.accepted_at else accept}"
 
 
 def compare_published(
@@ -249,7 +250,7 @@ def read_restatement(lake: Lake) -> Restatement | None:
     except FileNotFoundError:
         return None
     except (ValidationError, OSError) as error:
-        raise R2kError(file, "cannot be read", "remove it, `r2k run` finds it anew") from error
+        raise R2kError(file, "cannot be read", f"remove it, then {lake.run}, which finds it anew") from error
 
 
 def write_restatement(lake: Lake, found: Restatement | None) -> None:

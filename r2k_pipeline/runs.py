@@ -68,7 +68,7 @@ class Run:
             return self
         fetched_at = self.last_fetch()
         if fetched_at is None:
-            raise R2kError(self.lake.root, "nothing was fetched yet", f"r2k run --source {self.settings.source}")
+            raise R2kError(self.lake.root, "nothing was fetched yet", self.lake.run)
         return replace(self, moment=self.settings.as_of or fetched_at)
 
     def last_fetch(self) -> datetime | None:

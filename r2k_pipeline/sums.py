@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from r2k_pipeline.errors import R2kError
-from r2k_pipeline.files import digest_of
+from r2k_pipeline.files import digest_of, disk_error, write_flushed
 
 SUMS: Final = "SHA256SUMS"
 """`sha256sum --check` reads it too."""
@@ -18,19 +17,19 @@ SUMS: Final = "SHA256SUMS"
 def write_sums(folder: Path) -> None:
     """Write the digests of all files below a folder that is being made."""
     listed = "".join(f"{digest}  {name}\n" for name, digest in _digests(folder).items())
-    (folder / SUMS).write_text(listed, "utf-8")
+    write_flushed(folder / SUMS, listed.encode())
 
 
 def read_sums(folder: Path) -> dict[str, str] | None:
-    """The recorded digest of each file by name; None for a folder without digests.
+    """The recorded digest of each file by name; None for a folder without digests: the list is absent or has no entry.
 
-    A line that is damaged is an entry of no file.
+    A line that is damaged is no entry.
     """
     try:
         lines = (folder / SUMS).read_text("utf-8", errors="replace").splitlines()
     except FileNotFoundError:
         return None
-    return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    return {name: digest for digest, _, name in (line.partition("  ") for line in lines) if name} or None
 
 
 def changed_files(folder: Path) -> Iterator[tuple[Path, str]]:
@@ -44,7 +43,7 @@ def changed_files(folder: Path) -> Iterator[tuple[Path, str]]:
     try:
         there = _digests(folder)
     except OSError as error:
-        raise R2kError(error.filename, f"cannot be read: {error.strerror}", "check the disk") from error
+        raise disk_error(error.filename, "cannot be read", error) from error
     for name in sorted({*listed, *there}):
         if name not in there:
             yield folder / name, "it is gone"

@@ -3,13 +3,14 @@
 Belongs here: starting them, how they ended and what they said. Not here: what they do.
 """
 
+import ctypes
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import ClassVar, Final
 
 from r2k_pipeline.cli import main
 
@@ -75,3 +76,36 @@ def _begin(
     os.environ.clear()
     os.environ.update(environment)
     target(*arguments)
+
+
+@contextmanager
+def without_privileges() -> Iterator[None]:
+    """Modes of files count in this thread, also for root."""
+    before = _effective()
+    _set_effective(0)
+    try:
+        yield
+    finally:
+        _set_effective(before)
+
+
+class _Header(ctypes.Structure):
+    """Of capget(2) and capset(2), in its third version, for this thread."""
+
+    _fields_: ClassVar = [("version", ctypes.c_uint32), ("pid", ctypes.c_int)]
+
+
+def _capabilities() -> "tuple[_Header, ctypes.Array[ctypes.c_uint32]]":
+    header, sets = _Header(0x20080522, 0), (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable, twice
+    assert ctypes.CDLL(None).capget(ctypes.byref(header), sets) == 0
+    return header, sets
+
+
+def _effective() -> int:
+    return _capabilities()[1][0]
+
+
+def _set_effective(effective: int) -> None:
+    header, sets = _capabilities()
+    sets[0] = effective
+    assert ctypes.CDLL(None).capset(ctypes.byref(header), sets) == 0

@@ -53,7 +53,7 @@ def accept_held(run: Run, item: str) -> str:
         stamp = run.stamp()
         done = [_accept(run, TABLES[name], item, file, stamp) for name, file in held.items()]
     known = f"known from {stamp:%Y-%m-%d %H:%M:%S} UTC; earlier moments stay as they were"
-    return "\n".join([*done, known, f"next: r2k run --source {run.settings.source} rebuilds the tables"])
+    return "\n".join([*done, known, f"next: {run.lake.run}, which rebuilds the tables"])
 
 
 def accept_raw(run: Run) -> str:
@@ -78,7 +78,7 @@ def accept_raw(run: Run) -> str:
         lake.keep_account(account.model_copy(update={"accepted": (*account.accepted, *accepted)}))
     aside = [f"what was there is below {lake.aside} now"] if any(fault.is_there for fault in faults) else []
     said = [f"{file}: {reason}; accepted" for file, reason in reasons.items()]
-    return "\n".join([*said, *aside, f"next: r2k run --source {lake.root.name} goes on with what is there"])
+    return "\n".join([*said, *aside, f"next: {lake.run}, which goes on with what is there"])
 
 
 def _damaged_account(lake: Lake) -> dict[str, str]:

@@ -27,7 +27,7 @@ from r2k_pipeline.orchestration.assets import NOTES
 from r2k_pipeline.orchestration.failures import failures_of
 from r2k_pipeline.orchestration.instance import forget_old_runs, open_instance
 from r2k_pipeline.orchestration.launcher import LAKE, end_dead_runs
-from r2k_pipeline.orchestration.outcome import WAREHOUSE, notes_of
+from r2k_pipeline.orchestration.outcome import notes_of
 from r2k_pipeline.orchestration.resources import Pipeline
 from r2k_pipeline.runs import Run, now
 from r2k_pipeline.settings import Settings
@@ -111,6 +111,7 @@ def _execute(definitions: dg.Definitions, settings: Settings, run: Run) -> Summa
         end_dead_runs(instance, run.lake.root)
         said = begin(run)
         begin_run(run.lake, run.clock())
+        before = run.lake.published.resolve()
         try:
             result = definitions.resolve_job_def("refresh").execute_in_process(
                 instance=instance,
@@ -125,7 +126,7 @@ def _execute(definitions: dg.Definitions, settings: Settings, run: Run) -> Summa
         if DagsterExecutionInterruptedError.__name__ in _error_names(result) or check_captured_interrupt():
             raise KeyboardInterrupt
         forget_old_runs(instance, settings.keep_runs)
-        summary = _summarise(settings, result, time.monotonic() - started, said)
+        summary = _summarise(settings, result, before, time.monotonic() - started, said)
         record_failures(run.lake, summary.failures)
     return summary
 
@@ -139,7 +140,10 @@ def _interrupted_alike() -> Iterator[None]:
         raise KeyboardInterrupt from error
 
 
-def _summarise(settings: Settings, result: dg.ExecuteInProcessResult, seconds: float, said: str | None) -> Summary:
+def _summarise(
+    settings: Settings, result: dg.ExecuteInProcessResult, before: Path, seconds: float, said: str | None
+) -> Summary:
+    """`before`: the folder that was published when the run began: a step may fail after the swap."""
     lake = Lake.of(settings.lake, settings.source, settings.as_of)
     try:
         row, unreadable = _published(lake), []
@@ -155,7 +159,7 @@ def _summarise(settings: Settings, result: dg.ExecuteInProcessResult, seconds: f
     fetched = [event.materialization.metadata for event in materialized]
     return Summary(
         ok=result.success and not unreadable,
-        published=checked_at is None and any(event.asset_key == WAREHOUSE for event in materialized),
+        published=lake.published.resolve() != before,
         checked_at=checked_at,
         seconds=seconds,
         label=row.get("label", settings.source),

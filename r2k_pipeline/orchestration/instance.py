@@ -21,7 +21,7 @@ from dagster._core.storage.local_compute_log_manager import LocalComputeLogManag
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy.exc import DBAPIError
 
-from r2k_pipeline.errors import R2kError
+from r2k_pipeline.files import disk_error
 from r2k_pipeline.orchestration.event_log import KeptEventLog
 from r2k_pipeline.records import EVENTS, config_folders, home_of, not_kept
 from r2k_pipeline.settings import Settings
@@ -99,7 +99,7 @@ def _kept_in(home: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         raise not_kept(home, error) from error
     except OSError as error:
-        raise R2kError(home, f"cannot be written: {error.strerror}", "set R2K_LAKE or DAGSTER_HOME") from error
+        raise disk_error(home, "cannot be written", error, "set R2K_LAKE or DAGSTER_HOME") from error
 
 
 def forget_old_runs(instance: dg.DagsterInstance, keep: int) -> None:

@@ -20,6 +20,7 @@ from r2k_pipeline.claims.verdict import Verdict, last_story
 from r2k_pipeline.claims.verdicts import judge
 from r2k_pipeline.claims.vocabulary.statements import Statement
 from r2k_pipeline.errors import R2kError
+from r2k_pipeline.files import disk_error
 from r2k_pipeline.shipped import shipped
 from r2k_pipeline.snapshot import Snapshot
 
@@ -110,7 +111,7 @@ def write_template(file: Path) -> str:
     except FileExistsError as error:
         raise R2kError(file, "is there already, and is not written over", "another name") from error
     except OSError as error:
-        raise R2kError(file, f"cannot be written: {error.strerror}", "another folder") from error
+        raise disk_error(file, "cannot be written", error, "another folder") from error
     return f"{file} is a note to fill in; next: r2k check-note {file}"
 
 

@@ -3,17 +3,19 @@
 Belongs here: one finding per thing examined. Not here: repairs.
 """
 
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from shutil import disk_usage
 from typing import Any, Final
 
 from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.findings import Findings
 from r2k_pipeline.errors import MistakesError, R2kError
+from r2k_pipeline.files import disk_error, try_to_write
 from r2k_pipeline.folders import run_of
+from r2k_pipeline.generations import is_beyond_repair, without_comparing
 from r2k_pipeline.holes import NAMED
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.markets import read_markets
@@ -68,8 +70,10 @@ def examine(settings: Settings, *, lake_option: Path | None = None, online: bool
     published = _warehouse(lake)
     place = Finding("place", True, f"{settings.lake}, {why_this_lake(settings, lake_option)}")
     found = [place, *_markets(settings), _holder(lake), _records(settings), *_or_why("lake", _files(lake)), published]
+    if lake.published.is_symlink():
+        found += _or_why("tables", _tables(lake))
     if published.ok:
-        found += [*_or_why("tables", _tables(lake)), *_fetches(settings), *examine_findings(lake)]
+        found += [*_fetches(settings), *examine_findings(lake)]
     return [*found, *(_or_why("online", _against_api(settings, lake)) if online else ())]
 
 
@@ -103,9 +107,7 @@ def _records(settings: Settings) -> Finding:
 
 
 def _files(lake: Lake) -> Iterator[Finding]:
-    nearest = next(folder for folder in (lake.root, *lake.root.parents) if folder.exists())
-    if not os.access(nearest, os.W_OK):
-        yield Finding("lake", False, f"{lake.root}: not writable; next: check owner and mode, or set R2K_LAKE")
+    yield from _room(lake)
     problems = [*lake.damaged()] or [*_unread(lake)] or [*_lost_without_account(lake)]
     for problem in problems:
         yield Finding("lake", False, problem)
@@ -114,6 +116,28 @@ def _files(lake: Lake) -> Iterator[Finding]:
             "lake", True, f"{lake.root}: every raw file of the account is there, with the content its name says"
         )
         yield from _gone_on_without(lake)
+    yield from left_behind(lake)
+
+
+def left_behind(lake: Lake) -> Iterator[Finding]:
+    """What earlier runs left, unless a run is on."""
+    for stray in lake.strays() if lake.holder() is None else ():
+        said = f"{stray}: left by a run that ended early; the next run removes it, where owner and mode let it"
+        yield Finding("lake", True, said, is_doubt=True)
+
+
+def _room(lake: Lake) -> Iterator[Finding]:
+    """Whether a run can write there, and has room for one more DuckDB file."""
+    nearest = next(folder for folder in (lake.root, *lake.root.parents) if folder.exists())
+    try:
+        try_to_write(nearest)
+    except OSError as error:
+        yield Finding("lake", False, str(disk_error(lake.root, "cannot be written", error, "set R2K_LAKE")))
+        return
+    needed = lake.warehouse.stat().st_size if lake.warehouse.exists() else 0
+    if (free := disk_usage(nearest).free) < needed:
+        said = f"{free:,} bytes are free, and a run writes a DuckDB file of about {needed:,}"
+        yield Finding("lake", False, f"{lake.root}: {said}; next: free space on that disk")
 
 
 def _unread(lake: Lake) -> Iterator[str]:
@@ -144,12 +168,13 @@ def _gone_on_without(lake: Lake) -> Iterator[Finding]:
 def _tables(lake: Lake) -> Iterator[Finding]:
     """Files of the published generation that were lost or damaged later."""
     folder = lake.published.resolve()
-    problems = [f"{file}: {why}" for file, why in changed_files(folder)]
-    for problem in problems:
-        yield Finding("tables", False, f"{problem}; next: r2k run, which publishes anew")
+    problems = dict(changed_files(folder))
+    way_on = without_comparing(lake.published) if is_beyond_repair(problems) else f"{lake.run}, which publishes anew"
+    for file, why in problems.items():
+        yield Finding("tables", False, f"{file}: {why}; next: {way_on}")
     listed = read_sums(folder)
     if listed is None:
-        detail = f"{folder}: no {SUMS}: of an earlier version, or removed; `r2k run` writes one"
+        detail = f"{folder}: no digests in {SUMS}: of an earlier version, or lost; next: {lake.run}, which writes them"
         yield Finding("tables", True, detail, is_doubt=True)
     elif not problems:
         yield Finding("tables", True, f"{len(listed)} files are what was published")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from r2k_pipeline.claims.process import BoundedProcess, StartError
 from r2k_pipeline.errors import QueryError, R2kError, ShortError
-from r2k_pipeline.files import discard, fsync_folder
+from r2k_pipeline.files import discard, disk_error, flush
 from r2k_pipeline.folders import run_of
 from r2k_pipeline.report.output_types import Format
 
@@ -139,9 +139,9 @@ def save_answer(answer: Answer, file: Path) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(where)
-        fsync_folder(where.parent)
+        flush(where.parent)
     except OSError as error:
-        raise R2kError(file, f"not written: {error.strerror or error}", "check the disk") from error
+        raise disk_error(file, "not written", error) from error
     finally:
         discard(temporary)
 

@@ -225,7 +225,8 @@ def _last_run(lake: Lake, run: LastRun, listed: tuple[str, ...]) -> str | None:
     """How the last run failed, if it did, without the failures `listed` elsewhere in the status."""
     other = tuple(line for line in run.failures if not any(message in line for message in listed))
     are_listed = bool(run.failures) and not other
-    return None if are_listed else run.model_copy(update={"failures": other}).problem(is_on=lake.holder() is not None)
+    problem = run.model_copy(update={"failures": other}).problem(is_on=lake.holder() is not None, again=lake.run)
+    return None if are_listed else problem
 
 
 def _held(lake: Lake, source: str) -> Iterator[str]:

@@ -3,6 +3,7 @@
 Belongs here: what a run and doctor say of them, and what becomes of runs. Not here: what a run computes.
 """
 
+import errno
 import os
 import re
 import resource
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -24,6 +25,7 @@ import pytest
 from dagster._core.launcher import WorkerStatus
 
 from r2k_pipeline.errors import R2kError
+from r2k_pipeline.files import point
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.last_run import mark_published, read_last_run
 from r2k_pipeline.orchestration.execute import execute_refresh
@@ -38,11 +40,12 @@ from tests.processes import command_line, forked
 TABLE: Final = dg.AssetKey("table")
 
 
-def definitions() -> dg.Definitions:
-    """A refresh of one asset and its check, which takes no time."""
+def definitions(happens: Callable[[Lake], None] = lambda _: None) -> dg.Definitions:
+    """A refresh of one asset and its check, which takes no time; `happens` in the asset."""
 
     @dg.asset(key=TABLE)
     def table(pipeline: Pipeline) -> dg.MaterializeResult[None]:
+        happens(pipeline.run.lake)
         return dg.MaterializeResult(metadata={"lake": str(pipeline.run.lake.derived)})
 
     @dg.asset_check(asset=TABLE)
@@ -212,7 +215,19 @@ def test_a_disk_that_takes_no_more_is_one_line(tmp_path: Path, most_bytes: int) 
     assert line.endswith("; next: check the disk")
 
 
-# Runs that were killed
+# Runs that were killed, or failed late
+
+
+def test_a_run_that_fails_after_the_swap_says_that_it_published(settings: Settings) -> None:
+    def swap_and_fail(lake: Lake) -> None:
+        (lake.generations / "first").mkdir(parents=True)
+        point(lake.published, "generations/first")
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+
+    summary = execute_refresh(definitions(swap_and_fail), settings)
+    assert (summary.ok, summary.published) == (False, True)
+    elsewhere = settings.model_copy(update={"lake": settings.lake / "other"})
+    assert not execute_refresh(definitions(), elsewhere).published
 
 
 def recorded(instance: dg.DagsterInstance, status: dg.DagsterRunStatus, **tags: str) -> str:

@@ -1,5 +1,7 @@
 """Doctor looks at everything whatever it finds first, and what it advises is never itself."""
 
+import os
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -45,3 +47,23 @@ def test_a_raw_file_of_another_schema_is_named_as_a_run_does(lake: Lake) -> None
     assert isinstance(bars, pl.DataFrame)
     assert "next: r2k doctor" not in str(told.value)
     assert str(told.value) in examined(lake)
+
+
+def test_a_place_that_takes_no_file_is_named_whatever_its_mode_says(tmp_path: Path) -> None:
+    """As on a disk that became read-only: /proc lets root in, and takes no file."""
+    result = r2k(tmp_path, "doctor", "--lake", "/proc/lake")
+    (line,) = (line for line in result.stdout.splitlines() if line.startswith("FAIL  lake"))
+    assert "/proc/lake/sample: cannot be written: " in line
+    assert "; next: " in line
+
+
+def test_a_disk_without_room_for_one_more_generation_is_named(tmp_path: Path) -> None:
+    warehouse = Lake.of(tmp_path, "sample").warehouse
+    warehouse.parent.mkdir(parents=True)
+    warehouse.touch()
+    os.truncate(warehouse, shutil.disk_usage(tmp_path).free + (1 << 30))  # a file with a hole takes no room itself
+    result = r2k(tmp_path, "doctor", "--lake", tmp_path)
+    said = "bytes are free, and a run writes a DuckDB file of about"
+    (line,) = (line for line in result.stdout.splitlines() if said in line)
+    assert line.startswith("FAIL  lake")
+    assert line.endswith("; next: free space on that disk")

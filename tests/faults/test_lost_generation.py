@@ -2,6 +2,7 @@
 and asks for no restatement; doctor names the files.
 """
 
+import os
 import re
 import shutil
 from collections.abc import Callable, Mapping
@@ -15,11 +16,13 @@ import pytest
 
 from r2k_pipeline.files import remove
 from r2k_pipeline.settings import Settings
+from r2k_pipeline.sums import SUMS, read_sums
 from tests.lived.life import Clock, Life, markets_of, new_york
 from tests.lived.refresh import build, fetch
 from tests.lived.told import copy_of_raw, differences, published_tables
 from tests.lived.vendor import Desk, Truth, Vendor
 from tests.pipeline.command_line import r2k
+from tests.unit.published import mart_row, publish
 
 DAYS: Final = ("2025-05-29", "2025-05-30")
 """The first year of a part (PART_YEARS): the run of the second day writes no row of the part before."""
@@ -101,7 +104,7 @@ def test_doctor_names_the_file(first_day: Path, tmp_path: Path, table: str, happ
     )
     file = table if table.endswith(".parquet") else f"{table}/0-2020.parquet"
     assert f"{file}: its content is" in line if happens is a_bit_has_flipped else f"{file}: it is gone" in line
-    assert line.endswith("; next: r2k run, which publishes anew")
+    assert line.endswith("; next: r2k run --source live, which publishes anew")
 
 
 def test_what_was_told_is_compared_with_although_a_table_of_it_is_gone(first_day: Path, tmp_path: Path) -> None:
@@ -117,3 +120,44 @@ def test_what_was_told_is_compared_with_although_a_table_of_it_is_gone(first_day
     assert way_out
     remove(Path(way_out[1]))
     assert build(life.run()) == []
+
+
+def test_every_file_of_a_generation_is_on_the_disk_before_it_is_swapped_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed, fsync = set(), os.fsync
+
+    def spied(descriptor: int) -> None:
+        flushed.add(os.fstat(descriptor).st_ino)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", spied)
+    folder = publish(tmp_path, [mart_row("RUT", "2025-03-13")]).published.resolve()
+    assert (folder / SUMS).exists()
+    assert [path for path in (folder, *folder.rglob("*")) if path.stat().st_ino not in flushed] == []
+
+
+@pytest.mark.parametrize("body", [b"", b"\0" * 4096])
+def test_digests_that_did_not_reach_the_disk_stop_no_run(first_day: Path, tmp_path: Path, body: bytes) -> None:
+    life = _live(shutil.copytree(first_day, tmp_path / "lake", symlinks=True), DAYS[1])
+    (life.lake.published / SUMS).write_bytes(body)
+    doctor = r2k(tmp_path, "doctor", "--source", "live", "--lake", tmp_path / "lake").stdout
+    (line,) = (line for line in doctor.splitlines() if line[6:].startswith("tables"))
+    assert line.startswith("look")
+    assert f"no digests in {SUMS}: of an earlier version, or lost; next: r2k run --source live" in line
+    assert build(life.run()) == []
+    assert read_sums(life.lake.published)
+
+
+def test_many_files_that_are_lost_together_are_one_line(first_day: Path, tmp_path: Path) -> None:
+    life = _live(shutil.copytree(first_day, tmp_path / "lake", symlinks=True), DAYS[1])
+    for file in (life.lake.published / "warehouse.duckdb", *(life.lake.published / "features").glob("*.parquet")):
+        file.unlink()
+    (said,) = build(life.run())
+    others = r"\d+ more files differ \(r2k doctor names them\)"
+    assert re.search(rf"warehouse\.duckdb: it is gone, and {others}; next: restore it, or remove ", said)
+    assert len(said) < 1000
+    doctor = r2k(tmp_path, "doctor", "--source", "live", "--lake", tmp_path / "lake").stdout
+    lines = [line for line in doctor.splitlines() if line.startswith("FAIL  tables")]
+    assert lines
+    assert all(line.endswith(said.partition("next: ")[2]) for line in lines), "a doctor and a run say the same way on"

@@ -49,7 +49,7 @@ def test_what_was_told_otherwise_waits_until_it_is_accepted(
         assert "LAST RUN" not in result.stdout, "it is told once"
     assert r2k(home, "accept", "restatement", "--lake", folder).exit_code == 0
     waiting = json.loads(r2k(home, "status", "--lake", folder, "--json").stdout)
-    assert waiting["held"][0].endswith("next: r2k run --source sample")
+    assert waiting["held"][0].endswith("next: r2k run")
 
     done = summary_of(r2k(home, "run", "--json", "--lake", folder))
     assert (done["ok"], done["published"]) == (True, True)

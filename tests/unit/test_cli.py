@@ -492,7 +492,7 @@ def test_doctor_sees_that_a_published_file_was_changed_and_that_it_is_right_agai
     (lake.published / "SHA256SUMS").unlink()
     result = r2k(tmp_path, "doctor", "--lake", tmp_path)
     assert result.exit_code == 0
-    assert "no SHA256SUMS: of an earlier version, or removed; `r2k run` writes one" in result.stdout
+    assert "no digests in SHA256SUMS: of an earlier version, or lost; next: r2k run, which writes them" in result.stdout
 
 
 def test_a_market_may_be_named_in_small_letters_and_a_moment_by_its_day(ask: Ask) -> None:
@@ -525,4 +525,21 @@ def test_a_run_as_of_a_moment_to_come_is_refused(ask: Ask, folder: Path) -> None
 
 def test_doctor_of_a_folder_that_a_run_would_make(tmp_path: Path) -> None:
     result = r2k(tmp_path, "doctor", "--lake", tmp_path / "new" / "lake")
-    assert "not writable" not in result.stdout
+    assert "cannot be written" not in result.stdout
+
+
+@pytest.mark.parametrize("command", [["status"], ["sql", "from marts.markets"]])
+def test_output_that_a_full_disk_refuses_is_one_line(tmp_path: Path, command: list[str]) -> None:
+    """As of `r2k run --json > last_run.json` by cron."""
+    publish(tmp_path, [mart_row("RUT", "2025-03-13")])
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [R2K, *command, "--lake", tmp_path], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    *labels, said = ended.stderr.splitlines()
+    assert ended.returncode == 1
+    assert said == (
+        "r2k: standard output: not written: No space left on device; "
+        "next: free space on that disk, or inodes (df -h, df -i)"
+    )
+    assert {*labels} <= {"SAMPLE: synthetic data, not a market"}

@@ -207,7 +207,7 @@ def test_an_accepted_restatement_is_published_recorded_and_leaves_the_old_genera
     with pytest.raises(RestatementError):
         live(story, "2024-01-10T22:00", RUT=closes(DAYS[:11]))
     said = accept_restatement(story)
-    assert said.splitlines()[-1] == "accepted; next: r2k run --source files"
+    assert said.splitlines()[-1] == "accepted; next: r2k run --files DIR"
     live(story, "2024-01-10T22:30")
     columns = "table_name, cause, rows_changed, rows_missing, rows_added, generation_before"
     rows = published(story, f"select {columns} from meta.restatements order by table_name")

@@ -28,7 +28,9 @@ from r2k_pipeline.generations import (
     take_over,
 )
 from r2k_pipeline.lake import Lake
+from r2k_pipeline.report.doctor import left_behind
 from r2k_pipeline.warehouse import open_warehouse, publish_warehouse
+from tests.processes import without_privileges
 from tests.sql.rows import bar, rows_of
 
 FIRST: Final = datetime(2025, 1, 7, 22, tzinfo=UTC)
@@ -110,6 +112,27 @@ def test_old_generations_go_and_those_that_were_restated_stay(lake: Lake) -> Non
     replaced = ("0001", FIRST + timedelta(days=2))
     prune(lake, 3, [replaced])
     assert sorted(lake.generations.iterdir()) == [folders[1], *folders[3:]]
+
+
+def test_an_old_generation_that_cannot_be_removed_stops_no_run_and_doctor_names_it(lake: Lake) -> None:
+    """A run by another user, once: its folders stay that user's."""
+    oldest, *newer = (put(lake, number) for number in range(3))
+    (oldest / "marts").chmod(0o500)
+    with without_privileges():
+        prune(lake, 2, [])
+        with lake.lock():
+            pass
+    left = oldest.with_name(f".{oldest.name}.tmp")
+    assert {*lake.generations.iterdir()} == {left, *newer}
+    (line,) = (str(finding) for finding in left_behind(lake))
+    assert line.startswith("look  lake")
+    assert line.endswith(
+        f"{left}: left by a run that ended early; the next run removes it, where owner and mode let it"
+    )
+    (left / "marts").chmod(0o700)
+    with lake.lock():
+        assert not [*left_behind(lake)], "a run is on: it may be its own"
+    assert not left.exists()
 
 
 def test_a_generation_that_is_open_is_read_on_after_it_was_removed(lake: Lake) -> None:

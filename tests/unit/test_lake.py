@@ -15,17 +15,19 @@ from io import BytesIO
 from pathlib import Path
 from typing import Final
 
+import duckdb
 import polars as pl
 import pytest
 
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.prices import PriceActions
 from r2k_pipeline.errors import R2kError
-from r2k_pipeline.files import write_atomically
+from r2k_pipeline.files import disk_error, write_atomically
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.report.query import Answer, save_answer
 from r2k_pipeline.report.site.replace_folder import swap_in
 from r2k_pipeline.tables.cot_releases import CotReleases
+from tests.processes import without_privileges
 from tests.sql.rows import rows_of
 
 NOW: Final = datetime(2025, 1, 7, 12, 30, 15, 250, tzinfo=UTC)
@@ -126,8 +128,11 @@ def refuse(_: Path) -> None:
     raise R2kError("not what was meant")
 
 
-def run_out_of_space(_: Path) -> None:
-    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+def fails_with(number: int) -> Callable[[Path], None]:
+    def fail(_: Path) -> None:
+        raise OSError(number, os.strerror(number))
+
+    return fail
 
 
 def no_parquet(file: Path) -> None:
@@ -140,7 +145,9 @@ def no_parquet(file: Path) -> None:
     ("verify", "said"),
     [
         (refuse, "not what was meant"),
-        (run_out_of_space, "not written, the old one stays: No space left on device; next:"),
+        (fails_with(errno.ENOSPC), "not written, the old one stays: No space left on device; next: free space on"),
+        (fails_with(errno.EROFS), "the old one stays: Read-only file system; next: make that disk writable"),
+        (fails_with(errno.EIO), "not written, the old one stays: Input/output error; next: check the disk"),
         (no_parquet, "not written, the old one stays: .*Parquet.*; next:"),
     ],
 )
@@ -169,6 +176,31 @@ def test_what_cannot_be_taken_away_does_not_hide_why_nothing_was_written(
     (tmp_path / "parent").write_bytes(b"a file")
     with pytest.raises(R2kError, match=r"not written.*; next: check the disk"):
         write(tmp_path / "parent" / "file")
+
+
+def test_what_duckdb_says_of_a_full_disk_is_what_the_system_says(tmp_path: Path) -> None:
+    """DuckDB's words of such a publication: they invalidate no file that anybody reads."""
+    said = """IO Error: Checkpoint failed for database "warehouse". The database has been invalidated.
+        Original error: Could not write file "/lake/.warehouse.duckdb.7.tmp": No space left on device"""
+    told = disk_error(tmp_path, "not published, the old one stays", duckdb.IOException(said), "run again")
+    assert str(told) == (
+        f"{tmp_path}: not published, the old one stays: No space left on device; "
+        "next: free space on that disk, or inodes (df -h, df -i)"
+    )
+    other = disk_error(tmp_path, "not published, the old one stays", duckdb.IOException("torn\npage"), "run again")
+    assert str(other).endswith(": torn; next: run again")
+
+
+def test_what_a_run_left_and_cannot_be_removed_is_named(lake: Lake) -> None:
+    left = lake.root / "features" / ".levels.tmp"
+    left.mkdir(parents=True)
+    (left / "0-2020.parquet").touch()
+    left.chmod(0o500)
+    with without_privileges():
+        said = rf"{left}: cannot be removed: Permission denied; next: check owner and mode"
+        with pytest.raises(R2kError, match=said), lake.lock():
+            pytest.fail("parts of a run that died would become rows of the table")
+        assert lake.holder() is None
 
 
 def test_each_moment_has_a_folder_of_its_own(tmp_path: Path) -> None:
@@ -333,7 +365,7 @@ def test_an_unreadable_derived_table_is_named(lake: Lake, logged: Path, damage: 
     file.write_bytes(damage(file.read_bytes()))
     (problem,) = lake.damaged()
     assert problem.startswith(str(file))
-    assert "`r2k run` rebuilds it" in problem
+    assert "next: r2k run --files DIR, which rebuilds it" in problem
     with pytest.raises(R2kError, match=r"cot_releases.*next: r2k run"):
         lake.read(CotReleases)
 

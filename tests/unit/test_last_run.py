@@ -6,6 +6,7 @@ from typing import Final
 
 import pytest
 
+from r2k_pipeline.errors import R2kError
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.last_run import begin_run, end_run, mark_published, read_last_run, record_failures, record_refusal
 from tests.pipeline.command_line import r2k
@@ -52,6 +53,22 @@ def test_a_run_that_did_not_publish_has_failed(lake: Lake) -> None:
     assert status(lake)[0] == 1
     record_failures(lake, ("warehouse: no space", "raw/price_bars fetched: ^RUT"))
     assert "failed: warehouse: no space (and 1 more lines)" in status(lake)[1]
+
+
+def test_the_next_command_is_of_the_lake_s_source(tmp_path: Path) -> None:
+    """`r2k run` alone would make the sample's lake."""
+    lake = publish(tmp_path, [mart_row("RUT", "2025-03-14")], source="live")
+    ask = ("--lake", tmp_path, "--source", "live", "--as-of", "2025-03-14")
+    begin_run(lake, BEGAN)
+    assert "died (process " in (said := r2k(tmp_path, "status", *ask).output)
+    assert said.rstrip().endswith("; next: r2k run --source live")
+    end_run(lake, BEGAN)
+    said = r2k(tmp_path, "status", *ask).output
+    assert said.rstrip().endswith("failed: it ended before it published; next: r2k run --source live")
+    (file,) = lake.files("marts.markets")
+    file.write_bytes(b"")
+    with pytest.raises(R2kError, match="; next: r2k run --source live, which rebuilds it"):
+        lake.files("marts.markets")
 
 
 def test_a_run_that_could_not_begin_has_failed_unless_another_one_goes_on(lake: Lake, tmp_path: Path) -> None:

@@ -4,15 +4,13 @@ Belongs here: the swap, and what crashed writers left. Not here: what the files 
 """
 
 import secrets
-import shutil
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from r2k_pipeline.errors import R2kError
-from r2k_pipeline.files import discard, fsync_folder, write_flushed
+from r2k_pipeline.files import discard, disk_error, flush, write_flushed
 
 ABANDONED_SECONDS: Final = 3600
 """A folder that was never swapped in is deleted after this long, as its writer must have died."""
@@ -35,15 +33,14 @@ def swap_in(link: Path, files: Mapping[str, bytes]) -> None:
         if link.is_dir() and not link.is_symlink():
             link.rename(before)
         fresh.replace(link)
-        fsync_folder(link.parent)
+        flush(link.parent)
     except OSError as error:
         discard(fresh)
         discard(folder)
         if before.is_dir() and not link.exists():
             before.rename(link)
         left = f" ({folder} is left: a later report sweeps it)" if folder.exists() else ""
-        reason = f"not written, the old site stays: {error.strerror}{left}"
-        raise R2kError(link, reason, "check the disk") from error
+        raise disk_error(link, f"not written, the old site stays{left}", error) from error
     _sweep(link, before)
 
 
@@ -51,7 +48,7 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> None:
     for name, body in files.items():
         write_flushed(folder / name, body)
     for inner in (folder, *(path for path in folder.rglob("*") if path.is_dir())):
-        fsync_folder(inner)
+        flush(inner)
 
 
 def _sweep(link: Path, before: Path) -> None:
@@ -61,4 +58,4 @@ def _sweep(link: Path, before: Path) -> None:
         with suppress(FileNotFoundError):  # another writer deleted it
             is_abandoned = time.time() - other.lstat().st_mtime > ABANDONED_SECONDS
             if other != current and (other == before or is_abandoned):
-                other.unlink() if other.is_symlink() else shutil.rmtree(other)
+                discard(other)
