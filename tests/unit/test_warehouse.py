@@ -104,9 +104,9 @@ def nodes(parsed: object) -> Iterator[dict[str, Any]]:
 
 @pytest.mark.parametrize("macro", MACROS, ids=lambda macro: re.search(r"create macro (\w+)", macro)[1])
 def test_a_macro_is_written_so_that_duckdb_1_0_reads_it(macro: str) -> None:
-    """DuckDB 2 stores what it parses. Where a window function's argument has an `order by` of its own, DuckDB 1.0 cannot
-    open the file. `if(...)` is stored as a call, and no DuckDB before 2 has such a function. DuckDB 1.0 does not put a
-    macro's argument into `* replace (...)`."""
+    """DuckDB 2 stores what it parses. Where a window function's argument has an `order by` of its own, DuckDB 1.0
+    cannot open the file. `if(...)` is stored as a call, and no DuckDB before 2 has such a function. DuckDB 1.0 does
+    not put a macro's argument into `* replace (...)`."""
     table, value = re.fullmatch(r"(?s).*?\) as (?:table\b(.*)|(\(.*))", macro).groups()
     with duckdb.connect() as connection:
         parsed = connection.execute("select json_serialize_sql(?)", [table or f"select {value}"]).fetchall()
