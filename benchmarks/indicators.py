@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 from timing import time_in_turn
 from universe import build_universe
 
-from r2k_pipeline.transforms.indicator_input import price_array
 from r2k_pipeline.transforms.indicators import COLUMNS, OPTIONAL, fill_indicators
-from r2k_pipeline.transforms.row_ranges import symbol_offsets
+from r2k_pipeline.transforms.row_ranges import column_array, symbol_offsets
 
 Floats = NDArray[np.float64]
 SHARED = COLUMNS[:-OPTIONAL]
@@ -105,7 +104,7 @@ def polars_columns() -> list[pl.Expr]:
 
 def contenders(bars: pl.DataFrame, made: list[Floats]) -> dict[str, Callable[[], pl.DataFrame | None]]:
     """Name -> one run over all of `bars`: into `made`, a buffer a batch (rows as SHARED), or a new frame of SHARED."""
-    high, low, close = (price_array(bars, name) for name in ("high", "low", "close"))
+    high, low, close = (column_array(bars, name) for name in ("high", "low", "close"))
     offsets = symbol_offsets(bars)
     markets = range(0, len(offsets) - 1, BATCH)
     batches = [offsets[first : first + BATCH + 1] for first in markets]

@@ -21,6 +21,15 @@ if TYPE_CHECKING:
     from r2k_pipeline.transforms.pivots import build_swing_pivots as swing_pivots
     from r2k_pipeline.transforms.volume_profiles import build_volume_profiles as volume_profiles
     from r2k_pipeline.transforms.weekly_indicators import build_weekly_indicators as weekly_indicators
+else:  # a type checker would take any name for one that this gives
+
+    def __getattr__(name: str) -> Any:
+        if name not in _EXPORTS:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module, attribute = _EXPORTS[name].split(":")
+        globals()[name] = found = getattr(importlib.import_module(f"{__name__}.{module}"), attribute)
+        return found
+
 
 # Where each name comes from; it is imported when it is first used, so that the package itself costs nothing.
 _EXPORTS: Final = {
@@ -51,13 +60,5 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _EXPORTS:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, attribute = _EXPORTS[name].split(":")
-    globals()[name] = found = getattr(importlib.import_module(f"{__name__}.{module}"), attribute)
-    return found
-
-
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)

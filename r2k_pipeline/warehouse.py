@@ -192,6 +192,8 @@ def open_warehouse(warehouse: Path, memory_limit: str = "1GB", cut: Cut | None =
         except FileNotFoundError as error:
             if warehouse.resolve() == file:
                 raise R2kError(warehouse, "no warehouse yet", run_of(warehouse.parent.name)) from error
+        except OSError as error:  # a file where a folder should be, no right to read
+            raise R2kError(warehouse, f"cannot be opened: {error.strerror}", "r2k doctor") from error
         except (duckdb.CatalogException, duckdb.BinderException):
             raise
         except duckdb.Error as error:

@@ -7,6 +7,7 @@ Belongs here: what holds for any such query. Not here: what a claim may read (pe
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import dropwhile, takewhile
 from typing import Final
 
 import duckdb
@@ -14,6 +15,8 @@ import duckdb
 from r2k_pipeline.claims.printable import printable
 from r2k_pipeline.errors import QueryError, RefusedError
 
+SUGGESTIONS: Final = ("Did you mean ", "Candidate ")
+"""Beginnings of the lines in which DuckDB suggests names; an empty line ends them."""
 AGAIN_SECONDS: Final = 0.1
 """An interrupt between two steps of a query is lost, so it is repeated."""
 
@@ -67,13 +70,8 @@ def stopped_after(connection: duckdb.DuckDBPyConnection, seconds: float) -> Iter
         watcher.join()
 
 
-_MACROS: Final = "Candidate macros:"
-_OFFERS: Final = ("Candidate bindings: ", "Did you mean ", _MACROS)
-"""How the lines begin in which DuckDB offers other names."""
-
-
 def first_line(error: Exception) -> str:
     """The first line of an error and the names that it suggests, without the query and DuckDB's advice."""
-    first, *others = str(error).splitlines() or [type(error).__name__]
-    offers = (*_OFFERS, "\t") if _MACROS in others else _OFFERS
-    return printable(" ".join([first, *(line.strip() for line in others if line.startswith(offers))]))
+    first, *others = (line.strip() for line in str(error).splitlines() or [type(error).__name__])
+    offered = dropwhile(lambda line: not line.startswith(SUGGESTIONS), others)
+    return printable(" ".join([first, *takewhile(bool, offered)]))

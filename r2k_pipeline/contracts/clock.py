@@ -87,6 +87,6 @@ def _as_they_were(table: type[Table], moment: str, names: Collection[str] = ()) 
         name: f"case when {instant} <= {moment} then {name} end as {name}"
         for name, instant in table.known_later.items()
     }
-    if names:
-        return ", ".join(later.get(name, name) for name in names)
-    return f"* replace ({', '.join(later.values())})" if later else "*"
+    if names or later:  # not `* replace (...)`: DuckDB 1.0 does not put a macro's argument into that
+        return ", ".join(later.get(name, name) for name in names or table.column_names())
+    return "*"

@@ -10,6 +10,7 @@ from datetime import date
 import numpy as np
 import polars as pl
 
+from r2k_pipeline.transforms.bar_input import need_columns, need_days, sound_bars
 from r2k_pipeline.transforms.pivots import build_swing_pivots
 from r2k_pipeline.transforms.row_ranges import (
     Floats,
@@ -20,7 +21,7 @@ from r2k_pipeline.transforms.row_ranges import (
     rows_since,
     symbol_offsets,
 )
-from r2k_pipeline.transforms.volume_profiles import YEAR_SESSIONS, is_covered, last_known_symbol, refuse_strange_volumes
+from r2k_pipeline.transforms.volume_profiles import YEAR_SESSIONS, is_covered, last_known_symbol
 
 ANCHORS = ("swing_high", "swing_low", "high_252d", "low_252d", "year")
 NONE = -1
@@ -40,11 +41,15 @@ def build_anchored_vwaps(
     average. Anchors: the swing high (low) that was confirmed last, the highest high (lowest low) of 252 bars, the
     latest of equals, this session's included; the first bar of the year, if the bars begin before that; `since_DAY`:
     the first bar from each of `days` on. Rows come out from the session `since` on. Raises ValueError for rows out of
-    order, and for a volume that is not finite or below 0.
+    order, for pivots of a market without bars, for a day that is there twice, and as sound_bars does.
     """
-    refuse_strange_volumes(bars)
+    need_days("days", days)
+    bars = sound_bars(bars, "high", "low", "close", volume=True)
     pivots = build_swing_pivots(bars) if pivots is None else pivots
+    need_columns(pivots, "pivots", ("market", "pivot_date", "kind", "confirmed_date"))
     offsets = symbol_offsets(bars)
+    if unknown := sorted({*pivots["market"].unique()} - {*bars["market"].gather(offsets[:-1])}):
+        raise ValueError(f"pivots: no bars of market {unknown[0]!r}; next: leave its pivots out")
     rows = rows_since(bars, since)
     own = np.repeat(offsets[:-1], np.diff(offsets))
     parts = []

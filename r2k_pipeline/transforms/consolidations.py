@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from r2k_pipeline.transforms.bar_input import sound_bars
 from r2k_pipeline.transforms.market_batches import map_batches
 from r2k_pipeline.transforms.row_ranges import Floats, Integers, column_array, symbol_offsets
 
@@ -36,8 +37,9 @@ def build_consolidations(bars: pl.DataFrame) -> pl.DataFrame:
     parent is, of the ranges open at that close that started before and hold both its edges, the one that started last;
     all have met the close by then. The parent in the row of its end is of those that were open until then.
 
-    Raises ValueError if bars are not sorted.
+    Raises ValueError if bars are not sorted, and as sound_bars does.
     """
+    bars = sound_bars(bars, "close")
     close, offsets = column_array(bars, "close"), symbol_offsets(bars)
 
     def search(first: int, end: int) -> NDArray[np.void]:

@@ -8,6 +8,7 @@ from itertools import combinations
 import numpy as np
 import polars as pl
 
+from r2k_pipeline.transforms.bar_input import KEY, need_columns
 from r2k_pipeline.transforms.indicators import TIE
 from r2k_pipeline.transforms.replay import in_order
 from r2k_pipeline.transforms.row_ranges import column_array, symbol_offsets
@@ -22,10 +23,11 @@ def build_moving_average_crosses(indicators: pl.DataFrame) -> pl.DataFrame:
 
     A cross is dated at the close at which the faster was known to be on the other side of the slower than it last was,
     also where a correction of earlier bars put it there. A session that arrived late is no event. Nearer than TIE is a
-    touch, on neither side. Raises ValueError for rows out of order.
+    touch, on neither side. Raises ValueError for rows out of order or a missing column.
     """
     from r2k_pipeline.transforms.cross_kernels import cross_directions  # noqa: PLC0415  (imports numba)
 
+    need_columns(indicators, "indicators", (*KEY, *LINES.values()), "r2k_pipeline.daily_indicators(bars) makes it")
     dated = "known_at" in indicators.columns
     indicators = in_order(indicators) if dated else indicators
     offsets = symbol_offsets(indicators)

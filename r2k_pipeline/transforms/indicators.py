@@ -12,9 +12,16 @@ from itertools import product
 import numpy as np
 import polars as pl
 
-from r2k_pipeline.transforms.indicator_input import price_array
+from r2k_pipeline.transforms.bar_input import sound_bars
 from r2k_pipeline.transforms.market_batches import map_batches
-from r2k_pipeline.transforms.row_ranges import Floats, Integers, physical_array, rows_since, symbol_offsets
+from r2k_pipeline.transforms.row_ranges import (
+    Floats,
+    Integers,
+    column_array,
+    physical_array,
+    rows_since,
+    symbol_offsets,
+)
 
 COLUMNS = (
     "return_1d",
@@ -61,11 +68,11 @@ def build_daily_indicators(bars: pl.DataFrame, *, since: date | None = None) -> 
     All bars count, rows come out from the session `since` on. If `bars` have `session_number`, the ordinal of a session
     in the exchange's calendar, return_1d is null where the previous bar is not of the previous session, and
     missing_sessions_252d counts what is missing; without it bars are taken as consecutive. All other columns count
-    bars. Raises ValueError if a market's bars are not together and ascending, or a high, low or close is no positive
-    number.
+    bars. Raises ValueError if a market's bars are not together and ascending, and as sound_bars does.
     """
+    bars = sound_bars(bars, "high", "low", "close")
     offsets, keys = symbol_offsets(bars), bars.select("market", "session_date", "close")
-    high, low, close = (price_array(bars, name) for name in ("high", "low", "close"))
+    high, low, close = (column_array(bars, name) for name in ("high", "low", "close"))
     number = physical_array(bars["session_number"]) if "session_number" in bars.columns else np.arange(bars.height)
     wanted = rows_since(bars, since)
 
@@ -96,7 +103,7 @@ def missing_sessions(number: Integers, offsets: Integers) -> Integers:
 def fill_indicators(high: Floats, low: Floats, close: Floats, offsets: Integers, out: Floats) -> None:
     """Fill the rows COLUMNS of `out` (len(COLUMNS) x bars) market by market; NaN means not defined.
 
-    The last OPTIONAL rows of `out` may be left out. Prices as price_array gives them, `offsets` as
+    The last OPTIONAL rows of `out` may be left out. Prices as column_array gives them, positive, `offsets` as
     symbol_offsets does. Holds no lock while it computes.
     """
     from r2k_pipeline.transforms.indicator_kernels import window_indicators  # noqa: PLC0415  (imports numba)

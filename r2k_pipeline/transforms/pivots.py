@@ -5,21 +5,24 @@ Belongs here: a bar's extreme against its neighbours and the session that confir
 
 import polars as pl
 
+from r2k_pipeline.transforms.bar_input import sound_bars
 from r2k_pipeline.transforms.row_ranges import column_array, symbol_offsets
 
 
 def build_swing_pivots(bars: pl.DataFrame, k: int = 5) -> pl.DataFrame:
     """Confirmed pivots of every market, sorted by market, pivot_date, kind.
 
-    `bars`: market, session_date, high, low; sorted by market and session_date, any bar size, no nulls. A bar is a high
+    `bars`: market, session_date, high, low; sorted by market and session_date, any bar size. A bar is a high
     (low) pivot if its high (low) is strictly above (below) those of the `k` bars before it and none of the `k` bars
     after it goes beyond: of equal ones within `k` bars the first. confirmed_date is the session of the last of these
-    bars. Raises ValueError for k < 1 or rows out of order.
+    bars. Raises ValueError for k < 1 or rows out of order, and as
+    sound_bars does.
     """
     from r2k_pipeline.transforms.pivot_kernels import find_pivots  # noqa: PLC0415  (imports numba)
 
-    if k < 1:
-        raise ValueError(f"k = {k}: a pivot needs at least one bar on either side")
+    if not isinstance(k, int) or k < 1:
+        raise ValueError(f"k = {k}: a pivot needs a whole number of bars on either side, at least one")
+    bars = sound_bars(bars, "high", "low")
     rows, is_low = find_pivots(column_array(bars, "high"), column_array(bars, "low"), symbol_offsets(bars), k)
     lows = pl.Series(is_low)
     return bars.select("market", "session_date", "high", "low")[rows].select(

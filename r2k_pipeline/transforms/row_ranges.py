@@ -8,6 +8,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from r2k_pipeline.transforms.bar_input import need_date
+
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 LATEST = np.iinfo(np.int64).max
@@ -51,9 +53,10 @@ def symbol_offsets(bars: pl.DataFrame) -> Integers:
 
 
 def rows_since(bars: pl.DataFrame, since: date | None) -> Integers:
-    """The rows of the sessions from `since` on; None: of all."""
+    """The rows of the sessions from `since` on; None: of all. Raises TypeError for what is no date."""
     if since is None:
         return np.arange(bars.height)
+    need_date("since", since)
     sessions = bars.get_column("session_date")
     first = pl.Series([since]).cast(sessions.dtype).to_physical()[0]
     return np.flatnonzero(sessions.to_physical().to_numpy() >= first)

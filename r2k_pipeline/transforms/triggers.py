@@ -7,8 +7,8 @@ triggers that features.daily_indicators carries.
 import numpy as np
 import polars as pl
 
-from r2k_pipeline.transforms.indicator_input import price_array
-from r2k_pipeline.transforms.row_ranges import symbol_offsets
+from r2k_pipeline.transforms.bar_input import sound_bars
+from r2k_pipeline.transforms.row_ranges import column_array, symbol_offsets
 
 
 def build_rsi_triggers(bars: pl.DataFrame, target: float, window: int = 14) -> pl.DataFrame:
@@ -23,7 +23,8 @@ def build_rsi_triggers(bars: pl.DataFrame, target: float, window: int = 14) -> p
 
     if not 0 < target < 100 or window < 2:
         raise ValueError(f"target {target}, window {window}: need 0 < target < 100 and a window of at least 2 sessions")
-    offsets, close = symbol_offsets(bars), price_array(bars, "close")
+    bars = sound_bars(bars, "close")
+    offsets, close = symbol_offsets(bars), column_array(bars, "close")
     trigger = np.empty_like(close)
     rsi_triggers(close, offsets, float(window), float(target), trigger)
     return bars.select("market", "session_date", "close", pl.Series("trigger_close", trigger, nan_to_null=True))

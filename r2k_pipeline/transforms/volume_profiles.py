@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from r2k_pipeline.transforms.bar_input import need_each_once, sound_bars
 from r2k_pipeline.transforms.row_ranges import Floats, Integers, column_array, rows_on, rows_since, symbol_offsets
 
 WINDOWS = ("rolling_60", "rolling_250", "since_year_high")
@@ -76,11 +77,15 @@ def build_volume_profiles(
     bars, whatever their size. `windows`: `rolling_N` (the N bars before the session, from the N + 1st on),
     `since_year_high` (since the latest highest high of 252 bars, this session's included, from the 252nd bar on; no row
     where that high is the session's own), `since_YYYY-MM-DD`. Rows come out from `since` on. Levels are null where the
-    window's volume is zero. Raises ValueError for an unknown window, for rows out of order and for a volume that is not
-    finite or below 0.
+    window's volume is zero. Raises ValueError for an unknown window, for rows out of order, and as sound_bars does.
     """
+    if isinstance(windows, str):
+        raise TypeError(f"windows: {windows!r} is no tuple of names; next: ({windows!r},)")
+    if not windows:
+        raise ValueError(f"windows: none is named; next: {WINDOWS}")
+    need_each_once("windows", windows)
+    bars = sound_bars(bars, "high", "low", "close", volume=True)
     offsets = symbol_offsets(bars)
-    refuse_strange_volumes(bars)
     rows = rows_since(bars, since)
     parts = [_windows(bars, offsets, window, rows) for window in windows]
     names = pl.Series(windows).gather(np.repeat(np.arange(len(parts)), [part.row.size for part in parts]))
@@ -103,10 +108,9 @@ def build_anchored_profiles(
     until (last session with a row; null = open), known_date (when the anchor itself was known: rows begin there; null =
     at the session after the anchor's, the first with a bar before it). `bin_points`: width of the bins, which begin at
     multiples of it less a half; default the log grid of `build_volume_profiles`. Raises ValueError for a market without
-    bars, where two anchors of one name claim the same session of a market, and for a volume that is not finite or
-    below 0.
+    bars, where two anchors of one name claim the same session of a market, and as sound_bars does.
     """
-    refuse_strange_volumes(bars)
+    bars = sound_bars(bars, "high", "low", "close", volume=True)
     start, first, end = _anchor_rows(bars, anchors, since)
     lengths = np.maximum(end - first, 0)
     offsets = np.concatenate([[0], lengths.cumsum()])
@@ -134,14 +138,6 @@ def _anchor_rows(bars: pl.DataFrame, anchors: pl.DataFrame, since: date | None) 
     return start, np.maximum(rows_on(bars, offsets, market, first_known), start + 1), end
 
 
-def refuse_strange_volumes(bars: pl.DataFrame) -> None:
-    """Raise ValueError for NaN, infinite and negative volumes: they would stay in the bins of all later rows."""
-    is_volume = pl.col("volume").is_between(0, float("inf"), closed="left")
-    strange = bars.lazy().filter(~is_volume).select("market", "session_date", "volume").head(1).collect()
-    for market, session, volume in strange.iter_rows():
-        raise ValueError(f"{market} at {session}: volume {volume} is not finite and at least 0")
-
-
 def _windows(bars: pl.DataFrame, offsets: Integers, window: str, rows: Integers) -> _Windows:
     """Of `rows` those that have a profile by the window's name, and where it starts."""
     from r2k_pipeline.transforms.profile_kernels import latest_highest  # noqa: PLC0415  (imports numba)
@@ -155,13 +151,20 @@ def _windows(bars: pl.DataFrame, offsets: Integers, window: str, rows: Integers)
         is_there = (rows - begin >= YEAR_SESSIONS - 1) & (start < rows)
     elif match := re.fullmatch(r"since_(\d{4}-\d{2}-\d{2})", window):
         is_before = np.ones(len(bars), np.int64)
-        is_before[rows_since(bars, date.fromisoformat(match[1]))] = 0
+        is_before[rows_since(bars, _day(match[1], window))] = 0
         start = begin + np.repeat(np.add.reduceat(is_before, offsets[:-1]), np.diff(offsets))[rows]
         is_there = start < rows
     else:
         raise ValueError(f"window {window!r} is not rolling_N, since_year_high or since_YYYY-MM-DD")
     row = rows[is_there]
     return _Windows(start[is_there], row, np.searchsorted(row, offsets))
+
+
+def _day(said: str, window: str) -> date:
+    try:
+        return date.fromisoformat(said)
+    except ValueError as error:
+        raise ValueError(f"window {window!r}: {error}") from error
 
 
 def _joined(parts: list[_Windows]) -> _Windows:
@@ -213,8 +216,8 @@ def _fill(
     """Run the kernel over all series, half of them in a second thread if they are many."""
     from r2k_pipeline.transforms.profile_kernels import Bars, Windows, fill_profiles  # noqa: PLC0415  (imports numba)
 
-    if not bins.width > 0:
-        raise ValueError(f"bin width {bins.width}: a bin must have one")
+    if not 0 < bins.width < float("inf"):
+        raise ValueError(f"bin width {bins.width}: give a positive number")
     weighted = bars.with_columns(weight.cast(pl.Float64).alias("volume"))
     low, high, close, own = (column_array(weighted, name) for name in ("low", "high", "close", "volume"))
     start, row, offsets = windows

@@ -8,7 +8,9 @@ from datetime import date, timedelta
 
 import polars as pl
 
+from r2k_pipeline.transforms.bar_input import KEY, need_columns, need_date, sound_bars
 from r2k_pipeline.transforms.indicators import build_daily_indicators
+from r2k_pipeline.transforms.row_ranges import symbol_offsets
 
 WEEK = pl.col("session_date").dt.truncate("1w").alias("week")
 OF_WEEKS = {"rsi_14": "rsi_14w", **{f"sma_{weeks}": f"sma_{weeks}w" for weeks in (50, 100, 200)}}
@@ -26,11 +28,18 @@ def build_weekly_indicators(
     last bar; without it the days of `bars` are the sessions, and the week of a market's last bar is complete if that is
     a Friday's or later. `bars`: market, session_date, high, low, close, sorted by market and session_date. A week whose
     last session is missing has no row, and the last close that is there in later averages. Rows come out from the
-    session `since` on. Raises ValueError as build_daily_indicators does.
+    session `since` on. Raises ValueError as build_daily_indicators does, and where `sessions` lack a week of the bars.
     """
+    if since is not None:
+        need_date("since", since)
+    bars = sound_bars(bars, "high", "low", "close")
+    symbol_offsets(bars)  # refuses bars out of order, which a week would hide
+    if bars.schema["session_date"] != pl.Date:
+        said = f"session_date is {bars.schema['session_date']}, a week needs days"
+        raise ValueError(f"{said}; next: polars.col('session_date').cast(polars.Date)")
+    sessions = _sessions_of(bars) if sessions is None else _sound_sessions(sessions, bars)
     weeks = (
-        (_sessions_of(bars) if sessions is None else sessions)
-        .group_by("market", WEEK)
+        sessions.group_by("market", WEEK)
         .agg(last_date=pl.col("session_date").max(), sessions=pl.len())
         .sort("market", "week")
         .with_columns(session_number=pl.int_range(pl.len()).over("market"))
@@ -40,6 +49,9 @@ def build_weekly_indicators(
         .agg(pl.col("session_date", "close").last(), pl.col("high").max(), pl.col("low").min(), there=pl.len())
         .join(weeks, on=["market", "week"], how="left", maintain_order="left")
     )
+    if own["last_date"].null_count():
+        market, week = own.filter(pl.col("last_date").is_null()).row(0)[:2]
+        raise ValueError(f"sessions: none of {market} in the week of {week}, which has bars; next: add the calendar's")
     is_complete = own["session_date"] == own["last_date"]
     is_wanted = is_complete if since is None else is_complete & (own["session_date"] >= since)
     return (
@@ -52,6 +64,16 @@ def build_weekly_indicators(
         .filter(is_wanted)
         .select("market", "session_date", *OWN_COLUMNS)
     )
+
+
+def _sound_sessions(sessions: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
+    """The sessions, with columns of the types that they have in `bars`. Raises TypeError and ValueError."""
+    need_columns(sessions, "sessions", KEY)
+    for name in KEY:
+        if sessions.schema[name] != bars.schema[name]:
+            said = f"{name} is {sessions.schema[name]}, in bars it is {bars.schema[name]}"
+            raise ValueError(f"sessions: {said}; next: cast one of them")
+    return sessions
 
 
 def _sessions_of(bars: pl.DataFrame) -> pl.DataFrame:

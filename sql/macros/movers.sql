@@ -27,7 +27,8 @@ select
     flow_place,
     flow_weeks,
     flow_percentile,
-    case when flow_oi_ratio is not null then rank(order by abs(flow_oi_ratio) desc nulls last) over () end as week_place,
+    case when flow_oi_ratio is not null then rank() over (order by abs(flow_oi_ratio) desc nulls last) end
+        as week_place,
     count(flow_oi_ratio) over () as week_flows,
     net_percentile_156w,
     positioning_state,

@@ -7,7 +7,7 @@ with missed as (
     from data_ends(ts) as e
     inner join (select market, primary_report_type from marts.markets) as m using (market)
     where (for_market is null or market = for_market)
-        and due_at + if(kind = 'prices', interval '20 minutes', interval '0 hours') <= ts
+        and due_at + case when kind = 'prices' then interval '20 minutes' else interval '0 hours' end <= ts
         and (role = 'index' or report_type = m.primary_report_type)
 )
 

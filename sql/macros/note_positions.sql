@@ -32,12 +32,12 @@ with weeks as (
 flows as (
     select
         *,
-        if(not is_roll_week, net_contracts_change_1w / open_interest_contracts, null) as flow_share_oi,
-        if(not is_roll_week, long_contracts_change_1w / open_interest_contracts, null) as long_flow_share_oi,
-        if(not is_roll_week, short_contracts_change_1w / open_interest_contracts, null) as short_flow_share_oi,
-        if(change_basis is null, lag(net_contracts) over past, null) as before_net_contracts,
-        if(change_basis is null, lag(net_share_oi) over past, null) as before_net_share_oi,
-        if(change_basis is null, lag(positioning_state) over past, null) as before_state,
+        case when not is_roll_week then net_contracts_change_1w / open_interest_contracts end as flow_share_oi,
+        case when not is_roll_week then long_contracts_change_1w / open_interest_contracts end as long_flow_share_oi,
+        case when not is_roll_week then short_contracts_change_1w / open_interest_contracts end as short_flow_share_oi,
+        case when change_basis is null then lag(net_contracts) over past end as before_net_contracts,
+        case when change_basis is null then lag(net_share_oi) over past end as before_net_share_oi,
+        case when change_basis is null then lag(positioning_state) over past end as before_state,
         sign(net_contracts_change_1w) is distinct from lag(sign(net_contracts_change_1w)) over past as is_turn,
         row_number() over (partition by market, trader_group order by report_date desc) as age
     from weeks
@@ -52,10 +52,11 @@ ranks as (
     select
         n.market,
         n.trader_group,
-        if(count(w.flow_share_oi) >= 52, 100 * avg((w.flow_share_oi <= n.flow_share_oi)::int), null) as flow_percentile,
-        if(count(w.flow_share_oi) >= 52, 100 * avg((w.long_flow_share_oi <= n.long_flow_share_oi)::int), null)
+        case when count(w.flow_share_oi) >= 52 then 100 * avg((w.flow_share_oi <= n.flow_share_oi)::int) end
+            as flow_percentile,
+        case when count(w.flow_share_oi) >= 52 then 100 * avg((w.long_flow_share_oi <= n.long_flow_share_oi)::int) end
             as long_flow_percentile,
-        if(count(w.flow_share_oi) >= 52, 100 * avg((w.short_flow_share_oi <= n.short_flow_share_oi)::int), null)
+        case when count(w.flow_share_oi) >= 52 then 100 * avg((w.short_flow_share_oi <= n.short_flow_share_oi)::int) end
             as short_flow_percentile,
         count(*) filter (w.run = n.run) as streak_weeks
     from runs as n
@@ -84,7 +85,7 @@ select
     r.flow_percentile,
     r.long_flow_percentile,
     r.short_flow_percentile,
-    if(n.flow_share_oi is null, null, r.streak_weeks) as streak_weeks,
+    case when n.flow_share_oi is not null then r.streak_weeks end as streak_weeks,
     n.dominant_flow,
     n.net_percentile_156w,
     n.net_weeks_156w,

@@ -75,9 +75,9 @@ select
     m.price_series,
     m.is_inverse,
     -- Beside positions, a rise or a fall says whose it is where the contract's is the other way round.
-    if(m.is_inverse, ' of the ' || m.price_series, '') as of_series,
-    if(m.is_inverse, 'contract', m.price_series) as compared,
-    if(m.is_inverse, ' of the inverse ' || m.price_series, '') as of_inverse,
+    case when m.is_inverse then ' of the ' || m.price_series else '' end as of_series,
+    case when m.is_inverse then 'contract' else m.price_series end as compared,
+    case when m.is_inverse then ' of the inverse ' || m.price_series else '' end as of_inverse,
     -- An index of volatility rises when shares fall and comes back to its mean: trends and "oversold" mean nothing.
     m.market_class = 'volatility' as is_volatility,
     n.session_date,

@@ -25,17 +25,17 @@ newest as (select market, max(report_date) as report_date from weeks group by ma
 measures as (
     select market, report_date, trader_group, 'level' as kind, 'net' as measure, net_share_oi as value from weeks
     union all
-    select market, report_date, trader_group, 'flow', 'net', if(is_roll_week, null, net_flow) from weeks
+    select market, report_date, trader_group, 'flow', 'net', case when not is_roll_week then net_flow end from weeks
     union all
-    select market, report_date, trader_group, 'flow', 'longs', if(is_roll_week, null, long_flow) from weeks
+    select market, report_date, trader_group, 'flow', 'longs', case when not is_roll_week then long_flow end from weeks
     union all
-    select market, report_date, trader_group, 'flow', 'shorts', if(is_roll_week, null, short_flow) from weeks
+    select market, report_date, trader_group, 'flow', 'shorts', case when not is_roll_week then short_flow end from weeks
 ),
 
 scores as (
     select
         *,
-        if(count(value) over past >= 52, (value - avg(value) over past) / nullif(stddev(value) over past, 0), null)
+        case when count(value) over past >= 52 then (value - avg(value) over past) / nullif(stddev(value) over past, 0) end
             as score
     from measures
     window past as (partition by market, trader_group, kind, measure order by report_date rows 155 preceding)
@@ -64,7 +64,7 @@ ranked as (
         n.value,
         n.size,
         count(*) as weeks,
-        if(count(*) >= 52, 100 * avg((w.size < n.size)::int), null) as rank
+        case when count(*) >= 52 then 100 * avg((w.size < n.size)::int) end as rank
     from largest as n
     inner join (
         select *, row_number() over (partition by market, kind order by report_date desc) as age from largest

@@ -389,7 +389,7 @@ def test_bins_of_five_minute_bars_are_a_quarter_of_a_bar_known_before() -> None:
 @pytest.mark.parametrize("volume", [float("nan"), float("inf"), -5.0])
 def test_a_volume_that_is_none_is_refused(volume: float) -> None:
     bars = random_bars(13, 40).with_columns(volume=pl.when(pl.int_range(40) == 7).then(volume).otherwise("volume"))
-    said = rf"RUT at 2020-01-08: volume {volume} is not finite and at least 0"
+    said = rf"volume of RUT on 2020-01-08 is {volume}: a volume is finite and at least 0"
     with pytest.raises(ValueError, match=said):
         build_volume_profiles(bars, ("rolling_5",))
     with pytest.raises(ValueError, match=said):
