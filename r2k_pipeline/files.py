@@ -35,12 +35,11 @@ def write_atomically(file: Path, body: bytes, verify: Callable[[Path], None], du
 def put_in_place(temporary: Path, file: Path, verify: Callable[[Path], None], durable: bool = True) -> None:
     """fsync -> verify -> rename -> fsync folder, of a temporary file beside the one that it replaces."""
     if durable:
-        with temporary.open("rb") as stream:
-            os.fsync(stream.fileno())
+        fsync(temporary)
     verify(temporary)
     temporary.replace(file)
     if durable:
-        fsync_folder(file.parent)
+        fsync(file.parent)
 
 
 @contextmanager
@@ -70,8 +69,7 @@ def link_or_copy(file: Path, target: Path) -> None:
         os.link(file, target)
     except OSError:
         shutil.copyfile(file, target)
-        with target.open("rb") as stream:
-            os.fsync(stream.fileno())
+        fsync(target)
 
 
 def point(link: Path, target: str) -> None:
@@ -80,7 +78,7 @@ def point(link: Path, target: str) -> None:
     temporary.unlink(missing_ok=True)
     temporary.symlink_to(target)
     temporary.replace(link)
-    fsync_folder(link.parent)
+    fsync(link.parent)
 
 
 def remove(path: Path) -> None:
@@ -104,15 +102,13 @@ def discard(path: Path) -> None:
 def write_flushed(file: Path, body: bytes) -> None:
     """Write and fsync a file whose folder is renamed afterwards: the rename must not reach the disk first."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("wb") as stream:
-        stream.write(body)
-        stream.flush()
-        os.fsync(stream.fileno())
+    file.write_bytes(body)
+    fsync(file)
 
 
-def fsync_folder(folder: Path) -> None:
-    """Make a rename durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def fsync(path: Path) -> None:
+    """Make the content of a file durable, or the names in a folder."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -18,7 +18,7 @@ from r2k_pipeline.contracts.meta import Generation
 from r2k_pipeline.contracts.prices import PriceActions, PriceBars
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.errors import R2kError
-from r2k_pipeline.files import digest_of, discard, fsync_folder, link_or_copy, point, remove
+from r2k_pipeline.files import digest_of, discard, fsync, link_or_copy, point, remove
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.sums import changed_files, read_sums, write_sums
 from r2k_pipeline.table_files import UNREADABLE, table_files
@@ -199,9 +199,9 @@ def _kept(lake: Lake, *, newer: bool) -> list[Path]:
 
 def _finish(building: Path, folder: Path) -> None:
     for inner in (*(path for path in building.rglob("*") if path.is_dir()), building):
-        fsync_folder(inner)
+        fsync(inner)
     building.rename(folder)
-    fsync_folder(folder.parent)
+    fsync(folder.parent)
 
 
 def _swap_in(lake: Lake, name: str) -> None:
@@ -234,10 +234,12 @@ def _restore(published: Path) -> None:
         for layer, name in sorted(tables):
             table = name.removesuffix(".parquet")
             target = folder / layer / f"{table}.parquet"
+            building = target.with_name(f".{target.name}.tmp")
             with duckdb.connect(warehouse, read_only=True) as connection:
-                _copy_table(connection, layer, table, target.with_name(f".{target.name}.tmp"))
+                _copy_table(connection, layer, table, building)
             remove(target.with_name(table))
-            target.with_name(f".{target.name}.tmp").replace(target)
+            building.replace(target)
+            fsync(target.parent)
     except (duckdb.Error, OSError) as error:
         raise R2kError(warehouse, _unread(error), _without_comparing(published)) from error
 
@@ -245,6 +247,7 @@ def _restore(published: Path) -> None:
 def _copy_table(connection: duckdb.DuckDBPyConnection, layer: str, table: str, target: Path) -> None:
     connection.execute("set enable_progress_bar = false")
     connection.sql(f'from "{layer}"."{table}"').write_parquet(str(target), compression="zstd")
+    fsync(target)
 
 
 def _unread(error: Exception) -> str:

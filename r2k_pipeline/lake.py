@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from r2k_pipeline.account import Account, RawFault, digest_in
 from r2k_pipeline.contracts.table import LAYERS, TABLES, Table
 from r2k_pipeline.errors import HeldError, R2kError
-from r2k_pipeline.files import digest_of, fsync_folder, remove, write_atomically
+from r2k_pipeline.files import digest_of, fsync, remove, write_atomically
 from r2k_pipeline.folders import Folders
 from r2k_pipeline.table_files import UNREADABLE, Parts, Whole, check_rows, parquet_of, table_files
 
@@ -217,7 +217,8 @@ class Lake(Folders):
         if target.exists():
             remove(target)
         file.rename(target)
-        fsync_folder(file.parent)
+        fsync(target.parent)
+        fsync(file.parent)
 
     def hold(self, table: type[Table], item: str, frame: pl.DataFrame) -> None:
         """Keep rows of one item aside until they are accepted, in place of those held before; no rows: hold none."""
@@ -382,5 +383,5 @@ def _clear_superseded(folder: Path) -> None:
     """End a merge, also one that a killed process left: the journal goes last."""
     for name in _superseded(folder):
         (folder / name).unlink(missing_ok=True)
-    fsync_folder(folder)
+    fsync(folder)
     (folder / JOURNAL).unlink()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from r2k_pipeline.errors import R2kError
-from r2k_pipeline.files import digest_of
+from r2k_pipeline.files import digest_of, write_flushed
 
 SUMS: Final = "SHA256SUMS"
 """`sha256sum --check` reads it too."""
@@ -18,7 +18,7 @@ SUMS: Final = "SHA256SUMS"
 def write_sums(folder: Path) -> None:
     """Write the digests of all files below a folder that is being made."""
     listed = "".join(f"{digest}  {name}\n" for name, digest in _digests(folder).items())
-    (folder / SUMS).write_text(listed, "utf-8")
+    write_flushed(folder / SUMS, listed.encode())
 
 
 def read_sums(folder: Path) -> dict[str, str] | None:

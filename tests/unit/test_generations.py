@@ -4,6 +4,7 @@ import multiprocessing
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from multiprocessing.synchronize import Event, Semaphore
 from pathlib import Path
@@ -28,6 +29,7 @@ from r2k_pipeline.generations import (
     take_over,
 )
 from r2k_pipeline.lake import Lake
+from r2k_pipeline.sums import write_sums
 from r2k_pipeline.warehouse import open_warehouse, publish_warehouse
 from tests.sql.rows import bar, rows_of
 
@@ -76,6 +78,27 @@ def test_a_generation_is_a_folder_behind_links(lake: Lake) -> None:
     last = last_generation(lake)
     assert last is not None
     assert (last.folder, last.row["generation_id"]) == (folder, "0001")
+
+
+def test_a_power_cut_loses_no_file_of_a_generation(lake: Lake, is_flushed: Callable[[Path], bool]) -> None:
+    folder = put(lake, 1)
+    assert [path for path in (folder, *folder.rglob("*")) if not is_flushed(path)] == []
+
+
+def test_a_power_cut_loses_no_table_that_is_taken_from_the_duckdb_file(
+    lake: Lake, is_flushed: Callable[[Path], bool]
+) -> None:
+    files, _ = tables_of(lake, 1)
+    publish_warehouse(lake.warehouse, files, (), "1GB")
+    take_over(lake)
+    (exported,) = lake.published_files("marts.trader_groups")
+    assert is_flushed(exported)
+    write_sums(lake.published.resolve())
+    exported.unlink()
+    take_over(lake)
+    (restored,) = lake.published_files("marts.trader_groups")
+    assert is_flushed(restored)
+    assert is_flushed(restored.parent)
 
 
 def test_a_generation_goes_on_from_the_file_of_the_one_before(lake: Lake) -> None:
