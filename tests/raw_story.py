@@ -23,7 +23,7 @@ from r2k_pipeline.log.ingest import Intake, ingest_prices, ingest_reports
 from r2k_pipeline.markets import CotContract, Market
 from r2k_pipeline.runs import Run
 from r2k_pipeline.settings import Settings
-from r2k_pipeline.sources.protocol import CotDocument, CotSource, PriceAnswer, PriceSource, SourceError
+from r2k_pipeline.sources.protocol import CotDocument, CotSource, PriceAnswer, PriceSource, SourceError, Sources
 from r2k_pipeline.sources.sessions import build_sessions
 from r2k_pipeline.tables import TABLES
 from r2k_pipeline.tables.reference import Sessions
@@ -98,8 +98,8 @@ class Story(Run):
     desk: Desk | tuple[PriceSource, CotSource] = field(default_factory=Desk)
 
     @property
-    def sources(self) -> tuple[PriceSource, CotSource]:  # type: ignore[override]
-        return self.desk if isinstance(self.desk, tuple) else (self.desk, self.desk)
+    def sources(self) -> Sources:  # type: ignore[override]
+        return Sources(*(self.desk if isinstance(self.desk, tuple) else (self.desk, self.desk)))
 
     @classmethod
     def begin(cls, folder: Path, **settings: object) -> "Story":

@@ -82,7 +82,7 @@ def ingest_prices(run: Run, sessions: pl.DataFrame) -> tuple[Intake, Intake]:
     ClockError before anything is recorded.
     """
     corrections = read_corrections(run.settings.corrections)
-    prices, _ = run.sources
+    prices = run.sources.prices
     calendars = {symbol: market.calendar for market in run.markets for symbol in market.symbols()}
     bars_before = run.lake.read(PriceBars, ("symbol", "session_date"))
     newest = dict(bars_before.group_by("symbol").agg(pl.col("session_date").max()).iter_rows())
@@ -109,13 +109,9 @@ def ingest_prices(run: Run, sessions: pl.DataFrame) -> tuple[Intake, Intake]:
 
 def _optional_symbols(run: Run, recorded: Iterable[str]) -> set[str]:
     """The symbols that may be absent: never recorded, and neither index nor proxy of a required market."""
-    roles = {
-        (symbol, market.required and role in ("index", "proxy"))
-        for market in run.markets
-        for symbol, role in market.symbols().items()
-    }
-    required = {symbol for symbol, is_required in roles if is_required}
-    return {symbol for symbol, _ in roles} - required - {*recorded}
+    symbols = {symbol for market in run.markets for symbol in market.symbols()}
+    required = {symbol for market in run.markets if market.required for symbol in (market.index, market.proxy)}
+    return symbols - required - {*recorded}
 
 
 def _without_prices(run: Run, recorded: pl.DataFrame) -> Iterator[str]:
@@ -158,7 +154,7 @@ def _read_prices(
 ) -> Bars:
     """As `read_symbol`; a vendor's answer must not end long before the `newest` recorded bar of its symbol."""
     bars = read_symbol(run.markets, sessions, stamp, answer)
-    if run.sources[0].asks_vendor:
+    if run.sources.prices.asks_vendor:
         refuse_cut_off(answer, bars.rows, newest.get(answer.symbol))
     return bars
 
@@ -207,7 +203,7 @@ def ingest_reports(run: Run) -> Intake:
 
     A contract of a market that is in none of its reports is a failure of its own, by code.
     """
-    _, reports = run.sources
+    reports = run.sources.reports
     documents, attempts = _fetch(reports.list_reports(), reports.fetch_report)
     stamp = run.stamp()
     _, rows, attempts = _read(documents, attempts, lambda document: read_report(document, stamp))
