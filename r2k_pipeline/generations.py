@@ -77,7 +77,7 @@ def last_generation(lake: Lake) -> Published | None:
         raise R2kError(file, f"cannot be read: {error}", _without_comparing(lake.published)) from error
 
 
-def known_at(folder: Path, source: str, as_of: datetime | None) -> Lake:
+def lake_as_of(folder: Path, source: str, as_of: datetime | None) -> Lake:
     """The lake to read for `as_of`: the rebuild for exactly that moment, otherwise the newest generation.
 
     The newest one, too, if raw rows of that time were added after the rebuild.

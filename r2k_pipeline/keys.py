@@ -17,7 +17,7 @@ import polars as pl
 
 from r2k_pipeline.claims.note import moments_of, read_shipped_notes
 from r2k_pipeline.claims.vocabulary.known_tables import NEW_YORK, TIMES
-from r2k_pipeline.claims.vocabulary.known_tables import Sessions as Calendar
+from r2k_pipeline.claims.vocabulary.known_tables import Sessions as SessionTimes
 from r2k_pipeline.claims.vocabulary.readings import moments_in
 from r2k_pipeline.contracts.clock import select_known
 from r2k_pipeline.contracts.meta import Fetches, FetchLog
@@ -131,7 +131,7 @@ def _judged(run: Run) -> list[datetime]:
     """The moments, up to the run's, at which readings of the shipped notes are judged."""
     rows = run.lake.read(Sessions, TIMES)
     names = {market.market: market.calendar for market in run.markets}
-    calendars = {name: Calendar.of_rows(rows, name) for name in {NEW_YORK, *names.values()}}
+    calendars = {name: SessionTimes.of_rows(rows, name) for name in {NEW_YORK, *names.values()}}
     new_york = calendars[NEW_YORK]
     judged = partial(moments_in, sessions=new_york, sessions_of=lambda market: calendars[names.get(market, NEW_YORK)])
     moments = moments_of(read_shipped_notes(), judged)

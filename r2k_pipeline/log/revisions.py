@@ -175,7 +175,7 @@ def compare(
     missing = (
         known.filter(~pl.col("is_withdrawn"))
         .join(screened.rows, on=key, how="anti")
-        .filter(~_named(key).is_in(screened.refused["row_key"].implode()))
+        .filter(~_row_key(key).is_in(screened.refused["row_key"].implode()))
         .drop("source")
         .join(spans.unique(key), on=key, how="inner")
         .with_columns(pl.lit(stamp).cast(pl.Datetime("us", "UTC")).alias(STAMP))
@@ -208,7 +208,7 @@ def _covered_keys(table: type[Table], known: pl.DataFrame, covered: pl.DataFrame
     return within.select(*key_of(table), "source")
 
 
-def _named(key: list[str]) -> pl.Expr:
+def _row_key(key: list[str]) -> pl.Expr:
     return pl.concat_str([pl.col(name).cast(pl.String) for name in key], separator=" ")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from r2k_pipeline.transforms.indicators import TIE
-from r2k_pipeline.transforms.replay import in_order
+from r2k_pipeline.transforms.replay import without_late_sessions
 from r2k_pipeline.transforms.row_ranges import column_array, symbol_offsets
 
 LINES = {1: "close", **{bars: f"sma_{bars}" for bars in (20, 50, 100, 200)}}
@@ -27,7 +27,7 @@ def build_moving_average_crosses(indicators: pl.DataFrame) -> pl.DataFrame:
     from r2k_pipeline.transforms.cross_kernels import cross_directions  # noqa: PLC0415  (imports numba)
 
     dated = "known_at" in indicators.columns
-    indicators = in_order(indicators) if dated else indicators
+    indicators = without_late_sessions(indicators) if dated else indicators
     offsets = symbol_offsets(indicators)
     averages = indicators.select(pl.col(LINES.values()).fill_null(float("nan")))
     lines = {bars: column_array(averages, name) for bars, name in LINES.items()}

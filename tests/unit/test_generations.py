@@ -21,7 +21,7 @@ from r2k_pipeline.contracts.prices import PriceBars
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.generations import (
     folder_name,
-    known_at,
+    lake_as_of,
     last_generation,
     outgrown,
     prune,
@@ -296,10 +296,10 @@ def test_a_rebuilt_moment_that_the_lake_has_outgrown_is_told_and_read_from_the_n
     newest.compact(PriceBars, 1)
     assert outgrown(rebuilt) is None
     assert outgrown(newest) is None
-    assert known_at(tmp_path, "files", as_of) == rebuilt
+    assert lake_as_of(tmp_path, "files", as_of) == rebuilt
     record("2025-01-03", 2190.0, later=3)
     said = outgrown(rebuilt)
     assert said is not None
     assert "rebuilt at 2025-01-10 22:00 UTC; 1 raw rows of days to 2025-01-07 were added since" in said
     assert "next: r2k run --source files --as-of 2025-01-07T22:00:00Z" in said
-    assert known_at(tmp_path, "files", as_of) == newest
+    assert lake_as_of(tmp_path, "files", as_of) == newest
