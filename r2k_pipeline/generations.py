@@ -13,23 +13,16 @@ from typing import Any, Final
 import duckdb
 import polars as pl
 
-from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.meta import Generation
-from r2k_pipeline.contracts.prices import PriceActions, PriceBars
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.files import digest_of, discard, fsync, link_or_copy, point, remove
 from r2k_pipeline.lake import Lake
+from r2k_pipeline.raw_check import FETCHED
 from r2k_pipeline.sums import changed_files, read_sums, write_sums
 from r2k_pipeline.table_files import UNREADABLE, table_files
 from r2k_pipeline.warehouse import Before, Tables, publish_warehouse
 
-_DATED: Final[Mapping[type[Table], str]] = {
-    PriceBars: "session_date",
-    PriceActions: "action_date",
-    CotReports: "report_date",
-}
-"""The raw tables, and the column with a row's day."""
 WAREHOUSE: Final = "warehouse.duckdb"
 RESTATED_KEPT: Final = 10
 """So many generations that a restatement replaced are kept beside the newest ones."""
@@ -96,7 +89,7 @@ def outgrown(lake: Lake) -> str | None:
     if last is None:
         return None
     as_of, built_at = last.row["as_of"], last.row["published_at"]
-    added = sum(_added(lake.read(table, table.primary_key()), day, as_of, built_at) for table, day in _DATED.items())
+    added = sum(_added(lake.read(t, t.primary_key()), t.day_column(), as_of, built_at) for t in FETCHED)
     if not added:
         return None
     was = f"rebuilt at {built_at:%Y-%m-%d %H:%M} UTC; {added:,} raw rows of days to {as_of:%Y-%m-%d} were added since"
