@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 from timing import time_in_turn
 from universe import build_universe
 
-from r2k_pipeline.transforms.indicator_input import price_array
 from r2k_pipeline.transforms.indicators import COLUMNS, OPTIONAL, fill_indicators
-from r2k_pipeline.transforms.row_ranges import symbol_offsets
+from r2k_pipeline.transforms.row_ranges import price_array, symbol_offsets
 
 Floats = NDArray[np.float64]
 SHARED = COLUMNS[:-OPTIONAL]

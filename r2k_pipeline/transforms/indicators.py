@@ -12,9 +12,8 @@ from itertools import product
 import numpy as np
 import polars as pl
 
-from r2k_pipeline.transforms.indicator_input import price_array
 from r2k_pipeline.transforms.market_batches import map_batches
-from r2k_pipeline.transforms.row_ranges import Floats, Integers, physical_array, rows_since, symbol_offsets
+from r2k_pipeline.transforms.row_ranges import Floats, Integers, physical_array, price_array, rows_since, symbol_offsets
 
 COLUMNS = (
     "return_1d",

@@ -7,8 +7,7 @@ triggers that features.daily_indicators carries.
 import numpy as np
 import polars as pl
 
-from r2k_pipeline.transforms.indicator_input import price_array
-from r2k_pipeline.transforms.row_ranges import symbol_offsets
+from r2k_pipeline.transforms.row_ranges import price_array, symbol_offsets
 
 
 def build_rsi_triggers(bars: pl.DataFrame, target: float, window: int = 14) -> pl.DataFrame:
