@@ -13,6 +13,8 @@ from typing import Final
 
 from r2k_pipeline.errors import R2kError
 
+DIGITS: Final = 16
+"""Of a digest in a name: 64 bits tell apart all that one lake ever has."""
 _DIGESTS: Final[dict[tuple[int, int, int, int], str]] = {}
 """Digests of files by device, inode, size and time of change: a file that was written again is another one."""
 
@@ -50,6 +52,11 @@ def explained(file: Path) -> Iterator[None]:
     except (OSError, ValueError) as error:  # Arrow's errors are ValueErrors
         reason = getattr(error, "strerror", None) or error
         raise R2kError(file, f"not written, the old one stays: {reason}", "check the disk") from error
+
+
+def short_digest(body: bytes) -> str:
+    """The first DIGITS digits of the SHA-256 of some bytes."""
+    return hashlib.sha256(body).hexdigest()[:DIGITS]
 
 
 def digest_of(file: Path) -> str:

@@ -23,7 +23,7 @@ from r2k_pipeline.contracts.clock import select_known
 from r2k_pipeline.contracts.meta import Fetches, FetchLog
 from r2k_pipeline.contracts.table import Table, ends_before
 from r2k_pipeline.errors import R2kError
-from r2k_pipeline.files import digest_of
+from r2k_pipeline.files import digest_of, short_digest
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.origins import digests_of
 from r2k_pipeline.quoting import literal, parquet
@@ -165,4 +165,4 @@ def digest_of_fetches(run: Run, derived: DerivedTable) -> str:
 
 def _digest(rows: pl.DataFrame) -> str:
     """Text that is the same for the same rows in any order."""
-    return hashlib.sha256(rows.sort(rows.columns).write_csv().encode()).hexdigest()[:16]
+    return short_digest(rows.sort(rows.columns).write_csv().encode())

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from r2k_pipeline.account import Account, RawFault, digest_in
 from r2k_pipeline.contracts.table import LAYERS, TABLES, Table
 from r2k_pipeline.errors import R2kError
-from r2k_pipeline.files import fsync, remove, write_atomically
+from r2k_pipeline.files import fsync, remove, short_digest, write_atomically
 from r2k_pipeline.folders import Folders
 from r2k_pipeline.raw_folder import (
     JOURNAL,
@@ -26,7 +26,6 @@ from r2k_pipeline.raw_folder import (
     end_merge,
     merged_name,
     raw_files,
-    short_digest,
     superseded,
 )
 from r2k_pipeline.run_lock import lock_holder, run_lock

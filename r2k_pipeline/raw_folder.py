@@ -4,21 +4,13 @@ Belongs here: names, digests, the journal of a merge. Not here: when files are a
 there must be (account.py).
 """
 
-import hashlib
 from pathlib import Path
 from typing import Final
 
-from r2k_pipeline.files import digest_of, fsync
+from r2k_pipeline.files import DIGITS, digest_of, fsync
 
-DIGITS: Final = 16
-"""Of a digest in a file's name."""
 JOURNAL: Final = ".merged"
 """In a raw table's folder while its files are merged: the merged file's name, then the names it stands for."""
-
-
-def short_digest(body: bytes) -> str:
-    """The digest of some bytes in the form of file names."""
-    return hashlib.sha256(body).hexdigest()[:DIGITS]
 
 
 def raw_files(folder: Path) -> list[Path]:
