@@ -4,7 +4,7 @@ Belongs here: how a generation is put on disk, found, kept and removed. Not here
 (gate.py), how the DuckDB file is made and opened (warehouse.py).
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -45,17 +45,14 @@ class Published:
 
     def before(self, tables: Tables) -> Before:
         """Its DuckDB file, to continue with `tables`: changed are those with other Parquet than its own."""
-        changed = {table: files for table, files in tables.items() if _digests(files) != _digests(self.files(table))}
+        own = {table: [*map(digest_of, self.files(table))] for table in tables}
+        changed = {table: files for table, files in tables.items() if [*map(digest_of, files)] != own[table]}
         return Before(self.folder / WAREHOUSE, changed, self.row["as_of"])
 
 
 def folder_name(published_at: datetime, generation_id: str) -> str:
     """The name of a generation's folder; names sort by publication."""
     return f"{published_at:%Y%m%dT%H%M%S%fZ}-{generation_id}"
-
-
-def _digests(files: Iterable[Path]) -> list[str]:
-    return [digest_of(file) for file in files]
 
 
 def last_generation(lake: Lake) -> Published | None:

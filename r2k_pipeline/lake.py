@@ -24,7 +24,6 @@ from r2k_pipeline.raw_folder import (
     content_digest,
     digests_of,
     end_merge,
-    merged_name,
     raw_files,
     superseded,
 )
@@ -170,8 +169,9 @@ class Lake(Folders):
         if account is None:
             return self.present_account()
         for folder in self._raw_folders():
-            if gone := superseded(folder):
-                account = account.settle(folder.name, merged_name(folder), gone)
+            merged, gone = superseded(folder)
+            if gone:
+                account = account.settle(folder.name, merged, gone)
         if account.pending:
             table, name = account.pending
             account = account.settle(table, name if (self.root / "raw" / table / name).exists() else None)

@@ -15,7 +15,7 @@ JOURNAL: Final = ".merged"
 
 def raw_files(folder: Path) -> list[Path]:
     """The files of a raw table, oldest first, without those whose rows are in a merged file."""
-    gone = superseded(folder)
+    _, gone = superseded(folder)
     entries = folder.iterdir() if folder.is_dir() else ()
     return sorted(entry for entry in entries if entry.name[0] != "." and entry.name not in gone)
 
@@ -30,23 +30,21 @@ def content_digest(file: Path) -> str:
     return digest_of(file)[:DIGITS] if file.is_file() else ""
 
 
-def merged_name(folder: Path) -> str:
-    """The name of the file that a merge makes, by its journal."""
-    return (folder / JOURNAL).read_text("utf-8").partition("\n")[0]
+def superseded(folder: Path) -> tuple[str, set[str]]:
+    """The name of a merged file in place, and the names of those whose rows it has: they no longer belong to the table.
 
-
-def superseded(folder: Path) -> set[str]:
-    """Names of raw files whose rows are in an existing merged file: they no longer belong to the table."""
+    Both are empty where there is none.
+    """
     try:
         merged, *names = (folder / JOURNAL).read_text("utf-8").splitlines()
     except FileNotFoundError:
-        return set()
-    return set(names) if (folder / merged).exists() else set()
+        return "", set()
+    return (merged, set(names)) if (folder / merged).exists() else ("", set())
 
 
 def end_merge(folder: Path) -> None:
     """End a merge, also one that a killed process left: the journal goes last."""
-    for name in superseded(folder):
+    for name in superseded(folder)[1]:
         (folder / name).unlink(missing_ok=True)
     fsync(folder)
     (folder / JOURNAL).unlink()
