@@ -16,13 +16,7 @@ from r2k_pipeline.contracts.table import PUBLISHED_LAYERS
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.files import short_digest
 from r2k_pipeline.generations import Published, last_generation
-from r2k_pipeline.restatement import (
-    Difference,
-    Restatement,
-    compare_published,
-    read_restatement,
-    write_restatement,
-)
+from r2k_pipeline.restatement import Difference, Restatement, compare_published, read_restatement, write_restatement
 from r2k_pipeline.runs import Run
 from r2k_pipeline.tables import TABLES
 

@@ -19,14 +19,7 @@ from r2k_pipeline.contracts.table import LAYERS, TABLES, Table
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.files import fsync, remove, short_digest, write_atomically
 from r2k_pipeline.folders import Folders
-from r2k_pipeline.raw_folder import (
-    JOURNAL,
-    content_digest,
-    digests_of,
-    end_merge,
-    raw_files,
-    superseded,
-)
+from r2k_pipeline.raw_folder import JOURNAL, content_digest, digests_of, end_merge, raw_files, superseded
 from r2k_pipeline.run_lock import lock_holder, run_lock
 from r2k_pipeline.table_files import UNREADABLE, Parts, Whole, check_rows, parquet_of, table_files
 

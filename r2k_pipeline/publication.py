@@ -19,14 +19,7 @@ from r2k_pipeline.contracts.restatements import Restatements as RestatementLog
 from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, SCHEMA_VERSION, Table
 from r2k_pipeline.files import short_digest
 from r2k_pipeline.gate import pass_gate, published_restatements
-from r2k_pipeline.generations import (
-    Published,
-    folder_name,
-    last_generation,
-    prune,
-    publish_generation,
-    take_over,
-)
+from r2k_pipeline.generations import Published, folder_name, last_generation, prune, publish_generation, take_over
 from r2k_pipeline.keys import last_reached
 from r2k_pipeline.last_run import mark_checked, mark_published
 from r2k_pipeline.origins import digests_of
