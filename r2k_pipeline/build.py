@@ -17,7 +17,6 @@ from typing import Any, Literal
 import polars as pl
 
 from r2k_pipeline.contracts.table import Table
-from r2k_pipeline.errors import R2kError
 from r2k_pipeline.files import write_atomically
 from r2k_pipeline.inputs import rows_and_kept
 from r2k_pipeline.keys import keys_of
@@ -51,10 +50,6 @@ class Outcome:
         return f"{self.table.dotted()}: rows break the contract, by rule: {broken}; the old table stays"
 
 
-class BuildError(R2kError):
-    """A table's rows break its contract; the message names the table and the rules."""
-
-
 def build_tables(
     run: Run, wanted: Iterable[type[Table]] | None = None, given: Iterable[type[Table]] = ()
 ) -> Iterator[Outcome]:
@@ -68,14 +63,6 @@ def build_tables(
         yield outcome
         if outcome.state == "failed":
             return
-
-
-def built(run: Run, table: type[Table], given: Iterable[type[Table]] = ()) -> pl.DataFrame:
-    """The rows of `table`, built with all that it reads. Raises BuildError."""
-    for outcome in build_tables(run, [table], given):
-        if outcome.state == "failed":
-            raise BuildError(outcome.message())
-    return run.lake.read(table)
 
 
 def in_order(
@@ -117,11 +104,11 @@ def build_table(run: Run, derived: DerivedTable) -> Outcome:
         spent = time.perf_counter() - began, time.process_time() - cpu
         return Outcome(table, state, run.lake.count(table), run.lake.version(table), *spent, broken, examples)
 
-    keys = []
-    for key in keys_of(run, derived):
+    keys: list[str] = []
+    for key in keys_of(run, derived):  # the second one, of claims, is costly: it is asked for if the first is new
         keys.append(key)
         if record.has(table, key):
-            if keys[1:]:
+            if len(keys) > 1:
                 record.put(table, keys)
             return outcome("unchanged", {})
     with run.lake.replacing(table) as replaced:

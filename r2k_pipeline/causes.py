@@ -13,7 +13,7 @@ import polars as pl
 from r2k_pipeline.contracts.cot import CotPositionVintages, CotReports
 from r2k_pipeline.contracts.prices import PriceActions, PriceActionVintages, PriceBars, PriceVintages
 from r2k_pipeline.contracts.table import Table
-from r2k_pipeline.log.revisions import day_of, key_of
+from r2k_pipeline.log.revisions import key_of
 from r2k_pipeline.origins import changed_markets, changed_settings
 from r2k_pipeline.runs import Run
 
@@ -55,7 +55,7 @@ def _origins(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[st
 def _raw_rows(run: Run, since: datetime) -> Iterator[str]:
     """Facts first recorded after `since` for earlier days: first rows of an item, older history, late rows."""
     for table, vintages in VINTAGES.items():
-        key, day = key_of(table), day_of(table)
+        key, day = key_of(table), table.day_column()
         scope = [name for name in key if name != day]
         log = run.lake.read(table, [*key, "recorded_at", *(["is_final"] if table is PriceBars else [])])
         rows = log.filter("is_final") if table is PriceBars else log

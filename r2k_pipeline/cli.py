@@ -453,9 +453,9 @@ def _list_markets(found: "Sequence[Market]", as_json: bool, note: str) -> None:
 
 def _lake(settings: "Settings") -> "Lake":
     """The lake to read: the complete rebuild of `as_of` if there is one, otherwise the newest, cut at `as_of`."""
-    from r2k_pipeline.generations import known_at  # noqa: PLC0415
+    from r2k_pipeline.generations import lake_as_of  # noqa: PLC0415
 
-    return known_at(settings.lake, settings.source, settings.as_of)
+    return lake_as_of(settings.lake, settings.source, settings.as_of)
 
 
 def _past_query(settings: "Settings", query: str) -> tuple[Path, dict[str, Any]]:

@@ -14,6 +14,8 @@ from typing import Final
 
 from r2k_pipeline.errors import R2kError
 
+DIGITS: Final = 16
+"""Of a digest in a name: 64 bits tell apart all that one lake ever has."""
 _DIGESTS: Final[dict[tuple[int, int, int, int], str]] = {}
 """Digests of files by device, inode, size and time of change: a file that was written again is another one."""
 
@@ -67,11 +69,11 @@ def write_atomically(file: Path, body: bytes, verify: Callable[[Path], None], du
 def put_in_place(temporary: Path, file: Path, verify: Callable[[Path], None], durable: bool = True) -> None:
     """fsync -> verify -> rename -> fsync folder, of a temporary file beside the one that it replaces."""
     if durable:
-        flush(temporary)
+        fsync(temporary)
     verify(temporary)
     temporary.replace(file)
     if durable:
-        flush(file.parent)
+        fsync(file.parent)
 
 
 @contextmanager
@@ -81,6 +83,11 @@ def explained(file: Path) -> Iterator[None]:
         yield
     except (OSError, ValueError) as error:  # Arrow's errors are ValueErrors
         raise disk_error(file, "not written, the old one stays", error) from error
+
+
+def short_digest(body: bytes) -> str:
+    """The first DIGITS digits of the SHA-256 of some bytes."""
+    return hashlib.sha256(body).hexdigest()[:DIGITS]
 
 
 def digest_of(file: Path) -> str:
@@ -100,7 +107,7 @@ def link_or_copy(file: Path, target: Path) -> None:
         os.link(file, target)
     except OSError:
         shutil.copyfile(file, target)
-        flush(target)
+        fsync(target)
 
 
 def point(link: Path, target: str) -> None:
@@ -109,7 +116,7 @@ def point(link: Path, target: str) -> None:
     temporary.unlink(missing_ok=True)
     temporary.symlink_to(target)
     temporary.replace(link)
-    flush(link.parent)
+    fsync(link.parent)
 
 
 def remove(path: Path) -> None:
@@ -133,13 +140,11 @@ def discard(path: Path) -> None:
 def write_flushed(file: Path, body: bytes) -> None:
     """Write and fsync a file whose folder is renamed afterwards: the rename must not reach the disk first."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("wb") as stream:
-        stream.write(body)
-        stream.flush()
-        os.fsync(stream.fileno())
+    file.write_bytes(body)
+    fsync(file)
 
 
-def flush(path: Path) -> None:
+def fsync(path: Path) -> None:
     """Make the content of a file durable, or the names in a folder."""
     descriptor = os.open(path, os.O_RDONLY)
     try:

@@ -4,7 +4,6 @@ Belongs here: when two generations are compared, when a restatement waits, the r
 comparison (restatement.py), causes (causes.py), the publication (publication.py).
 """
 
-import hashlib
 from datetime import datetime
 
 import polars as pl
@@ -15,14 +14,9 @@ from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.contracts.restatements import Restatements
 from r2k_pipeline.contracts.table import PUBLISHED_LAYERS
 from r2k_pipeline.errors import R2kError
+from r2k_pipeline.files import short_digest
 from r2k_pipeline.generations import Published, last_generation
-from r2k_pipeline.restatement import (
-    Difference,
-    Restatement,
-    compare_published,
-    read_restatement,
-    write_restatement,
-)
+from r2k_pipeline.restatement import Difference, Restatement, compare_published, read_restatement, write_restatement
 from r2k_pipeline.runs import Run
 from r2k_pipeline.tables import TABLES
 
@@ -45,7 +39,7 @@ def pass_gate(run: Run, generation: pl.DataFrame) -> pl.DataFrame:
         return Restatements.create_empty()
     waiting, candidate = read_restatement(run.lake), generation.row(0, named=True)
     restatement = Restatement(
-        digest=hashlib.sha256("".join(f"{d.table_name} {d.digest}\n" for d in restated).encode()).hexdigest()[:16],
+        digest=short_digest("".join(f"{d.table_name} {d.digest}\n" for d in restated).encode()),
         found_at=run.clock(),
         told_until=last.row["as_of"],
         generation_before=last.row["generation_id"],

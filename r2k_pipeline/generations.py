@@ -4,7 +4,7 @@ Belongs here: how a generation is put on disk, found, kept and removed. Not here
 (gate.py), how the DuckDB file is made and opened (warehouse.py).
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,23 +13,16 @@ from typing import Any, Final
 import duckdb
 import polars as pl
 
-from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.meta import Generation
-from r2k_pipeline.contracts.prices import PriceActions, PriceBars
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.errors import R2kError
-from r2k_pipeline.files import digest_of, discard, disk_error, flush, link_or_copy, point, remove
+from r2k_pipeline.files import digest_of, discard, disk_error, fsync, link_or_copy, point, remove
 from r2k_pipeline.lake import Lake
+from r2k_pipeline.raw_check import FETCHED
 from r2k_pipeline.sums import changed_files, read_sums, write_sums
 from r2k_pipeline.table_files import UNREADABLE, table_files
 from r2k_pipeline.warehouse import Before, Tables, publish_warehouse
 
-_DATED: Final[Mapping[type[Table], str]] = {
-    PriceBars: "session_date",
-    PriceActions: "action_date",
-    CotReports: "report_date",
-}
-"""The raw tables, and the column with a row's day."""
 WAREHOUSE: Final = "warehouse.duckdb"
 RESTATED_KEPT: Final = 10
 """So many generations that a restatement replaced are kept beside the newest ones."""
@@ -52,17 +45,14 @@ class Published:
 
     def before(self, tables: Tables) -> Before:
         """Its DuckDB file, to continue with `tables`: changed are those with other Parquet than its own."""
-        changed = {table: files for table, files in tables.items() if _digests(files) != _digests(self.files(table))}
+        own = {table: [*map(digest_of, self.files(table))] for table in tables}
+        changed = {table: files for table, files in tables.items() if [*map(digest_of, files)] != own[table]}
         return Before(self.folder / WAREHOUSE, changed, self.row["as_of"])
 
 
 def folder_name(published_at: datetime, generation_id: str) -> str:
     """The name of a generation's folder; names sort by publication."""
     return f"{published_at:%Y%m%dT%H%M%S%fZ}-{generation_id}"
-
-
-def _digests(files: Iterable[Path]) -> list[str]:
-    return [digest_of(file) for file in files]
 
 
 def last_generation(lake: Lake) -> Published | None:
@@ -77,7 +67,7 @@ def last_generation(lake: Lake) -> Published | None:
         raise R2kError(file, f"cannot be read: {error}", without_comparing(lake.published)) from error
 
 
-def known_at(folder: Path, source: str, as_of: datetime | None) -> Lake:
+def lake_as_of(folder: Path, source: str, as_of: datetime | None) -> Lake:
     """The lake to read for `as_of`: the rebuild for exactly that moment, otherwise the newest generation.
 
     The newest one, too, if raw rows of that time were added after the rebuild.
@@ -96,7 +86,7 @@ def outgrown(lake: Lake) -> str | None:
     if last is None:
         return None
     as_of, built_at = last.row["as_of"], last.row["published_at"]
-    added = sum(_added(lake.read(table, table.primary_key()), day, as_of, built_at) for table, day in _DATED.items())
+    added = sum(_added(lake.read(t, t.primary_key()), t.day_column(), as_of, built_at) for t in FETCHED)
     if not added:
         return None
     was = f"rebuilt at {built_at:%Y-%m-%d %H:%M} UTC; {added:,} raw rows of days to {as_of:%Y-%m-%d} were added since"
@@ -199,9 +189,9 @@ def _kept(lake: Lake, *, newer: bool) -> list[Path]:
 
 def _finish(building: Path, folder: Path) -> None:
     for inner in (*(path for path in building.rglob("*") if path.is_dir()), building):
-        flush(inner)
+        fsync(inner)
     building.rename(folder)
-    flush(folder.parent)
+    fsync(folder.parent)
 
 
 def _swap_in(lake: Lake, name: str) -> None:
@@ -240,7 +230,7 @@ def _restore(published: Path) -> None:
                 _copy_table(connection, layer, table, temporary)
             remove(target.with_name(table))
             temporary.replace(target)
-            flush(target.parent)
+            fsync(target.parent)
     except (duckdb.Error, OSError) as error:
         raise R2kError(warehouse, _unread(error), without_comparing(published)) from error
 
@@ -253,7 +243,7 @@ def is_beyond_repair(changed: Collection[Path]) -> bool:
 def _copy_table(connection: duckdb.DuckDBPyConnection, layer: str, table: str, target: Path) -> None:
     connection.execute("set enable_progress_bar = false")
     connection.sql(f'from "{layer}"."{table}"').write_parquet(str(target), compression="zstd")
-    flush(target)
+    fsync(target)
 
 
 def _unread(error: Exception) -> str:

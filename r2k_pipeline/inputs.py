@@ -34,9 +34,9 @@ from r2k_pipeline.tables.registry import DerivedTable
 from r2k_pipeline.transforms.replay import NEVER, KnownBars, as_first_known, regrown
 from r2k_pipeline.transforms.setups import Setups, read_setups
 
-MARKETS_AT_ONCE: Final = range(6, 7)
-"""Fewest and most markets of one task where a model runs on a few markets at a time: a century of the mart of six,
-and the query that makes it, take 230 MB. With fewer, planning the query costs more than it saves."""
+MARKETS_AT_ONCE: Final = 6
+"""Most markets of one task where a model runs on a few markets at a time: a century of the mart of six, and the query
+that makes it, take 230 MB. With fewer, planning the query costs more than it saves."""
 PUBLISHED_UNTIL: Final = "published_until"
 """The variable of a model that grows: it makes only rows known later. NEVER: it makes all rows."""
 WITHOUT_PRICES: Final = 1 / 5
@@ -114,8 +114,8 @@ def rows_and_kept(run: Run, derived: DerivedTable) -> Iterator[tuple[pl.DataFram
         yield _of_builder(run, made), []
 
 
-def rows_of_model(run: Run, model: SqlModel, at_once: range = MARKETS_AT_ONCE) -> Iterator[pl.DataFrame]:
-    """The rows of a SQL model over the files of its upstreams; `at_once`: how many markets a task has."""
+def rows_of_model(run: Run, model: SqlModel, at_once: int = MARKETS_AT_ONCE) -> Iterator[pl.DataFrame]:
+    """The rows of a SQL model over the files of its upstreams; `at_once`: how many markets a task has at most."""
     parts: list[list[str]] | list[None] = [None]
     if model.is_by_market:
         parts = batches(sorted(run.markets, key=lambda each: each.market), at_once)
@@ -184,11 +184,11 @@ def _variable(name: str, values: Values) -> Any:
             return values.setups.variables()[name]
 
 
-def batches(markets: Sequence[Market], at_once: range) -> list[list[str]]:
-    """Names of markets in parts of even weight: one for each processor, within `at_once`."""
+def batches(markets: Sequence[Market], at_once: int) -> list[list[str]]:
+    """Names of markets in parts of even weight, each of at most `at_once`; a market without prices weighs less."""
     weights = [1 if market.index else WITHOUT_PRICES for market in markets]
-    total, least, most = sum(weights), at_once[0], at_once[-1]
-    count = max(math.ceil(total / most), min(os.cpu_count() or 1, int(total // least)), 1)
+    total = sum(weights)
+    count = max(math.ceil(total / at_once), 1)
     placed = zip(accumulate(weights, initial=0), markets, strict=False)
     parts = groupby(placed, key=lambda each: int(each[0] * count / total))
     return [[market.market for _, market in part] for _, part in parts]

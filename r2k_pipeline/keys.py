@@ -17,13 +17,13 @@ import polars as pl
 
 from r2k_pipeline.claims.note import moments_of, read_shipped_notes
 from r2k_pipeline.claims.vocabulary.known_tables import NEW_YORK, TIMES
-from r2k_pipeline.claims.vocabulary.known_tables import Sessions as Calendar
+from r2k_pipeline.claims.vocabulary.known_tables import Sessions as SessionTimes
 from r2k_pipeline.claims.vocabulary.readings import moments_in
 from r2k_pipeline.contracts.clock import select_known
 from r2k_pipeline.contracts.meta import Fetches, FetchLog
 from r2k_pipeline.contracts.table import Table, ends_before
 from r2k_pipeline.errors import R2kError
-from r2k_pipeline.files import digest_of
+from r2k_pipeline.files import digest_of, short_digest
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.origins import digests_of
 from r2k_pipeline.quoting import literal, parquet
@@ -131,7 +131,7 @@ def _judged(run: Run) -> list[datetime]:
     """The moments, up to the run's, at which readings of the shipped notes are judged."""
     rows = run.lake.read(Sessions, TIMES)
     names = {market.market: market.calendar for market in run.markets}
-    calendars = {name: Calendar.of_rows(rows, name) for name in {NEW_YORK, *names.values()}}
+    calendars = {name: SessionTimes.of_rows(rows, name) for name in {NEW_YORK, *names.values()}}
     new_york = calendars[NEW_YORK]
     judged = partial(moments_in, sessions=new_york, sessions_of=lambda market: calendars[names.get(market, NEW_YORK)])
     moments = moments_of(read_shipped_notes(), judged)
@@ -165,4 +165,4 @@ def digest_of_fetches(run: Run, derived: DerivedTable) -> str:
 
 def _digest(rows: pl.DataFrame) -> str:
     """Text that is the same for the same rows in any order."""
-    return hashlib.sha256(rows.sort(rows.columns).write_csv().encode()).hexdigest()[:16]
+    return short_digest(rows.sort(rows.columns).write_csv().encode())

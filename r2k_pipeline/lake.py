@@ -1,19 +1,14 @@
-"""The lake on disk: where tables live, atomic writes, the append-only log, the run lock.
+"""The lake on disk: reading and replacing tables, the append-only log and its account, rows held aside.
 
-Belongs here: every path and every byte that reaches the disk as Parquet. Not here: what is in a table
-(contracts/), what is computed (transforms/, sql/), the published DuckDB file (warehouse.py).
+Belongs here: what is read and written as Parquet, and when. Not here: what is in a table (contracts/), paths
+(folders.py), names in a raw table (raw_folder.py), the lock (run_lock.py), the published DuckDB file (warehouse.py).
 """
 
-import fcntl
-import hashlib
-import os
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final
 from urllib.parse import quote, unquote
 
 import polars as pl
@@ -21,17 +16,12 @@ import pyarrow.parquet as pq
 
 from r2k_pipeline.account import Account, RawFault, digest_in
 from r2k_pipeline.contracts.table import LAYERS, TABLES, Table
-from r2k_pipeline.errors import HeldError, R2kError
-from r2k_pipeline.files import digest_of, disk_error, flush, remove, write_atomically
+from r2k_pipeline.errors import R2kError
+from r2k_pipeline.files import disk_error, fsync, remove, short_digest, write_atomically
 from r2k_pipeline.folders import Folders
+from r2k_pipeline.raw_folder import JOURNAL, content_digest, digests_of, end_merge, raw_files, superseded
+from r2k_pipeline.run_lock import lock_holder, run_lock
 from r2k_pipeline.table_files import UNREADABLE, Parts, Whole, check_rows, parquet_of, table_files
-
-LOOK_SECONDS: Final = 0.3
-"""A process that only tests the lock holds it for an instant: a run waits this long before it reports another run."""
-DIGITS: Final = 16
-"""Of a digest in a file's name."""
-JOURNAL: Final = ".merged"
-"""In a raw table's folder while its files are merged: the merged file's name, then the names it stands for."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +40,12 @@ class Lake(Folders):
         in its name.
         """
         layer, name = table.split(".")
-        found = _raw_files(self.root / layer / name) if layer == "raw" else table_files(self.derived, table)
+        found = raw_files(self.root / layer / name) if layer == "raw" else table_files(self.derived, table)
         for file in found:
             if file.suffix != ".parquet" or file.stat().st_size < 12:
                 remedy = "restore it or remove it" if layer == "raw" else f"{self.run}, which rebuilds it"
                 raise R2kError(file, "not a Parquet file (empty, cut or foreign)", remedy)
-            if layer == "raw" and _digest_of(file) != digest_in(file.name):
+            if layer == "raw" and content_digest(file) != digest_in(file.name):
                 way_on = "restore this file, or r2k accept raw, which goes on without it"
                 raise R2kError(file, "content does not match the digest in its name", way_on)
         return found
@@ -88,8 +78,8 @@ class Lake(Folders):
 
     def version_of(self, table: str) -> str:
         """A digest of the file names and bytes of `layer.name`; a constant where it has no files."""
-        named = "".join(f"{file.name} {_digest_of(file)}\n" for file in self.files(table))
-        return _digest(named.encode())
+        named = "".join(f"{file.name} {content_digest(file)}\n" for file in self.files(table))
+        return short_digest(named.encode())
 
     def count(self, table: type[Table]) -> int:
         """Rows of a table, by the footers of its files."""
@@ -118,7 +108,7 @@ class Lake(Folders):
         if frame.is_empty():
             return None
         body = parquet_of(frame)
-        name = f"{recorded_at:%Y%m%dT%H%M%S%f}-{_digest(body)}.parquet"
+        name = f"{recorded_at:%Y%m%dT%H%M%S%f}-{short_digest(body)}.parquet"
         file = self.root / table.layer / table.table / name
         account = self.settled_account()
         self.keep_account(account.begin(table.table, name))
@@ -137,12 +127,12 @@ class Lake(Folders):
             return
         rows = self.read(table).sort(table.primary_key())
         body = parquet_of(rows)
-        merged = files[-1].with_name(f"{files[-1].name.partition('-')[0]}-{_digest(body)}.parquet")
+        merged = files[-1].with_name(f"{files[-1].name.partition('-')[0]}-{short_digest(body)}.parquet")
         names = [merged.name, *(file.name for file in files if file != merged)]
         write_atomically(merged.with_name(JOURNAL), "\n".join(names).encode(), lambda _: None)
         write_atomically(merged, body, lambda temporary: check_rows(temporary, rows.height))
         self.keep_account(self.settled_account())
-        _clear_superseded(merged.parent)
+        end_merge(merged.parent)
 
     @property
     def account_file(self) -> Path:
@@ -172,8 +162,9 @@ class Lake(Folders):
         if account is None:
             return self.present_account()
         for folder in self._raw_folders():
-            if superseded := _superseded(folder):
-                account = account.settle(folder.name, _merged(folder), superseded)
+            merged, gone = superseded(folder)
+            if gone:
+                account = account.settle(folder.name, merged, gone)
         if account.pending:
             table, name = account.pending
             account = account.settle(table, name if (self.root / "raw" / table / name).exists() else None)
@@ -181,7 +172,7 @@ class Lake(Folders):
 
     def present_account(self) -> Account:
         """An account of the files that are there."""
-        return Account.over({folder.name: _digests(folder) for folder in self._raw_folders()})
+        return Account.over({folder.name: digests_of(folder) for folder in self._raw_folders()})
 
     def _raw_folders(self) -> list[Path]:
         return [self.root / "raw" / table.table for table in TABLES.values() if table.layer == "raw"]
@@ -200,7 +191,7 @@ class Lake(Folders):
             faults = [
                 fault
                 for folder in self._raw_folders()
-                for fault in account.compare(folder.name, folder, _digests(folder))
+                for fault in account.compare(folder.name, folder, digests_of(folder))
             ]
             if not faults or self.account() == before:
                 return faults
@@ -217,7 +208,8 @@ class Lake(Folders):
         if target.exists():
             remove(target)
         file.rename(target)
-        flush(file.parent)
+        fsync(target.parent)
+        fsync(file.parent)
 
     def hold(self, table: type[Table], item: str, frame: pl.DataFrame) -> None:
         """Keep rows of one item aside until they are accepted, in place of those held before; no rows: hold none."""
@@ -276,20 +268,9 @@ class Lake(Folders):
 
         What a killed run left behind (temporary files, a merge half done) is swept once the lock is held.
         """
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise disk_error(self.root, "cannot be written", error, "set R2K_LAKE") from error
-        try:
-            _acquire(descriptor, wait_seconds, self.root)
-            os.ftruncate(descriptor, 0)
-            holder = f"process {os.getpid()}" + (f"\nrun {run_id}" if run_id else "")
-            os.pwrite(descriptor, holder.encode(), 0)
+        with run_lock(self.root, wait_seconds, run_id):
             self._sweep()
             yield
-        finally:
-            os.close(descriptor)
 
     def strays(self) -> list[Path]:
         """What a run has not put in place: of the one that is on, or left by one that ended early."""
@@ -311,41 +292,20 @@ class Lake(Folders):
     def _end_merges(self) -> None:
         """End merges of raw files that a killed process left; they can wait while the account cannot be read."""
         journals = [*self.root.glob(f"raw/*/{JOURNAL}")]
+        if not journals:
+            return
         try:
-            account = self.account() and self.settled_account()
+            kept, settled = self.account(), self.settled_account()
         except R2kError:
             return
-        if account and journals:
-            self.keep_account(account)
+        if kept is not None:
+            self.keep_account(settled)
         for journal in journals:
-            _clear_superseded(journal.parent)
+            end_merge(journal.parent)
 
     def holder(self) -> str | None:
         """The process and run that hold the lake's lock now; None if none does."""
-        try:
-            stream = (self.root / ".lock").open()
-        except FileNotFoundError:
-            return None
-        with stream:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return stream.read() or "another process"
-        return None
-
-
-def _acquire(descriptor: int, wait_seconds: float, root: Path) -> None:
-    deadline = time.monotonic() + max(wait_seconds, LOOK_SECONDS)
-    while True:
-        try:
-            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                holder = os.pread(descriptor, 100, 0).decode().partition("\n")[0] or "another process"
-                raise HeldError(
-                    root, f"another run holds this lake ({holder})", "wait for it, or set R2K_LOCK_WAIT_SECONDS"
-                ) from None
-            time.sleep(0.1)
+        return lock_holder(self.root)
 
 
 def _rows_of(table: type[Table], wanted: Sequence[str], bodies: Sequence[bytes]) -> pl.DataFrame:
@@ -358,46 +318,3 @@ def _rows_of(table: type[Table], wanted: Sequence[str], bodies: Sequence[bytes])
     schema = {name: columns[name].dtype for name in wanted}
     scan = pl.scan_parquet(list(bodies), schema=schema, missing_columns="insert", extra_columns="ignore")
     return scan.select(wanted).collect()
-
-
-def _digest(body: bytes) -> str:
-    return hashlib.sha256(body).hexdigest()[:DIGITS]
-
-
-def _raw_files(folder: Path) -> list[Path]:
-    """The files of a raw table, oldest first, without those whose rows are in a merged file."""
-    superseded = _superseded(folder)
-    entries = folder.iterdir() if folder.is_dir() else ()
-    return sorted(entry for entry in entries if entry.name[0] != "." and entry.name not in superseded)
-
-
-def _digests(folder: Path) -> dict[str, str]:
-    """The digest of the content of each file of a raw table, by name."""
-    return {file.name: _digest_of(file) for file in _raw_files(folder)}
-
-
-def _digest_of(file: Path) -> str:
-    """The digest of a raw file's content in the form of file names; empty if it is not a file."""
-    return digest_of(file)[:DIGITS] if file.is_file() else ""
-
-
-def _merged(folder: Path) -> str:
-    """The name of the file that a merge makes, by its journal."""
-    return (folder / JOURNAL).read_text("utf-8").partition("\n")[0]
-
-
-def _superseded(folder: Path) -> set[str]:
-    """Names of raw files whose rows are in an existing merged file: they no longer belong to the table."""
-    try:
-        merged, *names = (folder / JOURNAL).read_text("utf-8").splitlines()
-    except FileNotFoundError:
-        return set()
-    return set(names) if (folder / merged).exists() else set()
-
-
-def _clear_superseded(folder: Path) -> None:
-    """End a merge, also one that a killed process left: the journal goes last."""
-    for name in _superseded(folder):
-        (folder / name).unlink(missing_ok=True)
-    flush(folder)
-    (folder / JOURNAL).unlink()

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Final
 
+from r2k_pipeline.files import DIGITS, short_digest
 from r2k_pipeline.markets import SHIPPED as MARKETS
 from r2k_pipeline.markets import Market, read_catalogue
 from r2k_pipeline.settings import Settings
@@ -31,7 +32,7 @@ def digests_of(settings: Settings, markets: Iterable[Market]) -> dict[str, str]:
         "settings_digest": _named(_settings(settings)),
         "markets_digest": _named({m.market: m.model_dump_json(exclude_defaults=True) for m in markets}),
         "code_digest": code_digest(),
-        "ledger_digest": _digest(LEDGER.read_bytes()),
+        "ledger_digest": short_digest(LEDGER.read_bytes()),
     }
 
 
@@ -61,13 +62,12 @@ def _parts(digests: str) -> dict[str, str]:
 @cache
 def code_digest() -> str:
     """Digest over the program's sources, its .toml files and its SQL, installed or not; computed once a process."""
-    digest = hashlib.sha256()
-    sql = shipped("sql")
+    digest, sql = hashlib.sha256(), shipped("sql")
     code = {*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.toml")}.difference(BESIDE)
     for file in [*sorted(code), *sorted(sql.rglob("*.sql"))]:
         folder = sql if file.is_relative_to(sql) else PACKAGE
         digest.update(str(file.relative_to(folder.parent)).encode() + b"\0" + file.read_bytes())
-    return digest.hexdigest()[:16]
+    return digest.hexdigest()[:DIGITS]
 
 
 def _settings(settings: Settings) -> dict[str, str]:
@@ -78,8 +78,4 @@ def _settings(settings: Settings) -> dict[str, str]:
 
 
 def _named(parts: Mapping[str, str]) -> str:
-    return " ".join(f"{name}={_digest(value.encode())}" for name, value in sorted(parts.items()))
-
-
-def _digest(body: bytes) -> str:
-    return hashlib.sha256(body).hexdigest()[:16]
+    return " ".join(f"{name}={short_digest(value.encode())}" for name, value in sorted(parts.items()))

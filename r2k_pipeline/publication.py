@@ -4,7 +4,6 @@ Belongs here: what a generation is, when it is new. Not here: whether published 
 the swap (generations.py), the file format (warehouse.py), Dagster's asset (orchestration/publication.py).
 """
 
-import hashlib
 import os
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,15 +17,9 @@ from r2k_pipeline.contracts.meta import Fetches, Generation, Restatements
 from r2k_pipeline.contracts.notes import NoteLog, Notes
 from r2k_pipeline.contracts.restatements import Restatements as RestatementLog
 from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, SCHEMA_VERSION, Table
+from r2k_pipeline.files import short_digest
 from r2k_pipeline.gate import pass_gate, published_restatements
-from r2k_pipeline.generations import (
-    Published,
-    folder_name,
-    last_generation,
-    prune,
-    publish_generation,
-    take_over,
-)
+from r2k_pipeline.generations import Published, folder_name, last_generation, prune, publish_generation, take_over
 from r2k_pipeline.keys import last_reached
 from r2k_pipeline.last_run import mark_checked, mark_published
 from r2k_pipeline.origins import digests_of
@@ -144,7 +137,7 @@ def describe_generation(run: Run) -> pl.DataFrame:
         pl.DataFrame(
             [
                 {
-                    "generation_id": hashlib.sha256(versions.encode()).hexdigest()[:16],
+                    "generation_id": short_digest(versions.encode()),
                     "published_at": _published_at(run),
                     "as_of": run.as_of,
                     "source": run.settings.source,

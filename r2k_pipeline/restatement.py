@@ -102,16 +102,19 @@ def compare_published(
     if not any(parts):
         return None
     empty = _read([*before, *after][:1]).clear()
-    old, new = (rows_known_at(table, _read(files) if files else empty, moment) for files in parts)
-    if known_with:
-        keys = _read(known_with).select(table.primary_key()).unique()
-        old, new = (rows.join(keys, on=table.primary_key(), how="semi", maintain_order="left") for rows in (old, new))
+    keys = _read(known_with).select(table.primary_key()).unique() if known_with else None
+
+    def known(files: Sequence[Path]) -> pl.DataFrame:
+        rows = rows_known_at(table, _read(files) if files else empty, moment)
+        return rows if keys is None else rows.join(keys, on=keys.columns, how="semi", maintain_order="left")
+
+    old, new = map(known, parts)
     columns = _new_and_gone(old, new)
     shared = [name for name in new.columns if name in old.columns]
     old, new = old.select(shared).cast(new.select(shared).schema, strict=False), new.select(shared)
     if old.equals(new):
         return Difference(table_name=table.dotted(), columns=columns) if columns else None
-    return _difference(table, old, new, columns, bars)
+    return _difference(table, old, new, columns, bars, known(before).select(shared) if same else old)
 
 
 def _new_and_gone(old: pl.DataFrame, new: pl.DataFrame) -> tuple[str, ...]:
@@ -121,9 +124,14 @@ def _new_and_gone(old: pl.DataFrame, new: pl.DataFrame) -> tuple[str, ...]:
 
 
 def _difference(
-    table: type[Table], old: pl.DataFrame, new: pl.DataFrame, columns: tuple[str, ...], bars: Sequence[Path]
+    table: type[Table],
+    old: pl.DataFrame,
+    new: pl.DataFrame,
+    columns: tuple[str, ...],
+    bars: Sequence[Path],
+    published: pl.DataFrame,
 ) -> Difference | None:
-    """Rows are compared by hash first, because most are the same."""
+    """Rows are compared by hash first, because most are the same. `published`: those of all parts before."""
     old_hashes, new_hashes = old.hash_rows(), new.hash_rows()
     gone, come = (
         old.filter(~old_hashes.is_in(new_hashes.implode())),
@@ -135,9 +143,10 @@ def _difference(
     if len(key) < len(table.primary_key()):  # the older generation lacks a key column, so no row can be matched
         changed, missing, added = gone.clear().join(come.clear(), on=key, suffix=AFTER), gone, come
     else:
-        changed = _altered(table, old, gone.join(come, on=key, suffix=AFTER, nulls_equal=True), bars)
+        changed = gone.join(come, on=key, suffix=AFTER, nulls_equal=True)
+        changed = _without_late_values(table, published, changed, bars)
         missing, added = (a.join(b, on=key, how="anti", nulls_equal=True) for a, b in ((gone, come), (come, gone)))
-        added = _amid(table, old, added)
+        added = _without_late_rows(table, published, added)
     if not (columns or changed.height or missing.height or added.height):
         return None
     return Difference(
@@ -151,25 +160,27 @@ def _difference(
     )
 
 
-def _amid(table: type[Table], old: pl.DataFrame, added: pl.DataFrame) -> pl.DataFrame:
+def _without_late_rows(table: type[Table], published: pl.DataFrame, added: pl.DataFrame) -> pl.DataFrame:
     """The added rows that are no later than the last published row of their market, pair of markets, symbol or type.
 
     Later rows are late news, which changes no published row: a file that ended a day before, a symbol that failed for a
     day, a new market. If the older generation lacks the column that dates a row, which are later is unknown: all stay.
     """
-    if table.known_by not in old.columns:
+    if table.known_by not in published.columns:
         return added
     known, key = str(table.known_by), table.primary_key()[:-1]
     of = [column for column in key if column in ("market", "other_market")] or key[:1]
     last = pl.col(known).max().alias("last_published")
     if not of:
-        dated = added.join(old.select(last), how="cross")
+        dated = added.join(published.select(last), how="cross")
     else:
-        dated = added.join(old.group_by(of).agg(last), on=of, how="inner", maintain_order="left")
+        dated = added.join(published.group_by(of).agg(last), on=of, how="inner", maintain_order="left")
     return dated.filter(pl.col(known) <= pl.col("last_published")).drop("last_published")
 
 
-def _altered(table: type[Table], old: pl.DataFrame, changed: pl.DataFrame, bars: Sequence[Path]) -> pl.DataFrame:
+def _without_late_values(
+    table: type[Table], published: pl.DataFrame, changed: pl.DataFrame, bars: Sequence[Path]
+) -> pl.DataFrame:
     """The changed rows, without those to which later sessions than the last published one add columns, and no more.
 
     A volume settles, a fact is withdrawn, a setup is found, a position gets its price at a session that the published
@@ -177,8 +188,8 @@ def _altered(table: type[Table], old: pl.DataFrame, changed: pl.DataFrame, bars:
     `compare_published`.
     """
     dated = {name: at for name, at in table.known_later.items() if at in BY_SESSION} | BY_DAY
-    later = {name: at for name, at in dated.items() if {name, at} <= {*old.columns}}
-    by = "market" if "market" in old.columns else "symbol"
+    later = {name: at for name, at in dated.items() if {name, at} <= {*published.columns}}
+    by = "market" if "market" in published.columns else "symbol"
     if changed.is_empty() or not later or not (bars or by == "symbol"):
         return changed
 
@@ -192,8 +203,8 @@ def _altered(table: type[Table], old: pl.DataFrame, changed: pl.DataFrame, bars:
         )
         return is_same | (pl.col(name).is_null() & is_later.fill_null(False))
 
-    values = [name for name in old.columns if f"{name}{AFTER}" in changed.columns]
-    last = _last_sessions(_read(bars) if by == "market" else old, by)
+    values = [name for name in published.columns if f"{name}{AFTER}" in changed.columns]
+    last = _last_sessions(_read(bars) if by == "market" else published, by)
     against = changed.join(last, on=by, how="left", maintain_order="left")
     return against.filter(~pl.all_horizontal(map(stays, values))).drop("last_day", "last_published")
 

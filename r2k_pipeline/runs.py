@@ -19,7 +19,7 @@ from r2k_pipeline.errors import R2kError
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.markets import Market, read_markets
 from r2k_pipeline.settings import Settings
-from r2k_pipeline.sources.protocol import CotSource, PriceSource
+from r2k_pipeline.sources.protocol import Sources
 from r2k_pipeline.transforms.replay import Continued, KnownBars
 
 Clock = Callable[[], datetime]
@@ -123,8 +123,8 @@ class Run:
         return tuple(dict.fromkeys([*self.settings.report_types, *(m.primary_report for m in self.markets)]))
 
     @cached_property
-    def sources(self) -> tuple[PriceSource, CotSource]:
-        """The source of prices and the source of reports; imports only what is used."""
+    def sources(self) -> Sources:
+        """The sources that the settings name; imports only what is used."""
         from r2k_pipeline.sources.files import FilePrices, FileReports  # noqa: PLC0415
 
         match self.settings.source:
@@ -133,10 +133,10 @@ class Run:
 
                 folder = self.lake.cache("vendor_files")
                 write_sample(folder)
-                return FilePrices(folder, "sample", is_download=False), FileReports(folder, "sample")
+                return Sources(FilePrices(folder, "sample", is_download=False), FileReports(folder, "sample"))
             case "files":
                 assert self.settings.files is not None
-                return FilePrices(self.settings.files), FileReports(self.settings.files)
+                return Sources(FilePrices(self.settings.files), FileReports(self.settings.files))
             case "live":
                 from r2k_pipeline.sources.cftc import CftcArchives  # noqa: PLC0415
                 from r2k_pipeline.sources.cot_fallback import ArchivesOrApi  # noqa: PLC0415
@@ -150,4 +150,4 @@ class Run:
                 archives = CftcArchives(folder, self.report_types, first_year, now=self.clock, limits=limits)
                 api = SocrataReports(limits=limits, token=self.settings.cftc_token)
                 reports = ArchivesOrApi(archives, api, KeptBodies(folder / "api"), self.clock)
-                return YahooPrices(self.lake.cache("yahoo"), of_prices), reports
+                return Sources(YahooPrices(self.lake.cache("yahoo"), of_prices), reports)

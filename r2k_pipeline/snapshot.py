@@ -22,7 +22,7 @@ from r2k_pipeline.contracts.meta import Fetches, Generation
 from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, Table
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.folders import run_of
-from r2k_pipeline.generations import known_at
+from r2k_pipeline.generations import lake_as_of
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.locked import PUBLISHED, Cut
 from r2k_pipeline.quoting import literal
@@ -162,7 +162,7 @@ def snapshot_over(warehouse: Path, as_of: datetime | None = None, memory_limit: 
 
 def snapshot_of(settings: Settings) -> Snapshot:
     """The snapshot that the settings ask for. Raises R2kError."""
-    lake = known_at(settings.lake, settings.source, settings.as_of)
+    lake = lake_as_of(settings.lake, settings.source, settings.as_of)
     return open_snapshot(lake, settings.as_of, settings.memory_limit)
 
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from r2k_pipeline.contracts.table import Table, parts_of
 from r2k_pipeline.errors import R2kError
-from r2k_pipeline.files import digest_of, discard, explained, flush, link_or_copy, put_in_place, write_atomically
+from r2k_pipeline.files import digest_of, discard, explained, fsync, link_or_copy, put_in_place, write_atomically
 
 OLDEST: Final = pl.CompatLevel.oldest()
 """Text in the layout that Arrow's Parquet writer takes."""
@@ -107,7 +107,7 @@ class Parts:
         for stale in {file.name for file in self._folder.glob("*.parquet")} - stays:
             (self._folder / stale).unlink()
         self._folder.with_name(f"{self._table.table}.parquet").unlink(missing_ok=True)  # of a version without parts
-        flush(self._folder)
+        fsync(self._folder)
 
     def abandon(self) -> None:
         """Remove files that were not put in place."""

@@ -19,7 +19,7 @@ import polars as pl
 
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.errors import R2kError
-from r2k_pipeline.files import discard, disk_error, flush
+from r2k_pipeline.files import discard, disk_error, fsync
 from r2k_pipeline.folders import run_of
 from r2k_pipeline.locked import Cut, connect_locked
 from r2k_pipeline.quoting import literal, parquet
@@ -67,11 +67,11 @@ def publish_warehouse(
         else:
             _build_from(building, before, memory_limit)
         _check(building, tables)
-        flush(building)
+        fsync(building)
         # DuckDB must not replay a log that belongs to the old file on the new one.
         warehouse.with_name(warehouse.name + ".wal").unlink(missing_ok=True)
         building.replace(warehouse)
-        flush(warehouse.parent)
+        fsync(warehouse.parent)
     except (duckdb.Error, OSError) as error:
         raise disk_error(warehouse, "not published, the old one stays", error, "run again") from error
     finally:
@@ -159,7 +159,7 @@ def add_rows(file: Path, table: type[Table], rows: pl.DataFrame, memory_limit: s
             connection.register("added", rows.to_arrow())
             connection.execute(f"insert into {table.dotted()} by name from added")
             connection.unregister("added")
-        flush(file)
+        fsync(file)
     except (duckdb.Error, OSError) as error:
         raise disk_error(file, f"{table.dotted()} cannot be added to", error, "run again") from error
 

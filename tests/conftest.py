@@ -138,3 +138,16 @@ def copy_of(tmp_path: Path) -> Callable[[Path, str], Path]:
         return shutil.copytree(folder, tmp_path / name, symlinks=True)
 
     return copy
+
+
+@pytest.fixture
+def is_flushed(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], bool]:
+    """Whether a file or a folder was flushed to the disk since the test began."""
+    fsync, inodes = os.fsync, set()
+
+    def flush(descriptor: int) -> None:
+        fsync(descriptor)
+        inodes.add(os.fstat(descriptor).st_ino)
+
+    monkeypatch.setattr(os, "fsync", flush)
+    return lambda path: path.stat().st_ino in inodes

@@ -16,17 +16,17 @@ from pathlib import Path
 
 import polars as pl
 
-from r2k_pipeline import build
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.log.ingest import Intake, ingest_prices, ingest_reports
 from r2k_pipeline.markets import CotContract, Market
 from r2k_pipeline.runs import Run
 from r2k_pipeline.settings import Settings
-from r2k_pipeline.sources.protocol import CotDocument, CotSource, PriceAnswer, PriceSource, SourceError
+from r2k_pipeline.sources.protocol import CotDocument, CotSource, PriceAnswer, PriceSource, SourceError, Sources
 from r2k_pipeline.sources.sessions import build_sessions
 from r2k_pipeline.tables import TABLES
 from r2k_pipeline.tables.reference import Sessions
+from tests.pipeline import knowledge
 
 RUT = Market(
     market="RUT", name="Russell 2000", index="^RUT", multiplier=50, cot=(CotContract(code="239742", exchange="CME"),)
@@ -98,8 +98,8 @@ class Story(Run):
     desk: Desk | tuple[PriceSource, CotSource] = field(default_factory=Desk)
 
     @property
-    def sources(self) -> tuple[PriceSource, CotSource]:  # type: ignore[override]
-        return self.desk if isinstance(self.desk, tuple) else (self.desk, self.desk)
+    def sources(self) -> Sources:  # type: ignore[override]
+        return Sources(*(self.desk if isinstance(self.desk, tuple) else (self.desk, self.desk)))
 
     @classmethod
     def begin(cls, folder: Path, **settings: object) -> "Story":
@@ -153,7 +153,7 @@ class Story(Run):
 
 def built(run: Run, name: str) -> pl.DataFrame:
     """A table of the story's lake and what it reads, on the story's own sessions."""
-    return build.built(run, TABLES[name], given=[Sessions])
+    return knowledge.built(run, TABLES[name], given=[Sessions])
 
 
 def bars_of(closes: dict[date, float], *, adjusted: float = 1.0) -> pl.DataFrame:

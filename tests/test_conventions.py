@@ -56,6 +56,7 @@ RANKS: Final = {
     "markets": 1,
     **dict.fromkeys(("sources", "transforms", "lake", "records", "sql_models", "warehouse", "postgresql", "claims"), 2),
     **dict.fromkeys(("generations", "restatement", "last_run", "raw_check", "snapshot", "sums", "table_files"), 2),
+    **dict.fromkeys(("raw_folder", "run_lock"), 2),
     **dict.fromkeys(("origins", "continued", "runs", "log", "tables", "inputs", "keys", "build"), 2),
     **dict.fromkeys(("causes", "gate", "holes", "publication", "published_notes"), 2),
     **dict.fromkeys(("orchestration", "report"), 3),

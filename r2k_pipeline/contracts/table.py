@@ -98,6 +98,11 @@ class Table(dy.Schema):
         return f"{cls.layer}.{cls.table}"
 
     @classmethod
+    def day_column(cls) -> str:
+        """Its first column of days: in raw, the day that a fact is about."""
+        return next(name for name, column in cls.columns().items() if isinstance(column, dy.Date))
+
+    @classmethod
     @cache
     def units(cls) -> dict[str, str]:
         """Unit of every column."""

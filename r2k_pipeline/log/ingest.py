@@ -82,40 +82,39 @@ def ingest_prices(run: Run, sessions: pl.DataFrame) -> tuple[Intake, Intake]:
     ClockError before anything is recorded.
     """
     corrections = read_corrections(run.settings.corrections)
-    prices, _ = run.sources
+    prices = run.sources.prices
     calendars = {symbol: market.calendar for market in run.markets for symbol in market.symbols()}
     bars_before = run.lake.read(PriceBars, ("symbol", "session_date"))
     newest = dict(bars_before.group_by("symbol").agg(pl.col("session_date").max()).iter_rows())
     answers, attempts = _fetch(calendars, partial(_ask, run, prices), _optional_symbols(run, newest))
     refuse_answers(run.clock(), answers, newest.values())
     stamp = run.stamp()
-    readable, bars, attempts = _read(answers, attempts, partial(_read_prices, run, sessions, stamp, newest))
-    screened = screen_bars([its.rows for its in bars], sessions, calendars)
+    readable, read, attempts = _read(answers, attempts, partial(_read_prices, run, sessions, stamp, newest))
+    bars = screen_bars([its.rows for its in read], sessions, calendars)
     actions = screen_actions([read_actions(answer, stamp) for answer in readable])
-    with_days = partial(with_days_of_prices, attempts, bars, run.lake.read(FetchLog), asks_vendor=prices.asks_vendor)
-    doubts, unproven = _doubt(run, readable, screened.rows, actions.rows)
-    for_bars = _with_remarks(with_days(PriceBars), bars, screened.rows, unproven)
-    recorded = record(run, PriceBars, screened, for_bars, stamp, doubts=doubts)
-    unread = set(recorded.filter(pl.col("status") != "ok")["item"])
-    corrected = correct(run, corrections, unread, stamp + timedelta(microseconds=1))
+    dated = partial(with_days_of_prices, attempts, read, run.lake.read(FetchLog), asks_vendor=prices.asks_vendor)
+    doubts, unproven = _doubt(run, readable, bars.rows, actions.rows)
+
+    of_bars = _with_remarks(dated(PriceBars), read, bars.rows, unproven)
+    bars_log = record(run, PriceBars, bars, of_bars, stamp, doubts=doubts)
+    unread = set(bars_log.filter(pl.col("status") != "ok")["item"])
+    corrections_log = correct(run, corrections, unread, stamp + timedelta(microseconds=1))  # vintages after these bars
+
     with_actions = [answer.origin for answer in readable if answer.actions is not None]
-    covered = coverage(PriceBars, screened.rows).filter(pl.col("source").is_in(with_actions))
-    for_actions = [*_for_actions(with_days(PriceActions), readable)]
-    actions, for_actions, held = _as_its_bars(actions, for_actions, recorded)
-    recorded_actions = record(run, PriceActions, actions, for_actions, stamp, covered=covered, doubts=held | doubts)
-    notes = (*prices.list_unread(calendars), *_without_prices(run, recorded))
-    return Intake(pl.concat([recorded, corrected]), notes), Intake(recorded_actions)
+    covered = coverage(PriceBars, bars.rows).filter(pl.col("source").is_in(with_actions))
+    of_actions = [*_for_actions(dated(PriceActions), readable)]
+    actions, of_actions, held = _as_its_bars(actions, of_actions, bars_log)
+    actions_log = record(run, PriceActions, actions, of_actions, stamp, covered=covered, doubts=held | doubts)
+
+    notes = (*prices.list_unread(calendars), *_without_prices(run, bars_log))
+    return Intake(pl.concat([bars_log, corrections_log]), notes), Intake(actions_log)
 
 
 def _optional_symbols(run: Run, recorded: Iterable[str]) -> set[str]:
     """The symbols that may be absent: never recorded, and neither index nor proxy of a required market."""
-    roles = {
-        (symbol, market.required and role in ("index", "proxy"))
-        for market in run.markets
-        for symbol, role in market.symbols().items()
-    }
-    required = {symbol for symbol, is_required in roles if is_required}
-    return {symbol for symbol, _ in roles} - required - {*recorded}
+    symbols = {symbol for market in run.markets for symbol in market.symbols()}
+    required = {symbol for market in run.markets if market.required for symbol in (market.index, market.proxy)}
+    return symbols - required - {*recorded}
 
 
 def _without_prices(run: Run, recorded: pl.DataFrame) -> Iterator[str]:
@@ -158,7 +157,7 @@ def _read_prices(
 ) -> Bars:
     """As `read_symbol`; a vendor's answer must not end long before the `newest` recorded bar of its symbol."""
     bars = read_symbol(run.markets, sessions, stamp, answer)
-    if run.sources[0].asks_vendor:
+    if run.sources.prices.asks_vendor:
         refuse_cut_off(answer, bars.rows, newest.get(answer.symbol))
     return bars
 
@@ -207,7 +206,7 @@ def ingest_reports(run: Run) -> Intake:
 
     A contract of a market that is in none of its reports is a failure of its own, by code.
     """
-    _, reports = run.sources
+    reports = run.sources.reports
     documents, attempts = _fetch(reports.list_reports(), reports.fetch_report)
     stamp = run.stamp()
     _, rows, attempts = _read(documents, attempts, lambda document: read_report(document, stamp))

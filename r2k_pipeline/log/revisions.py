@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-import dataframely as dy
 import polars as pl
 
 from r2k_pipeline.contracts.cot import CotReports
@@ -175,7 +174,7 @@ def compare(
     missing = (
         known.filter(~pl.col("is_withdrawn"))
         .join(screened.rows, on=key, how="anti")
-        .filter(~_named(key).is_in(screened.refused["row_key"].implode()))
+        .filter(~_row_key(key).is_in(screened.refused["row_key"].implode()))
         .drop("source")
         .join(spans.unique(key), on=key, how="inner")
         .with_columns(pl.lit(stamp).cast(pl.Datetime("us", "UTC")).alias(STAMP))
@@ -188,18 +187,13 @@ def compare(
 
 def coverage(table: type[Table], rows: pl.DataFrame) -> pl.DataFrame:
     """symbol or report_type, source, first, last: the span of days in which an answer lists all there is."""
-    return rows.group_by(table.primary_key()[0], "source").agg(
-        first=pl.col(day_of(table)).min(), last=pl.col(day_of(table)).max()
-    )
-
-
-def day_of(table: type[Table]) -> str:
-    return next(name for name, column in table.columns().items() if isinstance(column, dy.Date))
+    day = table.day_column()
+    return rows.group_by(table.primary_key()[0], "source").agg(first=pl.min(day), last=pl.max(day))
 
 
 def _covered_keys(table: type[Table], known: pl.DataFrame, covered: pl.DataFrame) -> pl.DataFrame:
     """Keys of `known` within each answer's span, with `source` of the answer; joined year by year to stay narrow."""
-    scope, day = table.primary_key()[0], pl.col(day_of(table))
+    scope, day = table.primary_key()[0], pl.col(table.day_column())
     yearly = covered.with_columns(
         year=pl.int_ranges(pl.col("first").dt.year(), pl.col("last").dt.year() + 1, dtype=pl.Int32)
     ).explode("year")
@@ -208,7 +202,7 @@ def _covered_keys(table: type[Table], known: pl.DataFrame, covered: pl.DataFrame
     return within.select(*key_of(table), "source")
 
 
-def _named(key: list[str]) -> pl.Expr:
+def _row_key(key: list[str]) -> pl.Expr:
     return pl.concat_str([pl.col(name).cast(pl.String) for name in key], separator=" ")
 
 

@@ -45,7 +45,7 @@ def refuse_wrong_clock(run: Run) -> None:
         )
     if run.is_replay:
         return
-    prices, _ = run.sources
+    prices = run.sources.prices
     newest = {} if prices.asks_vendor else newest_days(_answers(run))
     _refuse_behind(moment, newest)
     days = [newest_documented(), *newest.values(), *([last.date()] if last else [])]
@@ -94,7 +94,7 @@ def _answers(run: Run) -> Iterator[PriceAnswer]:
     """The bars of the price files; files that cannot be read fail by name when they are fetched."""
     for symbol in {symbol for market in run.markets for symbol in market.symbols()}:
         try:
-            yield run.sources[0].fetch_prices(symbol)
+            yield run.sources.prices.fetch_prices(symbol)
         except SourceError:
             continue
 

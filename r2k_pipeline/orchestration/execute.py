@@ -147,10 +147,7 @@ def _summarise(
     lake = Lake.of(settings.lake, settings.source, settings.as_of)
     try:
         row, unreadable = _published(lake), []
-    except (
-        R2kError,
-        duckdb.Error,
-    ) as error:  # a damaged file, or one of another version, must not hide the result of the run
+    except (R2kError, duckdb.Error) as error:  # a file that cannot be read must not hide the result of the run
         row, unreadable = {}, [str(error)]
     run = read_last_run(lake)
     checked_at = run.checked_at if run else None

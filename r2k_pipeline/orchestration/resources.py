@@ -73,15 +73,18 @@ class Pipeline(dg.ConfigurableResource):  # type: ignore[type-arg]
         run, lake, is_whole = self._run, self._run.lake, _is_whole(context)
         run_id = context.run.run_id if context.run else ""
         with lake.lock(run.settings.lock_wait_seconds, run_id):
-            begin_run(lake, run.clock()) if is_whole else None
+            if is_whole:
+                begin_run(lake, run.clock())
             try:
                 if (said := begin(run)) and context.log is not None:
                     context.log.info(said)
                 yield
             finally:
-                end_run(lake, run.clock())
+                if is_whole:
+                    end_run(lake, run.clock())
             if context.instance is not None:
-                record_failures(lake, failures_of(events_of(context.instance, run_id)) if is_whole else ())
+                if is_whole:
+                    record_failures(lake, failures_of(events_of(context.instance, run_id)))
                 forget_old_runs(context.instance, run.settings.keep_runs)
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from r2k_pipeline.claims.process import BoundedProcess, StartError
 from r2k_pipeline.errors import QueryError, R2kError, ShortError
-from r2k_pipeline.files import discard, disk_error, flush
+from r2k_pipeline.files import discard, disk_error, fsync
 from r2k_pipeline.folders import run_of
 from r2k_pipeline.report.output_types import Format
 
@@ -139,7 +139,7 @@ def save_answer(answer: Answer, file: Path) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(where)
-        flush(where.parent)
+        fsync(where.parent)
     except OSError as error:
         raise disk_error(file, "not written", error) from error
     finally:

@@ -14,7 +14,7 @@ import polars as pl
 
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.folders import run_of
-from r2k_pipeline.generations import known_at, outgrown
+from r2k_pipeline.generations import lake_as_of, outgrown
 from r2k_pipeline.holes import GRACE, is_awaited, is_missed, read_holes, say_doubts
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.last_run import LastRun, read_last_run
@@ -151,7 +151,7 @@ def read_status(settings: Settings) -> Status:
 
     Raises R2kError without a warehouse, or where another version of r2k published it.
     """
-    lake = known_at(settings.lake, settings.source, settings.as_of)
+    lake = lake_as_of(settings.lake, settings.source, settings.as_of)
     now = settings.as_of or datetime.now(UTC)
     with reading(lake, settings.as_of, settings.memory_limit) as snapshot:
         connection = snapshot.connection

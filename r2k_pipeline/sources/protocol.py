@@ -7,7 +7,7 @@ format (prices.py, cot.py parse) or transport (files.py, yahoo.py, cftc.py, samp
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Final, Protocol, runtime_checkable
+from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 import polars as pl
 
@@ -138,6 +138,13 @@ class CotSource(Protocol):
     def fetch_report(self, name: str) -> CotDocument | None:
         """One file; None where its absence is no failure (the running year's file in January)."""
         ...
+
+
+class Sources(NamedTuple):
+    """Whom a run asks."""
+
+    prices: PriceSource
+    reports: CotSource
 
 
 @runtime_checkable

@@ -106,10 +106,8 @@ class Builder:
             def facts(series: pl.DataFrame, stood: pl.DataFrame, goes_on: bool) -> pl.DataFrame:
                 return self.on(series, {**given, **dict.fromkeys(self._own, stood), "goes_on": goes_on})
 
-            how = self.replayed
-            return replay_facts(
-                bars, facts, empty, how.dated, how.identity, reads_volume=reads_volume, published=published
-            )
+            dated, identity = self.replayed.dated, self.replayed.identity
+            return replay_facts(bars, facts, empty, dated, identity, reads_volume=reads_volume, published=published)
         alongside = [each.name for each in self.inputs if each.form is Form.ALONGSIDE]
 
         def by_session(series: pl.DataFrame, since: object, *rows: pl.DataFrame) -> pl.DataFrame:

@@ -17,10 +17,9 @@ from r2k_pipeline.tables.builders import builds
 from r2k_pipeline.tables.consolidations import OpenRanges
 from r2k_pipeline.tables.forms import Alongside, BySession, Columns, Facts, Series
 from r2k_pipeline.tables.indicators import KNOWN_AT, WITHDRAWN_AT
-from r2k_pipeline.transforms.consolidation_profiles import build_consolidation_profiles
 from r2k_pipeline.transforms.level_evidence import ROLLING
 from r2k_pipeline.transforms.pivots import build_swing_pivots
-from r2k_pipeline.transforms.volume_profiles import build_volume_profiles
+from r2k_pipeline.transforms.volume_profiles import build_consolidation_profiles, build_volume_profiles
 
 PIVOT_KINDS = ("high", "low")
 PROFILE_METHODS = ("proxy_volume", "time_at_price")

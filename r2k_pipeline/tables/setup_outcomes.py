@@ -14,7 +14,7 @@ from r2k_pipeline.contracts.marts import SETUPS, PositioningVsTechnicals
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.tables.builders import builds
 from r2k_pipeline.tables.forms import Columns, Told
-from r2k_pipeline.transforms.replay import in_order
+from r2k_pipeline.transforms.replay import without_late_sessions
 from r2k_pipeline.transforms.setup_outcomes import build_setup_outcomes
 from r2k_pipeline.transforms.setups import Setups
 
@@ -72,4 +72,6 @@ def setup_outcomes(
     setups: Setups,
 ) -> pl.DataFrame:
     """What followed the setups of the mart. A session that arrived late is no event."""
-    return build_setup_outcomes(in_order(sessions.sort("market", "session_date")), setups.names(), setups.outcomes)
+    return build_setup_outcomes(
+        without_late_sessions(sessions.sort("market", "session_date")), setups.names(), setups.outcomes
+    )

@@ -1,6 +1,7 @@
 """How loops are compiled. Importing this costs numba's import (0.2 s): frames' modules import their kernels late."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar, cast
 
 from numba import njit
@@ -13,10 +14,7 @@ NO_ENTRY: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True
 
 def exact_kernel(function: Function) -> Function:
     """Compile without the GIL, arithmetic as written (IEEE); keep the machine code on disk if it can be written."""
-    try:
-        return cast(Function, njit(cache=True, nogil=True, error_model="numpy")(function))
-    except RuntimeError:  # numba found no folder to which it may write
-        return cast(Function, njit(nogil=True, error_model="numpy")(function))
+    return _kept_on_disk(function)
 
 
 def inner_kernel(function: Function) -> Function:
@@ -41,8 +39,12 @@ def part_kernel(function: Function) -> Function:
 
 def summing_kernel(function: Function) -> Function:
     """As exact_kernel, for sums and maxima that do not depend on their order: those vectorise."""
-    loose = {"nnan", "nsz", "reassoc"}
+    return _kept_on_disk(function, fastmath={"nnan", "nsz", "reassoc"})
+
+
+def _kept_on_disk(function: Function, **options: Any) -> Function:
+    compiled = partial(njit, nogil=True, error_model="numpy", **options)
     try:
-        return cast(Function, njit(cache=True, nogil=True, error_model="numpy", fastmath=loose)(function))
-    except RuntimeError:
-        return cast(Function, njit(nogil=True, error_model="numpy", fastmath=loose)(function))
+        return cast(Function, compiled(cache=True)(function))
+    except RuntimeError:  # numba found no folder to which it may write
+        return cast(Function, compiled()(function))

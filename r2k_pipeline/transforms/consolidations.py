@@ -1,7 +1,7 @@
 """Consolidation ranges: spans of closes that went nowhere for their volatility, and when each fact of them was known.
 
 Belongs here: `features.consolidations` out of bars. Not here: the search (consolidation_kernels.py), which ranges are
-open at a session (open_ranges.py), volume inside a range (consolidation_profiles.py), range edges as levels
+open at a session (open_ranges.py), volume inside a range (volume_profiles.py), range edges as levels
 (level_evidence.py).
 """
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from r2k_pipeline.transforms.bar_input import KEY, need_columns
 from r2k_pipeline.transforms.indicators import TIE
-from r2k_pipeline.transforms.replay import in_order
+from r2k_pipeline.transforms.replay import without_late_sessions
 from r2k_pipeline.transforms.row_ranges import column_array, symbol_offsets
 
 LINES = {1: "close", **{bars: f"sma_{bars}" for bars in (20, 50, 100, 200)}}
@@ -29,7 +29,7 @@ def build_moving_average_crosses(indicators: pl.DataFrame) -> pl.DataFrame:
 
     need_columns(indicators, "indicators", (*KEY, *LINES.values()), "r2k_pipeline.daily_indicators(bars) makes it")
     dated = "known_at" in indicators.columns
-    indicators = in_order(indicators) if dated else indicators
+    indicators = without_late_sessions(indicators) if dated else indicators
     offsets = symbol_offsets(indicators)
     averages = indicators.select(pl.col(LINES.values()).fill_null(float("nan")))
     lines = {bars: column_array(averages, name) for bars, name in LINES.items()}

@@ -40,15 +40,8 @@ COLUMNS = [
     *KEY,
     *("touches", "touch_sessions", "held", "broken", "undecided"),
     *("held_share_ratio", "held_share_low_ratio", "held_share_high_ratio"),
-    *(
-        "baseline_draws",
-        "baseline_share_ratio",
-        "excess_share_ratio",
-        "p_value",
-        "q_value",
-        "first_session_date",
-        "last_session_date",
-    ),
+    *("baseline_draws", "baseline_share_ratio", "excess_share_ratio"),
+    *("p_value", "q_value", "first_session_date", "last_session_date"),
 ]
 
 

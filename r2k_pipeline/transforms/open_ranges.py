@@ -1,7 +1,7 @@
 """Which consolidation ranges stood open at each session's close: bars and ranges -> features.open_ranges.
 
 Belongs here: the state at a session out of the versions in `features.consolidations`. Not here: finding ranges
-(consolidations.py), volume inside a range (consolidation_profiles.py).
+(consolidations.py), volume inside a range (volume_profiles.py).
 """
 
 from datetime import date

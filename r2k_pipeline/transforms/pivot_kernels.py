@@ -4,9 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from r2k_pipeline.transforms.compiled import exact_kernel, helper_kernel
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
+from r2k_pipeline.transforms.row_ranges import Floats, Integers
 
 
 @helper_kernel

@@ -234,7 +234,7 @@ def standing(facts: pl.DataFrame, bars: pl.DataFrame, dated: str) -> pl.DataFram
     return facts.join(last, on="market", maintain_order="left").filter(stood).drop("last")
 
 
-def in_order(rows: pl.DataFrame) -> pl.DataFrame:
+def without_late_sessions(rows: pl.DataFrame) -> pl.DataFrame:
     """The rows (market, session_date, known_at, sorted) without sessions known later than one after them.
 
     A session that arrives late is no event: counts and comparisons of sessions leave it out.
@@ -246,7 +246,7 @@ def in_order(rows: pl.DataFrame) -> pl.DataFrame:
 def as_first_known(vintages: pl.DataFrame) -> pl.DataFrame:
     """One plain series a market: the sessions in order, each with its bar as it was first known."""
     earliest = pl.col("known_at") == pl.col("known_at").min().over(KEY)
-    return in_order(vintages.filter(earliest).sort(KEY))
+    return without_late_sessions(vintages.filter(earliest).sort(KEY))
 
 
 def _first_known(vintages: pl.DataFrame) -> pl.DataFrame:

@@ -1,4 +1,7 @@
-"""A frame of many symbols as a batch: where each one's rows are. Belongs here: no arithmetic on prices."""
+"""A frame of many symbols as kernels take it: its columns as arrays, and where each symbol's rows are.
+
+Not here: arithmetic on prices.
+"""
 
 from datetime import date
 from itertools import pairwise
@@ -26,6 +29,22 @@ def column_array(bars: pl.DataFrame, name: str) -> Floats:
     array = column.to_numpy()
     array.flags.writeable = False
     return array
+
+
+def price_array(bars: pl.DataFrame, name: str) -> Floats:
+    """The column `name` of `bars` (market, session_date, prices) for a kernel.
+
+    Raises ValueError naming market and session of the first price that is null, NaN, infinite or not positive:
+    one such value would make every later value of a recursion wrong.
+    """
+    usable = (bars[name].is_finite() & (bars[name] > 0)).fill_null(False)
+    if not usable.all():
+        row = bars.row((~usable).arg_max() or 0, named=True)
+        raise ValueError(
+            f"{name} of {row['market']} on {row['session_date']} is {row[name]}: "
+            "indicators need a positive number in every session"
+        )
+    return column_array(bars, name)
 
 
 def physical_array(column: pl.Series) -> Integers:

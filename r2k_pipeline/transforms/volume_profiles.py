@@ -1,7 +1,7 @@
 """Volume profiles: bars -> features.volume_profiles.
 
 Belongs here: what a window is, whose volume fills it, and the rows that come out. Not here: bins and walks
-(profile_kernels.py), levels made out of profiles.
+(profile_kernels.py), which ranges are open (open_ranges.py), levels made out of profiles.
 """
 
 import re
@@ -14,6 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from r2k_pipeline.transforms.bar_input import need_each_once, sound_bars
+from r2k_pipeline.transforms.open_ranges import RANGE
 from r2k_pipeline.transforms.row_ranges import Floats, Integers, column_array, rows_on, rows_since, symbol_offsets
 
 WINDOWS = ("rolling_60", "rolling_250", "since_year_high")
@@ -123,6 +124,20 @@ def build_anchored_profiles(
     if key.is_duplicated().any():
         raise ValueError(f"two anchors of one name claim one session: {key.filter(key.is_duplicated()).row(0)}")
     return profiles.sort(KEY)
+
+
+def build_consolidation_profiles(
+    bars: pl.DataFrame, open_ranges: pl.DataFrame, *, bin_ratio: float = BIN_RATIO, since: date | None = None
+) -> pl.DataFrame:
+    """Rows of features.volume_profiles with window `consolidation_START`, one for each row of `open_ranges`: since
+    that range began, at each session at which it was known and open. Other arguments as of `build_volume_profiles`.
+    """
+    name = "consolidation_" + pl.col("start_date").dt.to_string("iso")
+    anchors = open_ranges.group_by(RANGE, maintain_order=True).agg(
+        known_date=pl.col("session_date").min(), until=pl.col("session_date").max()
+    )
+    named = anchors.select("market", "known_date", "until", anchor_date="start_date", name=name)
+    return build_anchored_profiles(bars, named, bin_ratio=bin_ratio, since=since)
 
 
 def _anchor_rows(bars: pl.DataFrame, anchors: pl.DataFrame, since: date | None) -> tuple[Integers, Integers, Integers]:

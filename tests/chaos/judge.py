@@ -12,8 +12,9 @@ import polars as pl
 from r2k_pipeline.contracts.meta import FetchLog, RefusedRows
 from r2k_pipeline.contracts.notes import Notes
 from r2k_pipeline.errors import R2kError
-from r2k_pipeline.lake import JOURNAL, Lake
+from r2k_pipeline.lake import Lake
 from r2k_pipeline.raw_check import FETCHED
+from r2k_pipeline.raw_folder import JOURNAL
 from r2k_pipeline.warehouse import open_warehouse
 from tests.lived.told import Tables, differences, published_tables
 

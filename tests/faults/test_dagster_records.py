@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -27,7 +27,7 @@ from dagster._core.launcher import WorkerStatus
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.files import point
 from r2k_pipeline.lake import Lake
-from r2k_pipeline.last_run import mark_published, read_last_run
+from r2k_pipeline.last_run import begin_run, mark_published, read_last_run
 from r2k_pipeline.orchestration.execute import execute_refresh
 from r2k_pipeline.orchestration.instance import open_instance
 from r2k_pipeline.orchestration.launcher import LAKE, TO_LOCK, LockedRunLauncher, end_dead_runs
@@ -306,6 +306,26 @@ def test_status_has_why_a_run_of_the_ui_failed_although_it_published(
         job.execute_in_process(instance=instance, raise_on_error=False)
     (refused,) = failures_of_last(lake)
     assert "nowhere.toml" in refused
+
+
+def test_a_table_that_is_made_alone_does_not_end_the_record_of_a_run_that_died(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("R2K_LAKE", str(settings.lake))
+    lake = Lake.of(settings.lake, "sample")
+    with lake.lock():
+        begin_run(lake, datetime.now(UTC))
+
+    @dg.asset
+    def table(pipeline: Pipeline) -> None:
+        assert pipeline.run.lake == lake
+
+    job = dg.Definitions([table], jobs=[dg.define_asset_job("alone")], resources={"pipeline": Pipeline()})
+    with open_instance(settings, writes_one_run=False) as instance:
+        assert job.resolve_job_def("alone").execute_in_process(instance=instance).success
+    run = read_last_run(lake)
+    assert run is not None
+    assert "died" in (run.problem(is_on=False) or "")
 
 
 def failures_of_last(lake: Lake) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from r2k_pipeline.markets import Market, read_markets
 from r2k_pipeline.restatement import ITEM as RESTATEMENT
 from r2k_pipeline.runs import Run
 from r2k_pipeline.settings import Settings
-from r2k_pipeline.sources.protocol import CotSource, PriceSource
+from r2k_pipeline.sources.protocol import CotSource, PriceSource, Sources
 from tests.lived.refresh import build, fetch
 from tests.lived.told import Generation, changes, copy_of_raw, differences, published_tables, standing_is_what_stands
 
@@ -53,9 +53,9 @@ class LivedRun(Run):
     desk: tuple[PriceSource, CotSource] | None = None
 
     @property
-    def sources(self) -> tuple[PriceSource, CotSource]:  # type: ignore[override]
+    def sources(self) -> Sources:  # type: ignore[override]
         """Those given, else those that the settings say."""
-        return self.desk or super().sources
+        return Sources(*self.desk) if self.desk else super().sources
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Final
 
 import polars as pl
 
-from r2k_pipeline.build import Outcome, build_tables, built
+from r2k_pipeline.build import Outcome, build_tables
 from r2k_pipeline.contracts.findings import Findings
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.log.ingest import ingest_prices, ingest_reports
@@ -17,6 +17,7 @@ from r2k_pipeline.runs import Run
 from r2k_pipeline.tables.claims import Claims
 from r2k_pipeline.tables.column_dictionary import ColumnDictionary
 from r2k_pipeline.tables.reference import Sessions
+from tests.pipeline.knowledge import built
 from tests.told import tell
 
 LEFT_EMPTY: Final = (Claims, ColumnDictionary)

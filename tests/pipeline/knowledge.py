@@ -1,5 +1,6 @@
 """Builds and publishes every derived table of a lake without Dagster, and cuts tables to what was known at a moment."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -9,7 +10,7 @@ import polars as pl
 from r2k_pipeline import build
 from r2k_pipeline.contracts.clock import rows_known_at, standing_at
 from r2k_pipeline.contracts.meta import Generation
-from r2k_pipeline.contracts.table import PUBLISHED_LAYERS
+from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, Table
 from r2k_pipeline.generations import publish_generation
 from r2k_pipeline.runs import Run
 from r2k_pipeline.settings import Settings
@@ -53,6 +54,13 @@ def build_tables(run: Run) -> dict[str, pl.DataFrame]:
     outcomes = list(build.build_tables(run, wanted))
     assert [outcome.message() for outcome in outcomes if outcome.state == "failed"] == []
     return {outcome.table.dotted(): run.lake.read(outcome.table) for outcome in outcomes}
+
+
+def built(run: Run, table: type[Table], given: Iterable[type[Table]] = ()) -> pl.DataFrame:
+    """The rows of `table`, built with all that it reads but the tables that are `given`."""
+    failed = [outcome.message() for outcome in build.build_tables(run, [table], given) if outcome.state == "failed"]
+    assert failed == []
+    return run.lake.read(table)
 
 
 def publish_as_built(run: Run) -> None:

@@ -35,7 +35,7 @@ EMPTY_ON_THE_SAMPLE = {
     "staging.price_action_vintages",
 }
 """The sample has no row to refuse or to doubt, no dividend, and nothing was restated."""
-MOST_AT_ONCE = range(1, 4)
+MOST_AT_ONCE = 3
 """Markets of one task: fewer than there are."""
 
 

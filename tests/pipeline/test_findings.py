@@ -7,7 +7,6 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from r2k_pipeline.build import built
 from r2k_pipeline.contracts.findings import Findings
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.log.ingest import ingest_prices, ingest_reports
@@ -19,6 +18,7 @@ from r2k_pipeline.sources.sessions import build_sessions
 from r2k_pipeline.tables.findings import read_checks
 from r2k_pipeline.tables.registry import SQL
 from r2k_pipeline.warehouse import publish_warehouse
+from tests.pipeline.knowledge import built
 
 CHECKS = {check.name: check for check in read_checks(SQL / "checks")}
 

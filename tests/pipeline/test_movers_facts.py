@@ -11,11 +11,11 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from r2k_pipeline.build import built
 from r2k_pipeline.contracts.marts import Movers, PositioningVsTechnicals
 from r2k_pipeline.log.ingest import ingest_reports
 from r2k_pipeline.runs import Run
 from r2k_pipeline.settings import Settings
+from tests.pipeline.knowledge import built
 
 REPORT: Final = date(2025, 3, 11)
 GROUPS: Final = {

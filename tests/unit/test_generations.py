@@ -4,6 +4,7 @@ import multiprocessing
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from multiprocessing.synchronize import Event, Semaphore
 from pathlib import Path
@@ -20,7 +21,7 @@ from r2k_pipeline.contracts.prices import PriceBars
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.generations import (
     folder_name,
-    known_at,
+    lake_as_of,
     last_generation,
     outgrown,
     prune,
@@ -29,6 +30,7 @@ from r2k_pipeline.generations import (
 )
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.report.doctor import left_behind
+from r2k_pipeline.sums import write_sums
 from r2k_pipeline.warehouse import open_warehouse, publish_warehouse
 from tests.processes import without_privileges
 from tests.sql.rows import bar, rows_of
@@ -78,6 +80,27 @@ def test_a_generation_is_a_folder_behind_links(lake: Lake) -> None:
     last = last_generation(lake)
     assert last is not None
     assert (last.folder, last.row["generation_id"]) == (folder, "0001")
+
+
+def test_a_power_cut_loses_no_file_of_a_generation(lake: Lake, is_flushed: Callable[[Path], bool]) -> None:
+    folder = put(lake, 1)
+    assert [path for path in (folder, *folder.rglob("*")) if not is_flushed(path)] == []
+
+
+def test_a_power_cut_loses_no_table_that_is_taken_from_the_duckdb_file(
+    lake: Lake, is_flushed: Callable[[Path], bool]
+) -> None:
+    files, _ = tables_of(lake, 1)
+    publish_warehouse(lake.warehouse, files, (), "1GB")
+    take_over(lake)
+    (exported,) = lake.published_files("marts.trader_groups")
+    assert is_flushed(exported)
+    write_sums(lake.published.resolve())
+    exported.unlink()
+    take_over(lake)
+    (restored,) = lake.published_files("marts.trader_groups")
+    assert is_flushed(restored)
+    assert is_flushed(restored.parent)
 
 
 def test_a_generation_goes_on_from_the_file_of_the_one_before(lake: Lake) -> None:
@@ -296,10 +319,10 @@ def test_a_rebuilt_moment_that_the_lake_has_outgrown_is_told_and_read_from_the_n
     newest.compact(PriceBars, 1)
     assert outgrown(rebuilt) is None
     assert outgrown(newest) is None
-    assert known_at(tmp_path, "files", as_of) == rebuilt
+    assert lake_as_of(tmp_path, "files", as_of) == rebuilt
     record("2025-01-03", 2190.0, later=3)
     said = outgrown(rebuilt)
     assert said is not None
     assert "rebuilt at 2025-01-10 22:00 UTC; 1 raw rows of days to 2025-01-07 were added since" in said
     assert "next: r2k run --source files --as-of 2025-01-07T22:00:00Z" in said
-    assert known_at(tmp_path, "files", as_of) == newest
+    assert lake_as_of(tmp_path, "files", as_of) == newest

@@ -343,6 +343,14 @@ def test_a_foreign_file_among_raw_files_is_named(lake: Lake, logged: Path, name:
         lake.read(PriceActions)
 
 
+def test_a_power_cut_loses_no_file_that_is_set_aside(
+    lake: Lake, logged: Path, is_flushed: Callable[[Path], bool]
+) -> None:
+    lake.set_aside(logged)
+    (aside,) = lake.aside.glob("*/*")
+    assert is_flushed(aside.parent)
+
+
 def test_a_raw_file_that_is_older_than_a_column_has_null_there(lake: Lake) -> None:
     log = rows_of(FetchLog, [{"item": "^RUT", "fetched_at": NOW.isoformat()}])
     lake.append(FetchLog, log.drop("shows_from", "shows_until"), NOW)

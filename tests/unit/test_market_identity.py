@@ -9,13 +9,13 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from r2k_pipeline.build import built
 from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.marts import WeeklyPositioning
 from r2k_pipeline.log.ingest import ingest_reports
 from r2k_pipeline.runs import Run
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.sources.sample_cot_files import build_sample_cot
+from tests.pipeline.knowledge import built
 from tests.raw_story import lines_of, zip_of
 
 ICE, CME = "23977A", "239742"

@@ -114,3 +114,12 @@ def test_rows_that_an_older_generation_lacks_with_the_column_that_dates_them_res
     found = compared(CrossMarket, tmp_path, pairs(*told[:1]).drop("known_at"), pairs(*told))
     assert found is not None
     assert (found.rows_added, found.columns) == (1, ("+known_at",))
+
+
+def test_a_part_of_years_before_those_that_stay_as_they_are_restates(tmp_path: Path) -> None:
+    for name, rows in (("0-2020", pairs(("RUT", "SPX", 2))), ("0-2015", pairs(("RUT", "SPX", 1)))):
+        rows.write_parquet(tmp_path / f"{name}.parquet")
+    older, newer = (tmp_path / f"0-{year}.parquet" for year in (2015, 2020))
+    found = compare_published(CrossMarket, [newer], [older, newer], TOLD)
+    assert found is not None
+    assert found.rows_added == 1

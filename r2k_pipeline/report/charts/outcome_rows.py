@@ -9,7 +9,7 @@ import polars as pl
 
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.snapshot import Snapshot
-from r2k_pipeline.transforms.replay import in_order
+from r2k_pipeline.transforms.replay import without_late_sessions
 from r2k_pipeline.transforms.setup_outcomes import build_independent_events
 
 
@@ -34,7 +34,7 @@ def read_outcomes(snapshot: Snapshot) -> Outcomes:
     setups, horizons = (statistics[name].unique().to_list() for name in ("setup", "horizon_sessions"))
     if not setups:
         return Outcomes(statistics, pl.DataFrame())
-    events = build_independent_events(in_order(sessions), setups, horizons)
+    events = build_independent_events(without_late_sessions(sessions), setups, horizons)
     key = ["setup", "market", "horizon_sessions"]
     counted = statistics.select(*key, "independent_events").join(events.group_by(key).len("found"), on=key, how="left")
     wrong = counted.filter(pl.col("independent_events") != pl.col("found").fill_null(0))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from r2k_pipeline.generations import known_at
+from r2k_pipeline.generations import lake_as_of
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.report.brief import Page, read_brief
 from r2k_pipeline.report.charts.figures import read_figures
@@ -76,7 +76,7 @@ def publish_site(settings: Settings, market: str | None = None) -> Site:
 
     Raises R2kError if there is nothing to show or writing fails; then the old site stays.
     """
-    lake = known_at(settings.lake, settings.source, settings.as_of)
+    lake = lake_as_of(settings.lake, settings.source, settings.as_of)
     folder = Lake.of(settings.lake, settings.source, settings.as_of).report(market)
     drawn = Drawn(folder)
     with reading(lake, settings.as_of, settings.memory_limit) as snapshot:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from r2k_pipeline.files import discard, disk_error, flush, write_flushed
+from r2k_pipeline.files import discard, disk_error, fsync, write_flushed
 
 ABANDONED_SECONDS: Final = 3600
 """A folder that was never swapped in is deleted after this long, as its writer must have died."""
@@ -33,7 +33,7 @@ def swap_in(link: Path, files: Mapping[str, bytes]) -> None:
         if link.is_dir() and not link.is_symlink():
             link.rename(before)
         fresh.replace(link)
-        flush(link.parent)
+        fsync(link.parent)
     except OSError as error:
         discard(fresh)
         discard(folder)
@@ -48,7 +48,7 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> None:
     for name, body in files.items():
         write_flushed(folder / name, body)
     for inner in (folder, *(path for path in folder.rglob("*") if path.is_dir())):
-        flush(inner)
+        fsync(inner)
 
 
 def _sweep(link: Path, before: Path) -> None:

@@ -9,7 +9,7 @@ import polars as pl
 
 from r2k_pipeline.report.charts.outcome_rows import read_outcomes
 from r2k_pipeline.snapshot import Snapshot
-from r2k_pipeline.transforms.replay import in_order
+from r2k_pipeline.transforms.replay import without_late_sessions
 from r2k_pipeline.transforms.setup_outcomes import build_setup_outcomes
 from r2k_pipeline.transforms.setups import OutcomeRules
 
@@ -33,7 +33,7 @@ def test_a_session_that_arrived_late_is_no_event_of_the_figure_either() -> None:
         }
     )
     rules = OutcomeRules(minimum_events=2, draws=200, false_discovery_rate=0.05, seed=7)
-    told = build_setup_outcomes(in_order(mart), [SETUP], rules, [5])
+    told = build_setup_outcomes(without_late_sessions(mart), [SETUP], rules, [5])
     with duckdb.connect() as connection:
         connection.sql("create schema marts")
         connection.register("mart", mart)

@@ -11,10 +11,10 @@ from polars.testing import assert_frame_equal, assert_series_equal
 
 from benchmarks.universe import build_universe
 from r2k_pipeline.tables.consolidations import Consolidations, OpenRanges
-from r2k_pipeline.transforms.consolidation_profiles import build_consolidation_profiles
 from r2k_pipeline.transforms.consolidations import build_consolidations
 from r2k_pipeline.transforms.open_ranges import build_open_ranges
 from r2k_pipeline.transforms.replay import KnownBars, replay, replay_facts
+from r2k_pipeline.transforms.volume_profiles import build_consolidation_profiles
 from tests.unit.told import UTC_TIME, assert_fits, close_at, told_at_close
 from tests.unit.transforms.test_consolidations import FIRST, bars_of, wandering
 from tests.unit.transforms.test_replay import STATE as VERSION

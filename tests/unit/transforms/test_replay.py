@@ -30,11 +30,11 @@ from r2k_pipeline.transforms.replay import (
     Continued,
     KnownBars,
     as_first_known,
-    in_order,
     regrown,
     replay,
     replay_facts,
     standing,
+    without_late_sessions,
 )
 from r2k_pipeline.transforms.volume_profiles import build_volume_profiles
 from r2k_pipeline.transforms.weekly_indicators import build_weekly_indicators
@@ -249,7 +249,7 @@ def test_contracts_hold_and_levels_are_traced_to_what_stood(life: pl.DataFrame) 
     tables = tables_of(life)
     for table in (SwingPivots, Consolidations, OpenRanges, LevelEvidence):
         table.validate(tables[table])
-    in_turn = in_order(as_known(tables[Levels]))
+    in_turn = without_late_sessions(as_known(tables[Levels]))
     shown = tables[Levels].join(in_turn, on=["market", "session_date"], how="semi")
     assert_prices_are_their_evidence(shown, tables[LevelEvidence])
 
@@ -284,7 +284,7 @@ def test_a_session_two_days_late_leaves_the_sessions_after_it_as_they_were_told(
     assert value[53] == with_it.filter(session_date=day[53])["sma_20"][0]
     assert rows.filter(session_date=day[51])["return_1d"].is_null().all()
     late_day = pl.col("session_date") == day[50]
-    assert in_order(as_known(rows)).filter(late_day).is_empty()
+    assert without_late_sessions(as_known(rows)).filter(late_day).is_empty()
     assert as_first_known(life).filter(late_day).is_empty()
     for table, dated in (
         (SwingPivots, "confirmed_date"),
