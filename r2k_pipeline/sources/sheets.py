@@ -10,6 +10,7 @@ import subprocess
 import sys
 import zipfile
 import zlib
+from datetime import date
 from typing import Any, Final
 
 import polars as pl
@@ -28,6 +29,8 @@ WORKER_MEMORY: Final = 2**31
 """Bytes. A sheet of MAX_CELLS takes about half of it."""
 WORKER_SECONDS: Final = 120
 """Wall clock: a year of the TFF report takes 0.3."""
+_A_DAY: Final = {"ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
+_FIRST, _LAST = ((day - date(1970, 1, 1)).days for day in (date.min, date.max))
 
 
 def sheet_text(body: bytes) -> bytes | None:
@@ -87,11 +90,21 @@ def _parquet_text(body: bytes) -> bytes:
         read = file.read()
         read.validate(full=True)
         table: Any = pl.from_arrow(read.rename_columns(read.column_names))  # names that are no text raise here
-    except (pa.ArrowException, OSError, ValueError) as error:
-        if isinstance(error, BoundsError):
-            raise
+        _refuse_far_days(table)
+        return _plain(table).write_csv().encode()
+    except BoundsError:
+        raise
+    except (pa.ArrowException, pl.exceptions.PolarsError, OSError, ValueError) as error:
         raise BoundsError(f"not a readable Parquet file: {str(error).splitlines()[0]}") from error
-    return _plain(table).write_csv().encode()
+
+
+def _refuse_far_days(table: pl.DataFrame) -> None:
+    """Raise BoundsError for a day outside of the years 1 to 9999, on which Polars ends its thread with a panic."""
+    for name, dtype in table.schema.items():
+        if isinstance(dtype, pl.Date | pl.Datetime):
+            a_day = _A_DAY[dtype.time_unit] if isinstance(dtype, pl.Datetime) else 1
+            if not (table[name].to_physical() // a_day).is_between(_FIRST, _LAST).all():
+                raise BoundsError(f"column {name} has a day outside of the years 1 to 9999")
 
 
 def _plain(table: pl.DataFrame) -> pl.DataFrame:
