@@ -89,6 +89,8 @@ def read_asked(name: str, said: object, basis: str | None, keys: Collection[str]
     further = [FURTHER_KEYS[measure.further_key]] if measure.further_key else []
     if lacking := [need for need in (*measure.needs, *further) if need not in typed]:
         raise WordError(name, f"{name} lacks {', '.join(lacking)}")
+    if measure.compares and not typed.keys() & {*measure.compares}:
+        raise WordError(name, f"{name} lacks {', '.join(measure.compares[:-1])} or {measure.compares[-1]}")
     if measure.words is None and typed.keys() <= ROWS.keys():
         raise WordError(name, f"{name} lacks a comparison, such as `is` or `above`")
     written = {
