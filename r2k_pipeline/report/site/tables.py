@@ -5,8 +5,8 @@ Belongs here: how a column, a cell and a table are made and written. Not here: w
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -145,6 +145,12 @@ def ask(snapshot: Snapshot, query: str, **parameters: Value) -> Asked:
     rows = snapshot.ask(query, **parameters).pl().to_dicts()
     asked = re.sub(r"\$(\w+)", lambda name: literal(parameters[name[1]]), query)
     return Asked(tuple(rows), " ".join(asked.split()))
+
+
+def with_pages(asked: Asked, shown: Collection[str]) -> Asked:
+    """The rows with `page`, the file of their market's page; empty for a market that is not among `shown`."""
+    rows = ({**row, "page": f"{row['market']}.html" if row["market"] in shown else ""} for row in asked.rows)
+    return replace(asked, rows=tuple(rows))
 
 
 def literal(value: Value) -> str:

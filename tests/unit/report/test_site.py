@@ -158,14 +158,28 @@ def test_a_market_that_is_not_there_is_named(tmp_path: Path) -> None:
         write(tmp_path, market="MID")
 
 
+REPORTED: Final = {"report_date": "2025-03-04", "released_at": "2025-03-07T20:30Z"}
+LEDGER: Final = REPORTED | {"scheduled_at": "2025-03-07T20:30Z"}
+
+
 def test_one_market_has_a_site_of_its_own(tmp_path: Path) -> None:
-    publish(tmp_path, [*week(), *week("SPX")])
+    held = VINTAGE | REPORTED | {"known_at": "2025-03-07T20:30Z"}
+    publish(tmp_path, [*week(), *week("SPX")], more={PositioningVintages: [held], CotReleases: [LEDGER]})
     assert write(tmp_path).folder.name == "report"
     alone = write(tmp_path, market="SPX")
     assert alone.folder.name == "report-SPX"
     assert "SPX.html" in alone.pages
     assert "RUT.html" not in alone.pages
+    assert not Pages(alone.folder).broken_links()
     assert (Lake.of(tmp_path, "sample").report() / "RUT.html").exists()
+
+
+def test_a_market_with_positions_alone_is_listed_without_a_link(tmp_path: Path) -> None:
+    of_gold = VINTAGE | REPORTED | {"market": "GC", "known_at": "2025-03-07T20:30Z"}
+    publish(tmp_path, week(), more={PositioningVintages: [of_gold], CotReleases: [LEDGER]})
+    site = Pages(write(tmp_path).folder)
+    assert "GC tff futures 2025-03-04" in site.pages["quality.html"].text
+    assert not site.broken_links()
 
 
 def test_a_past_moment_knows_nothing_later(tmp_path: Path) -> None:
