@@ -153,9 +153,9 @@ def _fraction(value: float) -> str:
 
 
 def _points(value: float) -> str:
-    """A distance without its sign: whole points from ten on, below two digits that count (a yield's averages)."""
+    """A distance without its sign: whole points where it rounds to ten or more, else two digits that count."""
     size = abs(value)
-    return f"{size:,.0f}" if size >= 10 else f"{size:#.2g}"
+    return f"{size:,.0f}" if size >= 9.95 else f"{size:#.2g}"
 
 
 def _label(value: str) -> str:

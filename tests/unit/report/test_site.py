@@ -18,6 +18,7 @@ from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.report.brief_statements import DECIMALS, PERCENT
+from r2k_pipeline.report.site.drawn import Drawn
 from r2k_pipeline.report.site.publish import Site, publish_site
 from r2k_pipeline.report.site.replace_folder import ABANDONED_SECONDS, swap_in
 from r2k_pipeline.report.site.tables import SHORT_UNITS, Asked, Column, build_table
@@ -263,6 +264,18 @@ def test_only_figures_whose_data_changed_are_drawn_again(tmp_path: Path, caplog:
     show(changed)
     assert "drawing RUT weekly review" in (again := drawn())
     assert "drawing SPX weekly review" not in again
+
+
+@pytest.mark.parametrize("record", ['{"a.png": []}', '{"a.png": null}', '["a.png"]', "{"])
+def test_a_file_is_drawn_again_where_the_record_is_damaged(tmp_path: Path, record: str) -> None:
+    (tmp_path / "drawn.json").write_text(record)
+    (tmp_path / "a.png").write_bytes(b"old")
+    drawn = Drawn(tmp_path)
+    assert drawn.file("a.png", "its data", lambda: b"new") == b"new"
+    (tmp_path / "drawn.json").write_bytes(drawn.record()["drawn.json"])
+    (tmp_path / "a.png").write_bytes(b"new")
+    assert Drawn(tmp_path).file("a.png", "its data", lambda: b"newer") == b"new"
+    assert Drawn(tmp_path).file("a.png", "other data", lambda: b"newer") == b"newer"
 
 
 def test_the_site_is_swapped_in_whole(tmp_path: Path) -> None:
