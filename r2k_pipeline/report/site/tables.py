@@ -7,10 +7,11 @@ Belongs here: how a column, a cell and a table are made and written. Not here: w
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
+from r2k_pipeline.quoting import literal
 from r2k_pipeline.report.brief_statements import Row, Value
 from r2k_pipeline.snapshot import Snapshot
 from r2k_pipeline.tables import TABLES
@@ -151,12 +152,6 @@ def with_pages(asked: Asked, shown: Collection[str]) -> Asked:
     """The rows with `page`, the file of their market's page; empty for a market that is not among `shown`."""
     rows = ({**row, "page": f"{row['market']}.html" if row["market"] in shown else ""} for row in asked.rows)
     return replace(asked, rows=tuple(rows))
-
-
-def literal(value: Value) -> str:
-    """A parameter as SQL text; the query casts it."""
-    text = value.isoformat() if isinstance(value, date) else str(value)
-    return "'" + text.replace("'", "''") + "'"
 
 
 def build_table(
