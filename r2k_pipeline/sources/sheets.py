@@ -72,11 +72,6 @@ def _excel_text(body: bytes) -> bytes:
     raise BoundsError(said[:200] if done.returncode == REFUSED else damaged)
 
 
-def _refuse_vast(rows: int, columns: int) -> None:
-    if rows > MAX_ROWS or columns > MAX_COLUMNS or rows * columns > MAX_CELLS:
-        raise BoundsError(f"a sheet of {rows:,} rows and {columns:,} columns, more than any of these files")
-
-
 def _parquet_text(body: bytes) -> bytes:
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
@@ -84,7 +79,9 @@ def _parquet_text(body: bytes) -> bytes:
     try:
         file = pq.ParquetFile(io.BytesIO(body))
         said = file.metadata
-        _refuse_vast(said.num_rows, said.num_columns)
+        rows, columns = said.num_rows, said.num_columns
+        if rows > MAX_ROWS or columns > MAX_COLUMNS or rows * columns > MAX_CELLS:
+            raise BoundsError(f"a sheet of {rows:,} rows and {columns:,} columns, more than any of these files")
         if (total := sum(said.row_group(n).total_byte_size for n in range(said.num_row_groups))) > MAX_BYTES:
             raise BoundsError(f"{total:,} bytes when unpacked, more than {MAX_BYTES:,}")
         read = file.read()
