@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from r2k_pipeline.claims.printable import printable
 from r2k_pipeline.errors import R2kError, SettingsError
 
 if TYPE_CHECKING:
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
     from r2k_pipeline.snapshot import Snapshot
 
 
+def _say(text: str, *, err: bool = False) -> None:
+    """Print a text. What vendors and files brought into it a terminal must not act on: it is escaped."""
+    click.echo("\n".join(map(printable, text.split("\n"))), err=err)
+
+
 class Explained(click.Group):
     """A group whose commands end with a message and exit code 1 for expected errors, 2 for wrong settings."""
 
@@ -37,10 +43,10 @@ class Explained(click.Group):
         try:
             return super().invoke(ctx)
         except SettingsError as error:
-            click.echo("\n".join(f"r2k: {mistake}" for mistake in str(error).splitlines()), err=True)
+            _say("\n".join(f"r2k: {mistake}" for mistake in str(error).splitlines()), err=True)
             ctx.exit(2)
         except R2kError as error:
-            click.echo(f"r2k: {error}", err=True)
+            _say(f"r2k: {error}", err=True)
             ctx.exit(1)
         except OSError as error:
             if error.errno == errno.EPIPE:
@@ -53,7 +59,7 @@ class Explained(click.Group):
             ctx.exit(1)
         except KeyboardInterrupt:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not interrupt this
-            click.echo("r2k: interrupted; the last published generation stays", err=True)
+            _say("r2k: interrupted; the last published generation stays", err=True)
             sys.stdout.flush()
             os._exit(1)  # skips the interpreter's shutdown, where libraries warn about open resources
 
@@ -122,9 +128,9 @@ def run(as_json: bool, **options: Any) -> None:
     except R2kError as error:
         if not as_json:
             raise
-        click.echo(json.dumps({"ok": False, "published": False, "failures": [str(error)]}, indent=2))
+        _say(json.dumps({"ok": False, "published": False, "failures": [str(error)]}, indent=2))
         sys.exit(1)
-    click.echo(json.dumps(summary.as_dict(), indent=2) if as_json else summary.text())
+    _say(json.dumps(summary.as_dict(), indent=2) if as_json else summary.text())
     sys.exit(0 if summary.ok else 1)
 
 
@@ -164,7 +170,7 @@ def status(as_json: bool, **options: Any) -> None:
     from r2k_pipeline.report.status import read_status  # noqa: PLC0415
 
     found = read_status(settings_of(**options))
-    click.echo(json.dumps(found.as_dict(), indent=2) if as_json else found.text())
+    _say(json.dumps(found.as_dict(), indent=2) if as_json else found.text())
     sys.exit(0 if found.ok else 1)
 
 
@@ -187,7 +193,7 @@ def accept(item: str, **options: Any) -> None:
     settings = settings_of(**options)
     run = Run(settings, Lake.of(settings.lake, settings.source), markets=())
     accepting = {ITEM: accept_restatement, RAW: accept_raw}.get(item)
-    click.echo(accepting(run) if accepting else accept_held(run, item))
+    _say(accepting(run) if accepting else accept_held(run, item))
 
 
 @main.command()
@@ -218,7 +224,7 @@ def sql(query: str, output: Any, file: Path | None, **options: Any) -> None:
         setup = setup_of(warehouse, settings.memory_limit, settings.query_seconds, **past)
         answer = process.answer(text, output, setup)
         if answer.is_sample:
-            click.echo(answer.label, err=True)
+            _say(answer.label, err=True)
         if file:
             save_answer(answer, file)
         else:
@@ -239,7 +245,7 @@ def brief(market: str | None, evidence: bool, as_json: bool, **options: Any) -> 
     with reading(_lake(settings), settings.as_of, settings.memory_limit) as snapshot:
         found = read_brief(snapshot, market)
         _tell_age(snapshot, settings)
-    click.echo(json.dumps(found.as_dict(), indent=2) if as_json else found.text(evidence=evidence))
+    _say(json.dumps(found.as_dict(), indent=2) if as_json else found.text(evidence=evidence))
 
 
 @main.command()
@@ -276,10 +282,10 @@ def note(market: str | None, when: str | None, since: str | None, evidence: bool
     changed = _changes(settings_of("--since", as_of=since, **options), notes) if since else ()
     if output == "json":
         shown: dict[str, Any] = {"notes": [found.as_dict() for found in notes.values()]}
-        click.echo(json.dumps(shown | ({"since": [one.as_dict() for one in changed]} if since else {}), indent=2))
+        _say(json.dumps(shown | ({"since": [one.as_dict() for one in changed]} if since else {}), indent=2))
     else:
         texts = (*(found.text(evidence=evidence) for found in notes.values()), *(one.text() for one in changed))
-        click.echo("\n\n".join(texts))
+        _say("\n\n".join(texts))
 
 
 def _tell_age(snapshot: "Snapshot", settings: "Settings") -> None:
@@ -288,7 +294,7 @@ def _tell_age(snapshot: "Snapshot", settings: "Settings") -> None:
 
     asked = settings.as_of or datetime.now(UTC)
     for line in say_unasked(snapshot.connection, settings.source, snapshot.moment, asked):
-        click.echo(f"r2k: {line}", err=True)
+        _say(f"r2k: {line}", err=True)
 
 
 def _changes(settings: "Settings", notes: "Mapping[str, Note]") -> "list[Changes]":
@@ -316,7 +322,7 @@ def report(market: str | None, show: bool, as_json: bool, **options: Any) -> Non
     if not as_json:
         _show_progress()
     site = publish_site(settings_of(**options), market)
-    click.echo(json.dumps(site.as_dict(), indent=2) if as_json else site.text())
+    _say(json.dumps(site.as_dict(), indent=2) if as_json else site.text())
     if show:
         click.launch(site.index.as_uri())
 
@@ -338,7 +344,7 @@ def check_note(file: Path, output: Any, new: bool, **options: Any) -> None:
     from r2k_pipeline.snapshot import reading  # noqa: PLC0415
 
     if new:
-        click.echo(write_template(file))
+        _say(write_template(file))
         return
     settings = settings_of(**options)
     with reading(_lake(settings), settings.as_of, settings.memory_limit) as snapshot:
@@ -348,7 +354,7 @@ def check_note(file: Path, output: Any, new: bool, **options: Any) -> None:
 
             click.echo(write_check(snapshot, found))
     if output != "html":
-        click.echo(json.dumps(found.as_dict(), indent=2) if output == "json" else found.text())
+        _say(json.dumps(found.as_dict(), indent=2) if output == "json" else found.text())
     sys.exit(1 if found.errors else 0)
 
 
@@ -368,7 +374,7 @@ def publish(url: str, schema: str, reader: str, force: bool, as_json: bool, **op
     settings = settings_of(**options)
     with reading(_lake(settings), settings.as_of, settings.memory_limit) as snapshot:
         done = publish_to_postgresql(snapshot, Address.parse(url), schema=schema, reader=reader, force=force)
-    click.echo(json.dumps(done.as_dict(), indent=2) if as_json else done.text())
+    _say(json.dumps(done.as_dict(), indent=2) if as_json else done.text())
 
 
 @main.command()
@@ -384,9 +390,9 @@ def doctor(as_json: bool, online: bool, **options: Any) -> None:
 
     findings = examine(settings_of(**options), lake_option=options["lake"], online=online)
     if as_json:
-        click.echo(json.dumps([finding.as_dict() for finding in findings], indent=2))
+        _say(json.dumps([finding.as_dict() for finding in findings], indent=2))
     else:
-        click.echo("\n".join(map(str, findings)))
+        _say("\n".join(map(str, findings)))
     sys.exit(0 if all(finding.ok for finding in findings) else 1)
 
 
@@ -399,13 +405,11 @@ def list_files(folder: Path, as_json: bool) -> None:
     It tells what each file is taken for, and what is wrong with it. DIR has prices/ and cot/, as for `r2k run --files
     DIR`; nothing is recorded. Exit code 1 if a file cannot be read.
     """
-    from datetime import UTC, datetime  # noqa: PLC0415
-
     from r2k_pipeline.report.file_list import as_text  # noqa: PLC0415
     from r2k_pipeline.report.file_list import list_files as read  # noqa: PLC0415
 
     found = read(folder, settings_of(), datetime.now(UTC))
-    click.echo(json.dumps([each.as_dict() for each in found], indent=2) if as_json else as_text(found))
+    _say(json.dumps([each.as_dict() for each in found], indent=2) if as_json else as_text(found))
     sys.exit(1 if any(each.problem for each in found) else 0)
 
 
@@ -442,13 +446,13 @@ def add_markets(names: tuple[str, ...]) -> None:
     """Add markets to r2k.toml of the current folder: ids, classes (@metal), @all, or files of your own."""
     from r2k_pipeline.report.market_list import add  # noqa: PLC0415
 
-    click.echo(add(names, settings_of()))
+    _say(add(names, settings_of()))
 
 
 def _list_markets(found: "Sequence[Market]", as_json: bool, note: str) -> None:
     from r2k_pipeline.report.market_list import as_rows, as_text  # noqa: PLC0415
 
-    click.echo(json.dumps(as_rows(found), indent=2) if as_json else as_text(found, note))
+    _say(json.dumps(as_rows(found), indent=2) if as_json else as_text(found, note))
 
 
 def _lake(settings: "Settings") -> "Lake":
@@ -472,6 +476,6 @@ def _past_query(settings: "Settings", query: str) -> tuple[Path, dict[str, Any]]
         if not snapshot.is_past:
             return lake.warehouse, cut
         for said in lost:
-            click.echo(f"r2k: {said}", err=True)
+            _say(f"r2k: {said}", err=True)
         streams = {table.dotted(): as_stream(snapshot.read(table)) for table in summed}
     return lake.warehouse, cut | {"summaries": streams}

@@ -31,8 +31,8 @@ def rests_on_reports(column: str) -> bool:
     return _POSITIONS.match(column) is not None
 
 
-class Reach:
-    """The holes of a sandbox's data, which is as known at `known_at`."""
+class DataEnds:
+    """Where a sandbox's data ends, which is as known at `known_at`, and what is missing in it for a reading."""
 
     def __init__(self, sandbox: Sandbox, known_at: datetime) -> None:
         self.sandbox = sandbox

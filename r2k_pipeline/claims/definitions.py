@@ -4,7 +4,6 @@ Belongs here: their shape. Not here: files (note.py), the vocabulary, what SQL m
 """
 
 from collections import Counter
-from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Annotated, Final, Literal
 
@@ -100,11 +99,7 @@ class Claim(Strict):
 
     @model_validator(mode="after")
     def _told_apart(self) -> "Claim":
-        twice = _repeated(definition.alternative for definition in self.definitions)
-        if twice:
+        given = Counter(definition.alternative for definition in self.definitions)
+        if twice := [name for name, times in given.items() if times > 1]:
             raise ValueError(f"alternative given twice: {', '.join(twice)}")
         return self
-
-
-def _repeated(names: Iterator[str]) -> list[str]:
-    return [name for name, times in Counter(names).items() if times > 1]

@@ -7,7 +7,7 @@ Belongs here: how results of relations become a verdict. Not here: the results (
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 
 from r2k_pipeline.claims.note import Note, say_mistake
 from r2k_pipeline.claims.printable import printable
@@ -109,8 +109,8 @@ def _finding(judged: Judged) -> Finding:
 
 def _evidence(result: Result) -> dict[str, Plain]:
     truth = {True: "holds", False: "fails", None: "undetermined"}[result.truth]
-    shown_day = result.day.isoformat() if result.day else None
-    row: dict[str, Plain] = {"relation": result.words, "verdict": truth, "value": result.value, "day": shown_day}
+    value, day = (each.isoformat() if isinstance(each, date) else each for each in (result.value, result.day))
+    row: dict[str, Plain] = {"relation": result.words, "verdict": truth, "value": value, "day": day}
     more = {"unit": result.unit, "base_rate": result.base_rate, "also": result.also, "reason": result.reason}
     return row | {name: value for name, value in more.items() if value}
 

@@ -1,7 +1,7 @@
 """Text for terminals and spreadsheets: no escape codes, no formulas.
 
 Belongs here: what text is refused, how a formula and a message that quotes such text are made harmless. Not here: whose
-text it is (note.py, verdicts.py), layout (report/).
+text it is (note.py, verdicts.py, cli.py), layout (report/).
 """
 
 from typing import Final
@@ -27,4 +27,6 @@ def no_formula(text: str) -> str:
 
 def printable(text: str) -> str:
     """A message in one line, with characters that are not printable escaped as Python does."""
+    if text.isprintable():
+        return text
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)

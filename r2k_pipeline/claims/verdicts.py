@@ -15,7 +15,7 @@ from typing import Final
 import polars as pl
 
 from r2k_pipeline.claims.checks import run_check
-from r2k_pipeline.claims.data_ends import Reach
+from r2k_pipeline.claims.data_ends import DataEnds
 from r2k_pipeline.claims.definitions import Claim, Definition
 from r2k_pipeline.claims.lines import judge_statement
 from r2k_pipeline.claims.note import Note, say_mistake
@@ -36,31 +36,31 @@ def judge(note: Note, sandbox: Sandbox, data_known_at: datetime) -> Iterator[Ver
     The data is as known at `data_known_at`. A reading at a later moment is undetermined, and so is one at a moment at
     which newer data was due and is missing. `reason` counts the days missing in the windows before.
     """
-    reach = Reach(sandbox, data_known_at)
+    ends = DataEnds(sandbox, data_known_at)
     statements = [claim for claim in note.claims if isinstance(claim, Statement)]
     sandbox.tables.wants(wanted_columns(measure for claim in statements for measure in measures_of(claim)))
     for claim in note.claims:
         if isinstance(claim, Statement):
             yield from judge_statement(note, claim, sandbox.tables, data_known_at)
             continue
-        found = [_judge(note, claim, definition, sandbox, reach) for definition in claim.definitions]
+        found = [_judge(note, claim, definition, sandbox, ends) for definition in claim.definitions]
         for verdict in found:
             with_it = (each for each in found if each.known_at <= verdict.known_at)
             story = story_of_names([(each.definition.alternative, each.finding.verdict) for each in with_it])
             yield replace(verdict, story=story)
 
 
-def _judge(note: Note, claim: Claim, definition: Definition, sandbox: Sandbox, reach: Reach) -> Verdict:
+def _judge(note: Note, claim: Claim, definition: Definition, sandbox: Sandbox, ends: DataEnds) -> Verdict:
     as_of = definition.as_of
     assert isinstance(as_of, datetime)  # of a note that was read
     known = definition.judged_until or as_of
     error = None
-    if not_there := reach.say_missing(definition, known):
+    if not_there := ends.say_missing(definition, known):
         finding = Finding("undetermined", not_there)
     else:
         try:
             finding = _find(definition, sandbox, as_of, known)
-            if lacking := reach.say_windows(definition, known):
+            if lacking := ends.say_windows(definition, known):
                 finding = replace(finding, reason="; ".join(filter(None, (finding.reason, lacking))))
         except SandboxError as caught:
             error = printable(str(caught))

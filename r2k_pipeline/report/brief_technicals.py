@@ -58,9 +58,7 @@ def _averages(row: Row) -> Statement:
 
 def _average(row: Row, sessions: int) -> Statement:
     name = f"sma_{sessions}"
-    gap = round(
-        row["close"] / row[name] - 1, 4
-    )  # the side follows the rounded figure: where that is 0, there is no side
+    gap = round(row["close"] / row[name] - 1, 4)  # as it is printed: where that is 0, there is no side
     side = "Above" if gap > 0 else "Below" if gap < 0 else "At"
     return say(f"{side} SMA {sessions} {{}} ({{}}).", row.show(name), row.against("close", name))
 
@@ -132,12 +130,8 @@ def _zone(role: str, zone: Row) -> tuple[Statement, ...]:
 
 
 def _made(role: str, zone: Row) -> Statement:
-    nearest = "" if zone["role"] == "around" else "Nearest "
-    return say(
-        f"{nearest}{role if not nearest else role.lower()}, since {{}}: {{}}.",
-        zone.show("born_date"),
-        zone.show("evidence"),
-    )
+    which = role if zone["role"] == "around" else f"Nearest {role.lower()}"
+    return say(f"{which}, since {{}}: {{}}.", zone.show("born_date"), zone.show("evidence"))
 
 
 def records(row: Answer) -> Statement:

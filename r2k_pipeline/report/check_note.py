@@ -139,11 +139,11 @@ def _incomplete(verdicts: Sequence[Verdict]) -> list[str]:
     for verdict in verdicts:
         if verdict.finding.reason and verdict.finding.verdict != "undetermined":
             claims.setdefault(verdict.finding.reason, {})[verdict.claim.id] = None
-    reasons = [f"{reason}: {', '.join(ids)}" for reason, ids in claims.items()]
-    head = ["", "Data of these claims is not complete:"] if reasons else []
-    return head + [
-        line for each in reasons for line in textwrap.wrap(each, WIDTH, initial_indent="  ", subsequent_indent="    ")
-    ]
+    lines = ["", "Data of these claims is not complete:"] if claims else []
+    for reason, ids in claims.items():
+        said = f"{reason}: {', '.join(ids)}"
+        lines += textwrap.wrap(said, WIDTH, initial_indent="  ", subsequent_indent="    ")
+    return lines
 
 
 def _lines(verdict: Verdict) -> list[str]:

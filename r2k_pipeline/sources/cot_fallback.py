@@ -7,6 +7,7 @@ Belongs here: when the API is asked, for which reports, and the file that its ro
 import csv
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import PurePath
@@ -126,12 +127,15 @@ def _days_of(file: ArchiveFile, counted: Mapping[date, int]) -> list[date]:
 
 
 def _of_archive(name: str, report_type: str, body: bytes | None) -> dict[date, list[bytes]]:
-    """Lines by day of an archive with the columns in the usual order; none for another body."""
+    """Lines by day of an archive with the columns in the usual order; none for another body, which saves no request."""
     if body is None or not name.endswith(".zip"):
         return {}
     document = CotDocument(name, name, body)
-    header, *lines = decode(document, unpack(document)[1]).splitlines()
-    names = [normalise(each) for each in next(csv.reader([header.decode()]))]
+    try:
+        header, *lines = decode(document, unpack(document)[1]).splitlines()
+        names = [normalise(each) for each in next(csv.reader([header.decode()]))]
+    except (SourceError, csv.Error, ValueError):
+        return {}
     return _by_day(lines) if names == list(LAYOUTS[family_of(report_type)].columns) else {}
 
 
@@ -139,5 +143,6 @@ def _by_day(lines: Iterable[bytes]) -> dict[date, list[bytes]]:
     found: dict[date, list[bytes]] = {}
     for line in lines:
         if begin := _BEGIN.match(line):
-            found.setdefault(date.fromisoformat(begin[1].decode()), []).append(line + b"\r\n")
+            with suppress(ValueError):  # a day that is none: no report is of it
+                found.setdefault(date.fromisoformat(begin[1].decode()), []).append(line + b"\r\n")
     return found

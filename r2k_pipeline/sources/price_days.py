@@ -71,8 +71,8 @@ def _decided(cells: pl.Series, formats: tuple[str, ...]) -> pl.Series:
     whole = [days for days in readings if not days.null_count()]
     if not whole:
         raise DaysError(f"no order of month and day fits all of {cells[0]}, ..., {cells[-1]}", SAVE)
-    if not all(days.equals(whole[0]) for days in whole):
-        example = cells.filter(whole[0] != whole[1])[0]
+    if others := [days for days in whole if not days.equals(whole[0])]:
+        example = cells.filter(whole[0] != others[0])[0]
         said = f"the file does not decide which of month and day comes first in {example}: no day of it is above 12"
         raise DaysError(said, f"{SAVE}, or download a span with later days of a month")
     return whole[0]

@@ -92,12 +92,12 @@ def _levels(top: Sequence[Sequence[str]], first: int) -> list[tuple[str, str]] |
     """
     upper, lower = _filled(top[0][first:]), top[1][first:]
     pairs = [(above, below) if below else ("", "") for above, below in zip_longest(upper, lower, fillvalue="")]
-    if top[1][0] == PRICE if _is_named(top) else _has_bars(lower):
+    are_tickers_first = top[1][0] == PRICE if _is_named(top) else _has_bars(lower)
+    if are_tickers_first:
         pairs = [(name, ticker) for ticker, name in pairs]
-    is_sound = _is_named(top) or (
-        _has_bars([name for name, _ in pairs]) and _are_tickers([of for _, of in pairs if of])
-    )
-    return pairs if is_sound else None
+    if _is_named(top) or (_has_bars([name for name, _ in pairs]) and _are_tickers([of for _, of in pairs if of])):
+        return pairs
+    return None
 
 
 def _filled(cells: Sequence[str]) -> list[str]:

@@ -119,10 +119,8 @@ def _settle_conflicts(key: list[str], written: pl.DataFrame) -> tuple[pl.DataFra
 def _read_days(table: type[Table], written: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
     """Text days as dates, and the rows with a text that is not a day."""
     days = [name for name, column in table.columns().items() if isinstance(column, dy.Date)]
-    written, refused = (
-        written.with_columns(pl.col(days).cast(pl.String)),
-        [],
-    )  # a frame without rows has the contract's types already
+    written = written.with_columns(pl.col(days).cast(pl.String))  # in a frame without rows they are days already
+    refused = []
     for name in days:
         is_day = day_of(name).is_not_null()
         refused.append(written.filter(~is_day).with_columns(rule=pl.lit(f"{name} is not a day")))

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import zipfile
 import zlib
+from datetime import date
 from typing import Any, Final
 
 import polars as pl
@@ -28,6 +29,8 @@ WORKER_MEMORY: Final = 2**31
 """Bytes. A sheet of MAX_CELLS takes about half of it."""
 WORKER_SECONDS: Final = 120
 """Wall clock: a year of the TFF report takes 0.3."""
+_A_DAY: Final = {"ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
+_FIRST, _LAST = ((day - date(1970, 1, 1)).days for day in (date.min, date.max))
 
 
 def sheet_text(body: bytes) -> bytes | None:
@@ -69,11 +72,6 @@ def _excel_text(body: bytes) -> bytes:
     raise BoundsError(said[:200] if done.returncode == REFUSED else damaged)
 
 
-def _refuse_vast(rows: int, columns: int) -> None:
-    if rows > MAX_ROWS or columns > MAX_COLUMNS or rows * columns > MAX_CELLS:
-        raise BoundsError(f"a sheet of {rows:,} rows and {columns:,} columns, more than any of these files")
-
-
 def _parquet_text(body: bytes) -> bytes:
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
@@ -81,17 +79,29 @@ def _parquet_text(body: bytes) -> bytes:
     try:
         file = pq.ParquetFile(io.BytesIO(body))
         said = file.metadata
-        _refuse_vast(said.num_rows, said.num_columns)
+        rows, columns = said.num_rows, said.num_columns
+        if rows > MAX_ROWS or columns > MAX_COLUMNS or rows * columns > MAX_CELLS:
+            raise BoundsError(f"a sheet of {rows:,} rows and {columns:,} columns, more than any of these files")
         if (total := sum(said.row_group(n).total_byte_size for n in range(said.num_row_groups))) > MAX_BYTES:
             raise BoundsError(f"{total:,} bytes when unpacked, more than {MAX_BYTES:,}")
         read = file.read()
         read.validate(full=True)
         table: Any = pl.from_arrow(read.rename_columns(read.column_names))  # names that are no text raise here
-    except (pa.ArrowException, OSError, ValueError) as error:
-        if isinstance(error, BoundsError):
-            raise
+        _refuse_far_days(table)
+        return _plain(table).write_csv().encode()
+    except BoundsError:
+        raise
+    except (pa.ArrowException, pl.exceptions.PolarsError, OSError, ValueError) as error:
         raise BoundsError(f"not a readable Parquet file: {str(error).splitlines()[0]}") from error
-    return _plain(table).write_csv().encode()
+
+
+def _refuse_far_days(table: pl.DataFrame) -> None:
+    """Raise BoundsError for a day outside of the years 1 to 9999, on which Polars ends its thread with a panic."""
+    for name, dtype in table.schema.items():
+        if isinstance(dtype, pl.Date | pl.Datetime):
+            a_day = _A_DAY[dtype.time_unit] if isinstance(dtype, pl.Datetime) else 1
+            if not (table[name].to_physical() // a_day).is_between(_FIRST, _LAST).all():
+                raise BoundsError(f"column {name} has a day outside of the years 1 to 9999")
 
 
 def _plain(table: pl.DataFrame) -> pl.DataFrame:

@@ -95,8 +95,8 @@ def refuse_beyond(text: pl.DataFrame) -> pl.DataFrame:
     refuse_wide(text.columns)
     if text.height > MAX_ROWS:
         raise BoundsError(f"{text.height:,} rows, more than {MAX_ROWS:,}")
-    longest = max((length or 0 for length in text.select(pl.all().str.len_bytes().max()).row(0)), default=0)
-    if longest > MAX_CELL_BYTES:
+    lengths = (length for row in text.select(pl.all().str.len_bytes().max()).rows() for length in row)
+    if (longest := max(filter(None, lengths), default=0)) > MAX_CELL_BYTES:
         raise BoundsError(f"a cell of {longest:,} bytes, more than {MAX_CELL_BYTES:,}")
     return text
 

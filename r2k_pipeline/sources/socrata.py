@@ -7,7 +7,8 @@ archives (cftc.py), when the API stands in for them (cot_fallback.py), what the 
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -56,8 +57,9 @@ class SocrataReports:
         contract.
         """
         where = f"{_of([day])} and {_among(CODE, codes)}"
-        (counted,) = self._ask(report_type, {"$select": "count(*)", "$where": where}) or ({},)
-        lines = self._lines(report_type, where, int(next(iter(counted.values()), 0)))
+        with _in_its_shape(report_type, "no count of rows"):
+            expected = int(self._ask(report_type, {"$select": "count(*)", "$where": where})[0]["count"])
+        lines = self._lines(report_type, where, expected)
         if not lines:
             raise _refuse(report_type, f"no rows of {day}")
         body = header_of(report_type) + b"".join(line for _, line in lines)
@@ -71,10 +73,8 @@ class SocrataReports:
     def count_rows(self, report_type: str) -> dict[date, int]:
         """How many rows each report has, by its day, in one request. Raises SourceError."""
         query = {"$select": f"{DAY}, count(*) as n", "$group": DAY, "$order": DAY, "$limit": str(PAGE_ROWS)}
-        try:
+        with _in_its_shape(report_type, "no counts by report"):
             return {_day_of(row): int(row["n"]) for row in self._ask(report_type, query)}
-        except (KeyError, ValueError) as error:
-            raise _refuse(report_type, f"no counts by report: {error!r}") from error
 
     def fetch_days(self, report_type: str, counted: Mapping[date, int]) -> dict[date, list[bytes]]:
         """The lines of these reports as the files have them, by day; `counted`: how many rows each has.
@@ -86,7 +86,7 @@ class SocrataReports:
         for start in range(0, len(days), MOST_DAYS):
             some = days[start : start + MOST_DAYS]
             for day, line in self._lines(report_type, _of(some), sum(counted[day] for day in some)):
-                lines[day].append(line)
+                lines.setdefault(day, []).append(line)
         if wrong := [str(day) for day in days if len(lines[day]) != counted[day]]:
             raise _refuse(report_type, f"rows of {wrong[0]} are not as many as were announced")
         return lines
@@ -100,20 +100,18 @@ class SocrataReports:
             if not page:
                 break
             rows += page
-        distinct = len({row.get("id") for row in rows})
+        distinct = len({str(row.get("id")) for row in rows})
         if not len(rows) == distinct == expected:
             raise _refuse(report_type, f"{expected} rows announced, {len(rows)} came, {distinct} of them distinct")
-        try:
+        with _in_its_shape(report_type, "a row without what every row has"):
             return list(_written(rows, report_type))
-        except (KeyError, ValueError) as error:
-            raise _refuse(report_type, f"a row without what every row has: {error!r}") from error
 
     def _ask(self, report_type: str, query: dict[str, str]) -> list[dict[str, Any]]:
         headers = {"Accept": "application/json"} | ({"X-App-Token": self.token} if self.token else {})
         try:
             answer = fetch(f"{self.address(report_type)}?{urlencode(query)}", headers, self.limits)
             said = json.loads(answer.body) if answer.status == 200 else {"message": f"HTTP {answer.status}"}
-        except (FetchError, ValueError) as error:
+        except (FetchError, ValueError, RecursionError) as error:
             raise _refuse(report_type, str(error)) from error
         if not isinstance(said, list) or not all(isinstance(row, dict) for row in said):
             raise _refuse(report_type, f"an error instead of rows: {json.dumps(said)[:200]}")
@@ -157,6 +155,15 @@ def _of(days: Iterable[date]) -> str:
 def _among(column: str, values: Iterable[str]) -> str:
     listed = ", ".join(f"'{value}'" for value in values)
     return f"{column} in ({listed})"
+
+
+@contextmanager
+def _in_its_shape(report_type: str, rule: str) -> Iterator[None]:
+    """Turn the error of a block that reads an answer into a SourceError: the answer is none that the API gives."""
+    try:
+        yield
+    except (LookupError, ValueError, TypeError) as error:
+        raise _refuse(report_type, f"{rule}: {error!r}") from error
 
 
 def _refuse(report_type: str, rule: str) -> SourceError:

@@ -31,8 +31,7 @@ def refuse_wrong_file(answer: PriceAnswer, bars: pl.DataFrame, sessions: pl.Data
     """
     _refuse_adjusted(answer)
     close = pl.col("close").cast(pl.String).cast(pl.Float64, strict=False)
-    day = pl.col("session_date").cast(pl.String).str.to_date("%Y-%m-%d", strict=False)
-    days = bars.filter(close.is_not_null()).select(day=day)["day"].drop_nulls().unique().sort()
+    days = bars.filter(close.is_not_null()).select(day_of("session_date"))["session_date"].drop_nulls().unique().sort()
     opened = sessions["session_date"].unique().sort()
     known = days.filter(days.is_between(opened.min(), opened.max()))
     _refuse_closed_days(answer, known, known.filter(~known.is_in(opened.implode())))
@@ -69,11 +68,13 @@ def _amounts(bars: pl.DataFrame, column: str) -> int:
 def _refuse_adjusted(answer: PriceAnswer) -> None:
     """Refuse adjusted prices: yfinance's default adjusts all prices and then omits `Adj Close`; Stooq volumes too."""
     columns = answer.bars.columns
-    if "Dividends" in columns and "Adj Close" not in columns and (paid := _amounts(answer.bars, "Dividends")):
+    if "Adj Close" in columns:
+        return
+    if "Dividends" in columns and (paid := _amounts(answer.bars, "Dividends")):
         rule = f"{paid} dividends and no Adj Close: its prices are adjusted, and prices are kept as traded"
         raise SourceError(answer.origin, answer.symbol, rule, AS_TRADED)
     volume = pl.col("Volume").cast(pl.String).str.strip_chars().cast(pl.Float64, strict=False)
-    torn = answer.bars.filter(volume != volume.round())["Volume"] if "Adj Close" not in columns else pl.Series([])
+    torn = answer.bars.filter(volume != volume.round())["Volume"]
     if torn.len() > FRACTION_SHARE * answer.bars.height:
         rule = f"volumes with fractions, e.g. {torn[0]}: they are adjusted, and so are its prices (Stooq's funds)"
         raise SourceError(answer.origin, answer.symbol, f"{rule}; prices are kept as traded", AS_TRADED)

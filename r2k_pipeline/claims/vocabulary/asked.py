@@ -24,6 +24,8 @@ EVER: Final = date.min
 MOST_COUNT: Final = 2_600
 """Most sessions or reports of a streak or horizon: ten years of sessions."""
 LONGEST_TEXT: Final = 1_000
+UNORDERED: Final = ("is", "was", "before", "first_since", *ROWS)
+"""The relations of texts and days, which are not ordered and have no changes."""
 
 
 class WordError(ValueError):
@@ -87,6 +89,8 @@ def read_asked(name: str, said: object, basis: str | None, keys: Collection[str]
     further = [FURTHER_KEYS[measure.further_key]] if measure.further_key else []
     if lacking := [need for need in (*measure.needs, *further) if need not in typed]:
         raise WordError(name, f"{name} lacks {', '.join(lacking)}")
+    if measure.compares and not typed.keys() & {*measure.compares}:
+        raise WordError(name, f"{name} lacks {', '.join(measure.compares[:-1])} or {measure.compares[-1]}")
     if measure.words is None and typed.keys() <= ROWS.keys():
         raise WordError(name, f"{name} lacks a comparison, such as `is` or `above`")
     written = {
@@ -103,6 +107,8 @@ def _closest(name: str, allowed: list[str]) -> str:
 def _right(measure: Measure, word: str, relation: Relation, said: Any, basis: str | None) -> Right:
     """The typed right side of a relation. Raises ValueError."""
     takes = relation.takes
+    if measure.words is None and measure.kind != "number" and word not in UNORDERED:
+        raise ValueError(f"{measure.name} is a {measure.kind}: only `is` and `was` compare it")
     number = partial(read_in_unit, measure, word, basis)
     listed = said if isinstance(said, list) else [said]
     if not listed or (takes is Takes.PAIR and len(listed) != 2):
@@ -122,7 +128,7 @@ def _right(measure: Measure, word: str, relation: Relation, said: Any, basis: st
         **dict.fromkeys((Takes.SINCE, Takes.SINCES), _since),
         **dict.fromkeys((Takes.COUNT, Takes.COUNTS), _count),
         Takes.OTHER: _other,
-    }.get(takes, lambda each: _operand(measure, each, number))
+    }.get(takes, lambda each: _operand(each, number))
     return tuple(map(one, listed))
 
 
@@ -140,9 +146,7 @@ def _value_of(measure: Measure, said: object) -> str:
     return said
 
 
-def _operand(measure: Measure, said: object, number: Callable[[object], Printed]) -> Operand:
-    if measure.kind != "number":
-        raise ValueError(f"{measure.name} is a {measure.kind}: only `is` and `was` compare it")
+def _operand(said: object, number: Callable[[object], Printed]) -> Operand:
     if isinstance(said, str) and re.fullmatch(r"[A-Za-z]\w*", said):
         if said in ("before", "now") or (said.upper() == said and said not in columns()):
             return Ref(said)

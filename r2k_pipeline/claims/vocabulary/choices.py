@@ -151,6 +151,7 @@ def counts_of(asked: Asked, word: str) -> tuple[int, ...]:
 def _moments(statement: Statement, tables: KnownTables) -> Iterator[Choice]:
     """The moments of a claim: a day is its close and, where a report came out that day, the open before it."""
     several = len(statement.moments) > 1
+    is_of_reports = any(each.measure.is_of_group for each in all_asked(statement))
     for moment in statement.moments:
         name = f"at_{moment:%Y_%m_%d}" if several else ""
         if isinstance(moment, datetime):
@@ -164,16 +165,12 @@ def _moments(statement: Statement, tables: KnownTables) -> Iterator[Choice]:
         except ValueError as error:
             raise WordError("as_of", f"as_of = {moment}: {error}") from error
         at_close = f"at the close of {moment}" if several else ""
-        if not _needs_reports(statement) or statement.until is not None or not _came_out(tables, start, close):
+        if not is_of_reports or statement.until is not None or not _came_out(tables, start, close):
             yield Choice(name, at_close, {"as_of": close})
             continue
         yield Choice(name, at_close or "after that day's report came out", {"as_of": close})
         before = "_".join(filter(None, (name, BEFORE_RELEASE)))
         yield Choice(before, f"before the report of {moment}" if several else BEFORE_WORDS, {"as_of": start})
-
-
-def _needs_reports(statement: Statement) -> bool:
-    return any(each.measure.is_of_group for each in all_asked(statement))
 
 
 def _came_out(tables: KnownTables, start: datetime, close: datetime) -> bool:

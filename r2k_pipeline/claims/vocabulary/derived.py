@@ -88,6 +88,7 @@ DERIVED: Final[Mapping[str, Measure]] = MappingProxyType(
                 "from one day to another, by extremes and by closes",
                 derived="move",
                 needs=("from",),
+                compares=("is", "above", "below"),
                 words={
                     "from": Relation(Takes.DAY, "the first day", "move.from = 2022-01-04"),
                     "to": Relation(Takes.DAY, "the last day, if not the moment's session", "move.to = 2022-10-13"),
@@ -117,6 +118,7 @@ DERIVED: Final[Mapping[str, Measure]] = MappingProxyType(
                 "a span of sessions: the band of its closes, 1st to 99th percentile",
                 derived="range",
                 needs=("from", "to"),
+                compares=("low", "high"),
                 words={
                     "from": Relation(Takes.DAY, "its first session", "range.from = 2023-12-13"),
                     "to": Relation(Takes.DAY, "its last session", "range.to = 2024-07-09"),
@@ -143,6 +145,7 @@ DERIVED: Final[Mapping[str, Measure]] = MappingProxyType(
                 "the point of control of daily bars since a day, in bins of 5 points",
                 derived="poc",
                 needs=("since",),
+                compares=("near", "above", "below"),
                 words={
                     "since": Relation(Takes.SINCES, "the first day in it", "poc.since = 2024-12-13"),
                     "near": Relation(Takes.NUMBER, "within half an ATR", "poc.near = 2284"),

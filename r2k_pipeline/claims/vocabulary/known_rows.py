@@ -141,7 +141,11 @@ class Past:
             due = [day for day in self.tables.releases(self.way.known) if after < day <= until]
         else:
             sessions = self.tables.sessions_of(self.way.market).between(after, until)
-            due = [max(week) for _, week in groupby(sessions, _week)] if measure.is_weekly else list(sessions)
+            due = (
+                [max(week) for _, week in groupby(sessions, lambda day: day.isocalendar()[:2])]
+                if measure.is_weekly
+                else list(sessions)
+            )
         held = set(self.series(measure).days)
         return [day for day in due if day not in held]
 
@@ -204,11 +208,6 @@ class Past:
 
     def _lists(self, query: str, **given: Any) -> Lists:
         return self.tables.lists(query, known=self.way.known, market=self.way.market, **given)
-
-
-def _week(day: date) -> tuple[int, int]:
-    """Year and number of a day's week."""
-    return day.isocalendar()[:2]
 
 
 def wanted_columns(measures: Iterable[Measure]) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import duckdb
 import polars as pl
@@ -22,6 +22,7 @@ from r2k_pipeline.locked import NOTHING_ELSE
 from r2k_pipeline.quoting import parquet
 from r2k_pipeline.shipped import shipped
 
+Kept = TypeVar("Kept")
 NEW_YORK: Final = "XNYS"
 """The calendar of a claim's day, whichever its market: the day's close."""
 TIMES: Final = ("calendar", "session_date", "open_at", "close_at")
@@ -84,40 +85,30 @@ class Lists:
 class KnownTables:
     """A connection with the tables, their macros NAME_as_of and data_ends. Each query runs once; its rows are kept."""
 
-    def __init__(self, connect: Callable[[], duckdb.DuckDBPyConnection]) -> None:
-        self._connect = connect
+    def __init__(self, connect: Callable[[], duckdb.DuckDBPyConnection], *, is_own: bool = False) -> None:
+        """`is_own`: `connect` opens a connection for these tables alone, which `close` ends."""
+        self._connect, self._is_own = connect, is_own
         self._connection: duckdb.DuckDBPyConnection | None = None
-        self._is_own = False
-        self._asked: dict[Any, Any] = {}
+        self._kept: dict[tuple[Any, ...], Any] = {}
         self._wanted: dict[str, set[str]] = {}
 
     @classmethod
     def over_files(cls, files: Mapping[str, Sequence[Path]]) -> "KnownTables":
         """The tables in the Parquet `files` of every table in SOURCES, opened when something is asked."""
-        tables = cls(lambda: _over(files))
-        tables._is_own = True
-        return tables
+        return cls(lambda: _over(files), is_own=True)
 
     def close(self) -> None:
-        """Close the connection, unless somebody else opened it."""
+        """Close the connection, if it is these tables' own."""
         if self._is_own and self._connection is not None:
             self._connection.close()
 
     def rows(self, query: str, **parameters: Any) -> list[tuple[Any, ...]]:
         """The rows of a query."""
-        key = query, tuple(parameters.items())
-        if key not in self._asked:
-            self._asked[key] = self.frame(query, **parameters).rows()
-        found: list[tuple[Any, ...]] = self._asked[key]
-        return found
+        return self._once(("rows", query, *parameters.items()), lambda: self.frame(query, **parameters).rows())
 
     def lists(self, query: str, **parameters: Any) -> Lists:
         """The columns of a query."""
-        key = "lists", query, tuple(parameters.items())
-        if key not in self._asked:
-            self._asked[key] = Lists(self.frame(query, **parameters))
-        found: Lists = self._asked[key]
-        return found
+        return self._once(("lists", query, *parameters.items()), lambda: Lists(self.frame(query, **parameters)))
 
     def wants(self, columns: Iterable[tuple[str, str]]) -> None:
         """Announce the columns (table, name) that will be read: those of one table are then read together."""
@@ -138,10 +129,7 @@ class KnownTables:
 
     def ends(self, known: datetime) -> tuple[End, ...]:
         """The ends and holes of the data that was known at `known`."""
-        if known not in self._asked:
-            self._asked[known] = ends_of(self.frame(QUERY, moment=known).to_dicts())
-        found: tuple[End, ...] = self._asked[known]
-        return found
+        return self._once(("ends", known), lambda: ends_of(self.frame(QUERY, moment=known).to_dicts()))
 
     @property
     def sessions(self) -> Sessions:
@@ -153,12 +141,17 @@ class KnownTables:
         return self._sessions(dict(self.rows("select market, calendar from marts.markets")).get(market, NEW_YORK))
 
     def _sessions(self, calendar: str) -> Sessions:
-        key = "sessions", calendar
-        if key not in self._asked:
-            query = f"select {', '.join(TIMES)} from marts.sessions where calendar = $calendar"
-            self._asked[key] = Sessions.of_rows(self.frame(query, calendar=calendar), calendar)
-        found: Sessions = self._asked[key]
-        return found
+        query = f"select {', '.join(TIMES)} from marts.sessions where calendar = $calendar"
+        return self._once(
+            ("sessions", calendar), lambda: Sessions.of_rows(self.frame(query, calendar=calendar), calendar)
+        )
+
+    def _once(self, key: tuple[Any, ...], make: Callable[[], Kept]) -> Kept:
+        """What `make` gives, made when its key is first asked for."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        kept: Kept = self._kept[key]
+        return kept
 
     @property
     def markets(self) -> Mapping[str, str]:

@@ -27,7 +27,8 @@ POINTS: Final = "index points"
 class Measure:
     """A column of `table`, or a derived quantity (`derived`: the name of the code that computes it).
 
-    `kind`: number, text or day. `words`: its relations, if only its own apply; a claim must give those in `needs`.
+    `kind`: number, text or day. `words`: its relations, if only its own apply; a claim must give those in `needs`, and
+    one of those in `compares`.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Measure:
     choices: tuple[str, ...] = ()
     words: Mapping[str, Relation] | None = None
     needs: tuple[str, ...] = ()
+    compares: tuple[str, ...] = ()
 
     @property
     def is_of_group(self) -> bool:

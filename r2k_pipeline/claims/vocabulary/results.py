@@ -24,7 +24,7 @@ class Result:
 
     words: str
     truth: bool | None
-    value: float | str | None = None
+    value: float | str | date | None = None
     day: date | None = None
     unit: str = ""
     base_rate: float | None = None

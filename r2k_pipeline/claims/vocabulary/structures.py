@@ -60,7 +60,7 @@ def _level(past: Past, words: Mapping[str, Any], written: Mapping[str, str]) -> 
     others = [least + (most - least) * step / 80 for step in range(81)]
     rate = share(any(abs(swing[0] / other - 1) <= AT for swing in swings) for other in others)
     also = f"{found_role} at {day}, from {least:,.0f} to {most:,.0f}"
-    is_there = abs(price / asked.value - 1) <= AT
+    is_there = abs(price - asked.value) <= AT * abs(asked.value)
     yield Result("; ".join(written.values()), is_there, price, born, POINTS, rate, also=also)
 
 
@@ -158,7 +158,7 @@ def _range(past: Past, words: Mapping[str, Any], written: Mapping[str, str]) -> 
     for word, part in zip(("low", "high"), BAND, strict=True):
         if word in words:
             edge = _quantile(closes, part)
-            is_true = abs(edge / words[word].value - 1) <= EDGE
+            is_true = abs(edge - words[word].value) <= EDGE * abs(words[word].value)
             also = f"closes from {closes[0]:,.2f} to {closes[-1]:,.2f}"
             yield Result(f"{span}; {written[word]}", is_true, edge, words["to"], POINTS, also=also)
 
@@ -193,6 +193,8 @@ def _poc(past: Past, words: Mapping[str, Any], written: Mapping[str, str]) -> It
     if not profile or profile[0]["value"] is None:
         raise UnknownError(f"no volume since {anchor}")
     value, day, atr_14 = profile[0]["value"], profile[0]["session_date"], profile[0]["atr_14"]
+    if "near" in words and atr_14 is None:
+        raise UnknownError(f"no value of atr_14 on {day}")
     since = f"{written['since']}; " if "since" in written else ""
     for word in ("near", "above", "below"):
         if word not in words:
@@ -218,9 +220,11 @@ def traded_rsi(past: Past, asked: Asked) -> Iterator[Result]:
         raise UnknownError("no session before is known")
     before, (day, _, high, low, _) = past.bars[-2], past.bars[-1]
     rsi, trigger = (value_on(past, name, before[0]) for name in ("rsi_14", "rsi_30_trigger_close"))
-    sums = _wilder_sum(rsi / 100, trigger - before[4])
     right = asked.words["is"]
     assert isinstance(right, Printed)
+    if not 0 < right.value < 100 or trigger == before[4]:
+        raise UnknownError("the price that gives it cannot be solved")
+    sums = _wilder_sum(rsi / 100, trigger - before[4])
     price = before[4] + _step_to(rsi / 100, right.value / 100, sums)
     traded = [100 * _rsi_at(rsi / 100, sums, edge - before[4]) for edge in (low, high)]
     also = f"traded from {low:,.2f} to {high:,.2f}, RSI {traded[0]:.1f} to {traded[1]:.1f}"

@@ -178,7 +178,10 @@ def _claimed(past: Past, asked: Asked, word: str, prefix: str, main: Series) -> 
     compared, right = split(word), asked.words[word]
     drawn = prefix.removesuffix("rank_")
     is_own = asked.measure.words is not None or not drawn
-    is_drawn = word != "ratio" and "count" not in word and is_own if compared is None else _is_of(compared[0], drawn)
+    if compared is None:
+        is_drawn = word != "ratio" and "count" not in word and is_own
+    else:
+        is_drawn = compared[0].removesuffix("rank_") == drawn
     for each in (right if isinstance(right, tuple) else (right,)) if is_drawn else ():
         label = f"{word.replace('_', ' ')} {each.text if isinstance(each, Printed) else 'now'}"
         if isinstance(each, Printed):
@@ -186,10 +189,6 @@ def _claimed(past: Past, asked: Asked, word: str, prefix: str, main: Series) -> 
             yield Mark("claimed", label, _ranked(main, each.value) if is_rank else each.value)
         elif each == Ref("now"):
             yield Mark("claimed", label, main.values[Comparison(past, asked).last])
-
-
-def _is_of(prefix: str, drawn: str) -> bool:
-    return prefix.removesuffix("rank_") == drawn
 
 
 def _ranked(main: Series, rank: float) -> float | None:

@@ -43,8 +43,14 @@ def read_figures(snapshot: Snapshot, markets: Sequence[str] | None = None) -> Fi
     notes = [f"{market}: {unseen}" for market in asked if market not in moments]
     notes += [note for one in known for note in _missing(one)]
     drawn = [one for one in known if len(one.sessions)]
-    cross_market = _cross_market(drawn, is_sample, notes)
-    outcomes = _outcomes(snapshot, is_sample, notes)
+    positioned = [one for one in drawn if len(one.vintages)]
+    cross_market = build_cross_market(positioned, is_sample) if len(positioned) > 1 else None
+    if cross_market is None:
+        notes.append(f"cross-market: needs two markets with prices and positions, found {len(positioned)}")
+    happened = read_outcomes(snapshot)
+    outcomes = build_outcomes(happened, is_sample) if len(happened.events) else None
+    if outcomes is None:
+        notes.append("outcomes: no setup has an event whose horizon has passed")
     return Figures(tuple(build_review(one, is_sample) for one in drawn), cross_market, outcomes, tuple(notes))
 
 
@@ -58,19 +64,3 @@ def _missing(known: Known) -> Iterator[str]:
         yield f"{market}: no COT report known by {day}, its review has no positions"
     if len(known.sessions) < SESSIONS:
         yield f"{market}: {len(known.sessions)} sessions of history by {day}, what needs more is not drawn"
-
-
-def _cross_market(drawn: Sequence[Known], is_sample: bool, notes: list[str]) -> Figure | None:
-    positioned = [known for known in drawn if len(known.vintages)]
-    if len(positioned) > 1:
-        return build_cross_market(positioned, is_sample)
-    notes.append(f"cross-market: needs two markets with prices and positions, found {len(positioned)}")
-    return None
-
-
-def _outcomes(snapshot: Snapshot, is_sample: bool, notes: list[str]) -> Figure | None:
-    found = read_outcomes(snapshot)
-    if len(found.events):
-        return build_outcomes(found, is_sample)
-    notes.append("outcomes: no setup has an event whose horizon has passed")
-    return None

@@ -41,7 +41,7 @@ def named(name: str) -> alt.NamedData:
     return alt.NamedData(name=name)
 
 
-def time_axis(field: str, window: tuple[datetime, datetime], title: str) -> alt.X:
+def time_axis(field: str, window: Window, title: str) -> alt.X:
     """The horizontal axis of instants, `window` wide at first; labelled by the day, which UTC and New York share."""
     start, end = (moment.strftime("%Y-%m-%dT%H:%MZ") for moment in window)
     domain = [alt.expr(f"toDate('{moment}')") for moment in (start, end)]

@@ -169,13 +169,10 @@ def net_panel(groups: Groups, scale: Scale, window: Window, is_sample: bool) -> 
 def percentile_panel(groups: Groups, window: Window, is_sample: bool) -> alt.LayerChart:
     """Where each group's net position is among its last 156 weeks; the extremes of setups.toml are shaded."""
     y, bands = percentile_axis(PERCENTILES), extremes("y")
-    layers = [*_stepped(groups, "percentile", y, bands, window), *_remark("percentile_remark")]
+    remark = alt.Chart(named("percentile_remark")).mark_text(style="message").encode(alt.Text("text:N"))
+    layers = [*_stepped(groups, "percentile", y, bands, window), remark]
     title = "Percentile of net positions over 156 weeks, each from its release on"
     return panel([*watermark(36, is_sample), *layers], PERCENTILES.height, title)
-
-
-def _remark(data: str) -> list[alt.Chart]:
-    return [alt.Chart(named(data)).mark_text(style="message").encode(alt.Text("text:N"))]
 
 
 def _stepped(

@@ -28,7 +28,7 @@ from r2k_pipeline.report.charts.position_panels import (
 from r2k_pipeline.report.charts.price_panel import AVERAGES, price_panel, price_rows, price_scale
 from r2k_pipeline.report.charts.profile_panel import profile_panel
 from r2k_pipeline.report.charts.release_steps import build_steps
-from r2k_pipeline.report.charts.tooltip import SESSION, Line, number, points
+from r2k_pipeline.report.charts.tooltip import SESSION, number, points
 from r2k_pipeline.report.price_series import say_series, unit_of
 
 MARGIN: Final = 0.01
@@ -46,7 +46,7 @@ def build_review(known: Known, is_sample: bool) -> Figure:
     data: dict[str, Records] = {"sample": [{"word": "SAMPLE"}] if is_sample else [], **price_rows(known, scale, window)}
     data |= {"momentum_labels": _momentum_labels(known.sessions)}
     unit = unit_of(moment.series, is_inverse=moment.is_inverse)
-    prices = price_panel(scale, window, unit, _price_lines(), is_sample)
+    prices = price_panel(scale, window, unit, [SESSION, *map(points, PRICES), number("rsi_14", ".1f")], is_sample)
     panels: list[alt.Chart | alt.LayerChart | alt.HConcatChart] = [
         alt.hconcat(prices, profile_panel(known, scale, is_sample), spacing=4),
         momentum_panel(window, [SESSION, number("rsi_14", ".1f")], is_sample),
@@ -89,10 +89,6 @@ def _session_rows(sessions: pl.DataFrame) -> Records:
 def _momentum_labels(sessions: pl.DataFrame) -> Records:
     rsi = sessions["rsi_14"][-1]
     return edge_rows([] if rsi is None else [(f"RSI {rsi:.1f}", rsi, "rsi_14")], MOMENTUM)
-
-
-def _price_lines() -> list[Line]:
-    return [SESSION, *map(points, PRICES), number("rsi_14", ".1f")]
 
 
 def _subtitle(known: Known) -> list[str]:

@@ -5,11 +5,11 @@ Belongs here: formats. Not here: what is said (rules.toml), which sentences stay
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from r2k_pipeline.report.brief_statements import Figure
-from r2k_pipeline.report.note.facts import ROLES, Facts
+from r2k_pipeline.report.note.facts import ROLES, Facts, Source
 from r2k_pipeline.report.note.rules import Rule
 from r2k_pipeline.report.price_series import LABELS
 
@@ -69,46 +69,39 @@ def numbers_in(text: str) -> int:
     return len(NUMBER.findall(NAMES.sub("", text)))
 
 
-@dataclass
-class _Shown:
-    """A fact in a template; writing it records the figure."""
-
-    value: Any
-    write: Callable[[Any, str], str]
-
-    def __format__(self, how: str) -> str:
-        return self.write(self.value, how)
-
-
 class _Missing(Exception):  # noqa: N818  (no error: a sentence that cannot be said)
     """A fact of a sentence is not known."""
 
 
-class _Writer(Mapping[str, _Shown]):
+@dataclass(frozen=True)
+class _Field:
+    """A fact where a template names it: to format it adds its figure to `figures`."""
+
+    name: str
+    value: Any
+    source: Source
+    figures: list[Figure]
+
+    def __format__(self, how: str) -> str:
+        text = write(self.value, how)
+        if NUMBER.search(text):
+            self.figures.append(self.source.figure(self.name, self.value, text))
+        return text
+
+
+@dataclass(frozen=True)
+class _Fields:
     """The facts as a template sees them, and the figures that were written so far."""
 
-    def __init__(self, facts: Facts) -> None:
-        self.facts = facts
-        self.figures: list[Figure] = []
+    facts: Facts
+    figures: list[Figure] = field(default_factory=list)
 
-    def __getitem__(self, name: str) -> _Shown:
-        value = self.facts.values[f"{name}_trader_group" if name in ROLES else name]
+    def __getitem__(self, name: str) -> _Field:
+        fact = f"{name}_trader_group" if name in ROLES else name
+        value = self.facts.values[fact]
         if value is None:
             raise _Missing(name)
-
-        def shown(value: Any, how: str) -> str:
-            text = write(value, how)
-            if NUMBER.search(text):
-                self.figures.append(self.facts.sources[name].figure(name, value, text))
-            return text
-
-        return _Shown(value, shown)
-
-    def __iter__(self) -> Any:
-        return iter(self.facts.values)
-
-    def __len__(self) -> int:
-        return len(self.facts.values)
+        return _Field(name, value, self.facts.sources[fact], self.figures)
 
 
 def sentence_of(rule: Rule, facts: Facts) -> Sentence | None:
@@ -119,12 +112,12 @@ def sentence_of(rule: Rule, facts: Facts) -> Sentence | None:
 
 def fill(words: str, facts: Facts) -> tuple[str | None, tuple[Figure, ...]]:
     """A template with its facts, and its figures in order; no text if a fact is not known."""
-    writer = _Writer(facts)
+    fields = _Fields(facts)
     try:
-        text = words.format_map(writer)
+        text = words.format_map(fields)
     except _Missing:
         return None, ()
-    return text, tuple(writer.figures)
+    return text, tuple(fields.figures)
 
 
 def write(value: Any, how: str) -> str:
@@ -153,9 +146,9 @@ def _fraction(value: float) -> str:
 
 
 def _points(value: float) -> str:
-    """A distance without its sign: whole points from ten on, below two digits that count (a yield's averages)."""
+    """A distance without its sign: whole points where it rounds to ten or more, else two digits that count."""
     size = abs(value)
-    return f"{size:,.0f}" if size >= 10 else f"{size:#.2g}"
+    return f"{size:,.0f}" if size >= 9.95 else f"{size:#.2g}"
 
 
 def _label(value: str) -> str:

@@ -24,18 +24,17 @@ class Drawn:
 
     def __init__(self, before: Path) -> None:
         self._before, self._digests = before, _read(before / NAME)
-        self._now: dict[str, tuple[str, str]] = {}
+        self._now: dict[str, list[str]] = {}
 
     def file(self, name: str, source: object, draw: Callable[[], bytes]) -> bytes:
         """The bytes of a file: those from before if they were drawn by this program from an equal `source` (JSON)."""
         key = _digest(json.dumps([code_digest(), source], sort_keys=True).encode())
         body = b""
-        if self._digests.get(name, ("", ""))[0] == key:
-            with suppress(OSError):
-                body = (self._before / name).read_bytes()
-        if not body or _digest(body) != self._digests[name][1]:
+        with suppress(OSError):
+            body = (self._before / name).read_bytes()
+        if self._digests.get(name) != [key, _digest(body)]:
             body = draw()
-        self._now[name] = key, _digest(body)
+        self._now[name] = [key, _digest(body)]
         return body
 
     def record(self) -> dict[str, bytes]:

@@ -4,13 +4,13 @@ Belongs here: which rows and columns each table shows. Not here: how a table is 
 (quality_tables.py).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from r2k_pipeline.report.brief import Page
 from r2k_pipeline.report.brief_facts import MART, OUTCOMES, REPORTS, read_records
 from r2k_pipeline.report.brief_technicals import records
-from r2k_pipeline.report.site.tables import Asked, Column, DataTable, ask, build_table
+from r2k_pipeline.report.site.tables import Asked, Column, DataTable, ask, build_table, with_pages
 from r2k_pipeline.snapshot import Snapshot
 
 LEVELS: Final = "features.levels"
@@ -121,21 +121,19 @@ _OUTCOME: Final = (
 )
 
 
-def movers(snapshot: Snapshot, pages: Sequence[Page], market: str | None = None) -> DataTable:
-    """The newest week: each market's most unusual group, or every group of one market."""
+def movers(snapshot: Snapshot, shown: Collection[str], market: str | None = None) -> DataTable:
+    """The newest week: each market's most unusual group, or every group of one market; `shown` markets have a page."""
     query = f"""
         select {", ".join(c.key for c in _MOVERS)} from movers($moment::timestamptz)
         where $market = '' or market = $market
         qualify $market <> '' or row_number() over (partition by market order by flow_percentile desc nulls last) = 1
         order by flow_percentile desc nulls last, week_place"""
     asked = ask(snapshot, query, moment=snapshot.moment, market=market or "")
-    shown = {page.market["market"] for page in pages}
-    rows = tuple({**row, "page": f"{row['market']}.html" if row["market"] in shown else ""} for row in asked.rows)
     return build_table(
         "movers",
         "The newest week: each market's most unusual flow" if market is None else "The newest week of each group",
         _MOVERS,
-        Asked(rows, asked.query),
+        with_pages(asked, shown),
         empty="No report is known at this moment.",
         note="A flow is the week's change of net contracts. It is ranked by its share of open interest, among the "
         "weeks of its own market and among this week's flows of all markets with 10,000 contracts and more.",

@@ -102,7 +102,7 @@ def read_content(snapshot: Snapshot, market: str | None, drawn: Drawn) -> Conten
     notes = read_notes(snapshot, [page.market["market"] for page in brief.pages])
     return Content(
         edition=edition,
-        movers=movers(snapshot, brief.pages, market),
+        movers=movers(snapshot, notes.keys(), market),
         overview=overview(snapshot, brief.pages),
         markets=tuple(
             _market_page(snapshot, page, notes[market], pictures.get(market))
@@ -113,7 +113,7 @@ def read_content(snapshot: Snapshot, market: str | None, drawn: Drawn) -> Conten
         outcomes_picture=picture_of(figures.outcomes, drawn) if figures.outcomes else None,
         statements=statements(snapshot),
         claims=claims(snapshot, pictures=claim_pictures(snapshot, drawn)),
-        quality=quality(snapshot),
+        quality=quality(snapshot, notes.keys()),
         dictionary=dictionary(),
         notes=figures.notes,
     )

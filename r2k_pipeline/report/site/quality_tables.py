@@ -3,10 +3,11 @@
 Belongs here: what a reader needs to judge the numbers. Not here: the checks (sql/checks), repairs.
 """
 
+from collections.abc import Collection
 from typing import Final
 
 from r2k_pipeline.contracts.meta import Fetches
-from r2k_pipeline.report.site.tables import Column, DataTable, ask, build_table
+from r2k_pipeline.report.site.tables import Column, DataTable, ask, build_table, with_pages
 from r2k_pipeline.snapshot import NOT_KEPT, Snapshot
 
 SHOWN_PER_CHECK: Final = 20
@@ -20,10 +21,17 @@ _BARS: Final = "staging.price_vintages"
 _REPORTS: Final = "staging.cot_position_vintages"
 
 
-def quality(snapshot: Snapshot) -> tuple[DataTable, ...]:
-    """All tables of the page, as known at the moment."""
-    parts = (_checks, _coverage, _reports, _freshness, _refused, _vintages, _findings)
-    return tuple(part(snapshot) for part in parts)
+def quality(snapshot: Snapshot, shown: Collection[str]) -> tuple[DataTable, ...]:
+    """All tables of the page, as known at the moment; `shown` markets have a page of their own."""
+    return (
+        _checks(snapshot),
+        _coverage(snapshot, shown),
+        _reports(snapshot, shown),
+        _freshness(snapshot),
+        _refused(snapshot),
+        _vintages(snapshot),
+        _findings(snapshot),
+    )
 
 
 def _checks(snapshot: Snapshot) -> DataTable:
@@ -48,7 +56,7 @@ def _checks(snapshot: Snapshot) -> DataTable:
     )
 
 
-def _coverage(snapshot: Snapshot) -> DataTable:
+def _coverage(snapshot: Snapshot, shown: Collection[str]) -> DataTable:
     query = """
         with bars as (
             select market, min(session_date) as first_date, max(session_date) as last_date, count(*) as sessions
@@ -64,7 +72,7 @@ def _coverage(snapshot: Snapshot) -> DataTable:
         group by all order by b.market"""
     mart = "marts.positioning_vs_technicals"
     columns = (
-        Column(f"{mart}.market", link="{market}.html", verbatim=True),
+        Column(f"{mart}.market", link="{page}", verbatim=True),
         Column(f"{mart}.session_date", name="first_date", label="first session"),
         Column(f"{mart}.session_date", name="last_date", label="last session"),
         Column(f"{mart}.session_date", name="sessions", label="sessions", unit="sessions"),
@@ -75,13 +83,13 @@ def _coverage(snapshot: Snapshot) -> DataTable:
         "sessions",
         "Sessions of each market against the exchange calendar",
         columns,
-        ask(snapshot, query, moment=snapshot.moment),
+        with_pages(ask(snapshot, query, moment=snapshot.moment), shown),
         note="From 1970: the exchange calendar knows no regular holidays before.",
         empty="No session is known at this moment.",
     )
 
 
-def _reports(snapshot: Snapshot) -> DataTable:
+def _reports(snapshot: Snapshot, shown: Collection[str]) -> DataTable:
     query = """
         with held as (
             select market, report_type, min(report_date) as first_date, max(report_date) as last_date,
@@ -95,7 +103,7 @@ def _reports(snapshot: Snapshot) -> DataTable:
         group by all order by h.market, h.report_type"""
     of = "marts.positioning_vintages"
     columns = (
-        Column(f"{of}.market", link="{market}.html", verbatim=True),
+        Column(f"{of}.market", link="{page}", verbatim=True),
         Column(f"{of}.report_type"),
         Column(f"{of}.report_date", name="first_date", label="first report"),
         Column(f"{of}.report_date", name="last_date", label="last report"),
@@ -107,7 +115,7 @@ def _reports(snapshot: Snapshot) -> DataTable:
         "reports",
         "COT reports of each market against the release ledger",
         columns,
-        ask(snapshot, query, moment=snapshot.moment),
+        with_pages(ask(snapshot, query, moment=snapshot.moment), shown),
         empty="No COT report is known at this moment.",
     )
 

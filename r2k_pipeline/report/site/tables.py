@@ -5,12 +5,13 @@ Belongs here: how a column, a cell and a table are made and written. Not here: w
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
+from r2k_pipeline.quoting import literal
 from r2k_pipeline.report.brief_statements import Row, Value
 from r2k_pipeline.snapshot import Snapshot
 from r2k_pipeline.tables import TABLES
@@ -147,10 +148,10 @@ def ask(snapshot: Snapshot, query: str, **parameters: Value) -> Asked:
     return Asked(tuple(rows), " ".join(asked.split()))
 
 
-def literal(value: Value) -> str:
-    """A parameter as SQL text; the query casts it."""
-    text = value.isoformat() if isinstance(value, date) else str(value)
-    return "'" + text.replace("'", "''") + "'"
+def with_pages(asked: Asked, shown: Collection[str]) -> Asked:
+    """The rows with `page`, the file of their market's page; empty for a market that is not among `shown`."""
+    rows = ({**row, "page": f"{row['market']}.html" if row["market"] in shown else ""} for row in asked.rows)
+    return replace(asked, rows=tuple(rows))
 
 
 def build_table(

@@ -144,6 +144,17 @@ def test_a_continuous_future_of_no_market_is_read_as_one(folder: Path) -> None:
     assert found["prices/GC=F.csv"]["notes"] == ["a run does not ask for GC=F: no configured market has it"]
 
 
+def test_what_a_terminal_would_act_on_is_escaped(tmp_path: Path) -> None:
+    """Of a cell and of a file name; `\\x1b]0;` would give the window a new title."""
+    (tmp_path / "prices").mkdir()
+    (tmp_path / "prices" / "^RUT.csv").write_text("Date,Open,High,Low,Close\n\x1b]0;hi\x07x,1,2,1,2\n")
+    (tmp_path / "prices" / "a\x1b]0;hi\x07\udcff.csv").write_text("nothing")
+    said = r2k(tmp_path, "files", tmp_path).output
+    assert "no day in column Date, e.g. \\x1b]0;hi\\x07x; next:" in said
+    assert "prices/a\\x1b]0;hi\\x07\\udcff.csv" in said
+    assert all(line.isprintable() for line in said.split("\n"))
+
+
 @pytest.mark.parametrize(("name", "said"), [("nowhere", "no such folder"), ("", "neither prices/ nor cot/ is in it")])
 def test_a_folder_without_files_is_named(tmp_path: Path, name: str, said: str) -> None:
     result = r2k(tmp_path, "files", tmp_path / name)

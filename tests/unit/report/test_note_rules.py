@@ -228,6 +228,7 @@ def test_a_change_that_goes_on_with_an_old_sentence_says_of_whom(note_of: NoteOf
         (-24_000.0, "|,.0f", "24,000"),
         (-13.3, "points", "13"),
         (0.0234, "points", "0.023"),
+        (9.97, "points", "10"),
         (1, "session/sessions", "session"),
         (0.02, "bought/sold", "bought"),
         ("50x200 down", "cross", "the 50-day went below the 200-day"),

@@ -18,6 +18,7 @@ from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.report.brief_statements import DECIMALS, PERCENT
+from r2k_pipeline.report.site.drawn import Drawn
 from r2k_pipeline.report.site.publish import Site, publish_site
 from r2k_pipeline.report.site.replace_folder import ABANDONED_SECONDS, swap_in
 from r2k_pipeline.report.site.tables import SHORT_UNITS, Asked, Column, build_table
@@ -158,14 +159,28 @@ def test_a_market_that_is_not_there_is_named(tmp_path: Path) -> None:
         write(tmp_path, market="MID")
 
 
+REPORTED: Final = {"report_date": "2025-03-04", "released_at": "2025-03-07T20:30Z"}
+LEDGER: Final = REPORTED | {"scheduled_at": "2025-03-07T20:30Z"}
+
+
 def test_one_market_has_a_site_of_its_own(tmp_path: Path) -> None:
-    publish(tmp_path, [*week(), *week("SPX")])
+    held = VINTAGE | REPORTED | {"known_at": "2025-03-07T20:30Z"}
+    publish(tmp_path, [*week(), *week("SPX")], more={PositioningVintages: [held], CotReleases: [LEDGER]})
     assert write(tmp_path).folder.name == "report"
     alone = write(tmp_path, market="SPX")
     assert alone.folder.name == "report-SPX"
     assert "SPX.html" in alone.pages
     assert "RUT.html" not in alone.pages
+    assert not Pages(alone.folder).broken_links()
     assert (Lake.of(tmp_path, "sample").report() / "RUT.html").exists()
+
+
+def test_a_market_with_positions_alone_is_listed_without_a_link(tmp_path: Path) -> None:
+    of_gold = VINTAGE | REPORTED | {"market": "GC", "known_at": "2025-03-07T20:30Z"}
+    publish(tmp_path, week(), more={PositioningVintages: [of_gold], CotReleases: [LEDGER]})
+    site = Pages(write(tmp_path).folder)
+    assert "GC tff futures 2025-03-04" in site.pages["quality.html"].text
+    assert not site.broken_links()
 
 
 def test_a_past_moment_knows_nothing_later(tmp_path: Path) -> None:
@@ -249,6 +264,18 @@ def test_only_figures_whose_data_changed_are_drawn_again(tmp_path: Path, caplog:
     show(changed)
     assert "drawing RUT weekly review" in (again := drawn())
     assert "drawing SPX weekly review" not in again
+
+
+@pytest.mark.parametrize("record", ['{"a.png": []}', '{"a.png": null}', '["a.png"]', "{"])
+def test_a_file_is_drawn_again_where_the_record_is_damaged(tmp_path: Path, record: str) -> None:
+    (tmp_path / "drawn.json").write_text(record)
+    (tmp_path / "a.png").write_bytes(b"old")
+    drawn = Drawn(tmp_path)
+    assert drawn.file("a.png", "its data", lambda: b"new") == b"new"
+    (tmp_path / "drawn.json").write_bytes(drawn.record()["drawn.json"])
+    (tmp_path / "a.png").write_bytes(b"new")
+    assert Drawn(tmp_path).file("a.png", "its data", lambda: b"newer") == b"new"
+    assert Drawn(tmp_path).file("a.png", "other data", lambda: b"newer") == b"newer"
 
 
 def test_the_site_is_swapped_in_whole(tmp_path: Path) -> None:

@@ -88,6 +88,7 @@ def test_an_export_with_the_files_own_spelling_is_read() -> None:
         ("[]", "JSON that is no list of rows"),
         ('{"message": "throttled"}', "JSON that is no list of rows"),
         ('[{"a": 1}, 2]', "JSON that is no list of rows"),
+        ("[{}]", "an export that lacks"),
         ("[{", "no readable JSON"),
         ('[{"cftc_contract_market_code": "1"}]', "an export that lacks"),
         ("[" * 100_000, "no readable JSON"),

@@ -1,5 +1,7 @@
 """The public reporting API in the place of archives that are out of reach: the same rows, for few requests."""
 
+import io
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
@@ -164,6 +166,28 @@ def test_a_weeks_news_costs_two_requests_and_the_archives_one(world: World) -> N
     world.stub.asked.clear()
     world.fetch(story, "2025-05-10T20:00")
     assert {kind: world.asked_of_api(kind) for kind in KINDS} == dict.fromkeys(KINDS, 2)
+
+
+@pytest.mark.parametrize("kept", ["two members", "a day that is none", "nothing"])
+def test_a_kept_archive_that_cannot_be_read_is_asked_of_the_api(world: World, kept: str) -> None:
+    name = "fut_fin_txt_2024.zip"
+    header, first, *lines = lines_of(archives()[name])
+    bodies = {"a day that is none": zip_of([header, first.replace("2024-12-31", "2024-02-30"), *lines])}
+    bodies |= {"nothing": zip_of([]), "two members": packed({"a.txt": "a", "b.txt": "b"})}
+    world.stub.resources[f"/files/dea/history/{name}"] = Resource(bodies[kept], last_modified="lately")
+    assert world.source().fetch_report(name) is not None, "its content is read later"
+    world.refuse()
+    document = world.source().fetch_report(name)
+    assert document is not None
+    assert len(document.content.splitlines()) == 1 + len([first, *lines])
+
+
+def packed(members: dict[str, str]) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for member, text in members.items():
+            archive.writestr(member, text)
+    return stream.getvalue()
 
 
 def test_a_revision_of_the_newest_reports_is_a_vintage(world: World) -> None:

@@ -18,12 +18,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from r2k_pipeline.sources.cot import read_report
 from r2k_pipeline.sources.files import FilePrices
 from r2k_pipeline.sources.price_layouts import layout_of, price_layouts
 from r2k_pipeline.sources.price_tables import PriceTable, PriceTextError
 from r2k_pipeline.sources.price_text import read_price_file
 from r2k_pipeline.sources.prices import read_actions, read_bars, screen_actions, screen_bars
-from r2k_pipeline.sources.protocol import PriceAnswer, SourceError
+from r2k_pipeline.sources.protocol import CotDocument, PriceAnswer, SourceError
 from r2k_pipeline.sources.sessions import build_sessions
 from r2k_pipeline.sources.settlement import INDEX
 from r2k_pipeline.sources.wrong_files import refuse_wrong_file
@@ -236,6 +237,7 @@ def test_days_without_leading_zeros_are_read() -> None:
             "the days as YYYY-MM-DD, or download a span with later days of a month",
         ),
         (("03/04/25",), "does not decide which of month and day"),
+        (("05/05/06",), "does not decide which of month and day comes first in 05/05/06"),
         (("03.04.2025",), "does not decide which of month and day"),
         (("01/13/2025", "13/01/2025"), "no order of month and day fits all of 01/13/2025, ..., 13/01/2025; next:"),
         (("2025-01-02 05:00:00+00:00",), "no day in column Date, e.g. 2025-01-02 05:00:00+00:00; next: write the days"),
@@ -245,7 +247,7 @@ def test_days_without_leading_zeros_are_read() -> None:
             "days in several forms, 2025-04-01 and 03/13/2025: a spreadsheet may have swapped month and day",
         ),
     ],
-    ids=["undecided", "short year", "points", "both", "UTC", "seconds", "swapped by a spreadsheet"],
+    ids=["undecided", "short year", "year first", "points", "both", "UTC", "seconds", "swapped by a spreadsheet"],
 )  # fmt: skip
 def test_days_that_the_file_does_not_decide_are_refused(days: tuple[str, ...], rule: str) -> None:
     assert rule in refusal(of_days(*days))
@@ -421,6 +423,24 @@ def test_columns_of_two_names_are_of_the_ticker_that_they_name(parquet: bytes) -
 @pytest.mark.parametrize("cut", [10, 200, -5])
 def test_a_damaged_sheet_is_refused_in_one_line(parquet: bytes, cut: int) -> None:
     assert "not a readable Parquet file" in refusal(parquet[:cut], "^RUT.parquet")
+
+
+@pytest.mark.parametrize(
+    ("column", "rule"),
+    [
+        (pl.Series([2**62]).cast(pl.Datetime("ms")), "column Other has a day outside of the years 1 to 9999"),
+        (pl.Series([2**31 - 1]).cast(pl.Date), "column Other has a day outside of the years 1 to 9999"),
+        (pl.Series([b"\xff"]), "not a readable Parquet file: datatype binary cannot be written to CSV"),
+    ],
+    ids=["instant", "day", "bytes"],
+)
+def test_a_column_that_no_text_can_hold_refuses_its_file(parquet: bytes, column: pl.Series, rule: str) -> None:
+    """Polars ends its thread with a panic on a day that no calendar has."""
+    stream = io.BytesIO()
+    pl.read_parquet(parquet).with_columns(Other=column.extend_constant(None, len(BARS) - 1)).write_parquet(stream)
+    assert rule in refusal(stream.getvalue(), "^RUT.parquet")
+    with pytest.raises(SourceError, match=rule):
+        read_report(CotDocument("a.parquet", "files:cot/a.parquet", stream.getvalue()), NOW)
 
 
 def test_an_excel_file_is_read_also_by_another_name() -> None:

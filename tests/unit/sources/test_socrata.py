@@ -100,7 +100,10 @@ def test_an_error_at_status_200_is_no_answer(stub: VendorStub, said: object) -> 
         api(stub).fetch_reports("tff_futures", DAY, CODES, STAMP)
 
 
-@pytest.mark.parametrize("fault", [Fault(body=b"<html>busy</html>"), Fault(body=b'[{"count": "2"'), Fault(status=503)])
+@pytest.mark.parametrize(
+    "fault",
+    [Fault(body=b"<html>busy</html>"), Fault(body=b'[{"count": "2"'), Fault(body=b"[" * 100_000), Fault(status=503)],
+)
 def test_what_is_no_json_is_refused(stub: VendorStub, fault: Fault) -> None:
     stub.always[TFF] = fault
     with pytest.raises(SourceError, match="socrata: tff_futures"):
@@ -114,6 +117,34 @@ def test_rows_that_break_the_contract_are_refused(stub: VendorStub, wrong: dict[
     answers(stub, TFF, [{"count": "2"}], [row(1), row(2, **wrong)])
     with pytest.raises(SourceError, match="break the contract"):
         api(stub).fetch_reports("tff_futures", DAY, CODES, STAMP)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [[{"count": "many"}]],
+        [[{"count": None}]],
+        [[]],
+        [[{"count": "1"}], [{"id": "1"}]],
+        [[{"count": "1"}], [row(1, report_date_as_yyyy_mm_dd="soon")]],
+    ],
+)
+def test_an_answer_of_another_shape_is_refused(stub: VendorStub, said: list[object]) -> None:
+    answers(stub, TFF, *said)
+    with pytest.raises(SourceError, match="socrata: tff_futures: "):
+        api(stub).fetch_reports("tff_futures", DAY, CODES, STAMP)
+
+
+def test_rows_of_a_report_that_was_not_asked_for_are_refused(stub: VendorStub) -> None:
+    answers(stub, TFF, [row(1, report_date_as_yyyy_mm_dd="2025-07-29T00:00:00.000")])
+    with pytest.raises(SourceError, match="rows of 2025-08-05 are not as many as were announced"):
+        api(stub).fetch_days("tff_futures", {DAY: 1})
+
+
+def test_counts_of_another_shape_are_refused(stub: VendorStub) -> None:
+    answers(stub, TFF, [{"report_date_as_yyyy_mm_dd": "2025-08-05", "n": [1]}])
+    with pytest.raises(SourceError, match="no counts by report"):
+        api(stub).count_rows("tff_futures")
 
 
 def test_real_answers_are_read_under_our_names(real: Path, stub: VendorStub) -> None:
