@@ -54,7 +54,7 @@ class Explained(click.Group):
             from r2k_pipeline.files import disk_error  # noqa: PLC0415
 
             what, refused = (error.filename, "refused") if error.filename else ("standard output", "not written")
-            click.echo(f"r2k: {disk_error(what, refused, error)}", err=True)
+            _say(f"r2k: {disk_error(what, refused, error)}", err=True)
             sys.stdout = None  # what it holds would fail again
             ctx.exit(1)
         except KeyboardInterrupt:
