@@ -410,6 +410,13 @@ def test_notes_on_real_data_are_true(from_real: Published) -> None:
     check(from_real, CLOSES, date(2017, 6, 1))
 
 
+def test_a_close_at_which_two_pairs_crossed_has_a_note(from_real: Published) -> None:
+    at = datetime.fromisoformat("2024-01-02T21:00:00+00:00")
+    note, world = next(pair for pair in _at(from_real, Files.of(from_real.lake), at) if pair[1].market == "RUT")
+    assert "the 50-day went above the 100-day, the 50-day went above the 200-day" in note.text()
+    assert not list(wrong_in(note.text(), world))
+
+
 @pytest.mark.parametrize(
     ("true", "false"), [("Close 2,044.10", "Close 2,044.20"), ("by a third", "by half"), ("RSI 35", "RSI 36")]
 )
