@@ -21,6 +21,7 @@ from tests.pipeline.note_world import FUNDS, MANAGERS, Files, Group, World, is_r
 
 Judge = Callable[[World, re.Match[str]], bool]
 N, P, D = r"([\d,]+(?:\.\d+)?)", r"([-+]?\d+(?:\.\d+)?) %", r"(\d+ [A-Z][a-z]+(?: \d{4})?)"
+CROSS = r"the (\d+)-day went (above|below) the (\d+)-day"
 WHO: Final = {"Asset managers": MANAGERS, "Leveraged funds": FUNDS, "Dealers": "dealer"}
 WHOSE: Final = r"(Asset managers|Leveraged funds)"
 FRACTIONS: Final = {
@@ -236,6 +237,12 @@ def followed(w: World, m: re.Match[str]) -> bool:
     return int(m[1]) == len(returns) and (len(m.groups()) < 3 or pct(m[3], float(np.mean(returns))))
 
 
+def crossed(w: World, fast: str, way: str, slow: str) -> bool:
+    """Whether one average went to that side of the other at the close."""
+    now, before = (w.mean(int(fast), ago) > w.mean(int(slow), ago) for ago in (0, 1))
+    return now == (way == "above") and before != now
+
+
 def rsi(w: World, m: re.Match[str]) -> bool:
     return same(m[1], w.rsi())
 
@@ -321,11 +328,8 @@ JUDGES: Final[dict[str, Judge]] = {
     r"At unchanged closes the 50-day average (falls below|rises above) the 200-day in (\d+) sessions?\.": (
         lambda w, m: w.sessions_to_cross() == int(m[2]) and (w.mean(50) > w.mean(200)) == (m[1] == "falls below")
     ),
-    r"At this close the averages crossed: the (\d+)-day went (above|below) the (\d+)-day\.": (
-        lambda w, m: (
-            (w.mean(int(m[1])) > w.mean(int(m[3]))) == (m[2] == "above")
-            and (w.mean(int(m[1]), 1) > w.mean(int(m[3]), 1)) != (m[2] == "above")
-        )
+    rf"At this close the averages crossed: ({CROSS}(?:, {CROSS})*)\.": lambda w, m: all(
+        crossed(w, *cross) for cross in re.findall(CROSS, m[1])
     ),
     rf"{P} off the high\.": lambda w, m: pct(m[1], 1 - w.closes[-1] / w.closes.max()),
     r"The highest close on file\.": lambda w, _: w.closes[-1] == w.closes.max(),
@@ -417,6 +421,13 @@ def test_notes_on_the_sample_are_true(sample: Published) -> None:
 def test_notes_on_real_data_are_true(from_real: Published) -> None:
     """At CLOSES random closes of four markets each."""
     check(from_real, CLOSES, date(2017, 6, 1))
+
+
+def test_a_close_at_which_two_pairs_crossed_has_a_note(from_real: Published) -> None:
+    at = datetime.fromisoformat("2024-01-02T21:00:00+00:00")
+    note, world = next(pair for pair in _at(from_real, Files.of(from_real.lake), at) if pair[1].market == "RUT")
+    assert "the 50-day went above the 100-day, the 50-day went above the 200-day" in note.text()
+    assert not list(wrong_in(note.text(), world))
 
 
 @pytest.mark.parametrize(

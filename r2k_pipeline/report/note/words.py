@@ -155,10 +155,11 @@ def _label(value: str) -> str:
     return GROUP_LABELS[value]
 
 
-def _cross(value: str) -> str:
-    pair, direction = value.split()
-    fast, slow = pair.split("x")
-    return f"the {fast}-day went {'above' if direction == 'up' else 'below'} the {slow}-day"
+def _crosses(value: str) -> str:
+    """What crossed at one close, as in `last_cross`: several pairs may."""
+    crosses = (cross.replace(" ", "x").split("x") for cross in value.split(", "))
+    side = {"up": "above", "down": "below"}
+    return ", ".join(f"the {fast}-day went {side[way]} the {slow}-day" for fast, slow, way in crosses)
 
 
 WORDS: Final[Mapping[str, Callable[[Any], str]]] = {
@@ -174,7 +175,7 @@ WORDS: Final[Mapping[str, Callable[[Any], str]]] = {
     "th": _ordinal,
     "fraction": _fraction,
     "weeks": lambda value: "three years" if value >= THREE_YEARS else "the known weeks of three years",
-    "cross": _cross,
+    "cross": _crosses,
     "crosses": lambda value: "falls below" if value == "down" else "rises above",
 }
 """Formats that are words of the note, by name."""

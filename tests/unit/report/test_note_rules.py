@@ -232,6 +232,11 @@ def test_a_change_that_goes_on_with_an_old_sentence_says_of_whom(note_of: NoteOf
         (1, "session/sessions", "session"),
         (0.02, "bought/sold", "bought"),
         ("50x200 down", "cross", "the 50-day went below the 200-day"),
+        (
+            "100x200 up, 50x100 down",
+            "cross",
+            "the 100-day went above the 200-day, the 50-day went below the 100-day",
+        ),
     ],
 )
 def test_formats(value: Any, how: str, text: str) -> None:
