@@ -5,7 +5,7 @@ import dagster as dg
 from r2k_pipeline.orchestration.assets import table_assets
 from r2k_pipeline.orchestration.checks import reconciliation_checks
 from r2k_pipeline.orchestration.narrator import narrator
-from r2k_pipeline.orchestration.outcome import newest, required
+from r2k_pipeline.orchestration.outcome import newest, notes, required
 from r2k_pipeline.orchestration.publication import warehouse
 from r2k_pipeline.orchestration.report import report
 from r2k_pipeline.orchestration.resources import Pipeline
@@ -13,7 +13,7 @@ from r2k_pipeline.orchestration.schedules import refresh, refresh_after_close, r
 
 defs = dg.Definitions(
     assets=[*table_assets(), warehouse, report],
-    asset_checks=[reconciliation_checks(), newest, required],
+    asset_checks=[reconciliation_checks(), newest, notes, required],
     jobs=[refresh, refresh_and_report, site],
     schedules=[refresh_after_close],
     resources={"pipeline": Pipeline()},

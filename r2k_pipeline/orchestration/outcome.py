@@ -15,6 +15,8 @@ from r2k_pipeline.holes import read_holes, say_doubts
 from r2k_pipeline.orchestration.checks import ROWS
 from r2k_pipeline.orchestration.failures import REPEATS, events_of, failed_checks
 from r2k_pipeline.orchestration.resources import Pipeline
+from r2k_pipeline.report.note.kept import unwritten
+from r2k_pipeline.snapshot import reading
 from r2k_pipeline.warehouse import open_warehouse
 
 HOLES: Final = "holes"
@@ -57,6 +59,19 @@ def newest(pipeline: Pipeline) -> dg.AssetCheckResult:
         severity=dg.AssetCheckSeverity.WARN,
         metadata={HOLES: dg.MetadataValue.md("\n".join(f"- {hole}" for hole in holes))},
     )
+
+
+@dg.asset_check(
+    asset=WAREHOUSE,
+    name="notes",
+    description="The newest session of each market has its note. One that cannot be written stops no publication.",
+)
+def notes(pipeline: Pipeline) -> dg.AssetCheckResult:
+    """An error that names each missing note and says why. A rebuild of a past moment adds no notes."""
+    run = pipeline.fixed
+    with reading(run.lake, memory_limit=run.settings.memory_limit) as snapshot:
+        lines = [] if run.is_replay else [*unwritten(snapshot)]
+    return dg.AssetCheckResult(passed=not lines, metadata={"notes": "\n".join(lines)} if lines else None)
 
 
 def notes_of(evaluations: Sequence[dg.AssetCheckEvaluation]) -> Iterator[str]:

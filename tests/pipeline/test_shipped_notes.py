@@ -6,14 +6,18 @@ Belongs here: comparing them. Not here: how a note is judged (test_note_truth.py
 
 import json
 import re
+from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
+from r2k_pipeline.contracts.notes import Notes
 from r2k_pipeline.moments import session_of
-from r2k_pipeline.report.note.compose import read_note, read_notes
-from r2k_pipeline.snapshot import reading
+from r2k_pipeline.report.note import kept
+from r2k_pipeline.report.note.compose import Note, build_note, read_note, read_notes
+from r2k_pipeline.report.note.facts import Facts
+from r2k_pipeline.snapshot import Snapshot, reading
 from tests.documents import PROJECT
 from tests.lakes import Published
 from tests.pipeline.note_world import Files, World
@@ -62,11 +66,32 @@ def test_notes_are_kept_as_they_were_told(sample: Published) -> None:
     """And each number's query returns its value."""
     with reading(sample.lake) as snapshot:
         told = {market: [said.text for said in note.sentences] for market, note in read_notes(snapshot).items()}
-        kept = snapshot.ask("from marts.notes order by market, place").pl()
-        assert {market: rows["sentence"].to_list() for (market,), rows in kept.group_by("market")} == told
-        assert set(kept["known_at"]) == {snapshot.moment}
-        figures = [figure for text in kept["figures"].head(24) for figure in json.loads(text)]
+        rows = snapshot.ask("from marts.notes order by market, place").pl()
+        assert {market: each["sentence"].to_list() for (market,), each in rows.group_by("market")} == told
+        assert set(rows["known_at"]) == {snapshot.moment}
+        figures = [figure for text in rows["figures"].head(24) for figure in json.loads(text)]
         assert len(figures) > 9
         for figure in figures:
             ((value,),) = snapshot.ask(figure["query"]).fetchall()
             assert figure["value"] == (value.isoformat() if isinstance(value, date) else value), figure["query"]
+
+
+def test_a_note_that_cannot_be_written_is_left_out_and_named(
+    sample: Published, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rule without words for a close's values once stopped the publication of everything for a day."""
+
+    def build_or_fail(facts: Facts, generation: Mapping[str, Any]) -> Note:
+        if facts.values["market"] == "RUT":
+            raise ValueError("too many values to unpack")
+        return build_note(facts, generation)
+
+    monkeypatch.setattr(kept, "build_note", build_or_fail)
+    with reading(sample.lake) as snapshot:
+        day = snapshot.ask("select max(session_date) from marts.positioning_vs_technicals").fetchall()[0][0]
+        assert [*kept.unwritten(snapshot)] == []
+        written = kept.new_notes(snapshot, Notes.create_empty())
+        assert written["market"].unique().sort().to_list() == ["DJI", "NDX", "SPX"]
+        monkeypatch.setattr(Snapshot, "read", lambda *_: written)
+        (line,) = kept.unwritten(snapshot)
+    assert line.startswith(f"RUT {day}: no note, a rule has no words: too many values to unpack; next: ")
