@@ -7,6 +7,7 @@ import importlib.util
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -45,10 +46,12 @@ class Shown:
             return connection.sql(query).fetchall()
 
     def publish(self) -> None:
-        """Another generation, in PostgreSQL too where that is shown."""
+        """Another generation, in PostgreSQL too where that is shown: an equal one would not be published again."""
+        corrections = self.home / "corrections.toml"
+        corrections.write_text(f"# none, at {datetime.now(UTC)}\n", "utf-8")
         for command in ["run"] if self.database is None else ["run", "publish"]:
             to = ("--to", self.database.url()) if self.database and command == "publish" else ()
-            done = r2k(self.home, command, "--lake", self.lake, *to)
+            done = r2k(self.home, command, "--lake", self.lake, *to, R2K_CORRECTIONS=str(corrections))
             assert done.exit_code == 0, done.output
 
 
