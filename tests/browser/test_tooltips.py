@@ -146,11 +146,12 @@ def test_every_tooltip_has_its_dates_in_every_zone(drawn: Callable[[str, str], P
 
 EDGES: Final = """
     (canvas) => {
+        canvas.scrollIntoView({ behavior: "instant" });
         const box = canvas.getBoundingClientRect();
         const edges = [];
-        for (let y = 20; y < box.height; y += 60)
+        for (let y = Math.max(box.y, 0) + 20; y < Math.min(box.bottom, window.innerHeight); y += 60)
             for (let x = 4; x < box.width; x += 40) {
-                const at = { clientX: box.x + x, clientY: box.y + y, bubbles: true };
+                const at = { clientX: box.x + x, clientY: y, bubbles: true };
                 canvas.dispatchEvent(new PointerEvent("pointermove", at));
                 const shown = document.querySelector("#vg-tooltip-element.visible")?.getBoundingClientRect();
                 if (shown) edges.push(shown.left, shown.right);

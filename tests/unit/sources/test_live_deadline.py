@@ -18,7 +18,7 @@ from tests.raw_story import Story, at
 from tests.vendor_stub import Fault, StubSession, VendorStub
 
 HANGS = Fault(body=b"x" * 10_000, drip_s=0.05)
-TOGETHER_S = 1.5
+TOGETHER_S = 3.0
 
 
 @pytest.fixture
