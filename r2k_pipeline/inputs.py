@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
-from itertools import accumulate, groupby
+from itertools import accumulate, chain, groupby
 from pathlib import Path
 from typing import Any, Final
 
@@ -125,22 +125,24 @@ def rows_of_model(run: Run, model: SqlModel, at_once: int = MARKETS_AT_ONCE) -> 
 def _rows_by_bucket(run: Run, model: SqlModel) -> Iterator[pl.DataFrame]:
     """The rows of a model that grows, a bucket of markets with prices at a time.
 
-    If all markets of a bucket continue, the published rows are taken, and the query makes those known since; if its
-    rows are of several markets, all markets must continue.
+    If all markets of a bucket continue, the published rows are taken; one query makes those known since for all such
+    buckets. If the model's rows are of several markets, all markets must continue.
     """
     table, continued = TABLES[model.name], run.continued_in_marts
-    priced = [market.market for market in run.markets if market.index]
-    tasks: list[tuple[Sequence[str], datetime]] = []
-    for bucket in buckets_of(priced):
-        must_continue = priced if MARKETS in model.variables else bucket
-        is_continued = continued is not None and continued.markets.issuperset(must_continue)
-        tasks.append((bucket, continued.until if continued is not None and is_continued else NEVER))
-    for (bucket, until), rows in zip(tasks, _in_tasks(run, model, tasks), strict=True):
-        if until == NEVER:
-            yield rows
+    buckets = buckets_of([market.market for market in run.markets if market.index])
+    grow = [bucket for bucket in buckets if continued is not None and continued.markets.issuperset(bucket)]
+    if MARKETS in model.variables and grow != buckets:
+        grow = []
+    if continued is not None and grow:
+        (made,) = _in_tasks(run, model, [(list(chain(*grow)), continued.until)])
+        new = table.cast(made)
+    anew = _in_tasks(run, model, [(bucket, NEVER) for bucket in buckets if bucket not in grow])
+    for bucket in buckets:
+        if bucket in grow:
+            known_since = new.filter(pl.col("market").is_in(bucket))
+            yield pl.concat([published_rows(run.lake, table, bucket), known_since]).sort(table.primary_key())
         else:
-            published = published_rows(run.lake, table, bucket)
-            yield pl.concat([published, table.cast(rows)]).sort(table.primary_key())
+            yield next(anew)
 
 
 def _in_tasks(

@@ -47,7 +47,7 @@ nearest as (
         any_value(high) filter (role = 'around') as around_high,
         any_value(born_date) filter (role = 'around') as around_born_date
     from features.levels
-    where nearness <= 2 and session_date >= (select min(session_date) from bars)
+    where nearness <= 2 and known_at > getvariable('published_until')
     group by market, session_date
 ),
 
@@ -56,7 +56,7 @@ ranges as (
     select r.*, (i.close - r.low) / nullif(r.high - r.low, 0) as position
     from features.open_ranges as r
     inner join features.daily_indicators as i using (market, session_date)
-    where i.close between r.low and r.high and i.session_date >= (select min(session_date) from bars)
+    where i.close between r.low and r.high and r.known_at > getvariable('published_until')
     qualify row_number() over (partition by market, session_date order by r.start_date desc) = 1
 ),
 
@@ -208,6 +208,7 @@ joined as (
     left join ranges as g on b.market = g.market and b.session_date = g.session_date
     left join features.volume_profiles as p
         on b.market = p.market and b.session_date = p.session_date and p.profile_window = 'rolling_250'
+        and p.known_at > getvariable('published_until')
     left join reports as l
         on b.market = l.market
         and b.report_date = l.report_date

@@ -13,15 +13,18 @@ import polars as pl
 import pytest
 from dataframely.exc import SchemaError
 
+from r2k_pipeline import inputs
+from r2k_pipeline.contracts.marts import CrossMarket, PositioningVsTechnicals
 from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, Table
 from r2k_pipeline.definitions import defs
-from r2k_pipeline.inputs import batches, rows_of_model
+from r2k_pipeline.inputs import batches, rows_and_kept, rows_of_model
 from r2k_pipeline.runs import Run
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.sql_models import SqlModel, read_models
 from r2k_pipeline.tables import TABLES
 from r2k_pipeline.tables.level_outcomes import LEVEL_SIDES
-from r2k_pipeline.tables.registry import SQL
+from r2k_pipeline.tables.registry import SQL, derived_tables
+from r2k_pipeline.transforms.replay import Continued
 from tests.lakes import Published
 from tests.pipeline.command_line import r2k, start_r2k
 
@@ -89,6 +92,24 @@ def test_a_table_built_in_parts_is_the_same(model: SqlModel, sample: Published) 
     rows = table.fit(pl.concat(rows_of_model(run, model, MOST_AT_ONCE)))
     assert rows is not None
     assert rows.equals(sample.lake.read(table))
+
+
+@pytest.mark.parametrize("table", [PositioningVsTechnicals, CrossMarket])
+@pytest.mark.parametrize("markets", [["RUT", "SPX", "NDX", "DJI"], ["RUT", "SPX"], []])
+def test_a_table_that_grows_is_the_same_whichever_markets_continue(
+    table: type[Table], markets: list[str], sample: Published, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with dozens of markets: each is a bucket of its own, and their last five sessions are new."""
+    rows = sample.lake.read(table)
+    until = rows["known_at"].unique().sort()[-6]
+    run = Run.of(Settings(lake=sample.folder, source="sample")).fixed()
+    run.__dict__["continued_in_marts"] = Continued(until, frozenset(markets)) if markets else None
+    monkeypatch.setattr("r2k_pipeline.contracts.table.BUCKET_MARKETS", 1)
+    published = rows.filter(pl.col("known_at") <= until)
+    monkeypatch.setattr(inputs, "published_rows", lambda *given: published.filter(pl.col("market").is_in(given[-1])))
+    derived = next(each for each in derived_tables() if each.table is table)
+    made = pl.concat([table.cast(each) for each, _ in rows_and_kept(run, derived)])
+    assert made.sort(table.primary_key()).equals(rows.sort(table.primary_key()))
 
 
 @pytest.mark.parametrize("role", LEVEL_SIDES)
