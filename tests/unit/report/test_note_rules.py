@@ -98,7 +98,7 @@ def test_by_a_third_is_said_of_a_large_net_that_keeps_its_side(note_of: NoteOf) 
 def test_flows_of_a_roll_week_are_not_told(note_of: NoteOf) -> None:
     rolled = dict.fromkeys(("institution_flow_share_oi", "institution_flow_percentile", "flow_rank_percentile"))
     text = note_of(**(WEEK | MANAGERS | rolled | {"institution_is_roll_week": True})).text()
-    assert "The report's week has the quarterly roll: flows are not told." in text
+    assert "The report's week has the quarterly roll: flows are left out." in text
     assert "net long 48,030 contracts" in text
     assert "shrank" not in text
 
