@@ -33,7 +33,7 @@ COLUMNS: Final = "\ncolumns:\n"
 
 def warehouse_uri(warehouse: Path) -> str:
     """The read-only SQLAlchemy URI of a warehouse file; SQLAlchemy takes the path as it is, so nothing is quoted."""
-    return f"duckdb:///{warehouse.resolve()}?{READ_ONLY}"
+    return f"duckdb:///{warehouse.absolute()}?{READ_ONLY}"
 
 
 def write_bundle(file: Path, uri: str) -> None:

@@ -114,6 +114,13 @@ def test_a_bundle_for_postgresql_names_its_schema_and_session(bundle: ModuleType
     assert all("from r2k." in part["sql"] and "marts." not in part["sql"] for part in datasets if part["sql"])
 
 
+def test_the_address_of_a_warehouse_is_its_link_and_no_generation(bundle: ModuleType, tmp_path: Path) -> None:
+    """A generation's own file would show its rows for ever, and be gone after a few more."""
+    (tmp_path / "generation.duckdb").touch()
+    (tmp_path / "warehouse.duckdb").symlink_to("generation.duckdb")
+    assert f"{tmp_path}/warehouse.duckdb?" in bundle.warehouse_uri(tmp_path / "warehouse.duckdb")
+
+
 def test_a_bundle_without_its_warehouse_is_refused(
     bundle: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
