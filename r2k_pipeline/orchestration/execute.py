@@ -177,7 +177,9 @@ def next_commands(settings: Settings) -> str:
     where += f" --lake {shlex.quote(str(settings.lake))}" if "lake" in settings.model_fields_set else ""
     where += f" --as-of {settings.as_of:%Y-%m-%dT%H:%M:%SZ}" if settings.as_of else ""
     note = "brief" if settings.as_of else "note"
-    return " · ".join(f"r2k {command}{where}" for command in (note, "status", "ui", f"sql {_QUERY}"))
+    files = f" --files {shlex.quote(str(settings.files))}" if settings.files and not settings.as_of else ""
+    shows = (note, where), ("status", where), ("ui", where + files), (f"sql {_QUERY}", where)
+    return " · ".join(f"r2k {command}{options}" for command, options in shows)
 
 
 def _published(lake: Lake) -> dict[str, Any]:

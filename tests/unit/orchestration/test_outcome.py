@@ -80,6 +80,12 @@ def test_the_next_commands_lead_to_the_lake_of_the_run(settings: Settings, where
     assert next_commands(settings).startswith(f"r2k note{where} · r2k status{where} · r2k ui{where} · r2k sql ")
 
 
+def test_the_ui_of_files_gets_their_folder_as_it_can_run() -> None:
+    said = next_commands(Settings(source="files", files=Path("/my files")))
+    assert " · r2k ui --source files --files '/my files' · " in said
+    assert said.count("--files") == 1
+
+
 def test_after_a_rebuild_they_show_the_moment() -> None:
     settings = Settings(as_of=datetime(2025, 3, 14, 20, tzinfo=UTC))
     assert next_commands(settings).startswith("r2k brief --as-of 2025-03-14T20:00:00Z · r2k status --as-of 2025-03-14T")
