@@ -28,11 +28,16 @@ def collect_less_garbage() -> None:
     gc.set_threshold(100_000, 50, 1_000)
 
 
-def end_with(code: int) -> None:
-    """End this process now: to free each object first, as Python does, took a run a second, and frees nothing more."""
+def end_with(code: list[int]) -> None:
+    """End this process with the exit code in the list, if there is one; else Python ends it.
+
+    To free each object first, as Python does, took a run a second; the system frees all memory at once.
+    """
+    if not code:
+        return
     for stream in filter(None, (sys.stdout, sys.stderr)):
         stream.flush()
-    os._exit(code)
+    os._exit(code[0])
 
 
 def main() -> None:
@@ -41,7 +46,7 @@ def main() -> None:
     return_memory()
     collect_less_garbage()
     code: list[int] = []
-    atexit.register(lambda: code and end_with(code[0]))  # handlers run in reverse order: the first one ends the process
+    atexit.register(end_with, code)  # handlers run in reverse order: what is registered first ends the process
     from r2k_pipeline.cli import main as command_line  # noqa: PLC0415
 
     try:
