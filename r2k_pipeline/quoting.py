@@ -10,8 +10,10 @@ from pathlib import Path
 
 
 def literal(value: str | Path | date | float | None) -> str:
-    """A text, a day, an instant, a number or a flag as SQL writes it."""
+    """A text, a day, an instant, a number, a flag or null as SQL writes it."""
     match value:
+        case None:
+            return "null"
         case datetime():
             return f"timestamptz '{value.isoformat()}'"
         case date():

@@ -1,6 +1,6 @@
 """The syntax of SQL texts, by DuckDB's own parser: what a query names, before it runs.
 
-Belongs here: parsing. Not here: what follows from it (sql_models.py, transforms/setups.py).
+Belongs here: parsing. Not here: what follows from it (sql_models.py, transforms/setups.py, claims/data_ends.py).
 """
 
 import json
@@ -9,12 +9,20 @@ from typing import Any, Final
 
 import duckdb
 
-_SERIALIZE: Final = "select json_serialize_sql(?, skip_null := true, skip_empty := true, skip_default := true)"
+SYNTAX: Final = (
+    "select json_serialize_sql($text, skip_null := true, skip_empty := true, skip_default := true) as syntax"
+)
+"""The query for the syntax of a text, as JSON."""
 
 
 def nodes_of(text: str) -> list[dict[str, Any]]:
-    """Every node of the syntax of SELECT statements, inner ones first. Raises ValueError where the text is none."""
-    (serialized,) = _parser().execute(_SERIALIZE, [text]).fetchone() or ("",)
+    """Every node of the syntax of SELECT statements of our own, inner ones first. Raises ValueError for other text."""
+    (serialized,) = _parser().execute(SYNTAX, {"text": text}).fetchone() or ("",)
+    return nodes_in(serialized)
+
+
+def nodes_in(serialized: str) -> list[dict[str, Any]]:
+    """Every node of an answer to SYNTAX, inner ones first. Raises ValueError where the text was no SELECT."""
     nodes: list[dict[str, Any]] = []
 
     def found(node: dict[str, Any]) -> dict[str, Any]:

@@ -82,6 +82,12 @@ class Definition(Strict):
             raise ValueError("give one of sql, query and check")
         return self
 
+    @property
+    def market(self) -> str | None:
+        """The market of its parameters."""
+        said = self.parameters.get("market")
+        return said if isinstance(said, str) else None
+
     def text(self) -> str:
         """The whole definition as text: reading, source, parameters, condition."""
         given = ", ".join(f"{name} = {value}" for name, value in self.parameters.items())

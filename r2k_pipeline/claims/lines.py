@@ -30,6 +30,7 @@ class Line:
     unit: str = "none"
     judged_until: datetime | None = None
     words: str = ""
+    market: str | None = None
 
     def text(self) -> str:
         """Reading and relations."""
@@ -72,7 +73,12 @@ def _verdict(note: Note, claim: Statement, judged: Judged, tables: KnownTables, 
     until = way.known if way.known > way.as_of else None
     decides = deciding(results)
     line = Line(
-        judged.reading.alternative, words, _unit_of(decides.unit if decides and decides.unit else unit), until, stated
+        judged.reading.alternative,
+        words,
+        _unit_of(decides.unit if decides and decides.unit else unit),
+        until,
+        stated,
+        way.market,
     )
     return Verdict(note.id, claim, line, way.as_of, finding, None, judged, story)
 

@@ -24,6 +24,7 @@ from r2k_pipeline.errors import QueryError, R2kError
 from r2k_pipeline.folders import run_of
 from r2k_pipeline.holes import QUERY, End, ends_of
 from r2k_pipeline.quoting import literal, parquet, pattern
+from r2k_pipeline.sql_syntax import SYNTAX, nodes_in
 
 SECONDS: Final = 10.0
 
@@ -96,6 +97,14 @@ class Sandbox:
     def ends(self, known: datetime) -> tuple[End, ...]:
         """The ends and holes of the data that was known at `known`."""
         return ends_of(self._ask(Request(QUERY, {"moment": known}, known)).to_dicts())
+
+    def nodes(self, query: str) -> list[dict[str, Any]]:
+        """The nodes of a query's syntax, as nodes_in gives them; none where it is no SELECT."""
+        serialized = self._ask(Request(SYNTAX, {"text": query}, None)).item()
+        try:
+            return nodes_in(serialized)
+        except (ValueError, RecursionError):
+            return []
 
     def truths(self, condition: str, evidence: pl.DataFrame, parameters: Mapping[str, Any] | None = None) -> pl.Series:
         """A condition's value for each row of `evidence`: true, false or null."""

@@ -40,6 +40,8 @@ class Described(Protocol):
     @property
     def alternative(self) -> str: ...
     @property
+    def market(self) -> str | None: ...
+    @property
     def reading(self) -> str: ...
     @property
     def unit(self) -> str: ...
@@ -82,6 +84,7 @@ class Verdict:
             "claim_id": self.claim.id,
             "alternative": self.definition.alternative,
             "claim": no_formula(self.claim.claim),
+            "market": self.definition.market,
             "definition": no_formula(self.definition.text()),
             "unit": no_formula(self.definition.unit),
             "as_of": self.as_of,

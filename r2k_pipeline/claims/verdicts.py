@@ -55,16 +55,16 @@ def _judge(note: Note, claim: Claim, definition: Definition, sandbox: Sandbox, e
     assert isinstance(as_of, datetime)  # of a note that was read
     known = definition.judged_until or as_of
     error = None
-    if not_there := ends.say_missing(definition, known):
-        finding = Finding("undetermined", not_there)
-    else:
-        try:
+    try:
+        if not_there := ends.say_missing(definition, known):
+            finding = Finding("undetermined", not_there)
+        else:
             finding = _find(definition, sandbox, as_of, known)
             if lacking := ends.say_windows(definition, known):
                 finding = replace(finding, reason="; ".join(filter(None, (finding.reason, lacking))))
-        except SandboxError as caught:
-            error = printable(str(caught))
-            finding = Finding("undetermined", f"error: {error}")
+    except SandboxError as caught:
+        error = printable(str(caught))
+        finding = Finding("undetermined", f"error: {error}")
     said = None if error is None else say_mistake(note.text, claim.id, f"{definition.alternative}: {error}")
     return Verdict(note.id, claim, definition, as_of, finding, said)
 

@@ -65,6 +65,7 @@ class Claims(Table, layer="marts", may_change=True):
     claim_id = text("the claim within the note", key=True)
     alternative = text("which reading of the claim's words", key=True)
     claim = text("the claim, in our words")
+    market = text("market id that the reading gives; null where it gives none", nullable=True)
     definition = text("the reading: what it takes the words to mean, its query or check, parameters and condition")
     verdict = choice(VERDICTS, "undetermined: no rows, a null, or a definition that could not be computed")
     story = text("in one line, the verdicts on the readings of the claim that were known at `known_at`")

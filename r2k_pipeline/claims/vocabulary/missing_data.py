@@ -5,7 +5,7 @@ Belongs here: which data a measure needs. Not here: where data ends and what is 
 
 from collections.abc import Iterator
 
-from r2k_pipeline.claims.data_ends import rests_on_reports
+from r2k_pipeline.claims.data_ends import rests_on_reports, rests_on_volume
 from r2k_pipeline.claims.vocabulary.known_rows import Way
 from r2k_pipeline.claims.vocabulary.known_tables import KnownTables
 from r2k_pipeline.claims.vocabulary.measure import Measure
@@ -26,16 +26,15 @@ def say_windows(statement: Statement, way: Way, tables: KnownTables) -> str | No
 
 def _ends(statement: Statement, way: Way, tables: KnownTables) -> Iterator[End]:
     """Where the data that a claim needs ends."""
-    measures = [each.measure for each in all_asked(statement)]
+    measures, primary = [each.measure for each in all_asked(statement)], tables.primary_reports
     kinds = {kind for measure in measures for kind in _kinds(measure)}
     markets = {way.market, *markets_beside(statement)}
-    types = {way.report_type} if way.report_type else {"tff_futures"}
-    with_volume = any(measure.derived == "poc" or "volume" in measure.name for measure in measures)
+    with_volume = any(rests_on_volume(f"{measure.derived} {measure.name}") for measure in measures)
     for end in tables.ends(way.known):
         if end.market not in markets or end.kind not in kinds:
             continue
         is_meant = end.role == "index" or (with_volume and end.role == "proxy")
-        if is_meant if end.kind == "prices" else end.report_type in types:
+        if is_meant if end.kind == "prices" else end.report_type == (way.report_type or primary[end.market]):
             yield end
 
 

@@ -66,23 +66,22 @@ def statements(snapshot: Snapshot) -> DataTable:
 def claims(
     snapshot: Snapshot, market: str | None = None, pictures: Mapping[Judged, Picture] = MappingProxyType({})
 ) -> DataTable:
-    """Every reading of every claim that could be judged by the moment; of one market: those that name it.
+    """Every reading of every claim that could be judged by the moment, or those of one market.
 
     Charts, definitions and evidence are folded below the table of all; a market's table links there.
     """
-    names_it = "regexp_matches(definition, '(^|\\n)parameters: (.*, )?market = ' || $market::varchar || '(,|\\n|$)')"
     query = f"""
         select
             note_id, claim_id, claim, alternative, verdict, {_FOUND}, as_of, known_at, definition, evidence, reason
         from {CLAIMS}
-        {f"where {names_it}" if market else ""}
+        {"where market = $market::varchar" if market else ""}
         order by {_ORDER}, alternative"""
     asked = ask(snapshot, query, **({"market": market} if market else {}))
     page = "" if market is None else "claims.html"
     linked = Column(_CLAIM[0].of, label="claim", verbatim=True, link=page + "#" + _CLAIM_ID)
     table = build_table(
         "claims",
-        f"Claims that name {market}" if market else "Claims of notes, every reading, and what the data says",
+        f"Claims on {market}" if market else "Claims of notes, every reading, and what the data says",
         (linked, *_CLAIM[1:]),
         asked,
         empty="No claim could be judged by this moment.",

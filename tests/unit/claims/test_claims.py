@@ -272,8 +272,15 @@ def test_a_claim_that_looks_ahead_waits_for_its_moment(sandbox: Sandbox, tmp_pat
 
 SHORT: Given = {
     Markets: [
-        {"market": market, "name": market, "index_symbol": f"^{market}", "price_series": "index", "calendar": "XNYS"}
-        for market in ("RUT", "SPX")
+        {
+            "market": market,
+            "name": market,
+            "index_symbol": f"^{market}",
+            "price_series": "index",
+            "calendar": "XNYS",
+            "primary_report_type": report_type,
+        }
+        for market, report_type in (("RUT", "tff_futures"), ("SPX", "disaggregated_futures"))
     ],
     Sessions: [
         {
@@ -292,7 +299,11 @@ SHORT: Given = {
         *(_vintage("^RUT", day) for day in ("05", "07")),
         *(_vintage("^SPX", day) for day in ("07", "10", "11", "13", "14")),
     ],
-    PositioningVintages: [_positions("2025-03-04", 72_008.0, "2025-03-07T20:30Z")],
+    PositioningVintages: [
+        _positions("2025-03-04", 72_008.0, "2025-03-07T20:30Z"),
+        _positions("2025-03-04", 72_008.0, "2025-03-07T20:30Z")
+        | {"market": "SPX", "report_type": "disaggregated_futures", "trader_group": "managed_money"},
+    ],
     CotReleases: [
         {"report_date": day, "released_at": released, "scheduled_at": released}
         for day, released in (("2025-03-04", "2025-03-07T20:30Z"), ("2025-03-11", "2025-03-14T19:30Z"))
@@ -338,6 +349,20 @@ def test_a_moment_that_the_data_does_not_reach_is_not_judged_on_older_rows(
         assert "2025-03-10 was due" in str(judged.finding.reason) or "2025-03-11 was due" in str(judged.finding.reason)
 
 
+@pytest.mark.parametrize(
+    ("given", "market"),
+    [
+        ({"sql": BARS, "parameters": {"market": "SPX"}}, "SPX"),
+        ({"sql": BARS.replace("$market", "'SPX'")}, None),
+        ({"reading": "parameters: market = SPX"}, None),
+    ],
+)
+def test_a_reading_has_the_market_of_its_parameters(
+    short: Sandbox, tmp_path: Path, given: dict[str, Any], market: str | None
+) -> None:
+    assert _judged(short, tmp_path, **given).row()["market"] == market
+
+
 def test_a_window_with_a_hole_says_so(short: Sandbox, tmp_path: Path) -> None:
     judged = _judged(short, tmp_path, sql=BARS, parameters={"market": "RUT"}, as_of="2025-03-07T20:00:00Z")
     lacking = "the 52 weeks to 2025-03-07 lack 1 session of ^RUT, of 2025-03-06"
@@ -351,10 +376,30 @@ def test_a_hole_at_the_moment_is_not_filled_by_what_came_later(short: Sandbox, t
     assert (judged.finding.verdict, judged.finding.reason) == ("undetermined", said)
 
 
-def test_positions_of_the_mart_rest_on_reports(short: Sandbox, tmp_path: Path) -> None:
-    sql = "select coalesce(max(asset_manager_dominant_flow), 'none') as value from marts.positioning_vs_technicals"
-    judged = _judged(short, tmp_path, sql=sql, holds_when="value = 'none'")
-    assert "the reports of RUT (tff_futures) end at 2025-03-04" in str(judged.finding.reason)
+OF_MART = "marts.positioning_vs_technicals where market = 'SPX'"
+SPX_ENDS = "the reports of SPX (disaggregated_futures) end at 2025-03-04"
+
+
+@pytest.mark.parametrize(
+    ("given", "ends"),
+    [
+        ({"sql": f"select count(asset_manager_dominant_flow) as value from {OF_MART}"}, True),
+        ({"sql": f"select count(*) as value from (from {OF_MART}) where alignment is null"}, True),
+        ({"sql": "select count(speculator_label) as value from latest() where market = 'SPX'"}, True),
+        ({"sql": f"select count(institution_percentile_difference) as value from {OF_MART}".replace(
+            "positioning_vs_technicals", "cross_market")}, True),
+        ({"sql": f"select *, 1 as value from {OF_MART}", "holds_when": "value = 1 and setup is null"}, True),
+        ({"sql": f"select max(close) as value from {OF_MART} -- not the setup of weekly_positioning"}, False),
+        ({"sql": f"select max(close) as value, 'no setup' as report_kind from {OF_MART}"}, False),
+    ],
+)  # fmt: skip
+def test_positions_of_the_marts_rest_on_the_markets_primary_report(
+    short: Sandbox, tmp_path: Path, given: dict[str, Any], *, ends: bool
+) -> None:
+    judged = _judged(short, tmp_path, **given)
+    assert judged.error is None
+    assert (SPX_ENDS in str(judged.finding.reason)) == ends
+    assert "tff_futures" not in str(judged.finding.reason)
 
 
 @pytest.fixture(scope="module")

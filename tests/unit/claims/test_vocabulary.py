@@ -755,3 +755,21 @@ def test_a_new_note_is_a_filled_template_and_never_written_over_a_file(sandbox: 
     again = r2k(tmp_path, "check-note", "--new", file)
     assert (again.exit_code, "is there already" in again.stderr) == (1, True)
     assert "nowhere" in r2k(tmp_path, "check-note", "--new", tmp_path / "nowhere" / "mine.toml").stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "is_missing"),
+    [("setup.is = 'squeeze_risk'", True), ("speculator_net_share_oi.above = 0", True), ("trend.is = 'up'", False)],
+)
+def test_positions_of_the_mart_rest_on_the_primary_report_of_their_market(
+    tmp_path: Path, words: str, *, is_missing: bool
+) -> None:
+    ended = [
+        {**row, "market": "GC", "report_type": "disaggregated_futures", "trader_group": "managed_money"}
+        for row in _of_reports()[:-4]
+        if row["trader_group"] == "leveraged_funds"
+    ]
+    with sandboxed(tmp_path / "lake", {**ROWS, PositioningVintages: [*_of_reports(), *ended]}) as box:
+        (found,) = _judged(box, tmp_path, f'{words}, market = "GC"').values()
+    assert str(found.finding.reason).startswith("the reports of GC (disaggregated_futures) end at") == is_missing
+    assert found.row()["market"] == "GC"

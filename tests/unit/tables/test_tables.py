@@ -92,6 +92,7 @@ def given_verdicts(as_of: datetime) -> list[Mapping[str, Any]]:
     found = {
         "verdict": "holds",
         "story": "true",
+        "market": "RUT",
         "value_date": None,
         "computed_value": 1.0,
         "computed_text": None,
