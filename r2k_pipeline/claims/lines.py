@@ -75,17 +75,12 @@ def _verdict(note: Note, claim: Statement, judged: Judged, tables: KnownTables, 
     line = Line(
         judged.reading.alternative,
         words,
-        _unit_of(decides.unit if decides and decides.unit else unit),
+        decides.unit if decides and decides.unit else unit,
         until,
         stated,
         way.market,
     )
     return Verdict(note.id, claim, line, way.as_of, finding, None, judged, story)
-
-
-def _unit_of(unit: str) -> str:
-    """The unit of a value; a text out of a list is a text."""
-    return "text" if unit.startswith("one of") else unit
 
 
 def deciding(results: Sequence[Result]) -> Result | None:

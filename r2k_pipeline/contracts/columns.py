@@ -9,6 +9,8 @@ from typing import Final, TypeVar
 
 import dataframely as dy
 
+from r2k_pipeline.contracts.units import Unit
+
 MEASURES: Final = ("dimension", "additive", "semi_additive", "non_additive")
 CHOICES: Final = "choices"
 """Metadata key of a column's closed list of values."""
@@ -50,6 +52,12 @@ def choices_of(column: dy.Column) -> tuple[str, ...]:
     return tuple((column.metadata or {}).get(CHOICES, ()))
 
 
+def unit_of(column: dy.Column) -> Unit:
+    """The unit of its values."""
+    unit: Unit = (column.metadata or {})["unit"]
+    return unit
+
+
 def measure_of(column: dy.Column) -> str:
     """One of MEASURES: keys, texts, days and flags are dimensions; a number is additive only if declared so."""
     if column.primary_key or not isinstance(column, dy.Float64 | dy.Int64):
@@ -62,18 +70,18 @@ def _measured(column: Column, measure: str) -> Column:
     return column
 
 
-def _float(unit: str, text: str, nullable: bool, low: float | None = None, high: float | None = None) -> dy.Float64:
+def _float(unit: Unit, text: str, nullable: bool, low: float | None = None, high: float | None = None) -> dy.Float64:
     return dy.Float64(nullable=nullable, min=low, max=high, description=text, metadata={"unit": unit})
 
 
-def _integer(unit: str, text: str, nullable: bool, low: int | None = None) -> dy.Int64:
+def _integer(unit: Unit, text: str, nullable: bool, low: int | None = None) -> dy.Int64:
     return dy.Int64(nullable=nullable, min=low, description=text, metadata={"unit": unit})
 
 
 def text(description: str, *, key: bool = False, nullable: bool = False, regex: str | None = None) -> dy.String:
     """Free or patterned text, no unit."""
     return dy.String(
-        primary_key=key, nullable=nullable, regex=regex, description=description, metadata={"unit": "text"}
+        primary_key=key, nullable=nullable, regex=regex, description=description, metadata={"unit": Unit.TEXT}
     )
 
 
@@ -84,24 +92,24 @@ def choice(values: Sequence[str], description: str, *, key: bool = False, nullab
         nullable=nullable,
         check=lambda column: column.is_in(list(values)),
         description=description,
-        metadata={"unit": "one of " + ", ".join(values), CHOICES: tuple(values)},
+        metadata={"unit": Unit.TEXT, CHOICES: tuple(values)},
     )
 
 
 def flag(description: str, *, nullable: bool = False) -> dy.Bool:
     """True or false."""
-    return dy.Bool(nullable=nullable, description=description, metadata={"unit": "flag"})
+    return dy.Bool(nullable=nullable, description=description, metadata={"unit": Unit.FLAG})
 
 
 def day(description: str, *, key: bool = False, nullable: bool = False) -> dy.Date:
     """A calendar day, local to the exchange or to the report it names."""
-    return dy.Date(primary_key=key, nullable=nullable, description=description, metadata={"unit": "day"})
+    return dy.Date(primary_key=key, nullable=nullable, description=description, metadata={"unit": Unit.DAY})
 
 
 def instant(description: str, *, key: bool = False, nullable: bool = False) -> dy.Datetime:
     """A moment, UTC, microseconds."""
     return dy.Datetime(
-        primary_key=key, nullable=nullable, time_zone="UTC", description=description, metadata={"unit": "UTC instant"}
+        primary_key=key, nullable=nullable, time_zone="UTC", description=description, metadata={"unit": Unit.INSTANT}
     )
 
 
@@ -111,45 +119,45 @@ def points(description: str, *, nullable: bool = False, positive: bool = True) -
         nullable=nullable,
         min_exclusive=0.0 if positive else None,
         description=description,
-        metadata={"unit": "index points"},
+        metadata={"unit": Unit.POINTS},
     )
 
 
-def number(unit: str, description: str, *, nullable: bool = False, low: float | None = None) -> dy.Float64:
+def number(unit: Unit, description: str, *, nullable: bool = False, low: float | None = None) -> dy.Float64:
     """A real number in a stated unit that has no constructor of its own."""
     return _float(unit, description, nullable, low)
 
 
 def ratio(description: str, *, nullable: bool = False) -> dy.Float64:
     """A ratio, 1 = 100 %."""
-    return _float("ratio, 1 = 100 %", description, nullable)
+    return _float(Unit.RATIO, description, nullable)
 
 
 def share_oi(description: str, *, nullable: bool = False) -> dy.Float64:
     """A share of open interest, -1..1."""
-    return _float("share of open interest, -1..1", description, nullable, -1.0, 1.0)
+    return _float(Unit.SHARE_OI, description, nullable, -1.0, 1.0)
 
 
 def percentile(description: str, *, nullable: bool = True) -> dy.Float64:
     """A rank or an oscillator on 0..100."""
-    return _float("0..100", description, nullable, 0.0, 100.0)
+    return _float(Unit.RANK, description, nullable, 0.0, 100.0)
 
 
 def usd(description: str, *, nullable: bool = False) -> dy.Float64:
     """US dollars."""
-    return _float("USD", description, nullable)
+    return _float(Unit.USD, description, nullable)
 
 
 def contracts(description: str, *, nullable: bool = False, signed: bool = False) -> dy.Int64:
     """A whole number of futures contracts as reported."""
-    return _integer("contracts", description, nullable, None if signed else 0)
+    return _integer(Unit.CONTRACTS, description, nullable, None if signed else 0)
 
 
 def equivalents(description: str, *, nullable: bool = False, signed: bool = False) -> dy.Float64:
     """Contracts in today's contract equivalents: reported contracts x row multiplier / today's multiplier."""
-    return _float("today's contract equivalents", description, nullable, None if signed else 0.0)
+    return _float(Unit.EQUIVALENTS, description, nullable, None if signed else 0.0)
 
 
-def count(unit: str, description: str, *, key: bool = False, nullable: bool = False) -> dy.Int64:
+def count(unit: Unit, description: str, *, key: bool = False, nullable: bool = False) -> dy.Int64:
     """A non-negative whole number of `unit` (traders, touches, sessions, rows)."""
     return dy.Int64(primary_key=key, nullable=nullable, min=0, description=description, metadata={"unit": unit})

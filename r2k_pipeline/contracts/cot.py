@@ -24,6 +24,7 @@ from r2k_pipeline.contracts.columns import (
     usd,
 )
 from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.contracts.units import Unit
 from r2k_pipeline.report_types import REPORT_TYPES
 
 RELEASE_BASES: Final = ("actual", "scheduled", "estimated")
@@ -69,10 +70,10 @@ def _reported_columns() -> dict[str, dy.Column]:
                 f"the CFTC's own weekly change of {what}", nullable=True, signed=True
             )
             columns[f"{group}_traders_{side}"] = count(
-                "traders", f"traders with {what}; null where suppressed", nullable=True
+                Unit.TRADERS, f"traders with {what}; null where suppressed", nullable=True
             )
     for name in CONCENTRATIONS:
-        columns[name] = number("percent of open interest", name.replace("_", " "), nullable=True, low=0)
+        columns[name] = number(Unit.PERCENT_OI, name.replace("_", " "), nullable=True, low=0)
     return columns
 
 
@@ -102,7 +103,7 @@ class CotReports(Table, layer="raw"):
     open_interest_contracts_change_1w = contracts(
         "the CFTC's own weekly change of open interest", nullable=True, signed=True
     )
-    traders_total = count("traders", "reportable traders in the market", nullable=True)
+    traders_total = count(Unit.TRADERS, "reportable traders in the market", nullable=True)
     source = text("where the row came from")
     is_withdrawn = flag("the CFTC no longer lists this row: a tombstone that repeats the last values")
     locals().update(_reported_columns())
@@ -125,12 +126,12 @@ class _GroupPositions(dy.Schema):
     open_interest_contracts = contracts("open interest of the contract")
     long_contracts_change_1w = additive(contracts("the CFTC's own weekly change", nullable=True, signed=True))
     short_contracts_change_1w = additive(contracts("the CFTC's own weekly change", nullable=True, signed=True))
-    traders_long = count("traders", "traders with long positions; null where suppressed", nullable=True)
-    traders_short = count("traders", "traders with short positions; null where suppressed", nullable=True)
-    concentration_net_4_long_percent = number("percent of open interest", "net longs of the 4 largest", nullable=True)
-    concentration_net_4_short_percent = number("percent of open interest", "net shorts of the 4 largest", nullable=True)
-    concentration_net_8_long_percent = number("percent of open interest", "net longs of the 8 largest", nullable=True)
-    concentration_net_8_short_percent = number("percent of open interest", "net shorts of the 8 largest", nullable=True)
+    traders_long = count(Unit.TRADERS, "traders with long positions; null where suppressed", nullable=True)
+    traders_short = count(Unit.TRADERS, "traders with short positions; null where suppressed", nullable=True)
+    concentration_net_4_long_percent = number(Unit.PERCENT_OI, "net longs of the 4 largest", nullable=True)
+    concentration_net_4_short_percent = number(Unit.PERCENT_OI, "net shorts of the 4 largest", nullable=True)
+    concentration_net_8_long_percent = number(Unit.PERCENT_OI, "net longs of the 8 largest", nullable=True)
+    concentration_net_8_short_percent = number(Unit.PERCENT_OI, "net shorts of the 8 largest", nullable=True)
     contract_units = text("what one contract is, as printed", nullable=True)
     contract_multiplier_usd = usd(
         "USD per index point, read from contract_units; null where it has none", nullable=True
@@ -146,7 +147,7 @@ class CotPositionVintages(_GroupPositions, Table, layer="staging"):
     contract_code = text("CFTC contract market code", key=True, regex=CONTRACT_CODE)
     report_date = day("as-of day of the positions", key=True)
     trader_group = choice(TRADER_GROUPS, "trader group of the report", key=True)
-    revision = count("revisions", "0 = as first recorded", key=True)
+    revision = count(Unit.REVISIONS, "0 = as first recorded", key=True)
     known_at = instant("released_at for first values, the moment of recording for corrections, late and held rows")
     superseded_at = instant("when the next vintage was known; null = it stands", nullable=True)
     is_withdrawn = flag("from then on the CFTC listed no such row")
@@ -162,7 +163,7 @@ class CotPositions(_GroupPositions, Table, layer="staging", stands_of="staging.c
     report_date = day("as-of day of the positions", key=True)
     trader_group = choice(TRADER_GROUPS, "trader group of the report", key=True)
     known_at = instant("released_at for first values, the moment of recording for corrections, late and held rows")
-    revision = count("revisions", "how often the row had changed by then; 0 = as first recorded")
+    revision = count(Unit.REVISIONS, "how often the row had changed by then; 0 = as first recorded")
     recorded_at = instant("recorded_at of the raw row this is")
     source = text("source of the raw row this is")
 

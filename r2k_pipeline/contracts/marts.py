@@ -29,14 +29,12 @@ from r2k_pipeline.contracts.columns import (
 )
 from r2k_pipeline.contracts.cot import RELEASE_BASES, TRADER_GROUPS
 from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.contracts.units import Unit
 from r2k_pipeline.market_classes import CLASSES, PRIMARY_REPORTS, ROLES, SERIES
 from r2k_pipeline.report_types import REPORT_TYPES
 
 FLOWS: Final = ("new_longs", "long_liquidation", "new_shorts", "short_covering")
-CHANGE_OF_SHARE: Final = "share of open interest, -2..2"
 NEAREST_BORN: Final = "birth of its founding evidence; the zone: features.levels, this role, nearness 1"
-RANKS: Final = "percentile points, -100..100"
-OF_OI: Final = "percent of open interest"
 RANK_COLUMNS: Final = (
     *("cot_index_26w", "cot_index_52w", "cot_index_156w", "net_percentile_52w", "net_percentile_156w"),
     *("net_zscore_52w", "net_zscore_156w", "movement_index_6w"),
@@ -86,7 +84,7 @@ class _WeeklyPositions(dy.Schema):
     short_contracts_change_1w = additive(equivalents("against the previous report", nullable=True, signed=True))
     net_contracts_change_1w = additive(equivalents("against the previous report", nullable=True, signed=True))
     open_interest_contracts_change_1w = equivalents("against the previous report", nullable=True, signed=True)
-    net_share_oi_change_1w = number(CHANGE_OF_SHARE, "against the previous report", nullable=True)
+    net_share_oi_change_1w = number(Unit.CHANGE_OF_SHARE, "against the previous report", nullable=True)
     new_longs_contracts = additive(equivalents("longs added in the week", nullable=True))
     long_liquidation_contracts = additive(equivalents("longs given up in the week", nullable=True))
     new_shorts_contracts = additive(equivalents("shorts added in the week", nullable=True))
@@ -97,19 +95,21 @@ class _WeeklyPositions(dy.Schema):
     cot_index_156w = percentile("the same over 156 weeks")
     net_percentile_52w = percentile("percent of the weeks known of the last 52 with net at or below this week's")
     net_percentile_156w = percentile("the same over 156 weeks")
-    net_zscore_52w = number("standard deviations", "(net - mean) / sd over 52 weeks, ddof 1", nullable=True)
-    net_zscore_156w = number("standard deviations", "the same over 156 weeks", nullable=True)
+    net_zscore_52w = number(Unit.STANDARD_DEVIATIONS, "(net - mean) / sd over 52 weeks, ddof 1", nullable=True)
+    net_zscore_156w = number(Unit.STANDARD_DEVIATIONS, "the same over 156 weeks", nullable=True)
     willco_26w = percentile("the COT index of net_share_oi over 26 weeks (Williams)")
-    movement_index_6w = number("points of the COT index, -100..100", "six-week change of cot_index_26w", nullable=True)
-    net_weeks_156w = count("weeks", "weeks known of the last 156, this one included: ranks are among them")
-    traders_long = count("traders", "traders with long positions; null where suppressed or summed", nullable=True)
-    traders_short = count("traders", "traders with short positions; null where suppressed or summed", nullable=True)
+    movement_index_6w = number(Unit.COT_INDEX_POINTS, "six-week change of cot_index_26w", nullable=True)
+    net_weeks_156w = count(Unit.WEEKS, "weeks known of the last 156, this one included: ranks are among them")
+    traders_long = count(Unit.TRADERS, "traders with long positions; null where suppressed or summed", nullable=True)
+    traders_short = count(Unit.TRADERS, "traders with short positions; null where suppressed or summed", nullable=True)
     long_per_trader_contracts = equivalents("long_contracts / traders_long", nullable=True)
     short_per_trader_contracts = equivalents("short_contracts / traders_short", nullable=True)
-    concentration_net_4_long_percent = number(OF_OI, "net longs of the 4 largest traders of any group", nullable=True)
-    concentration_net_4_short_percent = number(OF_OI, "net shorts of the 4 largest", nullable=True)
-    concentration_net_8_long_percent = number(OF_OI, "net longs of the 8 largest", nullable=True)
-    concentration_net_8_short_percent = number(OF_OI, "net shorts of the 8 largest", nullable=True)
+    concentration_net_4_long_percent = number(
+        Unit.PERCENT_OI, "net longs of the 4 largest traders of any group", nullable=True
+    )
+    concentration_net_4_short_percent = number(Unit.PERCENT_OI, "net shorts of the 4 largest", nullable=True)
+    concentration_net_8_long_percent = number(Unit.PERCENT_OI, "net longs of the 8 largest", nullable=True)
+    concentration_net_8_short_percent = number(Unit.PERCENT_OI, "net shorts of the 8 largest", nullable=True)
     positioning_state = choice(
         POSITIONING_STATES, "by net_percentile_156w and the limits in setups.toml: 10, 30, 70, 90", nullable=True
     )
@@ -169,10 +169,10 @@ class Sessions(Table, layer="marts", known_by="open_at", may_change=True):
     open_at = instant("opening bell")
     close_at = instant("closing bell; early on half-days")
     is_half_day = flag("closes early")
-    year = dimension(count("year", "calendar year"))
-    quarter = dimension(count("quarter", "calendar quarter, 1..4"))
-    month = dimension(count("month", "calendar month, 1..12"))
-    iso_week = dimension(count("ISO week", "ISO week of the year"))
+    year = dimension(count(Unit.YEAR, "calendar year"))
+    quarter = dimension(count(Unit.QUARTER, "calendar quarter, 1..4"))
+    month = dimension(count(Unit.MONTH, "calendar month, 1..12"))
+    iso_week = dimension(count(Unit.ISO_WEEK, "ISO week of the year"))
     is_month_end = flag("last session of its month")
 
 
@@ -184,7 +184,7 @@ class TraderGroups(Table, layer="marts"):
     label = text("name to show")
     meaning = text("who is in it, after the CFTC's explanatory notes")
     role = choice(ROLES, "who the group is in its report; null: other reportables, nonreportable", nullable=True)
-    sort_order = dimension(count("position", "order to show it in"))
+    sort_order = dimension(count(Unit.POSITION, "order to show it in"))
 
 
 class PositioningVsTechnicals(Table, layer="marts", grows=True):
@@ -205,29 +205,29 @@ class PositioningVsTechnicals(Table, layer="marts", grows=True):
     macd = points("EMA 12 less EMA 26", nullable=True, positive=False)
     macd_signal = points("EMA 9 of macd", nullable=True, positive=False)
     macd_histogram = points("macd less its signal", nullable=True, positive=False)
-    atr_14 = number("index points", "Wilder's average true range over 14 sessions", nullable=True, low=0)
+    atr_14 = number(Unit.POINTS, "Wilder's average true range over 14 sessions", nullable=True, low=0)
     bollinger_upper = points("SMA 20 plus two population standard deviations", nullable=True)
     bollinger_lower = points("SMA 20 less two population standard deviations", nullable=True, positive=False)
     high_252d = points("highest high of 252 sessions", nullable=True)
     low_252d = points("lowest low of 252 sessions", nullable=True)
-    realised_volatility_20d = number("ratio a year, 1 = 100 %", "of log returns over 20 sessions", nullable=True, low=0)
+    realised_volatility_20d = number(Unit.RATIO_A_YEAR, "of log returns over 20 sessions", nullable=True, low=0)
     drawdown_ratio = ratio("close against its running high, 0 or negative", nullable=True)
     moving_average_order = text("SMA 50, 100, 200 from highest to lowest, e.g. 100>50>200", nullable=True)
     missing_sessions_252d = count(
-        "sessions", "sessions of the exchange without a bar since the 252nd last bar: windows of sessions span them"
+        Unit.SESSIONS, "sessions of the exchange without a bar since the 252nd last bar: windows of sessions span them"
     )
     last_cross_date = day("session of the latest cross among SMA 50, 100, 200", nullable=True)
     last_cross = text("what crossed: fast x slow and direction, e.g. 50x200 down", nullable=True)
     support_price = points("price of the nearest support zone, which lies wholly below the close", nullable=True)
-    support_distance_atr = number("ATR", "price less close, below 0", nullable=True)
+    support_distance_atr = number(Unit.ATR, "price less close, below 0", nullable=True)
     support_born_date = day(NEAREST_BORN, nullable=True)
     support_2_price = points("price of the next support zone", nullable=True)
-    support_2_distance_atr = number("ATR", "price less close", nullable=True)
+    support_2_distance_atr = number(Unit.ATR, "price less close", nullable=True)
     resistance_price = points("price of the nearest resistance zone, which lies wholly above the close", nullable=True)
-    resistance_distance_atr = number("ATR", "price less close, above 0", nullable=True)
+    resistance_distance_atr = number(Unit.ATR, "price less close, above 0", nullable=True)
     resistance_born_date = day(NEAREST_BORN, nullable=True)
     resistance_2_price = points("price of the next resistance zone", nullable=True)
-    resistance_2_distance_atr = number("ATR", "price less close", nullable=True)
+    resistance_2_distance_atr = number(Unit.ATR, "price less close", nullable=True)
     around_price = points(
         "price of the zone that contains the close, which is neither support nor resistance", nullable=True
     )
@@ -247,48 +247,50 @@ class PositioningVsTechnicals(Table, layer="marts", grows=True):
     volume_symbol = text("whose volume the profile is made of", nullable=True)
     report_date = day("as-of day of the newest report of the market's primary type released by then", nullable=True)
     released_at = instant("when that report became public", nullable=True)
-    report_age_days = count("days", "session date less report date", nullable=True)
+    report_age_days = count(Unit.DAYS, "session date less report date", nullable=True)
     open_interest_contracts = equivalents("open interest of the market in that report", nullable=True)
     leveraged_funds_net_contracts = equivalents("long less short", nullable=True, signed=True)
     leveraged_funds_net_share_oi = share_oi("net / open interest", nullable=True)
     leveraged_funds_net_percentile_156w = percentile("rank of net among the weeks known of the last 156")
-    leveraged_funds_net_weeks_156w = count("weeks", "how many those weeks are; ranks from 141 on", nullable=True)
+    leveraged_funds_net_weeks_156w = count(Unit.WEEKS, "how many those weeks are; ranks from 141 on", nullable=True)
     leveraged_funds_net_contracts_change_1w = equivalents("week's flow", nullable=True, signed=True)
     leveraged_funds_long_contracts_change_1w = equivalents("of it, longs", nullable=True, signed=True)
     leveraged_funds_short_contracts_change_1w = equivalents("of it, shorts", nullable=True, signed=True)
-    leveraged_funds_net_share_oi_change_1w = number(CHANGE_OF_SHARE, "change of net / open interest", nullable=True)
+    leveraged_funds_net_share_oi_change_1w = number(
+        Unit.CHANGE_OF_SHARE, "change of net / open interest", nullable=True
+    )
     leveraged_funds_dominant_flow = choice(FLOWS, "largest of the four flows of the week", nullable=True)
     leveraged_funds_positioning_state = choice(POSITIONING_STATES, "by percentile", nullable=True)
     asset_manager_net_contracts = equivalents("long less short", nullable=True, signed=True)
     asset_manager_net_share_oi = share_oi("net / open interest", nullable=True)
     asset_manager_net_percentile_156w = percentile("rank of net among the weeks known of the last 156")
-    asset_manager_net_weeks_156w = count("weeks", "how many those weeks are; ranks from 141 on", nullable=True)
+    asset_manager_net_weeks_156w = count(Unit.WEEKS, "how many those weeks are; ranks from 141 on", nullable=True)
     asset_manager_net_contracts_change_1w = equivalents("week's flow", nullable=True, signed=True)
     asset_manager_long_contracts_change_1w = equivalents("of it, longs", nullable=True, signed=True)
     asset_manager_short_contracts_change_1w = equivalents("of it, shorts", nullable=True, signed=True)
-    asset_manager_net_share_oi_change_1w = number(CHANGE_OF_SHARE, "change of net / open interest", nullable=True)
+    asset_manager_net_share_oi_change_1w = number(Unit.CHANGE_OF_SHARE, "change of net / open interest", nullable=True)
     asset_manager_dominant_flow = choice(FLOWS, "largest of the four flows of the week", nullable=True)
     asset_manager_positioning_state = choice(POSITIONING_STATES, "by percentile", nullable=True)
     institution_label = text("who the institution is in the market's primary report", nullable=True)
     institution_net_contracts = equivalents("long less short", nullable=True, signed=True)
     institution_net_share_oi = share_oi("net / open interest", nullable=True)
     institution_net_percentile_156w = percentile("rank of net among the weeks known of the last 156")
-    institution_net_weeks_156w = count("weeks", "how many those weeks are; ranks from 141 on", nullable=True)
+    institution_net_weeks_156w = count(Unit.WEEKS, "how many those weeks are; ranks from 141 on", nullable=True)
     institution_net_contracts_change_1w = equivalents("week's flow", nullable=True, signed=True)
     institution_long_contracts_change_1w = equivalents("of it, longs", nullable=True, signed=True)
     institution_short_contracts_change_1w = equivalents("of it, shorts", nullable=True, signed=True)
-    institution_net_share_oi_change_1w = number(CHANGE_OF_SHARE, "change of net / open interest", nullable=True)
+    institution_net_share_oi_change_1w = number(Unit.CHANGE_OF_SHARE, "change of net / open interest", nullable=True)
     institution_dominant_flow = choice(FLOWS, "largest of the four flows of the week", nullable=True)
     institution_positioning_state = choice(POSITIONING_STATES, "by percentile", nullable=True)
     speculator_label = text("who the speculator is in it", nullable=True)
     speculator_net_contracts = equivalents("long less short", nullable=True, signed=True)
     speculator_net_share_oi = share_oi("net / open interest", nullable=True)
     speculator_net_percentile_156w = percentile("rank of net among the weeks known of the last 156")
-    speculator_net_weeks_156w = count("weeks", "how many those weeks are; ranks from 141 on", nullable=True)
+    speculator_net_weeks_156w = count(Unit.WEEKS, "how many those weeks are; ranks from 141 on", nullable=True)
     speculator_net_contracts_change_1w = equivalents("week's flow", nullable=True, signed=True)
     speculator_long_contracts_change_1w = equivalents("of it, longs", nullable=True, signed=True)
     speculator_short_contracts_change_1w = equivalents("of it, shorts", nullable=True, signed=True)
-    speculator_net_share_oi_change_1w = number(CHANGE_OF_SHARE, "change of net / open interest", nullable=True)
+    speculator_net_share_oi_change_1w = number(Unit.CHANGE_OF_SHARE, "change of net / open interest", nullable=True)
     speculator_dominant_flow = choice(FLOWS, "largest of the four flows of the week", nullable=True)
     speculator_positioning_state = choice(POSITIONING_STATES, "by percentile", nullable=True)
     trend = choice(TRENDS, "close above (below) SMA 50 and SMA 200, or neither", nullable=True)
@@ -346,8 +348,10 @@ class Movers(Table, layer="marts"):
     net_contracts_change_1w = equivalents("week's flow", nullable=True, signed=True)
     flow_oi_ratio = ratio("week's flow / open interest", nullable=True)
     dominant_flow = choice(FLOWS, "largest of the four flows of the week", nullable=True)
-    flow_place = count("place", "of its flow by size among flow_weeks, 1 = the largest; null: no flow", nullable=True)
-    flow_weeks = count("weeks", "weeks of this market with a flow, known then, this one included")
+    flow_place = count(
+        Unit.PLACE, "of its flow by size among flow_weeks, 1 = the largest; null: no flow", nullable=True
+    )
+    flow_weeks = count(Unit.WEEKS, "weeks of this market with a flow, known then, this one included")
     flow_percentile = percentile("percent of those weeks with a flow of this size or smaller; from 47 weeks on")
     net_percentile_156w = percentile("rank of net among the weeks known of the last 156")
     positioning_state = choice(POSITIONING_STATES, "by net_percentile_156w", nullable=True)
@@ -370,13 +374,17 @@ class CrossMarket(Table, layer="marts", grows=True):
     session_date = day("exchange-local trading day, a session of both", key=True)
     known_at = instant("when both rows of the mart were known")
     report_date = day("as-of day of the newest report of `market`", nullable=True)
-    institution_percentile_difference = number(RANKS, "of net_percentile_156w, by primary reports", nullable=True)
-    speculator_percentile_difference = number(RANKS, "of net_percentile_156w, by primary reports", nullable=True)
-    institution_net_share_spread = number(CHANGE_OF_SHARE, "of net_share_oi, by primary reports", nullable=True)
-    speculator_net_share_spread = number(CHANGE_OF_SHARE, "of net_share_oi, by primary reports", nullable=True)
-    leveraged_funds_percentile_difference = number(RANKS, "of net_percentile_156w", nullable=True)
-    asset_manager_percentile_difference = number(RANKS, "of net_percentile_156w", nullable=True)
-    leveraged_funds_net_share_spread = number(CHANGE_OF_SHARE, "of net_share_oi", nullable=True)
-    asset_manager_net_share_spread = number(CHANGE_OF_SHARE, "of net_share_oi", nullable=True)
+    institution_percentile_difference = number(
+        Unit.RANK_DIFFERENCE, "of net_percentile_156w, by primary reports", nullable=True
+    )
+    speculator_percentile_difference = number(
+        Unit.RANK_DIFFERENCE, "of net_percentile_156w, by primary reports", nullable=True
+    )
+    institution_net_share_spread = number(Unit.CHANGE_OF_SHARE, "of net_share_oi, by primary reports", nullable=True)
+    speculator_net_share_spread = number(Unit.CHANGE_OF_SHARE, "of net_share_oi, by primary reports", nullable=True)
+    leveraged_funds_percentile_difference = number(Unit.RANK_DIFFERENCE, "of net_percentile_156w", nullable=True)
+    asset_manager_percentile_difference = number(Unit.RANK_DIFFERENCE, "of net_percentile_156w", nullable=True)
+    leveraged_funds_net_share_spread = number(Unit.CHANGE_OF_SHARE, "of net_share_oi", nullable=True)
+    asset_manager_net_share_spread = number(Unit.CHANGE_OF_SHARE, "of net_share_oi", nullable=True)
     relative_strength_20d_ratio = ratio("(1 + return over 20 common sessions) / (1 + the other's) - 1", nullable=True)
     relative_strength_60d_ratio = ratio("the same over 60", nullable=True)

@@ -9,6 +9,7 @@ import polars as pl
 from r2k_pipeline.contracts.columns import additive, choice, count, day, flag, instant, text
 from r2k_pipeline.contracts.restatements import Restated
 from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.contracts.units import Unit
 
 FETCH_STATUSES = ("ok", "held", "failed", "absent", "accepted")
 
@@ -40,12 +41,12 @@ class _Fetch(dy.Schema):
         "failed: see message; absent: not there, and no failure; accepted: what was held was appended",
     )
     message = text("what failed, is held, was withdrawn or is missing, and the next command", nullable=True)
-    rows_read = additive(count("rows", "rows in the answer"))
-    rows_written = additive(count("rows", "rows of the answer appended to the raw log"))
-    rows_quarantined = additive(count("rows", "rows refused"))
-    rows_identical = additive(count("rows", "rows the log or the answer itself already held"))
-    rows_held = additive(count("rows", "rows of the answer kept aside until `r2k accept`"))
-    rows_withdrawn = additive(count("rows", "tombstones appended for rows no longer listed; not rows of the answer"))
+    rows_read = additive(count(Unit.ROWS, "rows in the answer"))
+    rows_written = additive(count(Unit.ROWS, "rows of the answer appended to the raw log"))
+    rows_quarantined = additive(count(Unit.ROWS, "rows refused"))
+    rows_identical = additive(count(Unit.ROWS, "rows the log or the answer itself already held"))
+    rows_held = additive(count(Unit.ROWS, "rows of the answer kept aside until `r2k accept`"))
+    rows_withdrawn = additive(count(Unit.ROWS, "tombstones appended for rows no longer listed; not rows of the answer"))
 
     @dy.rule()
     def every_row_accounted_for(cls) -> pl.Expr:  # noqa: N805
@@ -91,8 +92,8 @@ class Generation(Table, layer="meta"):
     is_sample = flag("true: synthetic data, not a market")
     label = text("SAMPLE where the data is synthetic, else the source")
     r2k_version = text("version of the program")
-    schema_version = count("version", "of the published tables and their columns: docs/schema/ lists each")
-    raw_files = count("files", "raw log files it was built from")
+    schema_version = count(Unit.VERSION, "of the published tables and their columns: docs/schema/ lists each")
+    raw_files = count(Unit.FILES, "raw log files it was built from")
     last_recorded_at = instant("latest recorded_at in the raw logs", nullable=True)
     settings_digest = text("what was set that tables depend on: name=digest, separated by blanks")
     markets_digest = text("the configured markets: name=digest, separated by blanks")

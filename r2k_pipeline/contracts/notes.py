@@ -7,6 +7,7 @@ import dataframely as dy
 
 from r2k_pipeline.contracts.columns import count, day, instant, text
 from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.contracts.units import Unit
 
 
 class Sentence(dy.Schema):
@@ -14,7 +15,7 @@ class Sentence(dy.Schema):
 
     market = text("market id", key=True)
     session_date = day("the session that the note is about", key=True)
-    place = count("sentences", "its place on the page, from 1", key=True)
+    place = count(Unit.SENTENCES, "its place on the page, from 1", key=True)
     section = text("section of the note, as in rules.toml")
     rule = text("the rule that it was said by, as in rules.toml")
     sentence = text("the sentence as it was published")

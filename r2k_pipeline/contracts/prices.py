@@ -9,6 +9,7 @@ import polars as pl
 
 from r2k_pipeline.contracts.columns import additive, choice, count, day, flag, instant, number, points, text
 from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.contracts.units import Unit
 
 SYMBOL = r"^[A-Z0-9^=.\-]{1,16}$"
 ACTION_KINDS = ("split", "dividend")
@@ -17,7 +18,7 @@ ROUNDING = 1e-6
 
 
 def _settled_volume(description: str) -> dy.Float64:
-    return additive(number("shares or contracts", description, nullable=True, low=0))
+    return additive(number(Unit.VOLUME, description, nullable=True, low=0))
 
 
 def _volume_known_at() -> dy.Datetime:
@@ -54,7 +55,7 @@ class PriceBars(_Bar, Table, layer="raw"):
     symbol = text("vendor symbol, e.g. ^RUT", key=True, regex=SYMBOL)
     session_date = day("exchange-local trading day", key=True)
     recorded_at = instant("when we learned this value", key=True)
-    volume = additive(number("shares or contracts", "volume as the vendor gave it", nullable=True, low=0))
+    volume = additive(number(Unit.VOLUME, "volume as the vendor gave it", nullable=True, low=0))
     source = text("where the row came from: source name and file or address")
     is_final = flag("the session had ended when the value was asked for; false = live partial bar, never published")
     is_settled = flag(
@@ -72,7 +73,7 @@ class PriceActions(Table, layer="raw"):
     action_date = day("ex-date", key=True)
     kind = choice(ACTION_KINDS, "what happened", key=True)
     recorded_at = instant("when we learned this value", key=True)
-    amount = number("USD a share, or new shares per old", "dividend in USD a share, or split ratio", low=0)
+    amount = number(Unit.USD_A_SHARE, "dividend in USD a share, or split ratio", low=0)
     source = text("where the row came from")
     is_withdrawn = flag("the vendor no longer lists this action: a tombstone")
 
@@ -85,7 +86,7 @@ class DailyPrices(_Bar, Table, layer="staging", stands_of="staging.price_vintage
     volume = _settled_volume("volume as the vendor gave it once it had settled; null until then")
     volume_known_at = _volume_known_at()
     known_at = instant("the session's close; of corrections, late and accepted rows the moment they were recorded")
-    revision = count("revisions", "how often the value had changed by then; 0 = as first recorded")
+    revision = count(Unit.REVISIONS, "how often the value had changed by then; 0 = as first recorded")
     recorded_at = instant("recorded_at of the raw row this is")
     source = text("source of the raw row this is")
 
@@ -95,7 +96,7 @@ class PriceVintages(_Bar, Table, layer="staging"):
 
     symbol = text("vendor symbol", key=True, regex=SYMBOL)
     session_date = day("exchange-local trading day", key=True)
-    revision = count("revisions", "0 = as first recorded", key=True)
+    revision = count(Unit.REVISIONS, "0 = as first recorded", key=True)
     volume = _settled_volume("volume as the vendor gave it once it had settled; null until then")
     volume_known_at = _volume_known_at()
     known_at = instant("the session's close; of corrections, late and accepted rows the moment they were recorded")
@@ -111,8 +112,8 @@ class PriceActionVintages(Table, layer="staging"):
     symbol = text("vendor symbol", key=True, regex=SYMBOL)
     action_date = day("ex-date", key=True)
     kind = choice(ACTION_KINDS, "what happened", key=True)
-    revision = count("revisions", "0 = as first recorded", key=True)
-    amount = number("USD a share, or new shares per old", "dividend in USD a share, or split ratio", low=0)
+    revision = count(Unit.REVISIONS, "0 = as first recorded", key=True)
+    amount = number(Unit.USD_A_SHARE, "dividend in USD a share, or split ratio", low=0)
     known_at = instant("ex-date's close for first values, the moment of recording for corrections, late and held ones")
     superseded_at = instant("when the next vintage was known; null = it stands", nullable=True)
     is_withdrawn = flag("from then on the vendor listed no such action")
@@ -130,7 +131,7 @@ class MarketBars(_Bar, Table, layer="staging"):
     session_date = day("exchange-local trading day", key=True)
     known_at = instant("when this was known: the session's close, or later for a correction", key=True)
     session_number = count(
-        "sessions", "place of the session in the exchange's calendar: the next one has the next number"
+        Unit.SESSIONS, "place of the session in the exchange's calendar: the next one has the next number"
     )
     volume = _settled_volume("the proxy's settled volume; null where it did not trade yet, or has not settled")
     volume_symbol = text("whose volume it is", nullable=True)

@@ -7,6 +7,7 @@ import dataframely as dy
 
 from r2k_pipeline.contracts.columns import additive, count, instant, text
 from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.contracts.units import Unit
 
 
 class Restated(dy.Schema):
@@ -16,9 +17,9 @@ class Restated(dy.Schema):
     table_name = text("the table whose told rows differ", key=True)
     cause = text("what made them differ, as far as it was found")
     accepted_at = instant("when `r2k accept restatement` took it")
-    rows_changed = additive(count("rows", "told rows with another value"))
-    rows_missing = additive(count("rows", "told rows that are gone"))
-    rows_added = additive(count("rows", "rows of a moment before that had not been told"))
+    rows_changed = additive(count(Unit.ROWS, "told rows with another value"))
+    rows_missing = additive(count(Unit.ROWS, "told rows that are gone"))
+    rows_added = additive(count(Unit.ROWS, "rows of a moment before that had not been told"))
     example = text("one of them: key, column, value before -> value after")
     generation_before = text("the generation that told otherwise")
     generation_after = text("the generation that replaced it")

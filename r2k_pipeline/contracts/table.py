@@ -13,6 +13,8 @@ from typing import Any, ClassVar, Final
 import dataframely as dy
 import polars as pl
 
+from r2k_pipeline.contracts.columns import choices_of, unit_of
+
 COLUMNS = "__dataframely_columns__"
 """Where dataframely keeps a schema's columns, in order."""
 LAYERS = ("reference", "raw", "staging", "features", "marts", "meta")
@@ -105,8 +107,11 @@ class Table(dy.Schema):
     @classmethod
     @cache
     def units(cls) -> dict[str, str]:
-        """Unit of every column."""
-        return {name: (column.metadata or {}).get("unit", "") for name, column in cls.columns().items()}
+        """Unit of every column, as its text; of a column with a closed list of values, the list."""
+        return {
+            name: f"one of {', '.join(values)}" if (values := choices_of(column)) else str(unit_of(column))
+            for name, column in cls.columns().items()
+        }
 
     @classmethod
     def fit(cls, frame: pl.DataFrame) -> pl.DataFrame | None:

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from r2k_pipeline.contracts.units import Unit
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.holes import End, is_due, newest_that_should_be, read_ends
 from r2k_pipeline.locked import PUBLISHED
 from r2k_pipeline.quoting import literal
-from r2k_pipeline.report.brief_statements import RATIO, Answer, Row
+from r2k_pipeline.report.brief_statements import Answer, Row
 from r2k_pipeline.snapshot import Snapshot
 from r2k_pipeline.tables import TABLES
 from r2k_pipeline.transforms.setups import read_setups
@@ -196,7 +197,7 @@ def _level_outcomes(snapshot: Snapshot, zone: Row) -> list[Row]:
 def read_records(snapshot: Snapshot, session: Row) -> Answer:
     """How often touches of the market's zones held by the session's close, and how often zones with a record held."""
     units = {f"{record}touches": "touches" for record in ("", "strong_", "weak_")}
-    units |= {f"{record}held_share_ratio": RATIO for record in ("", "strong_", "weak_")}
+    units |= {f"{record}held_share_ratio": Unit.RATIO for record in ("", "strong_", "weak_")}
     return _answer(snapshot, "zone_records", session, units)
 
 

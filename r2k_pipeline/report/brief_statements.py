@@ -8,26 +8,26 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
 
+from r2k_pipeline.contracts.units import Unit
 from r2k_pipeline.quoting import literal
 from r2k_pipeline.tables import TABLES
 
 Value = str | float | int | bool | date | datetime | None
 
-RATIO: Final = "ratio, 1 = 100 %"
-PERCENT: Final = {
-    RATIO: 2,
-    "ratio a year, 1 = 100 %": 1,
-    "share of open interest, -1..1": 1,
-    "share of open interest, -2..2": 1,
+PERCENT: Final[Mapping[str, int]] = {
+    Unit.RATIO: 2,
+    Unit.RATIO_A_YEAR: 1,
+    Unit.SHARE_OI: 1,
+    Unit.CHANGE_OF_SHARE: 1,
 }
 """Units written in percent, with their decimals."""
-DECIMALS: Final = {
-    "index points": 2,
-    "0..100": 1,
-    "percentile points, -100..100": 1,
-    "ATR": 1,
-    "today's contract equivalents": 0,
-    "probability": 3,
+DECIMALS: Final[Mapping[str, int]] = {
+    Unit.POINTS: 2,
+    Unit.RANK: 1,
+    Unit.RANK_DIFFERENCE: 1,
+    Unit.ATR: 1,
+    Unit.EQUIVALENTS: 0,
+    Unit.PROBABILITY: 3,
 }
 
 
@@ -76,13 +76,13 @@ class Row:
         """How far one column is from another of the same row, in percent of the second."""
         known = column in self and base in self
         value = self[column] / self[base] - 1 if known else None
-        return self._figure(f"{column} / {base} - 1", value, RATIO, True, False)
+        return self._figure(f"{column} / {base} - 1", value, Unit.RATIO, True, False)
 
     def share(self, column: str, *rest: str) -> Figure:
         """One column as a share of itself and the `rest` of the same row."""
         whole = sum(self[name] for name in (column, *rest))
         value = self[column] / whole if whole else None
-        return self._figure(f"{column} / ({' + '.join((column, *rest))})", value, RATIO, False, False)
+        return self._figure(f"{column} / ({' + '.join((column, *rest))})", value, Unit.RATIO, False, False)
 
     def _unit(self, column: str) -> str:
         return TABLES[self.table].units()[column]
@@ -212,7 +212,7 @@ def _written(value: Value, unit: str, signed: bool, size: bool) -> str:
 
 
 def _number(value: float, unit: str, sign: str) -> str:
-    if unit == "probability" and value < 0.001:
+    if unit == Unit.PROBABILITY and value < 0.001:
         return "under 0.001"
     scale, after = (100, " %") if unit in PERCENT else (1, "")
     decimals = PERCENT.get(unit, DECIMALS.get(unit, 0 if isinstance(value, int) else 2))

@@ -12,6 +12,7 @@ import polars as pl
 from r2k_pipeline.contracts.columns import count, day, instant, points, text
 from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.contracts.units import Unit
 from r2k_pipeline.tables.builders import builds
 from r2k_pipeline.tables.forms import BySession, Rebuilt, Series
 from r2k_pipeline.tables.indicators import KNOWN_AT
@@ -42,7 +43,7 @@ class AnchoredVwaps(Table, layer="features", grows=True):
         "sum of typical price x volume / sum of volume; typical price: (high + low + close) / 3 of the index; "
         "volume of the proxy ETF"
     )
-    sessions = count("sessions", "from anchor_date to the session before session_date")
+    sessions = count(Unit.SESSIONS, "from anchor_date to the session before session_date")
     volume_symbol = text("whose volume it is")
 
     @dy.rule()

@@ -14,6 +14,7 @@ import polars as pl
 from r2k_pipeline.contracts import cot, marts, prices
 from r2k_pipeline.contracts.columns import choice, day, instant, number, text
 from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.contracts.units import Unit
 from r2k_pipeline.tables import (
     TABLES,
     anchored_vwaps,
@@ -69,7 +70,7 @@ class Claims(Table, layer="marts", may_change=True):
     definition = text("the reading: what it takes the words to mean, its query or check, parameters and condition")
     verdict = choice(VERDICTS, "undetermined: no rows, a null, or a definition that could not be computed")
     story = text("in one line, the verdicts on the readings of the claim that were known at `known_at`")
-    computed_value = number("as `unit` says", "the number found: `value` of the first row that decides", nullable=True)
+    computed_value = number(Unit.OF_CLAIM, "the number found: `value` of the first row that decides", nullable=True)
     computed_text = text(
         "what was found in words: a day, a state, a number with its unit and day; how many other prices would pass",
         nullable=True,

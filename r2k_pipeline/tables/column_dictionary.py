@@ -7,6 +7,7 @@ import polars as pl
 
 from r2k_pipeline.contracts.columns import MEASURES, choice, count, dimension, flag, measure_of, sql_type_of, text
 from r2k_pipeline.contracts.table import LAYERS, Table
+from r2k_pipeline.contracts.units import Unit
 from r2k_pipeline.tables.builders import builds
 
 
@@ -16,7 +17,7 @@ class ColumnDictionary(Table, layer="meta"):
     layer_name = choice(LAYERS, "schema", key=True)
     table_name = text("table", key=True)
     column_name = text("column", key=True)
-    position = dimension(count("position", "place in the table, from 1"))
+    position = dimension(count(Unit.POSITION, "place in the table, from 1"))
     data_type = text("type in DuckDB")
     unit = text("unit")
     measure = choice(

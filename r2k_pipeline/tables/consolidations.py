@@ -12,6 +12,7 @@ import polars as pl
 from r2k_pipeline.contracts.columns import count, day, instant, number, points, text
 from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.contracts.units import Unit
 from r2k_pipeline.tables.builders import builds
 from r2k_pipeline.tables.forms import BySession, Facts, Rebuilt, Series
 from r2k_pipeline.tables.indicators import KNOWN_AT, WITHDRAWN_AT
@@ -45,12 +46,14 @@ class Consolidations(Table, layer="features"):
     core_low = points("1st percentile of the closes between the edges, of those that `sessions` counts")
     core_high = points("99th percentile of those closes")
     tightness = number(
-        "ratio",
+        Unit.PLAIN_RATIO,
         "log(highest / lowest) / (sigma sqrt(n)) of all n `sessions`, closes outside the edges too: at most 0.8 while "
         "open, an ended range may have more; a random walk's span has about 1.6",
         low=0,
     )
-    sessions = count("sessions", "from start_date to end_date or, while open, confirmed_date; some may close outside")
+    sessions = count(
+        Unit.SESSIONS, "from start_date to end_date or, while open, confirmed_date; some may close outside"
+    )
     parent_start_date = day(
         "start of the range around it: of those open that started before and held both its edges then, the last",
         nullable=True,

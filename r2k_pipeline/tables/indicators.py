@@ -14,6 +14,7 @@ import polars as pl
 from r2k_pipeline.contracts.columns import choice, count, day, instant, number, percentile, points, ratio, text
 from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.contracts.units import Unit
 from r2k_pipeline.tables.builders import builds
 from r2k_pipeline.tables.forms import BySession, Columns, Series, Told
 from r2k_pipeline.transforms.crosses import build_moving_average_crosses
@@ -49,9 +50,7 @@ class DailyIndicators(Table, layer="features", grows=True):
     )
     macd_signal = points("exponential mean of macd over 9 sessions; from the 34th", nullable=True, positive=False)
     macd_histogram = points("macd - macd_signal", nullable=True, positive=False)
-    atr_14 = number(
-        "index points", "Wilder's average true range over 14 sessions; from the 15th", nullable=True, low=0.0
-    )
+    atr_14 = number(Unit.POINTS, "Wilder's average true range over 14 sessions; from the 15th", nullable=True, low=0.0)
     bollinger_upper = points("sma_20 + 2 population standard deviations of the last 20 closes", nullable=True)
     bollinger_lower = points(
         "sma_20 - 2 population standard deviations of the last 20 closes", nullable=True, positive=False
@@ -59,7 +58,7 @@ class DailyIndicators(Table, layer="features", grows=True):
     high_252d = points("highest high of the last 252 sessions", nullable=True)
     low_252d = points("lowest low of the last 252 sessions", nullable=True)
     realised_volatility_20d = number(
-        "ratio a year, 1 = 100 %",
+        Unit.RATIO_A_YEAR,
         "sample standard deviation of the last 20 daily log returns x square root of 252",
         nullable=True,
         low=0.0,
@@ -72,7 +71,7 @@ class DailyIndicators(Table, layer="features", grows=True):
         regex=f"^{AVERAGES}[>=]{AVERAGES}[>=]{AVERAGES}$",
     )
     missing_sessions_252d = count(
-        "sessions", "sessions of the exchange without a bar since the 252nd last bar (or the first one)"
+        Unit.SESSIONS, "sessions of the exchange without a bar since the 252nd last bar (or the first one)"
     )
     ema_50 = points("exponential mean of closes, weight 2/51, seeded with the first 50-session mean", nullable=True)
     ema_200 = points("exponential mean of closes, weight 2/201, seeded with the first 200-session mean", nullable=True)
@@ -114,8 +113,8 @@ class MovingAverageCrosses(Table, layer="features"):
 
     market = text("market id, e.g. RUT", key=True)
     session_date = day("session at whose close the cross was first known", key=True)
-    fast = count("sessions", "length of the shorter average; 1 = the close itself", key=True)
-    slow = count("sessions", "length of the longer average", key=True)
+    fast = count(Unit.SESSIONS, "length of the shorter average; 1 = the close itself", key=True)
+    slow = count(Unit.SESSIONS, "length of the longer average", key=True)
     known_at = instant(KNOWN_AT)
     direction = choice(("up", "down"), "up: the shorter is above the longer now")
     close = points("last price of the session")

@@ -12,6 +12,7 @@ import polars as pl
 from r2k_pipeline.contracts.columns import choice, count, day, number, ratio, text
 from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.contracts.units import Unit
 from r2k_pipeline.tables.builders import builds
 from r2k_pipeline.tables.forms import Columns, FirstKnown, Scanned, Told
 from r2k_pipeline.tables.indicators import DailyIndicators
@@ -32,14 +33,14 @@ class LevelOutcomes(Table, layer="features"):
     market = text("market id, e.g. RUT", key=True)
     kind = text("kind of the founding evidence; all = every kind together", key=True, regex=f"{LEVEL_KIND}|^all$")
     role = choice(LEVEL_SIDES, "role of the zone before the touch", key=True)
-    horizon_sessions = count("sessions", "a touch is decided within these, its own session the first", key=True)
+    horizon_sessions = count(Unit.SESSIONS, "a touch is decided within these, its own session the first", key=True)
     touches = count(
-        "touches", "zones shown more than 0.5 ATR off a close and reached to within 0.1 ATR by the next bar"
+        Unit.TOUCHES, "zones shown more than 0.5 ATR off a close and reached to within 0.1 ATR by the next bar"
     )
-    touch_sessions = count("sessions", "different sessions among the touches")
-    held = count("touches", "a close got 1 ATR back off the near edge before one got 1 ATR beyond the far edge")
-    broken = count("touches", "a close got 1 ATR beyond the far edge first")
-    undecided = count("touches", "neither within the horizon")
+    touch_sessions = count(Unit.SESSIONS, "different sessions among the touches")
+    held = count(Unit.TOUCHES, "a close got 1 ATR back off the near edge before one got 1 ATR beyond the far edge")
+    broken = count(Unit.TOUCHES, "a close got 1 ATR beyond the far edge first")
+    undecided = count(Unit.TOUCHES, "neither within the horizon")
     held_share_ratio = ratio("held / (held + broken); null below ten sessions with a decided touch", nullable=True)
     held_share_low_ratio = ratio(
         "lower end of its 95 % Wilson interval, n = decided sessions; covers 90 to 94 % where touches cluster",
@@ -47,19 +48,19 @@ class LevelOutcomes(Table, layer="features"):
     )
     held_share_high_ratio = ratio("upper end of that interval", nullable=True)
     baseline_draws = count(
-        "draws",
+        Unit.DRAWS,
         "random prices within 1,260 sessions at the same distance, with zones of the same width, that were decided",
     )
     baseline_share_ratio = ratio("share of those that held", nullable=True)
     excess_share_ratio = ratio("held_share_ratio - baseline_share_ratio", nullable=True)
     p_value = number(
-        "probability",
+        Unit.PROBABILITY,
         "two-sided, that touches hold as their baselines do; of sums over blocks of 20 sessions; cautious for kind all",
         nullable=True,
         low=0,
     )
     q_value = number(
-        "probability", "false discovery rate among all rows (Benjamini and Hochberg)", nullable=True, low=0
+        Unit.PROBABILITY, "false discovery rate among all rows (Benjamini and Hochberg)", nullable=True, low=0
     )
     first_session_date = day("session before the first touch")
     last_session_date = day("session before the last touch")

@@ -13,6 +13,7 @@ import polars as pl
 from r2k_pipeline.contracts.columns import choice, count, day, instant, number, points, text
 from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.contracts.units import Unit
 from r2k_pipeline.tables.builders import builds
 from r2k_pipeline.tables.consolidations import Consolidations
 from r2k_pipeline.tables.forms import BySession, Facts, OfSeries, Rebuilt, Regrown, Series, Standing
@@ -91,23 +92,21 @@ class Levels(Table, layer="features", grows=True):
         "support wholly below the close, resistance wholly above; around = the one zone that contains the close",
     )
     strength = number(
-        "prices and holds",
+        Unit.SCORE,
         "a price new in the zone and a hold add 1 each, a break (touched or not) takes a quarter; it halves in 252",
     )
-    touches = count("touches", "bars that came within 0.1 ATR after a close had stood more than 0.5 ATR clear")
-    holds = count("touches", "touches after which the next clear close was on the side the price came from")
-    breaks = count("touches", "touches after which the next clear close was on the other side")
-    undecided = count("touches", "touches that no clear close has followed yet: the last, or none")
-    breaks_untouched = count("breaks", "clear closes on the other side than the one before, without a touch between")
-    role_flips = count("breaks", "breaks, touched or not, after which the zone held from its new side")
+    touches = count(Unit.TOUCHES, "bars that came within 0.1 ATR after a close had stood more than 0.5 ATR clear")
+    holds = count(Unit.TOUCHES, "touches after which the next clear close was on the side the price came from")
+    breaks = count(Unit.TOUCHES, "touches after which the next clear close was on the other side")
+    undecided = count(Unit.TOUCHES, "touches that no clear close has followed yet: the last, or none")
+    breaks_untouched = count(Unit.BREAKS, "clear closes on the other side than the one before, without a touch between")
+    role_flips = count(Unit.BREAKS, "breaks, touched or not, after which the zone held from its new side")
     born_date = day("birth of the founding evidence, as in features.level_evidence")
     confirmed_date = day("session at whose close the founding evidence, and so the zone, was first known")
     last_touch_date = day("session of the last touch; null = not touched since confirmed", nullable=True)
-    distance_atr = number("ATR", "(price - close) / atr_14 of the session; negative below the close")
-    nearness = count("place", "1 = the nearest to the close among the zones of its role")
-    evidence_count = count(
-        "pieces of evidence", "how many pieces joined the zone up to this session, repeats of a price too"
-    )
+    distance_atr = number(Unit.ATR, "(price - close) / atr_14 of the session; negative below the close")
+    nearness = count(Unit.PLACE, "1 = the nearest to the close among the zones of its role")
+    evidence_count = count(Unit.PIECES, "how many pieces joined the zone up to this session, repeats of a price too")
     evidence = text("the newest pieces of evidence, newest first: kind date at price")
 
     @dy.rule()

@@ -14,6 +14,7 @@ from r2k_pipeline.contracts.columns import choice, count, day, flag, instant, nu
 from r2k_pipeline.contracts.cot import CONTRACT_CODE
 from r2k_pipeline.contracts.prices import SYMBOL
 from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.contracts.units import Unit
 from r2k_pipeline.market_classes import CLASSES, PRIMARY_REPORTS, ROLES, SERIES, Role
 from r2k_pipeline.markets import Market
 from r2k_pipeline.tables.builders import builds
@@ -90,7 +91,7 @@ class MarketContracts(Table, layer="reference"):
     contract_code = text("CFTC contract market code", key=True, regex=CONTRACT_CODE)
     first_report_date = day("first report that counts", key=True)
     last_report_date = day("last report that counts")
-    scale = number("index points per point of the contract's own index", "1 unless quoted smaller", low=0)
+    scale = number(Unit.POINTS_PER_POINT, "1 unless quoted smaller", low=0)
 
 
 @builds(MarketContracts)
@@ -124,7 +125,7 @@ class Sessions(Table, layer="reference"):
     session_date = day("exchange-local trading day", key=True)
     open_at = instant("opening bell")
     close_at = instant("closing bell; early on half-days")
-    session_number = count("sessions", "place in the calendar, from 0: the next session has the next number")
+    session_number = count(Unit.SESSIONS, "place in the calendar, from 0: the next session has the next number")
     settles_at = instant("when the session's volume counts as settled: 12 hours after the close")
     is_half_day = flag("closes early")
 

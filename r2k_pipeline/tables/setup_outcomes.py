@@ -12,6 +12,7 @@ import polars as pl
 from r2k_pipeline.contracts.columns import choice, count, day, number, ratio, text
 from r2k_pipeline.contracts.marts import SETUPS, PositioningVsTechnicals
 from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.contracts.units import Unit
 from r2k_pipeline.tables.builders import builds
 from r2k_pipeline.tables.forms import Columns, Told
 from r2k_pipeline.transforms.replay import without_late_sessions
@@ -32,11 +33,11 @@ class SetupOutcomes(Table, layer="marts"):
 
     setup = choice(SETUPS[:-1], "which setup, by setups.toml", key=True)
     market = text("market id", key=True)
-    horizon_sessions = count("sessions", "from the close at which the setup became known", key=True)
-    events = count("events", "runs of the setup that began, and whose horizon has passed")
-    pending_events = count("events", "runs whose horizon has not passed yet")
-    independent_events = count("events", "of `events`, those at least a horizon after the one kept before")
-    baseline_sessions = count("sessions", "at which setups were known, and whose horizon has passed")
+    horizon_sessions = count(Unit.SESSIONS, "from the close at which the setup became known", key=True)
+    events = count(Unit.EVENTS, "runs of the setup that began, and whose horizon has passed")
+    pending_events = count(Unit.EVENTS, "runs whose horizon has not passed yet")
+    independent_events = count(Unit.EVENTS, "of `events`, those at least a horizon after the one kept before")
+    baseline_sessions = count(Unit.SESSIONS, "at which setups were known, and whose horizon has passed")
     mean_forward_return_ratio = ratio(
         "mean after independent events, of 1 / close if is_inverse; null if too few, as all below", nullable=True
     )
@@ -47,8 +48,8 @@ class SetupOutcomes(Table, layer="marts"):
     baseline_mean_return_ratio = ratio("mean after all baseline sessions", nullable=True)
     baseline_hit_rate_ratio = ratio("share of them with a positive return", nullable=True)
     excess_return_ratio = ratio("mean_forward_return_ratio - baseline_mean_return_ratio", nullable=True)
-    p_value = number("probability", "two-sided, against the same events shifted in time", nullable=True, low=0)
-    q_value = number("probability", "p_value corrected for all rows (Benjamini-Hochberg)", nullable=True, low=0)
+    p_value = number(Unit.PROBABILITY, "two-sided, against the same events shifted in time", nullable=True, low=0)
+    q_value = number(Unit.PROBABILITY, "p_value corrected for all rows (Benjamini-Hochberg)", nullable=True, low=0)
     first_event_date = day("session of the first event", nullable=True)
     last_event_date = day("session of the last event", nullable=True)
     reading = text("what that says, or that there are not enough events")

@@ -12,6 +12,7 @@ import polars as pl
 from r2k_pipeline.contracts.columns import count, day, instant, percentile, points, ratio, text
 from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.contracts.units import Unit
 from r2k_pipeline.tables.builders import builds
 from r2k_pipeline.tables.forms import BySession, Columns, Series, Told
 from r2k_pipeline.tables.indicators import KNOWN_AT
@@ -42,7 +43,7 @@ class WeeklyIndicators(Table, layer="features", grows=True):
     sma_50w = points("mean of the last 50 weekly closes", nullable=True)
     sma_100w = points("mean of the last 100 weekly closes", nullable=True)
     sma_200w = points("mean of the last 200 weekly closes", nullable=True)
-    missing_sessions = count("sessions", "sessions of the exchange in this week without a bar")
+    missing_sessions = count(Unit.SESSIONS, "sessions of the exchange in this week without a bar")
 
 
 @builds(WeeklyIndicators, BySession())

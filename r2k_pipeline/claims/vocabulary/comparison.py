@@ -14,14 +14,13 @@ from r2k_pipeline.claims.vocabulary.measure import FURTHER_KEYS, Measure
 from r2k_pipeline.claims.vocabulary.measures import measure_of
 from r2k_pipeline.claims.vocabulary.printed_numbers import Printed
 from r2k_pipeline.claims.vocabulary.results import Result, UnknownError, shown
+from r2k_pipeline.contracts.units import Unit
 
 AT: Final = 0.0025
 """How near a price must come to be `at` another: a quarter of a percent."""
 NEAR_ATR: Final = 0.5
 LEAST_RANKED: Final = 52
 """Rows that a rank needs: a year of reports."""
-RATIO: Final = "ratio, 1 = 100 %"
-RANK: Final = "0..100"
 Judge = Callable[[int], tuple[bool, Any]]
 """From a row to whether a relation is true of it, and its value. Raises UnknownError."""
 
@@ -99,7 +98,7 @@ class Comparison:
         for then, now in zip(source.values, source.values[self.over :], strict=False):
             is_known = then is not None and now is not None and (then or not is_relative)
             values.append((now / then - 1 if is_relative else now - then) if is_known else None)
-        return Series.plain(source.days, values, RATIO if is_relative else source.unit)
+        return Series.plain(source.days, values, Unit.RATIO if is_relative else source.unit)
 
     def truth(self, series: Series, prefix: str, base: str, right: Any, row: int) -> tuple[bool, Any]:
         """Whether a comparison is true of a row, and the compared value. Raises UnknownError."""
@@ -139,7 +138,7 @@ class Comparison:
 
         Where no row decides, a missing one might.
         """
-        unit = RANK if "rank_" in written.split("=", maxsplit=1)[0] else series.unit
+        unit = Unit.RANK if "rank_" in written.split("=", maxsplit=1)[0] else series.unit
         unknown: str | None = None
         seen: tuple[Any, date] | None = None
         for row in rows:

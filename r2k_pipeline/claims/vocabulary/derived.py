@@ -8,25 +8,29 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from r2k_pipeline.claims.vocabulary.measure import POINTS, Measure
+from r2k_pipeline.claims.vocabulary.measure import Measure
 from r2k_pipeline.claims.vocabulary.relations import Relation, Takes
+from r2k_pipeline.contracts.units import Unit
 
 ROLES: Final = "support|resistance"
 CROSS: Final = r"(\d+x\d+ )?(up|down)|\d+x\d+"
-CONTRACTS: Final = "today's contract equivalents"
 
 DERIVED: Final[Mapping[str, Measure]] = MappingProxyType(
     {
         each.name: each
         for each in (
             Measure(
-                "price", "number", POINTS, "the index: during the day (low to high) and at the close", derived="price"
+                "price",
+                "number",
+                Unit.POINTS,
+                "the index: during the day (low to high) and at the close",
+                derived="price",
             ),
             *(
                 Measure(
                     side,
                     "number",
-                    CONTRACTS,
+                    Unit.EQUIVALENTS,
                     f"{meaning} of the group; ranks and extremes in contracts and in share of open interest",
                     derived="position",
                 )
@@ -45,13 +49,17 @@ DERIVED: Final[Mapping[str, Measure]] = MappingProxyType(
                 choices=("outside", "inside", "up", "down"),
             ),
             Measure(
-                "swing_high", "number", POINTS, "confirmed swing highs, as features.swing_pivots", derived="swing_high"
+                "swing_high",
+                "number",
+                Unit.POINTS,
+                "confirmed swing highs, as features.swing_pivots",
+                derived="swing_high",
             ),
-            Measure("swing_low", "number", POINTS, "confirmed swing lows", derived="swing_low"),
+            Measure("swing_low", "number", Unit.POINTS, "confirmed swing lows", derived="swing_low"),
             Measure(
                 "level",
                 "number",
-                POINTS,
+                Unit.POINTS,
                 "a swing of the last 300 sessions that a zone of features.levels holds",
                 derived="level",
                 needs=("at",),
@@ -84,7 +92,7 @@ DERIVED: Final[Mapping[str, Measure]] = MappingProxyType(
             Measure(
                 "move",
                 "number",
-                "ratio, 1 = 100 %",
+                Unit.RATIO,
                 "from one day to another, by extremes and by closes",
                 derived="move",
                 needs=("from",),
@@ -100,7 +108,7 @@ DERIVED: Final[Mapping[str, Measure]] = MappingProxyType(
             Measure(
                 "retracement",
                 "number",
-                POINTS,
+                Unit.POINTS,
                 "the price at which a ratio of a move is retraced, by extremes and by closes",
                 derived="retracement",
                 needs=("from", "to", "ratio", "is"),
@@ -114,7 +122,7 @@ DERIVED: Final[Mapping[str, Measure]] = MappingProxyType(
             Measure(
                 "range",
                 "number",
-                POINTS,
+                Unit.POINTS,
                 "a span of sessions: the band of its closes, 1st to 99th percentile",
                 derived="range",
                 needs=("from", "to"),
@@ -141,7 +149,7 @@ DERIVED: Final[Mapping[str, Measure]] = MappingProxyType(
             Measure(
                 "poc",
                 "number",
-                POINTS,
+                Unit.POINTS,
                 "the point of control of daily bars since a day, in bins of 5 points",
                 derived="poc",
                 needs=("since",),

@@ -15,12 +15,12 @@ from typing import Any, Final
 from r2k_pipeline.claims.vocabulary.known_tables import KnownTables, Lists
 from r2k_pipeline.claims.vocabulary.measure import Measure
 from r2k_pipeline.claims.vocabulary.measures import columns
+from r2k_pipeline.contracts.units import Unit
 
 WEEK: Final = timedelta(days=7)
 SHIFT: Final = timedelta(days=3)
 """How far a holiday moves the day of a report, or the last session of a week."""
 BAR: Final = ("session_date", "open", "high", "low", "close")
-SHARE: Final = "share of open interest, -1..1"
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,7 @@ class Past:
             from weekly_positioning_as_of($known)
             where market = $market and report_type = $report_type and trader_group = $trader_group order by 1"""
         found = self._lists(query, report_type=self.way.report_type, trader_group=self.way.group)
-        unit = SHARE if self.way.is_share else measure.unit
+        unit = Unit.SHARE_OI if self.way.is_share else measure.unit
         return Series.plain(found["report_date"], found["value"], unit, found["change"])
 
     def _flow(self, measure: Measure) -> Series:

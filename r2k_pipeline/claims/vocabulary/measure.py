@@ -12,6 +12,7 @@ import dataframely as dy
 
 from r2k_pipeline.claims.vocabulary.relations import Relation
 from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.contracts.units import RATIOS, Unit
 
 GROUP_KEY: Final = frozenset({"report_type", "trader_group"})
 FURTHER_KEYS: Final[Mapping[str, str]] = {
@@ -20,7 +21,6 @@ FURTHER_KEYS: Final[Mapping[str, str]] = {
     "profile_window": "profile_window",
 }
 """Key columns of text beside market and day -> the relation by which a claim names their value."""
-POINTS: Final = "index points"
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,12 @@ class Measure:
     @property
     def is_price(self) -> bool:
         """Whether it is a price of the index."""
-        return self.unit == POINTS
+        return self.unit == Unit.POINTS
 
     @property
     def is_ratio(self) -> bool:
         """Whether a percentage of it means percentage points, 1 = 100 %."""
-        return self.unit.startswith(("ratio", "share"))
+        return self.unit in RATIOS
 
     @property
     def day_column(self) -> str:

@@ -12,10 +12,11 @@ from typing import Final
 import dataframely as dy
 
 from r2k_pipeline.claims.vocabulary.derived import DERIVED
-from r2k_pipeline.claims.vocabulary.measure import FURTHER_KEYS, GROUP_KEY, POINTS, Measure, is_day_key
+from r2k_pipeline.claims.vocabulary.measure import FURTHER_KEYS, GROUP_KEY, Measure, is_day_key
 from r2k_pipeline.contracts import marts, prices
-from r2k_pipeline.contracts.columns import choices_of
+from r2k_pipeline.contracts.columns import choices_of, unit_of
 from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.contracts.units import Unit
 from r2k_pipeline.tables import claims, indicators
 
 FIRST: Final[tuple[type[Table], ...]] = (
@@ -33,7 +34,7 @@ def measure_of(name: str) -> Measure | None:
     found = DERIVED.get(name) or columns().get(name)
     if found is None and (average := _OF_DAYS.fullmatch(name)) and int(average[2]) > 1:
         kind = "mean" if average[1] == "sma" else "exponential mean, weight 2/(N + 1), seeded with the first N,"
-        return Measure(name, "number", POINTS, f"{kind} of the closes of {average[2]} sessions", derived="average")
+        return Measure(name, "number", Unit.POINTS, f"{kind} of the closes of {average[2]} sessions", derived="average")
     return found
 
 
@@ -56,7 +57,7 @@ def _columns_of(table: type[Table]) -> Iterator[Measure]:
     kinds = {dy.Float64: "number", dy.Int64: "number", dy.String: "text", dy.Date: "day"}
     for name, column in table.columns().items():
         if kind := None if column.primary_key else kinds.get(type(column)):
-            yield Measure(name, kind, table.units()[name], column.description or "", table, choices=choices_of(column))
+            yield Measure(name, kind, unit_of(column), column.description or "", table, choices=choices_of(column))
 
 
 def _is_of_days(table: type[Table]) -> bool:

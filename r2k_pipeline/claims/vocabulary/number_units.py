@@ -8,33 +8,29 @@ from typing import Final
 
 from r2k_pipeline.claims.vocabulary.measure import Measure
 from r2k_pipeline.claims.vocabulary.printed_numbers import Printed, read_number
+from r2k_pipeline.contracts.units import HUNDREDTHS, RATIOS, Unit
 
-RATIOS: Final = ("ratio", "share of open interest")
-"""Units of which 1 is 100 %."""
-HUNDREDTHS: Final = ("0..100", "percent")
-"""Units of which 1 is 1 %."""
-CONTRACTS: Final = "contract equivalents"
 THOUSAND: Final = 1_000
 
 
 def unit_of(measure: Measure, word: str, basis: str | None) -> str:
     """The unit in which a relation of a measure compares; `basis`: the claim's key `in`."""
     if "rank_" in word:
-        return "0..100"
+        return Unit.RANK
     if word == "ratio":
-        return "ratio, 1 = 100 %"
-    return "share of open interest" if basis == "share" and measure.derived == "position" else measure.unit
+        return Unit.RATIO
+    return Unit.SHARE_OI if basis == "share" and measure.derived == "position" else measure.unit
 
 
 def read_in_unit(measure: Measure, word: str, basis: str | None, said: object) -> Printed:
     """A number of a relation, as it is meant in its unit. Raises ValueError for one that may mean two things."""
     unit = unit_of(measure, word, basis)
-    number = read_number(said, THOUSAND if basis == "thousand" and unit.endswith(CONTRACTS) else 1)
-    if unit.startswith(RATIOS):
+    number = read_number(said, THOUSAND if basis == "thousand" and unit == Unit.EQUIVALENTS else 1)
+    if unit in RATIOS:
         if not number.is_percent and abs(number.value) >= 1:
             kind, meant = unit.split(",", maxsplit=1)[0], _percent(number)
             raise ValueError(f'a {kind}, 1 = 100 %: {said} is {meant}; next: give "{said} %" or "{meant}"')
-    elif number.is_percent and unit.startswith(HUNDREDTHS) and not _is_of_change(word):
+    elif number.is_percent and unit in HUNDREDTHS and not _is_of_change(word):
         return read_number(str(said).replace("%", ""))
     elif number.is_percent and not _is_of_change(word):
         share = ', or in = "share" for a share of open interest' if measure.derived == "position" else ""
@@ -46,7 +42,7 @@ def in_percent(unit: str, right: object) -> str:
     """Ratios that are written without a % as the percentages that they are, ` (70 %)`; nothing of other numbers."""
     numbers = right if isinstance(right, tuple) else (right,)
     bare = [_percent(each) for each in numbers if isinstance(each, Printed) and not each.is_percent and each.value]
-    return f" ({', '.join(bare)})" if bare and unit.startswith(RATIOS) else ""
+    return f" ({', '.join(bare)})" if bare and unit in RATIOS else ""
 
 
 def _percent(number: Printed) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-from r2k_pipeline.claims.vocabulary.measure import POINTS
+from r2k_pipeline.contracts.units import RATIOS, Unit
 
 WHOLE: Final = 1e5
 """From here on a value is written without decimals."""
@@ -46,12 +46,12 @@ def shown(value: Any, unit: str) -> str:
     """A value with its unit, in the form for readers."""
     if not isinstance(value, int | float):
         return str(value)
-    if unit.startswith(("ratio", "share of open")):
+    if unit in RATIOS:
         return f"{100 * value:,.2f} %"
-    if unit == POINTS:
+    if unit == Unit.POINTS:
         return f"{value:,.2f} points"
-    if unit.endswith("contract equivalents"):
+    if unit == Unit.EQUIVALENTS:
         return f"{value:,.0f} contracts"
-    if unit == "0..100":
+    if unit == Unit.RANK:
         return f"{value:,.2f}"
     return f"{value:,.0f} {unit}" if abs(value) >= WHOLE else f"{value:,.6g} {unit}".strip()

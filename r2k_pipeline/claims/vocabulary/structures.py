@@ -10,12 +10,12 @@ from datetime import date, timedelta
 from typing import Any, Final
 
 from r2k_pipeline.claims.vocabulary.asked import Asked
-from r2k_pipeline.claims.vocabulary.comparison import AT, NEAR_ATR, RATIO, value_on
+from r2k_pipeline.claims.vocabulary.comparison import AT, NEAR_ATR, value_on
 from r2k_pipeline.claims.vocabulary.known_rows import Past
-from r2k_pipeline.claims.vocabulary.measure import POINTS
 from r2k_pipeline.claims.vocabulary.printed_numbers import Printed
 from r2k_pipeline.claims.vocabulary.results import Result, UnknownError, share
 from r2k_pipeline.claims.vocabulary.row_relations import near_prices
+from r2k_pipeline.contracts.units import Unit
 
 RECENT: Final = 300
 """Sessions in which a swing counts."""
@@ -52,7 +52,9 @@ def _level(past: Past, words: Mapping[str, Any], written: Mapping[str, str]) -> 
     given = {"day": day, "role": role, "kind": role and _SWINGS[role], "first": recent[0][0]}
     swings = past.tables.rows(query, known=past.way.known, market=past.way.market, **given)
     if not swings:
-        yield Result("; ".join(written.values()), False, also=f"no swing in a {role or 'zone'} at {day}", unit=POINTS)
+        yield Result(
+            "; ".join(written.values()), False, also=f"no swing in a {role or 'zone'} at {day}", unit=Unit.POINTS
+        )
         return
     price, born, found_role = min(swings, key=lambda swing: abs(swing[0] - asked.value))
     least = min(row[3] for row in recent) if role != "resistance" else close
@@ -61,7 +63,7 @@ def _level(past: Past, words: Mapping[str, Any], written: Mapping[str, str]) -> 
     rate = share(any(abs(swing[0] / other - 1) <= AT for swing in swings) for other in others)
     also = f"{found_role} at {day}, from {least:,.0f} to {most:,.0f}"
     is_there = abs(price - asked.value) <= AT * abs(asked.value)
-    yield Result("; ".join(written.values()), is_there, price, born, POINTS, rate, also=also)
+    yield Result("; ".join(written.values()), is_there, price, born, Unit.POINTS, rate, also=also)
 
 
 def _cross(past: Past, words: Mapping[str, Any], written: Mapping[str, str]) -> Iterator[Result]:
@@ -77,7 +79,7 @@ def _cross(past: Past, words: Mapping[str, Any], written: Mapping[str, str]) -> 
     all_of = "; ".join(text for word, text in written.items() if word != "count_is")
     also = f"the last one: {last[1]} on {last[0]}" if last else "none is on file"
     if "count_is" in words:
-        yield Result(written["count_is"], words["count_is"].is_near(len(found)), len(found), unit="crosses")
+        yield Result(written["count_is"], words["count_is"].is_near(len(found)), len(found), unit=Unit.CROSSES)
         if len(words) == 2:
             return
     if "on" in words:
@@ -125,7 +127,7 @@ def _move(past: Past, words: Mapping[str, Any], written: Mapping[str, str]) -> I
             }[word]
             text = "; ".join([*(written[w] for w in ("from", "to") if w in written), written[word]])
             also = f"from {first:,.2f} to {last:,.2f}"
-            yield Result(text, is_true, size, day, RATIO, also=also)
+            yield Result(text, is_true, size, day, Unit.RATIO, also=also)
 
 
 def _retracement(past: Past, words: Mapping[str, Any], written: Mapping[str, str]) -> Iterator[Result]:
@@ -133,7 +135,7 @@ def _retracement(past: Past, words: Mapping[str, Any], written: Mapping[str, str
     price = last + (first - last) * words["ratio"].value
     is_true = words["is"].is_near(price, past.way.off_ratio)
     also = f"from {first:,.2f} to {last:,.2f}"
-    yield Result("; ".join(written.values()), is_true, price, day, POINTS, also=also)
+    yield Result("; ".join(written.values()), is_true, price, day, Unit.POINTS, also=also)
 
 
 def ends_of_move(past: Past, words: Mapping[str, Any]) -> tuple[tuple[date, float], tuple[date, float]]:
@@ -160,7 +162,7 @@ def _range(past: Past, words: Mapping[str, Any], written: Mapping[str, str]) -> 
             edge = _quantile(closes, part)
             is_true = abs(edge - words[word].value) <= EDGE * abs(words[word].value)
             also = f"closes from {closes[0]:,.2f} to {closes[-1]:,.2f}"
-            yield Result(f"{span}; {written[word]}", is_true, edge, words["to"], POINTS, also=also)
+            yield Result(f"{span}; {written[word]}", is_true, edge, words["to"], Unit.POINTS, also=also)
 
 
 def _quantile(ordered: Sequence[float], part: float) -> float:
@@ -207,7 +209,7 @@ def _poc(past: Past, words: Mapping[str, Any], written: Mapping[str, str]) -> It
                 each.value if isinstance(each, Printed) else value_on(past, each.name, day) for each in words[word]
             ]
             is_true, rate = all(value > other if word == "above" else value < other for other in others), None
-        yield Result(f"{since}{written[word]}", is_true, value, day, POINTS, rate, also=f"since {anchor}")
+        yield Result(f"{since}{written[word]}", is_true, value, day, Unit.POINTS, rate, also=f"since {anchor}")
 
 
 def traded_rsi(past: Past, asked: Asked) -> Iterator[Result]:
@@ -228,7 +230,7 @@ def traded_rsi(past: Past, asked: Asked) -> Iterator[Result]:
     price = before[4] + _step_to(rsi / 100, right.value / 100, sums)
     traded = [100 * _rsi_at(rsi / 100, sums, edge - before[4]) for edge in (low, high)]
     also = f"traded from {low:,.2f} to {high:,.2f}, RSI {traded[0]:.1f} to {traded[1]:.1f}"
-    yield Result(f"rsi_14.is = {asked.written['is']}", low <= price <= high, price, day, POINTS, also=also)
+    yield Result(f"rsi_14.is = {asked.written['is']}", low <= price <= high, price, day, Unit.POINTS, also=also)
 
 
 def _wilder_sum(rsi: float, step_to_30: float) -> float:

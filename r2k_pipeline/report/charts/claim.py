@@ -14,7 +14,7 @@ from r2k_pipeline.claims.lines import deciding, say_result
 from r2k_pipeline.claims.verdict import Verdict
 from r2k_pipeline.claims.vocabulary.known_rows import Series
 from r2k_pipeline.claims.vocabulary.known_tables import KnownTables
-from r2k_pipeline.claims.vocabulary.measure import POINTS
+from r2k_pipeline.contracts.units import RATIOS, Unit
 from r2k_pipeline.report.charts.claim_rows import Drawing, Mark, read_drawing
 from r2k_pipeline.report.charts.figure import Figure, Records
 from r2k_pipeline.report.charts.labels import LINE_HEIGHT, Scale
@@ -167,9 +167,9 @@ def _marked_days() -> Iterator[alt.Chart]:
 
 def _format(drawing: Drawing, scale: Scale) -> str:
     """How the axis writes numbers."""
-    if drawing.unit.startswith(("ratio", "share")):
+    if drawing.unit in RATIOS:
         return ".1%"
-    if drawing.unit == POINTS:
+    if drawing.unit == Unit.POINTS:
         return ",.0f" if scale.high - scale.low > 20 else ",.2f"
     return "~s"
 

@@ -17,13 +17,14 @@ from r2k_pipeline.claims.vocabulary.choices import GROUP_WORDS
 from r2k_pipeline.claims.vocabulary.comparison import Comparison
 from r2k_pipeline.claims.vocabulary.known_rows import Past, Series
 from r2k_pipeline.claims.vocabulary.known_tables import KnownTables
-from r2k_pipeline.claims.vocabulary.measure import POINTS, Measure
+from r2k_pipeline.claims.vocabulary.measure import Measure
 from r2k_pipeline.claims.vocabulary.measures import measure_of
 from r2k_pipeline.claims.vocabulary.printed_numbers import Printed
 from r2k_pipeline.claims.vocabulary.relations import split
 from r2k_pipeline.claims.vocabulary.results import Result, UnknownError
 from r2k_pipeline.claims.vocabulary.statements import Statement
 from r2k_pipeline.claims.vocabulary.structures import ends_of_move
+from r2k_pipeline.contracts.units import Unit
 
 LEAST: Final = {False: timedelta(days=180), True: timedelta(weeks=104)}
 """How much a chart shows at least, of sessions and of weeks."""
@@ -143,7 +144,7 @@ def _beside(past: Past, asked: Asked, decides: Result) -> Iterator[tuple[str, Se
         yield from ((name, _series(past, name)) for name in ORDER)
     if asked.measure.derived in ("move", "retracement"):
         ends = ends_of_move(past, words)
-        yield "move", Series.plain([day for day, _ in ends], [price for _, price in ends], POINTS)
+        yield "move", Series.plain([day for day, _ in ends], [price for _, price in ends], Unit.POINTS)
 
 
 def _series(past: Past, name: str) -> Series:

@@ -11,6 +11,10 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
+import dataframely as dy
+
+from r2k_pipeline.contracts.columns import choices_of, unit_of
+from r2k_pipeline.contracts.units import Unit
 from r2k_pipeline.quoting import literal
 from r2k_pipeline.report.brief_statements import Row, Value
 from r2k_pipeline.snapshot import Snapshot
@@ -20,18 +24,18 @@ if TYPE_CHECKING:
     from r2k_pipeline.report.site.pictures import Picture
 
 NOT_KNOWN: Final = "—"
-SHORT_UNITS: Final = {
-    "ratio, 1 = 100 %": "%",
-    "ratio a year, 1 = 100 %": "% a year",
-    "share of open interest, -1..1": "% of OI",
-    "share of open interest, -2..2": "share of OI",
-    "index points": "points",
-    "0..100": "0–100",
-    "today's contract equivalents": "contracts",
-    "UTC instant": "UTC",
-    "prices and holds": "score",
-    "pieces of evidence": "pieces",
-    "as `unit` says": "see unit",
+SHORT_UNITS: Final[Mapping[str, str]] = {
+    Unit.RATIO: "%",
+    Unit.RATIO_A_YEAR: "% a year",
+    Unit.SHARE_OI: "% of OI",
+    Unit.CHANGE_OF_SHARE: "share of OI",
+    Unit.POINTS: "points",
+    Unit.RANK: "0–100",
+    Unit.EQUIVALENTS: "contracts",
+    Unit.INSTANT: "UTC",
+    Unit.SCORE: "score",
+    Unit.PIECES: "pieces",
+    Unit.OF_CLAIM: "see unit",
 }
 """Short forms of units for headers; the linked dictionary has the full ones. Other units are short already."""
 
@@ -63,10 +67,14 @@ class Column:
         """The text of the header."""
         return self.label or self.key.replace("_", " ")
 
+    @property
+    def _column(self) -> dy.Column:
+        table, _, column = self.of.rpartition(".")
+        return TABLES[table].columns()[column]
+
     @cached_property
     def _unit(self) -> str:
-        table, _, column = self.of.rpartition(".")
-        return TABLES[table].units()[column] if self.unit is None else self.unit
+        return unit_of(self._column) if self.unit is None else self.unit
 
     @property
     def short_unit(self) -> str:
@@ -76,7 +84,7 @@ class Column:
     @cached_property
     def is_state(self) -> bool:
         """Whether it is one of few values."""
-        return self._unit.startswith("one of ")
+        return self.unit is None and bool(choices_of(self._column))
 
     @property
     def dictionary(self) -> str:

@@ -773,3 +773,18 @@ def test_positions_of_the_mart_rest_on_the_primary_report_of_their_market(
         (found,) = _judged(box, tmp_path, f'{words}, market = "GC"').values()
     assert str(found.finding.reason).startswith("the reports of GC (disaggregated_futures) end at") == is_missing
     assert found.row()["market"] == "GC"
+
+
+def test_a_percentage_of_volume_is_a_change_in_percent(tmp_path: Path) -> None:
+    """Its unit, shares or contracts, is no share of anything."""
+    volumes = {"2025-03-13": 200.0, "2025-03-14": 250.0}
+    bars = [
+        {**row, "volume": volumes.get(str(row["session_date"])), "volume_known_at": row["known_at"]}
+        for row in ROWS[MarketBars]
+    ]
+    with sandboxed(tmp_path / "lake", {**ROWS, MarketBars: bars}) as box:
+        rises, doubles = (
+            _judged(box, tmp_path, f'volume.change_is = "{percent} %"')["as_it_says"].finding for percent in (25, 100)
+        )
+    assert (rises.verdict, rises.computed_value) == ("holds", 0.25)
+    assert doubles.verdict == "fails"
