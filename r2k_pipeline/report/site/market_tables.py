@@ -31,8 +31,8 @@ _OVERVIEW: Final = (
             "resistance_price": "resistance",
             "report_date": "COT report",
             "report_age_days": "age",
-            "leveraged_funds_positioning_state": "leveraged funds",
-            "asset_manager_positioning_state": "asset managers",
+            "speculator_positioning_state": "speculators",
+            "institution_positioning_state": "institutions",
             "technical_state": "",
             "setup": "",
         }.items()
@@ -143,14 +143,21 @@ def movers(snapshot: Snapshot, shown: Collection[str], market: str | None = None
 def overview(snapshot: Snapshot, pages: Sequence[Page]) -> DataTable:
     """One line for each market that has a page, at its last session known."""
     query = f"""
-        select {", ".join(c.key for c in _OVERVIEW)} from latest() order by market"""
+        select {", ".join(c.key for c in _OVERVIEW)}, speculator_label, institution_label
+        from latest() order by market"""
     asked = ask(snapshot, query)
     shown = {page.market["market"] for page in pages}
     kept = Asked(tuple(row for row in asked.rows if row["market"] in shown), asked.query)
-    inverse = ", ".join(page.market["market"] for page in pages if page.market["is_inverse"])
-    note = f"{inverse}: the contract falls where the close rises; a setup is of the contract's direction."
+    notes = [f"The {role}s are {who}." for role in ("speculator", "institution") if (who := _who(kept, role))]
+    if inverse := ", ".join(page.market["market"] for page in pages if page.market["is_inverse"]):
+        notes.append(f"{inverse}: the contract falls where the close rises; a setup is of the contract's direction.")
     title = "Markets at their last finished session"
-    return build_table("markets", title, _OVERVIEW, kept, row_id="market-{market}", note=note if inverse else "")
+    return build_table("markets", title, _OVERVIEW, kept, row_id="market-{market}", note=" ".join(notes))
+
+
+def _who(asked: Asked, role: str) -> str:
+    """The groups that have a role in the markets' primary reports."""
+    return " or ".join(dict.fromkeys(label for row in asked.rows if (label := row[f"{role}_label"])))
 
 
 def levels(snapshot: Snapshot, page: Page) -> DataTable:

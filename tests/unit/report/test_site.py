@@ -183,6 +183,22 @@ def test_a_market_with_positions_alone_is_listed_without_a_link(tmp_path: Path) 
     assert not site.broken_links()
 
 
+def test_the_overview_shows_the_positions_of_each_markets_own_groups(tmp_path: Path) -> None:
+    of_gold = {
+        "speculator_label": "managed money",
+        "speculator_positioning_state": "extreme_long",
+        "institution_label": "swap dealers",
+        "institution_positioning_state": "extreme_short",
+    }
+    of_russell = {"speculator_label": "leveraged funds", "speculator_positioning_state": "neutral"}
+    rows = [mart_row("GC", DAYS[-1], **of_gold), mart_row("RUT", DAYS[-1], **of_russell)]
+    publish(tmp_path, rows)
+    first = Pages(write(tmp_path).folder).pages["index.html"].text
+    assert "extreme long" in first
+    assert "extreme short" in first
+    assert "The speculators are managed money or leveraged funds. The institutions are swap dealers." in first
+
+
 def test_a_past_moment_knows_nothing_later(tmp_path: Path) -> None:
     first = VINTAGE | {"report_date": "2025-03-04", "released_at": "2025-03-07T20:30Z"}
     revised = first | {"net_contracts": 8888.0, "known_at": "2025-03-13T12:00Z"}
