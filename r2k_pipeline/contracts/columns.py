@@ -133,19 +133,19 @@ def ratio(description: str, *, nullable: bool = False) -> dy.Float64:
     return _float(Unit.RATIO, description, nullable)
 
 
-def share_oi(description: str, *, nullable: bool = False) -> dy.Float64:
-    """A share of open interest, -1..1."""
-    return _float(Unit.SHARE_OI, description, nullable, -1.0, 1.0)
+def share_oi(description: str) -> dy.Float64:
+    """A share of open interest, -1..1; null where it is not known."""
+    return _float(Unit.SHARE_OI, description, True, -1.0, 1.0)
 
 
-def percentile(description: str, *, nullable: bool = True) -> dy.Float64:
-    """A rank or an oscillator on 0..100."""
-    return _float(Unit.RANK, description, nullable, 0.0, 100.0)
+def percentile(description: str) -> dy.Float64:
+    """A rank or an oscillator on 0..100; null where it is not defined yet."""
+    return _float(Unit.RANK, description, True, 0.0, 100.0)
 
 
-def usd(description: str, *, nullable: bool = False) -> dy.Float64:
-    """US dollars."""
-    return _float(Unit.USD, description, nullable)
+def usd(description: str) -> dy.Float64:
+    """US dollars; null where they are not known."""
+    return _float(Unit.USD, description, True)
 
 
 def contracts(description: str, *, nullable: bool = False, signed: bool = False) -> dy.Int64:
@@ -153,9 +153,12 @@ def contracts(description: str, *, nullable: bool = False, signed: bool = False)
     return _integer(Unit.CONTRACTS, description, nullable, None if signed else 0)
 
 
-def equivalents(description: str, *, nullable: bool = False, signed: bool = False) -> dy.Float64:
-    """Contracts in today's contract equivalents: reported contracts x row multiplier / today's multiplier."""
-    return _float(Unit.EQUIVALENTS, description, nullable, None if signed else 0.0)
+def equivalents(description: str, *, signed: bool = False) -> dy.Float64:
+    """Contracts in today's contract equivalents: reported contracts x row multiplier / today's multiplier.
+
+    Null where a contract unit cannot be converted.
+    """
+    return _float(Unit.EQUIVALENTS, description, True, None if signed else 0.0)
 
 
 def count(unit: Unit, description: str, *, key: bool = False, nullable: bool = False) -> dy.Int64:

@@ -118,6 +118,10 @@ class CotReports(Table, layer="raw"):
 
 
 class _GroupPositions(dy.Schema):
+    report_type = choice(REPORT_TYPES, "which report", key=True)
+    contract_code = text("CFTC contract market code", key=True, regex=CONTRACT_CODE)
+    report_date = day("as-of day of the positions", key=True)
+    trader_group = choice(TRADER_GROUPS, "trader group of the report", key=True)
     long_contracts = semi_additive(contracts("long positions, spreads not included"))
     short_contracts = semi_additive(contracts("short positions, spreads not included"))
     spreading_contracts = semi_additive(
@@ -133,9 +137,7 @@ class _GroupPositions(dy.Schema):
     concentration_net_8_long_percent = number(Unit.PERCENT_OI, "net longs of the 8 largest", nullable=True)
     concentration_net_8_short_percent = number(Unit.PERCENT_OI, "net shorts of the 8 largest", nullable=True)
     contract_units = text("what one contract is, as printed", nullable=True)
-    contract_multiplier_usd = usd(
-        "USD per index point, read from contract_units; null where it has none", nullable=True
-    )
+    contract_multiplier_usd = usd("USD per index point, read from contract_units; null where it has none")
     released_at = instant("when the report became public, by the release ledger")
     release_basis = choice(RELEASE_BASES, "seen to come out then; announced, or by the rule; or estimated")
 
@@ -143,10 +145,6 @@ class _GroupPositions(dy.Schema):
 class CotPositionVintages(_GroupPositions, Table, layer="staging"):
     """One vintage of one trader group's positions in one contract and report, in contracts as reported."""
 
-    report_type = choice(REPORT_TYPES, "which report", key=True)
-    contract_code = text("CFTC contract market code", key=True, regex=CONTRACT_CODE)
-    report_date = day("as-of day of the positions", key=True)
-    trader_group = choice(TRADER_GROUPS, "trader group of the report", key=True)
     revision = count(Unit.REVISIONS, "0 = as first recorded", key=True)
     known_at = instant("released_at for first values, the moment of recording for corrections, late and held rows")
     superseded_at = instant("when the next vintage was known; null = it stands", nullable=True)
@@ -158,10 +156,6 @@ class CotPositionVintages(_GroupPositions, Table, layer="staging"):
 class CotPositions(_GroupPositions, Table, layer="staging", stands_of="staging.cot_position_vintages"):
     """One trader group's positions in one contract and report, as known at `as_of`, in contracts as reported."""
 
-    report_type = choice(REPORT_TYPES, "which report", key=True)
-    contract_code = text("CFTC contract market code", key=True, regex=CONTRACT_CODE)
-    report_date = day("as-of day of the positions", key=True)
-    trader_group = choice(TRADER_GROUPS, "trader group of the report", key=True)
     known_at = instant("released_at for first values, the moment of recording for corrections, late and held rows")
     revision = count(Unit.REVISIONS, "how often the row had changed by then; 0 = as first recorded")
     recorded_at = instant("recorded_at of the raw row this is")
@@ -177,12 +171,10 @@ class MarketPositions(Table, layer="staging"):
     trader_group = choice(TRADER_GROUPS, "trader group of the report", key=True)
     known_at = instant("when these values were known", key=True)
     contract_codes = text("the contracts summed, comma-separated")
-    long_contracts = semi_additive(
-        equivalents("long positions; null where a contract unit is not convertible", nullable=True)
-    )
-    short_contracts = semi_additive(equivalents("short positions", nullable=True))
-    spreading_contracts = semi_additive(equivalents("positions both long and short", nullable=True))
-    open_interest_contracts = equivalents("open interest of the market", nullable=True)
+    long_contracts = semi_additive(equivalents("long positions; null where a contract unit is not convertible"))
+    short_contracts = semi_additive(equivalents("short positions"))
+    spreading_contracts = semi_additive(equivalents("positions both long and short"))
+    open_interest_contracts = equivalents("open interest of the market")
     released_at = instant("when the report became public")
     release_basis = choice(RELEASE_BASES, "seen to come out then; announced, or by the rule; or estimated")
     superseded_at = instant("when the next vintage was known; null = it stands", nullable=True)

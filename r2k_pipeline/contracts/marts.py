@@ -67,28 +67,27 @@ class _WeeklyPositions(dy.Schema):
     report_date = day("as-of day of the positions", key=True)
     trader_group = choice(TRADER_GROUPS, "trader group of the report", key=True)
     contract_codes = text("the contracts summed, comma-separated")
-    long_contracts = semi_additive(equivalents("long positions", nullable=True))
-    short_contracts = semi_additive(equivalents("short positions", nullable=True))
-    spreading_contracts = semi_additive(equivalents("positions both long and short", nullable=True))
-    net_contracts = semi_additive(equivalents("long less short, to a ten-thousandth", nullable=True, signed=True))
-    open_interest_contracts = equivalents("open interest of the market", nullable=True)
-    net_share_oi = share_oi("net / open interest", nullable=True)
+    long_contracts = semi_additive(equivalents("long positions"))
+    short_contracts = semi_additive(equivalents("short positions"))
+    spreading_contracts = semi_additive(equivalents("positions both long and short"))
+    net_contracts = semi_additive(equivalents("long less short, to a ten-thousandth", signed=True))
+    open_interest_contracts = equivalents("open interest of the market")
+    net_share_oi = share_oi("net / open interest")
     net_notional_usd = semi_additive(
         usd(
             "net x multiplier x close (1 / close if inverse) of the as-of day; null without is_notional_known",
-            nullable=True,
         )
     )
     change_basis = text("null where weekly changes are whole; otherwise why they are null", nullable=True)
-    long_contracts_change_1w = additive(equivalents("against the previous report", nullable=True, signed=True))
-    short_contracts_change_1w = additive(equivalents("against the previous report", nullable=True, signed=True))
-    net_contracts_change_1w = additive(equivalents("against the previous report", nullable=True, signed=True))
-    open_interest_contracts_change_1w = equivalents("against the previous report", nullable=True, signed=True)
+    long_contracts_change_1w = additive(equivalents("against the previous report", signed=True))
+    short_contracts_change_1w = additive(equivalents("against the previous report", signed=True))
+    net_contracts_change_1w = additive(equivalents("against the previous report", signed=True))
+    open_interest_contracts_change_1w = equivalents("against the previous report", signed=True)
     net_share_oi_change_1w = number(Unit.CHANGE_OF_SHARE, "against the previous report", nullable=True)
-    new_longs_contracts = additive(equivalents("longs added in the week", nullable=True))
-    long_liquidation_contracts = additive(equivalents("longs given up in the week", nullable=True))
-    new_shorts_contracts = additive(equivalents("shorts added in the week", nullable=True))
-    short_covering_contracts = additive(equivalents("shorts bought back in the week", nullable=True))
+    new_longs_contracts = additive(equivalents("longs added in the week"))
+    long_liquidation_contracts = additive(equivalents("longs given up in the week"))
+    new_shorts_contracts = additive(equivalents("shorts added in the week"))
+    short_covering_contracts = additive(equivalents("shorts bought back in the week"))
     dominant_flow = choice(FLOWS, "the largest of the four flows; ties in this order", nullable=True)
     cot_index_26w = percentile("Briese: 100 (net - min) / (max - min) over 26 weeks, this one included")
     cot_index_52w = percentile("the same over 52 weeks")
@@ -102,8 +101,8 @@ class _WeeklyPositions(dy.Schema):
     net_weeks_156w = count(Unit.WEEKS, "weeks known of the last 156, this one included: ranks are among them")
     traders_long = count(Unit.TRADERS, "traders with long positions; null where suppressed or summed", nullable=True)
     traders_short = count(Unit.TRADERS, "traders with short positions; null where suppressed or summed", nullable=True)
-    long_per_trader_contracts = equivalents("long_contracts / traders_long", nullable=True)
-    short_per_trader_contracts = equivalents("short_contracts / traders_short", nullable=True)
+    long_per_trader_contracts = equivalents("long_contracts / traders_long")
+    short_per_trader_contracts = equivalents("short_contracts / traders_short")
     concentration_net_4_long_percent = number(
         Unit.PERCENT_OI, "net longs of the 4 largest traders of any group", nullable=True
     )
@@ -151,7 +150,7 @@ class Markets(Table, layer="marts"):
     proxy_symbol = text("ETF whose volume stands for the index's", nullable=True)
     future_symbol = text("vendor symbol of the future", nullable=True)
     calendar = text("exchange calendar of its sessions")
-    contract_multiplier_usd = usd("USD per index point of today's contract, or its contract_units", nullable=True)
+    contract_multiplier_usd = usd("USD per index point of today's contract, or its contract_units")
     contract_unit = text("what contract_multiplier_usd counts, e.g. index point, troy ounces")
     price_series = choice(SERIES, "what its prices are; null: positions without technicals", nullable=True)
     is_inverse = flag("its prices fall where the contract rises, as a yield does")
@@ -185,6 +184,23 @@ class TraderGroups(Table, layer="marts"):
     meaning = text("who is in it, after the CFTC's explanatory notes")
     role = choice(ROLES, "who the group is in its report; null: other reportables, nonreportable", nullable=True)
     sort_order = dimension(count(Unit.POSITION, "order to show it in"))
+
+
+def _newest_positions(group: str) -> dict[str, dy.Column]:
+    """The columns of one group or role in the newest report: its net position, how it ranks, the week's flow."""
+    columns: dict[str, dy.Column] = {
+        "net_contracts": equivalents("long less short", signed=True),
+        "net_share_oi": share_oi("net / open interest"),
+        "net_percentile_156w": percentile("rank of net among the weeks known of the last 156"),
+        "net_weeks_156w": count(Unit.WEEKS, "how many those weeks are; ranks from 141 on", nullable=True),
+        "net_contracts_change_1w": equivalents("week's flow", signed=True),
+        "long_contracts_change_1w": equivalents("of it, longs", signed=True),
+        "short_contracts_change_1w": equivalents("of it, shorts", signed=True),
+        "net_share_oi_change_1w": number(Unit.CHANGE_OF_SHARE, "change of net / open interest", nullable=True),
+        "dominant_flow": choice(FLOWS, "largest of the four flows of the week", nullable=True),
+        "positioning_state": choice(POSITIONING_STATES, "by percentile", nullable=True),
+    }
+    return {f"{group}_{name}": column for name, column in columns.items()}
 
 
 class PositioningVsTechnicals(Table, layer="marts", grows=True):
@@ -248,51 +264,13 @@ class PositioningVsTechnicals(Table, layer="marts", grows=True):
     report_date = day("as-of day of the newest report of the market's primary type released by then", nullable=True)
     released_at = instant("when that report became public", nullable=True)
     report_age_days = count(Unit.DAYS, "session date less report date", nullable=True)
-    open_interest_contracts = equivalents("open interest of the market in that report", nullable=True)
-    leveraged_funds_net_contracts = equivalents("long less short", nullable=True, signed=True)
-    leveraged_funds_net_share_oi = share_oi("net / open interest", nullable=True)
-    leveraged_funds_net_percentile_156w = percentile("rank of net among the weeks known of the last 156")
-    leveraged_funds_net_weeks_156w = count(Unit.WEEKS, "how many those weeks are; ranks from 141 on", nullable=True)
-    leveraged_funds_net_contracts_change_1w = equivalents("week's flow", nullable=True, signed=True)
-    leveraged_funds_long_contracts_change_1w = equivalents("of it, longs", nullable=True, signed=True)
-    leveraged_funds_short_contracts_change_1w = equivalents("of it, shorts", nullable=True, signed=True)
-    leveraged_funds_net_share_oi_change_1w = number(
-        Unit.CHANGE_OF_SHARE, "change of net / open interest", nullable=True
-    )
-    leveraged_funds_dominant_flow = choice(FLOWS, "largest of the four flows of the week", nullable=True)
-    leveraged_funds_positioning_state = choice(POSITIONING_STATES, "by percentile", nullable=True)
-    asset_manager_net_contracts = equivalents("long less short", nullable=True, signed=True)
-    asset_manager_net_share_oi = share_oi("net / open interest", nullable=True)
-    asset_manager_net_percentile_156w = percentile("rank of net among the weeks known of the last 156")
-    asset_manager_net_weeks_156w = count(Unit.WEEKS, "how many those weeks are; ranks from 141 on", nullable=True)
-    asset_manager_net_contracts_change_1w = equivalents("week's flow", nullable=True, signed=True)
-    asset_manager_long_contracts_change_1w = equivalents("of it, longs", nullable=True, signed=True)
-    asset_manager_short_contracts_change_1w = equivalents("of it, shorts", nullable=True, signed=True)
-    asset_manager_net_share_oi_change_1w = number(Unit.CHANGE_OF_SHARE, "change of net / open interest", nullable=True)
-    asset_manager_dominant_flow = choice(FLOWS, "largest of the four flows of the week", nullable=True)
-    asset_manager_positioning_state = choice(POSITIONING_STATES, "by percentile", nullable=True)
+    open_interest_contracts = equivalents("open interest of the market in that report")
+    locals().update(_newest_positions("leveraged_funds"))
+    locals().update(_newest_positions("asset_manager"))
     institution_label = text("who the institution is in the market's primary report", nullable=True)
-    institution_net_contracts = equivalents("long less short", nullable=True, signed=True)
-    institution_net_share_oi = share_oi("net / open interest", nullable=True)
-    institution_net_percentile_156w = percentile("rank of net among the weeks known of the last 156")
-    institution_net_weeks_156w = count(Unit.WEEKS, "how many those weeks are; ranks from 141 on", nullable=True)
-    institution_net_contracts_change_1w = equivalents("week's flow", nullable=True, signed=True)
-    institution_long_contracts_change_1w = equivalents("of it, longs", nullable=True, signed=True)
-    institution_short_contracts_change_1w = equivalents("of it, shorts", nullable=True, signed=True)
-    institution_net_share_oi_change_1w = number(Unit.CHANGE_OF_SHARE, "change of net / open interest", nullable=True)
-    institution_dominant_flow = choice(FLOWS, "largest of the four flows of the week", nullable=True)
-    institution_positioning_state = choice(POSITIONING_STATES, "by percentile", nullable=True)
+    locals().update(_newest_positions("institution"))
     speculator_label = text("who the speculator is in it", nullable=True)
-    speculator_net_contracts = equivalents("long less short", nullable=True, signed=True)
-    speculator_net_share_oi = share_oi("net / open interest", nullable=True)
-    speculator_net_percentile_156w = percentile("rank of net among the weeks known of the last 156")
-    speculator_net_weeks_156w = count(Unit.WEEKS, "how many those weeks are; ranks from 141 on", nullable=True)
-    speculator_net_contracts_change_1w = equivalents("week's flow", nullable=True, signed=True)
-    speculator_long_contracts_change_1w = equivalents("of it, longs", nullable=True, signed=True)
-    speculator_short_contracts_change_1w = equivalents("of it, shorts", nullable=True, signed=True)
-    speculator_net_share_oi_change_1w = number(Unit.CHANGE_OF_SHARE, "change of net / open interest", nullable=True)
-    speculator_dominant_flow = choice(FLOWS, "largest of the four flows of the week", nullable=True)
-    speculator_positioning_state = choice(POSITIONING_STATES, "by percentile", nullable=True)
+    locals().update(_newest_positions("speculator"))
     trend = choice(TRENDS, "close above (below) SMA 50 and SMA 200, or neither", nullable=True)
     momentum = choice(MOMENTA, "RSI(14) beyond 30 or 70, else the sign of the MACD histogram", nullable=True)
     location = choice(
@@ -342,10 +320,10 @@ class Movers(Table, layer="marts"):
     trader_group = choice(TRADER_GROUPS, "a reportable group of the market's primary report", key=True)
     known_at = instant("when these values were known: the release, or later where a revision changed them", key=True)
     role = choice(ROLES, "who the group is in its report; null: other reportables", nullable=True)
-    open_interest_contracts = equivalents("open interest of the market", nullable=True)
-    net_contracts = equivalents("long less short", nullable=True, signed=True)
-    net_share_oi = share_oi("net / open interest", nullable=True)
-    net_contracts_change_1w = equivalents("week's flow", nullable=True, signed=True)
+    open_interest_contracts = equivalents("open interest of the market")
+    net_contracts = equivalents("long less short", signed=True)
+    net_share_oi = share_oi("net / open interest")
+    net_contracts_change_1w = equivalents("week's flow", signed=True)
     flow_oi_ratio = ratio("week's flow / open interest", nullable=True)
     dominant_flow = choice(FLOWS, "largest of the four flows of the week", nullable=True)
     flow_place = count(

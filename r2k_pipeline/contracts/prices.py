@@ -78,28 +78,28 @@ class PriceActions(Table, layer="raw"):
     is_withdrawn = flag("the vendor no longer lists this action: a tombstone")
 
 
-class DailyPrices(_Bar, Table, layer="staging", stands_of="staging.price_vintages"):
-    """One bar per symbol and session as known at `as_of`: finished sessions, latest vintage known by then."""
+class _SettledBar(_Bar):
+    """A bar whose volume is null until it has settled, and when it was known."""
 
     symbol = text("vendor symbol", key=True, regex=SYMBOL)
     session_date = day("exchange-local trading day", key=True)
     volume = _settled_volume("volume as the vendor gave it once it had settled; null until then")
     volume_known_at = _volume_known_at()
     known_at = instant("the session's close; of corrections, late and accepted rows the moment they were recorded")
+
+
+class DailyPrices(_SettledBar, Table, layer="staging", stands_of="staging.price_vintages"):
+    """One bar per symbol and session as known at `as_of`: finished sessions, latest vintage known by then."""
+
     revision = count(Unit.REVISIONS, "how often the value had changed by then; 0 = as first recorded")
     recorded_at = instant("recorded_at of the raw row this is")
     source = text("source of the raw row this is")
 
 
-class PriceVintages(_Bar, Table, layer="staging"):
+class PriceVintages(_SettledBar, Table, layer="staging"):
     """One vintage of one bar: what was known from `known_at` until `superseded_at`."""
 
-    symbol = text("vendor symbol", key=True, regex=SYMBOL)
-    session_date = day("exchange-local trading day", key=True)
     revision = count(Unit.REVISIONS, "0 = as first recorded", key=True)
-    volume = _settled_volume("volume as the vendor gave it once it had settled; null until then")
-    volume_known_at = _volume_known_at()
-    known_at = instant("the session's close; of corrections, late and accepted rows the moment they were recorded")
     superseded_at = instant("when the next vintage was known; null = it stands", nullable=True)
     is_withdrawn = flag("from then on the vendor listed no such bar")
     recorded_at = instant("recorded_at of the raw row this is")

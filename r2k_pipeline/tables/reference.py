@@ -31,7 +31,7 @@ class Markets(Table, layer="reference"):
     market = text("market id, e.g. RUT", key=True)
     name = text("name of the market")
     calendar = text("exchange calendar of its sessions, e.g. XNYS")
-    contract_multiplier_usd = usd("USD per index point of today's contract, or its contract_units", nullable=True)
+    contract_multiplier_usd = usd("USD per index point of today's contract, or its contract_units")
     contract_unit = text("what contract_multiplier_usd counts, e.g. index point, troy ounces")
     price_series = choice(SERIES, "what its prices are; null: positions without technicals", nullable=True)
     is_inverse = flag("its prices fall where the contract rises, as a yield does")

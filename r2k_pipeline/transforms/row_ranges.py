@@ -31,22 +31,6 @@ def column_array(bars: pl.DataFrame, name: str) -> Floats:
     return array
 
 
-def price_array(bars: pl.DataFrame, name: str) -> Floats:
-    """The column `name` of `bars` (market, session_date, prices) for a kernel.
-
-    Raises ValueError naming market and session of the first price that is null, NaN, infinite or not positive:
-    one such value would make every later value of a recursion wrong.
-    """
-    usable = (bars[name].is_finite() & (bars[name] > 0)).fill_null(False)
-    if not usable.all():
-        row = bars.row((~usable).arg_max() or 0, named=True)
-        raise ValueError(
-            f"{name} of {row['market']} on {row['session_date']} is {row[name]}: "
-            "indicators need a positive number in every session"
-        )
-    return column_array(bars, name)
-
-
 def physical_array(column: pl.Series) -> Integers:
     """Days, instants or the codes of an Enum as kernels take them: 64-bit integers, contiguous and read-only."""
     array = column.to_physical().cast(pl.Int64).to_numpy()
