@@ -31,9 +31,9 @@ from r2k_pipeline.lake import Lake  # noqa: E402
 from r2k_pipeline.markets import read_markets  # noqa: E402
 from r2k_pipeline.settings import Settings  # noqa: E402
 from tests.lived.events import Event, Missing, Revised, Split  # noqa: E402
+from tests.lived.generation_rows import copy_of_raw, differences, published_tables  # noqa: E402
 from tests.lived.life import Clock, Life, new_york  # noqa: E402
 from tests.lived.refresh import build, fetch  # noqa: E402
-from tests.lived.told import copy_of_raw, differences, published_tables  # noqa: E402
 from tests.lived.vendor import Desk, Truth, Vendor, session_moments  # noqa: E402
 
 FIRST, LAST = date(1927, 1, 1), date(2025, 12, 31)

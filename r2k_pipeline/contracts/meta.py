@@ -102,6 +102,6 @@ class Generation(Table, layer="meta"):
 
 
 class Restatements(Restated, Table, layer="meta", known_by="restated_at", may_change=True):
-    """One table of one accepted restatement: how many rows that were told differ, and why. The generation that told
-    otherwise stays readable below `generations/` for a while.
+    """One table of one accepted restatement: how many published rows differ, and why. The generation before
+    stays readable below `generations/` for a while.
     """

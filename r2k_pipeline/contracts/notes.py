@@ -21,7 +21,7 @@ class Sentence(dy.Schema):
     sentence = text("the sentence as it was published")
     figures = text("the numbers in it as JSON: as printed, the value, the query that gave it", regex=r"^\[")
     report_date = day("as-of day of the newest report that the note rests on", nullable=True)
-    generation_id = text("the generation that told it first")
+    generation_id = text("the generation that published it first")
     known_at = instant("the moment of that generation: the note says what was known by then")
 
 
@@ -30,6 +30,6 @@ class NoteLog(Sentence, Table, layer="raw"):
 
 
 class Notes(Sentence, Table, layer="marts"):
-    """One sentence of the note on a market's session, as the first generation that ended with this session told it. It
-    is never rewritten.
+    """One sentence of the note on a market's session, as the first generation that ended with this session published
+    it. It is never rewritten.
     """

@@ -13,7 +13,7 @@ from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.table import AHEAD, Table
 from r2k_pipeline.sources.protocol import came_live
 from r2k_pipeline.tables.builders import builds
-from r2k_pipeline.tables.forms import Calendar, Told
+from r2k_pipeline.tables.forms import Calendar, Stored
 
 READ = ("ok", "held", "absent")
 """Statuses of attempts that would have shown a report: the file was read, or was not there yet."""
@@ -39,7 +39,9 @@ class CotReleases(
 
 
 @builds(CotReleases)
-def cot_releases(reports: Told[CotReports], log: Told[FetchLog], as_of: datetime, calendar: Calendar) -> pl.DataFrame:
+def cot_releases(
+    reports: Stored[CotReports], log: Stored[FetchLog], as_of: datetime, calendar: Calendar
+) -> pl.DataFrame:
     """The ledger of all reports that are there or due soon, as far as nothing that was seen contradicts it."""
     until, seen = (as_of + AHEAD).date(), reports["report_date"].unique()
     ledger = calendar.releases(seen.filter(seen <= until), until)

@@ -19,8 +19,8 @@ from r2k_pipeline.contracts.table import Table
 class Form(Enum):
     """The form in which a builder gets a table. The last four are for tables that are replayed."""
 
-    TOLD = "as the lake has it"
-    SCANNED = "as the lake has it, lazily: only the rows and columns that are asked for are read"
+    STORED = "all rows, as the lake has them"
+    SCANNED = "as the lake has them, lazily: only the rows and columns that are asked for are read"
     FIRST_KNOWN = "one plain series a market, each bar as it was first known, without late ones"
     SERIES = "one plain series a market, as it was known at some session"
     REBUILT = "as its own builder makes it of the same series, all of it"
@@ -29,7 +29,7 @@ class Form(Enum):
 
 
 T = TypeVar("T", bound=Table)
-Told: TypeAlias = Annotated[dy.DataFrame[T], Form.TOLD]
+Stored: TypeAlias = Annotated[dy.DataFrame[T], Form.STORED]
 Scanned: TypeAlias = Annotated[dy.LazyFrame[T], Form.SCANNED]
 FirstKnown: TypeAlias = Annotated[dy.DataFrame[T], Form.FIRST_KNOWN]
 Series: TypeAlias = Annotated[dy.DataFrame[T], Form.SERIES]

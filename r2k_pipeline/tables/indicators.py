@@ -16,7 +16,7 @@ from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.contracts.units import Unit
 from r2k_pipeline.tables.builders import builds
-from r2k_pipeline.tables.forms import BySession, Columns, Series, Told
+from r2k_pipeline.tables.forms import BySession, Columns, Series, Stored
 from r2k_pipeline.transforms.crosses import build_moving_average_crosses
 from r2k_pipeline.transforms.indicators import build_daily_indicators
 
@@ -130,7 +130,7 @@ LINES = ("close", "sma_20", "sma_50", "sma_100", "sma_200")
 
 @builds(MovingAverageCrosses)
 def moving_average_crosses(
-    indicators: Annotated[Told[DailyIndicators], Columns("market", "session_date", "known_at", *LINES)],
+    indicators: Annotated[Stored[DailyIndicators], Columns("market", "session_date", "known_at", *LINES)],
 ) -> pl.DataFrame:
     """Crosses of the averages as they were known: those of a later series would miss what a correction turned over."""
     return build_moving_average_crosses(indicators.sort("market", "session_date"))

@@ -14,7 +14,7 @@ from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.contracts.units import Unit
 from r2k_pipeline.tables.builders import builds
-from r2k_pipeline.tables.forms import Columns, FirstKnown, Scanned, Told
+from r2k_pipeline.tables.forms import Columns, FirstKnown, Scanned, Stored
 from r2k_pipeline.tables.indicators import DailyIndicators
 from r2k_pipeline.tables.levels import LEVEL_KIND, Levels
 from r2k_pipeline.transforms.level_outcomes import build_level_outcomes
@@ -77,7 +77,7 @@ class LevelOutcomes(Table, layer="features"):
 @builds(LevelOutcomes)
 def level_outcomes(
     bars: FirstKnown[MarketBars],
-    indicators: Annotated[Told[DailyIndicators], Columns(*KEY, "atr_14")],
+    indicators: Annotated[Stored[DailyIndicators], Columns(*KEY, "atr_14")],
     shown: Annotated[Scanned[Levels], Columns(*KEY, "level_id", "kind", "role", "low", "high")],
     setups: Setups,
 ) -> pl.DataFrame:

@@ -14,7 +14,7 @@ from r2k_pipeline.contracts.marts import SETUPS, PositioningVsTechnicals
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.contracts.units import Unit
 from r2k_pipeline.tables.builders import builds
-from r2k_pipeline.tables.forms import Columns, Told
+from r2k_pipeline.tables.forms import Columns, Stored
 from r2k_pipeline.transforms.replay import without_late_sessions
 from r2k_pipeline.transforms.setup_outcomes import build_setup_outcomes
 from r2k_pipeline.transforms.setups import Setups
@@ -67,7 +67,7 @@ class SetupOutcomes(Table, layer="marts"):
 @builds(SetupOutcomes)
 def setup_outcomes(
     sessions: Annotated[
-        Told[PositioningVsTechnicals],
+        Stored[PositioningVsTechnicals],
         Columns("market", "session_date", "known_at", "close", "is_inverse", "setups_held"),
     ],
     setups: Setups,

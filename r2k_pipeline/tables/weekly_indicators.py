@@ -14,7 +14,7 @@ from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.contracts.units import Unit
 from r2k_pipeline.tables.builders import builds
-from r2k_pipeline.tables.forms import BySession, Columns, Series, Told
+from r2k_pipeline.tables.forms import BySession, Columns, Series, Stored
 from r2k_pipeline.tables.indicators import KNOWN_AT
 from r2k_pipeline.tables.reference import Markets, Sessions
 from r2k_pipeline.transforms.weekly_indicators import build_weekly_indicators
@@ -49,8 +49,8 @@ class WeeklyIndicators(Table, layer="features", grows=True):
 @builds(WeeklyIndicators, BySession())
 def weekly_indicators(
     bars: Series[MarketBars],
-    sessions: Annotated[Told[Sessions], Columns("calendar", "session_date")],
-    markets: Annotated[Told[Markets], Columns("market", "calendar")],
+    sessions: Annotated[Stored[Sessions], Columns("calendar", "session_date")],
+    markets: Annotated[Stored[Markets], Columns("market", "calendar")],
     since: date | None = None,
 ) -> pl.DataFrame:
     """Indicators of weekly closes at the end of every week, from the bars so far."""

@@ -155,8 +155,10 @@ def _write(version: Any, here: Any, row: int, log_close: Floats, squares: Floats
 
 @inner_kernel
 def _write_parents(versions: Any, first: int, end: int, ranges: Any, alive: int, of_ended: bool) -> None:
-    """Set the parents of those versions first..end - 1 that tell an end, or of the others: of the ranges around, the
-    last. All ranges have met the bar by then; an end is told before those that end are gone, the rest afterwards.
+    """Set the parents of the versions first..end - 1 that are an end (`of_ended`), or of the others.
+
+    The parent is the range around it that started last. All ranges have met the bar by then. Ends come first, while the
+    ranges that end are still in the list.
     """
     for place in range(first, end):
         version = versions[place]

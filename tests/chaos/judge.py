@@ -16,7 +16,7 @@ from r2k_pipeline.lake import Lake
 from r2k_pipeline.raw_check import FETCHED
 from r2k_pipeline.raw_folder import JOURNAL
 from r2k_pipeline.warehouse import open_warehouse
-from tests.lived.told import Tables, differences, published_tables
+from tests.lived.generation_rows import Tables, differences, published_tables
 
 RAW = (*FETCHED, RefusedRows)
 

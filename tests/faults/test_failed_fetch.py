@@ -10,9 +10,9 @@ import pytest
 from r2k_pipeline.log.acceptance import accept_held
 from r2k_pipeline.settings import Settings
 from tests.lived.events import NoAnswer
+from tests.lived.generation_rows import copy_of_raw, differences, published_tables
 from tests.lived.life import Clock, Life, markets_of, new_york
 from tests.lived.refresh import build, fetch
-from tests.lived.told import copy_of_raw, differences, published_tables
 from tests.lived.vendor import Desk, Truth, Vendor
 from tests.raw_story import Story, actions_of, bars_of, days_of
 

@@ -17,9 +17,9 @@ import pytest
 from r2k_pipeline.files import remove
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.sums import SUMS, read_sums
+from tests.lived.generation_rows import copy_of_raw, differences, published_tables
 from tests.lived.life import Clock, Life, markets_of, new_york
 from tests.lived.refresh import build, fetch
-from tests.lived.told import copy_of_raw, differences, published_tables
 from tests.lived.vendor import Desk, Truth, Vendor
 from tests.pipeline.command_line import r2k
 from tests.unit.published import mart_row, publish

@@ -1,4 +1,4 @@
-"""A life: days on which a vendor's answers are fetched, built, published and compared with what was told before.
+"""A life: days on which a vendor's answers are fetched, built, published and compared with what was published before.
 
 Belongs here: the clock, one day, what must hold after every day and at the end. Not here: which days and events a
 life has (script.py), how one run goes without Dagster (refresh.py).
@@ -18,8 +18,15 @@ from r2k_pipeline.restatement import ITEM as RESTATEMENT
 from r2k_pipeline.runs import Run
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.sources.protocol import CotSource, PriceSource, Sources
+from tests.lived.generation_rows import (
+    Generation,
+    changes,
+    copy_of_raw,
+    differences,
+    published_tables,
+    standing_is_what_stands,
+)
 from tests.lived.refresh import build, fetch
-from tests.lived.told import Generation, changes, copy_of_raw, differences, published_tables, standing_is_what_stands
 
 NEW_YORK: Final = ZoneInfo("America/New_York")
 AFTER_CLOSE, BEFORE_OPEN = "16:40", "09:00"
@@ -60,7 +67,7 @@ class LivedRun(Run):
 
 @dataclass(frozen=True)
 class Day:
-    """How one run went: what failed, by name, and what changed of what was told."""
+    """How one run went: what failed, by name, and which published rows changed."""
 
     moment: datetime
     failed: list[str]
@@ -69,7 +76,7 @@ class Day:
 
 @dataclass
 class Life:
-    """A lake that is run day by day; `told` is what it last published, `accepted` the moments of its restatements."""
+    """A lake that is run day by day; `last` is what it last published, `accepted` the moments of its restatements."""
 
     settings: Settings
     markets: tuple[Market, ...]
@@ -77,7 +84,7 @@ class Life:
     before: Callable[[datetime], None] = lambda _: None
     """What the vendors do before a run of that moment."""
     desk: tuple[PriceSource, CotSource] | None = None
-    told: Generation | None = None
+    last: Generation | None = None
     accepted: list[datetime] = field(default_factory=list)
 
     @property
@@ -90,7 +97,7 @@ class Life:
         return LivedRun(self.settings, lake or self.lake, self.markets, self.clock, desk=self.desk)
 
     def day(self, moment: datetime) -> Day:
-        """One run: what failed, and what it tells otherwise than the generation before did."""
+        """One run: what failed, and how it differs from the generation before."""
         self.clock.moment = moment
         self.before(moment)
         run = self.run()
@@ -105,15 +112,15 @@ class Life:
         return accept_held(self.run(), item)
 
     def _compared(self) -> list[str]:
-        """What the newest generation has otherwise than the one before told; nothing where none was published."""
+        """How the newest generation differs from the one before; nothing where none was published."""
         now = Generation.of(self.lake)
-        if self.told is None or now.as_of == self.told.as_of:
-            self.told = now
+        if self.last is None or now.as_of == self.last.as_of:
+            self.last = now
             return []
-        restated = any(self.told.as_of < moment <= now.as_of for moment in self.accepted)
-        told = [] if restated else changes(self.told, now)
-        self.told = now
-        return told + standing_is_what_stands(now)
+        restated = any(self.last.as_of < moment <= now.as_of for moment in self.accepted)
+        changed = [] if restated else changes(self.last, now)
+        self.last = now
+        return changed + standing_is_what_stands(now)
 
     def rebuilt(self, folder: Path) -> list[str]:
         """What a fresh lake built from the same raw log has otherwise."""

@@ -18,7 +18,7 @@ from r2k_pipeline.tables.claims import Claims
 from r2k_pipeline.tables.column_dictionary import ColumnDictionary
 from r2k_pipeline.tables.reference import Sessions
 from tests.pipeline.knowledge import built
-from tests.told import tell
+from tests.short_notes import write_short_notes
 
 LEFT_EMPTY: Final = (Claims, ColumnDictionary)
 """Claims start a process of their own, the dictionary is of the contracts alone."""
@@ -48,7 +48,7 @@ def build(run: Run, outcomes: dict[str, Outcome] | None = None) -> list[str]:
         if outcomes is not None:
             outcomes[outcome.table.dotted()] = outcome
     try:
-        publish(run, tell)
+        publish(run, write_short_notes)
     except R2kError as error:
         return [str(error), *_errors(run)]
     return [*_errors(run)]

@@ -39,7 +39,7 @@ class RunOf:
     accept: str | None = None
 
     def complaints(self, day: Day) -> list[str]:
-        """What of this run was not to be: failures, failures that were not named, told rows that changed."""
+        """What of this run was not to be: failures, failures that were not named, published rows that changed."""
         failed = [line for line in day.failed if not any(re.search(pattern, line) for pattern in self.fails)]
         unnamed = [p for p in self.fails if not any(re.search(p, line) for line in day.failed)]
         said = [*failed, *(f"not named: {pattern}" for pattern in unnamed), *day.changed]

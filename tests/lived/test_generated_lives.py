@@ -1,4 +1,4 @@
-"""Any life of one market: contracts hold, told rows never change, truncation holds, and the life is its rebuild.
+"""Any life of one market: contracts hold, published rows never change, truncation holds, and the life is its rebuild.
 
 Belongs here: lives drawn by hypothesis, without files or Dagster. LIVES=100 in the environment tries as many.
 """
@@ -20,9 +20,9 @@ from r2k_pipeline.lake import Lake
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.tables import TABLES
 from tests.lived import events as of
+from tests.lived.generation_rows import copy_of_raw, dated, published_tables, rows_known_by
 from tests.lived.life import BEFORE_OPEN, Clock, Life, LivedRun, markets_of, new_york
 from tests.lived.refresh import build
-from tests.lived.told import copy_of_raw, dated, published_tables, told
 from tests.lived.vendor import NO_ANSWER, Desk, Truth, Vendor, session_moments
 
 LIVES: Final = int(os.environ.get("LIVES", "0"))
@@ -128,7 +128,7 @@ def test_a_life_tells_what_it_told_and_is_its_rebuild(tmp_path_factory, drawn: D
 
 
 def _lived(folder: Path, drawn: Drawn) -> Life:
-    """The life, day by day; each run builds every table, and changes nothing that was told."""
+    """The life, day by day; each run builds every table, and changes nothing that was published."""
     truth = Truth.of_sample(ONE, drawn.first, drawn.last)
     clock = Clock(drawn.runs[0])
     desk = Desk(Vendor(truth, drawn.events), clock)
@@ -157,7 +157,7 @@ def _known_too_early(life: Life, moment: datetime, folder: Path) -> Iterable[str
     build(LivedRun(life.settings.model_copy(update={"lake": folder}), cut, life.markets, Clock(moment)))
     then = published_tables(cut)
     for name in dated(whole):
-        rows, rows_then = (told(name, tables, moment).sort(pl.all()) for tables in (whole, then))
+        rows, rows_then = (rows_known_by(name, tables, moment).sort(pl.all()) for tables in (whole, then))
         if not rows.equals(rows_then):
             yield f"{name}: {rows.height} rows known by {moment}, {rows_then.height} without what came later"
 

@@ -1,4 +1,4 @@
-"""A month lived day by day through the files source: what was told stays told, and the end is the rebuild."""
+"""A month lived day by day through the files source: published rows stay, and the end is the rebuild."""
 
 from functools import partial
 from pathlib import Path

@@ -19,8 +19,8 @@ import pytest
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.settings import Settings
 from tests.lived.events import Missing
+from tests.lived.generation_rows import Generation, changes
 from tests.lived.life import Clock, Life, markets_of, new_york
-from tests.lived.told import Generation, changes
 from tests.lived.vendor import Truth, Vendor
 from tests.pipeline.command_line import R2K
 
@@ -50,15 +50,15 @@ def _run(folder: Path, moment: datetime) -> dict[str, Any]:
 def test_a_session_that_comes_late_is_published_and_changes_nothing_that_was_told(tmp_path: Path) -> None:
     vendor = Vendor(Truth.of_sample(TWO, date(2024, 10, 1), date(2025, 3, 31)), (LATE,))
     settings, lake = Settings(source="files", files=tmp_path / "files", lake=tmp_path / "lake"), tmp_path / "lake"
-    told = []
+    generations = []
     for day in (FIRST, BEFORE):
         vendor.save(tmp_path / "files", day)
         assert not Life(settings, TWO, Clock(day)).day(day).failed
-    told.append(Generation.of(Lake.of(lake, "files")))
+    generations.append(Generation.of(Lake.of(lake, "files")))
     vendor.save(tmp_path / "files", DAY)
     assert _run(tmp_path, DAY)["as_of"][:10] == str(DAY.date()), "the clock is moved"
-    told.append(Generation.of(Lake.of(lake, "files")))
-    assert not changes(*told)
-    late = told[1].tables["marts.positioning_vs_technicals"].filter(pl.col("session_date") == date(2025, 3, 4))
+    generations.append(Generation.of(Lake.of(lake, "files")))
+    assert not changes(*generations)
+    late = generations[1].tables["marts.positioning_vs_technicals"].filter(pl.col("session_date") == date(2025, 3, 4))
     assert late.height == len(TWO)
     assert late["known_at"].min() > new_york("2025-03-06", "16:00")

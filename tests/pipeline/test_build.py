@@ -17,9 +17,9 @@ from r2k_pipeline.runs import Run
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.tables import TABLES
 from r2k_pipeline.tables.reference import Sessions
+from tests.lived.generation_rows import copy_of_raw
 from tests.lived.life import Clock, Life, markets_of, new_york
 from tests.lived.refresh import LEFT_EMPTY, build, fetch
-from tests.lived.told import copy_of_raw
 from tests.lived.vendor import Desk, Truth, Vendor
 
 FIRST_RUN = ("2024-06-03", "16:40")

@@ -22,7 +22,7 @@ from r2k_pipeline.orchestration.resources import Pipeline
 from r2k_pipeline.runs import Run
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.tables.builders import Builder
-from r2k_pipeline.tables.forms import Told
+from r2k_pipeline.tables.forms import Stored
 from r2k_pipeline.tables.indicators import DailyIndicators
 from r2k_pipeline.tables.registry import DerivedTable
 from tests.lakes import Published
@@ -41,7 +41,7 @@ def test_rows_that_break_a_contract_are_not_written_and_nothing_is_published(sam
     lake = copy_of(sample.folder, "lake")
     before = content(lake / "sample")
 
-    def build(rows: Told[DailyIndicators]) -> pl.DataFrame:
+    def build(rows: Stored[DailyIndicators]) -> pl.DataFrame:
         rsi = pl.when(pl.int_range(pl.len()) == 100).then(101.0).otherwise("rsi_14")
         return rows.with_columns(rsi_14=rsi)
 

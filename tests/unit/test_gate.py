@@ -26,7 +26,7 @@ from r2k_pipeline.sums import SUMS
 from r2k_pipeline.tables.reference import Sessions
 from r2k_pipeline.warehouse import open_warehouse
 from tests.raw_story import RUT, Story, bars_of, built, days_of, sessions
-from tests.told import tell
+from tests.short_notes import write_short_notes
 
 DAYS: Final = days_of(date(2023, 12, 26), 12)
 SPX: Final = Market(market="SPX", name="S&P 500", index="^GSPC", multiplier=50)
@@ -55,7 +55,7 @@ def republish(story: Story) -> Story:
     run.lake.write(Sessions, sessions())
     for name in DATED:
         built(run, name)
-    publish(run, tell)
+    publish(run, write_short_notes)
     return run
 
 

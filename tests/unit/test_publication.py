@@ -17,7 +17,7 @@ from r2k_pipeline.sums import SUMS, write_sums
 from r2k_pipeline.tables.reference import Sessions
 from r2k_pipeline.warehouse import open_warehouse
 from tests.raw_story import Story, bars_of, built, days_of, sessions
-from tests.told import tell
+from tests.short_notes import write_short_notes
 
 DAYS: Final = days_of(date(2024, 1, 2), 3)
 CLOSES: Final = {day: 2000.0 + number for number, day in enumerate(DAYS)}
@@ -34,7 +34,7 @@ def live(story: Story, moment: str) -> Publication:
     run.lake.write(Sessions, sessions())
     for name in ("staging.price_vintages", MarketBars.dotted(), Fetches.dotted()):
         built(run, name)
-    return publish(run, tell)
+    return publish(run, write_short_notes)
 
 
 @pytest.fixture

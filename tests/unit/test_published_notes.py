@@ -12,10 +12,10 @@ from r2k_pipeline.lake import Lake
 from r2k_pipeline.publication import PUBLISHED, publish, record_published
 from r2k_pipeline.snapshot import open_snapshot
 from r2k_pipeline.tables.reference import Sessions
-from tests.lived.told import copy_of_raw
+from tests.lived.generation_rows import copy_of_raw
 from tests.raw_story import Story, at, bars_of, days_of, sessions
+from tests.short_notes import write_short_notes
 from tests.sql.rows import rows_of
-from tests.told import tell
 from tests.unit.published import mart_row
 
 FIRST, SECOND, _, FOURTH = DAYS = days_of(at("2024-01-02T00:00").date(), 4)
@@ -39,7 +39,7 @@ def republish(run: Story, until: int, name: str = "Russell 2000") -> Story:
     run.lake.write(Markets, rows_of(Markets, [market]))
     mart = [mart_row("RUT", str(day)) for day in DAYS[: until + 1]]
     run.lake.write(PositioningVsTechnicals, rows_of(PositioningVsTechnicals, mart))
-    publish(run, tell)
+    publish(run, write_short_notes)
     return run
 
 
@@ -65,7 +65,7 @@ def story(first: Story, tmp_path: Path) -> Story:
 
 
 def test_a_session_is_told_once(story: Story) -> None:
-    told = [(FIRST, "Told at 2024-01-02 22:00:00."), (SECOND, "Told at 2024-01-03 22:00:00.")]
+    told = [(FIRST, "Known at 2024-01-02 22:00:00."), (SECOND, "Known at 2024-01-03 22:00:00.")]
     assert kept(story) == told
     assert story.lake.read(NoteLog).rows() == story.lake.read(Notes).rows()
     with open_snapshot(story.lake, at("2024-01-03T21:59")) as then:

@@ -11,7 +11,7 @@ from polars.testing import assert_frame_equal
 from r2k_pipeline.tables.anchored_vwaps import AnchoredVwaps
 from r2k_pipeline.transforms.anchored_vwaps import ANCHORS, build_anchored_vwaps
 from r2k_pipeline.transforms.pivots import build_swing_pivots
-from tests.unit.told import assert_fits
+from tests.unit.known_rows import assert_fits
 from tests.unit.transforms.test_indicators import real_bars
 from tests.unit.transforms.test_volume_profiles import FIRST, random_bars
 

@@ -15,7 +15,7 @@ from polars.testing import assert_frame_equal
 from r2k_pipeline.tables.consolidations import Consolidations
 from r2k_pipeline.transforms.consolidation_kernels import APART, BLOCKS, LONGEST, SHORTEST
 from r2k_pipeline.transforms.consolidations import build_consolidations
-from tests.unit.told import assert_fits
+from tests.unit.known_rows import assert_fits
 
 FIRST = date(2010, 1, 1)
 

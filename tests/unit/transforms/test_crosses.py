@@ -16,7 +16,7 @@ from r2k_pipeline.tables.indicators import DailyIndicators, MovingAverageCrosses
 from r2k_pipeline.transforms.crosses import LINES, build_moving_average_crosses
 from r2k_pipeline.transforms.indicators import build_daily_indicators
 from r2k_pipeline.transforms.replay import KnownBars, replay
-from tests.unit.told import UTC_TIME, close_at, told_at_close
+from tests.unit.known_rows import UTC_TIME, close_at, known_at_close
 
 FIRST = date(2000, 1, 1)
 
@@ -28,7 +28,7 @@ def bars_of(cents: list[int]) -> pl.DataFrame:
 
 
 def built_of(bars: pl.DataFrame) -> pl.DataFrame:
-    return build_moving_average_crosses(told_at_close(DailyIndicators, build_daily_indicators(bars)))
+    return build_moving_average_crosses(known_at_close(DailyIndicators, build_daily_indicators(bars)))
 
 
 def test_indicators_without_a_known_at_have_the_same_crosses() -> None:

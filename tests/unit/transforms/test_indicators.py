@@ -18,7 +18,7 @@ from benchmarks.universe import build_universe
 from r2k_pipeline.tables.indicators import DailyIndicators
 from r2k_pipeline.transforms import market_batches
 from r2k_pipeline.transforms.indicators import build_daily_indicators, moving_average_order
-from tests.unit.told import assert_fits
+from tests.unit.known_rows import assert_fits
 
 SYMBOLS = ("^RUT", "^GSPC", "^NDX", "^DJI", "^VIX", "IWM", "SPY", "QQQ", "DIA", "RTY=F")
 RATIOS = ("return_1d", "realised_volatility_20d", "drawdown_ratio")

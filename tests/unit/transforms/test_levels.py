@@ -19,7 +19,7 @@ from r2k_pipeline.transforms.level_evidence_kernels import standing
 from r2k_pipeline.transforms.levels import build_level_evidence, build_levels
 from r2k_pipeline.transforms.pivots import build_swing_pivots
 from r2k_pipeline.transforms.volume_profiles import build_volume_profiles
-from tests.unit.told import assert_fits, told_at_close
+from tests.unit.known_rows import assert_fits, known_at_close
 
 FIRST = date(2020, 1, 1)
 NO_PROFILES = pl.DataFrame(
@@ -315,7 +315,7 @@ def assert_prices_are_their_evidence(levels: pl.DataFrame, evidence: pl.DataFram
 @settings(max_examples=20, deadline=None)
 def test_every_price_is_the_mean_of_the_different_prices_of_its_evidence(seed: int) -> None:
     bars = pl.concat([walk_bars(seed, 300, "A"), walk_bars(seed + 1, 100, "B")])
-    evidence, levels = told_at_close(LevelEvidence, filed_of(bars), "filed_date"), levels_of(bars)
+    evidence, levels = known_at_close(LevelEvidence, filed_of(bars), "filed_date"), levels_of(bars)
     assert LevelEvidence.filter(evidence)[1].counts() == {}
     assert_prices_are_their_evidence(levels, evidence)
     assert levels.equals(build_levels(bars, plain_indicators(bars), evidence.sample(fraction=1, shuffle=True, seed=1)))
@@ -348,7 +348,7 @@ def russell(real: Path) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.Da
     bars = real_bars(real, "^RUT").with_columns(volume_symbol=pl.col("market"))
     indicators, profiles = build_daily_indicators(bars), build_volume_profiles(bars, ("rolling_60", "rolling_250"))
     found = find_evidence(bars, indicators, build_swing_pivots(bars), profiles, build_consolidations(bars))
-    evidence = told_at_close(LevelEvidence, build_level_evidence(bars, indicators, found), "filed_date")
+    evidence = known_at_close(LevelEvidence, build_level_evidence(bars, indicators, found), "filed_date")
     return bars, indicators, build_levels(bars, indicators, evidence), evidence
 
 

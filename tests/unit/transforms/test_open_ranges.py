@@ -15,7 +15,7 @@ from r2k_pipeline.transforms.consolidations import build_consolidations
 from r2k_pipeline.transforms.open_ranges import build_open_ranges
 from r2k_pipeline.transforms.replay import KnownBars, replay, replay_facts
 from r2k_pipeline.transforms.volume_profiles import build_consolidation_profiles
-from tests.unit.told import UTC_TIME, assert_fits, close_at, told_at_close
+from tests.unit.known_rows import UTC_TIME, assert_fits, close_at, known_at_close
 from tests.unit.transforms.test_consolidations import FIRST, bars_of, wandering
 from tests.unit.transforms.test_replay import STATE as VERSION
 
@@ -101,7 +101,7 @@ def vintages(close: Any, wrong: int, factor: float, corrected_after: int) -> pl.
 @pytest.mark.parametrize("factor", [0.9, 0.97, 1.05])
 def test_after_a_correction_the_ranges_are_those_of_the_right_bars(factor: float) -> None:
     close = wandering(5, 700)
-    plain = told_at_close(OpenRanges, ranges_of(bars_of(close)))
+    plain = known_at_close(OpenRanges, ranges_of(bars_of(close)))
     for wrong in range(200, 660, 23):
         known = replay(KnownBars(vintages(close, wrong, factor, 3)), ranges_of, NO_RANGES)
         day = bars_of(close)["session_date"][wrong]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from r2k_pipeline.tables.profiles import SwingPivots
 from r2k_pipeline.transforms.pivots import build_swing_pivots
-from tests.unit.told import assert_fits
+from tests.unit.known_rows import assert_fits
 
 
 def bars(high: list[float], low: list[float], market: str = "RUT") -> pl.DataFrame:

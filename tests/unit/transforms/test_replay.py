@@ -38,7 +38,7 @@ from r2k_pipeline.transforms.replay import (
 )
 from r2k_pipeline.transforms.volume_profiles import build_volume_profiles
 from r2k_pipeline.transforms.weekly_indicators import build_weekly_indicators
-from tests.unit.told import told_at_close
+from tests.unit.known_rows import known_at_close
 from tests.unit.transforms.test_levels import assert_prices_are_their_evidence, filed_of, plain_indicators, walk_bars
 
 UTC_TIME = pl.Datetime("us", "UTC")
@@ -453,7 +453,7 @@ def test_rows_kept_from_the_series_before_are_those_built_anew(life: pl.DataFram
 
 def test_nothing_revised_nothing_withdrawn() -> None:
     bars = walk_bars(5, 100)
-    expected = told_at_close(SwingPivots, build_swing_pivots(bars), "confirmed_date")
+    expected = known_at_close(SwingPivots, build_swing_pivots(bars), "confirmed_date")
     assert_frame_equal(plain_pivots(plain_vintages(bars)), expected, check_exact=True, check_row_order=False)
     assert expected.height > 0
 

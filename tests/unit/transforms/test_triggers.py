@@ -14,7 +14,7 @@ from r2k_pipeline.tables.indicators import DailyIndicators
 from r2k_pipeline.transforms.crosses import build_moving_average_crosses
 from r2k_pipeline.transforms.indicators import build_daily_indicators
 from r2k_pipeline.transforms.triggers import build_rsi_triggers
-from tests.unit.told import told_at_close
+from tests.unit.known_rows import known_at_close
 
 FIRST = date(2000, 1, 1)
 
@@ -55,7 +55,7 @@ def test_just_beyond_the_trigger_the_averages_cross(real: Path) -> None:
     price = build_daily_indicators(bars_of(close))["sma_50_200_trigger_close"][-1]
     for distance, expected in ((0.01, []), (0.0, []), (-0.01, ["down"])):
         indicators = build_daily_indicators(bars_of([*close, price + distance]))
-        crosses = build_moving_average_crosses(told_at_close(DailyIndicators, indicators))
+        crosses = build_moving_average_crosses(known_at_close(DailyIndicators, indicators))
         last = crosses.filter(pl.col("session_date") == FIRST + timedelta(days=len(close)), fast=50, slow=200)
         assert last["direction"].to_list() == expected
 

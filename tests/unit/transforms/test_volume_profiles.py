@@ -21,7 +21,7 @@ from r2k_pipeline.transforms.volume_profiles import (
     build_anchored_profiles,
     build_volume_profiles,
 )
-from tests.unit.told import assert_fits
+from tests.unit.known_rows import assert_fits
 
 Floats = NDArray[np.float64]
 LEVELS = ["poc", "value_area_low", "value_area_high", "bin_points"]

@@ -12,7 +12,7 @@ from polars.testing import assert_frame_equal
 from r2k_pipeline.sources.sessions import build_sessions
 from r2k_pipeline.tables.weekly_indicators import WeeklyIndicators
 from r2k_pipeline.transforms.weekly_indicators import build_weekly_indicators
-from tests.unit.told import assert_fits
+from tests.unit.known_rows import assert_fits
 from tests.unit.transforms.test_indicators import real_bars
 
 XNYS = build_sessions(["XNYS"], date(2026, 12, 31))

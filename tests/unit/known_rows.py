@@ -1,4 +1,4 @@
-"""Rows of builders as the replay tells them where no bar came late or was corrected.
+"""Rows of builders as a replay dates them where no bar came late or was corrected: known at the close of their day.
 
 Belongs here: when a row is known, that nothing is withdrawn, the contract's order. Not here: what a builder computes.
 """
@@ -18,7 +18,7 @@ def close_at(day: str = "session_date") -> pl.Expr:
     return pl.col(day).cast(pl.Date).dt.combine(time()).dt.replace_time_zone("UTC").cast(UTC_TIME) + timedelta(hours=21)
 
 
-def told_at_close(table: type[Table], rows: pl.DataFrame, dated: str = "session_date") -> pl.DataFrame:
+def known_at_close(table: type[Table], rows: pl.DataFrame, dated: str = "session_date") -> pl.DataFrame:
     """The rows of a builder, which have all columns but those that the replay adds, known at the close of their day."""
     assert set(rows.columns) == set(built_columns(table))
     never = {"withdrawn_date": pl.lit(None, pl.Date), "withdrawn_at": pl.lit(None, UTC_TIME)}
@@ -26,5 +26,5 @@ def told_at_close(table: type[Table], rows: pl.DataFrame, dated: str = "session_
 
 
 def assert_fits(table: type[Table], rows: pl.DataFrame, dated: str = "session_date") -> None:
-    """The rows of a builder, told at the close, keep the contract."""
-    assert table.filter(told_at_close(table, rows, dated))[1].counts() == {}
+    """The rows of a builder, known at the close, keep the contract."""
+    assert table.filter(known_at_close(table, rows, dated))[1].counts() == {}

@@ -1,4 +1,4 @@
-"""What a generation told, and whether a later one tells the same: told rows are there for good, in all columns.
+"""The rows of published generations compared: a published row stays for good, in all columns.
 
 Belongs here: published tables read from a lake, cut to what was known at a moment, compared. Not here: lives.
 """
@@ -26,7 +26,7 @@ STANDING: Final = {
     "staging.cot_positions": "staging.cot_position_vintages",
     "marts.weekly_positioning": "marts.positioning_vintages",
 }
-"""These hold what stands, so that a revision replaces a row; all that was ever told is in the vintages."""
+"""These hold what stands, so that a revision replaces a row; all rows that were ever published are in the vintages."""
 BROUGHT: Final = ("withdrawn_at", "setup_known_at")
 """Instants of columns that a later session brings."""
 EXAMPLES: Final = 3
@@ -53,8 +53,8 @@ def published_tables(lake: Lake) -> dict[str, pl.DataFrame]:
     return {name: pl.read_parquet([file.read_bytes() for file in parts]) for name, parts in files.items() if parts}
 
 
-def told(name: str, tables: Tables, moment: datetime) -> pl.DataFrame:
-    """What one of `tables` told by `moment`: of a table with `known_with` only the rows that are there too."""
+def rows_known_by(name: str, tables: Tables, moment: datetime) -> pl.DataFrame:
+    """The rows of one of `tables` known by `moment`; of a table with `known_with` only those whose key is there too."""
     table = TABLES[name]
     rows = rows_known_at(table, tables[name], moment)
     if table.known_with:
@@ -63,12 +63,12 @@ def told(name: str, tables: Tables, moment: datetime) -> pl.DataFrame:
 
 
 def dated(tables: Tables) -> list[str]:
-    """The names of the tables whose rows tell something at a moment, so that they must stay."""
+    """The names of the tables whose rows are known from a moment on, so that they must stay."""
     return sorted(name for name in tables if TABLES[name].known_by and not TABLES[name].may_change)
 
 
 def changes(before: Generation, after: Generation) -> list[str]:
-    """One line a table of which `after` does not tell every row that `before` told, as it was told then."""
+    """One line a table of which `after` lacks a row of `before`, or has it with other values."""
     return [line for name in dated(before.tables) for line in _changed(name, before, after)]
 
 
@@ -77,8 +77,10 @@ def _changed(name: str, before: Generation, after: Generation) -> Iterable[str]:
         yield f"{name}: the table is gone"
         return
     key = TABLES[name].primary_key()
-    was = told(name, before.tables, before.as_of)
-    now = _without_late_news(name, told(name, after.tables, before.as_of), before.tables["staging.market_bars"])
+    was = rows_known_by(name, before.tables, before.as_of)
+    now = _without_late_news(
+        name, rows_known_by(name, after.tables, before.as_of), before.tables["staging.market_bars"]
+    )
     lost = was.clear() if was.equals(now) else was.join(now, on=was.columns, how="anti", nulls_equal=True)
     if lost.is_empty():
         return
@@ -88,7 +90,7 @@ def _changed(name: str, before: Generation, after: Generation) -> Iterable[str]:
     differ = [column for column in values if paired[column].ne_missing(paired[f"{column}_now"]).any()]
     examples = lost.select(key).head(EXAMPLES).rows()
     yield (
-        f"{name}: of {was.height} told rows {gone.height} are gone, {lost.height - gone.height} differ "
+        f"{name}: of {was.height} published rows {gone.height} are gone, {lost.height - gone.height} differ "
         f"({', '.join(differ[:8]) or 'the row'}), e.g. {examples}"
     )
 
@@ -103,7 +105,7 @@ def _without_late_news(name: str, now: pl.DataFrame, bars: pl.DataFrame) -> pl.D
         return now
     dated = now.join(last, on="market", how="left", maintain_order="left")
     was_there = {column: (pl.col(at) <= pl.col(end)).fill_null(True) for column, (at, end) in later.items()}
-    kept = [pl.when(told).then(column).alias(column) for column, told in was_there.items()]
+    kept = [pl.when(is_there).then(column).alias(column) for column, is_there in was_there.items()]
     return dated.with_columns(kept).drop("last", "last_day")
 
 
