@@ -6,9 +6,10 @@ Not here: frames and dates (consolidations.py), where a span has a chance (conso
 outside the span: at most LONGEST steps for a bar, in practice a few.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from r2k_pipeline.transforms.compiled import exact_kernel, helper_kernel, inner_kernel
 from r2k_pipeline.transforms.row_ranges import Floats, Integers
@@ -41,92 +42,111 @@ ZERO = np.int64(0)
 """Start of counters passed to kernels: for a literal 0 numba would compile the called function a second time."""
 
 
+class Closes(NamedTuple):
+    """Closes of one market, and what `find_chances` makes of them: their logs, running sums of squared log returns."""
+
+    close: Floats
+    log_close: Floats
+    squares: Floats
+
+
+class Chain(NamedTuple):
+    """The closes that lie above all later ones (in another chain: below), in order.
+
+    `rows` are theirs, `values` their log closes (in the other chain: negative). Place 0 has row -1, at infinity.
+    """
+
+    rows: NDArray[np.int32]
+    values: Floats
+
+
 @inner_kernel
-def _tightness(log_range: float, log_close: Floats, squares: Floats, start: int, row: int) -> float:
+def _tightness(log_range: float, closes: Closes, start: int, row: int) -> float:
     """log(high / low) / (sigma sqrt(n)), sigma the population deviation of the returns inside the span of n closes."""
     returns = row - start
-    total = log_close[row] - log_close[start]
-    spread = squares[row] - squares[start] - total * total / returns
+    total = closes.log_close[row] - closes.log_close[start]
+    spread = closes.squares[row] - closes.squares[start] - total * total / returns
     return float(log_range / np.sqrt(spread * (returns + 1) / returns))
 
 
 @inner_kernel
-def _is_tight(log_range: float, log_close: Floats, squares: Floats, start: int, row: int) -> bool:
+def _is_tight(log_range: float, closes: Closes, start: int, row: int) -> bool:
     """Whether _tightness is at most TIGHT, without a division or a root; for most spans nothing else is computed."""
     returns = row - start
-    total = log_close[row] - log_close[start]
-    spread = returns * (squares[row] - squares[start]) - total * total
+    total = closes.log_close[row] - closes.log_close[start]
+    spread = returns * (closes.squares[row] - closes.squares[start]) - total * total
     return bool((log_range * returns) ** 2 <= TIGHT**2 * (returns + 1) * spread)
 
 
 @inner_kernel
-def _extend(rows: Any, values: Floats, top: int, joined: int, log_close: Floats, row: int, sign: float) -> int:
-    """Add the rows after `joined` up to `row` to a chain that ends at place `top`; returns its new end.
+def _extend(chain: Chain, end: int, joined: int, log_close: Floats, row: int, sign: float) -> int:
+    """Add the rows after `joined` up to `row` to a chain that ends at place `end`; returns its new end.
 
-    A chain holds the closes above all later ones (`sign` -1: below): `rows`, ascending, and sign * log close; under
-    them row -1, at infinity. New ones are found backwards, at the end of the arrays, then replace what they exceed.
+    `sign` is 1 for the closes above all later ones, -1 for those below. New ones are found backwards, at the end of the
+    arrays; then they replace those that do not exceed the highest of them.
     """
-    first, highest = rows.size, -np.inf
+    first, highest = chain.rows.size, -np.inf
     for new in range(row, joined, -1):
         value = sign * log_close[new]
         if value > highest:
             first -= 1
-            rows[first], values[first], highest = new, value, value
-    while values[top] <= highest:
-        top -= 1
-    for place in range(first, rows.size):
-        top += 1
-        rows[top], values[top] = rows[place], values[place]
-    return top
+            chain.rows[first], chain.values[first], highest = new, value, value
+    while chain.values[end] <= highest:
+        end -= 1
+    for place in range(first, chain.rows.size):
+        end += 1
+        chain.rows[end], chain.values[end] = chain.rows[place], chain.values[place]
+    return end
+
+
+@inner_kernel
+def _log_range(above: Chain, high: int, below: Chain, low: int, start: int) -> float:
+    """The log range of the closes from `start` on, for places in the two chains that are not after `start`.
+
+    It is that of the first close of each chain that is not before `start`.
+    """
+    while above.rows[high] < start:
+        high += 1
+    while below.rows[low] < start:
+        low += 1
+    return float(above.values[high] + below.values[low])
 
 
 @inner_kernel
 def _candidates(
-    log_close: Floats,
-    squares: Floats,
-    high_rows: Any,
-    highs: Floats,
-    high: int,
-    low_rows: Any,
-    lows: Floats,
-    low: int,
-    row: int,
-    blocks: int,
-    found: Any,
+    closes: Closes, above: Chain, high: int, below: Chain, low: int, row: int, blocks: int, found: Floats
 ) -> int:
     """Write length and tightness of the candidates in `blocks` (`build_consolidations` defines them); returns how many.
 
-    The walk goes from one close that lies outside all later ones to the next, down the chains from `high` and `low`: a
-    candidate starts just after such a one.
+    A candidate starts just after a close that lies outside all later ones. The walk goes from one of these to the one
+    `before` it, down the two chains, which end at the places `high` and `low`.
     """
-    block = count = 0
-    while blocks >> block:
-        block += 1
-        if not blocks >> (block - 1) & 1:
+    count = 0
+    for block in range(BLOCKS.size - 1):
+        if not blocks >> block & 1:
             continue
-        while high_rows[high] > row - BLOCKS[block - 1]:
+        shortest, longest = BLOCKS[block], BLOCKS[block + 1] - 1
+        while above.rows[high] > row - shortest:
             high -= 1
-        while low_rows[low] > row - BLOCKS[block - 1]:
+        while below.rows[low] > row - shortest:
             low -= 1
-        before = max(high_rows[high], low_rows[low])
-        while before > max(row - BLOCKS[block], -1):
+        before = max(above.rows[high], below.rows[low])
+        while before >= max(row - longest, 0):
             start = before + 1
-            top, bottom = highs[high + 1], lows[low + 1]
-            if _is_tight(top + bottom, log_close, squares, start, row):
-                here = _tightness(top + bottom, log_close, squares, start, row)
-                shorter = highs[high + 2] if high_rows[high + 1] == start else top
-                shorter += lows[low + 2] if low_rows[low + 1] == start else bottom
-                longer = highs[high] if high_rows[high] == before else top
-                longer += lows[low] if low_rows[low] == before else bottom
-                is_least = here <= _tightness(shorter, log_close, squares, start + 1, row)
-                if is_least and here < _tightness(longer, log_close, squares, before, row):
+            log_range = _log_range(above, high, below, low, start)
+            if _is_tight(log_range, closes, start, row):
+                here = _tightness(log_range, closes, start, row)
+                shorter = _log_range(above, high, below, low, start + 1)
+                longer = _log_range(above, high, below, low, before)
+                is_least = here <= _tightness(shorter, closes, start + 1, row)
+                if is_least and here < _tightness(longer, closes, before, row):
                     found[count, 0], found[count, 1] = row - before, here
                     count += 1
-            if high_rows[high] == before:
+            if above.rows[high] == before:
                 high -= 1
             else:
                 low -= 1
-            before = max(high_rows[high], low_rows[low])
+            before = max(above.rows[high], below.rows[low])
     return count
 
 
@@ -143,14 +163,14 @@ def _extremes(values: Floats) -> tuple[float, float]:
 
 
 @inner_kernel
-def _write(version: Any, here: Any, row: int, log_close: Floats, squares: Floats) -> None:
+def _write(version: Any, here: Any, row: int, closes: Closes) -> None:
     """Write the version of a range as known at `row`, without its parent."""
     has_ended = here.outside == CLOSES_OUTSIDE
     version.start, version.first_row, version.row = here.start, here.first_row, row
     version.low, version.high, version.end = here.low, here.high, here.last_inside if has_ended else -1
     last = here.last_inside if has_ended else row
-    low, high = _extremes(log_close[here.start : last + 1])
-    version.tightness = _tightness(high - low, log_close, squares, here.start, last)
+    low, high = _extremes(closes.log_close[here.start : last + 1])
+    version.tightness = _tightness(high - low, closes, here.start, last)
 
 
 @inner_kernel
@@ -172,16 +192,17 @@ def _write_parents(versions: Any, first: int, end: int, ranges: Any, alive: int,
 
 
 @inner_kernel
-def _meet(here: Any, row: int, close: float, log_close: Floats, squares: Floats) -> bool:
+def _meet(here: Any, row: int, closes: Closes) -> bool:
     """Apply a close to a range: it widens to its whole span if that is tight, else the close is inside or outside.
 
     Returns whether its edges moved or it ended.
     """
+    close = closes.close[row]
     if close < here.span_low or close > here.span_high:
         here.span_low, here.span_high = min(here.span_low, close), max(here.span_high, close)
         here.span_log_range = np.log(here.span_high / here.span_low)
     is_wider = here.low != here.span_low or here.high != here.span_high
-    has_moved = is_wider and _is_tight(here.span_log_range, log_close, squares, here.start, row)
+    has_moved = is_wider and _is_tight(here.span_log_range, closes, here.start, row)
     if has_moved:
         here.low, here.high = here.span_low, here.span_high
     if here.low <= close <= here.high:
@@ -248,39 +269,38 @@ def _doubled(records: Any, used: int) -> Any:
 
 
 @helper_kernel
-def _add_ranges(close: Floats, log_close: Floats, squares: Floats, chances: Any, versions: Any, known: int) -> Any:
+def _add_ranges(closes: Closes, chances: Any, versions: Any, known: int) -> Any:
     """Append the versions of one market's ranges to the `known` ones; returns the array and how many are known now."""
-    high_rows, low_rows = np.full(close.size + 1, -1, np.int32), np.full(close.size + 1, -1, np.int32)
-    highs, lows = np.full(close.size + 1, np.inf), np.full(close.size + 1, np.inf)
+    places = closes.close.size + 1
+    above = Chain(np.full(places, -1, np.int32), np.full(places, np.inf))
+    below = Chain(np.full(places, -1, np.int32), np.full(places, np.inf))
     found, ranges = np.empty((LONGEST, 2)), np.empty(4 * BLOCKS.size, RANGE)
     alive = high = low = int(ZERO)
     joined = int(ZERO) - 1
-    for row in range(close.size):
+    for row in range(closes.close.size):
         if versions.size < known + alive + BLOCKS.size:  # no two picks of a bar come from one block
             versions = _doubled(versions, known)
         if ranges.size < alive + BLOCKS.size:
             ranges = _doubled(ranges, alive)
         first = known
         for which in range(alive):
-            if _meet(ranges[which], row, close[row], log_close, squares):
-                _write(versions[known], ranges[which], row, log_close, squares)
+            if _meet(ranges[which], row, closes):
+                _write(versions[known], ranges[which], row, closes)
                 known += 1
         _write_parents(versions, first, known, ranges, alive, True)
         alive = _without_ended(ranges, alive)
         blocks = _free_blocks(chances[row], ranges, alive, row) if chances[row] else 0
-        if not blocks:
-            _write_parents(versions, first, known, ranges, alive, False)
-            continue
-        high = _extend(high_rows, highs, high, joined, log_close, row, 1.0)
-        low = _extend(low_rows, lows, low, joined, log_close, row, -1.0)
-        joined = row
-        count = _candidates(log_close, squares, high_rows, highs, high, low_rows, lows, low, row, blocks, found)
-        length = _pick(found, count, ranges, alive, row) if count else 0
-        while length:
-            _open(ranges[alive], row, length, close)
-            _write(versions[known], ranges[alive], row, log_close, squares)
-            alive, known = alive + 1, known + 1
-            length = _pick(found, count, ranges, alive, row)
+        if blocks:
+            high = _extend(above, high, joined, closes.log_close, row, 1.0)
+            low = _extend(below, low, joined, closes.log_close, row, -1.0)
+            joined = row
+            count = _candidates(closes, above, high, below, low, row, blocks, found)
+            length = _pick(found, count, ranges, alive, row) if count else 0
+            while length:
+                _open(ranges[alive], row, length, closes.close)
+                _write(versions[known], ranges[alive], row, closes)
+                alive, known = alive + 1, known + 1
+                length = _pick(found, count, ranges, alive, row)
         _write_parents(versions, first, known, ranges, alive, False)
     return versions, known
 
@@ -296,9 +316,8 @@ def find_ranges(close: Floats, offsets: Integers, log_close: Floats, squares: Fl
     versions, known = np.empty(4 * BLOCKS.size, VERSION), int(ZERO)
     for market in range(offsets.size - 1):
         base, end, first = offsets[market], offsets[market + 1], known
-        versions, known = _add_ranges(
-            close[base:end], log_close[base:end], squares[base:end], chances[base:end], versions, known
-        )
+        closes = Closes(close[base:end], log_close[base:end], squares[base:end])
+        versions, known = _add_ranges(closes, chances[base:end], versions, known)
         for place in range(first, known):
             version = versions[place]
             version.start += base

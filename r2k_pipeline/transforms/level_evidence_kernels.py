@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from r2k_pipeline.transforms.compiled import exact_kernel, inner_kernel
+from r2k_pipeline.transforms.compiled import exact_kernel, helper_kernel, inner_kernel
 from r2k_pipeline.transforms.row_ranges import Floats, Integers
 
 YEAR = np.dtype([("high", "i8"), ("low", "i8"), ("next", "i8")])
@@ -112,31 +112,43 @@ def year_extremes(high: Floats, low: Floats, day: Integers, new_years: Integers,
     return years[:count]
 
 
+@helper_kernel
+def _place_by_row(known: Integers, items: Integers, days: Integers, out: Any) -> None:
+    """Put `items` into the records `out` by the row (of `days`) at which each was known; in a row in their order."""
+    begins, rows = np.zeros(days.size + 2, np.int64), np.empty(items.size, np.int64)
+    for place in range(items.size):
+        rows[place] = _row_of(days, known[items[place]])
+        begins[rows[place] + 1] += 1
+    for row in range(days.size + 1):  # numbers of pieces become the places at which rows begin
+        begins[row + 1] += begins[row]
+    for place in range(items.size):
+        piece = out[begins[rows[place]]]
+        piece.item, piece.row = items[place], rows[place]
+        begins[rows[place]] += 1
+
+
+@helper_kernel
+def _sort_within_rows(evidence: Any, out: Any) -> None:
+    """Sort the items of each row into filing order. The rows stay: items known at different rows are in order."""
+    for place in range(out.size):
+        item, at = out[place].item, place
+        while at > 0 and _comes_before(evidence, item, out[at - 1].item):
+            out[at].item = out[at - 1].item
+            at -= 1
+        out[at].item = item
+
+
 @exact_kernel
 def order_pieces(evidence: Any, items: Integers, shares: Integers, day: Integers, offsets: Integers, out: Any) -> None:
     """Fill the PIECE records of each market: item, row and price, in filing order.
 
-    Market i has the evidence items[shares[i]..] and the rows from offsets[i] on, which `day` tells the days of. Sorted
-    by row first, of which there are few pieces each, then by the rest.
+    Market i has the evidence items[shares[i]..] and the rows from offsets[i] on, whose days are in `day`.
     """
     for market in range(offsets.size - 1):
         first, share, end = offsets[market], shares[market], shares[market + 1]
-        days = day[first : offsets[market + 1]]
-        counts, rows = np.zeros(days.size + 1, np.int32), np.empty(end - share, np.int32)
-        for place in range(rows.size):
-            rows[place] = _row_of(days, evidence.known[items[share + place]])
-            counts[rows[place]] += 1
-        begins, below = counts, share
-        for row in range(counts.size):
-            count, begins[row] = counts[row], below
-            below += count
-        for place in range(rows.size):
-            piece = out[begins[rows[place]]]
-            piece.item, piece.row = items[share + place], first + rows[place]
-            begins[rows[place]] += 1
-        for place in range(share, end):
-            item, at = out[place].item, place
-            while at > share and _comes_before(evidence, item, out[at - 1].item):
-                out[at].item, out[at].price = out[at - 1].item, out[at - 1].price
-                at -= 1
-            out[at].item, out[at].price = item, evidence.price[item]
+        pieces = out[share:end]
+        _place_by_row(evidence.known, items[share:end], day[first : offsets[market + 1]], pieces)
+        _sort_within_rows(evidence, pieces)
+        for place in range(pieces.size):
+            pieces[place].row += first
+            pieces[place].price = evidence.price[pieces[place].item]

@@ -180,10 +180,10 @@ def _value_area(volume: Floats, poc: int, span: Span, target: float, hint: float
         high += TWO
     while volume[low - ONE] + volume[low - TWO] > hint:
         low -= TWO
-    held = _total(volume[low : high + ONE])
-    if held >= target:
-        low, high, held = middle, middle, volume[middle]
-    while held < target:
+    inside = _total(volume[low : high + ONE])
+    if inside >= target:
+        low, high, inside = middle, middle, volume[middle]
+    while inside < target:
         above = volume[high + ONE] + volume[high + TWO]
         below = volume[low - ONE] + volume[low - TWO]
         upwards = above > below or (above == below and high < ceiling)
@@ -191,7 +191,7 @@ def _value_area(volume: Floats, poc: int, span: Span, target: float, hint: float
             high += TWO
         else:
             low -= TWO
-        held += above if upwards else below
+        inside += above if upwards else below
         smallest = min(smallest, above if upwards else below)
     return max(np.int64(low).item(), span[0]), min(np.int64(high).item(), span[1]), smallest
 
@@ -262,8 +262,21 @@ def _latest_largest(values: Floats, best: int, first: int, end: int) -> int:
 
 
 @part_kernel
+def _write_levels(out: Floats, i: int, edges: Floats, poc: int, low: int, high: int) -> None:
+    """Write point of control, value area low and high, and the width of the bin at the point of control."""
+    out[0, i] = (edges[poc] + edges[poc + 1]) / 2
+    out[1, i] = edges[low]
+    out[2, i] = edges[high + 1]
+    out[3, i] = edges[poc + 1] - edges[poc]
+
+
+@part_kernel
 def _fill_series(out: Floats, bars: Bars, windows: Windows, width: float, linear: bool) -> None:
-    """Profiles of one series out of its own bars, which `windows` count from the first of them on."""
+    """Profiles of one series out of its own bars, which `windows` count from the first of them on.
+
+    From one window to the next bars leave at the `head` and enter at the `tail`. What is known of the last profile (its
+    heaviest bar, its point of control and whether that is `alone` the greatest) saves most searches.
+    """
     grid = _grid(bars, width, linear)
     edges, volume = grid.edges, np.zeros(grid.edges.size)
     head, tail, alone, hint, heaviest, magic = 0, 0, False, np.inf, -1, 0.0
@@ -275,7 +288,7 @@ def _fill_series(out: Floats, bars: Bars, windows: Windows, width: float, linear
         is_gone = heaviest < start
         heaviest = _latest_largest(bars.weight, start if is_gone else heaviest, start if is_gone else tail, end)
         rounding = _magic(bars.weight[heaviest])
-        if magic != rounding:
+        if magic != rounding:  # all bars have to be rounded anew
             volume[:] = 0.0
             head, tail, alone, magic = start, start, False, rounding
             bottom, top = volume.size, -1
@@ -299,10 +312,7 @@ def _fill_series(out: Floats, bars: Bars, windows: Windows, width: float, linear
         if not alone:
             poc, alone = _point_of_control(volume, (bottom, top), poc)
         low, high, hint = _value_area(volume, poc, (bottom, top), VALUE_AREA_RATIO * total, hint)
-        out[0, i] = (edges[poc] + edges[poc + 1]) / 2
-        out[1, i] = edges[low]
-        out[2, i] = edges[high + 1]
-        out[3, i] = edges[poc + 1] - edges[poc]
+        _write_levels(out, i, edges, poc, low, high)
         if out.shape[0] > 4:
             near, mean = grid.first[end - 1], total / (top - bottom + 1)
             _write_nodes(out[4:], i, volume, edges, near, windows.close[i], (bottom, top), mean)
