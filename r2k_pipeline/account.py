@@ -14,7 +14,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
-ITEM: Final = "raw"
+RAW: Final = "raw"
 """Its name as an item of `r2k accept`."""
 _NAME: Final = re.compile(r"\d{8}T\d{12}-[0-9a-f]{16}\.parquet")
 

@@ -145,8 +145,8 @@ def ui(port: int, **options: Any) -> None:
 
     # Export every setting: the processes that run the steps do not get the command's arguments.
     chosen = settings.model_dump(mode="json", exclude_none=True)
-    said = {name: value if isinstance(value, str) else json.dumps(value) for name, value in chosen.items()}
-    os.environ.update({f"R2K_{name.upper()}": value for name, value in said.items()})
+    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in chosen.items()}
+    os.environ.update({f"R2K_{name.upper()}": value for name, value in texts.items()})
     serve_ui(Run.of(settings), port)
 
 
@@ -184,15 +184,15 @@ def accept(item: str, **options: Any) -> None:
     ITEM is a symbol or a report file (its held rows are accepted), `restatement` (changed rows may be published), or
     `raw` (runs go on without raw files that are gone or damaged).
     """
-    from r2k_pipeline.account import ITEM as RAW  # noqa: PLC0415
+    from r2k_pipeline.account import RAW  # noqa: PLC0415
     from r2k_pipeline.lake import Lake  # noqa: PLC0415
     from r2k_pipeline.log.acceptance import accept_held, accept_raw, accept_restatement  # noqa: PLC0415
-    from r2k_pipeline.restatement import ITEM  # noqa: PLC0415
+    from r2k_pipeline.restatement import RESTATEMENT  # noqa: PLC0415
     from r2k_pipeline.runs import Run  # noqa: PLC0415
 
     settings = settings_of(**options)
     run = Run(settings, Lake.of(settings.lake, settings.source), markets=())
-    accepting = {ITEM: accept_restatement, RAW: accept_raw}.get(item)
+    accepting = {RESTATEMENT: accept_restatement, RAW: accept_raw}.get(item)
     _say(accepting(run) if accepting else accept_held(run, item))
 
 
@@ -469,13 +469,13 @@ def _past_query(settings: "Settings", query: str) -> tuple[Path, dict[str, Any]]
     assert settings.as_of
     lake = _lake(settings)
     cut: dict[str, Any] = {"cut": cut_at(settings.as_of)}
-    summed, lost = summaries_in(query), [said for table, said in NOT_KEPT.items() if table.table in query]
+    summed, lost = summaries_in(query), [reason for table, reason in NOT_KEPT.items() if table.table in query]
     if not (summed or lost):
         return lake.warehouse, cut
     with reading(lake, settings.as_of, settings.memory_limit) as snapshot:
         if not snapshot.is_past:
             return lake.warehouse, cut
-        for said in lost:
-            _say(f"r2k: {said}", err=True)
+        for reason in lost:
+            _say(f"r2k: {reason}", err=True)
         streams = {table.dotted(): as_stream(snapshot.read(table)) for table in summed}
     return lake.warehouse, cut | {"summaries": streams}

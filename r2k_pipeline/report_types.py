@@ -86,7 +86,7 @@ FAMILIES: Final = {
 }
 REPORTS: Final = {kind: report for family in FAMILIES.values() for kind, report in family.reports.items()}
 REPORT_TYPES: Final = tuple(REPORTS)
-FETCHED: Final = REPORT_TYPES[:4]
+USUAL_REPORTS: Final = REPORT_TYPES[:4]
 """The reports that are fetched where nothing else is asked for: the financial and the legacy one."""
 
 

@@ -22,7 +22,7 @@ from r2k_pipeline.folders import run_of
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.table_files import UNREADABLE
 
-ITEM: Final = "restatement"
+RESTATEMENT: Final = "restatement"
 """Its name as an item of `r2k accept`."""
 EXAMPLES: Final = 3
 
@@ -68,7 +68,7 @@ class Restatement(BaseModel):
         rows, tables = sum(found.rows for found in self.differences), len(self.differences)
         moment, causes = f"{self.told_until:%Y-%m-%d %H:%M:%S} UTC", "; ".join(self.causes)
         differ = f"{rows:,} rows of {tables} tables would differ from those published as of {moment}"
-        return f"{ITEM}: {differ}; cause: {causes}"
+        return f"{RESTATEMENT}: {differ}; cause: {causes}"
 
     def lines(self, source: str) -> list[str]:
         """Headline, tables and next command, for a person."""
@@ -80,7 +80,7 @@ class Restatement(BaseModel):
 
     def next_command(self, source: str) -> str:
         """The next command: accept it, or run and publish it if it was accepted."""
-        accept = f"r2k accept {ITEM} --source {source}, or undo the cause"
+        accept = f"r2k accept {RESTATEMENT} --source {source}, or undo the cause"
         return f"next: {run_of(source) if self.accepted_at else accept}"
 
 
@@ -114,7 +114,20 @@ def compare_published(
     old, new = old.select(shared).cast(new.select(shared).schema, strict=False), new.select(shared)
     if old.equals(new):
         return Difference(table_name=table.dotted(), columns=columns) if columns else None
-    return _difference(table, old, new, columns, bars, known(before).select(shared) if same else old)
+    published = known(before).select(shared) if same else old
+    rows = _differing_rows(table, old, new, published, bars)
+    if not columns and all(frame.is_empty() for frame in rows):
+        return None
+    changed, missing, added = rows
+    return Difference(
+        table_name=table.dotted(),
+        rows_changed=changed.height,
+        rows_missing=missing.height,
+        rows_added=added.height,
+        columns=columns,
+        examples=tuple(_examples(_key_in(table, old), *rows)),
+        digest=hashlib.sha256(b"".join(map(_body, rows))).hexdigest(),
+    )
 
 
 def _new_and_gone(old: pl.DataFrame, new: pl.DataFrame) -> tuple[str, ...]:
@@ -123,41 +136,30 @@ def _new_and_gone(old: pl.DataFrame, new: pl.DataFrame) -> tuple[str, ...]:
     return (*gone, *(f"+{name}" for name in new.columns if name not in old.columns))
 
 
-def _difference(
-    table: type[Table],
-    old: pl.DataFrame,
-    new: pl.DataFrame,
-    columns: tuple[str, ...],
-    bars: Sequence[Path],
-    published: pl.DataFrame,
-) -> Difference | None:
-    """Rows are compared by hash first, because most are the same. `published`: those of all parts before."""
+def _key_in(table: type[Table], rows: pl.DataFrame) -> list[str]:
+    """The key columns of a table that `rows` have; an older generation may lack one."""
+    return [name for name in table.primary_key() if name in rows.columns]
+
+
+def _differing_rows(
+    table: type[Table], old: pl.DataFrame, new: pl.DataFrame, published: pl.DataFrame, bars: Sequence[Path]
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """The rows that changed (new values under names with AFTER), that are missing and that were added.
+
+    Rows are compared by hash first, because most are the same. `published`: those of all parts before.
+    """
     old_hashes, new_hashes = old.hash_rows(), new.hash_rows()
-    gone, come = (
-        old.filter(~old_hashes.is_in(new_hashes.implode())),
-        new.filter(~new_hashes.is_in(old_hashes.implode())),
-    )
-    if gone.is_empty() and come.is_empty():  # in another order
-        return Difference(table_name=table.dotted(), columns=columns) if columns else None
-    key = [name for name in table.primary_key() if name in old.columns]
-    if len(key) < len(table.primary_key()):  # the older generation lacks a key column, so no row can be matched
-        changed, missing, added = gone.clear().join(come.clear(), on=key, suffix=AFTER), gone, come
-    else:
-        changed = gone.join(come, on=key, suffix=AFTER, nulls_equal=True)
-        changed = _without_late_values(table, published, changed, bars)
-        missing, added = (a.join(b, on=key, how="anti", nulls_equal=True) for a, b in ((gone, come), (come, gone)))
-        added = _without_late_rows(table, published, added)
-    if not (columns or changed.height or missing.height or added.height):
-        return None
-    return Difference(
-        table_name=table.dotted(),
-        rows_changed=changed.height,
-        rows_missing=missing.height,
-        rows_added=added.height,
-        columns=columns,
-        examples=tuple(_examples(key, changed, missing, added)),
-        digest=hashlib.sha256(b"".join(_body(frame) for frame in (changed, missing, added))).hexdigest(),
-    )
+    gone = old.filter(~old_hashes.is_in(new_hashes.implode()))
+    come = new.filter(~new_hashes.is_in(old_hashes.implode()))
+    key = _key_in(table, old)
+    if len(key) < len(table.primary_key()):  # no row can be matched with another one
+        return gone.clear().join(come.clear(), on=key, suffix=AFTER), gone, come
+    changed = gone.join(come, on=key, suffix=AFTER, nulls_equal=True)
+    missing = gone.join(come, on=key, how="anti", nulls_equal=True)
+    added = come.join(gone, on=key, how="anti", nulls_equal=True)
+    if changed.is_empty() and added.is_empty():
+        return changed, missing, added
+    return _without_late_values(table, published, changed, bars), missing, _without_late_rows(table, published, added)
 
 
 def _without_late_rows(table: type[Table], published: pl.DataFrame, added: pl.DataFrame) -> pl.DataFrame:
@@ -250,7 +252,7 @@ def _read(files: Sequence[Path]) -> pl.DataFrame:
 
 def file_of(lake: Lake) -> Path:
     """The file of the waiting restatement."""
-    return lake.root / "held" / f"{ITEM}.json"
+    return lake.root / "held" / f"{RESTATEMENT}.json"
 
 
 def read_restatement(lake: Lake) -> Restatement | None:

@@ -26,7 +26,7 @@ from pydantic import (
 from r2k_pipeline.errors import SettingsError
 from r2k_pipeline.mistakes import nearest, say_mistakes
 from r2k_pipeline.moments import read_moment
-from r2k_pipeline.report_types import FETCHED, REPORT_TYPES
+from r2k_pipeline.report_types import REPORT_TYPES, USUAL_REPORTS
 from r2k_pipeline.shipped import CHECKOUT
 
 FILE: Final = "r2k.toml"
@@ -39,22 +39,22 @@ def _is_report_type(name: str) -> str:
     return name
 
 
-def _is_size(said: str) -> str:
-    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?\s*[KMGT]i?B", said):
+def _is_size(size: str) -> str:
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?\s*[KMGT]i?B", size):
         raise ValueError("give a number and its unit, e.g. 1GB or 512 MiB")
-    return said
+    return size
 
 
-def _listed(said: object) -> object:
+def _listed(value: object) -> object:
     """A list in a variable: as JSON, or with commas."""
-    if not isinstance(said, str):
-        return said
-    return json.loads(said) if said.lstrip().startswith("[") else [part.strip() for part in said.split(",")]
+    if not isinstance(value, str):
+        return value
+    return json.loads(value) if value.lstrip().startswith("[") else [part.strip() for part in value.split(",")]
 
 
-def _listed_or_file(said: object) -> object:
+def _listed_or_file(value: object) -> object:
     """A list of markets; a path alone is a file of a user's own."""
-    return [str(said)] if isinstance(said, Path) else _listed(said)
+    return [str(value)] if isinstance(value, Path) else _listed(value)
 
 
 def _usual_lake() -> Path:
@@ -85,7 +85,7 @@ class Settings(BaseModel):
     )
     as_of: Moment | None = Field(None, description="rebuild as known at this moment; default: now")
     report_types: Annotated[tuple[ReportType, ...], Listed] = Field(
-        FETCHED, description="COT reports that `live` fetches, beside each market's own"
+        USUAL_REPORTS, description="COT reports that `live` fetches, beside each market's own"
     )
     first_year: int = Field(2006, ge=1986, description="first year of COT reports that `live` fetches")
     cftc_token: str | None = Field(
@@ -206,16 +206,16 @@ def _file() -> dict[str, Any]:
         text = Path(FILE).read_text("utf-8")
         import tomllib  # noqa: PLC0415
 
-        said = tomllib.loads(text)
+        written = tomllib.loads(text)
     except FileNotFoundError:
         return {}
     except ValueError as error:
         raise SettingsError(f"{FILE}: not TOML: {error}; next: fix it or remove it") from error
     except OSError as error:
         raise SettingsError(f"{FILE}: cannot be read: {error.strerror}; next: make it a readable file") from error
-    for name in said:
+    for name in written:
         _refuse_unknown(name, f"{FILE}: {name}", "remove it")
-    return said
+    return written
 
 
 def _refuse_unknown(name: str, written: str, away: str, spelled: Callable[[str], str] = str, prefix: str = "") -> None:

@@ -4,6 +4,7 @@ Belongs here: what a report row holds and when it counts as known. Not here: ven
 (sources/cot_layouts.py), market identity (markets.py), what is computed from positions (marts.py).
 """
 
+from itertools import product
 from typing import Final
 
 import dataframely as dy
@@ -28,7 +29,7 @@ from r2k_pipeline.contracts.units import Unit
 from r2k_pipeline.report_types import REPORT_TYPES
 
 RELEASE_BASES: Final = ("actual", "scheduled", "estimated")
-ITEM: Final = pl.col("source").str.split("/").list.last()
+FETCHED_ITEM: Final = pl.col("source").str.split("/").list.last()
 """The item of raw.fetch_log that brought a row of raw.cot_reports: the last part of its source."""
 CONTRACT_CODE: Final = r"^[0-9A-Z]{6}$|^[0-9]{5}\+$"
 """Six characters, or five digits and a `+` (consolidated): a code that lost its leading zero does not pass."""
@@ -49,11 +50,10 @@ SIDES: Final[dict[str, tuple[str, ...]]] = {
 """The positions each trader group reports; groups of hedgers and the residual have no spreading."""
 
 TRADER_GROUPS: Final = tuple(group for group in SIDES if group != "total_reportable")
+LARGEST_TRADERS: Final = tuple(product(("gross", "net"), (4, 8), ("long", "short")))
+"""Whose share of open interest is printed: by gross or net positions, of so many largest traders, on one side."""
 CONCENTRATIONS: Final = tuple(
-    f"concentration_{kind}_{traders}_{side}_percent"
-    for kind in ("gross", "net")
-    for traders in (4, 8)
-    for side in ("long", "short")
+    f"concentration_{kind}_{traders}_{side}_percent" for kind, traders, side in LARGEST_TRADERS
 )
 ROUNDED_SLACK_CONTRACTS: Final = 5
 """Consolidated (code with +) and combined rows are rounded leg by leg: nine legs and the sum, half a contract each."""

@@ -44,14 +44,18 @@ TABLES: "dict[str, type[Table]]" = {}
 class Table(dy.Schema):
     """A table of the lake: its columns, key and rules; the docstring says what one row is.
 
-    `known_by`: the column with the instant at which a row became known; None if the table has no dated rows, as an
-    aggregate over all of history, or the rows that stand at `as_of`. `stands_of`: the table of vintages of which it
-    has those that stand. `known_with`: the table that must have a row of the same key before a row counts as known.
-    `known_later`: the instant that dates a column known later than its row. `looks_ahead`: the day of a row of a
-    calendar, which is known AHEAD of that day. `may_change`: its rows are judgements, book-keeping or a calendar, which
-    another version may change: the gate does not compare them.
-    `grows`: published rows stay, and new ones are added to them. `in_parts`: such a table of features is kept in parts
-    (files) by the time when rows were known, and new rows go into the last ones; one of marts is one file, for BI.
+    When its rows are known:
+    `known_by` is the column with the instant at which a row became known. None: the rows are not dated, as in an
+    aggregate over all of history.
+    `known_later` has the columns that became known later than their row, each with the instant that dates it.
+    `known_with` is the table that must have a row of the same key before a row counts as known.
+    `stands_of` is the table of vintages of which it has those that stand.
+    `looks_ahead` is the day of a row of a calendar, which is known AHEAD of that day.
+
+    How it is kept:
+    `may_change`: another version may change its rows (judgements, book-keeping, a calendar); the gate does not compare.
+    `grows`: published rows stay, and new ones are added.
+    `in_parts`: a table of features that grows is kept in parts (files) by the years in which rows were known.
     """
 
     layer: ClassVar[str]

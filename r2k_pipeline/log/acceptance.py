@@ -9,8 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from r2k_pipeline.account import ITEM as RAW
-from r2k_pipeline.account import Accepted, Account, RawFault
+from r2k_pipeline.account import RAW, Accepted, Account, RawFault
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.table import TABLES, Table
 from r2k_pipeline.errors import R2kError
@@ -18,7 +17,7 @@ from r2k_pipeline.lake import Lake
 from r2k_pipeline.log.recording import Attempt, account_of
 from r2k_pipeline.log.revisions import changed, key_of, latest, vendor_rows
 from r2k_pipeline.raw_check import check_raw, lost_rows
-from r2k_pipeline.restatement import ITEM, read_restatement, write_restatement
+from r2k_pipeline.restatement import RESTATEMENT, read_restatement, write_restatement
 from r2k_pipeline.runs import Run
 from r2k_pipeline.sources.corrections import CORRECTIONS
 
@@ -30,7 +29,7 @@ def accept_restatement(run: Run) -> str:
     """
     with run.lake.lock(run.settings.lock_wait_seconds):
         if (found := read_restatement(run.lake)) is None:
-            raise R2kError(ITEM, "none waits", "r2k status")
+            raise R2kError(RESTATEMENT, "none waits", "r2k status")
         accepted = found.model_copy(update={"accepted_at": run.clock()})
         write_restatement(run.lake, accepted)
     return "\n".join(
@@ -77,8 +76,8 @@ def accept_raw(run: Run) -> str:
         accepted = [Accepted(file=file, reason=reason, accepted_at=run.clock()) for file, reason in reasons.items()]
         lake.keep_account(account.model_copy(update={"accepted": (*account.accepted, *accepted)}))
     aside = [f"what was there is below {lake.aside} now"] if any(fault.is_there for fault in faults) else []
-    said = [f"{file}: {reason}; accepted" for file, reason in reasons.items()]
-    return "\n".join([*said, *aside, f"next: {lake.run}, which goes on with what is there"])
+    accepted_files = [f"{file}: {reason}; accepted" for file, reason in reasons.items()]
+    return "\n".join([*accepted_files, *aside, f"next: {lake.run}, which goes on with what is there"])
 
 
 def _damaged_account(lake: Lake) -> dict[str, str]:
@@ -108,8 +107,8 @@ def _accept(run: Run, table: type[Table], item: str, file: Path, stamp: datetime
     taken = changed(rows, known, key).select(table.column_names())
     run.lake.append(table, taken, stamp)
     withdrawn = taken.filter("is_withdrawn")
-    said = f"{item}: {taken.height:,} held rows of {table.dotted()} accepted, {withdrawn.height:,} of them withdrawn"
-    attempt = Attempt(item, "accepted", said)
+    message = f"{item}: {taken.height:,} held rows of {table.dotted()} accepted, {withdrawn.height:,} of them withdrawn"
+    attempt = Attempt(item, "accepted", message)
     counts = {
         "kept": rows.filter(~pl.col("is_withdrawn")),
         "rows_written": taken.filter(~pl.col("is_withdrawn")),
@@ -118,4 +117,4 @@ def _accept(run: Run, table: type[Table], item: str, file: Path, stamp: datetime
     counts = {name: frame.with_columns(source=pl.lit(attempt.origin)) for name, frame in counts.items()}
     run.lake.append(FetchLog, account_of(table, counts, [attempt], stamp), stamp)
     run.lake.hold(table, item, rows.clear())
-    return said
+    return message

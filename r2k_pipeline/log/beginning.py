@@ -8,7 +8,7 @@ from datetime import datetime
 
 import polars as pl
 
-from r2k_pipeline.contracts.cot import ITEM, CotReports
+from r2k_pipeline.contracts.cot import FETCHED_ITEM, CotReports
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.lake import Lake
@@ -25,11 +25,11 @@ def begin(run: Run) -> str | None:
     Raises RawError where a raw file is gone, foreign, copied or damaged, ClockError where the clock is wrong. Rows that
     a killed run did not enter in the fetch log are entered now. Returns notes for the reader.
     """
-    said = check_raw(run.lake)
+    remark = check_raw(run.lake)
     refuse_wrong_clock(run)
     if not run.is_replay:
         make_up_accounts(run.lake)
-    return said
+    return remark
 
 
 def make_up_accounts(lake: Lake) -> None:
@@ -73,6 +73,6 @@ def _accepted_item(lake: Lake, table: type[Table], appended: pl.DataFrame) -> st
 def _item_of(table: type[Table]) -> pl.Expr:
     """The requested item of each row: a report file, a symbol, or the corrections."""
     if table is CotReports:
-        return ITEM
+        return FETCHED_ITEM
     is_correction = pl.col("source").str.starts_with(BY_CORRECTION)
     return pl.when(is_correction).then(pl.lit(CORRECTIONS)).otherwise("symbol")

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from r2k_pipeline.contracts.cot import ITEM
+from r2k_pipeline.contracts.cot import FETCHED_ITEM
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.log.recording import MADE_UP, Attempt
 from r2k_pipeline.sources.prices import Bars
@@ -34,16 +34,16 @@ def with_days_of_prices(
         pl.col("message").ne_missing(MADE_UP),
     )
     fetched_at = dict(read.group_by("item").agg(pl.col("fetched_at").max()).iter_rows())
-    by_origin = {its.origin: its for its in bars}
+    by_origin = {answer.origin: answer for answer in bars}
 
     def shown(attempt: Attempt) -> Span | None:
-        its = by_origin.get(attempt.origin)
-        if its is None:
+        answer = by_origin.get(attempt.origin)
+        if answer is None:
             return None
         if asks_vendor:
-            return its.asked
+            return answer.asked
         before = fetched_at.get(attempt.item)
-        return its.within if before is not None and before < its.asked_at else None
+        return answer.within if before is not None and before < answer.asked_at else None
 
     return [replace(attempt, shows=shown(attempt)) for attempt in attempts]
 
@@ -58,25 +58,27 @@ def with_days_of_reports(
     not have these reports then, even if they were published. `log` is CotReports before this fetch. Before the first
     load nothing is recorded, so no failure dates its history.
     """
+    if not asks_vendor:
+        return list(attempts)
     days = pl.concat([pl.DataFrame(schema={"source": pl.String, "report_date": pl.Date}), *map(_days, reports)])
     spans = days.group_by("source").agg(pl.col("report_date").min(), pl.col("report_date").max().alias("last"))
-    own = {source: (first, last) for source, first, last in spans.iter_rows()}
+    span_of = {source: (first, last) for source, first, last in spans.iter_rows()}
+    last_recorded = _last_by_archive(log)
 
-    last_in_hand = _last_by_archive(log)
+    def dated(attempt: Attempt) -> Attempt:
+        years = _years_named(attempt.item)
+        awaits = _days_after(last_recorded.get(_archive(attempt.item)), years)
+        shows = awaits if attempt.status == "failed" else years or span_of.get(attempt.origin)
+        return replace(attempt, shows=shows, awaits=awaits)
 
-    def shown(attempt: Attempt) -> Span | None:
-        if not asks_vendor or attempt.status not in ("ok", "absent"):
-            return None
-        return _years_named(attempt.item) or own.get(attempt.origin)
+    return list(map(dated, attempts))
 
-    def awaited(attempt: Attempt) -> Span | None:
-        years, last = _years_named(attempt.item), last_in_hand.get(_archive(attempt.item))
-        if not asks_vendor or years is None or last is None or last >= years[1]:
-            return None
-        return max(years[0], last + timedelta(days=1)), years[1]
 
-    dated = (replace(attempt, shows=shown(attempt), awaits=awaited(attempt)) for attempt in attempts)
-    return [replace(attempt, shows=attempt.awaits) if attempt.status == "failed" else attempt for attempt in dated]
+def _days_after(last: date | None, years: Span | None) -> Span | None:
+    """The days of an archive's years after the last report recorded; None where there are none, or nothing is known."""
+    if years is None or last is None or last >= years[1]:
+        return None
+    return max(years[0], last + timedelta(days=1)), years[1]
 
 
 def _archive(file: str) -> str:
@@ -86,7 +88,7 @@ def _archive(file: str) -> str:
 
 def _last_by_archive(log: pl.DataFrame) -> dict[str, date]:
     """The newest report date from each kind of archive."""
-    archive = ITEM.str.replace_all(r"\d", "")
+    archive = FETCHED_ITEM.str.replace_all(r"\d", "")
     return dict(log.group_by(archive).agg(pl.col("report_date").max()).iter_rows())
 
 

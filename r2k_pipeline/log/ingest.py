@@ -176,7 +176,9 @@ def _with_remarks(
     attempts: Iterable[Attempt], bars: Iterable[Bars], kept: pl.DataFrame, unproven: Mapping[str, str]
 ) -> list[Attempt]:
     """`attempts` with remarks on their bars; `kept` are the rows that fit the contract, `unproven` remarks by item."""
-    on_bars = {its.origin: (*its.remarks, *say_missing_opens(kept.filter(source=its.origin))) for its in bars}
+    on_bars = {
+        answer.origin: (*answer.remarks, *say_missing_opens(kept.filter(source=answer.origin))) for answer in bars
+    }
     on_series = {item: (remark,) for item, remark in unproven.items()}
     return [replace(one, remarks=(*on_bars.get(one.origin, ()), *on_series.get(one.item, ()))) for one in attempts]
 
@@ -229,10 +231,10 @@ def _announcements(reports: CotSource) -> list[Attempt]:
     if not isinstance(reports, Announcer):
         return []
     try:
-        said = reports.fetch_announcements()
+        page = reports.fetch_announcements()
     except SourceError as error:
         return [Attempt(ANNOUNCEMENTS, "absent", str(error))]
-    return [Attempt(ANNOUNCEMENTS, origin=said.origin, remarks=said.remarks())]
+    return [Attempt(ANNOUNCEMENTS, origin=page.origin, remarks=page.remarks())]
 
 
 def _missing_contracts(markets: Iterable[Market], seen: pl.DataFrame) -> list[Attempt]:

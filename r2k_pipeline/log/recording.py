@@ -62,12 +62,9 @@ def record(
     """
     judged = judge_refusals(table, screened, run.settings.refused_share)
     screened, attempts = judged.screened, [_with_refusals(attempt, judged) for attempt in attempts]
-    share = run.settings.revision_share
     news = compare(table, run.lake.read(table), screened, covered, stamp)
     doubted = [attempt.origin for attempt in attempts if attempt.item in doubts]
-    is_held = pl.col("source").is_in([*news.too_many(share)["source"], *doubted])
-    said = pl.concat([news.fresh, news.revisions])
-    held, taken = said.filter(is_held), said.filter(~is_held)
+    held, taken = _held_and_taken(news, doubted, run.settings.revision_share)
     run.lake.append(table, taken, stamp)
     _refuse(run, screened.refused, stamp)
     for attempt in attempts:
@@ -88,11 +85,18 @@ def record(
     return log
 
 
+def _held_and_taken(news: News, doubted: Sequence[str], share: float) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The rows of answers that are set aside (doubted, or revising more than `share` of a history), and the others."""
+    is_held = pl.col("source").is_in([*news.too_many(share)["source"], *doubted])
+    changes = pl.concat([news.fresh, news.revisions])
+    return changes.filter(is_held), changes.filter(~is_held)
+
+
 def _with_refusals(attempt: Attempt, judged: Judged) -> Attempt:
     """A successful attempt, failed if too many rows were refused, or with a note on rows settled between files."""
     if attempt.status == "ok" and attempt.origin in judged.failures:
-        said = f"{attempt.item}: {judged.failures[attempt.origin]}"
-        return replace(attempt, status="failed", message=said, shows=attempt.awaits)
+        message = f"{attempt.item}: {judged.failures[attempt.origin]}"
+        return replace(attempt, status="failed", message=message, shows=attempt.awaits)
     return replace(attempt, remarks=(*attempt.remarks, *judged.remarks.get(attempt.origin, ())))
 
 
@@ -132,22 +136,22 @@ def correct(run: Run, corrections: Sequence[Correction], unread: Container[str],
 
 def _judged_corrections(run: Run, corrected: Corrected, refused: pl.DataFrame, unread: Container[str]) -> Attempt:
     """The attempt of corrections.toml with all its messages: failed takes precedence over held."""
-    said, held = list(corrected.unused), corrected.reverted.rows.select("symbol", "session_date")
-    said += [f"{entry}: no such bar" for entry in corrected.without_bar if entry.symbol in unread]
+    messages, held = list(corrected.unused), corrected.reverted.rows.select("symbol", "session_date")
+    messages += [f"{entry}: no such bar" for entry in corrected.without_bar if entry.symbol in unread]
     wrong = [
         f"{row['row_key']} ({row['rule']}) is not a valid bar after correction" for row in refused.iter_rows(named=True)
     ]
     wrong += [f"{entry}: no such bar" for entry in corrected.without_bar if entry.symbol not in unread]
     if wrong:
-        said.append(f"{CORRECTIONS}: {', '.join(wrong)}; next: fix corrections.toml")
+        messages.append(f"{CORRECTIONS}: {', '.join(wrong)}; next: fix corrections.toml")
     if held.height:
         bars = ", ".join(f"{symbol} {day}" for symbol, day in held.iter_rows())
-        said.append(
+        messages.append(
             f"{CORRECTIONS}: {bars}: the log has a correction that no entry lists any more, and it stays; next: set "
             f"R2K_CORRECTIONS to the file that lists it, or r2k accept {CORRECTIONS} --source {run.settings.source}"
         )
     status = "failed" if wrong else "held" if held.height else "ok"
-    return Attempt(CORRECTIONS, status, "; ".join(said) or None, CORRECTIONS)
+    return Attempt(CORRECTIONS, status, "; ".join(messages) or None, CORRECTIONS)
 
 
 def _refuse(run: Run, refused: pl.DataFrame, stamp: datetime) -> None:

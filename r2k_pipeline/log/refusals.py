@@ -63,5 +63,5 @@ def _failure(broken: pl.DataFrame, read: int) -> str:
 def _differing(settled: pl.DataFrame) -> list[str]:
     standing = pl.col("rule").str.strip_prefix(DIFFERS)
     counted = settled.group_by(standing, maintain_order=True).agg(pl.len(), pl.col("row_key").first())
-    said = "{} has {:,} of its rows otherwise and stands, as it reaches at least as far, e.g. {}"
-    return [said.format(*row) for row in counted.iter_rows()]
+    sentence = "{} has {:,} of its rows otherwise and stands, as it reaches at least as far, e.g. {}"
+    return [sentence.format(*row) for row in counted.iter_rows()]

@@ -123,8 +123,8 @@ class News:
         if missing.is_empty():
             return
         examples = ", ".join(_name(row, key_of(self.table)) for row in missing.head(EXAMPLES).iter_rows(named=True))
-        said = "withdrawn" if origin in self.withdrawn["source"] else "the last good ones stay"
-        yield f"rows known before are not in the answer, {said}: {missing.height}, e.g. {examples}"
+        consequence = "withdrawn" if origin in self.withdrawn["source"] else "the last good ones stay"
+        yield f"rows known before are not in the answer, {consequence}: {missing.height}, e.g. {examples}"
 
     def _early_closes(self, origin: str) -> Iterator[str]:
         """Closes that the previous answer gave too early: it was fetched after the close, before the volume settled."""
@@ -134,8 +134,8 @@ class News:
         for row in early.filter(_differ(["close"])).head(EXAMPLES).iter_rows(named=True):
             before, after = row["close_before"], row["close"]
             digits = 2 if round(before, 2) != round(after, 2) else 6  # snapshots are not rounded to cents
-            said = f"{row['symbol']} {row['session_date']} close {before:.{digits}f} -> {after:.{digits}f}"
-            yield f"{said}: the earlier answer was not the close"
+            change = f"{row['symbol']} {row['session_date']} close {before:.{digits}f} -> {after:.{digits}f}"
+            yield f"{change}: the earlier answer was not the close"
 
     def held_message(self, item: str, origin: str, lake_source: str, share: float, doubt: str | None = None) -> str:
         """Why the answer for one item is held, with examples and the command that accepts it; `doubt` is a reason that

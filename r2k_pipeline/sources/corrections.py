@@ -51,16 +51,16 @@ class Correction(BaseModel):
 
     def applies_to(self, bar: dict[str, Any]) -> bool:
         """Whether the vendor's last row is a finished bar that still has the wrong value (float32 noise aside)."""
-        said = bar[self.field]
-        stands = bar["is_final"] and not bar["is_withdrawn"] and said is not None
-        return stands and math.isclose(said, self.was, rel_tol=ROUNDING)
+        value = bar[self.field]
+        stands = bar["is_final"] and not bar["is_withdrawn"] and value is not None
+        return stands and math.isclose(value, self.was, rel_tol=ROUNDING)
 
 
 @dataclass(frozen=True)
 class Corrected:
     """`bars`: all that corrections concern, as they should stand; `unused`: entries that do not apply, and why.
 
-    `without_bar`: entries for which there is no bar. `reverted`: of `bars`, those with a correction that the log holds
+    `without_bar`: entries for which there is no bar. `reverted`: of `bars`, those with a correction that the log has
     and no entry lists any more, as they would be without it.
     """
 
@@ -82,7 +82,7 @@ def correct_bars(
     """Each bar that `entries` name, and each that the log has a correction of, as it should stand.
 
     `vendor` and `log` are PriceBars: the vendor's last rows, one a key, and all rows. A bar that breaks the contract
-    after its correction is refused.
+    after correction correction is refused.
     """
     by_bar: dict[Key, list[Correction]] = {}
     for entry in entries:
@@ -96,7 +96,11 @@ def correct_bars(
         listed = {entry.field for entry in found}
         used = [entry for entry in found if entry.applies_to(bar)]
         unused += [f"{e}: the vendor says {bar[e.field]}, not {e.was}" for e in found if e not in used]
-        unlisted = [its for its in logged.get(key, ()) if its.field not in listed and its.applies_to(bar)]
+        unlisted = [
+            correction
+            for correction in logged.get(key, ())
+            if correction.field not in listed and correction.applies_to(bar)
+        ]
         bars.append(_corrected(bar, [*used, *unlisted], recorded_at))
         reverted += [_corrected(bar, used, recorded_at)] if unlisted else []
     schema = PriceBars.create_empty().schema
@@ -116,17 +120,17 @@ def _logged(log: pl.DataFrame) -> dict[Key, list[Correction]]:
     """The corrections of each bar that the log's last corrected row shows: what differs from the vendor's row then."""
     is_corrected = pl.col("source").str.starts_with(BY_CORRECTION)
     concerned = log.join(log.filter(is_corrected), on=list(KEY), how="semi").sort("recorded_at")
-    said: dict[Key, dict[str, Any]] = {}
+    vendor_rows: dict[Key, dict[str, Any]] = {}
     found: dict[Key, list[Correction]] = {}
     for row in concerned.iter_rows(named=True):
         key = (row["symbol"], row["session_date"])
         if not row["source"].startswith(BY_CORRECTION):
-            said[key] = row
+            vendor_rows[key] = row
             continue
         reason = row["source"].removeprefix(BY_CORRECTION)
         given = {"symbol": key[0], "session_date": key[1], "reason": reason, "evidence": "the log"}
-        differ = [name for name in FIELDS if said[key][name] not in (None, row[name])]
-        found[key] = [Correction(**given, field=name, was=said[key][name], value=row[name]) for name in differ]
+        differ = [name for name in FIELDS if vendor_rows[key][name] not in (None, row[name])]
+        found[key] = [Correction(**given, field=name, was=vendor_rows[key][name], value=row[name]) for name in differ]
     return found
 
 

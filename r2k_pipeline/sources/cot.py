@@ -143,8 +143,8 @@ def _check_header(document: CotDocument, names: list[str], layout: Layout) -> No
     repeated = sorted(name for name, count in Counter(names).items() if count > 1)
     if unknown or missing or repeated:
         found = {"missing": missing, "unknown": unknown, "twice": repeated}
-        said = ", ".join(f"{what} {_few(columns)}" for what, columns in found.items())
-        raise refuse(document, f"columns of the {layout.family} layout: {said}", UNKNOWN)
+        differences = ", ".join(f"{what} {_few(columns)}" for what, columns in found.items())
+        raise refuse(document, f"columns of the {layout.family} layout: {differences}", UNKNOWN)
 
 
 def _few(columns: list[str]) -> str:

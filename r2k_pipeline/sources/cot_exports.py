@@ -118,9 +118,9 @@ def _of_export(frame: pl.DataFrame) -> tuple[str, bytes]:
     )
     day = pl.col(DAY).str.replace(_MIDNIGHT, "")
     rows = rows.with_columns(day, day.str.replace_all("-", "").str.slice(2).alias(_AS_OF))
-    said = set(frame[named[SCOPE]]) if SCOPE in named else set()
-    is_named = SCOPE not in layout.columns and len(said) == 1
-    return NAMED_AFTER.get(said.pop(), "") if is_named else "", rows.write_csv().encode()
+    scopes = set(frame[named[SCOPE]]) if SCOPE in named else set()
+    is_named = SCOPE not in layout.columns and len(scopes) == 1
+    return NAMED_AFTER.get(scopes.pop(), "") if is_named else "", rows.write_csv().encode()
 
 
 def _columns(layout: Layout, named: dict[str, str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Final
 
-from r2k_pipeline.contracts.cot import SIDES
+from r2k_pipeline.contracts.cot import LARGEST_TRADERS, SIDES
 from r2k_pipeline.report_types import FAMILIES, Family
 
 _NAME: Final = "market_and_exchange_names"
@@ -77,6 +77,16 @@ _LEGACY_WORDS: Final = _Spelling(
 )
 
 
+@dataclass(frozen=True)
+class _Cell:
+    """One position that a family prints: the vendor's word for the group, our group, its side, the side as spelled."""
+
+    vendor: str
+    group: str
+    side: str
+    spelled: str
+
+
 @lru_cache(maxsize=2_000)
 def normalise(header: str) -> str:
     """A vendor's header in one spelling: lower case, words joined by single underscores; the report date's as one.
@@ -89,47 +99,41 @@ def normalise(header: str) -> str:
 
 def _layout(family: Family, words: _Spelling) -> Layout:
     """The columns of a family in file order: positions, changes, percentages, traders, concentrations."""
-
-    def grid(pattern: str, ours: str, without: str = "") -> dict[str, str]:
-        cells = [(vendor, group, side) for vendor, group in family.groups.items() for side in SIDES[group]]
-        spelled = {side: words.spreading if side == "spreading" else side for _, _, side in cells}
-        return {
-            pattern.format(group=vendor, side=spelled[side]): ours.format(group=group, side=side)
-            for vendor, group, side in cells
-            if group != without
-        }
-
-    def kept(ours: str, crop: str) -> str:
-        return ours if crop == "all" else IGNORED
-
+    cells = [
+        _Cell(vendor, group, side, words.spreading if side == "spreading" else side)
+        for vendor, group in family.groups.items()
+        for side in SIDES[group]
+    ]
     columns = {_NAME: "market_name", "as_of_date_in_form_yymmdd": "as_of_yymmdd", _DAY: _DAY}
     columns |= {"cftc_contract_market_code": "contract_code", **dict.fromkeys(words.codes, IGNORED)}
     for crop in family.crops:
-        columns[f"open_interest_{crop}"] = kept("open_interest_contracts", crop)
-        columns |= grid(f"{{group}}_positions_{{side}}_{crop}", kept("{group}_{side}_contracts", crop))
+        columns[f"open_interest_{crop}"] = _kept(crop, "open_interest_contracts")
+        for cell in cells:
+            positions = f"{cell.group}_{cell.side}_contracts"
+            columns[f"{cell.vendor}_positions_{cell.spelled}_{crop}"] = _kept(crop, positions)
     columns["change_in_open_interest_all"] = "open_interest_contracts_change_1w"
-    columns |= grid("change_in_{group}_{side}_all", "{group}_{side}_contracts_change_1w")
+    for cell in cells:
+        change = f"{cell.group}_{cell.side}_contracts_change_1w"
+        columns[f"change_in_{cell.vendor}_{cell.spelled}_all"] = change
     for crop in family.crops:
         columns[words.percent.format(crop=crop)] = IGNORED
-        columns |= grid(f"pct_of_oi_{{group}}_{{side}}_{crop}", IGNORED)
+        columns |= {f"pct_of_oi_{cell.vendor}_{cell.spelled}_{crop}": IGNORED for cell in cells}
     for crop in family.crops:
-        columns[words.total.format(crop=crop)] = kept("traders_total", crop)
-        columns |= grid(f"traders_{{group}}_{{side}}_{crop}", kept("{group}_traders_{side}", crop), "nonreportable")
+        columns[words.total.format(crop=crop)] = _kept(crop, "traders_total")
+        for cell in cells:
+            if cell.group != "nonreportable":
+                traders = f"{cell.group}_traders_{cell.side}"
+                columns[f"traders_{cell.vendor}_{cell.spelled}_{crop}"] = _kept(crop, traders)
     for crop in family.crops:
-        columns |= _concentrations(
-            words.concentration, crop, kept("concentration_{kind}_{traders}_{side}_percent", crop)
-        )
+        for kind, largest, side in LARGEST_TRADERS:
+            vendor = words.concentration.format(kind=kind, traders=largest, side=side, crop=crop)
+            columns[vendor] = _kept(crop, f"concentration_{kind}_{largest}_{side}_percent")
     return Layout(family.name, columns | {"contract_units": "contract_units"} | words.last)
 
 
-def _concentrations(pattern: str, crop: str, ours: str) -> dict[str, str]:
-    cells = [
-        {"kind": kind, "traders": traders, "side": side}
-        for kind in ("gross", "net")
-        for traders in (4, 8)
-        for side in ("long", "short")
-    ]
-    return {pattern.format(crop=crop, **cell): ours.format(**cell) for cell in cells}
+def _kept(crop: str, ours: str) -> str:
+    """Our name of a column that is kept for all crop years together."""
+    return ours if crop == "all" else IGNORED
 
 
 LAYOUTS: Final = {

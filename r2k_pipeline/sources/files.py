@@ -51,18 +51,18 @@ class FilePrices:
         origin = f"{self.name}:prices/{file.name}{within}"
         try:
             found = self.prices.tables_in(file)
-            held = found if isinstance(found, PriceFile) else read_price_file(file.name, read_bounded(file))
+            content = found if isinstance(found, PriceFile) else read_price_file(file.name, read_bounded(file))
             saved_at = datetime.fromtimestamp(file.stat().st_mtime, UTC) if self.is_download else None
-            table = held.of(symbol)
+            table = content.of(symbol)
         except PriceTextError as error:
             raise SourceError(origin, symbol, str(error), error.remedy) from error
         except OSError as error:
             raise SourceError(origin, symbol, f"unreadable: {error.strerror}", "check the file") from error
         except BoundsError as error:
             raise SourceError(origin, symbol, str(error), "no price file is as large: take it out") from error
-        bars, remarks = table.rows, (*table.remarks, *say_left_out(file, held))
+        bars, remarks = table.rows, (*table.remarks, *say_left_out(file, content))
         actions = bars.select(ACTIONS) if set(ACTIONS) <= set(bars.columns) else None
-        return PriceAnswer(symbol, origin, bars, actions, saved_at, layout=held.layout, remarks=remarks)
+        return PriceAnswer(symbol, origin, bars, actions, saved_at, layout=content.layout, remarks=remarks)
 
     def _other_file(self, symbol: str, usual: Path) -> Path:
         """The file of a symbol that is not called SYMBOL.csv. Raises NotThereError, or SourceError for several."""

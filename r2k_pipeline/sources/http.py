@@ -80,7 +80,7 @@ class Limits:
 
 
 PRICES_SHARE: Final = 2 / 3
-"""Of the time for all fetches: where the vendor of prices hangs, the reports, which come after, are asked for too."""
+"""Share of the time for all fetches. Reports are fetched after prices, also where the vendor of prices hangs."""
 
 
 def limits_of_run(seconds: float) -> tuple[Limits, Limits]:

@@ -32,9 +32,9 @@ class Validators:
     def contradicted_by(self, answer: Answer, body: bytes) -> bool:
         """Whether a 304 describes another body than the kept one: the ETag did not change with the content."""
         claims = {"etag": self.etag, "last-modified": self.last_modified, "content-length": str(len(body))}
-        said = {name: answer.headers.get(name, "") for name in claims}
+        answered = {name: answer.headers.get(name, "") for name in claims}
         # A length of 0 is that of the empty 304 itself (some servers add it), not of the file.
-        return any(text not in ("", "0", claims[name]) for name, text in said.items() if claims[name])
+        return any(text not in ("", "0", claims[name]) for name, text in answered.items() if claims[name])
 
 
 @dataclass(frozen=True)

@@ -32,16 +32,21 @@ OWN_MOVE: Final = 0.1
 
 
 def doubt_series(
-    said: pl.DataFrame, known: pl.DataFrame, splits: pl.DataFrame, markets: Iterable[Market], unproven: Iterable[str]
+    answered: pl.DataFrame,
+    known: pl.DataFrame,
+    splits: pl.DataFrame,
+    markets: Iterable[Market],
+    unproven: Iterable[str],
 ) -> dict[str, str]:
     """The reasons to doubt a symbol's new rows, by symbol; most symbols have no entry.
 
-    `said` are the PriceBars of some answers, `known` the last of each in the log, one row a key; `splits` PriceActions,
-    of which those of kind split count. `unproven` are symbols whose file has no adjusted closes beside the traded ones.
+    `answered` are the PriceBars of some answers, `known` the last of each in the log, one row a key; `splits` are
+    PriceActions, of which those of kind split count. `unproven` are symbols whose file has no adjusted closes beside
+    the traded ones.
     """
     markets = tuple(markets)
     partners = _pair_partners(_read_roles(markets))
-    bars, before = _merge(said, known), _finished(known)
+    bars, before = _merge(answered, known), _finished(known)
     news = bars.filter("is_said", pl.col("is_new").any().over("symbol"))
     found = [
         *_find_steps(bars, splits, partners, _unsteady(markets)),
@@ -56,17 +61,17 @@ def doubt_series(
 
 
 def remark_unproven(
-    said: pl.DataFrame, known: pl.DataFrame, markets: Iterable[Market], unproven: Iterable[str]
+    answered: pl.DataFrame, known: pl.DataFrame, markets: Iterable[Market], unproven: Iterable[str]
 ) -> dict[str, str]:
     """Remarks by symbol on the comparison of each fund new to the log; arguments as of `doubt_series`."""
-    bars, partners = _merge(said, known), _pair_partners(_read_roles(markets))
+    bars, partners = _merge(answered, known), _pair_partners(_read_roles(markets))
     news = bars.filter("is_said", pl.col("symbol").is_in(list(unproven)))
     return dict(say_unproven(news, _finished(known), bars, partners)) if news.height else {}
 
 
 def _read_roles(markets: Iterable[Market]) -> pl.DataFrame:
     """market, symbol, role, without the context symbols: those of one market move together."""
-    rows = [(market.market, *said) for market in markets for said in market.symbols().items()]
+    rows = [(market.market, *symbol_and_role) for market in markets for symbol_and_role in market.symbols().items()]
     schema = dict.fromkeys(("market", "symbol", "role"), pl.String)
     return pl.DataFrame(rows, schema=schema, orient="row").filter(pl.col("role") != "context")
 
@@ -89,9 +94,9 @@ def _finished(bars: pl.DataFrame) -> pl.DataFrame:
     return bars.filter("is_final", ~pl.col("is_withdrawn")).select(*KEY, *PRICES).sort(KEY)
 
 
-def _merge(said: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
-    """The series with `said` in place of `known`, which rows are new, and the previous close and its day."""
-    new, before = _finished(said), _finished(known)
+def _merge(answered: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+    """The series with `answered` in place of `known`, which rows are new, and the previous close and its day."""
+    new, before = _finished(answered), _finished(known)
     differs = pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name}_before")) for name in PRICES)
     over = new.join(before, on=KEY, how="left", suffix="_before").with_columns(is_said=True, is_new=differs)
     kept = before.join(new, on=KEY, how="anti").with_columns(is_said=False, is_new=False)

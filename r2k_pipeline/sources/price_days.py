@@ -57,8 +57,8 @@ def iso_days(cells: pl.Series) -> pl.Series:
         raise DaysError(f"no day in column Date, e.g. {filled[0]}", f"{SAVE}, those of the exchange")
     others = pl.concat([match for match in matches.values() if match is not main])
     if len(others) > max(STRAY_CELLS, STRAY_SHARE * len(filled)):
-        said = f"days in several forms, {main[0]} and {others[0]}: a spreadsheet may have swapped month and day"
-        raise DaysError(said, SAVE)
+        rule = f"days in several forms, {main[0]} and {others[0]}: a spreadsheet may have swapped month and day"
+        raise DaysError(rule, SAVE)
     return days.replace(main, _decided(main, FORMS[form]).dt.strftime("%Y-%m-%d").fill_null(main))
 
 
@@ -73,6 +73,6 @@ def _decided(cells: pl.Series, formats: tuple[str, ...]) -> pl.Series:
         raise DaysError(f"no order of month and day fits all of {cells[0]}, ..., {cells[-1]}", SAVE)
     if others := [days for days in whole if not days.equals(whole[0])]:
         example = cells.filter(whole[0] != others[0])[0]
-        said = f"the file does not decide which of month and day comes first in {example}: no day of it is above 12"
-        raise DaysError(said, f"{SAVE}, or download a span with later days of a month")
+        rule = f"the file does not decide which of month and day comes first in {example}: no day of it is above 12"
+        raise DaysError(rule, f"{SAVE}, or download a span with later days of a month")
     return whole[0]

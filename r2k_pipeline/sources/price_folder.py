@@ -52,16 +52,16 @@ class PriceFolder:
 
     def symbols_in(self, entry: Path) -> tuple[str, ...]:
         """The symbols inside a file that is not named after one; none if it cannot be read."""
-        held = self.tables_in(entry)
-        return held.symbols if isinstance(held, PriceFile) else ()
+        content = self.tables_in(entry)
+        return content.symbols if isinstance(content, PriceFile) else ()
 
     def tables_in(self, entry: Path) -> PriceFile | str | None:
         """The tables in a file not named after a symbol, or why it has none; None for a file named after one."""
         if symbol_of(entry) or not _is_read(entry):
             return None
         try:
-            said = entry.stat()
-            stamp = entry, said.st_mtime_ns, said.st_size
+            status = entry.stat()
+            stamp = entry, status.st_mtime_ns, status.st_size
             if stamp not in self._inside:
                 self._inside[stamp] = read_price_file(entry.name, read_bounded(entry))
         except BoundsError as error:
@@ -91,15 +91,15 @@ class PriceFolder:
             return f"not read: not one of {', '.join(READ)}; next: save it as CSV, prices/{own or 'SYMBOL'}.csv"
         if own:
             stands = self.files().get(own)
-            said = f"a second file of {own}: prices/{stands[0].name} is" if stands else f"another spelling of {own}"
-            return f"not read, {said}; next: keep the right one as prices/{own}.csv"
-        held = self.tables_in(entry)
-        if isinstance(held, str):
-            return f"not read, the name is no symbol; {held}"
-        if held and (wanted := [symbol for symbol in held.symbols if symbol in symbols]):
+            other = f"a second file of {own}: prices/{stands[0].name} is" if stands else f"another spelling of {own}"
+            return f"not read, {other}; next: keep the right one as prices/{own}.csv"
+        content = self.tables_in(entry)
+        if isinstance(content, str):
+            return f"not read, the name is no symbol; {content}"
+        if content and (wanted := [symbol for symbol in content.symbols if symbol in symbols]):
             first = self.files()[wanted[0]][0].name
             return f"not read, a second file of {wanted[0]}: prices/{first} is; next: keep one of them"
-        whose = "neither its name nor a column is the" if held and not held.symbols else "the name is no"
+        whose = "neither its name nor a column is the" if content and not content.symbols else "the name is no"
         return f"not read, {whose} symbol of a market; next: name it SYMBOL.csv, or take it out of prices/"
 
 
@@ -109,10 +109,10 @@ def symbol_of(entry: Path) -> str | None:
     return stem if re.fullmatch(SYMBOL, stem) else None
 
 
-def say_left_out(entry: Path, held: PriceFile) -> list[str]:
+def say_left_out(entry: Path, content: PriceFile) -> list[str]:
     """A note on the symbols in a file beside the one that it is named after."""
     own = symbol_of(entry)
-    others = [symbol for symbol in held.symbols if symbol != own]
+    others = [symbol for symbol in content.symbols if symbol != own]
     return [f"{some(others)} in it not read, as the file is named after {own}"] if own and others else []
 
 

@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import accumulate, zip_longest
 from typing import Final
 
 from r2k_pipeline.contracts.prices import SYMBOL
@@ -90,22 +90,21 @@ def _levels(top: Sequence[Sequence[str]], first: int) -> list[tuple[str, str]] |
 
     In a sheet a name of the upper line stands once, in a merged cell over its columns.
     """
-    upper, lower = _filled(top[0][first:]), top[1][first:]
-    pairs = [(above, below) if below else ("", "") for above, below in zip_longest(upper, lower, fillvalue="")]
-    are_tickers_first = top[1][0] == PRICE if _is_named(top) else _has_bars(lower)
-    if are_tickers_first:
-        pairs = [(name, ticker) for ticker, name in pairs]
-    if _is_named(top) or (_has_bars([name for name, _ in pairs]) and _are_tickers([of for _, of in pairs if of])):
-        return pairs
-    return None
+    upper = accumulate(top[0][first:], _or_left)
+    lower = top[1][first:]
+    columns = [(above, below) if below else ("", "") for above, below in zip_longest(upper, lower, fillvalue="")]
+    are_tickers_above = top[1][0] == PRICE if _is_named(top) else _has_bars(lower)
+    if are_tickers_above:
+        columns = [(name, ticker) for ticker, name in columns]
+    if _is_named(top):
+        return columns
+    names, tickers = [name for name, _ in columns], [ticker for _, ticker in columns if ticker]
+    return columns if _has_bars(names) and _are_tickers(tickers) else None
 
 
-def _filled(cells: Sequence[str]) -> list[str]:
-    """A blank cell takes what is left of it."""
-    filled: list[str] = []
-    for cell in cells:
-        filled.append(cell or (filled[-1] if filled else ""))
-    return filled
+def _or_left(left: str, cell: str) -> str:
+    """A blank cell takes the name on its left."""
+    return cell or left
 
 
 def _is_named(top: Sequence[Sequence[str]]) -> bool:

@@ -38,30 +38,30 @@ def plain_numbers(table: pl.DataFrame, names: Sequence[str], separator: str, tex
     `separator` is the sign between the cells of the file, `text` its whole text. Raises BoundsError if cells have two
     styles, or if the cells leave open whether a sign marks thousands or decimals.
     """
-    held = [name for name in names if name in table.columns]
+    present = [name for name in names if name in table.columns]
     is_bare = separator == "," and not any(sign in text for sign in _SIGNS)
-    doubted = [name for name in held if name == "Volume" or not is_bare]
+    doubted = [name for name in present if name == "Volume" or not is_bare]
     if separator == "," and (not doubted or all(table.select(_is_plain(name).all() for name in doubted).row(0))):
         return table
-    cells = table.select(pl.col(name).str.strip_chars().str.replace(_CURRENCY, "${1}") for name in held)
-    if "Volume" in held:
+    cells = table.select(pl.col(name).str.strip_chars().str.replace(_CURRENCY, "${1}") for name in present)
+    if "Volume" in present:
         letter = pl.col("Volume").str.extract(_SUFFIX).str.to_lowercase()
         cells = cells.with_columns(times=letter.replace_strict(_TIMES, default=None, return_dtype=pl.Float64))
         cells = cells.with_columns(pl.col("Volume").str.replace(_SUFFIX, ""))
-    sign = _decimal_sign(pl.concat([cells[name] for name in held]), separator)
+    sign = _decimal_sign(pl.concat([cells[name] for name in present]), separator)
     groups = f"[{',' if sign == '.' else '.'}{_SPACES}]"
     plain = [
         pl.when(pl.col(name).str.contains(_STYLES[sign]))
         .then(pl.col(name).str.replace_all(groups, "").str.replace(",", ".", literal=True))
         .otherwise(table[name])
-        for name in held
+        for name in present
     ]
     cells = cells.with_columns(plain)
-    if "Volume" in held:
+    if "Volume" in present:
         volume = pl.col("Volume").cast(pl.Float64, strict=False) * pl.col("times")
         whole = volume.round().cast(pl.Int64, strict=False).cast(pl.String)
         cells = cells.with_columns(Volume=pl.coalesce(whole, "Volume"))
-    return table.with_columns(cells.select(held))
+    return table.with_columns(cells.select(present))
 
 
 def is_blank(name: str) -> pl.Expr:

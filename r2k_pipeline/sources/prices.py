@@ -46,18 +46,11 @@ def read_bars(answer: PriceAnswer, sessions: pl.DataFrame, settlement: Settlemen
     """The bars of one answer; `sessions` are Sessions of one calendar.
 
     Whether a bar is final and its volume settled is judged at the moment of the request (for a file, of its saving),
-    not at `recorded_at`, which is later and may be ahead of the clock. A bar whose open is
-    missing, 0 or outside it keeps its other prices; rows of one day that differ in their volumes alone keep their
-    prices. Raises SourceError where one of Yahoo's columns is missing.
+    not at `recorded_at`, which is later and may be ahead of the clock. A bar whose open is missing, 0 or outside it
+    keeps its other prices; rows of one day that differ in their volumes alone keep their prices. Raises SourceError
+    where one of Yahoo's columns is missing.
     """
-    missing = [name for name in BAR_COLUMNS if name not in answer.bars.columns]
-    if missing:
-        raise SourceError(
-            answer.origin,
-            answer.symbol,
-            f"no column {', '.join(missing)}; found {', '.join(answer.bars.columns)}",
-            f"a file has Yahoo's columns {','.join(BAR_COLUMNS)}: rename or add them",
-        )
+    _refuse_missing_columns(answer)
     written = answer.bars.select(
         pl.lit(answer.symbol).alias("symbol"),
         pl.col("Date").alias("session_date"),
@@ -66,20 +59,30 @@ def read_bars(answer: PriceAnswer, sessions: pl.DataFrame, settlement: Settlemen
         pl.lit(answer.origin).alias("source"),
         pl.lit(False).alias("is_withdrawn"),
     )
-    written, doubled = _leave_out_torn_volumes(_leave_out_unusable_opens(written))
-    known = sessions.select("is_half_day", day="session_date", opened_at="open_at", closed_at="close_at")
-    dated = written.with_columns(day=day_of("session_date")).join(known, on="day", how="left", maintain_order="left")
-    asked_at, disproved = _when_asked(answer, dated, answer.asked_at or recorded_at)
-    price = pl.when("is_half_day").then(settlement.half_day).otherwise(settlement.price)
-    is_final, is_settled = (
-        (pl.col("closed_at") + after <= asked_at).fill_null(False) for after in (price, pl.lit(settlement.volume))
-    )
+    written, torn_volumes = _leave_out_torn_volumes(_leave_out_unusable_opens(written))
+    calendar = sessions.select("is_half_day", day="session_date", opened_at="open_at", closed_at="close_at")
+    dated = written.with_columns(day=day_of("session_date")).join(calendar, on="day", how="left", maintain_order="left")
+    asked_at, wrong_time = _when_asked(answer, dated, answer.asked_at or recorded_at)
+    price_settles = pl.when("is_half_day").then(settlement.half_day).otherwise(settlement.price)
+    is_final = (pl.col("closed_at") + price_settles <= asked_at).fill_null(False)
+    is_settled = (pl.col("closed_at") + settlement.volume <= asked_at).fill_null(False)
     rows = dated.with_columns(is_final=is_final, is_settled=is_settled).select(PriceBars.column_names())
+    asked = _span(ALL_HISTORY, calendar.filter(is_final)["day"])
     own = dated.filter(pl.col("closed_at").is_not_null())["day"]
-    days = known["day"]
-    asked = _span(ALL_HISTORY, days.filter(known.select(is_final).to_series()))
-    within = _span(own.min(), days.filter((days < own.max()) & (days >= own.min()))) if len(own) else None
-    return Bars(answer.origin, rows, asked_at, asked, within, (*answer.remarks, *disproved, *doubled))
+    days = calendar["day"]
+    within = _span(own.min(), days.filter((days >= own.min()) & (days < own.max()))) if len(own) else None
+    return Bars(answer.origin, rows, asked_at, asked, within, (*answer.remarks, *wrong_time, *torn_volumes))
+
+
+def _refuse_missing_columns(answer: PriceAnswer) -> None:
+    """Raise SourceError where one of Yahoo's columns is missing."""
+    if missing := [name for name in BAR_COLUMNS if name not in answer.bars.columns]:
+        raise SourceError(
+            answer.origin,
+            answer.symbol,
+            f"no column {', '.join(missing)}; found {', '.join(answer.bars.columns)}",
+            f"a file has Yahoo's columns {','.join(BAR_COLUMNS)}: rename or add them",
+        )
 
 
 def _span(first: Any, days: pl.Series) -> Span | None:
@@ -98,19 +101,19 @@ def _when_asked(answer: PriceAnswer, dated: pl.DataFrame, now: datetime) -> tupl
     if later.is_empty():
         return saved_at, []
     newest: Any = later["day"].max()
-    said = f"the file's time is {saved_at:%Y-%m-%d %H:%M} UTC and it holds the bar of {newest}"
-    return now, [f"{said}: judged by the clock of this run instead, {now:%Y-%m-%d %H:%M} UTC"]
+    contradiction = f"the file's time is {saved_at:%Y-%m-%d %H:%M} UTC and it holds the bar of {newest}"
+    return now, [f"{contradiction}: judged by the clock of this run instead, {now:%Y-%m-%d %H:%M} UTC"]
 
 
 def _leave_out_unusable_opens(written: pl.DataFrame) -> pl.DataFrame:
-    """Bars without opens that are numbers outside low..high; other faults are left to the contract's rules."""
+    """Bars with null for an open outside low..high; other faults are left to the contract's rules."""
     open_, high, low = (pl.col(name).cast(pl.Float64, strict=False) for name in ("open", "high", "low"))
     is_outside = ~open_.is_between(low * (1 - ROUNDING), high * (1 + ROUNDING)) & (high >= low)
     return written.with_columns(open=pl.when(is_outside.fill_null(False)).then(None).otherwise("open"))
 
 
 def _leave_out_torn_volumes(written: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
-    """Bars without the volumes in which rows of one day differ alone, and a remark that names them."""
+    """Bars with null for the volume where rows of one day differ in nothing else, and a remark that names the days."""
     day = day_of("session_date")
     numbers = written.select(day, pl.col(*PRICES, "volume").cast(pl.Float64, strict=False))
     torn = (
@@ -123,9 +126,9 @@ def _leave_out_torn_volumes(written: pl.DataFrame) -> tuple[pl.DataFrame, list[s
     )
     if torn.is_empty():
         return written, []
-    said = f"rows of one day differ in their volumes alone, {_some(torn)}: the prices stand without a volume"
+    remark = f"rows of one day differ in their volumes alone, {_some(torn)}: the prices stand without a volume"
     is_torn = day.is_in(torn.implode()).fill_null(False)
-    return written.with_columns(volume=pl.when(is_torn).then(None).otherwise("volume")), [said]
+    return written.with_columns(volume=pl.when(is_torn).then(None).otherwise("volume")), [remark]
 
 
 def say_missing_opens(rows: pl.DataFrame) -> list[str]:
@@ -148,7 +151,7 @@ def screen_bars(bars: list[pl.DataFrame], sessions: pl.DataFrame, calendars: Map
     on_session = pl.any_horizontal(
         pl.lit(False),
         *(
-            pl.col("symbol").is_in([symbol for symbol, its in calendars.items() if its == calendar])
+            pl.col("symbol").is_in([symbol for symbol, own_calendar in calendars.items() if own_calendar == calendar])
             & pl.col("session_date").is_in(sessions.filter(calendar=calendar)["session_date"].implode())
             for calendar in sorted(set(calendars.values()))
         ),

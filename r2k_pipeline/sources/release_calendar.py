@@ -51,7 +51,7 @@ class Release:
 
 @dataclass(frozen=True)
 class NextRelease:
-    """The report due next, and the newest one that is out by the ledger but not held; instants in UTC."""
+    """The report due next, and the newest one that is out by the ledger but was not received; instants in UTC."""
 
     report_date: date
     released_at: datetime
@@ -225,7 +225,7 @@ def newest_documented() -> date:
 def build_cot_releases(seen: Iterable[date], until: date) -> pl.DataFrame:
     """The ledger as `staging.cot_releases`: every report of the calendar to `until`, and every one in `seen`.
 
-    `seen` are the report dates that the raw log holds, in any order, repeated or not (a Series will do).
+    `seen` are the report dates that the raw log has, in any order, repeated or not (a Series will do).
     """
     days = sorted({*report_dates(until), *seen})
     rows = [{**asdict(release(day)), "scheduled_at": scheduled_release(day)} for day in days]
@@ -233,7 +233,7 @@ def build_cot_releases(seen: Iterable[date], until: date) -> pl.DataFrame:
 
 
 def next_release(now: datetime, seen: date | None) -> NextRelease:
-    """Which report is due next at `now`, and whether one is late; `seen` is the newest report date held.
+    """Which report is due next at `now`, and whether one is late; `seen` is the newest report date received.
 
     Late: released by the ledger at or before `now`, and newer than `seen`. Raises ValueError for a naive `now`.
     """

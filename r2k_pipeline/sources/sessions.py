@@ -61,9 +61,4 @@ def _calendar(name: str, until: date) -> "ExchangeCalendar":
 
 def _instants(moments: "pd.Series[pd.Timestamp]") -> pl.Series:
     """UTC moments of pandas as a column of instants."""
-    return (
-        pl.Series(moments.astype("int64").to_numpy())
-        .cast(pl.Datetime("ns"))
-        .dt.cast_time_unit("us")
-        .dt.replace_time_zone("UTC")
-    )
+    return pl.Series(moments.to_numpy(dtype="datetime64[us]")).dt.replace_time_zone("UTC")

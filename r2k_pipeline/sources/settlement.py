@@ -51,4 +51,4 @@ SETTLEMENTS: Final = {
 def settlement_of(kinds: Iterable[str]) -> Settlement:
     """The settlement of a symbol that is of these kinds in one market or several: the latest of each value."""
     of_kinds = [SETTLEMENTS[kind] for kind in kinds]
-    return Settlement(*(max(getattr(its, span.name) for its in of_kinds) for span in fields(Settlement)))
+    return Settlement(*(max(getattr(settlement, span.name) for settlement in of_kinds) for span in fields(Settlement)))

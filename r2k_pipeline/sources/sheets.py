@@ -67,9 +67,9 @@ def _excel_text(body: bytes) -> bytes:
         raise BoundsError(f"an Excel file that takes more than {WORKER_SECONDS} seconds to read") from error
     if done.returncode == 0:
         return done.stdout
-    said = done.stderr.decode("utf-8", "replace").strip()
+    reason = done.stderr.decode("utf-8", "replace").strip()
     damaged = f"not a readable Excel file: damaged, or larger than {WORKER_MEMORY:,} bytes in memory"
-    raise BoundsError(said[:200] if done.returncode == REFUSED else damaged)
+    raise BoundsError(reason[:200] if done.returncode == REFUSED else damaged)
 
 
 def _parquet_text(body: bytes) -> bytes:
@@ -78,11 +78,11 @@ def _parquet_text(body: bytes) -> bytes:
 
     try:
         file = pq.ParquetFile(io.BytesIO(body))
-        said = file.metadata
-        rows, columns = said.num_rows, said.num_columns
+        footer = file.metadata
+        rows, columns = footer.num_rows, footer.num_columns
         if rows > MAX_ROWS or columns > MAX_COLUMNS or rows * columns > MAX_CELLS:
             raise BoundsError(f"a sheet of {rows:,} rows and {columns:,} columns, more than any of these files")
-        if (total := sum(said.row_group(n).total_byte_size for n in range(said.num_row_groups))) > MAX_BYTES:
+        if (total := sum(footer.row_group(n).total_byte_size for n in range(footer.num_row_groups))) > MAX_BYTES:
             raise BoundsError(f"{total:,} bytes when unpacked, more than {MAX_BYTES:,}")
         read = file.read()
         read.validate(full=True)

@@ -110,12 +110,12 @@ class SocrataReports:
         headers = {"Accept": "application/json"} | ({"X-App-Token": self.token} if self.token else {})
         try:
             answer = fetch(f"{self.address(report_type)}?{urlencode(query)}", headers, self.limits)
-            said = json.loads(answer.body) if answer.status == 200 else {"message": f"HTTP {answer.status}"}
+            rows = json.loads(answer.body) if answer.status == 200 else {"message": f"HTTP {answer.status}"}
         except (FetchError, ValueError, RecursionError) as error:
             raise _refuse(report_type, str(error)) from error
-        if not isinstance(said, list) or not all(isinstance(row, dict) for row in said):
-            raise _refuse(report_type, f"an error instead of rows: {json.dumps(said)[:200]}")
-        return said
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise _refuse(report_type, f"an error instead of rows: {json.dumps(rows)[:200]}")
+        return rows
 
 
 def header_of(report_type: str) -> bytes:
@@ -131,10 +131,13 @@ def _written(rows: Iterable[dict[str, Any]], report_type: str) -> Iterable[tuple
     for row in rows:
         if row["futonly_or_combined"] != scope:
             raise _refuse(report_type, f"rows break the contract: {row['futonly_or_combined']} instead of {scope}")
-        said = {normalise(name): cell for name, cell in row.items()}
+        cells_by_name = {normalise(name): cell for name, cell in row.items()}
         day = _day_of(row)
-        said |= {"report_date": f"{day}", "as_of_date_in_form_yymmdd": f"{day:%y%m%d}"}
-        cells = (next((said[name] for name in names if name in said), _NOTHING) for names in spelled.values())
+        cells_by_name |= {"report_date": f"{day}", "as_of_date_in_form_yymmdd": f"{day:%y%m%d}"}
+        cells = (
+            next((cells_by_name[name] for name in names if name in cells_by_name), _NOTHING)
+            for names in spelled.values()
+        )
         yield day, _line(cells)
 
 

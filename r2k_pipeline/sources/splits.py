@@ -40,5 +40,5 @@ def divide_by_later_splits(rows: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str,
         for name, value in changed.items()
     )
     last = splits["day"].dt.to_string().max()
-    said = f"prices before {last!s} divided by the splits that the file lists: {splits.height}"
-    return divided.select(rows.columns), (said,)
+    remark = f"prices before {last!s} divided by the splits that the file lists: {splits.height}"
+    return divided.select(rows.columns), (remark,)

@@ -131,7 +131,7 @@ class YahooPrices:
         self._session.deadline_at = deadline_at
         YfData.cache_get.cache_clear()  # otherwise a long-lived process never gets a revised bar
         try:
-            frame, said = self._ask(symbol)
+            frame, about = self._ask(symbol)
         except YFRateLimitError as error:
             raise TransientError("HTTP 429") from error
         except RequestException as error:
@@ -142,8 +142,8 @@ class YahooPrices:
             raise FetchError(f"an answer that yfinance cannot read ({type(error).__name__}: {error})") from error
         if self._session.chart_status != 200:
             raise FetchError(f"HTTP {self._session.chart_status}, with new cookies too")
-        if said != (symbol, "1d"):
-            raise FetchError(f"the answer is about {said}, not about {(symbol, '1d')}")
+        if about != (symbol, "1d"):
+            raise FetchError(f"the answer is about {about}, not about {(symbol, '1d')}")
         if frame.empty:
             raise FetchError("an empty answer")
         return _answer(symbol, frame)

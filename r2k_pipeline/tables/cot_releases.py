@@ -1,4 +1,4 @@
-"""When reports became public: by the ledger, later where the CFTC was asked in vain, earlier where one was here.
+"""When reports became public: by the ledger, unless fetches show that it was later or earlier.
 
 Belongs here: what raw and the fetch log prove about a release. Not here: the ledger (sources/release_calendar.py).
 """
@@ -8,7 +8,7 @@ from datetime import datetime
 import polars as pl
 
 from r2k_pipeline.contracts.columns import choice, day, instant, text
-from r2k_pipeline.contracts.cot import ITEM, RELEASE_BASES, CotReports
+from r2k_pipeline.contracts.cot import FETCHED_ITEM, RELEASE_BASES, CotReports
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.table import AHEAD, Table
 from r2k_pipeline.sources.protocol import came_live
@@ -16,7 +16,7 @@ from r2k_pipeline.tables.builders import builds
 from r2k_pipeline.tables.forms import Calendar, Stored
 
 READ = ("ok", "held", "absent")
-"""Statuses of attempts that would have shown a report: the file was read, or was not there yet."""
+"""Statuses of attempts that prove whether a report was there: the file was read, or it did not exist yet."""
 AS_OF_DAY = pl.duration(days=1)
 """Positions are those of a day's close: a report that was recorded before that day had ended shows a wrong clock."""
 
@@ -42,21 +42,20 @@ class CotReleases(
 def cot_releases(
     reports: Stored[CotReports], log: Stored[FetchLog], as_of: datetime, calendar: Calendar
 ) -> pl.DataFrame:
-    """The ledger of all reports that are there or due soon, as far as nothing that was seen contradicts it."""
+    """The ledger's rows of all reports received or due soon, with the moments that fetches show instead."""
     until, seen = (as_of + AHEAD).date(), reports["report_date"].unique()
     ledger = calendar.releases(seen.filter(seen <= until), until)
     return observe_releases(ledger, reports, log)
 
 
 def observe_releases(ledger: pl.DataFrame, reports: pl.DataFrame, log: pl.DataFrame) -> pl.DataFrame:
-    """The `ledger` (CotReleases), as far as nothing that was seen contradicts it.
+    """The `ledger` (CotReleases), corrected where fetches contradict it; `reports` are CotReports, `log` the FetchLog.
 
-    `reports` are CotReports, `log` the FetchLog. **Later** (`actual`): the live file that first brought a report was
-    read after the ledger's release and did not have it yet; it came out when it was first recorded. A file on disk
-    proves no absence: it may be older than its name, or an extract. **Earlier** (`estimated`): a report that was in
-    hand before the ledger's release, from wherever, was out by then. The rest of what a file brings keeps the ledger.
-    The moment holds for every as_of: a replay of a moment before the report was seen must not show it either, whether
-    or not the proof of its absence came later.
+    **Later** (`actual`): the live file that first brought a report was read after the ledger's release and did not have
+    it yet. The report then came out when it was first recorded. A file on disk proves no absence: it may be older than
+    its name, or an extract. **Earlier** (`estimated`): a report that was recorded before the ledger's release, from
+    whatever source, was out by then. All other reports keep the ledger's moment. The correction counts at every as_of:
+    a replay of a moment before the report was recorded must not show it.
     """
     due = ledger.select("report_date", "released_at", ledger_provenance="provenance")
     seen = reports.group_by("report_date").agg(seen_at=pl.col("recorded_at").min()).join(due, on="report_date")
@@ -68,8 +67,8 @@ def observe_releases(ledger: pl.DataFrame, reports: pl.DataFrame, log: pl.DataFr
 
 
 def _late(seen: pl.DataFrame, reports: pl.DataFrame, log: pl.DataFrame) -> pl.DataFrame:
-    """Reports of `seen` whose live file was read without them after their release, and when that was last."""
-    first = reports.filter(came_live()).select("report_date", seen_at="recorded_at", item=ITEM)
+    """Reports of `seen` that their live file lacked when it was read after their release, and the last such moment."""
+    first = reports.filter(came_live()).select("report_date", seen_at="recorded_at", item=FETCHED_ITEM)
     read = log.filter(pl.col("table_name") == CotReports.dotted(), pl.col("status").is_in(READ))
     return (
         first.unique()
@@ -82,7 +81,7 @@ def _late(seen: pl.DataFrame, reports: pl.DataFrame, log: pl.DataFrame) -> pl.Da
 
 
 def _observed(seen: pl.DataFrame, basis: str, reason: str, before: str) -> pl.DataFrame:
-    """Rows of the ledger as they were seen; `reason` names the moment `before` and that of seeing."""
+    """Rows of the ledger with the moment of recording; `reason` names the moment `before` and that one."""
     when = [pl.col(name).dt.strftime("%Y-%m-%d %H:%M:%S UTC") for name in (before, "seen_at")]
     return seen.select(
         "report_date",

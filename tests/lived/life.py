@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.log.acceptance import accept_held, accept_restatement
 from r2k_pipeline.markets import Market, read_markets
-from r2k_pipeline.restatement import ITEM as RESTATEMENT
+from r2k_pipeline.restatement import RESTATEMENT
 from r2k_pipeline.runs import Run
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.sources.protocol import CotSource, PriceSource, Sources

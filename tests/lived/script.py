@@ -10,7 +10,7 @@ from datetime import date, datetime
 from typing import Final
 
 from r2k_pipeline.errors import R2kError
-from r2k_pipeline.restatement import ITEM as RESTATEMENT
+from r2k_pipeline.restatement import RESTATEMENT
 from tests.lived.events import (
     Broken,
     Dividend,
