@@ -45,8 +45,8 @@ class Data:
         self._lock, self._is_closed = threading.RLock(), False
 
     def __repr__(self) -> str:
-        said = f"generation {self.generation['generation_id']} as known at {self.moment:%Y-%m-%d %H:%M} UTC"
-        return f"<r2k data, {self.generation['label']}: {said}{', closed' if self._is_closed else ''}>"
+        published = f"generation {self.generation['generation_id']} as known at {self.moment:%Y-%m-%d %H:%M} UTC"
+        return f"<r2k data, {self.generation['label']}: {published}{', closed' if self._is_closed else ''}>"
 
     def __enter__(self) -> "Data":
         return self
@@ -97,8 +97,8 @@ class Data:
         published = {name: found for name, found in TABLES.items() if found.layer in PUBLISHED_LAYERS}
         contract = published.get(table.dotted() if isinstance(table, type) else table)
         if contract is None:
-            said = str(table).lower()
-            meant = [name for name in published if name.endswith(f".{said}")] or nearest(said, published)
+            wanted = str(table).lower()
+            meant = [name for name in published if name.endswith(f".{wanted}")] or nearest(wanted, published)
             raise R2kError(f"table = {table!r}", "no such table is published", f"one of {', '.join(meant)}")
         if market is not None and "market" not in contract.column_names():
             raise R2kError(contract.dotted(), "has no market", "leave it out")

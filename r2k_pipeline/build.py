@@ -136,19 +136,19 @@ class Record:
 
     def has(self, table: type[Table], key: str) -> bool:
         """Whether the table on disk was built from `key`."""
-        said = self._read().get(table.dotted())
-        if not isinstance(said, list) or key not in said[:-1] or not self.lake.files(table.dotted()):
+        recorded = self._read().get(table.dotted())
+        if not isinstance(recorded, list) or key not in recorded[:-1] or not self.lake.files(table.dotted()):
             return False
-        return bool(said[-1] == self.lake.version(table))
+        return bool(recorded[-1] == self.lake.version(table))
 
     def put(self, table: type[Table], keys: Sequence[str]) -> None:
         """Record that the table on disk was built from what each of `keys` is a digest of."""
-        said = {**self._read(), table.dotted(): [*keys, self.lake.version(table)]}
-        body = json.dumps(said, indent=1, sort_keys=True).encode()
+        recorded = {**self._read(), table.dotted(): [*keys, self.lake.version(table)]}
+        body = json.dumps(recorded, indent=1, sort_keys=True).encode()
         write_atomically(self.file, body, lambda _: None, durable=False)
 
     def _read(self) -> dict[str, Any]:
         with suppress(OSError, ValueError):
-            said = json.loads(self.file.read_bytes())
-            return said if isinstance(said, dict) else {}
+            recorded = json.loads(self.file.read_bytes())
+            return recorded if isinstance(recorded, dict) else {}
         return {}

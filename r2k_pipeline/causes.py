@@ -79,8 +79,8 @@ def _summary(table: type[Table], what: str, rows: pl.DataFrame, scope: list[str]
     if rows.is_empty():
         return
     spans = rows.group_by(scope).agg(pl.len(), first=pl.min(day), last=pl.max(day)).sort(scope)
-    said = [f"{' '.join(names)} {n:,} of {first} to {last}" for *names, n, first, last in spans.iter_rows()]
-    yield f"{what}: {table.dotted()} {_some(said)}"
+    items = [f"{' '.join(names)} {n:,} of {first} to {last}" for *names, n, first, last in spans.iter_rows()]
+    yield f"{what}: {table.dotted()} {_some(items)}"
 
 
 def _alike(run: Run) -> Iterator[str]:

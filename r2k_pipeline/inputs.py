@@ -31,7 +31,8 @@ from r2k_pipeline.tables import TABLES
 from r2k_pipeline.tables.builders import Builder, Input
 from r2k_pipeline.tables.forms import BySession, Calendar, Facts, Form, Over, Regrown
 from r2k_pipeline.tables.registry import DerivedTable
-from r2k_pipeline.transforms.replay import NEVER, KnownBars, as_first_known, regrown
+from r2k_pipeline.transforms.epochs import NEVER, Continued, KnownBars, as_first_known
+from r2k_pipeline.transforms.replay import regrown
 from r2k_pipeline.transforms.setups import Setups, read_setups
 
 MARKETS_AT_ONCE: Final = 6
@@ -40,8 +41,8 @@ that makes it, take 230 MB. With fewer, planning the query costs more than it sa
 PUBLISHED_UNTIL: Final = "published_until"
 """The variable of a model that grows: it makes only rows known later. NEVER: it makes all rows."""
 WITHOUT_PRICES: Final = 1 / 5
-"""What a market without prices counts for among them: it has reports of decades, but no sessions. With eight of these
-at a time, planning the queries took two thirds of the CPU of the positioning of 350 markets."""
+"""Weight of a market without prices in a task: it has reports of decades, but no sessions. With eight of these at a
+time, planning the queries took two thirds of the CPU of the positioning of 350 markets."""
 
 
 @dataclass(frozen=True)
@@ -114,57 +115,69 @@ def rows_and_kept(run: Run, derived: DerivedTable) -> Iterator[tuple[pl.DataFram
         yield _of_builder(run, made), []
 
 
+@dataclass(frozen=True)
+class Task:
+    """One execution of a model: the `markets` whose rows it makes (None: all), known after `known_after`."""
+
+    markets: Sequence[str] | None
+    known_after: datetime = NEVER
+
+
 def rows_of_model(run: Run, model: SqlModel, at_once: int = MARKETS_AT_ONCE) -> Iterator[pl.DataFrame]:
     """The rows of a SQL model over the files of its upstreams; `at_once`: how many markets a task has at most."""
-    parts: list[list[str]] | list[None] = [None]
+    tasks = [Task(None)]
     if model.is_by_market:
-        parts = batches(sorted(run.markets, key=lambda each: each.market), at_once)
-    return _in_tasks(run, model, [(part, NEVER) for part in parts])
+        markets = sorted(run.markets, key=lambda market: market.market)
+        tasks = [Task(batch) for batch in batches(markets, at_once)]
+    return _in_tasks(run, model, tasks)
 
 
 def _rows_by_bucket(run: Run, model: SqlModel) -> Iterator[pl.DataFrame]:
     """The rows of a model that grows, a bucket of markets with prices at a time.
 
-    If all markets of a bucket continue, the published rows are taken; one query makes those known since for all such
-    buckets. If the model's rows are of several markets, all markets must continue.
+    Of buckets that continue the published rows are taken, and one query makes the rows known since for all of them.
     """
     table, continued = TABLES[model.name], run.continued_in_marts
     buckets = buckets_of([market.market for market in run.markets if market.index])
-    grow = [bucket for bucket in buckets if continued is not None and continued.markets.issuperset(bucket)]
-    if MARKETS in model.variables and grow != buckets:
-        grow = []
-    if continued is not None and grow:
-        (made,) = _in_tasks(run, model, [(list(chain(*grow)), continued.until)])
-        new = table.cast(made)
-    anew = _in_tasks(run, model, [(bucket, NEVER) for bucket in buckets if bucket not in grow])
+    continuing = _continuing(model, buckets, continued)
+    if continued is not None and continuing:
+        (made,) = _in_tasks(run, model, [Task(list(chain(*continuing)), continued.until)])
+        known_since = table.cast(made)
+    rebuilt = _in_tasks(run, model, [Task(bucket) for bucket in buckets if bucket not in continuing])
     for bucket in buckets:
-        if bucket in grow:
-            known_since = new.filter(pl.col("market").is_in(bucket))
-            yield pl.concat([published_rows(run.lake, table, bucket), known_since]).sort(table.primary_key())
+        if bucket in continuing:
+            new = known_since.filter(pl.col("market").is_in(bucket))
+            yield pl.concat([published_rows(run.lake, table, bucket), new]).sort(table.primary_key())
         else:
-            yield next(anew)
+            yield next(rebuilt)
 
 
-def _in_tasks(
-    run: Run, model: SqlModel, tasks: Sequence[tuple[Sequence[str] | None, datetime]]
-) -> Iterator[pl.DataFrame]:
-    """The rows of a model for each task: for some markets (None: all), those known after a moment if it asks for that.
+def _continuing(model: SqlModel, buckets: list[Sequence[str]], continued: Continued | None) -> list[Sequence[str]]:
+    """The buckets of which all markets continue; none or all if the model's rows are of several markets."""
+    if continued is None:
+        return []
+    continuing = [bucket for bucket in buckets if continued.markets.issuperset(bucket)]
+    return continuing if continuing == buckets or MARKETS not in model.variables else []
+
+
+def _in_tasks(run: Run, model: SqlModel, tasks: Sequence[Task]) -> Iterator[pl.DataFrame]:
+    """The rows of a model for each task, in order.
 
     One task runs on each processor; the next tasks start when these rows were taken.
     """
     files = {name: run.lake.files(name) for name in model.upstreams}
     empty = {name: TABLES[name].create_empty() for name in model.upstreams}
-    variables, beside = variables_of(model, Values(run)), os.cpu_count() or 1
+    variables, processors = variables_of(model, Values(run)), os.cpu_count() or 1
+    threads = None if len(tasks) == 1 else 1
 
-    def rows_of(task: tuple[Sequence[str] | None, datetime]) -> pl.DataFrame:
-        markets, until = task
-        given = variables | ({PUBLISHED_UNTIL: until} if PUBLISHED_UNTIL in variables else {})
-        memory, threads = run.settings.memory_limit, None if len(tasks) == 1 else 1
-        return run_model(model, files, given, memory_limit=memory, empty=empty, markets=markets, threads=threads)
+    def rows_of(task: Task) -> pl.DataFrame:
+        given = variables | ({PUBLISHED_UNTIL: task.known_after} if PUBLISHED_UNTIL in variables else {})
+        memory = run.settings.memory_limit
+        return run_model(model, files, given, memory_limit=memory, empty=empty, markets=task.markets, threads=threads)
 
-    with ThreadPoolExecutor(beside) as pool:
-        for start in range(0, len(tasks), beside):
-            yield from pool.map(rows_of, tasks[start : start + beside])
+    with ThreadPoolExecutor(processors) as pool:
+        for start in range(0, len(tasks), processors):
+            yield from pool.map(rows_of, tasks[start : start + processors])
 
 
 def variables_of(model: SqlModel, values: Values) -> dict[str, Any]:

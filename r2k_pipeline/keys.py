@@ -53,7 +53,10 @@ def keys_of(run: Run, derived: DerivedTable) -> Iterator[str]:
     they were known by the last such moment.
     """
     names = derived.upstreams
-    versions = {n: digest_of_fetches(run, derived) if n == FetchLog.dotted() else run.lake.version_of(n) for n in names}
+    versions = {
+        name: digest_of_fetches(run, derived) if name == FetchLog.dotted() else run.lake.version(TABLES[name])
+        for name in names
+    }
     yield _key(run, derived, versions)
     if derived.table is Claims and not run.is_replay:
         last = max(_judged(run), default=datetime.min.replace(tzinfo=UTC))
@@ -90,8 +93,8 @@ def _known_rows(lake: Lake, names: Iterable[str], moment: datetime) -> dict[str,
             try:
                 ((count, *digests),) = connection.sql(query).fetchall()
             except duckdb.Error as error:
-                said = str(error).splitlines()[0]
-                raise R2kError(name, f"cannot read {others[0].parent}: {said}", lake.run) from error
+                reason = str(error).splitlines()[0]
+                raise R2kError(name, f"cannot read {others[0].parent}: {reason}", lake.run) from error
             found[name] += [f"{count} {digests}"] if count else []
     return found
 

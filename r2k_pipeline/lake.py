@@ -21,7 +21,7 @@ from r2k_pipeline.files import disk_error, fsync, remove, short_digest, write_at
 from r2k_pipeline.folders import Folders
 from r2k_pipeline.raw_folder import JOURNAL, content_digest, digests_of, end_merge, raw_files, superseded
 from r2k_pipeline.run_lock import lock_holder, run_lock
-from r2k_pipeline.table_files import UNREADABLE, Parts, Whole, check_rows, parquet_of, table_files
+from r2k_pipeline.table_files import UNREADABLE, Parts, Whole, check_rows, parquet_of, read_fault, table_files
 
 
 @dataclass(frozen=True)
@@ -73,12 +73,8 @@ class Lake(Folders):
         return rows.select(columns or table.column_names())
 
     def version(self, table: type[Table]) -> str:
-        """A digest of the content of a table."""
-        return self.version_of(table.dotted())
-
-    def version_of(self, table: str) -> str:
-        """A digest of the file names and bytes of `layer.name`; a constant where it has no files."""
-        named = "".join(f"{file.name} {content_digest(file)}\n" for file in self.files(table))
+        """A digest of the names and bytes of a table's files; a constant where it has none."""
+        named = "".join(f"{file.name} {content_digest(file)}\n" for file in self.files(table.dotted()))
         return short_digest(named.encode())
 
     def count(self, table: type[Table]) -> int:
@@ -146,10 +142,10 @@ class Lake(Folders):
         except FileNotFoundError:
             return None
         except (ValueError, OSError) as error:
-            said = str(error).splitlines()[0]
+            reason = str(error).splitlines()[0]
             raise R2kError(
                 self.account_file,
-                f"the account of raw cannot be read: {said}",
+                f"the account of raw cannot be read: {reason}",
                 f"restore it from backup, or r2k accept raw --source {self.root.name}, which takes raw as it is",
             ) from error
 
@@ -247,12 +243,8 @@ class Lake(Folders):
             found.append(str(error))
         for layer in (layer for layer in LAYERS if layer != "raw"):
             for file in sorted((self.derived / layer).rglob("*.parquet")):
-                try:
-                    with pq.ParquetFile(file) as stream:
-                        for group in range(stream.num_row_groups):
-                            stream.read_row_group(group)
-                except (OSError, ValueError) as error:
-                    found.append(f"{file}: {error}; next: {self.run}, which rebuilds it from raw")
+                if fault := read_fault(file):
+                    found.append(f"{file}: {fault}; next: {self.run}, which rebuilds it from raw")
         return found
 
     def way_on(self, fault: RawFault) -> str:

@@ -206,9 +206,9 @@ def read_markets(wanted: Sequence[str | Path] = ()) -> tuple[Market, ...]:
     return markets
 
 
-def is_file(said: str | Path) -> bool:
+def is_file(entry: str | Path) -> bool:
     """Whether an entry of the setting is a file of markets, not the name of some."""
-    return isinstance(said, Path) or said.lower().endswith(".toml")
+    return isinstance(entry, Path) or entry.lower().endswith(".toml")
 
 
 def _named(name: str, known: Mapping[str, Market]) -> set[str]:

@@ -11,9 +11,9 @@ HOW: Final = "write it with its zone, e.g. 2025-03-14T15:00-04:00, or as a day, 
 FIRST: Final = date(1927, 1, 3)
 
 
-def read_moment(said: object) -> datetime:
+def read_moment(given: object) -> datetime:
     """The UTC instant of `moment`. Raises ValueError with a hint what to write instead, also for a future moment."""
-    moment, now = _parsed(said), datetime.now(UTC)
+    moment, now = _parsed(given), datetime.now(UTC)
     if type(moment) is date:
         if moment > now.date():
             raise ValueError(f"{moment} is still to come; next: leave it out")
@@ -44,15 +44,15 @@ def session_of(day: date) -> tuple[datetime, datetime]:
     return start, end
 
 
-def _parsed(said: object) -> object:
+def _parsed(text: object) -> object:
     """A date for a day alone, a datetime for a day with an hour; anything else unchanged."""
-    if not isinstance(said, str):
-        return said
+    if not isinstance(text, str):
+        return text
     try:
-        return date.fromisoformat(said.strip())
+        return date.fromisoformat(text.strip())
     except ValueError:
         pass
     try:
-        return datetime.fromisoformat(said.strip())
+        return datetime.fromisoformat(text.strip())
     except ValueError as error:
         raise ValueError(HOW) from error

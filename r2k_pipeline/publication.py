@@ -30,7 +30,8 @@ from r2k_pipeline.runs import Run
 from r2k_pipeline.sql_models import read_macros
 from r2k_pipeline.tables.registry import SQL, derived_tables
 
-PUBLISHED: Final = tuple(d.table for d in derived_tables() if d.table.layer in PUBLISHED_LAYERS)
+DERIVED: Final = tuple(d.table for d in derived_tables() if d.table.layer in PUBLISHED_LAYERS)
+"""The published tables that are derived from raw; see BY_PUBLISHING for the others."""
 BY_PUBLISHING: Final = (Generation, Restatements, Notes)
 """Tables that publishing itself writes."""
 LOGGED: Final[tuple[tuple[type[Table], type[Table]], ...]] = ((Restatements, RestatementLog), (Notes, NoteLog))
@@ -97,7 +98,7 @@ def _publish_new(
     run.lake.write(Generation, generation)
     run.lake.write(Restatements, published_restatements(run, restated))
     run.lake.write(Notes, published_notes(run))
-    published: tuple[type[Table], ...] = (*PUBLISHED, *BY_PUBLISHING)
+    published: tuple[type[Table], ...] = (*DERIVED, *BY_PUBLISHING)
     tables = {table: run.lake.files(table.dotted()) for table in published}
     macros = read_macros(SQL / "macros", [table.dotted() for table in tables])
     row = generation.row(0, named=True)
@@ -130,7 +131,7 @@ def describe_generation(run: Run) -> pl.DataFrame:
 
     The time of a fetch is not part of the content: a run without new data gives the same digest.
     """
-    versions = "".join(f"{table.dotted()} {run.lake.version(table)}\n" for table in PUBLISHED if table is not Fetches)
+    versions = "".join(f"{table.dotted()} {run.lake.version(table)}\n" for table in DERIVED if table is not Fetches)
     stamps = [run.lake.read(table, ["recorded_at"])["recorded_at"].max() for table in FETCHED]
     is_sample = run.settings.source == "sample"
     return Generation.validate(

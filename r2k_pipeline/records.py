@@ -70,11 +70,11 @@ def examine_records(home: Path) -> str | None:
         try:
             connection = sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=1)
             try:
-                (said,) = connection.execute("pragma quick_check(1)").fetchone()
+                (result,) = connection.execute("pragma quick_check(1)").fetchone()
             finally:
                 connection.close()
-            if said != "ok":
-                raise sqlite3.DatabaseError(said)
+            if result != "ok":
+                raise sqlite3.DatabaseError(result)
         except sqlite3.Error as error:
             return f"{file.name}: {not_kept(home, error)}"
     return None

@@ -20,7 +20,7 @@ from r2k_pipeline.lake import Lake
 from r2k_pipeline.markets import Market, read_markets
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.sources.protocol import Sources
-from r2k_pipeline.transforms.replay import Continued, KnownBars
+from r2k_pipeline.transforms.epochs import Continued, KnownBars
 
 Clock = Callable[[], datetime]
 

@@ -33,7 +33,7 @@ from r2k_pipeline.tables.column_dictionary import ColumnDictionary
 from r2k_pipeline.tables.forms import Form
 from r2k_pipeline.tables.level_outcomes import LevelOutcomes
 from r2k_pipeline.tables.setup_outcomes import SetupOutcomes
-from r2k_pipeline.transforms.replay import as_first_known
+from r2k_pipeline.transforms.epochs import as_first_known
 from r2k_pipeline.transforms.setups import read_setups
 from r2k_pipeline.warehouse import open_warehouse
 
@@ -172,8 +172,8 @@ def of_this_version(warehouse: Path) -> Iterator[None]:
     try:
         yield
     except (duckdb.CatalogException, duckdb.BinderException) as error:
-        said = str(error).splitlines()[0]
-        raise R2kError(warehouse, f"published by another version: {said}", run_of(warehouse.parent.name)) from error
+        reason = str(error).splitlines()[0]
+        raise R2kError(warehouse, f"published by another version: {reason}", run_of(warehouse.parent.name)) from error
 
 
 @contextmanager

@@ -127,9 +127,21 @@ def table_files(folder: Path, table: str) -> list[Path]:
 
 
 def parquet_of(frame: pl.DataFrame) -> bytes:
+    """The bytes of a Parquet file with these rows."""
     buffer = io.BytesIO()
     frame.write_parquet(buffer, compression="zstd", compression_level=1, statistics=True)
     return buffer.getvalue()
+
+
+def read_fault(file: Path) -> str | None:
+    """Why a Parquet file cannot be read to its end; None if it can."""
+    try:
+        with pq.ParquetFile(file) as stream:
+            for group in range(stream.num_row_groups):
+                stream.read_row_group(group)
+    except (OSError, ValueError) as error:
+        return str(error)
+    return None
 
 
 def check_rows(file: Path, rows: int) -> None:

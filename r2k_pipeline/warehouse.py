@@ -198,6 +198,6 @@ def open_warehouse(warehouse: Path, memory_limit: str = "1GB", cut: Cut | None =
             raise
         except duckdb.Error as error:
             if warehouse.exists() and os.path.samestat(was, warehouse.stat()):
-                said = str(error).splitlines()[0]
-                raise R2kError(warehouse, f"cannot be opened: {said}", run_of(warehouse.parent.name)) from error
+                reason = str(error).splitlines()[0]
+                raise R2kError(warehouse, f"cannot be opened: {reason}", run_of(warehouse.parent.name)) from error
     raise R2kError(warehouse, f"replaced {OPENINGS} times while it was opened", "try again")

@@ -12,13 +12,13 @@ from r2k_pipeline.gate import RestatementError
 from r2k_pipeline.orchestration.assets import OWNERS, asset_key, preview
 from r2k_pipeline.orchestration.resources import Pipeline
 from r2k_pipeline.origins import code_digest
-from r2k_pipeline.publication import BY_PUBLISHING, PUBLISHED, publish
+from r2k_pipeline.publication import BY_PUBLISHING, DERIVED, publish
 from r2k_pipeline.report.note.kept import new_notes
 
 
 @dg.asset(
     key=["warehouse"],
-    deps=[asset_key(table) for table in PUBLISHED],
+    deps=[asset_key(table) for table in DERIVED],
     group_name="publish",
     code_version=code_digest(),
     kinds={"duckdb"},
@@ -48,7 +48,7 @@ def warehouse(pipeline: Pipeline) -> dg.MaterializeResult[Any]:
             "state": "published" if done.is_new else f"nothing new since {known}, checked at {run.as_of:%F %T} UTC",
             "generation": preview(done.generation),
             "bytes": done.size,
-            "tables": len(PUBLISHED) + len(BY_PUBLISHING),
+            "tables": len(DERIVED) + len(BY_PUBLISHING),
             "path": dg.MetadataValue.path(run.lake.warehouse),
             "label": done.generation["label"][0],
         },

@@ -13,7 +13,8 @@ import polars as pl
 
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.tables.forms import OF_REPLAY, BySession, Columns, Facts, Form, Over, Regrown
-from r2k_pipeline.transforms.replay import KnownBars, replay, replay_facts, standing
+from r2k_pipeline.transforms.epochs import KnownBars
+from r2k_pipeline.transforms.replay import replay, replay_facts, standing
 
 Function = TypeVar("Function", bound=Callable[..., pl.DataFrame])
 
@@ -32,7 +33,7 @@ class Input:
         if isinstance(self.form, Over):
             return self.form
         if isinstance(self.form, Regrown):
-            return {table for its in inputs_of(self.form.make) for table in its.upstreams()}
+            return {table for wanted in inputs_of(self.form.make) for table in wanted.upstreams()}
         assert self.table is not None
         return BUILDERS[self.table].upstreams if self.form is Form.REBUILT else (self.table,)
 
@@ -44,9 +45,9 @@ def inputs_of(function: Callable[..., Any]) -> tuple[Input, ...]:
 
 def _inputs(hints: Mapping[str, Any]) -> Iterator[Input]:
     for name, hint in hints.items():
-        said = getattr(hint, "__metadata__", ())
-        columns = next((each for each in said if isinstance(each, Columns)), None)
-        for form in said:
+        annotations = getattr(hint, "__metadata__", ())
+        columns = next((annotation for annotation in annotations if isinstance(annotation, Columns)), None)
+        for form in annotations:
             if isinstance(form, Form):
                 (table,) = get_args(hint.__origin__)
                 yield Input(name, form, table, columns)
@@ -70,62 +71,75 @@ class Builder:
     @cached_property
     def values(self) -> tuple[str, ...]:
         """Its other parameters: settings, markets, moment, calendar."""
-        tables = {each.name for each in self.inputs}
+        tables = {parameter.name for parameter in self.inputs}
         return tuple(name for name in self._parameters if name not in tables and name not in OF_REPLAY)
 
     @cached_property
     def upstreams(self) -> tuple[type[Table], ...]:
         """The tables that must be there before it is made, by name."""
-        read = {table.dotted(): table for each in self.inputs for table in each.upstreams() if table is not self.table}
-        return tuple(read[name] for name in sorted(read))
+        read = {table for parameter in self.inputs for table in parameter.upstreams()} - {self.table}
+        return tuple(sorted(read, key=lambda table: table.dotted()))
 
     @cached_property
     def given(self) -> tuple[Input, ...]:
         """The inputs that are the same for all series of a replay."""
-        others = (each for each in self.inputs if each.form not in (Form.SERIES, Form.REBUILT))
-        return tuple(each for each in others if each.name not in self._own)
+        others = (parameter for parameter in self.inputs if parameter.form not in (Form.SERIES, Form.REBUILT))
+        return tuple(parameter for parameter in others if parameter.name not in self._own)
 
     @property
     def reads_bars(self) -> bool:
         """Whether it is made of the markets' bars as they became known."""
-        return self.replayed is not None or any(each.form is Form.FIRST_KNOWN for each in self.inputs)
+        return self.replayed is not None or any(parameter.form is Form.FIRST_KNOWN for parameter in self.inputs)
 
     def rows(
         self, given: Mapping[str, Any], bars: KnownBars | None = None, published: pl.DataFrame | None = None
     ) -> pl.DataFrame:
         """The table, from `given`: its `given` inputs and its values by parameter.
 
-        A replayed table is made from `bars`: for markets that go on only new rows, but of facts all, with `published`.
+        A replayed table is made from `bars`. Of markets that continue, rows by session are the new ones alone; facts
+        are all of them, those `published` before included.
         """
         if self.replayed is None:
             return self.function(**given)
         assert bars is not None
-        empty, reads_volume = self.table.create_empty(), self.replayed.reads_volume
         if isinstance(self.replayed, Facts):
+            return self._facts(self.replayed, given, bars, published)
+        return self._rows_by_session(self.replayed, given, bars)
 
-            def facts(series: pl.DataFrame, stood: pl.DataFrame, goes_on: bool) -> pl.DataFrame:
-                return self.on(series, {**given, **dict.fromkeys(self._own, stood), "goes_on": goes_on})
+    def _facts(
+        self, how: Facts, given: Mapping[str, Any], bars: KnownBars, published: pl.DataFrame | None
+    ) -> pl.DataFrame:
+        def build(series: pl.DataFrame, stood: pl.DataFrame, goes_on: bool) -> pl.DataFrame:
+            return self.on(series, {**given, **dict.fromkeys(self._own, stood), "goes_on": goes_on})
 
-            dated, identity = self.replayed.dated, self.replayed.identity
-            return replay_facts(bars, facts, empty, dated, identity, reads_volume=reads_volume, published=published)
-        alongside = [each.name for each in self.inputs if each.form is Form.ALONGSIDE]
+        empty = self.table.create_empty()
+        return replay_facts(
+            bars, build, empty, how.dated, how.identity, reads_volume=how.reads_volume, published=published
+        )
 
-        def by_session(series: pl.DataFrame, since: object, *rows: pl.DataFrame) -> pl.DataFrame:
+    def _rows_by_session(self, how: BySession, given: Mapping[str, Any], bars: KnownBars) -> pl.DataFrame:
+        alongside = [parameter.name for parameter in self.inputs if parameter.form is Form.ALONGSIDE]
+
+        def build(series: pl.DataFrame, since: object, *rows: pl.DataFrame) -> pl.DataFrame:
             return self.on(series, {**given, "since": since, **dict(zip(alongside, rows, strict=True))})
 
         reads = [given[name] for name in alongside]
-        return replay(bars, by_session, empty, reads_volume=reads_volume, reads=reads)
+        return replay(bars, build, self.table.create_empty(), reads_volume=how.reads_volume, reads=reads)
 
     def on(self, series: pl.DataFrame, given: Mapping[str, Any]) -> pl.DataFrame:
         """The rows of plain series of bars, one a market; `given` are the inputs not made from the series."""
-        of_series = {each.name: self._of(each, series, given) for each in self.inputs}
+        of_series = {parameter.name: self._of(parameter, series, given) for parameter in self.inputs}
         others = {name: given[name] for name in self._parameters if name in given}
         return self.function(**others | of_series)
 
     @cached_property
     def _own(self) -> tuple[str, ...]:
         """Parameters for the table's own facts that stand."""
-        return tuple(each.name for each in self.inputs if each.form is Form.STANDING and each.table is self.table)
+        return tuple(
+            parameter.name
+            for parameter in self.inputs
+            if parameter.form is Form.STANDING and parameter.table is self.table
+        )
 
     @cached_property
     def _parameters(self) -> tuple[str, ...]:

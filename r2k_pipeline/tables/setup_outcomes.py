@@ -15,7 +15,7 @@ from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.contracts.units import Unit
 from r2k_pipeline.tables.builders import builds
 from r2k_pipeline.tables.forms import Columns, Stored
-from r2k_pipeline.transforms.replay import without_late_sessions
+from r2k_pipeline.transforms.epochs import without_late_sessions
 from r2k_pipeline.transforms.setup_outcomes import build_setup_outcomes
 from r2k_pipeline.transforms.setups import Setups
 

@@ -53,8 +53,8 @@ def need_columns(frame: pl.DataFrame, name: str, columns: Sequence[str], made_by
     if not isinstance(frame, pl.DataFrame):
         library, kind = type(frame).__module__.split(".")[0], type(frame).__name__
         way = WAYS.get(library) or WAYS.get(kind) or "polars.DataFrame({name})"
-        said = kind if library == "builtins" else f"{library} {kind}"
-        raise TypeError(f"{name}: a {said} is no Polars frame; next: {way.format(name=name)}")
+        described = kind if library == "builtins" else f"{library} {kind}"
+        raise TypeError(f"{name}: a {described} is no Polars frame; next: {way.format(name=name)}")
     for column in columns:
         if column not in frame.columns:
             others = {each.lower(): each for each in frame.columns if each not in columns}
@@ -72,10 +72,10 @@ def need_days(name: str, days: Sequence[Any]) -> None:
     need_each_once(name, days)
 
 
-def need_date(name: str, day: object, said: object = None) -> None:
-    """Raise TypeError for what is no date or instant; `said`: what to show of it, by default itself."""
+def need_date(name: str, day: object, shown: object = None) -> None:
+    """Raise TypeError for what is no date or instant; `shown`: what to show of it, by default itself."""
     if not isinstance(day, date):
-        raise TypeError(f"{name}: {(said or day)!r} is no date; next: datetime.date(2025, 3, 14)")
+        raise TypeError(f"{name}: {(shown or day)!r} is no date; next: datetime.date(2025, 3, 14)")
 
 
 def need_each_once(name: str, values: Sequence[object]) -> None:

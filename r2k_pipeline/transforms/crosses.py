@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 
 from r2k_pipeline.transforms.bar_input import KEY, need_columns
+from r2k_pipeline.transforms.epochs import without_late_sessions
 from r2k_pipeline.transforms.indicators import TIE
-from r2k_pipeline.transforms.replay import without_late_sessions
 from r2k_pipeline.transforms.row_ranges import column_array, symbol_offsets
 
 LINES = {1: "close", **{bars: f"sma_{bars}" for bars in (20, 50, 100, 200)}}

@@ -7,7 +7,7 @@ are null there.
 """
 
 from datetime import date
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import polars as pl
@@ -82,13 +82,13 @@ def build_daily_indicators(bars: pl.DataFrame, *, since: date | None = None) -> 
         fill_indicators(high[rows], low[rows], close[rows], starts, values)
         values[0, 1:][np.diff(number[rows]) != 1] = np.nan
         missing = missing_sessions(number[rows], starts)
-        its = wanted[slice(*np.searchsorted(wanted, [rows.start, rows.stop]))]
+        own = wanted[slice(*np.searchsorted(wanted, [rows.start, rows.stop]))]
         if since is not None:
-            values, missing = values[:, its - rows.start], missing[its - rows.start]
+            values, missing = values[:, own - rows.start], missing[own - rows.start]
         columns = pl.DataFrame(dict(zip(COLUMNS, values, strict=True)), nan_to_null=True).get_columns()
         order = moving_average_order(*(values[COLUMNS.index(name)] for name in ("sma_50", "sma_100", "sma_200")))
         counted = pl.Series("missing_sessions_252d", missing)
-        return keys[its].hstack([*columns[:-OPTIONAL], order, counted, *columns[-OPTIONAL:]])
+        return keys[own].hstack([*columns[:-OPTIONAL], order, counted, *columns[-OPTIONAL:]])
 
     return pl.concat(map_batches(build, offsets))
 
@@ -128,8 +128,12 @@ def moving_average_order(sma_50: Floats, sma_100: Floats, sma_200: Floats) -> pl
 
 def _order_text(*signs: int) -> str:
     """Text for the pairs (50, 100), (50, 200), (100, 200): 0 equal, 1 first above, 2 second above."""
-    pairs = dict(zip(((50, 100), (50, 200), (100, 200)), signs, strict=True))
-    above = {bars: sum(sign and pair[sign - 1] == bars for pair, sign in pairs.items()) for bars in (50, 100, 200)}
-    first, second, third = sorted(above, key=lambda bars: (-above[bars], bars))
-    join = [">" if pairs[min(a, b), max(a, b)] else "=" for a, b in ((first, second), (second, third))]
-    return f"{first}{join[0]}{second}{join[1]}{third}"
+    pairs_below, equal = dict.fromkeys((50, 100, 200), 0), set()
+    for pair, sign in zip(((50, 100), (50, 200), (100, 200)), signs, strict=True):
+        if sign:
+            pairs_below[pair[sign - 1]] += 1
+        else:
+            equal.add(frozenset(pair))
+    ordered = sorted(pairs_below, key=lambda bars: (-pairs_below[bars], bars))
+    joints = ("=" if frozenset(pair) in equal else ">" for pair in pairwise(ordered))
+    return str(ordered[0]) + "".join(f"{joint}{bars}" for joint, bars in zip(joints, ordered[1:], strict=True))

@@ -33,6 +33,10 @@ EDGES = pl.DataFrame(
 )
 
 
+PIECE = ["market", "kind", "born_date", "price"]
+"""The columns that identify a piece of evidence."""
+
+
 def find_evidence(
     bars: pl.DataFrame,
     indicators: pl.DataFrame,
@@ -79,35 +83,48 @@ def with_published_dates(found: pl.DataFrame, stood: pl.DataFrame, goes_on: bool
     """
     if stood.is_empty():
         return found
-    piece = ["market", "kind", "born_date", "price"]
     published = stood.cast({name: found.schema[name] for name in ("market", "kind")})
     starts = published.select("market", "starts_on").unique()
-    if goes_on:
-        new = found.join(starts, on="market", maintain_order="left")
-        new = new.filter(pl.col("confirmed_date") >= pl.col("starts_on"))
-        return pl.concat([published.select(found.columns), new.select(found.columns)])
     dated = found.with_row_index("item").join(starts, on="market", how="left", maintain_order="left")
+    if goes_on:
+        new = dated.filter(pl.col("confirmed_date") >= pl.col("starts_on"))
+        return pl.concat([published.select(found.columns), new.select(found.columns)])
     early = dated.filter((pl.col("confirmed_date") <= pl.col("starts_on")).fill_null(False))
-    # Nearly every piece keeps its date; the others, and repeated ones, are matched in order.
-    moved = published.join(early, on=[*piece, "confirmed_date"], how="anti")
-    several = early.filter(early.select(piece).is_duplicated())
-    pieces = pl.concat([moved.select(piece), several.select(piece)]).unique()
-    if pieces.is_empty():
+    doubtful = _doubtful_pieces(published, early)
+    if doubtful.is_empty():
         return found
-    nth = pl.int_range(pl.len()).over(piece).alias("nth")
-    published, early = (
-        rows.join(pieces, on=piece, how="semi", maintain_order="left")
-        .sort("confirmed_date", maintain_order=True)
-        .with_columns(nth)
-        for rows in (published, early)
-    )
-    published_dates = published.select(*piece, "nth", published_date="confirmed_date")
-    dates = early.join(published_dates, on=[*piece, "nth"], maintain_order="left").select("item", "published_date")
+    dates = _published_dates(published, early, doubtful)
     return (
         dated.join(dates, on="item", how="left", maintain_order="left")
         .with_columns(confirmed_date=pl.coalesce("published_date", "confirmed_date"))
         .select(found.columns)
     )
+
+
+def _doubtful_pieces(published: pl.DataFrame, early: pl.DataFrame) -> pl.DataFrame:
+    """The pieces that were published with another date than the `early` evidence has, and those that it has twice.
+
+    They are few: nearly every piece keeps its date.
+    """
+    moved = published.join(early, on=[*PIECE, "confirmed_date"], how="anti")
+    repeated = early.filter(early.select(PIECE).is_duplicated())
+    return pl.concat([moved.select(PIECE), repeated.select(PIECE)]).unique()
+
+
+def _published_dates(published: pl.DataFrame, early: pl.DataFrame, doubtful: pl.DataFrame) -> pl.DataFrame:
+    """item, published_date of the `doubtful` pieces of the `early` evidence.
+
+    Of equal pieces the first found gets the date of the first published, the second that of the second.
+    """
+
+    def numbered(rows: pl.DataFrame) -> pl.DataFrame:
+        ordered = rows.join(doubtful, on=PIECE, how="semi", maintain_order="left").sort(
+            "confirmed_date", maintain_order=True
+        )
+        return ordered.with_columns(nth=pl.int_range(pl.len()).over(PIECE))
+
+    before = numbered(published).select(*PIECE, "nth", published_date="confirmed_date")
+    return numbered(early).join(before, on=[*PIECE, "nth"], maintain_order="left").select("item", "published_date")
 
 
 def latest_news(stood: pl.DataFrame, markets: int) -> tuple[pl.DataFrame, date | None]:

@@ -184,9 +184,28 @@ def _draw_rows(reaches: pl.DataFrame, touches: pl.DataFrame, sessions: int, draw
 
 
 def _shares(outcomes: pl.DataFrame, minimum_sessions: int) -> pl.DataFrame:
-    """One row per KEY with counts, and shares, interval, p-value and q-value where enough sessions decided a touch."""
+    """One row per KEY with counts, and shares, interval and p-value where enough sessions decided a touch."""
+    counted = _counted(outcomes)
+    decided, draws, n = pl.col("held") + pl.col("broken"), pl.col("baseline_draws"), pl.col("n")
+    shares = counted.with_columns(
+        undecided=pl.col("touches") - decided,
+        held_share_ratio=pl.when(decided > 0, n >= minimum_sessions).then(pl.col("held") / decided),
+        baseline_share_ratio=pl.when(draws > 0, n >= minimum_sessions).then(pl.col("baseline_held") / draws),
+    )
+    share = pl.col("held_share_ratio")
+    low, high = _wilson_interval(share, n)
+    p_values = _p_values(outcomes.join(shares.filter(n >= minimum_sessions), on=KEY, how="semi"))
+    return shares.join(p_values, on=KEY, how="left").with_columns(
+        held_share_low_ratio=low,
+        held_share_high_ratio=high,
+        excess_share_ratio=share - pl.col("baseline_share_ratio"),
+    )
+
+
+def _counted(outcomes: pl.DataFrame) -> pl.DataFrame:
+    """One row per KEY with counts; `n`: the sessions that decided a touch."""
     held, broken, day = pl.col("held"), pl.col("broken"), pl.col("session_date")
-    counted = outcomes.group_by(KEY).agg(
+    return outcomes.group_by(KEY).agg(
         touches=pl.len().cast(pl.Int64),
         touch_sessions=day.n_unique().cast(pl.Int64),
         held=held.sum().cast(pl.Int64),
@@ -197,21 +216,20 @@ def _shares(outcomes: pl.DataFrame, minimum_sessions: int) -> pl.DataFrame:
         first_session_date=day.min(),
         last_session_date=day.max(),
     )
-    decided, draws = pl.col("held") + pl.col("broken"), pl.col("baseline_draws")
-    shares = counted.with_columns(
-        undecided=pl.col("touches") - decided,
-        held_share_ratio=pl.when(decided > 0, pl.col("n") >= minimum_sessions).then(pl.col("held") / decided),
-        baseline_share_ratio=pl.when(draws > 0, pl.col("n") >= minimum_sessions).then(pl.col("baseline_held") / draws),
-    )
-    share, base, n = pl.col("held_share_ratio"), pl.col("baseline_share_ratio"), pl.col("n")
+
+
+def _wilson_interval(share: pl.Expr, n: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    """The ends of the 95 % interval of a share of `n` observations (Wilson).
+
+    At a share of 0 or 1 it ends there exactly: rounding must not leave the share outside.
+    """
     middle, reach = share + Z95**2 / (2 * n), Z95 * (share * (1 - share) / n + Z95**2 / (4 * n**2)).sqrt()
-    own = pl.col("baseline_held") / pl.col("baseline_decided")
-    enough = shares.filter(n >= minimum_sessions)
-    compared = outcomes.filter(held | broken, pl.col("baseline_decided") > 0).join(enough, on=KEY, how="semi")
-    scores = compared.select(*KEY, "block", score=held.cast(pl.Float64) - own)
-    return shares.join(block_p_values(scores, KEY), on=KEY, how="left").with_columns(
-        # At a share of 0 or 1 the interval ends there exactly; rounding must not leave it outside.
-        held_share_low_ratio=pl.min_horizontal((middle - reach) / (1 + Z95**2 / n), share),
-        held_share_high_ratio=pl.max_horizontal((middle + reach) / (1 + Z95**2 / n), share),
-        excess_share_ratio=share - base,
-    )
+    scale = 1 + Z95**2 / n
+    return pl.min_horizontal((middle - reach) / scale, share), pl.max_horizontal((middle + reach) / scale, share)
+
+
+def _p_values(outcomes: pl.DataFrame) -> pl.DataFrame:
+    """KEY, p_value: whether touches hold as often as their own random prices do."""
+    compared = outcomes.filter(pl.col("held") | pl.col("broken"), pl.col("baseline_decided") > 0)
+    own_share = pl.col("baseline_held") / pl.col("baseline_decided")
+    return block_p_values(compared.select(*KEY, "block", score=pl.col("held").cast(pl.Float64) - own_share), KEY)

@@ -127,13 +127,13 @@ def _walk_markets(
     arrays = Evidence(column_array(evidence, "price"), known, rank, born)
 
     def walk(first: int, end: int) -> Records:
-        starts, its = offsets[first : end + 1], shares[first : end + 1]
+        starts, own_shares = offsets[first : end + 1], shares[first : end + 1]
         rows = slice(starts[0], starts[-1])
         if not keys[rows].equals(their_keys[rows]):
             raise ValueError(UNALIGNED)
         atr[rows] = their_atr[rows].fill_null(float("nan")).to_numpy()
-        order_pieces(arrays, items, its, columns.day, starts, pieces)
-        zones: Records = walk_markets(columns, starts, pieces, its, per_side, first_day)
+        order_pieces(arrays, items, own_shares, columns.day, starts, pieces)
+        zones: Records = walk_markets(columns, starts, pieces, own_shares, per_side, first_day)
         return zones
 
     return np.concatenate(map_batches(walk, offsets)), pieces

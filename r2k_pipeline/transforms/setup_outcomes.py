@@ -100,15 +100,14 @@ def build_setup_outcomes(
     and null below `rules.minimum_events`. The baseline is every session of the market at which its setups were known.
     q-values: Benjamini and Hochberg (1995) over all rows that have a p-value.
     """
-    rows = [
-        {"setup": setup, "market": market, "horizon_sessions": horizon}
-        | _outcome(history["session_date"], begun, horizon, sample, rules.minimum_events)
-        for (market,), history in _with_starts(sessions, setups).group_by("market", maintain_order=True)
-        for samples in [{horizon: _sample(str(market), history, horizon, rules) for horizon in horizons}]
-        for setup in setups
-        for begun in [np.flatnonzero(history[setup])]
-        for horizon, sample in samples.items()
-    ]
+    rows = []
+    for (market,), history in _with_starts(sessions, setups).group_by("market", maintain_order=True):
+        samples = {horizon: _sample(str(market), history, horizon, rules) for horizon in horizons}
+        for setup in setups:
+            begun = np.flatnonzero(history[setup])
+            for horizon, sample in samples.items():
+                outcome = _outcome(history["session_date"], begun, horizon, sample, rules.minimum_events)
+                rows.append({"setup": setup, "market": market, "horizon_sessions": horizon} | outcome)
     found = pl.DataFrame(rows, schema=SCHEMA)
     return _read(with_q_values(found), rules).sort("setup", "market", "horizon_sessions")
 
@@ -150,8 +149,8 @@ def _with_starts(sessions: pl.DataFrame, setups: Sequence[str]) -> pl.DataFrame:
     Of an inverse series close is 1 / close. A run begins where the setup holds and did not at the session before at
     which that was known; so not at the first one.
     """
-    held = pl.col("setups_held").str.split(SEPARATOR)
-    holds = [held.list.contains(name).alias(name) for name in setups]
+    names = pl.col("setups_held").str.split(SEPARATOR)
+    holds = [names.list.contains(name).alias(name) for name in setups]
     each = pl.col(*setups)
     before = each.forward_fill().shift(1).over("market")
     return (

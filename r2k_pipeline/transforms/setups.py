@@ -116,8 +116,8 @@ class Setups(Strict):
             whens = " ".join(f"when ({self.setups[each[0]].when}) then {each[position]}" for each in tries)
             rest = f"'{NO_SETUP}'" if column == "setup" else self.none.facts[position - 2]
             columns.append(f"case when not ({known}) then null {whens} else {rest} end as {column}")
-        held = ", ".join(f"case when ({setup.when}) then '{name}' end" for name, setup in self.setups.items())
-        every = f"coalesce(nullif(concat_ws('{SEPARATOR}', {held}), ''), '{NO_SETUP}')"
+        names = ", ".join(f"case when ({setup.when}) then '{name}' end" for name, setup in self.setups.items())
+        every = f"coalesce(nullif(concat_ws('{SEPARATOR}', {names}), ''), '{NO_SETUP}')"
         columns.append(f"case when {known} then {every} end as {NAMED[-1]}")
         return f"select *, {', '.join(columns)} from {SOURCE} cross join (select {limits}) as thresholds"
 
@@ -131,9 +131,9 @@ class Setups(Strict):
         }
 
 
-def _known(of: State | NoSetup) -> str:
-    columns = " and ".join(f"{column} is not null" for column in of.requires)
-    return f"{columns} and coalesce({of.only_when}, false)"
+def _known(rule: State | NoSetup) -> str:
+    columns = " and ".join(f"{column} is not null" for column in rule.requires)
+    return f"{columns} and coalesce({rule.only_when}, false)"
 
 
 def _case(state: State) -> str:

@@ -175,9 +175,9 @@ def _windows(bars: pl.DataFrame, offsets: Integers, window: str, rows: Integers)
     return _Windows(start[is_there], row, np.searchsorted(row, offsets))
 
 
-def _day(said: str, window: str) -> date:
+def _day(text: str, window: str) -> date:
     try:
-        return date.fromisoformat(said)
+        return date.fromisoformat(text)
     except ValueError as error:
         raise ValueError(f"window {window!r}: {error}") from error
 

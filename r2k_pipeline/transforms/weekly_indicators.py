@@ -35,20 +35,10 @@ def build_weekly_indicators(
     bars = sound_bars(bars, "high", "low", "close")
     symbol_offsets(bars)  # refuses bars out of order, which a week would hide
     if bars.schema["session_date"] != pl.Date:
-        said = f"session_date is {bars.schema['session_date']}, a week needs days"
-        raise ValueError(f"{said}; next: polars.col('session_date').cast(polars.Date)")
+        problem = f"session_date is {bars.schema['session_date']}, a week needs days"
+        raise ValueError(f"{problem}; next: polars.col('session_date').cast(polars.Date)")
     sessions = _sessions_of(bars) if sessions is None else _sound_sessions(sessions, bars)
-    weeks = (
-        sessions.group_by("market", WEEK)
-        .agg(last_date=pl.col("session_date").max(), sessions=pl.len())
-        .sort("market", "week")
-        .with_columns(session_number=pl.int_range(pl.len()).over("market"))
-    )
-    own = (
-        bars.group_by("market", WEEK, maintain_order=True)
-        .agg(pl.col("session_date", "close").last(), pl.col("high").max(), pl.col("low").min(), there=pl.len())
-        .join(weeks, on=["market", "week"], how="left", maintain_order="left")
-    )
+    own = _weekly_bars(bars, sessions)
     if own["last_date"].null_count():
         market, week = own.filter(pl.col("last_date").is_null()).row(0)[:2]
         raise ValueError(f"sessions: none of {market} in the week of {week}, which has bars; next: add the calendar's")
@@ -66,13 +56,28 @@ def build_weekly_indicators(
     )
 
 
+def _weekly_bars(bars: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
+    """One bar a week, with the last date, the number and the place of its week in the calendar; null without one."""
+    weeks = (
+        sessions.group_by("market", WEEK)
+        .agg(last_date=pl.col("session_date").max(), sessions=pl.len())
+        .sort("market", "week")
+        .with_columns(session_number=pl.int_range(pl.len()).over("market"))
+    )
+    return (
+        bars.group_by("market", WEEK, maintain_order=True)
+        .agg(pl.col("session_date", "close").last(), pl.col("high").max(), pl.col("low").min(), there=pl.len())
+        .join(weeks, on=["market", "week"], how="left", maintain_order="left")
+    )
+
+
 def _sound_sessions(sessions: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
     """The sessions, with columns of the types that they have in `bars`. Raises TypeError and ValueError."""
     need_columns(sessions, "sessions", KEY)
     for name in KEY:
         if sessions.schema[name] != bars.schema[name]:
-            said = f"{name} is {sessions.schema[name]}, in bars it is {bars.schema[name]}"
-            raise ValueError(f"sessions: {said}; next: cast one of them")
+            problem = f"{name} is {sessions.schema[name]}, in bars it is {bars.schema[name]}"
+            raise ValueError(f"sessions: {problem}; next: cast one of them")
     return sessions
 
 

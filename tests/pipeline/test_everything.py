@@ -24,7 +24,7 @@ from r2k_pipeline.sql_models import SqlModel, read_models
 from r2k_pipeline.tables import TABLES
 from r2k_pipeline.tables.level_outcomes import LEVEL_SIDES
 from r2k_pipeline.tables.registry import SQL, derived_tables
-from r2k_pipeline.transforms.replay import Continued
+from r2k_pipeline.transforms.epochs import Continued
 from tests.lakes import Published
 from tests.pipeline.command_line import r2k, start_r2k
 

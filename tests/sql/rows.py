@@ -18,7 +18,7 @@ from r2k_pipeline.shipped import shipped
 from r2k_pipeline.sources.release_calendar import first_publications
 from r2k_pipeline.sql_models import read_models, run_model
 from r2k_pipeline.tables import TABLES, reference
-from r2k_pipeline.transforms.replay import NEVER
+from r2k_pipeline.transforms.epochs import NEVER
 from r2k_pipeline.transforms.setups import read_setups
 
 Row = Mapping[str, Any]

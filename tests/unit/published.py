@@ -11,7 +11,7 @@ from r2k_pipeline.contracts.marts import Markets, PositioningVsTechnicals
 from r2k_pipeline.contracts.meta import Fetches, Generation
 from r2k_pipeline.generations import Published, last_generation, publish_generation
 from r2k_pipeline.lake import Lake
-from r2k_pipeline.publication import BY_PUBLISHING, PUBLISHED
+from r2k_pipeline.publication import BY_PUBLISHING, DERIVED
 from r2k_pipeline.shipped import shipped
 from r2k_pipeline.sql_models import read_macros
 from tests.sql.rows import Given, Row, rows_of
@@ -65,7 +65,7 @@ def publish(
 
 
 def _publish(lake: Lake, given: Given, name: str, last: Published | None = None) -> None:
-    tables = (*PUBLISHED, *BY_PUBLISHING)
+    tables = (*DERIVED, *BY_PUBLISHING)
     for table in tables:
         lake.write(table, rows_of(table, given.get(table, [])))
     files = {table: lake.files(table.dotted()) for table in tables}

@@ -20,7 +20,7 @@ from r2k_pipeline.generations import last_generation
 from r2k_pipeline.log.acceptance import accept_restatement
 from r2k_pipeline.markets import Market
 from r2k_pipeline.origins import digests_of
-from r2k_pipeline.publication import PUBLISHED, publish, record_published
+from r2k_pipeline.publication import DERIVED, publish, record_published
 from r2k_pipeline.restatement import read_restatement
 from r2k_pipeline.sums import SUMS
 from r2k_pipeline.tables.reference import Sessions
@@ -50,7 +50,7 @@ def live(story: Story, moment: str, markets: tuple[Market, ...] = (RUT,), **quot
 def republish(story: Story) -> Story:
     """Build the bars from raw as it is and publish them."""
     run = replace(story)
-    for table in PUBLISHED:
+    for table in DERIVED:
         run.lake.write(table, table.create_empty())
     run.lake.write(Sessions, sessions())
     for name in DATED:

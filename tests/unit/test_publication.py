@@ -12,7 +12,7 @@ from r2k_pipeline.contracts.meta import Fetches
 from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.generations import last_generation
 from r2k_pipeline.last_run import begin_run, read_last_run
-from r2k_pipeline.publication import PUBLISHED, Publication, publish
+from r2k_pipeline.publication import DERIVED, Publication, publish
 from r2k_pipeline.sums import SUMS, write_sums
 from r2k_pipeline.tables.reference import Sessions
 from r2k_pipeline.warehouse import open_warehouse
@@ -29,7 +29,7 @@ def live(story: Story, moment: str) -> Publication:
     run = replace(story)
     run.fetch_prices(moment)
     begin_run(run.lake, run.clock())
-    for table in PUBLISHED:
+    for table in DERIVED:
         run.lake.write(table, table.create_empty())
     run.lake.write(Sessions, sessions())
     for name in ("staging.price_vintages", MarketBars.dotted(), Fetches.dotted()):

@@ -9,7 +9,7 @@ import pytest
 from r2k_pipeline.contracts.marts import Markets, PositioningVsTechnicals
 from r2k_pipeline.contracts.notes import NoteLog, Notes
 from r2k_pipeline.lake import Lake
-from r2k_pipeline.publication import PUBLISHED, publish, record_published
+from r2k_pipeline.publication import DERIVED, publish, record_published
 from r2k_pipeline.snapshot import open_snapshot
 from r2k_pipeline.tables.reference import Sessions
 from tests.lived.generation_rows import copy_of_raw
@@ -32,7 +32,7 @@ def live(story: Story, moment: str, until: int, name: str = "Russell 2000") -> S
 
 def republish(run: Story, until: int, name: str = "Russell 2000") -> Story:
     """Publish a mart of the sessions to DAYS[until], in a market of that `name`."""
-    for table in PUBLISHED:
+    for table in DERIVED:
         run.lake.write(table, table.create_empty())
     run.lake.write(Sessions, sessions())
     market = {"market": "RUT", "name": name, "index_symbol": "^RUT", "price_series": "index", "calendar": "XNYS"}

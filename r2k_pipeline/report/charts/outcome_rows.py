@@ -9,7 +9,7 @@ import polars as pl
 
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.snapshot import Snapshot
-from r2k_pipeline.transforms.replay import without_late_sessions
+from r2k_pipeline.transforms.epochs import without_late_sessions
 from r2k_pipeline.transforms.setup_outcomes import build_independent_events
 
 

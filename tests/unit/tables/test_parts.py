@@ -13,7 +13,7 @@ from r2k_pipeline.contracts.table import BUCKET_MARKETS, buckets_of
 from r2k_pipeline.files import link_or_copy
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.tables.indicators import DailyIndicators
-from r2k_pipeline.transforms.replay import Continued, KnownBars
+from r2k_pipeline.transforms.epochs import Continued, KnownBars
 from tests.sql.rows import rows_of
 
 MARKETS: Final = [f"M{number}" for number in range(BUCKET_MARKETS + 2)]

@@ -40,7 +40,8 @@ from r2k_pipeline.tables.cot_releases import CotReleases
 from r2k_pipeline.tables.forms import OF_REPLAY, Calendar, Form, Over, Regrown
 from r2k_pipeline.tables.reference import Sessions
 from r2k_pipeline.tables.registry import DerivedTable, derived_tables
-from r2k_pipeline.transforms.replay import KnownBars, as_first_known, regrown
+from r2k_pipeline.transforms.epochs import KnownBars, as_first_known
+from r2k_pipeline.transforms.replay import regrown
 from r2k_pipeline.transforms.setups import Setups, read_setups
 from tests.sql.rows import bar, fetch, release, report, rows_of, session
 

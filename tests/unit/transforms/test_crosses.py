@@ -14,8 +14,9 @@ from polars.testing import assert_frame_equal
 from benchmarks.universe import build_universe
 from r2k_pipeline.tables.indicators import DailyIndicators, MovingAverageCrosses
 from r2k_pipeline.transforms.crosses import LINES, build_moving_average_crosses
+from r2k_pipeline.transforms.epochs import KnownBars
 from r2k_pipeline.transforms.indicators import build_daily_indicators
-from r2k_pipeline.transforms.replay import KnownBars, replay
+from r2k_pipeline.transforms.replay import replay
 from tests.unit.known_rows import UTC_TIME, close_at, known_at_close
 
 FIRST = date(2000, 1, 1)

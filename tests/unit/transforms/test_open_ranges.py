@@ -12,8 +12,9 @@ from polars.testing import assert_frame_equal, assert_series_equal
 from benchmarks.universe import build_universe
 from r2k_pipeline.tables.consolidations import Consolidations, OpenRanges
 from r2k_pipeline.transforms.consolidations import build_consolidations
+from r2k_pipeline.transforms.epochs import KnownBars
 from r2k_pipeline.transforms.open_ranges import build_open_ranges
-from r2k_pipeline.transforms.replay import KnownBars, replay, replay_facts
+from r2k_pipeline.transforms.replay import replay, replay_facts
 from r2k_pipeline.transforms.volume_profiles import build_consolidation_profiles
 from tests.unit.known_rows import UTC_TIME, assert_fits, close_at, known_at_close
 from tests.unit.transforms.test_consolidations import FIRST, bars_of, wandering

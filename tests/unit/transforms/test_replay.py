@@ -20,22 +20,13 @@ from r2k_pipeline.tables.profiles import SwingPivots, VolumeProfiles
 from r2k_pipeline.tables.weekly_indicators import WeeklyIndicators
 from r2k_pipeline.transforms.anchored_vwaps import build_anchored_vwaps
 from r2k_pipeline.transforms.consolidations import build_consolidations
+from r2k_pipeline.transforms.epochs import Continued, KnownBars, as_first_known, without_late_sessions
 from r2k_pipeline.transforms.indicators import build_daily_indicators
 from r2k_pipeline.transforms.level_evidence import find_evidence, from_news, latest_news, with_published_dates
 from r2k_pipeline.transforms.levels import build_level_evidence, build_levels
 from r2k_pipeline.transforms.open_ranges import build_open_ranges
 from r2k_pipeline.transforms.pivots import build_swing_pivots
-from r2k_pipeline.transforms.replay import (
-    BuildFacts,
-    Continued,
-    KnownBars,
-    as_first_known,
-    regrown,
-    replay,
-    replay_facts,
-    standing,
-    without_late_sessions,
-)
+from r2k_pipeline.transforms.replay import BuildFacts, regrown, replay, replay_facts, standing
 from r2k_pipeline.transforms.volume_profiles import build_volume_profiles
 from r2k_pipeline.transforms.weekly_indicators import build_weekly_indicators
 from tests.unit.known_rows import known_at_close
