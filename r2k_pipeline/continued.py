@@ -23,7 +23,8 @@ from r2k_pipeline.markets import Market
 from r2k_pipeline.origins import differing, digests_of
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.tables import TABLES
-from r2k_pipeline.transforms.epochs import KEY, Continued, KnownBars
+from r2k_pipeline.transforms.bar_input import KEY
+from r2k_pipeline.transforms.epochs import Continued, KnownBars
 
 TAKEN: Final[tuple[type[Table], ...]] = (
     *(MarketBars, PositioningVintages),

@@ -20,7 +20,7 @@ from r2k_pipeline.market_classes import Family, MarketClass, PriceSeries, Role
 from r2k_pipeline.mistakes import Strict, nearest, read_toml, say_mistakes
 from r2k_pipeline.shipped import shipped
 
-SHIPPED: Final = shipped("catalogue.toml")
+CATALOGUE_FILE: Final = shipped("catalogue.toml")
 USUAL: Final = ("RUT", "SPX", "NDX", "DJI")
 """The markets of a run where the setting names none."""
 EVERY: Final = "@ALL"
@@ -181,14 +181,14 @@ class Catalogue(Strict):
 @cache
 def read_catalogue() -> Catalogue:
     """The shipped catalogue. Raises MistakesError."""
-    tables = _tables(SHIPPED)
+    tables = _tables(CATALOGUE_FILE)
     roles, positions = tables.pop("roles"), tables.pop("positions")
     tables |= {
         key: {"class": name, "required": False, **table}
         for name, each in positions.items()
         for key, table in each.items()
     }
-    return Catalogue(roles=roles, markets=_parse(SHIPPED, tables))
+    return Catalogue(roles=roles, markets=_parse(CATALOGUE_FILE, tables))
 
 
 def read_markets(wanted: Sequence[str | Path] = ()) -> tuple[Market, ...]:
@@ -202,7 +202,7 @@ def read_markets(wanted: Sequence[str | Path] = ()) -> tuple[Market, ...]:
     known = read_catalogue().markets | own
     chosen = {name for each in wanted if not is_file(each) for name in _named(str(each), known)} or {*USUAL}
     markets = tuple(market for key, market in known.items() if key in chosen or key in own)
-    _refuse_two_calendars(markets, files[-1] if files else SHIPPED)
+    _refuse_two_calendars(markets, files[-1] if files else CATALOGUE_FILE)
     return markets
 
 

@@ -9,15 +9,14 @@ from functools import cache
 from typing import Final
 
 from r2k_pipeline.files import DIGITS, short_digest
-from r2k_pipeline.markets import SHIPPED as MARKETS
-from r2k_pipeline.markets import Market, read_catalogue
+from r2k_pipeline.markets import CATALOGUE_FILE, Market, read_catalogue
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.shipped import PACKAGE, shipped
-from r2k_pipeline.sources.corrections import SHIPPED as CORRECTIONS
+from r2k_pipeline.sources.corrections import CORRECTIONS_FILE
 from r2k_pipeline.sources.release_calendar import LEDGER
-from r2k_pipeline.transforms.setups import SHIPPED as SETUPS
+from r2k_pipeline.transforms.setups import SETUPS_FILE
 
-BESIDE: Final = (LEDGER, CORRECTIONS, MARKETS, SETUPS)
+BESIDE: Final = (LEDGER, CORRECTIONS_FILE, CATALOGUE_FILE, SETUPS_FILE)
 """Data with digests of their own: a new line in them does not change the program."""
 SETTINGS: Final = ("first_year", "profile_since", "report_types")
 """Settings that tables depend on, besides the contents of the corrections, the roles and the setups."""
@@ -73,8 +72,8 @@ def code_digest() -> str:
 def _settings(settings: Settings) -> dict[str, str]:
     own = settings.corrections.read_text("utf-8") if settings.corrections else ""
     values = {name: repr(getattr(settings, name)) for name in SETTINGS}
-    shipped_ones = {"roles": repr(read_catalogue().roles), "setups.toml": SETUPS.read_text("utf-8")}
-    return values | shipped_ones | {"corrections": CORRECTIONS.read_text("utf-8") + own}
+    shipped_ones = {"roles": repr(read_catalogue().roles), "setups.toml": SETUPS_FILE.read_text("utf-8")}
+    return values | shipped_ones | {"corrections": CORRECTIONS_FILE.read_text("utf-8") + own}
 
 
 def _named(parts: Mapping[str, str]) -> str:

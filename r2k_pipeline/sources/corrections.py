@@ -20,7 +20,7 @@ from r2k_pipeline.mistakes import read_toml, say_mistakes
 from r2k_pipeline.shipped import shipped
 from r2k_pipeline.sources.screening import Screened, screen
 
-SHIPPED: Final = shipped("corrections.toml")
+CORRECTIONS_FILE: Final = shipped("corrections.toml")
 CORRECTIONS: Final = "corrections"
 """The item name of corrections.toml in the fetch log and for `r2k accept`."""
 BY_CORRECTION: Final = f"{CORRECTIONS}: "
@@ -72,7 +72,7 @@ class Corrected:
 
 def read_corrections(own: Path | None = None) -> tuple[Correction, ...]:
     """The shipped corrections and a user's own; a user's replaces a shipped one of the same value."""
-    entries = [*_parse(SHIPPED), *(_parse(own) if own else ())]
+    entries = [*_parse(CORRECTIONS_FILE), *(_parse(own) if own else ())]
     return tuple({str(entry): entry for entry in entries}.values())
 
 

@@ -22,11 +22,11 @@ from r2k_pipeline.sources.price_bounds import (
     STEP,
     WIDE_STEP,
 )
+from r2k_pipeline.sources.prices import PRICES
 from r2k_pipeline.sources.strangers import find_adjusted, find_strangers, say_unproven
 
 EXAMPLES: Final = 3
 KEY: Final = ["symbol", "session_date"]
-PRICES: Final = ("open", "high", "low", "close")
 OWN_MOVE: Final = 0.1
 """Relative: the day's own move beside a factor."""
 

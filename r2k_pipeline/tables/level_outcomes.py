@@ -17,11 +17,11 @@ from r2k_pipeline.tables.builders import builds
 from r2k_pipeline.tables.forms import Columns, FirstKnown, Scanned, Stored
 from r2k_pipeline.tables.indicators import DailyIndicators
 from r2k_pipeline.tables.levels import LEVEL_KIND, Levels
+from r2k_pipeline.transforms.bar_input import KEY
 from r2k_pipeline.transforms.level_outcomes import build_level_outcomes
 from r2k_pipeline.transforms.setups import Setups
 
 LEVEL_SIDES = ("support", "resistance")
-KEY = ("market", "session_date")
 
 
 class LevelOutcomes(Table, layer="features"):

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from r2k_pipeline.transforms.bar_input import need_columns, need_days, sound_bars
+from r2k_pipeline.transforms.indicators import YEAR_SESSIONS
 from r2k_pipeline.transforms.pivots import build_swing_pivots
 from r2k_pipeline.transforms.row_ranges import (
     Floats,
@@ -21,7 +22,7 @@ from r2k_pipeline.transforms.row_ranges import (
     rows_since,
     symbol_offsets,
 )
-from r2k_pipeline.transforms.volume_profiles import YEAR_SESSIONS, is_covered, last_known_symbol
+from r2k_pipeline.transforms.volume_profiles import is_covered, last_known_symbol
 
 ANCHORS = ("swing_high", "swing_low", "high_252d", "low_252d", "year")
 NONE = -1

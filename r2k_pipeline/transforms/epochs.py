@@ -12,13 +12,14 @@ from typing import Final
 
 import polars as pl
 
+from r2k_pipeline.transforms.bar_input import KEY
+
 PRICES_READ: Final = ("high", "low", "close")
 """The prices that features read: a revision of the open alone does not concern them."""
 VOLUME_READ: Final = ("volume", "volume_symbol", "volume_known_at")
 """What features read of the volume, if they do."""
 OF_VINTAGES: Final = ("first_at", "known_at", "superseded_at", "open")
 """Columns of vintages that no builder reads."""
-KEY: Final = ["market", "session_date"]
 NEVER, FOREVER = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
 """Before and after every moment."""
 

@@ -56,6 +56,7 @@ last OPTIONAL ones.
 OPTIONAL = 8
 """The averages, the directional movement and the trigger closes at the end of COLUMNS: benchmarks leave them out."""
 YEAR_SESSIONS = 252
+"""Sessions that count as a year."""
 
 TIE = 1e-10
 """Relative difference below which two averages are equal. Rounding of a mean is far smaller (1e-15); one cent in one of

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from r2k_pipeline.transforms.bar_input import KEY
 from r2k_pipeline.transforms.level_evidence import kind_enum, market_enum
 from r2k_pipeline.transforms.market_batches import map_batches
 from r2k_pipeline.transforms.row_ranges import Integers, column_array, physical_array, symbol_offsets
@@ -22,7 +23,6 @@ PER_SIDE = 6
 COUNTS = ("touches", "holds", "breaks", "undecided", "breaks_untouched", "role_flips")
 FIRST_DAY = -(2**62)
 """Before every session."""
-KEY = ("market", "session_date")
 UNALIGNED = "levels: indicators do not have the market and session_date rows of bars, in their order"
 NAMED_EVIDENCE = 4
 """Newest pieces that the evidence text spells out; evidence_count counts all."""

@@ -11,7 +11,8 @@ from itertools import groupby
 import polars as pl
 
 from r2k_pipeline.contracts.table import Table
-from r2k_pipeline.transforms.epochs import KEY, Epoch, KnownBars
+from r2k_pipeline.transforms.bar_input import KEY
+from r2k_pipeline.transforms.epochs import Epoch, KnownBars
 
 Build = Callable[..., pl.DataFrame]
 """From plain series, the first session wanted (None: all) and, for some tables, rows published earlier, to rows."""

@@ -18,7 +18,7 @@ from r2k_pipeline.mistakes import Strict, say_mistakes
 from r2k_pipeline.shipped import shipped
 from r2k_pipeline.sql_syntax import nodes_of
 
-SHIPPED: Final = shipped("setups.toml")
+SETUPS_FILE: Final = shipped("setups.toml")
 SOURCE: Final = "joined"
 """The CTE whose rows are named; it has every column of the mart but those that are named here."""
 NAMED: Final = ("setup", "setup_fact_1", "setup_fact_2", "setup_fact_3", "setups_held")
@@ -142,7 +142,7 @@ def _case(state: State) -> str:
 
 
 @cache
-def read_setups(file: Path = SHIPPED) -> Setups:
+def read_setups(file: Path = SETUPS_FILE) -> Setups:
     """The rules in `file`. Raises MistakesError."""
     try:
         setups = Setups.model_validate(tomllib.loads(file.read_text("utf-8")))

@@ -14,11 +14,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from r2k_pipeline.transforms.bar_input import need_each_once, sound_bars
+from r2k_pipeline.transforms.indicators import YEAR_SESSIONS
 from r2k_pipeline.transforms.open_ranges import RANGE
 from r2k_pipeline.transforms.row_ranges import Floats, Integers, column_array, rows_on, rows_since, symbol_offsets
 
 WINDOWS = ("rolling_60", "rolling_250", "since_year_high")
-YEAR_SESSIONS = 252
 BIN_RATIO = 0.0025
 """Default bin width, in log price: 5 points at 2000, a quarter of a daily bar of an index or so.
 

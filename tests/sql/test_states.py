@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from r2k_pipeline.contracts.marts import PositioningVsTechnicals
 from r2k_pipeline.errors import MistakesError
-from r2k_pipeline.transforms.setups import NAMED, SHIPPED, read_setups
+from r2k_pipeline.transforms.setups import NAMED, SETUPS_FILE, read_setups
 from tests.sql.rows import rows_of
 
 SETUPS = read_setups()
@@ -304,6 +304,6 @@ def test_a_mistake_is_named_with_its_key_and_what_is_allowed(
     tmp_path: Path, change: Callable[[str], str], said: str
 ) -> None:
     file = tmp_path / "setups.toml"
-    file.write_text(change(SHIPPED.read_text("utf-8")), "utf-8")
+    file.write_text(change(SETUPS_FILE.read_text("utf-8")), "utf-8")
     with pytest.raises(MistakesError, match=f"(?s)setups.toml: .*{said}"):
         read_setups(file)

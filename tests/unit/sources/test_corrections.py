@@ -10,7 +10,7 @@ import pytest
 from r2k_pipeline.errors import MistakesError
 from r2k_pipeline.log.acceptance import accept_held
 from r2k_pipeline.log.ingest import Intake
-from r2k_pipeline.sources.corrections import SHIPPED, read_corrections
+from r2k_pipeline.sources.corrections import CORRECTIONS_FILE, read_corrections
 from r2k_pipeline.sources.files import FilePrices, FileReports
 from tests.raw_story import Story, at, bars_of, days_of
 
@@ -184,7 +184,7 @@ def test_mistakes_are_named_with_file_entry_and_what_is_allowed(tmp_path: Path, 
 def test_the_shipped_file_has_no_entries_but_an_example_that_is_sound(tmp_path: Path) -> None:
     assert read_corrections() == ()
     own = tmp_path / "example.toml"
-    example = SHIPPED.read_text("utf-8").partition("# [[bar]]")[2]
+    example = CORRECTIONS_FILE.read_text("utf-8").partition("# [[bar]]")[2]
     own.write_text("[[bar]]" + example.replace("\n# ", "\n"))
     (entry,) = read_corrections(own)
     assert str(entry) == "^RUT 2025-09-08 close"
