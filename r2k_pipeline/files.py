@@ -37,7 +37,7 @@ _REMEDIES: Final[Mapping[str, str]] = {
 
 
 def disk_error(what: object, refused: str, error: Exception, other: str = "check the disk") -> R2kError:
-    """An error of the disk in one line: `refused` says what was not done, `other` what to do where nothing is known."""
+    """An error of the disk in one line: `refused` is what was not done, `other` the remedy for an unknown cause."""
     said = next((words for words in _REMEDIES if words in str(error)), None)
     reason = said or getattr(error, "strerror", None) or str(error).partition("\n")[0]
     return R2kError(what, f"{refused}: {reason}", _REMEDIES.get(reason, other))
@@ -129,9 +129,9 @@ def remove(path: Path) -> None:
 
 
 def discard(path: Path) -> None:
-    """Take away what was not put in place, where the disk lets go of it; from one that is read-only it does not.
+    """Remove a file or folder that was not put in place, if the disk allows it.
 
-    The error that ended the writing is the one to report. A later run sweeps what stays.
+    The error that ended the writing is the one to report. A later run removes the rest.
     """
     with suppress(OSError):
         remove(path)

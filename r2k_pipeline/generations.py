@@ -80,7 +80,7 @@ def lake_as_of(folder: Path, source: str, as_of: datetime | None) -> Lake:
 def outgrown(lake: Lake) -> str | None:
     """The sentence about raw rows that were added for the days of a rebuilt moment after its rebuild.
 
-    None if there are none, or if the lake is no such rebuild. Raises R2kError.
+    None if there are none, or if the lake is not such a rebuild. Raises R2kError.
     """
     last = last_generation(lake) if lake.derived != lake.root else None
     if last is None:

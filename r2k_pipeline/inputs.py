@@ -135,7 +135,7 @@ def rows_of_model(run: Run, model: SqlModel, at_once: int = MARKETS_AT_ONCE) -> 
 def _rows_by_bucket(run: Run, model: SqlModel) -> Iterator[pl.DataFrame]:
     """The rows of a model that grows, a bucket of markets with prices at a time.
 
-    Of buckets that continue the published rows are taken, and one query makes the rows known since for all of them.
+    For buckets that continue, the published rows are taken, and one query makes the rows known since.
     """
     table, continued = TABLES[model.name], run.continued_in_marts
     buckets = buckets_of([market.market for market in run.markets if market.index])
@@ -153,7 +153,7 @@ def _rows_by_bucket(run: Run, model: SqlModel) -> Iterator[pl.DataFrame]:
 
 
 def _continuing(model: SqlModel, buckets: list[Sequence[str]], continued: Continued | None) -> list[Sequence[str]]:
-    """The buckets of which all markets continue; none or all if the model's rows are of several markets."""
+    """The buckets whose markets all continue; if a row of the model is of several markets, all buckets or none."""
     if continued is None:
         return []
     continuing = [bucket for bucket in buckets if continued.markets.issuperset(bucket)]

@@ -150,9 +150,9 @@ class Lake(Folders):
             ) from error
 
     def settled_account(self) -> Account:
-        """The account, in which writes that a killed process left open are settled by the files there are.
+        """The account after writes that a killed process left open: the files on disk show whether these succeeded.
 
-        Where no account was kept yet, it is made from the files there are.
+        Without an account it is made from the files on disk.
         """
         account = self.account()
         if account is None:
@@ -167,7 +167,7 @@ class Lake(Folders):
         return account
 
     def present_account(self) -> Account:
-        """An account of the files that are there."""
+        """An account of the files on disk."""
         return Account.over({folder.name: digests_of(folder) for folder in self._raw_folders()})
 
     def _raw_folders(self) -> list[Path]:
@@ -265,11 +265,11 @@ class Lake(Folders):
             yield
 
     def strays(self) -> list[Path]:
-        """What a run has not put in place: of the one that is on, or left by one that ended early."""
+        """Files not yet put in place by the current run, or left by a run that ended early."""
         return [*self.root.rglob(".*.tmp*")]
 
     def _sweep(self) -> None:
-        """Remove what was left. An old generation may stay where it cannot be removed: nothing reads it."""
+        """Remove leftovers. An old generation that cannot be removed may stay: nothing reads it."""
         for stray in self.strays():
             try:
                 remove(stray)

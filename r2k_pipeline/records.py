@@ -42,7 +42,7 @@ def config_folders(settings: Settings) -> tuple[Path, ...]:
 
 
 def _brought(settings: Settings) -> Path | None:
-    """DAGSTER_HOME, if it is set and this is no replay."""
+    """DAGSTER_HOME, if it is set and this is not a replay."""
     brought = os.environ.get("DAGSTER_HOME")
     return Path(brought).absolute() if brought and settings.as_of is None else None
 

@@ -158,7 +158,7 @@ def option_of(name: str) -> str:
 
 
 def read_settings(written: Callable[[str], str] = option_of, /, **given: Any) -> Settings:
-    """Settings with what was `given`; `written`: how its giver writes the name of a setting.
+    """Settings with what was `given`; `written` spells a setting's name as the caller does.
 
     Raises SettingsError: a line for each value that is not allowed, with the option, variable or file that has it.
     """

@@ -23,7 +23,7 @@ def write_sums(folder: Path) -> None:
 def read_sums(folder: Path) -> dict[str, str] | None:
     """The recorded digest of each file by name; None for a folder without digests: the list is absent or has no entry.
 
-    A line that is damaged is no entry.
+    Damaged lines are ignored.
     """
     try:
         lines = (folder / SUMS).read_text("utf-8", errors="replace").splitlines()

@@ -56,8 +56,9 @@ def accept_held(run: Run, item: str) -> str:
 
 
 def accept_raw(run: Run) -> str:
-    """Accept raw as it is: lost files stay lost, and files that no run wrote or that are damaged are set aside. The
-    account keeps a record of them. Returns a few lines for the user.
+    """Accept raw as it is: lost files stay lost; files that no run wrote, or that are damaged, are set aside.
+
+    The account keeps a record of all these files. Returns a few lines for the user.
 
     Takes the lake's lock. Raises R2kError if raw matches its account.
     """

@@ -78,7 +78,7 @@ def ingest_prices(run: Run, sessions: pl.DataFrame) -> tuple[Intake, Intake]:
 
     `sessions` is reference.sessions. A symbol that the source does not have and never had is `absent`, unless it is
     index or proxy of a required market; a symbol that was there before, or whose answer is broken, failed.
-    Documented corrections are applied to what the log then holds. Raises MistakesError before anything is fetched,
+    Documented corrections are applied to the log afterwards. Raises MistakesError before anything is fetched,
     ClockError before anything is recorded.
     """
     corrections = read_corrections(run.settings.corrections)
@@ -227,7 +227,7 @@ def ingest_reports(run: Run) -> Intake:
 
 
 def _announcements(reports: CotSource) -> list[Attempt]:
-    """An attempt for the publisher's announcements, if the source has any; a request that fails is no failure."""
+    """An attempt for the publisher's announcements, if the source has any; one that fails does not fail the run."""
     if not isinstance(reports, Announcer):
         return []
     try:

@@ -155,7 +155,7 @@ def _judged_corrections(run: Run, corrected: Corrected, refused: pl.DataFrame, u
 
 
 def _refuse(run: Run, refused: pl.DataFrame, stamp: datetime) -> None:
-    """Add the refused rows that the log of them does not have."""
+    """Append the refused rows that are not in raw.refused_rows yet."""
     new = refused.join(run.lake.read(RefusedRows), on=RefusedRows.primary_key(), how="anti", nulls_equal=True)
     once = new.unique(RefusedRows.primary_key(), maintain_order=True)
     run.lake.append(RefusedRows, RefusedRows.validate(once), stamp)

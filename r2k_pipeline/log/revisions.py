@@ -50,7 +50,7 @@ def latest(log: pl.DataFrame, key: list[str]) -> pl.DataFrame:
 def changed(rows: pl.DataFrame, known: pl.DataFrame, key: list[str]) -> pl.DataFrame:
     """The `rows` that are missing from `known` (one row a key) or differ there; its values as `*_before`, `is_known`.
 
-    A settled volume is a change if the known row was not settled; it is none if the known row does not record that.
+    That a volume has settled is a change if the known row had not settled, but not if the known row does not say.
     """
     values = [name for name in rows.columns if name not in (*key, STAMP, "source")]
     before = known.select(*key, *(pl.col(name).alias(f"{name}_before") for name in values), is_known=pl.lit(True))
@@ -67,14 +67,14 @@ def _differ(values: Iterable[str]) -> pl.Expr:
 
 
 def _says_more() -> pl.Expr:
-    """Bars as by `changed` without those less final than the log: an old file's live bar or volume is no news."""
+    """Bars as by `changed`, except those less final than the log: an old file's live bar or volume is ignored."""
     was_final, was_settled = (pl.col(f"{name}_before").fill_null(False) for name in ("is_final", SETTLED))
     is_live_again, is_unsettled_again = was_final & ~pl.col("is_final"), was_settled & ~pl.col(SETTLED)
     return ~pl.col("is_known") | ~(is_live_again | (is_unsettled_again & ~_differ(PRICES)))
 
 
 def _is_first_value() -> pl.Expr:
-    """Bars as by `changed` that revise nothing: the log had a live bar, or what changed had not settled."""
+    """Bars as by `changed` that are first values: the log had a live bar, or only a volume that had not settled."""
     was_live, was_unsettled = (~pl.col(f"{name}_before").fill_null(True) for name in ("is_final", SETTLED))
     return was_live | (was_unsettled & ~_differ((*PRICES, "is_withdrawn")))
 

@@ -39,7 +39,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class _Spelling:
-    """How a generation of the CFTC's files spells what all of them print."""
+    """How the legacy files, or the later ones, spell columns that both have."""
 
     codes: tuple[str, ...]
     spreading: str
@@ -166,7 +166,7 @@ _OTHER_WIDTHS: Final = {54: _SUPPLEMENTAL}
 def layout_of(names: list[str]) -> tuple[Layout, bool] | Other:
     """(layout, whether the first line is a header) of a file whose first line is `names`, normalised; or an Other.
 
-    A line that is no header and fits no width is not recognised: Other without a remedy.
+    If the line is not a header and its width fits no layout, the result is an Other without a remedy.
     """
     found = next((other for column, other in _OTHERS.items() if column in names), None)
     if found is not None:

@@ -44,7 +44,7 @@ def _read_check(file: Path) -> Check:
 
 
 def findings_model(checks: tuple[Check, ...]) -> SqlModel:
-    """The model of meta.findings: all checks' rows under each other. Raises ValueError where there is no check."""
+    """The model of meta.findings: the rows of one check after the other. Raises ValueError where there is no check."""
     if not checks:
         raise ValueError("no checks: sql/checks is empty")
     empty = ", ".join(f"null::{'date' if name.endswith('_date') else 'varchar'} as {name}" for name in OPTIONAL)

@@ -66,7 +66,7 @@ class Columns(tuple[str, ...]):
 
 @dataclass(frozen=True)
 class Regrown:
-    """`make(series, since)` for successive series: rows that two of them share are computed once."""
+    """`make(series, since)` for successive series: rows that are the same for two series are computed once."""
 
     make: Callable[[pl.DataFrame, date | None], pl.DataFrame]
 

@@ -132,5 +132,5 @@ LINES = ("close", "sma_20", "sma_50", "sma_100", "sma_200")
 def moving_average_crosses(
     indicators: Annotated[Stored[DailyIndicators], Columns("market", "session_date", "known_at", *LINES)],
 ) -> pl.DataFrame:
-    """Crosses of the averages as they were known: those of a later series would miss what a correction turned over."""
+    """Crosses of the averages as they were known: a later series would miss the crosses that a correction undid."""
     return build_moving_average_crosses(indicators.sort("market", "session_date"))

@@ -19,7 +19,7 @@ WAYS = {"pandas": "polars.from_pandas({name})", "LazyFrame": "{name}.collect()"}
 def sound_bars(bars: pl.DataFrame, *prices: str, volume: bool = False) -> pl.DataFrame:
     """`bars` with `prices` as floats; with `volume` that of each bar too, and `volume_symbol` must be there.
 
-    Raises TypeError for what is no frame of Polars; ValueError for a column that is missing or of another type, a row
+    Raises TypeError if it is not a Polars frame; ValueError for a column that is missing or of another type, a row
     without market or session, a price that is null, NaN, infinite or not positive, a low above its high, and a volume
     that is not finite or below 0.
     """
@@ -49,7 +49,7 @@ def sound_bars(bars: pl.DataFrame, *prices: str, volume: bool = False) -> pl.Dat
 
 
 def need_columns(frame: pl.DataFrame, name: str, columns: Sequence[str], made_by: str = "") -> None:
-    """Raise TypeError for what is no frame of Polars, ValueError for a missing column; `made_by`: what makes one."""
+    """Raise TypeError if it is not a Polars frame, ValueError for a missing column; `made_by`: how to make one."""
     if not isinstance(frame, pl.DataFrame):
         library, kind = type(frame).__module__.split(".")[0], type(frame).__name__
         way = WAYS.get(library) or WAYS.get(kind) or "polars.DataFrame({name})"
@@ -64,7 +64,7 @@ def need_columns(frame: pl.DataFrame, name: str, columns: Sequence[str], made_by
 
 
 def need_days(name: str, days: Sequence[Any]) -> None:
-    """Raise TypeError for what is no date, ValueError for one that is there twice: its rows would come out twice."""
+    """Raise TypeError if a value is not a date, ValueError for a repeated date: its rows would come out twice."""
     if isinstance(days, str | date):
         raise TypeError(f"{name}: {days!r} is no list of dates; next: [datetime.date(2025, 3, 14)]")
     for day in days:
@@ -73,13 +73,13 @@ def need_days(name: str, days: Sequence[Any]) -> None:
 
 
 def need_date(name: str, day: object, shown: object = None) -> None:
-    """Raise TypeError for what is no date or instant; `shown`: what to show of it, by default itself."""
+    """Raise TypeError if `day` is not a date or an instant; `shown`: the value in the message, by default `day`."""
     if not isinstance(day, date):
         raise TypeError(f"{name}: {(shown or day)!r} is no date; next: datetime.date(2025, 3, 14)")
 
 
 def need_each_once(name: str, values: Sequence[object]) -> None:
-    """Raise ValueError for a value that is there twice."""
+    """Raise ValueError for a repeated value."""
     for value in values:
         if values.count(value) > 1:
             raise ValueError(f"{name}: {value} is there twice; next: leave the repeat out")

@@ -23,7 +23,9 @@ APART = 1.25
 
 HALVES = np.arange(2 * np.log(LONGEST / SHORTEST) / np.log(APART)) / 2
 BLOCKS = np.append(np.floor(SHORTEST * APART**HALVES), LONGEST + 1).astype(np.int64)
-"""Spans are tried in blocks of lengths BLOCKS[i]..BLOCKS[i + 1] - 1, two of them to APART; 32 have a bit each."""
+"""Spans are tried in blocks of lengths BLOCKS[i]..BLOCKS[i + 1] - 1, two blocks for each factor APART.
+
+Chances are a number in which each of the (at most 32) blocks has a bit."""
 
 CLOSES_OUTSIDE = 10
 """A range has ended after so many closes outside in a row: two weeks (the note's first construction saw six)."""
@@ -240,7 +242,7 @@ def _pick(found: Any, count: int, ranges: Any, alive: int, row: int) -> int:
 
 @inner_kernel
 def _free_blocks(chances: int, ranges: Any, alive: int, row: int) -> int:
-    """The chances without the blocks of which no length is APART from that of an open range."""
+    """The chances, except blocks whose lengths are all too near to that of an open range."""
     for which in range(alive):
         length = row - ranges[which].start + 1
         for block in range(BLOCKS.size - 1):

@@ -18,7 +18,8 @@ def _side(fast: float, slow: float, tie: float) -> int:
 def cross_directions(fast: Floats, slow: Floats, offsets: Integers, tie: float, out: NDArray[np.int8]) -> None:
     """1 where `fast` came above `slow`, -1 where it came below, else 0, symbol by symbol.
 
-    The side at a bar is compared with the last side that was not 0: a touch is no cross, a way through a touch is one.
+    The side at a bar is compared with the last side that was not 0: a touch alone is not a cross, but going through a
+    touch to the other side is.
     """
     for symbol in range(len(offsets) - 1):
         last = 0

@@ -22,8 +22,8 @@ def build_moving_average_crosses(indicators: pl.DataFrame) -> pl.DataFrame:
     slow. Indicators without known_at are of one series, in which no session arrived late; so are their crosses.
 
     A cross is dated at the close at which the faster was known to be on the other side of the slower than it last was,
-    also where a correction of earlier bars put it there. A session that arrived late is no event. Nearer than TIE is a
-    touch, on neither side. Raises ValueError for rows out of order or a missing column.
+    also where a correction of earlier bars put it there. A session that arrived late is left out. Averages nearer than
+    TIE touch: the faster is on neither side. Raises ValueError for rows out of order or a missing column.
     """
     from r2k_pipeline.transforms.cross_kernels import cross_directions  # noqa: PLC0415  (imports numba)
 

@@ -79,7 +79,7 @@ class KnownBars:
 def without_late_sessions(rows: pl.DataFrame) -> pl.DataFrame:
     """The rows (market, session_date, known_at, sorted) without sessions known later than one after them.
 
-    A session that arrives late is no event: counts and comparisons of sessions leave it out.
+    Counts and comparisons of sessions leave out sessions that arrived late.
     """
     later = pl.col("known_at").reverse().cum_min().reverse().over("market")
     return rows.filter(pl.col("known_at") <= later)
@@ -128,7 +128,7 @@ def _by_epoch(known: pl.DataFrame, begins: list[datetime]) -> Iterator[tuple[int
 
 
 def _last_session(known: pl.DataFrame, which: pl.Expr) -> date:
-    """The last of some of the sessions in `known`; the first of all days if there is none."""
+    """The last of the sessions in `known` for which `which` is true; the earliest date if there is none."""
     last: date | None = known.filter(which)["session_date"].max()  # type: ignore[assignment]
     return last or date.min
 

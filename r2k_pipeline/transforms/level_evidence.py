@@ -49,7 +49,7 @@ def find_evidence(
     Kinds: `swing_high` `swing_low` `range_high` `range_low` `year_high` `year_low` `high_252d` `low_252d`, and
     `poc_` `value_area_low_` `value_area_high_` + the name of each rolling profile window. Prices in index points.
     `indicators` have the rows of `bars`, `profiles` are sorted by market and session_date. Raises ValueError if bars or
-    profiles are not sorted or the edge of a consolidation is no close of the bars in it.
+    profiles are not sorted or the edge of a consolidation is not a close of the bars in it.
     """
     offsets, day = symbol_offsets(bars), bars.schema["session_date"]
     windows = sorted(name for name in profiles["profile_window"].unique() if name.startswith("rolling_"))

@@ -218,7 +218,7 @@ def _has_price(zone: Any, pieces: Any, price: float) -> bool:
 
 @inner_kernel
 def _count_price(zone: Any, price: float) -> None:
-    """Let a price that is new in the zone widen it; the zone's price is the mean of them."""
+    """Add a price that is new in the zone: its edges include it, and its price is the mean of all of them."""
     zone.low, zone.high = min(zone.low, price), max(zone.high, price)
     zone.prices += 1
     mean = zone.price + (price - zone.price) / zone.prices

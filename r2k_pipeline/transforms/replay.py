@@ -65,11 +65,12 @@ def replay_facts(
 ) -> pl.DataFrame:
     """Facts as they were first known, with `withdrawn_date`, the session from which on a fact no longer stood.
 
-    As `replay`, for rows that stay valid. All of them are returned, also `published`, those published before. `dated`
-    is the column with the session at whose close a fact is known. At an epoch's first session in order, facts that the
-    revised series no longer yields are withdrawn, and earlier facts that it newly yields are added with that session as
-    `dated`. `identity` names the columns that identify a fact. A fact that stays is not added again, whatever its other
-    columns are now. `empty` has all columns.
+    As `replay`, for rows that stay valid. Returns all of them, those `published` before included; `empty` has all
+    columns. `dated` is the column with the session at whose close a fact is known, `identity` the columns that identify
+    a fact. A fact that stays is not added again, whatever its other columns are now.
+
+    At an epoch's first session in order, facts that the revised series no longer yields are withdrawn, and earlier
+    facts that it newly yields are added with that session as `dated`.
     """
     rows = empty if published is None else published
     lasting = [epoch for epoch in bars.epochs(reads_volume) if epoch.starts_on is not None]

@@ -56,7 +56,7 @@ def symbol_offsets(bars: pl.DataFrame) -> Integers:
 
 
 def rows_since(bars: pl.DataFrame, since: date | None) -> Integers:
-    """The rows of the sessions from `since` on; None: of all. Raises TypeError for what is no date."""
+    """The rows of the sessions from `since` on; None: of all. Raises TypeError if `since` is not a date."""
     if since is None:
         return np.arange(bars.height)
     need_date("since", since)

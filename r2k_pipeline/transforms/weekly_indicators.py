@@ -27,7 +27,7 @@ def build_weekly_indicators(
     last session that the exchange's calendar has in it. `sessions`: market, session_date of that calendar, beyond the
     last bar; without it the days of `bars` are the sessions, and the week of a market's last bar is complete if that is
     a Friday's or later. `bars`: market, session_date, high, low, close, sorted by market and session_date. A week whose
-    last session is missing has no row, and the last close that is there in later averages. Rows come out from the
+    last session is missing has no row, and its last known close counts in later averages. Rows come out from the
     session `since` on. Raises ValueError as build_daily_indicators does, and where `sessions` lack a week of the bars.
     """
     if since is not None:
