@@ -115,7 +115,13 @@ def compare_published(
     if old.equals(new):
         return Difference(table_name=table.dotted(), columns=columns) if columns else None
     published = known(before).select(shared) if same else old
-    rows = _differing_rows(table, old, new, published, bars)
+    return _difference(table, columns, _differing_rows(table, old, new, published, bars))
+
+
+def _difference(
+    table: type[Table], columns: tuple[str, ...], rows: tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]
+) -> Difference | None:
+    """The difference made of the `rows` that changed, that are missing and that were added; None if there are none."""
     if not columns and all(frame.is_empty() for frame in rows):
         return None
     changed, missing, added = rows
@@ -125,7 +131,7 @@ def compare_published(
         rows_missing=missing.height,
         rows_added=added.height,
         columns=columns,
-        examples=tuple(_examples(_key_in(table, old), *rows)),
+        examples=tuple(_examples(_key_in(table, missing), changed, missing, added)),
         digest=hashlib.sha256(b"".join(map(_body, rows))).hexdigest(),
     )
 

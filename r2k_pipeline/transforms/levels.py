@@ -5,6 +5,7 @@ Belongs here: `features.levels` and `features.level_evidence` out of bars and ev
 """
 
 from datetime import date
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -14,6 +15,9 @@ from r2k_pipeline.transforms.bar_input import KEY
 from r2k_pipeline.transforms.level_evidence import kind_enum, market_enum
 from r2k_pipeline.transforms.market_batches import map_batches
 from r2k_pipeline.transforms.row_ranges import Integers, column_array, physical_array, symbol_offsets
+
+if TYPE_CHECKING:
+    from r2k_pipeline.transforms.level_evidence_kernels import Evidence
 
 Records = NDArray[np.void]
 ROLES = ("support", "around", "resistance")
@@ -107,7 +111,7 @@ def _walk_markets(
     bars: pl.DataFrame, indicators: pl.DataFrame, evidence: pl.DataFrame, per_side: int, since: date | None
 ) -> tuple[Records, Records]:
     """Snapshots of all markets and all pieces in filing order; `item` is a row of `evidence`."""
-    from r2k_pipeline.transforms.level_evidence_kernels import Evidence, order_pieces  # noqa: PLC0415  (imports numba)
+    from r2k_pipeline.transforms.level_evidence_kernels import order_pieces  # noqa: PLC0415  (imports numba)
     from r2k_pipeline.transforms.level_kernels import PIECE, Bars, walk_markets  # noqa: PLC0415
 
     offsets = symbol_offsets(bars)
@@ -119,12 +123,7 @@ def _walk_markets(
     high, low, close = (column_array(bars, name) for name in ("high", "low", "close"))
     columns = Bars(high, low, close, atr, physical_array(bars["session_date"]))
     items, shares = _by_market(evidence, market_enum(bars, offsets))
-    kinds = evidence["kind"]
-    names = kinds.dtype.categories if isinstance(kinds.dtype, pl.Enum) else kinds.unique()
-    known, rank, born = map(
-        physical_array, (evidence["confirmed_date"], kinds.cast(kind_enum(names)), evidence["born_date"])
-    )
-    arrays = Evidence(column_array(evidence, "price"), known, rank, born)
+    arrays = _evidence_arrays(evidence)
 
     def walk(first: int, end: int) -> Records:
         starts, own_shares = offsets[first : end + 1], shares[first : end + 1]
@@ -137,6 +136,16 @@ def _walk_markets(
         return zones
 
     return np.concatenate(map_batches(walk, offsets)), pieces
+
+
+def _evidence_arrays(evidence: pl.DataFrame) -> "Evidence":
+    """The columns of evidence that the kernels read; kinds by their rank in filing order."""
+    from r2k_pipeline.transforms.level_evidence_kernels import Evidence  # noqa: PLC0415  (imports numba)
+
+    kinds = evidence["kind"]
+    names = kinds.dtype.categories if isinstance(kinds.dtype, pl.Enum) else kinds.unique()
+    columns = evidence["confirmed_date"], kinds.cast(kind_enum(names)), evidence["born_date"]
+    return Evidence(column_array(evidence, "price"), *map(physical_array, columns))
 
 
 def _by_market(evidence: pl.DataFrame, markets: pl.Enum) -> tuple[Integers, Integers]:
