@@ -51,7 +51,7 @@ class Explained(click.Group):
         except OSError as error:
             if error.errno == errno.EPIPE:
                 raise  # the reader has seen enough: click ends in silence
-            from r2k_pipeline.files import disk_error  # noqa: PLC0415
+            from r2k_pipeline.files import disk_error
 
             what, refused = (error.filename, "refused") if error.filename else ("standard output", "not written")
             _say(f"r2k: {disk_error(what, refused, error)}", err=True)
@@ -93,7 +93,7 @@ def market_option(text: str) -> Callable[[Any], Any]:
 
 def settings_of(moment: str = "--as-of", **options: Any) -> "Settings":
     """Settings from the given options; `--files` implies `--source files`. `moment`: the option that sets `as_of`."""
-    from r2k_pipeline.settings import option_of, read_settings  # noqa: PLC0415
+    from r2k_pipeline.settings import option_of, read_settings
 
     given = {name: value for name, value in options.items() if value is not None}
     if "files" in given:
@@ -118,8 +118,8 @@ def run(as_json: bool, **options: Any) -> None:
     """Fetch, build, check and publish everything."""
     settings = settings_of(**options)
     gc.freeze()  # what imports made is not scanned for garbage
-    from r2k_pipeline.definitions import defs  # noqa: PLC0415
-    from r2k_pipeline.orchestration.execute import execute_refresh  # noqa: PLC0415
+    from r2k_pipeline.definitions import defs
+    from r2k_pipeline.orchestration.execute import execute_refresh
 
     if not as_json:
         _show_progress()
@@ -140,8 +140,8 @@ def run(as_json: bool, **options: Any) -> None:
 def ui(port: int, **options: Any) -> None:
     """Serve the Dagster UI on 127.0.0.1 for one source."""
     settings = settings_of(**options)
-    from r2k_pipeline.orchestration.ui import serve_ui  # noqa: PLC0415
-    from r2k_pipeline.runs import Run  # noqa: PLC0415
+    from r2k_pipeline.orchestration.ui import serve_ui
+    from r2k_pipeline.runs import Run
 
     # Export every setting: the processes that run the steps do not get the command's arguments.
     chosen = settings.model_dump(mode="json", exclude_none=True)
@@ -152,7 +152,7 @@ def ui(port: int, **options: Any) -> None:
 
 def _show_progress() -> None:
     """Print progress on standard error."""
-    import logging  # noqa: PLC0415
+    import logging
 
     progress = logging.getLogger("r2k.progress")
     progress.setLevel(logging.INFO)
@@ -167,7 +167,7 @@ def status(as_json: bool, **options: Any) -> None:
 
     Exit code 1 if an item failed, is late or waits for `r2k accept`.
     """
-    from r2k_pipeline.report.status import read_status  # noqa: PLC0415
+    from r2k_pipeline.report.status import read_status
 
     found = read_status(settings_of(**options))
     _say(json.dumps(found.as_dict(), indent=2) if as_json else found.text())
@@ -184,11 +184,11 @@ def accept(item: str, **options: Any) -> None:
     ITEM is a symbol or a report file (its held rows are accepted), `restatement` (changed rows may be published), or
     `raw` (runs go on without raw files that are gone or damaged).
     """
-    from r2k_pipeline.account import RAW  # noqa: PLC0415
-    from r2k_pipeline.lake import Lake  # noqa: PLC0415
-    from r2k_pipeline.log.acceptance import accept_held, accept_raw, accept_restatement  # noqa: PLC0415
-    from r2k_pipeline.restatement import RESTATEMENT  # noqa: PLC0415
-    from r2k_pipeline.runs import Run  # noqa: PLC0415
+    from r2k_pipeline.account import RAW
+    from r2k_pipeline.lake import Lake
+    from r2k_pipeline.log.acceptance import accept_held, accept_raw, accept_restatement
+    from r2k_pipeline.restatement import RESTATEMENT
+    from r2k_pipeline.runs import Run
 
     settings = settings_of(**options)
     run = Run(settings, Lake.of(settings.lake, settings.source), markets=())
@@ -209,8 +209,8 @@ def sql(query: str, output: Any, file: Path | None, **options: Any) -> None:
 
     QUERY is SQL, e.g. "select market, close from latest()"; - reads it from standard input.
     """
-    from r2k_pipeline.folders import Folders  # noqa: PLC0415
-    from r2k_pipeline.report.query import QueryProcess, check_destination, save_answer, setup_of  # noqa: PLC0415
+    from r2k_pipeline.folders import Folders
+    from r2k_pipeline.report.query import QueryProcess, check_destination, save_answer, setup_of
 
     with QueryProcess() as process:
         settings = settings_of(**options)
@@ -238,8 +238,8 @@ def sql(query: str, output: Any, file: Path | None, **options: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="As JSON, each figure with its table, key, column and query.")
 def brief(market: str | None, evidence: bool, as_json: bool, **options: Any) -> None:
     """Print a brief of each market as Markdown."""
-    from r2k_pipeline.report.brief import read_brief  # noqa: PLC0415
-    from r2k_pipeline.snapshot import reading  # noqa: PLC0415
+    from r2k_pipeline.report.brief import read_brief
+    from r2k_pipeline.snapshot import reading
 
     settings = settings_of(**options)
     with reading(_lake(settings), settings.as_of, settings.memory_limit) as snapshot:
@@ -263,8 +263,8 @@ def note(market: str | None, when: str | None, since: str | None, evidence: bool
     MARKET is an id; default: all. WHEN is a day, for its close, or a moment; default: now. For example: r2k note RUT
     2025-03-14
     """
-    from r2k_pipeline.report.note.compose import read_notes  # noqa: PLC0415
-    from r2k_pipeline.snapshot import reading  # noqa: PLC0415
+    from r2k_pipeline.report.note.compose import read_notes
+    from r2k_pipeline.snapshot import reading
 
     if market and re.match(r"\d{4}-", market):  # `r2k note 2025-03-14`: all markets
         market, when = when and when.upper(), market
@@ -275,7 +275,7 @@ def note(market: str | None, when: str | None, since: str | None, evidence: bool
         notes = read_notes(snapshot, [market] if market else None)
         _tell_age(snapshot, settings)
         if output == "html":
-            from r2k_pipeline.report.note.page import write_page  # noqa: PLC0415
+            from r2k_pipeline.report.note.page import write_page
 
             click.echo(write_page(snapshot, list(notes.values())))
             return
@@ -290,7 +290,7 @@ def note(market: str | None, when: str | None, since: str | None, evidence: bool
 
 def _tell_age(snapshot: "Snapshot", settings: "Settings") -> None:
     """Say on stderr that the data is old where sessions have closed since the last fetch."""
-    from r2k_pipeline.report.status import say_unasked  # noqa: PLC0415
+    from r2k_pipeline.report.status import say_unasked
 
     asked = settings.as_of or datetime.now(UTC)
     for line in say_unasked(snapshot.connection, settings.source, snapshot.moment, asked):
@@ -299,9 +299,9 @@ def _tell_age(snapshot: "Snapshot", settings: "Settings") -> None:
 
 def _changes(settings: "Settings", notes: "Mapping[str, Note]") -> "list[Changes]":
     """The changes of each note since the moment of `settings`."""
-    from r2k_pipeline.report.note.compose import read_note  # noqa: PLC0415
-    from r2k_pipeline.report.note.since import changes  # noqa: PLC0415
-    from r2k_pipeline.snapshot import reading  # noqa: PLC0415
+    from r2k_pipeline.report.note.compose import read_note
+    from r2k_pipeline.report.note.since import changes
+    from r2k_pipeline.snapshot import reading
 
     with reading(_lake(settings), settings.as_of, settings.memory_limit) as snapshot:
         return [changes(read_note(snapshot, market), now) for market, now in notes.items()]
@@ -317,7 +317,7 @@ def report(market: str | None, show: bool, as_json: bool, **options: Any) -> Non
 
     It shows figures, briefs, levels and positions of all markets, claims, outcomes, data quality and the dictionary.
     """
-    from r2k_pipeline.report.site.publish import publish_site  # noqa: PLC0415
+    from r2k_pipeline.report.site.publish import publish_site
 
     if not as_json:
         _show_progress()
@@ -339,9 +339,9 @@ def check_note(file: Path, output: Any, new: bool, **options: Any) -> None:
     FILE is TOML, one line a statement (see docs/claims.md). The verdict on each reading of a statement is: holds, fails
     or undetermined.
     """
-    from r2k_pipeline.report.check_note import check_note as check  # noqa: PLC0415
-    from r2k_pipeline.report.check_note import write_template  # noqa: PLC0415
-    from r2k_pipeline.snapshot import reading  # noqa: PLC0415
+    from r2k_pipeline.report.check_note import check_note as check
+    from r2k_pipeline.report.check_note import write_template
+    from r2k_pipeline.snapshot import reading
 
     if new:
         _say(write_template(file))
@@ -350,7 +350,7 @@ def check_note(file: Path, output: Any, new: bool, **options: Any) -> None:
     with reading(_lake(settings), settings.as_of, settings.memory_limit) as snapshot:
         found = check(file, snapshot)
         if output == "html":
-            from r2k_pipeline.report.check_page import write_check  # noqa: PLC0415
+            from r2k_pipeline.report.check_page import write_check
 
             click.echo(write_check(snapshot, found))
     if output != "html":
@@ -367,9 +367,9 @@ def check_note(file: Path, output: Any, new: bool, **options: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
 def publish(url: str, schema: str, reader: str, force: bool, as_json: bool, **options: Any) -> None:
     """Publish marts and meta to PostgreSQL in one transaction."""
-    from r2k_pipeline.postgresql.address import Address  # noqa: PLC0415
-    from r2k_pipeline.postgresql.publication import publish_to_postgresql  # noqa: PLC0415
-    from r2k_pipeline.snapshot import reading  # noqa: PLC0415
+    from r2k_pipeline.postgresql.address import Address
+    from r2k_pipeline.postgresql.publication import publish_to_postgresql
+    from r2k_pipeline.snapshot import reading
 
     settings = settings_of(**options)
     with reading(_lake(settings), settings.as_of, settings.memory_limit) as snapshot:
@@ -386,7 +386,7 @@ def doctor(as_json: bool, online: bool, **options: Any) -> None:
 
     Examined are settings, lock, files, warehouse, fetches and rows in doubt.
     """
-    from r2k_pipeline.report.doctor import examine  # noqa: PLC0415
+    from r2k_pipeline.report.doctor import examine
 
     findings = examine(settings_of(**options), lake_option=options["lake"], online=online)
     if as_json:
@@ -405,8 +405,8 @@ def list_files(folder: Path, as_json: bool) -> None:
     It tells what each file is taken for, and what is wrong with it. DIR has prices/ and cot/, as for `r2k run --files
     DIR`; nothing is recorded. Exit code 1 if a file cannot be read.
     """
-    from r2k_pipeline.report.file_list import as_text  # noqa: PLC0415
-    from r2k_pipeline.report.file_list import list_files as read  # noqa: PLC0415
+    from r2k_pipeline.report.file_list import as_text
+    from r2k_pipeline.report.file_list import list_files as read
 
     found = read(folder, settings_of(), datetime.now(UTC))
     _say(json.dumps([each.as_dict() for each in found], indent=2) if as_json else as_text(found))
@@ -423,7 +423,7 @@ def markets(ctx: click.Context, as_json: bool) -> None:
     some to the settings.
     """
     if ctx.invoked_subcommand is None:
-        from r2k_pipeline.markets import read_markets  # noqa: PLC0415
+        from r2k_pipeline.markets import read_markets
 
         more = "any other: r2k markets find gold, r2k markets add GC"
         _list_markets(read_markets(settings_of().markets), as_json, more)
@@ -434,7 +434,7 @@ def markets(ctx: click.Context, as_json: bool) -> None:
 @click.argument("text", nargs=-1, required=True)
 def find_markets(text: tuple[str, ...], as_json: bool) -> None:
     """Search the catalogue by id, name, class or contract code."""
-    from r2k_pipeline.report.market_list import find  # noqa: PLC0415
+    from r2k_pipeline.report.market_list import find
 
     found = find(" ".join(text), settings_of())
     _list_markets(found, as_json, f"next: r2k markets add {found[0].market}")
@@ -444,27 +444,27 @@ def find_markets(text: tuple[str, ...], as_json: bool) -> None:
 @click.argument("names", nargs=-1, required=True)
 def add_markets(names: tuple[str, ...]) -> None:
     """Add markets to r2k.toml of the current folder: ids, classes (@metal), @all, or files of your own."""
-    from r2k_pipeline.report.market_list import add  # noqa: PLC0415
+    from r2k_pipeline.report.market_list import add
 
     _say(add(names, settings_of()))
 
 
 def _list_markets(found: "Sequence[Market]", as_json: bool, note: str) -> None:
-    from r2k_pipeline.report.market_list import as_rows, as_text  # noqa: PLC0415
+    from r2k_pipeline.report.market_list import as_rows, as_text
 
     _say(json.dumps(as_rows(found), indent=2) if as_json else as_text(found, note))
 
 
 def _lake(settings: "Settings") -> "Lake":
     """The lake to read: the complete rebuild of `as_of` if there is one, otherwise the newest, cut at `as_of`."""
-    from r2k_pipeline.generations import lake_as_of  # noqa: PLC0415
+    from r2k_pipeline.generations import lake_as_of
 
     return lake_as_of(settings.lake, settings.source, settings.as_of)
 
 
 def _past_query(settings: "Settings", query: str) -> tuple[Path, dict[str, Any]]:
     """The warehouse for a query at a past moment, and how it is cut; warns about tables that have no past."""
-    from r2k_pipeline.snapshot import NOT_KEPT, as_stream, cut_at, reading, summaries_in  # noqa: PLC0415
+    from r2k_pipeline.snapshot import NOT_KEPT, as_stream, cut_at, reading, summaries_in
 
     assert settings.as_of
     lake = _lake(settings)

@@ -95,7 +95,8 @@ def grown(
     `rows` are those built from `bars`. Of continued markets these are new rows only; the published ones are added.
     """
     files = lake.published_files(table.dotted())
-    if bars.continued is None or not _are_parts(files, table):
+    are_parts = all(file.parent.name == table.table for file in files)
+    if bars.continued is None or not are_parts:
         return rows, []
     ours = bars.continued.markets & set(bars.vintages["market"].unique())
     new: pl.DataFrame = table.cast(rows)
@@ -111,10 +112,6 @@ def grown(
     kept = [file for file in alone if file.name not in written]
     frames += taken(file for file in alone if file not in kept)
     return pl.concat(frames).sort(KEY, maintain_order=True), kept
-
-
-def _are_parts(files: Iterable[Path], table: type[Table]) -> bool:
-    return all(file.parent.name == table.table for file in files)
 
 
 def _is_same_program(settings: Settings, markets: Sequence[Market], last: Published) -> bool:

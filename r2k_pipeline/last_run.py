@@ -70,21 +70,18 @@ def begin_run(lake: Lake, moment: datetime) -> None:
 
 def mark_published(lake: Lake, generation_id: str) -> None:
     """Record which generation the current run published."""
-    if (run := read_last_run(lake)) and run.ended_at is None:
-        _write(lake, run.model_copy(update={"generation_id": generation_id}))
+    _update(lake, generation_id=generation_id)
 
 
 def mark_checked(lake: Lake, generation_id: str, moment: datetime) -> None:
     """Record that the current run found nothing new at `moment`: this generation is complete."""
-    if (run := read_last_run(lake)) and run.ended_at is None:
-        _write(lake, run.model_copy(update={"generation_id": generation_id, "checked_at": moment}))
+    _update(lake, generation_id=generation_id, checked_at=moment)
 
 
 def end_run(lake: Lake, moment: datetime) -> None:
     """Record the end of the run. It failed if it published nothing, or if `record_failures` adds failures."""
-    if (run := read_last_run(lake)) and run.ended_at is None:
-        failures = () if run.generation_id else (UNPUBLISHED,)
-        _write(lake, run.model_copy(update={"ended_at": moment, "failures": failures}))
+    run = read_last_run(lake)
+    _update(lake, ended_at=moment, failures=() if run and run.generation_id else (UNPUBLISHED,))
 
 
 def record_failures(lake: Lake, failures: tuple[str, ...]) -> None:
@@ -102,6 +99,12 @@ def record_refusal(lake: Lake, moment: datetime, failures: tuple[str, ...]) -> N
         return
     with suppress(HeldError), lake.lock():
         _write(lake, LastRun(process=os.getpid(), started_at=moment, ended_at=moment, failures=failures))
+
+
+def _update(lake: Lake, **values: object) -> None:
+    """Record these values of the run that has not ended yet, if there is one."""
+    if (run := read_last_run(lake)) and run.ended_at is None:
+        _write(lake, run.model_copy(update=values))
 
 
 def _write(lake: Lake, run: LastRun) -> None:

@@ -74,10 +74,6 @@ def _float(unit: Unit, text: str, nullable: bool, low: float | None = None, high
     return dy.Float64(nullable=nullable, min=low, max=high, description=text, metadata={"unit": unit})
 
 
-def _integer(unit: Unit, text: str, nullable: bool, low: int | None = None) -> dy.Int64:
-    return dy.Int64(nullable=nullable, min=low, description=text, metadata={"unit": unit})
-
-
 def text(description: str, *, key: bool = False, nullable: bool = False, regex: str | None = None) -> dy.String:
     """Free or patterned text, no unit."""
     return dy.String(
@@ -150,7 +146,8 @@ def usd(description: str) -> dy.Float64:
 
 def contracts(description: str, *, nullable: bool = False, signed: bool = False) -> dy.Int64:
     """A whole number of futures contracts as reported."""
-    return _integer(Unit.CONTRACTS, description, nullable, None if signed else 0)
+    low = None if signed else 0
+    return dy.Int64(nullable=nullable, min=low, description=description, metadata={"unit": Unit.CONTRACTS})
 
 
 def equivalents(description: str, *, signed: bool = False) -> dy.Float64:

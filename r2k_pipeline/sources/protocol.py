@@ -100,11 +100,6 @@ class PriceSource(Protocol):
     """Daily prices by symbol."""
 
     @property
-    def name(self) -> str:
-        """Its name in messages and rows."""
-        ...
-
-    @property
     def asks_vendor(self) -> bool:
         """Whether each fetch asks the vendor: then a row missing from the answer did not exist; not so for a file."""
         ...
@@ -120,11 +115,6 @@ class PriceSource(Protocol):
 
 class CotSource(Protocol):
     """COT files."""
-
-    @property
-    def name(self) -> str:
-        """Its name in messages and rows."""
-        ...
 
     @property
     def asks_vendor(self) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Final
 
+import dataframely as dy
 import polars as pl
 
 from r2k_pipeline.contracts.columns import choice, count, day, flag, instant, number, text, usd
@@ -84,13 +85,16 @@ def build_market_symbols(markets: tuple[Market, ...]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=MarketSymbols.create_empty().schema, orient="row")
 
 
-class MarketContracts(Table, layer="reference"):
-    """One COT contract and the reports in which it belongs to its market."""
-
+class _Contract(dy.Schema):
     market = text("market id", key=True)
     contract_code = text("CFTC contract market code", key=True, regex=CONTRACT_CODE)
     first_report_date = day("first report that counts", key=True)
     last_report_date = day("last report that counts")
+
+
+class MarketContracts(_Contract, Table, layer="reference"):
+    """One COT contract and the reports in which it belongs to its market."""
+
     scale = number(Unit.POINTS_PER_POINT, "1 unless quoted smaller", low=0)
 
 
@@ -101,13 +105,9 @@ def build_market_contracts(markets: tuple[Market, ...]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=MarketContracts.create_empty().schema, orient="row")
 
 
-class CatalogueContracts(Table, layer="reference"):
+class CatalogueContracts(_Contract, Table, layer="reference"):
     """One COT contract of one market of the catalogue, configured or not."""
 
-    market = text("market id", key=True)
-    contract_code = text("CFTC contract market code", key=True, regex=CONTRACT_CODE)
-    first_report_date = day("first report that counts", key=True)
-    last_report_date = day("last report that counts")
     listed_name = text("the CFTC's name of it in the newest report that was seen", nullable=True)
 
 
