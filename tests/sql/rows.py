@@ -72,7 +72,7 @@ def _derive(name: str, frames: dict[str, pl.DataFrame], as_of: datetime) -> pl.D
 def _cell(name: str, column: dy.Column, row: Row) -> Any:
     value = row.get(name, LOADED if name == "recorded_at" else None)
     if value is None and name == "known_at":
-        value = _told_at(row)
+        value = _closed_at(row)
     if value is None:
         return None if column.nullable else _plainest(name, column)
     if isinstance(value, str) and isinstance(column, dy.Datetime):
@@ -80,7 +80,7 @@ def _cell(name: str, column: dy.Column, row: Row) -> Any:
     return date.fromisoformat(value) if isinstance(value, str) and isinstance(column, dy.Date) else value
 
 
-def _told_at(row: Row) -> str | None:
+def _closed_at(row: Row) -> str | None:
     """The close of the session at which a row was told, 16:00 in New York in summer."""
     days = (row[name] for name in ("session_date", "filed_date", "known_date", "confirmed_date") if name in row)
     return next((f"{day}T20:00Z" for day in days), None)

@@ -18,17 +18,17 @@ def close(market: str, number: int) -> float:
 
 
 def strengths(
-    told: Mapping[tuple[str, int], str] | None = None, missing: tuple[int, ...] = ()
+    known_at: Mapping[tuple[str, int], str] | None = None, missing: tuple[int, ...] = ()
 ) -> dict[int, tuple[object, object, str]]:
     """By session: the strength of RUT against SPX over 20 and 60 sessions, and when it was known.
 
-    `told`: when the rows of (market, session) were known that were not known at their close.
+    `known_at`: when the rows of (market, session) were known that were not known at their close.
     """
     rows: list[Row] = [
         {
             "market": market,
             "session_date": str(day),
-            "known_at": (told or {}).get((market, number), f"{day}T20:00Z"),
+            "known_at": (known_at or {}).get((market, number), f"{day}T20:00Z"),
             "close": close(market, number),
         }
         for market in ("RUT", "SPX")

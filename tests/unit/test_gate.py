@@ -203,7 +203,7 @@ def test_a_symbol_that_has_the_bars_of_another_is_named(story: Story) -> None:
 
 
 def test_an_accepted_restatement_is_published_recorded_and_leaves_the_old_generation(story: Story) -> None:
-    told, before = published(story, COUNT), story.lake.warehouse.resolve()
+    counted, before = published(story, COUNT), story.lake.warehouse.resolve()
     with pytest.raises(RestatementError):
         live(story, "2024-01-10T22:00", RUT=closes(DAYS[:11]))
     said = accept_restatement(story)
@@ -217,7 +217,7 @@ def test_an_accepted_restatement_is_published_recorded_and_leaves_the_old_genera
     assert story.lake.read(RestatementLog).height == 2
     assert read_restatement(story.lake) is None
     with open_warehouse(before) as connection:
-        assert connection.sql(COUNT).fetchall() == told
+        assert connection.sql(COUNT).fetchall() == counted
     live(story, "2024-01-10T23:30")
     assert story.lake.read(RestatementLog).height == 2
 

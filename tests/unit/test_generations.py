@@ -63,7 +63,7 @@ def put(lake: Lake, number: int) -> Path:
     return lake.generations / name
 
 
-def told(lake: Lake) -> list[tuple[object, ...]]:
+def ids_read(lake: Lake) -> list[tuple[object, ...]]:
     with open_warehouse(lake.warehouse) as connection:
         return connection.sql(LABEL).fetchall()
 
@@ -76,7 +76,7 @@ def test_a_generation_is_a_folder_behind_links(lake: Lake) -> None:
     (file,) = lake.files("marts.trader_groups")
     assert lake.published_files("marts.trader_groups")[0].samefile(file), "a hard link costs nothing"
     assert lake.published_files("marts.markets") == []
-    assert told(lake) == [("0001", "0001")]
+    assert ids_read(lake) == [("0001", "0001")]
     last = last_generation(lake)
     assert last is not None
     assert (last.folder, last.row["generation_id"]) == (folder, "0001")
@@ -111,7 +111,7 @@ def test_a_generation_goes_on_from_the_file_of_the_one_before(lake: Lake) -> Non
     unchanged = {TraderGroups: first.files(TraderGroups)}
     assert first.before({**files, **unchanged}).changed == {Generation: files[Generation]}
     publish_generation(lake, {**files, **unchanged}, (), "1GB", name, last=first)
-    assert told(lake) == [("0002", "0001")]
+    assert ids_read(lake) == [("0002", "0001")]
 
 
 def test_what_is_published_stays_as_it_is_when_tables_are_made_anew(lake: Lake) -> None:
@@ -126,7 +126,7 @@ def test_a_publication_that_fails_leaves_the_old_one_and_no_trace(lake: Lake) ->
     files, name = tables_of(lake, 2)
     with pytest.raises(R2kError, match="not published, the old one stays"):
         publish_generation(lake, files, ["create macro broken() as table select from where"], "1GB", name)
-    assert told(lake) == [("0001", "0001")]
+    assert ids_read(lake) == [("0001", "0001")]
     assert list(lake.generations.iterdir()) == [folder]
 
 
@@ -165,7 +165,7 @@ def test_a_generation_that_is_open_is_read_on_after_it_was_removed(lake: Lake) -
         prune(lake, 1, [])
         assert len(list(lake.generations.iterdir())) == 1
         assert connection.sql(LABEL).fetchall() == [("0001", "0001")]
-    assert told(lake) == [("0002", "0002")]
+    assert ids_read(lake) == [("0002", "0002")]
 
 
 def test_a_link_to_a_folder_that_is_gone_is_an_error_and_not_a_first_load(lake: Lake) -> None:
@@ -187,13 +187,13 @@ def test_a_file_of_before_becomes_a_generation_with_its_tables(lake: Lake) -> No
     tables_of(lake, 9)  # a run that failed after it
     take_over(lake)
     assert lake.published.resolve().name == folder_name(FIRST + timedelta(days=1), "0001")
-    assert told(lake) == [("0001", "0001")]
+    assert ids_read(lake) == [("0001", "0001")]
     (file,) = lake.published_files("marts.trader_groups")
     assert TraderGroups.validate(pl.read_parquet(file))["label"].to_list() == ["0001"]
     Generation.validate(pl.read_parquet(lake.published_files("meta.generation")[0]))
     take_over(lake)
     put(lake, 2)
-    assert told(lake) == [("0002", "0002")]
+    assert ids_read(lake) == [("0002", "0002")]
 
 
 def test_a_lake_that_was_copied_without_its_links_is_taken_over(lake: Lake, tmp_path: Path) -> None:
@@ -204,9 +204,9 @@ def test_a_lake_that_was_copied_without_its_links_is_taken_over(lake: Lake, tmp_
     assert not copy.published.is_symlink()
     take_over(copy)
     assert copy.published.is_symlink()
-    assert told(copy) == [("0001", "0001")]
+    assert ids_read(copy) == [("0001", "0001")]
     put(copy, 2)
-    assert told(copy) == [("0002", "0002")]
+    assert ids_read(copy) == [("0002", "0002")]
 
 
 def test_a_file_that_cannot_be_read_is_named_with_the_way_out(lake: Lake) -> None:
@@ -253,14 +253,14 @@ def test_a_run_killed_at_any_step_leaves_the_old_generation_or_the_new(tmp_path:
     seen = []
     for steps in range(len(list(tmp_path.iterdir())) - 1):
         lake = Lake.of(tmp_path / str(steps), "files")
-        ((told_by_file, told_by_table),) = told(lake)
-        assert told_by_file == told_by_table
-        seen.append(told_by_file)
+        ((id_in_file, id_in_table),) = ids_read(lake)
+        assert id_in_file == id_in_table
+        seen.append(id_in_file)
         with lake.lock():
             assert [*lake.root.rglob(".*.tmp*")] == [], "swept"
         put(lake, 3)
-        assert told(lake) == [("0003", "0003")]
-        assert {folder.name[-4:] for folder in lake.generations.iterdir()} == {"0001", told_by_file, "0003"}
+        assert ids_read(lake) == [("0003", "0003")]
+        assert {folder.name[-4:] for folder in lake.generations.iterdir()} == {"0001", id_in_file, "0003"}
     assert seen == sorted(seen), "the old one up to some step, the new one from there on"
     assert seen.count("0001") > 8
     assert seen[-1] == "0002"
@@ -272,7 +272,7 @@ def read_in_a_loop(folder: Path, done: Event, reads: Semaphore, seen: "Queue[lis
     while not done.is_set():
         reads.release()
         try:
-            (pair,) = told(lake)
+            (pair,) = ids_read(lake)
             published = lake.published.resolve()
             labels = [pl.read_parquet(published / name)["label"][0] for name in
                       ("meta/generation.parquet", "marts/trader_groups.parquet")]  # fmt: skip

@@ -41,7 +41,7 @@ def write_bars(run: Run, *known_at: datetime, close: float = 2000.0) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "is_told_before"),
+    ("change", "is_known_before"),
     [
         pytest.param(lambda run, first: write_bars(run, first, NOW), False, id="a bar of today"),
         pytest.param(lambda run, first: write_bars(run, first, first + timedelta(hours=1)), True, id="an older bar"),
@@ -50,13 +50,13 @@ def write_bars(run: Run, *known_at: datetime, close: float = 2000.0) -> None:
     ],
 )
 def test_claims_depend_on_what_was_known_at_their_moments_only(
-    run: Run, change: Callable[[Run, datetime], None], is_told_before: bool
+    run: Run, change: Callable[[Run, datetime], None], is_known_before: bool
 ) -> None:
-    every, told = keys_of(run, CLAIMS)
+    every, of_known_rows = keys_of(run, CLAIMS)
     change(run, datetime(2025, 3, 3, 21, tzinfo=UTC))
-    every_now, told_now = keys_of(run, CLAIMS)
+    every_now, of_known_rows_now = keys_of(run, CLAIMS)
     assert every_now != every
-    assert (told_now != told) == is_told_before
+    assert (of_known_rows_now != of_known_rows) == is_known_before
 
 
 @pytest.mark.parametrize(

@@ -100,18 +100,18 @@ def pairs(*rows: tuple[str, str, int]) -> pl.DataFrame:
 
 
 def test_a_pair_of_which_one_failed_for_a_day_is_late_news_and_a_pair_that_was_told_is_not(tmp_path: Path) -> None:
-    told = [("RUT", "NDX", 0), ("RUT", "SPX", 0), ("RUT", "SPX", 2)]
-    assert compared(CrossMarket, tmp_path, pairs(*told), pairs(*told, ("RUT", "NDX", 2))) is None
+    before = [("RUT", "NDX", 0), ("RUT", "SPX", 0), ("RUT", "SPX", 2)]
+    assert compared(CrossMarket, tmp_path, pairs(*before), pairs(*before, ("RUT", "NDX", 2))) is None
     (tmp_path / "again").mkdir()
-    found = compared(CrossMarket, tmp_path / "again", pairs(*told), pairs(*told, ("RUT", "SPX", 1)))
+    found = compared(CrossMarket, tmp_path / "again", pairs(*before), pairs(*before, ("RUT", "SPX", 1)))
     assert found is not None
     assert found.rows_added == 1
 
 
 def test_rows_that_an_older_generation_lacks_with_the_column_that_dates_them_restate(tmp_path: Path) -> None:
     """A lake of before features had `known_at`: which of the rows are late news is unknown."""
-    told = [("RUT", "SPX", 0), ("RUT", "SPX", 1)]
-    found = compared(CrossMarket, tmp_path, pairs(*told[:1]).drop("known_at"), pairs(*told))
+    before = [("RUT", "SPX", 0), ("RUT", "SPX", 1)]
+    found = compared(CrossMarket, tmp_path, pairs(*before[:1]).drop("known_at"), pairs(*before))
     assert found is not None
     assert (found.rows_added, found.columns) == (1, ("+known_at",))
 

@@ -13,7 +13,7 @@ from tests.raw_story import Story, lines_of, zip_of
 YEAR = "fut_fin_txt_2024.zip"
 
 
-def told(story: Story, lines: list[str], moment: str) -> Intake:
+def fetched(story: Story, lines: list[str], moment: str) -> Intake:
     story.desk.documents[YEAR] = zip_of(lines)
     return story.fetch_reports(moment)
 
@@ -31,13 +31,13 @@ def test_the_run_that_brings_the_change_is_red_and_the_next_one_is_not(
 ) -> None:
     story, lines = Story.begin(tmp_path), lines_of(build_sample_cot()[YEAR])
     story.desk.asks_vendor = asks_vendor
-    assert told(story, lines, "2024-12-27T20:00").alarms == ()
+    assert fetched(story, lines, "2024-12-27T20:00").alarms == ()
     before = story.lake.count(CotReports)
     changed = [
         line.replace("RUSSELL E-MINI", "RUSSELL E-MINI 2000") if ",2024-03-12," in line else line for line in lines
     ]
     assert changed != lines
-    intake = told(story, changed, moment)
+    intake = fetched(story, changed, moment)
     assert story.lake.count(CotReports) == before + 1
     assert len(intake.alarms) == alarms
     for said in intake.alarms:
@@ -46,4 +46,4 @@ def test_the_run_that_brings_the_change_is_red_and_the_next_one_is_not(
         )
     (check,) = raw_result(CotReports, intake).check_results or ()
     assert check.passed == (not alarms)
-    assert told(story, changed, "2025-01-09T20:00").alarms == ()
+    assert fetched(story, changed, "2025-01-09T20:00").alarms == ()

@@ -117,20 +117,20 @@ def test_a_symbol_that_fails_leaves_its_rows(story: Story, days: list[date]) -> 
     assert story.known("daily_prices", "2024-04-03").height == 60
 
 
-@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("has_actions", [True, False])
 def test_a_split_that_vanishes_is_withdrawn_where_the_vendor_tells_actions(
-    story: Story, days: list[date], told: bool
+    story: Story, days: list[date], has_actions: bool
 ) -> None:
     bars = bars_of(_closes(days))
     story.desk.quote(bars, actions_of((str(days[20]), "0", "2.0"), (str(days[40]), "1.5", "0")))
     story.fetch_prices("2024-04-01T22:00")
     story.desk.quote(bars, actions_of((str(days[40]), "1.5", "0")))
-    if not told:  # a file without those columns says nothing of them
+    if not has_actions:  # a file without those columns says nothing of them
         story.desk.prices["^RUT"] = PriceAnswer("^RUT", story.desk.prices["^RUT"].origin, bars, None)
     _, actions = story.fetch_prices("2024-04-02T22:00")
-    assert actions.log["rows_withdrawn"].item() == int(told)
+    assert actions.log["rows_withdrawn"].item() == int(has_actions)
     latest = story.raw("price_actions").sort("recorded_at").unique("kind", keep="last").sort("kind")
-    assert latest["is_withdrawn"].to_list() == [False, told]
+    assert latest["is_withdrawn"].to_list() == [False, has_actions]
     assert latest.filter(kind="split")["amount"].item() == 2.0, "a tombstone repeats the last value"
 
 
@@ -150,8 +150,8 @@ def test_the_log_rebuilds_what_the_vendor_said_at_every_moment(answers: list[dic
     with TemporaryDirectory() as folder:
         story = Story.begin(Path(folder))
         for n, answer in enumerate(answers, 1):
-            told = actions_of(*((str(days[day]), str(amount), "0") for day, amount in answer.items()))
-            story.desk.quote(bars_of(_closes(days)), told)
+            actions = actions_of(*((str(days[day]), str(amount), "0") for day, amount in answer.items()))
+            story.desk.quote(bars_of(_closes(days)), actions)
             story.fetch_prices(f"2024-05-{n:02}T22:00")
         log = story.raw("price_actions")
     for n, answer in enumerate(answers, 1):

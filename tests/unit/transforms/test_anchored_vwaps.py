@@ -47,7 +47,7 @@ def test_equals_plain_sums_since_each_anchor(seed: int) -> None:
     bars = pl.concat([with_holes(seed, 420, "A"), with_holes(seed + 9, 300, "B")])
     built = build_anchored_vwaps(bars, build_swing_pivots(bars), DAYS)
     assert_fits(AnchoredVwaps, built)
-    told = {tuple(row[:3]): row[3:] for row in built.iter_rows()}
+    by_key = {tuple(row[:3]): row[3:] for row in built.iter_rows()}
     expected = {}
     for (market,), own in bars.group_by("market", maintain_order=True):
         pivots = build_swing_pivots(own)
@@ -62,7 +62,7 @@ def test_equals_plain_sums_since_each_anchor(seed: int) -> None:
                 key = market, own["session_date"][t], anchor
                 expected[key] = (window["session_date"][0], vwap, window.height, "IWM")
     days = {(market, day) for (market,), own in bars.group_by("market") for day in own["session_date"][::7]}
-    assert {key: row for key, row in told.items() if key[:2] in days} == expected
+    assert {key: row for key, row in by_key.items() if key[:2] in days} == expected
     assert {key[2] for key in expected} == {*ANCHORS, *(f"since_{day}" for day in DAYS)}
 
 
@@ -81,14 +81,14 @@ def test_later_bars_change_no_row_and_rows_since_a_session_are_those_of_the_whol
 def test_neither_bars_before_the_anchor_nor_the_volume_of_the_session_are_in_it() -> None:
     bars = random_bars(3, 300)
     days = (FIRST + dt.timedelta(200),)
-    told = pl.col("anchor") == f"since_{days[0]}"
-    whole = build_anchored_vwaps(bars, build_swing_pivots(bars), days).filter(told)
-    tail = build_anchored_vwaps(bars[150:], build_swing_pivots(bars[150:]), days).filter(told)
+    is_of_day = pl.col("anchor") == f"since_{days[0]}"
+    whole = build_anchored_vwaps(bars, build_swing_pivots(bars), days).filter(is_of_day)
+    tail = build_anchored_vwaps(bars[150:], build_swing_pivots(bars[150:]), days).filter(is_of_day)
     assert_frame_equal(tail, whole, check_exact=True)
     unsettled = bars.with_columns(
         pl.when(pl.int_range(pl.len()) < 299).then(pl.col("volume", "volume_symbol")).name.keep()
     )
-    assert_frame_equal(build_anchored_vwaps(unsettled, build_swing_pivots(bars), days).filter(told), whole)
+    assert_frame_equal(build_anchored_vwaps(unsettled, build_swing_pivots(bars), days).filter(is_of_day), whole)
 
 
 def test_the_pivots_are_those_of_the_bars_and_a_strange_volume_is_named() -> None:

@@ -61,7 +61,7 @@ def plain_ranges(close: NDArray[np.float64]) -> list[tuple[Any, ...]]:
     """Every span tried at every bar, as the definition says: (row known, start, first row, end, low, high, parent)."""
     alive: list[dict[str, Any]] = []
     until_then: list[dict[str, Any]] = []
-    told = []
+    versions = []
 
     def tell(item: dict[str, Any], row: int, end: int | None) -> None:
         parents = [
@@ -69,7 +69,7 @@ def plain_ranges(close: NDArray[np.float64]) -> list[tuple[Any, ...]]:
             for other in (alive if end is None else until_then)
             if other["start"] < item["start"] and other["low"] <= item["low"] and other["high"] >= item["high"]
         ]
-        told.append((row, item["start"], item["first"], end, item["low"], item["high"], max(parents, default=None)))
+        versions.append((row, item["start"], item["first"], end, item["low"], item["high"], max(parents, default=None)))
 
     for row in range(len(close)):
         news: list[dict[str, Any]] = []
@@ -100,7 +100,7 @@ def plain_ranges(close: NDArray[np.float64]) -> list[tuple[Any, ...]]:
                 news.append(item)
         for item in news:
             tell(item, row, item["last"] if item["outside"] == 10 else None)
-    return told
+    return versions
 
 
 @given(seed=st.integers(0, 10_000), sessions=st.integers(1, 450))
@@ -119,9 +119,9 @@ def test_equals_a_plain_search_of_all_spans(seed: int, sessions: int) -> None:
 
 
 def test_the_plain_search_has_something_to_find() -> None:
-    told = plain_ranges(wandering(5, 450))
-    assert {row[3] is None for row in told} == {True, False}
-    assert any(row[-1] is not None for row in told)
+    versions = plain_ranges(wandering(5, 450))
+    assert {row[3] is None for row in versions} == {True, False}
+    assert any(row[-1] is not None for row in versions)
 
 
 @given(seed=st.integers(0, 10_000), cut=st.integers(1, 699))

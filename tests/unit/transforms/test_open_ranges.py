@@ -67,12 +67,12 @@ def test_equals_the_versions_read_session_by_session(seed: int) -> None:
 
 def assert_same_parents(bars: pl.DataFrame) -> None:
     """A range told at a session has the parent that it has among the ranges open at that session."""
-    told = build_consolidations(bars).filter(pl.col("end_date").is_null())
+    open_states = build_consolidations(bars).filter(pl.col("end_date").is_null())
     key = ["market", "start_date", "first_confirmed_date"]
-    pairs = told.join(
+    pairs = open_states.join(
         ranges_of(bars), left_on=[*key, "confirmed_date"], right_on=[*key, "session_date"], suffix="_open"
     )
-    assert pairs.height == told.height > 0
+    assert pairs.height == open_states.height > 0
     assert pairs.filter(pl.col("parent_start_date").ne_missing(pl.col("parent_start_date_open"))).rows() == []
 
 
@@ -115,14 +115,14 @@ def test_after_a_correction_the_latest_versions_are_the_open_ranges(seed: int, f
     """At every session: no range that only the wrong bar made stays open, and none that it hid is missing."""
     close, withdrawn = wandering(seed, 500), 0
     for wrong in range(150, 480, 29):
-        told = vintages(close, wrong, factor, 7)
+        life = vintages(close, wrong, factor, 7)
         versions = replay_facts(
-            KnownBars(told), consolidations_of, Consolidations.create_empty(), "known_date", VERSION
+            KnownBars(life), consolidations_of, Consolidations.create_empty(), "known_date", VERSION
         )
-        known = replay(KnownBars(told), ranges_of, NO_RANGES)
+        known = replay(KnownBars(life), ranges_of, NO_RANGES)
         assert Consolidations.filter(versions)[1].counts() == {}
         withdrawn += versions["withdrawn_date"].count()
-        for day in told["session_date"].unique()[wrong - 1 :]:
+        for day in life["session_date"].unique()[wrong - 1 :]:
             latest = [tuple(row[name] for name in STATE) for row in plain_open(versions, day).values()]
             assert sorted(latest) == known.filter(session_date=day).select(STATE).rows(), day
     assert withdrawn > 0
@@ -135,10 +135,10 @@ def test_rows_since_a_session_are_the_last_rows_of_the_whole(day: int) -> None:
         low=pl.col("close") * 0.99, high=pl.col("close") * 1.01, volume=1.0, volume_symbol=pl.lit("V")
     )
     consolidations, since = build_consolidations(bars), FIRST + timedelta(days=day)
-    whole, told = build_open_ranges(bars, consolidations), pl.col("session_date") >= since
+    whole, is_wanted = build_open_ranges(bars, consolidations), pl.col("session_date") >= since
     found = build_open_ranges(bars, consolidations, since=since)
-    assert_frame_equal(found, whole.filter(told), check_exact=True)
-    profiles = build_consolidation_profiles(volumes, whole).filter(told)
+    assert_frame_equal(found, whole.filter(is_wanted), check_exact=True)
+    profiles = build_consolidation_profiles(volumes, whole).filter(is_wanted)
     assert_frame_equal(build_consolidation_profiles(volumes, whole, since=since), profiles, check_exact=True)
     assert_frame_equal(build_consolidation_profiles(volumes, found), profiles, check_exact=True)
 

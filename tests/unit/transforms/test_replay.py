@@ -110,7 +110,7 @@ def returned(vintages: pl.DataFrame, day: date, moment: datetime) -> pl.DataFram
 @st.composite
 def lives(draw: st.DrawFn, sessions: int = 90) -> pl.DataFrame:
     """Vintages of a market through a few events, each at a minute of its own."""
-    told = plain_vintages(walk_bars(draw(st.integers(0, 10_000)), sessions))
+    life = plain_vintages(walk_bars(draw(st.integers(0, 10_000)), sessions))
     days = walk_bars(0, sessions)["session_date"]
     for minute in range(draw(st.integers(1, 5))):
         day = draw(st.integers(5, sessions - 2))
@@ -118,16 +118,16 @@ def lives(draw: st.DrawFn, sessions: int = 90) -> pl.DataFrame:
         moment = close_of(days[after], 21.5 + minute / 60)
         match draw(st.sampled_from(["late", "late volume", "revised", "withdrawn", "returned"])):
             case "late":
-                told = late(told, days[day], moment)
+                life = late(life, days[day], moment)
             case "late volume":
-                told = late_volume(told, days[day], moment)
+                life = late_volume(life, days[day], moment)
             case "revised":
-                told = revised(told, days[day], moment, draw(st.sampled_from([0.97, 0.99, 1.01, 1.03])))
+                life = revised(life, days[day], moment, draw(st.sampled_from([0.97, 0.99, 1.01, 1.03])))
             case "withdrawn":
-                told = withdrawn(told, days[day], moment)
+                life = withdrawn(life, days[day], moment)
             case "returned":
-                told = returned(withdrawn(told, days[day], moment), days[day], moment + timedelta(days=3))
-    return told.sort("session_date", "known_at")
+                life = returned(withdrawn(life, days[day], moment), days[day], moment + timedelta(days=3))
+    return life.sort("session_date", "known_at")
 
 
 def cut(rows: pl.DataFrame, moment: datetime) -> pl.DataFrame:
@@ -305,8 +305,8 @@ def test_a_low_told_too_low_is_withdrawn_when_it_is_corrected() -> None:
         pl.when(pl.col("session_date") == days[row]).then(pl.col(name) * 0.94).otherwise(name).alias(name)
         for name in ("high", "low", "close")
     )
-    told = tables_of(revised(plain_vintages(wrong), days[row], close_of(days[row + 8], 22), 1 / 0.94))[SwingPivots]
-    story = told.filter(pivot_date=low["pivot_date"], kind="low").sort("confirmed_date")
+    pivots = tables_of(revised(plain_vintages(wrong), days[row], close_of(days[row + 8], 22), 1 / 0.94))[SwingPivots]
+    story = pivots.filter(pivot_date=low["pivot_date"], kind="low").sort("confirmed_date")
     assert story["price"].to_list() == pytest.approx([low["price"] * 0.94, low["price"]])
     assert story["confirmed_date"].to_list() == [low["confirmed_date"], days[row + 9]]
     assert story["withdrawn_date"].to_list() == [days[row + 9], None]
@@ -316,13 +316,13 @@ def corrected(bars: pl.DataFrame, corrections: list[tuple[int, int, float]]) -> 
     """Vintages of bars of which some were told wrong: (row, sessions until it was corrected, factor meanwhile)."""
     prices, day = ("high", "low", "close"), bars["session_date"]
     factor = pl.lit(pl.Series([{row: by for row, _, by in corrections}.get(n, 1.0) for n in range(bars.height)]))
-    told = plain_vintages(bars).with_columns(pl.col(prices) * factor)
+    life = plain_vintages(bars).with_columns(pl.col(prices) * factor)
     for row, after, _ in corrections:
-        told = revised(told, day[row], close_of(day[row] + timedelta(days=after), 22), 1.0)
+        life = revised(life, day[row], close_of(day[row] + timedelta(days=after), 22), 1.0)
     is_right = pl.col("superseded_at").is_null()
     right = bars.select("session_date", *(pl.col(name).alias(f"right_{name}") for name in prices))
     return (
-        told.join(right, on="session_date", maintain_order="left")
+        life.join(right, on="session_date", maintain_order="left")
         .with_columns(pl.when(is_right).then(f"right_{name}").otherwise(name).alias(name) for name in prices)
         .drop(pl.selectors.starts_with("right_"))
         .sort("session_date", "known_at")
@@ -392,10 +392,10 @@ def test_levels_through_corrections_are_those_of_the_bars_known_at_each_close(
     for day, known in known_at_closes(life):
         found, piece = filed_of(known), ["level_id", "kind", "born_date", "price", "confirmed_date"]
         if found.join(standing(evidence, known, "filed_date"), on=piece, how="anti").height:
-            continue  # of equal pieces one stays as it was told, with the day of its confirmation: zones fade from it
+            continue  # of equal pieces one stays as published, with the day of its confirmation: zones fade from it
         anew = build_levels(known, plain_indicators(known), found, since=day)
-        told = levels.filter(session_date=day).select(anew.columns)
-        assert_frame_equal(told, anew, check_exact=True, check_row_order=False)
+        published = levels.filter(session_date=day).select(anew.columns)
+        assert_frame_equal(published, anew, check_exact=True, check_row_order=False)
 
 
 @given(seed=st.integers(0, 10_000), cut_at=st.integers(300, 419))
@@ -465,9 +465,9 @@ def test_a_fact_that_comes_later_than_was_told_is_withdrawn_till_then() -> None:
     day = bars["session_date"]
     wrong = bars.with_columns(close=pl.when(pl.col("session_date") == day[5]).then(638.0).otherwise("close"))
     life = revised(plain_vintages(wrong), day[5], close_of(day[8], 22), 580 / 638)
-    told = replay_facts(KnownBars(life), first_at_600, FIRST_AT, "session_date", ())
-    assert told.select("session_date", "withdrawn_date").rows() == [(day[5], day[9]), (day[20], None)]
-    assert told["withdrawn_at"].to_list() == [close_of(day[9]), None]
+    facts = replay_facts(KnownBars(life), first_at_600, FIRST_AT, "session_date", ())
+    assert facts.select("session_date", "withdrawn_date").rows() == [(day[5], day[9]), (day[20], None)]
+    assert facts["withdrawn_at"].to_list() == [close_of(day[9]), None]
 
 
 def test_news_of_what_a_table_does_not_read_changes_nothing_in_it() -> None:

@@ -177,14 +177,14 @@ def test_rows_since_a_session_are_the_last_rows_of_the_whole(seed: int, day: int
     if late_volumes:
         bars = bars.with_columns(pl.when(pl.int_range(pl.len()) % 9 > 0).then("volume"))
     since, windows = FIRST + dt.timedelta(day), (*WINDOWS, "rolling_5", "since_2020-05-01")
-    told = pl.col("session_date") >= since
-    whole = build_volume_profiles(bars, windows).filter(told)
+    is_wanted = pl.col("session_date") >= since
+    whole = build_volume_profiles(bars, windows).filter(is_wanted)
     assert_frame_equal(build_volume_profiles(bars, windows, since=since), whole, check_exact=True)
     anchor = anchors(
         *((FIRST + dt.timedelta(n), f"since_{FIRST + dt.timedelta(n)}", None, None) for n in (0, 250, 599))
     )
     pieces = pl.concat([anchor.with_columns(market=pl.lit(market)) for market in "AB"])
-    grown = build_anchored_profiles(bars, pieces).filter(told)
+    grown = build_anchored_profiles(bars, pieces).filter(is_wanted)
     assert_frame_equal(build_anchored_profiles(bars, pieces, since=since), grown, check_exact=True)
 
 

@@ -43,8 +43,8 @@ def test_equals_talib_on_the_last_closes_of_real_weeks(real: Path, symbol: str) 
     at = {week: place for place, week in enumerate(last)}
     assert len(weeks) > 0.98 * len(last), "before 1970 the vendor has no last session of one week in forty"
     for name, values in expected.items():
-        told = built[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
-        np.testing.assert_allclose(told, values[[at[week] for week in weeks]], rtol=1e-9, err_msg=name)
+        found = built[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
+        np.testing.assert_allclose(found, values[[at[week] for week in weeks]], rtol=1e-9, err_msg=name)
     assert_fits(WeeklyIndicators, built)
 
 
@@ -71,16 +71,16 @@ def test_a_hole_is_counted_and_the_week_whose_last_session_is_missing_has_no_row
     bars = walk(date(2025, 1, 6), date(2025, 2, 28))
     missing = [date(2025, 1, 15), date(2025, 1, 24), date(2025, 2, 3), *(date(2025, 2, day) for day in range(10, 15))]
     built = build_weekly_indicators(bars.filter(~pl.col("session_date").is_in(missing)), sessions_of("M"))
-    told = {row[0]: row[1:] for row in built.select("session_date", "return_1w", "missing_sessions").iter_rows()}
-    assert {str(day): row[1] for day, row in told.items()} == {
+    by_day = {row[0]: row[1:] for row in built.select("session_date", "return_1w", "missing_sessions").iter_rows()}
+    assert {str(day): row[1] for day, row in by_day.items()} == {
         **{"2025-01-10": 0, "2025-01-17": 1, "2025-01-31": 0, "2025-02-07": 1, "2025-02-21": 0, "2025-02-28": 0}
     }
-    unknown = {str(day) for day, row in told.items() if row[0] is None}
+    unknown = {str(day) for day, row in by_day.items() if row[0] is None}
     assert unknown == {"2025-01-10", "2025-01-31", "2025-02-21"}, (
         "the week before is the first, has no close, is missing"
     )
     close = dict(bars.select("session_date", "close").iter_rows())
-    assert told[date(2025, 2, 28)][0] == close[date(2025, 2, 28)] / close[date(2025, 2, 21)] - 1
+    assert by_day[date(2025, 2, 28)][0] == close[date(2025, 2, 28)] / close[date(2025, 2, 21)] - 1
 
 
 @pytest.mark.parametrize("since", [date(2022, 6, 3), date(2022, 6, 4), date(2024, 1, 1)])
@@ -90,7 +90,7 @@ def test_rows_since_a_session_and_of_a_shorter_history_are_those_of_the_whole(si
     calendar = sessions_of("A", "B")
     whole = build_weekly_indicators(bars, calendar)
     assert whole["sma_100w"].count()
-    told = pl.col("session_date") >= since
-    assert_frame_equal(build_weekly_indicators(bars, calendar, since=since), whole.filter(told), check_exact=True)
-    cut = build_weekly_indicators(bars.filter(~told), calendar)
-    assert_frame_equal(cut, whole.filter(~told), check_exact=True)
+    is_wanted = pl.col("session_date") >= since
+    assert_frame_equal(build_weekly_indicators(bars, calendar, since=since), whole.filter(is_wanted), check_exact=True)
+    cut = build_weekly_indicators(bars.filter(~is_wanted), calendar)
+    assert_frame_equal(cut, whole.filter(~is_wanted), check_exact=True)
