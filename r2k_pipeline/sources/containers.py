@@ -24,10 +24,6 @@ UNPACK: Final = "unpack it, and put the table in it beside the others"
 class UnwrapError(BoundsError):
     """A wrapper that is not read. `remedy` is None where the file is damaged: then it depends on where it came from."""
 
-    def __init__(self, rule: str, remedy: str | None = None) -> None:
-        super().__init__(rule)
-        self.remedy = remedy
-
 
 def unwrap(name: str, body: bytes) -> tuple[str, bytes]:
     """(name of the table, its text) of a file called `name`; a text is returned as it is.

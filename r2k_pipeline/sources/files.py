@@ -14,7 +14,7 @@ from typing import ClassVar
 from r2k_pipeline.folders import run_of
 from r2k_pipeline.sources.containers import READ
 from r2k_pipeline.sources.price_folder import PriceFolder, say_left_out, symbol_of
-from r2k_pipeline.sources.price_tables import PriceFile, PriceTextError
+from r2k_pipeline.sources.price_tables import PriceFile
 from r2k_pipeline.sources.price_text import read_price_file
 from r2k_pipeline.sources.protocol import CotDocument, NotThereError, PriceAnswer, SourceError
 from r2k_pipeline.sources.size_limits import BoundsError, read_bounded
@@ -54,12 +54,11 @@ class FilePrices:
             content = found if isinstance(found, PriceFile) else read_price_file(file.name, read_bounded(file))
             saved_at = datetime.fromtimestamp(file.stat().st_mtime, UTC) if self.is_download else None
             table = content.of(symbol)
-        except PriceTextError as error:
-            raise SourceError(origin, symbol, str(error), error.remedy) from error
         except OSError as error:
             raise SourceError(origin, symbol, f"unreadable: {error.strerror}", "check the file") from error
         except BoundsError as error:
-            raise SourceError(origin, symbol, str(error), "no price file is as large: take it out") from error
+            remedy = error.remedy or "no price file is as large: take it out"
+            raise SourceError(origin, symbol, str(error), remedy) from error
         bars, remarks = table.rows, (*table.remarks, *say_left_out(file, content))
         actions = bars.select(ACTIONS) if set(ACTIONS) <= set(bars.columns) else None
         return PriceAnswer(symbol, origin, bars, actions, saved_at, layout=content.layout, remarks=remarks)

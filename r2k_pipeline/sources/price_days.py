@@ -37,10 +37,6 @@ SAVE: Final = "write the days as YYYY-MM-DD"
 class DaysError(BoundsError):
     """Days that cannot be read with certainty; `remedy`: what to do."""
 
-    def __init__(self, rule: str, remedy: str) -> None:
-        super().__init__(rule)
-        self.remedy = remedy
-
 
 def iso_days(cells: pl.Series) -> pl.Series:
     """The days of a whole file as YYYY-M-D; a cell that is not a day, or one of few in another form, stays as it is.

@@ -65,8 +65,7 @@ class PriceFolder:
             if stamp not in self._inside:
                 self._inside[stamp] = read_price_file(entry.name, read_bounded(entry))
         except BoundsError as error:
-            remedy = getattr(error, "remedy", "take it out of prices/")
-            self._inside[stamp] = f"{error}; next: {remedy}"
+            self._inside[stamp] = f"{error}; next: {error.remedy or 'take it out of prices/'}"
         except OSError as error:
             return f"unreadable: {error.strerror}; next: check the file"
         return self._inside[stamp]

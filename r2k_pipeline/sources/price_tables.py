@@ -32,10 +32,6 @@ _NAMED: Final = 3
 class PriceTextError(BoundsError):
     """A file that is not a table of prices; the message is the rule that it breaks, `remedy` what to do."""
 
-    def __init__(self, rule: str, remedy: str) -> None:
-        super().__init__(rule)
-        self.remedy = remedy
-
 
 @dataclass(frozen=True)
 class PriceTable:

@@ -33,9 +33,7 @@ def read_price_file(name: str, body: bytes) -> PriceFile:
         return _read(unwrap(name, body)[1])
     except PriceTextError:
         raise
-    except DaysError as error:
-        raise PriceTextError(str(error), error.remedy) from error
-    except UnwrapError as error:
+    except (DaysError, UnwrapError) as error:
         raise PriceTextError(str(error), error.remedy or AGAIN) from error
     except (ValueError, csv.Error, pl.exceptions.PolarsError) as error:
         raise PriceTextError(f"not a readable table: {str(error).splitlines()[0]}", AS_CSV) from error

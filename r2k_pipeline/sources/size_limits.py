@@ -39,7 +39,14 @@ _BLOCK_BYTES: Final = 2**19
 
 
 class BoundsError(ValueError):
-    """A file beyond a bound, or with bytes that no text of rows has; the message names bound, place and size."""
+    """A file beyond a bound, or with bytes that no text of rows has; the message names bound, place and size.
+
+    `remedy` is what to do; None where that depends on where the file came from.
+    """
+
+    def __init__(self, rule: str, remedy: str | None = None) -> None:
+        super().__init__(rule)
+        self.remedy = remedy
 
 
 def read_bounded(file: Path) -> bytes:
