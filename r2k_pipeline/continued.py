@@ -53,9 +53,10 @@ def continued_markets(lake: Lake, settings: Settings, markets: Sequence[Market],
         return None
     until: datetime = last.row["as_of"]
     ours = digests_of(settings, markets)["markets_digest"]
-    changed = differing(last.row["markets_digest"], ours) | _changed(MarketBars, lake, last, until)
-    same = {market.market for market in markets if market.index} - changed
-    return Continued(until, frozenset(same)) if same else None
+    changed, other_bars = differing(last.row["markets_digest"], ours), _changed(MarketBars, lake, last, until)
+    with_prices = {market.market for market in markets if market.index}
+    same, gone = with_prices - changed - other_bars, other_bars - with_prices
+    return Continued(until, frozenset(same), frozenset(gone)) if same else None
 
 
 def with_same_positions(lake: Lake, continued: Continued | None) -> Continued | None:

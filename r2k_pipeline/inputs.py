@@ -153,11 +153,15 @@ def _rows_by_bucket(run: Run, model: SqlModel) -> Iterator[pl.DataFrame]:
 
 
 def _continuing(model: SqlModel, buckets: list[Sequence[str]], continued: Continued | None) -> list[Sequence[str]]:
-    """The buckets whose markets all continue; if a row of the model is of several markets, all buckets or none."""
+    """The buckets whose markets all continue; if a row of the model is of several markets, all buckets or none.
+
+    None, too, where such rows may be of a market that is gone.
+    """
     if continued is None:
         return []
     continuing = [bucket for bucket in buckets if continued.markets.issuperset(bucket)]
-    return continuing if continuing == buckets or MARKETS not in model.variables else []
+    is_all = continuing == buckets and not continued.gone
+    return continuing if is_all or MARKETS not in model.variables else []
 
 
 def _in_tasks(run: Run, model: SqlModel, tasks: Sequence[Task]) -> Iterator[pl.DataFrame]:

@@ -26,10 +26,14 @@ NEVER, FOREVER = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UT
 
 @dataclass(frozen=True)
 class Continued:
-    """The `markets` that continue from the last generation: their rows known by `until` are all published."""
+    """The `markets` that continue from the last generation: their rows known by `until` are all published.
+
+    `gone`: markets that had bars in that generation, and of which none are wanted now.
+    """
 
     until: datetime
     markets: frozenset[str]
+    gone: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
