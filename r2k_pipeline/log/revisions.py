@@ -115,10 +115,9 @@ class News:
         return counts.join(self.history, on="source", how="left").filter(pl.col("len") > FEW_ROWS, many)
 
     def remarks(self, origin: str) -> Iterator[str]:
-        """Notes about an accepted answer: early closes, a pattern in its revisions, missing rows."""
+        """Notes about an accepted answer: early closes, revised values, missing rows."""
         yield from self._early_closes(origin)
-        if pattern := name_pattern(self.revised.filter(pl.col("source") == origin)):
-            yield f"closes known before differ, {pattern}"
+        yield from self._revisions(origin)
         missing = self.missing.filter(pl.col("source") == origin)
         if missing.is_empty():
             return
@@ -136,6 +135,18 @@ class News:
             digits = 2 if round(before, 2) != round(after, 2) else 6  # snapshots are not rounded to cents
             change = f"{row['symbol']} {row['session_date']} close {before:.{digits}f} -> {after:.{digits}f}"
             yield f"{change}: the earlier answer was not the close"
+
+    def _revisions(self, origin: str) -> Iterator[str]:
+        """Rows with other values than before; of bars those with another close, since volumes change for days."""
+        revised = self.revised.filter(source=origin)
+        if self.table is PriceBars:
+            revised = revised.filter(pl.col(f"{SETTLED}_before").fill_null(True), _differ(["close"]))
+            revised = revised.select(*key_of(self.table), "close", "close_before")
+        if revised.is_empty():
+            return
+        examples = "; ".join(_change(row, key_of(self.table)) for row in revised.head(EXAMPLES).iter_rows(named=True))
+        pattern = name_pattern(revised)
+        yield f"rows known before differ{', ' if pattern else ''}{pattern}: {revised.height:,}, e.g. {examples}"
 
     def held_message(self, item: str, origin: str, lake_source: str, share: float, doubt: str | None = None) -> str:
         """Why the answer for one item is held, with examples and the command that accepts it; `doubt` is a reason that

@@ -1,6 +1,7 @@
 """Stories of revisions: what is taken as a vintage, what is held until accepted, what a withdrawal leaves."""
 
 import csv
+import re
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -131,6 +132,19 @@ def test_few_revisions_and_a_stated_share_are_taken_unasked(tmp_path: Path, clos
         assert bars.log["status"].item() == status, count
 
 
+def test_a_close_that_is_revised_is_told_and_a_volume_is_not(story: Story, closes: dict[date, float]) -> None:
+    bars, day = bars_of(closes), list(closes)[3]
+    story.desk.quote(bars)
+    story.fetch_prices("2024-05-27T22:00")
+    at_day = pl.col("Date") == str(day)
+    story.desk.quote(bars.with_columns(Volume=pl.when(at_day).then(pl.lit("77")).otherwise("Volume")))
+    revised, _ = story.fetch_prices("2024-05-28T22:00")
+    assert revised.log.select("rows_written", "message").row(0) == (1, None)
+    story.desk.quote(bars_of(closes | {day: closes[day] + 1}))
+    revised, _ = story.fetch_prices("2024-05-29T22:00")
+    assert revised.log["message"].item().startswith(f"rows known before differ: 1, e.g. {day} close ")
+
+
 def test_accepting_twice_and_what_is_not_held(story: Story, closes: dict[date, float]) -> None:
     _split(story, closes)
     story.fetch_prices("2024-05-24T22:00")
@@ -141,7 +155,7 @@ def test_accepting_twice_and_what_is_not_held(story: Story, closes: dict[date, f
     held.write_bytes(body)  # as if the process had died before the file was dropped
     assert "0 held rows" in accept_held(story, "^RUT")
     assert story.raw("price_bars").height == rows
-    with pytest.raises(R2kError, match="held: nothing; next: r2k status"):
+    with pytest.raises(R2kError, match="held: nothing; next: r2k status --source files"):
         accept_held(story, "^RUT")
 
 
@@ -167,6 +181,8 @@ def test_sixteen_markets_of_one_report_are_republished_a_week_later(story: Story
     story.desk.documents[YEAR] = zip_of(lines)
     fetched = story.fetch_reports("2025-01-07T22:00")
     assert fetched.log.select("status", "rows_written", "rows_held").row(0) == ("ok", 16, 0)
+    said = fetched.log["message"].item()
+    assert re.match(r"rows known before differ: 16, e\.g\. \S+ 2024-03-26 \w+ \d+ -> \d+; ", said), said
     revised = story.raw("cot_reports").filter(pl.col("recorded_at") == at("2025-01-07T22:00"))
     assert revised["report_date"].unique().to_list() == [date(2024, 3, 26)]
     before, after = story.known("cot_positions", "2025-01-07T21:59"), story.known("cot_positions", "2025-01-07T22:00")
