@@ -49,7 +49,8 @@ def _origins(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[st
     if before.get("ledger_digest", after["ledger_digest"]) != after["ledger_digest"]:
         yield "release ledger corrected"
     if before.get("code_digest") != after["code_digest"]:
-        yield f"code changed: r2k {before['r2k_version']} before, {after['r2k_version']} now"
+        old, new = before["r2k_version"], after["r2k_version"]
+        yield f"code changed: {f'r2k {old} before, {new} now' if old != new else f'another state of r2k {new}'}"
 
 
 def _raw_rows(run: Run, since: datetime) -> Iterator[str]:

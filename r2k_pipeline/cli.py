@@ -289,11 +289,11 @@ def note(market: str | None, when: str | None, since: str | None, evidence: bool
 
 
 def _tell_age(snapshot: "Snapshot", settings: "Settings") -> None:
-    """Say on stderr that the data is old where sessions have closed since the last fetch."""
-    from r2k_pipeline.report.status import say_unasked
+    """Say on stderr that the data is old where sessions have closed since it was fetched."""
+    from r2k_pipeline.report.status import say_unpublished
 
     asked = settings.as_of or datetime.now(UTC)
-    for line in say_unasked(snapshot.connection, settings.source, snapshot.moment, asked):
+    for line in say_unpublished(snapshot.connection, _lake(settings), snapshot.moment, asked):
         _say(f"r2k: {line}", err=True)
 
 

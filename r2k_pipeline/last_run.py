@@ -4,6 +4,7 @@ Belongs here: the file and its content. Not here: what a run does (orchestration
 """
 
 import os
+import shlex
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -43,7 +44,8 @@ class LastRun(BaseModel):
             return None if is_on else f"{began} died (process {self.process}); next: {again}"
         if not self.failures:
             return None
-        more = f" (and {len(self.failures) - 1} more lines)" if len(self.failures) > 1 else ""
+        others = len(self.failures) - 1
+        more = f" (and {others} more line{'s' * (others > 1)})" if others else ""
         way_on = "" if "next: " in self.failures[0] else f"; next: {again}"
         return f"{began} failed: {self.failures[0]}{more}{way_on}"
 
@@ -88,6 +90,14 @@ def record_failures(lake: Lake, failures: tuple[str, ...]) -> None:
     """Record the failures of this process's run, if it is still the last one."""
     if failures and (run := read_last_run(lake)) and run.process == os.getpid():
         _write(lake, run.model_copy(update={"failures": failures}))
+
+
+def record_acceptance(lake: Lake, item: str) -> None:
+    """Replace the failures of the last run whose next command was `r2k accept ITEM` by the fact that it was given."""
+    command = f"r2k accept {shlex.quote(item)} "
+    if (run := read_last_run(lake)) and any(command in line for line in run.failures):
+        left = (line for line in run.failures if command not in line)
+        _write(lake, run.model_copy(update={"failures": (*left, f"{item} was accepted since")}))
 
 
 def record_refusal(lake: Lake, moment: datetime, failures: tuple[str, ...]) -> None:

@@ -14,6 +14,7 @@ from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.table import TABLES, Table
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.lake import Lake
+from r2k_pipeline.last_run import record_acceptance
 from r2k_pipeline.log.recording import Attempt, account_of
 from r2k_pipeline.log.revisions import changed, key_of, latest, vendor_rows
 from r2k_pipeline.raw_check import check_raw, lost_rows
@@ -29,7 +30,7 @@ def accept_restatement(run: Run) -> str:
     """
     with run.lake.lock(run.settings.lock_wait_seconds):
         if (found := read_restatement(run.lake)) is None:
-            raise R2kError(RESTATEMENT, "none waits", "r2k status")
+            raise R2kError(RESTATEMENT, "none waits", f"r2k status --source {run.settings.source}")
         accepted = found.model_copy(update={"accepted_at": run.clock()})
         write_restatement(run.lake, accepted)
     return "\n".join(
@@ -48,9 +49,11 @@ def accept_held(run: Run, item: str) -> str:
         held = {table: file for (table, name), file in run.lake.held().items() if name == item}
         if not held:
             names = ", ".join(sorted({name for _, name in run.lake.held()})) or "nothing"
-            raise R2kError(item, f"none of its revisions are held; held: {names}", "r2k status")
+            rule = f"none of its revisions are held; held: {names}"
+            raise R2kError(item, rule, f"r2k status --source {run.settings.source}")
         stamp = run.stamp()
         done = [_accept(run, TABLES[name], item, file, stamp) for name, file in held.items()]
+        record_acceptance(run.lake, item)
     known = f"known from {stamp:%Y-%m-%d %H:%M:%S} UTC; earlier moments stay as they were"
     return "\n".join([*done, known, f"next: {run.lake.run}, which rebuilds the tables"])
 
@@ -76,6 +79,7 @@ def accept_raw(run: Run) -> str:
             raise R2kError(RAW, "its files are as the account says", f"r2k status --source {lake.root.name}")
         accepted = [Accepted(file=file, reason=reason, accepted_at=run.clock()) for file, reason in reasons.items()]
         lake.keep_account(account.model_copy(update={"accepted": (*account.accepted, *accepted)}))
+        record_acceptance(lake, RAW)
     aside = [f"what was there is below {lake.aside} now"] if any(fault.is_there for fault in faults) else []
     accepted_files = [f"{file}: {reason}; accepted" for file, reason in reasons.items()]
     return "\n".join([*accepted_files, *aside, f"next: {lake.run}, which goes on with what is there"])

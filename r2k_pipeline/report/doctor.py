@@ -223,8 +223,11 @@ def examine_findings(lake: Lake) -> Iterator[Finding]:
     for name, severity, rows, examples in by_check:
         detail = "".join(f"\n{' ' * 18}{example}" for example in examples)
         yield Finding("checks", severity != "error", f"{name}: {rows:,} found, the newest{detail}", is_doubt=True)
-    next_command = f"r2k sql \"from {Findings.dotted()} where check_name = '{by_check[0][0]}'\"" if by_check else ""
-    yield Finding("checks", True, f"all rows: {next_command}" if by_check else "no row is in doubt")
+    if not by_check:
+        yield Finding("checks", True, "no row is in doubt")
+        return
+    query = f"from {Findings.dotted()} where check_name = '{by_check[0][0]}'"
+    yield Finding("checks", True, f'all rows: r2k sql --source {lake.root.name} "{query}"')
 
 
 def _against_api(settings: Settings, lake: Lake) -> Iterator[Finding]:

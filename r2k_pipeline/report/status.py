@@ -160,7 +160,7 @@ def read_status(settings: Settings) -> Status:
         ((report,),) = connection.sql(_REPORT).fetchall()
         failed, remarks = _fetched(connection)
         awaited = read_holes(connection, now, is_awaited)
-        holes = (*_holes(connection, settings.source, as_of, now), *filter(None, [outgrown(lake)]))
+        holes = (*_holes(connection, lake, as_of, now), *filter(None, [outgrown(lake)]))
         doubts: dict[str, int] = dict(connection.sql(_DOUBTS).fetchall())
     held = tuple(_held(lake, settings.source))
     run = read_last_run(lake)
@@ -192,11 +192,12 @@ def _fetched(connection: duckdb.DuckDBPyConnection) -> tuple[tuple[str, ...], tu
     return tuple(failed), tuple(remarks)
 
 
-def _holes(connection: duckdb.DuckDBPyConnection, source: str, as_of: datetime, now: datetime) -> Iterator[str]:
-    """What is missing in the published data, and sessions that closed after the last fetch."""
-    remedy = f"next: {run_of(source)}{', with newer files' * (source == 'files')}"
+def _holes(connection: duckdb.DuckDBPyConnection, lake: Lake, as_of: datetime, now: datetime) -> Iterator[str]:
+    """What is missing in the published data, and sessions that closed after its moment."""
+    newer = ", with newer files" if lake.root.name == "files" and not read_restatement(lake) else ""
+    remedy = _way_on(lake) + newer
     yield from (f"{hole}; {remedy}" for hole in read_holes(connection, now, is_missed))
-    yield from say_unasked(connection, source, as_of, now)
+    yield from say_unpublished(connection, lake, as_of, now)
 
 
 def _refused(lake: Lake, source: str) -> list[str]:
@@ -205,11 +206,11 @@ def _refused(lake: Lake, source: str) -> list[str]:
     return restatement.model_copy(update={"accepted_at": None}).lines(source) if restatement else []
 
 
-def say_unasked(connection: duckdb.DuckDBPyConnection, source: str, as_of: datetime, now: datetime) -> Iterator[str]:
-    """Sessions that closed after the last fetch, where the published calendar ends. The sample has no later news."""
+def say_unpublished(connection: duckdb.DuckDBPyConnection, lake: Lake, as_of: datetime, now: datetime) -> Iterator[str]:
+    """Sessions that closed after the published moment, where its calendar ends. The sample has no later news."""
     from r2k_pipeline.sources.sessions import build_sessions  # noqa: PLC0415  (pulls in pandas)
 
-    if source == "sample" or now - as_of <= GRACE:
+    if lake.root.name == "sample" or now - as_of <= GRACE:
         return
     if not (calendars := [name for (name,) in connection.sql(_CALENDARS).fetchall()]):
         return
@@ -218,7 +219,13 @@ def say_unasked(connection: duckdb.DuckDBPyConnection, source: str, as_of: datet
         days = closes.filter(calendar=calendar)["session_date"].to_list()
         if days:
             since = f"{len(days):,} sessions of {calendar} have closed since, the first {days[0]}"
-            yield f"nothing was fetched since {as_of:%Y-%m-%d %H:%M} UTC: {since}; next: {run_of(source)}"
+            yield f"nothing fetched since {as_of:%Y-%m-%d %H:%M} UTC is published: {since}; {_way_on(lake)}"
+
+
+def _way_on(lake: Lake) -> str:
+    """The next command that publishes what is newer."""
+    waiting = read_restatement(lake)
+    return waiting.next_command(lake.root.name) if waiting else f"next: {lake.run}"
 
 
 def _last_run(lake: Lake, run: LastRun, listed: tuple[str, ...]) -> str | None:
@@ -232,7 +239,8 @@ def _last_run(lake: Lake, run: LastRun, listed: tuple[str, ...]) -> str | None:
 def _held(lake: Lake, source: str) -> Iterator[str]:
     """Items that wait for acceptance now."""
     if restatement := read_restatement(lake):
-        yield f"{restatement.headline()}; {restatement.next_command(source)}"
+        accepted = "accepted; " if restatement.accepted_at else ""
+        yield f"{restatement.headline()}; {accepted}{restatement.next_command(source)}"
     for (table, item), file in lake.held().items():
         try:
             rows = lake.read_held(TABLES[table], file).height

@@ -24,6 +24,7 @@ from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.prices import PriceBars, PriceVintages
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.lake import Lake
+from r2k_pipeline.restatement import Restatement, write_restatement
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.sources.release_calendar import release, report_dates
 from tests.pipeline.command_line import R2K, r2k
@@ -212,7 +213,9 @@ def test_doctor_says_who_holds_the_lake(folder: Path, ask: Ask) -> None:
 def test_accept_of_what_is_not_held_says_what_is(ask: Ask) -> None:
     result = ask("accept", "^RUT")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == "r2k: ^RUT: none of its revisions are held; held: nothing; next: r2k status\n"
+    assert (
+        result.stderr == "r2k: ^RUT: none of its revisions are held; held: nothing; next: r2k status --source sample\n"
+    )
 
 
 def test_instants_are_utc_wherever_one_reads(folder: Path, tmp_path: Path) -> None:
@@ -392,18 +395,34 @@ def test_a_report_that_is_held_is_not_late_because_no_session_has_closed_on_it(t
         assert ("LATE" in result.output) is is_late
 
 
+def test_where_a_restatement_waits_what_is_old_names_the_way_on_with_it(tmp_path: Path) -> None:
+    """Newer data was fetched: another run would not publish it either."""
+    lake, moment = publish(tmp_path, [mart_row("RUT", "2025-03-14")], source="files"), datetime(2025, 3, 20, tzinfo=UTC)
+    told = {"told_until": moment, "generation_before": "0123456789abcdef", "causes": ("code changed",)}
+    waiting = Restatement(digest="0", found_at=moment, differences=(), **told)
+    accept, run = "next: r2k accept restatement --source files, or undo the cause", "next: r2k run --files DIR"
+    for restatement, way_on in (waiting, accept), (waiting.model_copy(update={"accepted_at": moment}), run):
+        write_restatement(lake, restatement)
+        for read in "status", "note":
+            said = r2k(tmp_path, read, "--lake", tmp_path, "--source", "files").output
+            (hole,) = [line for line in said.splitlines() if "is published: " in line]
+            assert hole.endswith(f"the first 2025-03-17; {way_on}")
+    held = f"cause: code changed; accepted; {run}\n"
+    assert held in r2k(tmp_path, "status", "--lake", tmp_path, "--source", "files").output
+
+
 def test_a_lake_that_nobody_refreshed_is_not_well_unless_it_is_the_sample(tmp_path: Path) -> None:
     """Its calendar of sessions ends where its last run did; the sample is synthetic, and has no later news."""
     for source, code in ("live", 1), ("files", 1), ("sample", 0):
         publish(tmp_path, [mart_row("RUT", "2025-03-14")], source=source)
         result = r2k(tmp_path, "status", "--lake", tmp_path, "--source", source)
         assert result.exit_code == code, result.output
-        said = "  HOLE          nothing was fetched since 2025-03-14 22:00 UTC: "
+        said = "  HOLE          nothing fetched since 2025-03-14 22:00 UTC is published: "
         assert (said in result.output) is bool(code)
         for read in "brief", "note":
             shown = r2k(tmp_path, read, "--lake", tmp_path, "--source", source)
-            assert ("r2k: nothing was fetched since 2025-03-14 22:00 UTC: " in shown.stderr) is bool(code)
-            assert "nothing was fetched" not in shown.stdout
+            assert ("r2k: nothing fetched since 2025-03-14 22:00 UTC is published: " in shown.stderr) is bool(code)
+            assert "nothing fetched" not in shown.stdout
         assert ("sessions of XNYS have closed since, the first 2025-03-17; next: r2k run" in result.output) is bool(
             code
         )
@@ -431,7 +450,10 @@ def test_what_is_missing_and_what_is_in_doubt_is_told_by_status_and_doctor(tmp_p
     assert result.exit_code == 1
     assert f"  HOLE          {missing}; next: r2k run --files DIR, with newer files\n" in result.output
     assert "  in doubt      missing_sessions 2; next: r2k doctor\n" in result.output
-    assert f"FAIL  holes       {missing}" in r2k(tmp_path, "doctor", "--lake", tmp_path, "--source", "files").output
+    examined = r2k(tmp_path, "doctor", "--lake", tmp_path, "--source", "files").output
+    assert f"FAIL  holes       {missing}" in examined
+    query = "from meta.findings where check_name = 'missing_sessions'"
+    assert f'ok    checks      all rows: r2k sql --source files "{query}"\n' in examined
     evening = ("--as-of", "2025-03-13T20:35+00:00")
     result = r2k(tmp_path, "status", "--lake", tmp_path, "--source", "files", *evening)
     due = "session 2025-03-13 was due 2025-03-13 20:00 UTC and is missing"

@@ -162,7 +162,9 @@ def test_code_that_computes_otherwise_is_told_as_code(story: Story) -> None:
     as_by_other_code(story)
     with pytest.raises(RestatementError) as refused:
         live(story, "2024-01-10T22:00")
-    assert "cause: code changed: r2k" in str(refused.value), "a setting that a version adds was changed by nobody"
+    assert "cause: code changed: another state of r2k" in str(refused.value), (
+        "a setting that a version adds was changed by nobody"
+    )
     assert "staging.market_bars: 1 rows changed, 0 missing, 0 added, e.g. RUT 2023-12-28 " in str(refused.value)
     assert " close 2001.5 -> 2002.0" in str(refused.value)
 
@@ -245,7 +247,7 @@ def test_what_changed_since_it_was_accepted_is_asked_again(story: Story) -> None
 
 
 def test_nothing_waits_to_be_accepted(story: Story) -> None:
-    with pytest.raises(R2kError, match="restatement: none waits; next: r2k status"):
+    with pytest.raises(R2kError, match="restatement: none waits; next: r2k status --source files"):
         accept_restatement(story)
 
 

@@ -1,15 +1,18 @@
 """How the last run went, as `r2k status` and doctor tell it: a run that failed or died is not forgotten."""
 
+import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from r2k_pipeline.contracts.prices import PriceBars
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.last_run import begin_run, end_run, mark_published, read_last_run, record_failures, record_refusal
 from tests.pipeline.command_line import r2k
+from tests.sql.rows import rows_of
 from tests.unit.published import mart_row, publish
 
 BEGAN: Final = datetime(2025, 3, 14, 21, tzinfo=UTC)
@@ -52,7 +55,7 @@ def test_a_run_that_did_not_publish_has_failed(lake: Lake) -> None:
     end_run(lake, BEGAN)
     assert status(lake)[0] == 1
     record_failures(lake, ("warehouse: no space", "raw/price_bars fetched: ^RUT"))
-    assert "failed: warehouse: no space (and 1 more lines)" in status(lake)[1]
+    assert "failed: warehouse: no space (and 1 more line)" in status(lake)[1]
 
 
 def test_the_next_command_is_of_the_lake_s_source(tmp_path: Path) -> None:
@@ -92,3 +95,28 @@ def test_what_is_named_already_is_not_named_again(tmp_path: Path) -> None:
     record_failures(lake, (f"raw/price_bars fetched: {message}",))
     code, said = status(lake)
     assert (code, said.count(message), "LAST RUN" in said) == (1, 1, False)
+
+
+@pytest.mark.parametrize("item", ["^RUT", "raw"])
+def test_an_acceptance_is_not_asked_for_again(tmp_path: Path, item: str) -> None:
+    """The last run still failed: only the next one publishes what was accepted."""
+    lake = publish(tmp_path, [mart_row("RUT", "2025-03-14")], source="live")
+    stray = lake.root / "raw" / "price_bars" / "stray.parquet"
+    stray.parent.mkdir(parents=True)
+    if item == "raw":
+        stray.write_bytes(b"")
+    else:
+        prices = dict.fromkeys(("open", "high", "low", "close"), 2044.0)
+        lake.hold(PriceBars, item, rows_of(PriceBars, [{"symbol": item, "session_date": "2025-03-14", **prices}]))
+    begin_run(lake, BEGAN)
+    mark_published(lake, "0123456789abcdef")
+    end_run(lake, BEGAN)
+    accept = f"r2k accept {shlex.quote(item)} --source live"
+    record_failures(lake, (f"raw/price_bars fetched: held; next: {accept}", "actions: held, or " + accept + ", done"))
+    where = ("--lake", tmp_path, "--source", "live")
+    assert accept in r2k(tmp_path, "status", *where).output
+    accepted = r2k(tmp_path, "accept", item, *where)
+    assert accepted.exit_code == 0, accepted.output
+    said = r2k(tmp_path, "status", *where)
+    assert (said.exit_code, "r2k accept" in said.output) == (1, False)
+    assert f"failed: {item} was accepted since; next: r2k run --source live" in said.output
