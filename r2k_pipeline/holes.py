@@ -12,10 +12,8 @@ from typing import Final
 
 import duckdb
 
-from r2k_pipeline.sources.settlement import SETTLEMENTS
+from r2k_pipeline.sources.settlement import GRACE, SETTLEMENTS
 
-GRACE: Final = timedelta(hours=12)
-"""A session is awaited this long after its close: vendors have it hours later at times, empty until then."""
 QUERY: Final = "from data_ends($moment)"
 NAMED: Final = 12
 """Symbols or markets that one line names; of more the number is given."""
@@ -124,4 +122,4 @@ def read_holes(
 
 def is_missed(end: End, moment: datetime) -> bool:
     """Whether something is missing at `moment` that has been due long enough."""
-    return end.due_at is not None and end.due_at + (GRACE if end.kind == "prices" else timedelta()) <= moment
+    return end.due_at is not None and end.due_at + GRACE <= moment

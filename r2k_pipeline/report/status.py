@@ -15,13 +15,14 @@ import polars as pl
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.folders import run_of
 from r2k_pipeline.generations import lake_as_of, outgrown
-from r2k_pipeline.holes import GRACE, is_awaited, is_missed, read_holes, say_doubts
+from r2k_pipeline.holes import is_awaited, is_missed, read_holes, say_doubts
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.last_run import LastRun, read_last_run
 from r2k_pipeline.restatement import read_restatement
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.snapshot import reading
 from r2k_pipeline.sources.release_calendar import NextRelease, next_release
+from r2k_pipeline.sources.settlement import GRACE
 from r2k_pipeline.tables import TABLES
 
 _SESSIONS: Final = """

@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from r2k_pipeline.shipped import shipped
+from r2k_pipeline.sources.settlement import GRACE
 
 LEDGER: Final = shipped("sources/cot_releases.toml")
 """The documented releases, one line for each exception."""
@@ -51,7 +52,7 @@ class Release:
 
 @dataclass(frozen=True)
 class NextRelease:
-    """The report due next, and the newest one that is out by the ledger but was not received; instants in UTC."""
+    """The report due next, and the newest one that was due GRACE ago and was not received; instants in UTC."""
 
     report_date: date
     released_at: datetime
@@ -235,7 +236,7 @@ def build_cot_releases(seen: Iterable[date], until: date) -> pl.DataFrame:
 def next_release(now: datetime, seen: date | None) -> NextRelease:
     """Which report is due next at `now`, and whether one is late; `seen` is the newest report date received.
 
-    Late: released by the ledger at or before `now`, and newer than `seen`. Raises ValueError for a naive `now`.
+    Late: released by the ledger GRACE ago or earlier, and newer than `seen`. Raises ValueError for a naive `now`.
     """
     if now.tzinfo is None:
         raise ValueError("next_release: `now` has no time zone; pass an instant, e.g. datetime.now(UTC)")
@@ -246,7 +247,8 @@ def next_release(now: datetime, seen: date | None) -> NextRelease:
             continue
         if row.released_at > now:
             break
-        late = row
+        if row.released_at + GRACE <= now:
+            late = row
     return NextRelease(
         row.report_date,
         row.released_at,

@@ -23,6 +23,9 @@ class Settlement:
     volume: timedelta
 
 
+GRACE: Final = timedelta(hours=12)
+"""A session or a report is awaited this long after its close or release. Vendors have a session hours later at times,
+and the next scheduled run comes an hour after a report."""
 LATE_QUOTES: Final = timedelta(minutes=20)
 """Index quotes come 15 minutes late. A later answer may rarely still hold another price than the close (^RUT 2026-08-04
 at 20:32 New York: 2997.70 for a close of 3036.98); the next answer corrects it, and the run reports that."""

@@ -11,8 +11,9 @@ import pytest
 from r2k_pipeline.contracts.clock import as_of_macros
 from r2k_pipeline.contracts.marts import Markets, PositioningVintages, Sessions
 from r2k_pipeline.contracts.prices import PriceVintages
-from r2k_pipeline.holes import GRACE, End, is_awaited, is_due, is_missed, read_ends, say_holes
+from r2k_pipeline.holes import End, is_awaited, is_due, is_missed, read_ends, say_holes
 from r2k_pipeline.shipped import shipped
+from r2k_pipeline.sources.settlement import GRACE
 from r2k_pipeline.tables.cot_releases import CotReleases
 from tests.sql.rows import Given, Row, rows_of
 
@@ -135,12 +136,13 @@ def test_ends_with_the_same_days_missing_are_one_line(warehouse: duckdb.DuckDBPy
     ]
 
 
-def test_a_session_is_missed_once_it_has_settled_a_report_at_once(warehouse: duckdb.DuckDBPyConnection) -> None:
+def test_a_session_and_a_report_are_missed_half_a_day_after_they_were_due(warehouse: duckdb.DuckDBPyConnection) -> None:
     found = ends(warehouse, "2025-03-07T20:30Z")
     close, out = datetime(2025, 3, 7, 20, tzinfo=UTC), datetime(2025, 3, 7, 20, 30, tzinfo=UTC)
-    assert is_missed(found["^RUT"], close + GRACE)
-    assert not is_missed(found["^RUT"], close + GRACE - timedelta(seconds=1))
-    assert is_missed(found["tff_futures"], out)
+    for end, due_at in (found["^RUT"], close), (found["tff_futures"], out):
+        assert is_missed(end, due_at + GRACE)
+        assert not is_missed(end, due_at + GRACE - timedelta(seconds=1))
+    assert is_awaited(found["tff_futures"], out)
 
 
 def test_a_session_is_awaited_from_when_its_price_has_settled_until_it_is_missed(
@@ -158,7 +160,6 @@ def test_a_session_is_awaited_from_when_its_price_has_settled_until_it_is_missed
     future = replace(found["^RUT"], role="future")
     assert not is_due(future, close + late_quotes)
     assert is_due(future, close + late_quotes + timedelta(hours=1))
-    assert not is_awaited(found["tff_futures"], close + timedelta(hours=1))
 
 
 def test_sessions_of_one_day_that_close_at_other_hours_are_told_apart() -> None:

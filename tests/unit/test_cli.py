@@ -27,6 +27,7 @@ from r2k_pipeline.lake import Lake
 from r2k_pipeline.restatement import Restatement, write_restatement
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.sources.release_calendar import release, report_dates
+from r2k_pipeline.sources.settlement import GRACE
 from tests.pipeline.command_line import R2K, r2k
 from tests.sql.rows import Given, bar, rows_of
 from tests.unit.published import SAMPLE, mart_row, publish
@@ -385,7 +386,8 @@ def test_the_ui_is_started_with_every_setting(ask: Ask, tmp_path: Path, monkeypa
 
 def test_a_report_that_is_held_is_not_late_because_no_session_has_closed_on_it(tmp_path: Path) -> None:
     """It is out on Good Friday, and New York's next close is Monday's."""
-    newest = max(day for day in report_dates(datetime.now(UTC).date()) if release(day).released_at <= datetime.now(UTC))
+    now = datetime.now(UTC)
+    newest = max(day for day in report_dates(now.date()) if release(day).released_at + GRACE <= now)
     before = mart_row("RUT", "2025-03-13", report_date=str(newest - timedelta(days=7)))
     held = {"report_type": "tff_futures", "contract_code": "239742", "report_date": str(newest)}
     held |= dict.fromkeys(("released_at", "known_at"), release(newest).released_at)

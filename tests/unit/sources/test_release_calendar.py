@@ -24,6 +24,7 @@ from r2k_pipeline.sources.release_calendar import (
     report_dates,
     scheduled_release,
 )
+from r2k_pipeline.sources.settlement import GRACE
 from r2k_pipeline.tables.cot_releases import CotReleases
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -243,9 +244,11 @@ def test_next_release_of_an_ordinary_week() -> None:
     out = datetime(2025, 3, 14, 19, 30, tzinfo=UTC)
     before = next_release(out - timedelta(seconds=1), date(2025, 3, 4))
     assert (before.report_date, before.released_at, before.is_late) == (date(2025, 3, 11), out, False)
-    late = next_release(out, date(2025, 3, 4))
+    awaited = next_release(out, date(2025, 3, 4))
+    assert (awaited.report_date, awaited.is_late) == (date(2025, 3, 18), False)
+    late = next_release(out + GRACE, date(2025, 3, 4))
     assert (late.report_date, late.late_report_date, late.late_since) == (date(2025, 3, 18), date(2025, 3, 11), out)
-    assert not next_release(out, date(2025, 3, 11)).is_late
+    assert not next_release(out + GRACE, date(2025, 3, 11)).is_late
 
 
 def test_next_release_in_a_shutdown_is_the_documented_one() -> None:
@@ -277,4 +280,5 @@ def test_next_release_is_ahead_and_nothing_is_late_when_all_is_held(now: datetim
     due = next_release(now, held)  # type: ignore[arg-type]
     assert due.released_at > now
     assert not due.is_late
-    assert held is None or next_release(now, held - timedelta(1)).late_report_date == held  # type: ignore[operator]
+    late = ledger.filter(pl.col("released_at") <= now - GRACE)["report_date"].max()
+    assert late is None or next_release(now, late - timedelta(1)).late_report_date == late  # type: ignore[operator]
