@@ -24,9 +24,9 @@ from r2k_pipeline.snapshot import Snapshot, of_this_version, snapshot_of
 from r2k_pipeline.tables import TABLES
 
 if TYPE_CHECKING:
-    from r2k_pipeline.orchestration.execute import Summary
     from r2k_pipeline.report.charts.figure import Figure
     from r2k_pipeline.report.note.compose import Note
+    from r2k_pipeline.report.run_summary import Summary
 
 Path_ = str | Path
 Moment = str | date | datetime

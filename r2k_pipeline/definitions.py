@@ -3,13 +3,11 @@
 import dagster as dg
 
 from r2k_pipeline.orchestration.assets import table_assets
-from r2k_pipeline.orchestration.checks import reconciliation_checks
+from r2k_pipeline.orchestration.checks import newest, notes, reconciliation_checks, required
+from r2k_pipeline.orchestration.jobs import refresh, refresh_after_close, refresh_and_report, site
 from r2k_pipeline.orchestration.narrator import narrator
-from r2k_pipeline.orchestration.outcome import newest, notes, required
-from r2k_pipeline.orchestration.publication import warehouse
-from r2k_pipeline.orchestration.report import report
+from r2k_pipeline.orchestration.publish import report, warehouse
 from r2k_pipeline.orchestration.resources import Pipeline
-from r2k_pipeline.orchestration.schedules import refresh, refresh_after_close, refresh_and_report, site
 
 defs = dg.Definitions(
     assets=[*table_assets(), warehouse, report],

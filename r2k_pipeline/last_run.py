@@ -5,8 +5,9 @@ Belongs here: the file and its content. Not here: what a run does (orchestration
 
 import os
 import shlex
-from contextlib import suppress
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from r2k_pipeline.errors import HeldError, R2kError
 from r2k_pipeline.files import write_atomically
 from r2k_pipeline.lake import Lake
+from r2k_pipeline.settings import Settings
 
 UNPUBLISHED: Final = "it ended before it published"
 
@@ -80,16 +82,32 @@ def mark_checked(lake: Lake, generation_id: str, moment: datetime) -> None:
     _update(lake, generation_id=generation_id, checked_at=moment)
 
 
-def end_run(lake: Lake, moment: datetime) -> None:
-    """Record the end of the run. It failed if it published nothing, or if `record_failures` adds failures."""
+def end_run(lake: Lake, moment: datetime, failures: Iterable[str] = ()) -> None:
+    """Record the end of the run, with its failures. It failed, too, if it published nothing."""
     run = read_last_run(lake)
-    _update(lake, ended_at=moment, failures=() if run and run.generation_id else (UNPUBLISHED,))
+    why = tuple(failures) or (() if run and run.generation_id else (UNPUBLISHED,))
+    _update(lake, ended_at=moment, failures=why)
 
 
-def record_failures(lake: Lake, failures: tuple[str, ...]) -> None:
-    """Record the failures of this process's run, if it is still the last one."""
-    if failures and (run := read_last_run(lake)) and run.process == os.getpid():
-        _write(lake, run.model_copy(update={"failures": failures}))
+@contextmanager
+def recording(lake: Lake, clock: Callable[[], datetime]) -> Iterator[list[str]]:
+    """Record a run from its beginning to its end; the caller has the lake's lock, and adds failures to the list."""
+    failures: list[str] = []
+    begin_run(lake, clock())
+    try:
+        yield failures
+    finally:
+        end_run(lake, clock(), failures)
+
+
+@contextmanager
+def recording_refusal(settings: Settings) -> Iterator[None]:
+    """Record an R2kError that keeps a run of these settings from beginning, and raise it."""
+    try:
+        yield
+    except R2kError as error:
+        record_refusal(Lake.of(settings.lake, settings.source, settings.as_of), datetime.now(UTC), (str(error),))
+        raise
 
 
 def record_acceptance(lake: Lake, item: str) -> None:

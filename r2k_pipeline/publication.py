@@ -1,7 +1,7 @@
 """Publication: all derived tables become one generation, unless it would equal the last one for its readers.
 
 Belongs here: what a generation is, when it is new. Not here: whether published rows may change (gate.py), folders and
-the swap (generations.py), the file format (warehouse.py), Dagster's asset (orchestration/publication.py).
+the swap (generations.py), the file format (warehouse.py), Dagster's asset (orchestration/publish.py).
 """
 
 import os

@@ -16,9 +16,11 @@ from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.prices import PriceActions, PriceBars
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.log.ingest import Intake, ingest_prices, ingest_reports
+from r2k_pipeline.orchestration.events import NOTES, as_list
 from r2k_pipeline.orchestration.resources import Pipeline
 from r2k_pipeline.origins import code_digest
 from r2k_pipeline.raw_check import FETCHED
+from r2k_pipeline.runs import Run
 from r2k_pipeline.tables.reference import MarketSymbols, Sessions
 from r2k_pipeline.tables.registry import DerivedTable, derived_tables
 
@@ -26,8 +28,6 @@ OWNERS: Final = ["team:r2k"]
 PREVIEW_ROWS: Final = 5
 LONGEST_NAME: Final = 50
 """Characters of a cell in a preview: the names of all columns fit."""
-NOTES: Final = "notes"
-"""Metadata key of the remarks on successful items."""
 Step = Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]
 
 
@@ -158,7 +158,7 @@ def raw_result(table: type[Table], intake: Intake) -> dg.MaterializeResult[Any]:
         metadata={
             **{name: intake.total(name) for name in counts},
             "items": preview(intake.log.select("item", "status", *counts)),
-            NOTES: dg.MetadataValue.md("\n".join(f"- {note}" for note in notes)),
+            NOTES: as_list(notes),
         },
         check_results=[
             dg.AssetCheckResult(
@@ -166,7 +166,7 @@ def raw_result(table: type[Table], intake: Intake) -> dg.MaterializeResult[Any]:
                 asset_key=asset_key(table),
                 passed=not failures,
                 severity=dg.AssetCheckSeverity.ERROR,
-                metadata={"failures": dg.MetadataValue.md("\n".join(f"- {m}" for m in failures))},
+                metadata={"failures": as_list(failures)},
             )
         ],
     )
@@ -184,10 +184,11 @@ def fetched_check(table: type[Table]) -> dg.AssetCheckSpec:
 )
 def raw_prices(pipeline: Pipeline) -> Step:
     """Daily bars and actions of every symbol, appended where they are new."""
-    if pipeline.run.is_replay:
-        yield from _as_recorded(pipeline, PriceBars, PriceActions)
+    run = pipeline.run
+    if run.is_replay:
+        yield from as_recorded(run, PriceBars, PriceActions)
         return
-    bars, actions = ingest_prices(pipeline.run, pipeline.run.lake.read(Sessions))
+    bars, actions = ingest_prices(run, run.lake.read(Sessions))
     yield raw_result(PriceBars, bars)
     yield raw_result(PriceActions, actions)
 
@@ -200,18 +201,16 @@ def raw_prices(pipeline: Pipeline) -> Step:
 )
 def raw_cot_reports(pipeline: Pipeline) -> Step:
     """Commitments of Traders reports, appended where they are new."""
-    if pipeline.run.is_replay:
-        yield from _as_recorded(pipeline, CotReports)
-        return
-    yield raw_result(CotReports, ingest_reports(pipeline.run))
+    run = pipeline.run
+    yield from as_recorded(run, CotReports) if run.is_replay else [raw_result(CotReports, ingest_reports(run))]
 
 
-def _as_recorded(pipeline: Pipeline, *tables: type[Table]) -> Step:
+def as_recorded(run: Run, *tables: type[Table]) -> Step:
     """A replay fetches nothing: raw is as it was recorded."""
     for table in tables:
         yield dg.MaterializeResult(
             asset_key(table),
-            metadata={"replay": f"nothing fetched: as known at {pipeline.fixed.as_of:%Y-%m-%d %H:%M:%S} UTC"},
+            metadata={"replay": f"nothing fetched: as known at {run.fixed().as_of:%Y-%m-%d %H:%M:%S} UTC"},
             check_results=[dg.AssetCheckResult(check_name="fetched", asset_key=asset_key(table), passed=True)],
         )
 

@@ -1,7 +1,7 @@
-"""Dagster's asset checks of the reconciliation: one for each file of sql/checks, on the table it names.
+"""Dagster's asset checks: one for each file of sql/checks, on the table it names, and three of what is published.
 
-Belongs here: how findings are shown beside a table. Not here: what is checked (sql/checks), the findings themselves
-(findings.py).
+Belongs here: when a run counts as failed, how findings are shown beside a table. Not here: what is checked
+(sql/checks), the findings themselves (findings.py), which items are required (ingest.py).
 """
 
 from collections.abc import Iterator
@@ -11,14 +11,17 @@ import dagster as dg
 import polars as pl
 
 from r2k_pipeline.contracts.findings import Findings
+from r2k_pipeline.holes import read_holes
 from r2k_pipeline.orchestration.assets import asset_key
-from r2k_pipeline.orchestration.resources import Pipeline
+from r2k_pipeline.orchestration.events import HOLES, REPEATS, ROWS, as_list, checks_of, events_of, failed_checks
+from r2k_pipeline.orchestration.resources import WAREHOUSE, Pipeline
+from r2k_pipeline.report.note.kept import unwritten
+from r2k_pipeline.snapshot import reading
 from r2k_pipeline.tables.findings import Check, read_checks
 from r2k_pipeline.tables.registry import SQL
+from r2k_pipeline.warehouse import open_warehouse
 
 FIRST_ROWS: Final = 10
-ROWS: Final = "rows"
-"""How many were found, in a check's metadata."""
 SEVERITY: Final = {"warn": dg.AssetCheckSeverity.WARN, "error": dg.AssetCheckSeverity.ERROR}
 INFO: Final = "info"
 """The severity of a check that only informs: in Dagster it passes, with its rows beside it."""
@@ -55,11 +58,59 @@ def reconciliation_checks() -> dg.AssetChecksDefinition:
 def check_result(check: Check, rows: pl.DataFrame) -> dg.AssetCheckResult:
     """Passed if nothing was found that is in doubt; the number of rows, and the newest of them."""
     newest = rows.sort("known_at", "row_key", descending=True).head(FIRST_ROWS)
-    lines = [f"- {key}: {evidence}" for key, evidence in newest.select("row_key", "evidence").iter_rows()]
+    lines = [f"{key}: {evidence}" for key, evidence in newest.select("row_key", "evidence").iter_rows()]
     return dg.AssetCheckResult(
         check_name=check.name,
         asset_key=asset_key(check.table),
         passed=rows.is_empty() or check.severity == INFO,
         severity=SEVERITY.get(check.severity, dg.AssetCheckSeverity.WARN),
-        metadata={ROWS: rows.height, "newest": dg.MetadataValue.md("\n".join(lines))},
+        metadata={ROWS: rows.height, "newest": as_list(lines)},
     )
+
+
+@dg.asset_check(
+    asset=WAREHOUSE,
+    name="newest",
+    description="What the calendars say should be known at the run's moment is there: each symbol's last session, the "
+    "last report of each type of each market.",
+)
+def newest(pipeline: Pipeline) -> dg.AssetCheckResult:
+    """A warning, not an error, that names what is missing: the source may have nothing newer."""
+    run = pipeline.fixed
+    with open_warehouse(run.lake.warehouse) as connection:
+        holes = read_holes(connection, run.as_of)
+    return dg.AssetCheckResult(passed=not holes, severity=dg.AssetCheckSeverity.WARN, metadata={HOLES: as_list(holes)})
+
+
+@dg.asset_check(
+    asset=WAREHOUSE,
+    name="notes",
+    description="The newest session of each market has its note. One that cannot be written stops no publication.",
+)
+def notes(pipeline: Pipeline) -> dg.AssetCheckResult:
+    """An error that names each missing note and says why. A rebuild of a past moment adds no notes."""
+    run = pipeline.fixed
+    with reading(run.lake, memory_limit=run.settings.memory_limit) as snapshot:
+        lines = [] if run.is_replay else [*unwritten(snapshot)]
+    return dg.AssetCheckResult(passed=not lines, metadata={"notes": "\n".join(lines)} if lines else None)
+
+
+@dg.asset_check(
+    asset=WAREHOUSE,
+    name="required",
+    description="Nothing required failed in the run. Otherwise this last step fails, and with it the run: what could "
+    "be built is published all the same.",
+)
+def required(context: dg.AssetCheckExecutionContext, pipeline: Pipeline) -> dg.AssetCheckResult:
+    """Raise dg.Failure with every required thing that failed in this run, by name."""
+    checks = checks_of(events_of(context.instance, context.run.run_id))
+    if failures := [*failed_checks(checks), *_errors(pipeline.run.lake.read(Findings))]:
+        lines, metadata = dict.fromkeys(failures), {REPEATS: "what the checks and findings say"}
+        raise dg.Failure("\n".join(lines), metadata=metadata, allow_retries=False)
+    return dg.AssetCheckResult(passed=True)
+
+
+def _errors(findings: pl.DataFrame) -> Iterator[str]:
+    """A line for each check that found errors; read from its table, as the step `reconciliation` may run later."""
+    counts = findings.filter(severity="error").group_by("check_name").len().sort("check_name")
+    return (f"{name}: {count:,} rows; next: r2k doctor" for name, count in counts.iter_rows())

@@ -4,22 +4,21 @@ Belongs here: what a run acquires before its first step and releases after its l
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Final
 
 import dagster as dg
 from pydantic import PrivateAttr
 
-from r2k_pipeline.errors import R2kError
-from r2k_pipeline.lake import Lake
-from r2k_pipeline.last_run import begin_run, end_run, record_failures, record_refusal
+from r2k_pipeline.last_run import recording, recording_refusal
 from r2k_pipeline.log.beginning import begin
-from r2k_pipeline.orchestration.failures import events_of, failures_of
+from r2k_pipeline.orchestration.events import events_of, failures_of
 from r2k_pipeline.orchestration.instance import forget_old_runs
 from r2k_pipeline.runs import Run, now
 from r2k_pipeline.settings import read_settings
 
-WHOLE: Final = ("refresh", "refresh_and_report")
+WAREHOUSE: Final = dg.AssetKey("warehouse")
+PUBLISHING: Final = ("refresh", "refresh_and_report")
 """Jobs that make all tables and publish them."""
 
 
@@ -35,7 +34,7 @@ class Pipeline(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @classmethod
     def of(cls, run: Run) -> dg.ResourceDefinition:
-        """The resource of a run whose lake the caller holds."""
+        """The resource of a run whose lake the caller has locked."""
         pipeline = cls()
         pipeline._run = run
         return dg.ResourceDefinition.hardcoded_resource(pipeline)
@@ -58,36 +57,26 @@ class Pipeline(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Pipeline"]:
-        """Lock the lake for the run; raises R2kError if another run has the lock, or if a run must not begin."""
-        settings = read_settings()
-        try:
+        """Lock the lake for a run of the UI, and record how it goes if it is to publish.
+
+        Raises R2kError if another run has the lock, or if a run must not begin.
+        """
+        settings, run_id = read_settings(), context.run.run_id if context.run else ""
+        with recording_refusal(settings):
             self._run, self._fixed, self._built = Run.of(settings), None, set()
-            with self._locked(context):
-                yield self
-        except R2kError as error:
-            record_refusal(Lake.of(settings.lake, settings.source, settings.as_of), now(), (str(error),))
-            raise
-
-    @contextmanager
-    def _locked(self, context: dg.InitResourceContext) -> Iterator[None]:
-        run, lake, is_whole = self._run, self._run.lake, _is_whole(context)
-        run_id = context.run.run_id if context.run else ""
-        with lake.lock(run.settings.lock_wait_seconds, run_id):
-            if is_whole:
-                begin_run(lake, run.clock())
-            try:
-                if (said := begin(run)) and context.log is not None:
+            lake, is_recorded = self._run.lake, _publishes(context.run)
+            record: AbstractContextManager[list[str]] = recording(lake, now) if is_recorded else nullcontext([])
+            with lake.lock(settings.lock_wait_seconds, run_id), record as failures:
+                if (said := begin(self._run)) and context.log is not None:
                     context.log.info(said)
-                yield
-            finally:
-                if is_whole:
-                    end_run(lake, run.clock())
-            if context.instance is not None:
-                if is_whole:
-                    record_failures(lake, failures_of(events_of(context.instance, run_id)))
-                forget_old_runs(context.instance, run.settings.keep_runs)
+                yield self
+                if context.instance is not None:
+                    failures.extend(failures_of(events_of(context.instance, run_id)))
+                    forget_old_runs(context.instance, settings.keep_runs)
 
 
-def _is_whole(context: dg.InitResourceContext) -> bool:
-    """Whether the run builds and publishes all tables: one of the two jobs, without a selection of assets."""
-    return context.run is not None and context.run.job_name in WHOLE and not context.run.asset_selection
+def _publishes(run: dg.DagsterRun | None) -> bool:
+    """Whether a run is to publish: one of the two jobs, or assets that a user chose, with the warehouse among them."""
+    if run is None:
+        return False
+    return WAREHOUSE in run.asset_selection if run.asset_selection else run.job_name in PUBLISHING

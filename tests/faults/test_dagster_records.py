@@ -328,6 +328,25 @@ def test_a_table_that_is_made_alone_does_not_end_the_record_of_a_run_that_died(
     assert "died" in (run.problem(is_on=False, again="r2k run") or "")
 
 
+def test_materialize_all_is_a_run_too_and_the_last_one(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The button starts Dagster's own job, with a selection of all assets; *Materialize unsynced* with some of them."""
+    monkeypatch.setenv("R2K_LAKE", str(settings.lake))
+    lake, works = Lake.of(settings.lake, "sample"), [False]
+
+    @dg.asset
+    def warehouse(pipeline: Pipeline) -> None:
+        if not works[0]:
+            raise R2kError("the disk", "is full", "free it")
+        mark_published(pipeline.run.lake, "0123456789abcdef")
+
+    job = dg.Definitions([warehouse], resources={"pipeline": Pipeline()}).resolve_implicit_global_asset_job_def()
+    with open_instance(settings, writes_one_run=False) as instance:
+        for works[0], failures in ((False, ("warehouse: the disk: is full; next: free it",)), (True, ())):
+            done = job.execute_in_process(instance=instance, raise_on_error=False, asset_selection=[warehouse.key])
+            assert done.success == works[0]
+            assert failures_of_last(lake) == failures
+
+
 def failures_of_last(lake: Lake) -> tuple[str, ...]:
     """Why the last run of a lake failed."""
     run = read_last_run(lake)

@@ -1,6 +1,5 @@
 """Figures of lakes that ran: what is drawn is what the tables say, and nothing that was not known yet."""
 
-import base64
 import json
 from datetime import UTC, datetime
 from functools import cache
@@ -10,13 +9,12 @@ from typing import Any
 import polars as pl
 import pytest
 
-from r2k_pipeline.orchestration.report import THUMBNAIL_BYTES, thumbnail_of
 from r2k_pipeline.report.charts.figure import VEGA_LITE
 from r2k_pipeline.report.charts.figures import Figures
 from r2k_pipeline.report.charts.known_rows import SESSIONS, read_known, read_moments
 from r2k_pipeline.report.charts.theme import DARK
 from r2k_pipeline.report.site.drawn import Drawn
-from r2k_pipeline.report.site.pictures import picture_of
+from r2k_pipeline.report.site.pictures import THUMBNAIL_BYTES, picture_of, thumbnail
 from r2k_pipeline.snapshot import reading
 from tests.lakes import Published
 from tests.snapshots import read_figures
@@ -70,8 +68,8 @@ def test_thumbnails_fit_the_event_log(newest: Figures, tmp_path: Path) -> None:
     nothing = Drawn(tmp_path)
     for figure in (newest.reviews[2], newest.cross_market, newest.outcomes):
         assert figure is not None
-        encoded = thumbnail_of(picture_of(figure, nothing)).removeprefix("data:image/png;base64,")
-        assert 10_000 < len(base64.b64decode(encoded)) <= THUMBNAIL_BYTES, figure.name
+        png = thumbnail(picture_of(figure, nothing))
+        assert 10_000 < len(png) <= THUMBNAIL_BYTES, figure.name
 
 
 @pytest.mark.parametrize("as_of", [None, *MOMENTS])

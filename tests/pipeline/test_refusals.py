@@ -17,7 +17,7 @@ from r2k_pipeline.contracts.meta import Generation
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.orchestration.assets import asset_key, derived_asset
-from r2k_pipeline.orchestration.publication import warehouse
+from r2k_pipeline.orchestration.publish import warehouse
 from r2k_pipeline.orchestration.resources import Pipeline
 from r2k_pipeline.runs import Run
 from r2k_pipeline.settings import Settings

@@ -17,8 +17,8 @@ import pytest
 from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.definitions import defs
 from r2k_pipeline.lake import Lake
-from r2k_pipeline.orchestration.report import THUMBNAIL_BYTES
 from r2k_pipeline.orchestration.resources import Pipeline
+from r2k_pipeline.report.site.pictures import THUMBNAIL_BYTES
 from r2k_pipeline.runs import Run
 from r2k_pipeline.settings import Settings
 from tests.lakes import Published

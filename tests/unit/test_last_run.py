@@ -10,7 +10,7 @@ import pytest
 from r2k_pipeline.contracts.prices import PriceBars
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.lake import Lake
-from r2k_pipeline.last_run import begin_run, end_run, mark_published, read_last_run, record_failures, record_refusal
+from r2k_pipeline.last_run import begin_run, end_run, mark_published, read_last_run, record_refusal, recording
 from tests.pipeline.command_line import r2k
 from tests.sql.rows import rows_of
 from tests.unit.published import mart_row, publish
@@ -51,10 +51,11 @@ def test_a_run_that_died_has_failed_and_one_that_goes_on_has_not(lake: Lake) -> 
 
 
 def test_a_run_that_did_not_publish_has_failed(lake: Lake) -> None:
-    begin_run(lake, BEGAN)
-    end_run(lake, BEGAN)
+    with recording(lake, lambda: BEGAN):
+        pass
     assert status(lake)[0] == 1
-    record_failures(lake, ("warehouse: no space", "raw/price_bars fetched: ^RUT"))
+    with recording(lake, lambda: BEGAN) as failures:
+        failures += ["warehouse: no space", "raw/price_bars fetched: ^RUT"]
     assert "failed: warehouse: no space (and 1 more line)" in status(lake)[1]
 
 
@@ -91,8 +92,7 @@ def test_what_is_named_already_is_not_named_again(tmp_path: Path) -> None:
     )
     begin_run(lake, BEGAN)
     mark_published(lake, "0123456789abcdef")
-    end_run(lake, BEGAN)
-    record_failures(lake, (f"raw/price_bars fetched: {message}",))
+    end_run(lake, BEGAN, [f"raw/price_bars fetched: {message}"])
     code, said = status(lake)
     assert (code, said.count(message), "LAST RUN" in said) == (1, 1, False)
 
@@ -110,9 +110,8 @@ def test_an_acceptance_is_not_asked_for_again(tmp_path: Path, item: str) -> None
         lake.hold(PriceBars, item, rows_of(PriceBars, [{"symbol": item, "session_date": "2025-03-14", **prices}]))
     begin_run(lake, BEGAN)
     mark_published(lake, "0123456789abcdef")
-    end_run(lake, BEGAN)
     accept = f"r2k accept {shlex.quote(item)} --source live"
-    record_failures(lake, (f"raw/price_bars fetched: held; next: {accept}", "actions: held, or " + accept + ", done"))
+    end_run(lake, BEGAN, [f"raw/price_bars fetched: held; next: {accept}", "actions: held, or " + accept + ", done"])
     where = ("--lake", tmp_path, "--source", "live")
     assert accept in r2k(tmp_path, "status", *where).output
     accepted = r2k(tmp_path, "accept", item, *where)

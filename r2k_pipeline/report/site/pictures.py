@@ -22,6 +22,10 @@ RENDERER: Final = "vl-convert-python"
 ASSETS: Final = shipped("report/site/assets")
 SCALE: Final = 1.0
 """Pixels of a picture to a point: 120 to the inch on paper, and the site of four markets stays well below 3 MB."""
+THUMBNAIL_BYTES: Final = 60_000
+"""Largest thumbnail, in bytes: Dagster keeps them in its event log, and reads all of them for its lists of runs."""
+THUMBNAIL_SCALE: Final = 0.6
+"""Pixels to a point, reduced until the thumbnail is small enough."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,15 @@ def picture_of(figure: Figure, drawn: Drawn, *, is_logged: bool = True) -> Pictu
 
     source = [figure.spec(), dict(LIGHT.config), SCALE, version(RENDERER)]
     return Picture(figure, drawn.file(_png_of(figure), source, draw))
+
+
+def thumbnail(picture: Picture) -> bytes:
+    """The figure as a PNG of at most THUMBNAIL_BYTES."""
+    # Packed bytes grow with the scale: the next scale is computed from the size of this picture, with a fifth to spare.
+    scale = min(THUMBNAIL_SCALE, SCALE * 0.8 * THUMBNAIL_BYTES / len(picture.png))
+    while len(png := picture.figure.png(scale=scale)) > THUMBNAIL_BYTES:
+        scale *= 0.8
+    return png
 
 
 def _png_of(figure: Figure) -> str:

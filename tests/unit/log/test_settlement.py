@@ -10,7 +10,7 @@ import pytest
 from r2k_pipeline.contracts.prices import PriceBars
 from r2k_pipeline.log.ingest import Intake, read_symbol
 from r2k_pipeline.markets import read_catalogue
-from r2k_pipeline.orchestration.schedules import refresh_after_close
+from r2k_pipeline.orchestration.jobs import refresh_after_close
 from r2k_pipeline.sources.protocol import PriceAnswer
 from r2k_pipeline.sources.settlement import LATE_QUOTES, SETTLEMENTS, settlement_of
 from tests.raw_story import Story, at, bars_of, days_of, sessions

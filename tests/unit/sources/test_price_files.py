@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 
 from r2k_pipeline.contracts.prices import PriceBars
-from r2k_pipeline.orchestration.assets import NOTES, raw_result
+from r2k_pipeline.orchestration.assets import raw_result
+from r2k_pipeline.orchestration.events import NOTES
 from r2k_pipeline.sources.containers import READ
 from r2k_pipeline.sources.files import FilePrices, FileReports
 from r2k_pipeline.sources.prices import read_actions, read_bars, say_missing_opens, screen_actions, screen_bars

@@ -1,6 +1,6 @@
 """Jobs and when they run.
 
-Belongs here: the jobs and the schedule. Not here: what they materialize (assets.py, publication.py, report.py).
+Belongs here: the jobs and the schedule. Not here: what they materialize (assets.py, publish.py).
 """
 
 import dagster as dg
@@ -11,21 +11,18 @@ refresh = dg.define_asset_job(
     "refresh",
     selection=dg.AssetSelection.all() - SITE,
     description="Fetch, build, check, publish: every table and the warehouse. What `r2k run` runs.",
-    executor_def=dg.in_process_executor,
 )
 
 refresh_and_report = dg.define_asset_job(
     "refresh_and_report",
     selection=dg.AssetSelection.all(),
     description="The refresh, and the site of what it published.",
-    executor_def=dg.in_process_executor,
 )
 
 site = dg.define_asset_job(
     "site",
     selection=SITE,
     description="The site of what is published. What `r2k report` writes.",
-    executor_def=dg.in_process_executor,
 )
 
 refresh_after_close = dg.ScheduleDefinition(
