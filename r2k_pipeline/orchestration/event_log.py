@@ -3,7 +3,7 @@
 Belongs here: how long a connection lives. Not here: what is in the log and where it lies (Dagster's own class).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -25,7 +25,7 @@ class KeptEventLog(SqliteEventLogStorage):
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._engines: dict[str, Any] = {}  # SQLAlchemy's, by file
-        self._present: set[tuple[str, str]] = set()
+        self._tables: set[str] = set()
         super().__init__(base_dir, inst_data)
 
     @classmethod
@@ -49,22 +49,10 @@ class KeptEventLog(SqliteEventLogStorage):
             raise (error.orig or error) from error
 
     def has_table(self, table_name: str) -> bool:
-        """Whether the log has the table."""
-        return self._has(super().has_table, table_name)
-
-    def has_asset_key_col(self, column_name: str) -> bool:
-        """Whether the log's table of assets has the column."""
-        return self._has(super().has_asset_key_col, column_name)
-
-    def has_secondary_index(self, name: str) -> bool:
-        """Whether the log has the index."""
-        return self._has(super().has_secondary_index, name)
-
-    def _has(self, ask: Callable[[str], bool], name: str) -> bool:
-        """SQLite's answer. A yes is remembered, because nothing is removed and Dagster asks at each event."""
-        if (ask.__name__, name) not in self._present and ask(name):
-            self._present.add((ask.__name__, name))
-        return (ask.__name__, name) in self._present
+        """SQLite's answer. A yes is remembered: Dagster asks at each event, on a connection of its own."""
+        if table_name not in self._tables and super().has_table(table_name):
+            self._tables.add(table_name)
+        return table_name in self._tables
 
     def dispose(self) -> None:
         """Close the files."""

@@ -5,7 +5,7 @@ Belongs here: the instance. Not here: its folder (records.py), runs (execute.py)
 
 import fcntl
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
@@ -40,26 +40,21 @@ def open_instance(settings: Settings, *, writes_one_run: bool = True) -> Iterato
     writes one run keeps its files open and copies no output, unless the file says where these go.
     """
     home = home_of(settings)
-    with _kept_in(home), _opened(home, config_folders(settings), writes_one_run) as instance:
-        yield instance
-
-
-@contextmanager
-def _opened(home: Path, configs: Iterable[Path], writes_one_run: bool) -> Iterator[dg.DagsterInstance]:
-    """The instance. A lock serialises its first opening, which creates its tables."""
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / ".opening").open("w") as turn:
-        fcntl.flock(turn, fcntl.LOCK_EX)
-        instance = dg.DagsterInstance.from_ref(_ref(home, configs, writes_one_run))
-    with instance:
-        yield instance
-
-
-def _ref(home: Path, configs: Iterable[Path], writes_one_run: bool) -> InstanceRef:
-    brought = next((folder for folder in configs if (folder / CONFIG).exists()), None)
-    config = brought or shipped("orchestration")
-    overrides = _of_one_run(home, config / CONFIG) if writes_one_run else {}
-    return InstanceRef.from_dir(str(home), config_dir=str(config), overrides=overrides)
+    brought = (folder for folder in config_folders(settings) if (folder / CONFIG).exists())
+    config = next(brought, shipped("orchestration"))
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with (home / ".opening").open("w") as turn:  # the first opening creates its tables: one process at a time
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            overrides = _of_one_run(home, config / CONFIG) if writes_one_run else {}
+            ref = InstanceRef.from_dir(str(home), config_dir=str(config), overrides=overrides)
+            instance = dg.DagsterInstance.from_ref(ref)
+        with instance:
+            yield instance
+    except (DBAPIError, sqlite3.Error) as error:
+        raise not_kept(home, error.orig if isinstance(error, DBAPIError) else error) from error
+    except OSError as error:
+        raise disk_error(home, "cannot be written", error, "set R2K_LAKE or DAGSTER_HOME") from error
 
 
 def _of_one_run(home: Path, config: Path) -> dict[str, Any]:
@@ -88,18 +83,6 @@ class Unrecorded(LocalComputeLogManager):
     def capture_logs(self, log_key: Sequence[str]) -> Iterator[CapturedLogContext]:
         """Leave standard output and error as they are."""
         yield CapturedLogContext(log_key)
-
-
-@contextmanager
-def _kept_in(home: Path) -> Iterator[None]:
-    try:
-        yield
-    except DBAPIError as error:
-        raise not_kept(home, error.orig) from error
-    except sqlite3.Error as error:
-        raise not_kept(home, error) from error
-    except OSError as error:
-        raise disk_error(home, "cannot be written", error, "set R2K_LAKE or DAGSTER_HOME") from error
 
 
 def forget_old_runs(instance: dg.DagsterInstance, keep: int) -> None:
