@@ -12,7 +12,7 @@ import re
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,17 +23,24 @@ from r2k_pipeline.claims.printable import printable
 from r2k_pipeline.errors import R2kError, SettingsError
 
 if TYPE_CHECKING:
-    from r2k_pipeline.lake import Lake
     from r2k_pipeline.markets import Market
-    from r2k_pipeline.report.note.compose import Note
-    from r2k_pipeline.report.note.since import Changes
     from r2k_pipeline.settings import Settings
     from r2k_pipeline.snapshot import Snapshot
 
 
 def _say(text: str, *, err: bool = False) -> None:
-    """Print a text. What vendors and files brought into it a terminal must not act on: it is escaped."""
+    """Print a text; what vendors and files brought into it is escaped, so that a terminal does not act on it."""
     click.echo("\n".join(map(printable, text.split("\n"))), err=err)
+
+
+def _warn(text: str) -> None:
+    """Print a line on standard error, with the name of the program."""
+    _say(f"r2k: {text}", err=True)
+
+
+def _show(value: Any, text: str, *, as_json: bool) -> None:
+    """Print what a command found: `value` as JSON, or `text`."""
+    _say(json.dumps(value, indent=2) if as_json else text)
 
 
 class Explained(click.Group):
@@ -46,7 +53,7 @@ class Explained(click.Group):
             _say("\n".join(f"r2k: {mistake}" for mistake in str(error).splitlines()), err=True)
             ctx.exit(2)
         except R2kError as error:
-            _say(f"r2k: {error}", err=True)
+            _warn(str(error))
             ctx.exit(1)
         except OSError as error:
             if error.errno == errno.EPIPE:
@@ -54,12 +61,12 @@ class Explained(click.Group):
             from r2k_pipeline.files import disk_error
 
             what, refused = (error.filename, "refused") if error.filename else ("standard output", "not written")
-            _say(f"r2k: {disk_error(what, refused, error)}", err=True)
+            _warn(str(disk_error(what, refused, error)))
             sys.stdout = None  # what it holds would fail again
             ctx.exit(1)
         except KeyboardInterrupt:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not interrupt this
-            _say("r2k: interrupted; the last published generation stays", err=True)
+            _warn("interrupted; the last published generation stays")
             sys.stdout.flush()
             os._exit(1)  # skips the interpreter's shutdown, where libraries warn about open resources
 
@@ -72,6 +79,11 @@ _source_option = click.option(
     type=click.Choice(["sample", "files", "live"]),
     help="Where data comes from; default: sample, or as R2K_SOURCE or r2k.toml says.",
 )
+
+
+def json_option(text: str = "As JSON.") -> Callable[[Any], Any]:
+    """`--json`."""
+    return click.option("--json", "as_json", is_flag=True, help=text)
 
 
 def lake_options(command: Any) -> Any:
@@ -113,7 +125,7 @@ def main() -> None:
 
 @main.command()
 @lake_options
-@click.option("--json", "as_json", is_flag=True, help="The summary as JSON.")
+@json_option("The summary as JSON.")
 def run(as_json: bool, **options: Any) -> None:
     """Fetch, build, check and publish everything."""
     settings = settings_of(**options)
@@ -130,7 +142,7 @@ def run(as_json: bool, **options: Any) -> None:
             raise
         _say(json.dumps({"ok": False, "published": False, "failures": [str(error)]}, indent=2))
         sys.exit(1)
-    _say(json.dumps(summary.as_dict(), indent=2) if as_json else summary.text())
+    _show(summary.as_dict(), summary.text(), as_json=as_json)
     sys.exit(0 if summary.ok else 1)
 
 
@@ -142,11 +154,9 @@ def ui(port: int, **options: Any) -> None:
     settings = settings_of(**options)
     from r2k_pipeline.orchestration.ui import serve_ui
     from r2k_pipeline.runs import Run
+    from r2k_pipeline.settings import as_variables
 
-    # Export every setting: the processes that run the steps do not get the command's arguments.
-    chosen = settings.model_dump(mode="json", exclude_none=True)
-    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in chosen.items()}
-    os.environ.update({f"R2K_{name.upper()}": value for name, value in texts.items()})
+    os.environ.update(as_variables(settings))  # the processes that run the steps do not get the command's arguments
     serve_ui(Run.of(settings), port)
 
 
@@ -161,7 +171,7 @@ def _show_progress() -> None:
 
 @main.command()
 @lake_options
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@json_option()
 def status(as_json: bool, **options: Any) -> None:
     """Show what is published, due, late or held.
 
@@ -170,7 +180,7 @@ def status(as_json: bool, **options: Any) -> None:
     from r2k_pipeline.report.status import read_status
 
     found = read_status(settings_of(**options))
-    _say(json.dumps(found.as_dict(), indent=2) if as_json else found.text())
+    _show(found.as_dict(), found.text(), as_json=as_json)
     sys.exit(0 if found.ok else 1)
 
 
@@ -184,16 +194,13 @@ def accept(item: str, **options: Any) -> None:
     ITEM is a symbol or a report file (its held rows are accepted), `restatement` (changed rows may be published), or
     `raw` (runs go on without raw files that are gone or damaged).
     """
-    from r2k_pipeline.account import RAW
     from r2k_pipeline.lake import Lake
-    from r2k_pipeline.log.acceptance import accept_held, accept_raw, accept_restatement
-    from r2k_pipeline.restatement import RESTATEMENT
+    from r2k_pipeline.log.acceptance import accept as accept_item
     from r2k_pipeline.runs import Run
 
     settings = settings_of(**options)
     run = Run(settings, Lake.of(settings.lake, settings.source), markets=())
-    accepting = {RESTATEMENT: accept_restatement, RAW: accept_raw}.get(item)
-    _say(accepting(run) if accepting else accept_held(run, item))
+    _say(accept_item(run, item))
 
 
 @main.command()
@@ -219,9 +226,13 @@ def sql(query: str, output: Any, file: Path | None, **options: Any) -> None:
         elif output == "parquet":
             raise click.UsageError("--format parquet needs --output FILE")
         text = sys.stdin.read() if query == "-" else query
-        newest = Folders.of(settings.lake, settings.source).warehouse
-        warehouse, past = _past_query(settings, text) if settings.as_of else (newest, {})
-        setup = setup_of(warehouse, settings.memory_limit, settings.query_seconds, **past)
+        if settings.as_of:
+            from r2k_pipeline.report.past_query import past_setup
+
+            setup = past_setup(settings, text, _warn)
+        else:
+            newest = Folders.of(settings.lake, settings.source).warehouse
+            setup = setup_of(newest, settings.memory_limit, settings.query_seconds)
         answer = process.answer(text, output, setup)
         if answer.is_sample:
             _say(answer.label, err=True)
@@ -235,17 +246,17 @@ def sql(query: str, output: Any, file: Path | None, **options: Any) -> None:
 @lake_options
 @market_option("One market, e.g. RUT; default: all.")
 @click.option("--evidence", is_flag=True, help="Print under each figure the query that returns it.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON, each figure with its table, key, column and query.")
+@json_option("As JSON, each figure with its table, key, column and query.")
 def brief(market: str | None, evidence: bool, as_json: bool, **options: Any) -> None:
     """Print a brief of each market as Markdown."""
     from r2k_pipeline.report.brief import read_brief
-    from r2k_pipeline.snapshot import reading
+    from r2k_pipeline.snapshot import reading_of
 
     settings = settings_of(**options)
-    with reading(_lake(settings), settings.as_of, settings.memory_limit) as snapshot:
+    with reading_of(settings) as snapshot:
         found = read_brief(snapshot, market)
         _tell_age(snapshot, settings)
-    _say(json.dumps(found.as_dict(), indent=2) if as_json else found.text(evidence=evidence))
+    _show(found.as_dict(), found.text(evidence=evidence), as_json=as_json)
 
 
 @main.command()
@@ -264,14 +275,15 @@ def note(market: str | None, when: str | None, since: str | None, evidence: bool
     2025-03-14
     """
     from r2k_pipeline.report.note.compose import read_notes
-    from r2k_pipeline.snapshot import reading
+    from r2k_pipeline.report.note.since import changes_since
+    from r2k_pipeline.snapshot import reading_of
 
     if market and re.match(r"\d{4}-", market):  # `r2k note 2025-03-14`: all markets
         market, when = when and when.upper(), market
     if since and output == "html":
         raise click.UsageError("--since is not part of the page: leave out --html, or --since")
     settings = settings_of("WHEN", as_of=when, **options)
-    with reading(_lake(settings), settings.as_of, settings.memory_limit) as snapshot:
+    with reading_of(settings) as snapshot:
         notes = read_notes(snapshot, [market] if market else None)
         _tell_age(snapshot, settings)
         if output == "html":
@@ -279,39 +291,30 @@ def note(market: str | None, when: str | None, since: str | None, evidence: bool
 
             click.echo(write_page(snapshot, list(notes.values())))
             return
-    changed = _changes(settings_of("--since", as_of=since, **options), notes) if since else ()
-    if output == "json":
-        shown: dict[str, Any] = {"notes": [found.as_dict() for found in notes.values()]}
-        _say(json.dumps(shown | ({"since": [one.as_dict() for one in changed]} if since else {}), indent=2))
-    else:
-        texts = (*(found.text(evidence=evidence) for found in notes.values()), *(one.text() for one in changed))
-        _say("\n\n".join(texts))
+    changed = changes_since(settings_of("--since", as_of=since, **options), notes) if since else []
+    shown: dict[str, Any] = {"notes": [found.as_dict() for found in notes.values()]}
+    if since:
+        shown["since"] = [one.as_dict() for one in changed]
+    texts = (*(found.text(evidence=evidence) for found in notes.values()), *(one.text() for one in changed))
+    _show(shown, "\n\n".join(texts), as_json=output == "json")
 
 
 def _tell_age(snapshot: "Snapshot", settings: "Settings") -> None:
     """Say on stderr that the data is old where sessions have closed since it was fetched."""
+    from r2k_pipeline.generations import lake_as_of
     from r2k_pipeline.report.status import say_unpublished
 
     asked = settings.as_of or datetime.now(UTC)
-    for line in say_unpublished(snapshot.connection, _lake(settings), snapshot.moment, asked):
-        _say(f"r2k: {line}", err=True)
-
-
-def _changes(settings: "Settings", notes: "Mapping[str, Note]") -> "list[Changes]":
-    """The changes of each note since the moment of `settings`."""
-    from r2k_pipeline.report.note.compose import read_note
-    from r2k_pipeline.report.note.since import changes
-    from r2k_pipeline.snapshot import reading
-
-    with reading(_lake(settings), settings.as_of, settings.memory_limit) as snapshot:
-        return [changes(read_note(snapshot, market), now) for market, now in notes.items()]
+    lake = lake_as_of(settings.lake, settings.source, settings.as_of)
+    for line in say_unpublished(snapshot.connection, lake, snapshot.moment, asked):
+        _warn(line)
 
 
 @main.command()
 @lake_options
 @market_option("One market, e.g. RUT: its site is written beside the full one.")
 @click.option("--open", "show", is_flag=True, help="Open it in the browser.")
-@click.option("--json", "as_json", is_flag=True, help="Print folder, size and pages of the site as JSON.")
+@json_option("Print folder, size and pages of the site as JSON.")
 def report(market: str | None, show: bool, as_json: bool, **options: Any) -> None:
     """Write the site, a folder of HTML pages.
 
@@ -322,7 +325,7 @@ def report(market: str | None, show: bool, as_json: bool, **options: Any) -> Non
     if not as_json:
         _show_progress()
     site = publish_site(settings_of(**options), market)
-    _say(json.dumps(site.as_dict(), indent=2) if as_json else site.text())
+    _show(site.as_dict(), site.text(), as_json=as_json)
     if show:
         click.launch(site.index.as_uri())
 
@@ -341,20 +344,20 @@ def check_note(file: Path, output: Any, new: bool, **options: Any) -> None:
     """
     from r2k_pipeline.report.check_note import check_note as check
     from r2k_pipeline.report.check_note import write_template
-    from r2k_pipeline.snapshot import reading
+    from r2k_pipeline.snapshot import reading_of
 
     if new:
         _say(write_template(file))
         return
     settings = settings_of(**options)
-    with reading(_lake(settings), settings.as_of, settings.memory_limit) as snapshot:
+    with reading_of(settings) as snapshot:
         found = check(file, snapshot)
         if output == "html":
             from r2k_pipeline.report.check_page import write_check
 
             click.echo(write_check(snapshot, found))
     if output != "html":
-        _say(json.dumps(found.as_dict(), indent=2) if output == "json" else found.text())
+        _show(found.as_dict(), found.text(), as_json=output == "json")
     sys.exit(1 if found.errors else 0)
 
 
@@ -364,23 +367,23 @@ def check_note(file: Path, output: Any, new: bool, **options: Any) -> None:
 @click.option("--schema", default="r2k", show_default=True, help="Target schema; r2k owns it and may replace it.")
 @click.option("--reader", default="r2k_reader", show_default=True, help="Role that may read; created if missing.")
 @click.option("--force", is_flag=True, help="Publish even if the target is the same or newer, or of another source.")
-@click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
+@json_option("Print what was done as JSON.")
 def publish(url: str, schema: str, reader: str, force: bool, as_json: bool, **options: Any) -> None:
     """Publish marts and meta to PostgreSQL in one transaction."""
     from r2k_pipeline.postgresql.address import Address
     from r2k_pipeline.postgresql.publication import publish_to_postgresql
-    from r2k_pipeline.snapshot import reading
+    from r2k_pipeline.snapshot import reading_of
 
     settings = settings_of(**options)
-    with reading(_lake(settings), settings.as_of, settings.memory_limit) as snapshot:
+    with reading_of(settings) as snapshot:
         done = publish_to_postgresql(snapshot, Address.parse(url), schema=schema, reader=reader, force=force)
-    _say(json.dumps(done.as_dict(), indent=2) if as_json else done.text())
+    _show(done.as_dict(), done.text(), as_json=as_json)
 
 
 @main.command()
 @lake_options
 @click.option("--online", is_flag=True, help="Also compare the newest report with the CFTC's public API.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@json_option()
 def doctor(as_json: bool, online: bool, **options: Any) -> None:
     """Look for faults and name the command that fixes each.
 
@@ -389,15 +392,12 @@ def doctor(as_json: bool, online: bool, **options: Any) -> None:
     from r2k_pipeline.report.doctor import examine
 
     findings = examine(settings_of(**options), lake_option=options["lake"], online=online)
-    if as_json:
-        _say(json.dumps([finding.as_dict() for finding in findings], indent=2))
-    else:
-        _say("\n".join(map(str, findings)))
+    _show([finding.as_dict() for finding in findings], "\n".join(map(str, findings)), as_json=as_json)
     sys.exit(0 if all(finding.ok for finding in findings) else 1)
 
 
 @main.command("files")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@json_option()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 def list_files(folder: Path, as_json: bool) -> None:
     """Check a folder of downloaded files before a run.
@@ -409,12 +409,12 @@ def list_files(folder: Path, as_json: bool) -> None:
     from r2k_pipeline.report.file_list import list_files as read
 
     found = read(folder, settings_of(), datetime.now(UTC))
-    _say(json.dumps([each.as_dict() for each in found], indent=2) if as_json else as_text(found))
+    _show([each.as_dict() for each in found], as_text(found), as_json=as_json)
     sys.exit(1 if any(each.problem for each in found) else 0)
 
 
 @main.group(invoke_without_command=True)
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@json_option()
 @click.pass_context
 def markets(ctx: click.Context, as_json: bool) -> None:
     """List, find or add markets.
@@ -430,7 +430,7 @@ def markets(ctx: click.Context, as_json: bool) -> None:
 
 
 @markets.command("find")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@json_option()
 @click.argument("text", nargs=-1, required=True)
 def find_markets(text: tuple[str, ...], as_json: bool) -> None:
     """Search the catalogue by id, name, class or contract code."""
@@ -452,30 +452,4 @@ def add_markets(names: tuple[str, ...]) -> None:
 def _list_markets(found: "Sequence[Market]", as_json: bool, note: str) -> None:
     from r2k_pipeline.report.market_list import as_rows, as_text
 
-    _say(json.dumps(as_rows(found), indent=2) if as_json else as_text(found, note))
-
-
-def _lake(settings: "Settings") -> "Lake":
-    """The lake to read: the complete rebuild of `as_of` if there is one, otherwise the newest, cut at `as_of`."""
-    from r2k_pipeline.generations import lake_as_of
-
-    return lake_as_of(settings.lake, settings.source, settings.as_of)
-
-
-def _past_query(settings: "Settings", query: str) -> tuple[Path, dict[str, Any]]:
-    """The warehouse for a query at a past moment, and how it is cut; warns about tables that have no past."""
-    from r2k_pipeline.snapshot import NOT_KEPT, as_stream, cut_at, reading, summaries_in
-
-    assert settings.as_of
-    lake = _lake(settings)
-    cut: dict[str, Any] = {"cut": cut_at(settings.as_of)}
-    summed, lost = summaries_in(query), [reason for table, reason in NOT_KEPT.items() if table.table in query]
-    if not (summed or lost):
-        return lake.warehouse, cut
-    with reading(lake, settings.as_of, settings.memory_limit) as snapshot:
-        if not snapshot.is_past:
-            return lake.warehouse, cut
-        for reason in lost:
-            _say(f"r2k: {reason}", err=True)
-        streams = {table.dotted(): as_stream(snapshot.read(table)) for table in summed}
-    return lake.warehouse, cut | {"summaries": streams}
+    _show(as_rows(found), as_text(found, note), as_json=as_json)

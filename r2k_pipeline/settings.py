@@ -157,6 +157,12 @@ def option_of(name: str) -> str:
     return "--seconds" if name == "query_seconds" else f"--{name.replace('_', '-')}"
 
 
+def as_variables(settings: Settings) -> dict[str, str]:
+    """The R2K_* variables that give these settings to another process."""
+    said = settings.model_dump(mode="json", exclude_none=True)
+    return {f"R2K_{name.upper()}": its if isinstance(its, str) else json.dumps(its) for name, its in said.items()}
+
+
 def read_settings(written: Callable[[str], str] = option_of, /, **given: Any) -> Settings:
     """Settings with what was `given`; `written` spells a setting's name as the caller does.
 

@@ -5,7 +5,7 @@ has (contracts/clock.py), how the file is opened (warehouse.py), what readers sa
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from io import BytesIO
@@ -178,3 +178,9 @@ def reading(lake: Lake, as_of: datetime | None = None, memory_limit: str = "1GB"
     """A snapshot for our own queries, closed at the end. Raises R2kError, also for what another version published."""
     with of_this_version(lake.warehouse), open_snapshot(lake, as_of, memory_limit) as snapshot:
         yield snapshot
+
+
+def reading_of(settings: Settings) -> AbstractContextManager[Snapshot]:
+    """The snapshot that the settings ask for, as `reading`."""
+    lake = lake_as_of(settings.lake, settings.source, settings.as_of)
+    return reading(lake, settings.as_of, settings.memory_limit)

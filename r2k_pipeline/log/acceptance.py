@@ -23,6 +23,12 @@ from r2k_pipeline.runs import Run
 from r2k_pipeline.sources.corrections import CORRECTIONS
 
 
+def accept(run: Run, item: str) -> str:
+    """Accept what waits under this name: `restatement`, `raw`, or a symbol or report file with held rows."""
+    accepting = {ITEM: accept_restatement, RAW: accept_raw}.get(item)
+    return accepting(run) if accepting else accept_held(run, item)
+
+
 def accept_restatement(run: Run) -> str:
     """Accept the changes of published rows that the last run found, and no others; returns a few lines for the user.
 

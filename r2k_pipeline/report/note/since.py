@@ -1,16 +1,18 @@
 """The changes between two notes on one market: facts then and now, sentences that are new or no longer true.
 
-Belongs here: the comparison. Not here: what is compared (rules.toml, [since]), how the two moments are opened (cli.py).
+Belongs here: the comparison. Not here: what is compared (rules.toml, [since]).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from r2k_pipeline.errors import R2kError
-from r2k_pipeline.report.note.compose import Note
+from r2k_pipeline.report.note.compose import Note, read_note
 from r2k_pipeline.report.note.rules import read_rules
 from r2k_pipeline.report.note.words import Sentence, fill
+from r2k_pipeline.settings import Settings
+from r2k_pipeline.snapshot import reading_of
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,12 @@ class Changes:
         for title, note, sentences in (("New", self.now, self.new), ("No longer true", self.before, self.gone)):
             if sentences:
                 yield from ("", f"*{title}.* {' '.join(_alone(note, sentences))}")
+
+
+def changes_since(settings: Settings, notes: Mapping[str, Note]) -> list[Changes]:
+    """The changes of each market's note since the moment of `settings`. Raises R2kError."""
+    with reading_of(settings) as snapshot:
+        return [changes(read_note(snapshot, market), now) for market, now in notes.items()]
 
 
 def changes(before: Note, now: Note) -> Changes:

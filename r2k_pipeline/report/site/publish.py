@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from r2k_pipeline.generations import lake_as_of
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.report.brief import Page, read_brief
 from r2k_pipeline.report.charts.figures import read_figures
@@ -25,7 +24,7 @@ from r2k_pipeline.report.site.provenance import Edition, edition_of
 from r2k_pipeline.report.site.quality_tables import quality
 from r2k_pipeline.report.site.replace_folder import swap_in
 from r2k_pipeline.settings import Settings
-from r2k_pipeline.snapshot import Snapshot, reading
+from r2k_pipeline.snapshot import Snapshot, reading_of
 
 
 @dataclass(frozen=True)
@@ -76,10 +75,9 @@ def publish_site(settings: Settings, market: str | None = None) -> Site:
 
     Raises R2kError if there is nothing to show or writing fails; then the old site stays.
     """
-    lake = lake_as_of(settings.lake, settings.source, settings.as_of)
     folder = Lake.of(settings.lake, settings.source, settings.as_of).report(market)
     drawn = Drawn(folder)
-    with reading(lake, settings.as_of, settings.memory_limit) as snapshot:
+    with reading_of(settings) as snapshot:
         content = read_content(snapshot, market, drawn)
     pages = render(content)
     files = pages | shared_files(drawn)
