@@ -98,9 +98,14 @@ def lake_options(command: Any) -> Any:
     return command
 
 
+def _in_upper_case(_context: click.Context, _option: click.Parameter, said: str | None) -> str | None:
+    """A market's id as it is written, whichever case was typed."""
+    return said and said.upper()
+
+
 def market_option(text: str) -> Callable[[Any], Any]:
-    """`--market`, in upper or lower case; market ids are upper case."""
-    return click.option("--market", callback=lambda _context, _option, said: said and said.upper(), help=text)
+    """`--market`, in upper or lower case."""
+    return click.option("--market", callback=_in_upper_case, help=text)
 
 
 def settings_of(moment: str = "--as-of", **options: Any) -> "Settings":
@@ -262,7 +267,7 @@ def brief(market: str | None, evidence: bool, as_json: bool, **options: Any) -> 
 @main.command()
 @_source_option
 @_lake_option
-@click.argument("market", required=False, callback=lambda _context, _option, said: said and said.upper())
+@click.argument("market", required=False, callback=_in_upper_case)
 @click.argument("when", required=False)
 @click.option("--since", help="Also what changed since this moment or a day's close.")
 @click.option("--evidence", is_flag=True, help="Under each section the query of each figure.")

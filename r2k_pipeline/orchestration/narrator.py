@@ -1,6 +1,6 @@
 """Progress of a run on a terminal: Dagster's events as one line a table.
 
-Belongs here: the wording of progress. Not here: the summary (execute.py), where lines go (cli.py).
+Belongs here: the wording of progress. Not here: the summary (report/run_summary.py), where lines go (cli.py).
 """
 
 import logging
@@ -34,11 +34,9 @@ def _count(metadata: Mapping[str, dg.MetadataValue[Any]]) -> str:
     return "" if new is None else f"{new.value:>10,} new rows"
 
 
-def _build(_: dg.InitLoggerContext) -> logging.Logger:
+@dg.logger(None, description="One line for every table as it is materialized.")
+def narrator(_: dg.InitLoggerContext) -> logging.Logger:
     """Dagster logger that `r2k run` uses instead of the long console log."""
     logger = logging.Logger("r2k.narrator", logging.DEBUG)
     logger.addHandler(_Narrate())
     return logger
-
-
-narrator: Final = dg.LoggerDefinition(_build, description="One line for every table as it is materialized.")

@@ -76,24 +76,29 @@ def as_text(found: Sequence[Listed]) -> str:
 
 
 def _prices(source: FilePrices, settings: Settings, now: datetime) -> Iterator[Listed]:
+    """Each symbol with its file, then each file that is not, or not wholly, the one that a run reads."""
     files = source.prices.files()
     answers, listed = [], {}
     for symbol, (file, *_) in files.items():
         listed[symbol] = Listed(f"prices/{file.name}", symbol=symbol)
         try:
-            answers.append(source.fetch_prices(symbol))
+            answer = source.fetch_prices(symbol)
         except SourceError as error:
             listed[symbol] = replace(listed[symbol], problem=_said(error))
-    for answer in answers:
-        listed[answer.symbol] = _of_bars(listed[answer.symbol], answer.layout, answer.bars)
-    for symbol, (problem, notes) in _judge(
-        answers, _markets_of([answer.symbol for answer in answers], settings), settings, now
-    ).items():
-        listed[symbol] = replace(listed[symbol], problem=problem, notes=notes)
+            continue
+        answers.append(answer)
+        listed[symbol] = _of_bars(listed[symbol], answer.layout, answer.bars)
+    for symbol, judged in _judge(answers, settings, now).items():
+        listed[symbol] = replace(listed[symbol], problem=judged.problem, notes=judged.notes)
     asked = {symbol for market in read_markets(settings.markets) for symbol in market.symbols()}
     for symbol in sorted(files, key=lambda symbol: (listed[symbol].file, symbol)):
         unasked = () if symbol in asked else (f"a run does not ask for {symbol}: no configured market has it",)
         yield replace(listed[symbol], notes=(*listed[symbol].notes, *unasked))
+    yield from _other_files(source, files)
+
+
+def _other_files(source: FilePrices, files: Mapping[str, Sequence[Path]]) -> Iterator[Listed]:
+    """Files that no symbol is read from, and those with symbols that are read from another; `files` by symbol."""
     for entry in source.prices.entries():
         owned = [symbol for symbol, its in files.items() if entry in its]
         if not owned:
@@ -116,12 +121,19 @@ def _elsewhere(entry: Path, symbols: Iterable[str], files: Mapping[str, Sequence
     )
 
 
-def _judge(
-    answers: Sequence[PriceAnswer], markets: Sequence[Market], settings: Settings, now: datetime
-) -> dict[str, tuple[str | None, tuple[str, ...]]]:
-    """The problem of each symbol and the notes on it, all compared with each other and with an empty log."""
+@dataclass(frozen=True)
+class Judgement:
+    """What a first run would say of a symbol: why it would not take it, or notes."""
+
+    problem: str | None
+    notes: tuple[str, ...] = ()
+
+
+def _judge(answers: Sequence[PriceAnswer], settings: Settings, now: datetime) -> dict[str, Judgement]:
+    """The judgement on each symbol, all compared with each other and with an empty log."""
     if not answers:
         return {}
+    markets = _markets_of([answer.symbol for answer in answers], settings)
     calendars = {symbol: market.calendar for market in markets for symbol in market.symbols()}
     sessions = build_sessions({calendars[answer.symbol] for answer in answers}, now.date())
     bars: dict[str, Bars] = {}
@@ -131,9 +143,8 @@ def _judge(
             bars[answer.symbol] = read_symbol(markets, sessions, now, answer)
         except SourceError as error:
             wrong[answer.symbol] = _said(error)
-    judged = judge_refusals(
-        PriceBars, screen_bars([its.rows for its in bars.values()], sessions, calendars), settings.refused_share
-    )
+    screened = screen_bars([its.rows for its in bars.values()], sessions, calendars)
+    judged = judge_refusals(PriceBars, screened, settings.refused_share)
     kept, none = judged.screened.rows, PriceBars.create_empty()
     splits = screen_actions([read_actions(answer, now) for answer in answers if answer.symbol in bars]).rows
     unproven = [answer.symbol for answer in answers if "Adj Close" not in answer.bars.columns]
@@ -150,7 +161,8 @@ def _judge(
         yield from filter(None, (unread_actions(answer), unsure.get(answer.symbol)))
 
     return {
-        each.symbol: (wrong.get(each.symbol), () if each.symbol in wrong else tuple(notes(each))) for each in answers
+        each.symbol: Judgement(wrong[each.symbol]) if each.symbol in wrong else Judgement(None, tuple(notes(each)))
+        for each in answers
     }
 
 

@@ -76,9 +76,7 @@ def _rows(drawing: Drawing) -> tuple[dict[str, Records], Scale, Window]:
     marks = [mark for mark in drawing.marks if mark.kind != "found" or mark.value is not None]
     values = [float(row["value"]) for row in lines if row["value"] is not None]
     values += [mark.value for mark in marks if mark.value is not None] + ([0.0] if drawing.is_change else [])
-    low, high = min(values), max(values)
-    span = high - low or abs(high) or 1.0
-    scale = Scale(low - MARGIN * span, high + HEADROOM * span, HEIGHT)
+    scale = _scale(values)
     days = [row["day"] for row in lines] + [mark.day for mark in drawing.marks if mark.day is not None]
     start, end = (datetime.combine(day, time(), UTC) for day in (min(days), max(days)))
     margin = max((end - start) / 100, timedelta(days=2))
@@ -92,6 +90,13 @@ def _rows(drawing: Drawing) -> tuple[dict[str, Records], Scale, Window]:
         "points": [{"day": mark.day, "value": mark.value} for mark in marks if mark.kind == "found"],
     }
     return data, scale, (start - margin, end + margin)
+
+
+def _scale(values: Sequence[float]) -> Scale:
+    """An axis with all values, and room for names above them; a line of one value has a height too."""
+    low, high = min(values), max(values)
+    span = high - low or abs(high) or 1.0
+    return Scale(low - MARGIN * span, high + HEADROOM * span, HEIGHT)
 
 
 def _line(name: str, series: Series, first: date) -> Iterator[Row]:

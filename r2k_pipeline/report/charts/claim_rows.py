@@ -67,11 +67,8 @@ def read_drawing(verdict: Verdict, tables: KnownTables) -> Drawing | None:
     if judged is None or not isinstance(claim, Statement) or decides is None or decides.truth is None:
         return None
     past = Past(tables, judged.reading.way)
-    asked = next(each for each in claim.asked if decides.words.startswith(f"{each.measure.name}."))
-    relation = decides.words.removeprefix(f"{asked.measure.name}.").split(" = ")[0]
-    prefix = (split(relation) or ("", ""))[0] if asked.measure.words is None else ""
-    if relation == "slower_than":
-        prefix = "change_"
+    asked, relation = _decided(claim, decides)
+    prefix = _prefix(asked, relation)
     try:
         lines = dict(_lines(past, asked, prefix.removesuffix("rank_"), asked.words.get(relation), decides))
     except UnknownError:
@@ -84,6 +81,20 @@ def read_drawing(verdict: Verdict, tables: KnownTables) -> Drawing | None:
     is_weekly = asked.measure.is_of_group or asked.measure.is_weekly
     first = min([main.days[-1] - LEAST[is_weekly], *_streak(past, main), *(day - BEFORE for day in days)])
     return Drawing(_about(past, asked, prefix), main.unit, lines, marks, first, prefix.startswith("change_"))
+
+
+def _decided(claim: Statement, decides: Result) -> tuple[Asked, str]:
+    """The measure and the relation that a result is about; its words begin with `measure.relation = `."""
+    asked = next(each for each in claim.asked if decides.words.startswith(f"{each.measure.name}."))
+    return asked, decides.words.removeprefix(f"{asked.measure.name}.").split(" = ")[0]
+
+
+def _prefix(asked: Asked, relation: str) -> str:
+    """What a relation makes of the series before it compares (`change_`, `rank_`); nothing of one with its own words."""
+    if relation == "slower_than":
+        return "change_"
+    compared = split(relation) if asked.measure.words is None else None
+    return compared[0] if compared else ""
 
 
 def _about(past: Past, asked: Asked, prefix: str) -> str:

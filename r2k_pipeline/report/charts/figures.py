@@ -18,6 +18,7 @@ from r2k_pipeline.snapshot import Snapshot
 
 _PRICED: Final = "select market from marts.markets where index_symbol is not null order by market"
 """Markets without prices have no sessions, so no figures."""
+_UNSEEN: Final = "no finished session is known at this moment, so nothing is shown of it; next: r2k status"
 
 
 @dataclass(frozen=True)
@@ -32,26 +33,38 @@ class Figures:
 
 def read_figures(snapshot: Snapshot, markets: Sequence[str] | None = None) -> Figures:
     """The figures of all markets, or of `markets`. Raises R2kError where a market is not known."""
-    listed = [name for (name,) in snapshot.ask(_PRICED).fetchall()]
-    if unknown := sorted(set(markets or ()) - set(listed)):
-        raise R2kError(f"no market {', '.join(unknown)}", next=f"one of {', '.join(listed)}")
-    is_sample = snapshot.generation["is_sample"]
+    asked, is_sample = _asked(snapshot, markets), snapshot.generation["is_sample"]
     moments = {moment.market: moment for moment in read_moments(snapshot)}
-    asked = [market for market in listed if markets is None or market in markets]
     known = [read_known(snapshot, moments[market]) for market in asked if market in moments]
-    unseen = "no finished session is known at this moment, so nothing is shown of it; next: r2k status"
-    notes = [f"{market}: {unseen}" for market in asked if market not in moments]
+    notes = [f"{market}: {_UNSEEN}" for market in asked if market not in moments]
     notes += [note for one in known for note in _missing(one)]
+
     drawn = [one for one in known if len(one.sessions)]
+    reviews = tuple(build_review(one, is_sample) for one in drawn)
+
+    cross_market = outcomes = None
     positioned = [one for one in drawn if len(one.vintages)]
-    cross_market = build_cross_market(positioned, is_sample) if len(positioned) > 1 else None
-    if cross_market is None:
+    if len(positioned) > 1:
+        cross_market = build_cross_market(positioned, is_sample)
+    else:
         notes.append(f"cross-market: needs two markets with prices and positions, found {len(positioned)}")
+
     happened = read_outcomes(snapshot)
-    outcomes = build_outcomes(happened, is_sample) if len(happened.events) else None
-    if outcomes is None:
+    if len(happened.events):
+        outcomes = build_outcomes(happened, is_sample)
+    else:
         notes.append("outcomes: no setup has an event whose horizon has passed")
-    return Figures(tuple(build_review(one, is_sample) for one in drawn), cross_market, outcomes, tuple(notes))
+    return Figures(reviews, cross_market, outcomes, tuple(notes))
+
+
+def _asked(snapshot: Snapshot, markets: Sequence[str] | None) -> list[str]:
+    """The markets with prices, all or those of `markets`, sorted. Raises R2kError where one is not known."""
+    listed = [name for (name,) in snapshot.ask(_PRICED).fetchall()]
+    if markets is None:
+        return listed
+    if unknown := sorted(set(markets) - set(listed)):
+        raise R2kError(f"no market {', '.join(unknown)}", next=f"one of {', '.join(listed)}")
+    return [market for market in listed if market in markets]
 
 
 def _missing(known: Known) -> Iterator[str]:
