@@ -114,7 +114,7 @@ def _head(facts: Facts) -> Statement:
     known = say("As known at {}.", session.show("known_at"))
     market = facts.market
     series = say_series(market["index_symbol"], market["price_series"], is_inverse=market["is_inverse"])
-    said = [Statement(f"{series}.")] if series else []
+    said = [say(f"{series}.")] if series else []
     return join(say("Closed at {}.", session.show("close")), _day(facts), *said, known, *missing)
 
 

@@ -18,12 +18,12 @@ Line = tuple[Statement, ...]
 def contrast(facts: Facts, others: Sequence[Facts]) -> Section:
     """The same quantities of every market known at that moment, this one first."""
     if not others:
-        return Section("Against other markets", (Statement("No other market is known at this moment."),))
+        return Section("Against other markets", (say("No other market is known at this moment."),))
     rows = [peer.session for peer in (facts, *others)]
     if any("report_date" in row for row in rows):
         reports, held = tuple(_reports(rows)), [line for role in ROLES for line in _held(rows, role)]
     else:
-        reports, held = (Statement("No positions of any market are known at this close."),), []
+        reports, held = (say("No positions of any market are known at this close."),), []
     names = (f"{row['market']}{' (inverse prices)' * row['is_inverse']}" for row in rows)
     markets = Grid(("", *names), (*held, *_prices(rows)))
     return Section("Against other markets", (*reports, markets, *_differences(facts.compared, rows)))
@@ -82,11 +82,10 @@ def _differences(compared: Sequence[Row], rows: Sequence[Row]) -> Iterator[Grid]
     columns |= {f"Price over {sessions} sessions": f"relative_strength_{sessions}d_ratio" for sessions in ("20", "60")}
     if compared:
         lines = tuple(
-            (Statement(name), *(cell(row.show(column, signed=True)) for row in compared))
-            for name, column in columns.items()
+            (say(name), *(cell(row.show(column, signed=True)) for row in compared)) for name, column in columns.items()
         )
         yield Grid(("This market less", *(row["other_market"] for row in compared)), lines)
 
 
 def _line(name: str, rows: Sequence[Row], figures: Callable[[Row], tuple[Figure, ...]]) -> Line:
-    return (Statement(name), *(cell(*figures(row)) for row in rows))
+    return (say(name), *(cell(*figures(row)) for row in rows))

@@ -37,7 +37,7 @@ def _setup(row: Row) -> Iterator[Statement]:
     if "technical_state" in row:
         yield say("Technical state: {}.", row.show("technical_state"))
     if row["is_inverse"]:
-        yield Statement("Alignment, setup and what followed are of the contract's direction, not of the series'.")
+        yield say("Alignment, setup and what followed are of the contract's direction, not of the series'.")
     if "alignment" in row:
         whose = f"{row['institution_label']}' " if row["alignment"].startswith("flow") else ""
         yield say(f"Alignment: {whose}{{}}.", row.show("alignment"))
@@ -45,9 +45,9 @@ def _setup(row: Row) -> Iterator[Statement]:
         report = row.show("report_date"), row.show("report_age_days")
         yield say("Setup and alignment: not known: the report of {} is {} days old.", *report)
     elif "setup" not in row:
-        yield Statement("Whether there is a setup is not known: not all that its rules read is.")
+        yield say("Whether there is a setup is not known: not all that its rules read is.")
     elif not _has_setup(row):
-        yield Statement("No named setup at this close.")
+        yield say("No named setup at this close.")
     else:
         because = [row.show(column) for column in FACTS if column in row]
         yield say("Setup: {}" + "; {}" * len(because) + ".", row.show("setup"), *because)
@@ -60,9 +60,9 @@ def _has_setup(row: Row) -> bool:
 def _followed(facts: Facts) -> Iterator[Statement | Grid]:
     """Base rates as tables: after such setups by horizon, and of touches of zones founded like the nearest ones."""
     if _has_setup(facts.session) and not facts.outcomes:
-        yield Statement("What followed such setups is not known.")
+        yield say("What followed such setups is not known.")
     if facts.outcomes:
-        yield Statement("Markets of the same weeks move together: a setup in all of them at once is one event.")
+        yield say("Markets of the same weeks move together: a setup in all of them at once is one event.")
         yield Grid(OUTCOME, tuple(map(_outcome, facts.outcomes)))
     if facts.level_outcomes:
         yield Grid(LEVEL_OUTCOME, tuple(map(_level_outcome, facts.level_outcomes)))
@@ -101,7 +101,7 @@ def changes(facts: Facts) -> Section:
 
 def _triggers(row: Row | None, cross: Answer) -> Iterator[Statement]:
     if row is None or "rsi_14" not in row:
-        yield Statement("Trigger closes are not known: the history is too short.")
+        yield say("Trigger closes are not known: the history is too short.")
         return
     for bound in (30, 70):
         goes, direction = ("above", "over") if row["rsi_14"] < bound else ("below", "under")
@@ -111,7 +111,7 @@ def _triggers(row: Row | None, cross: Answer) -> Iterator[Statement]:
 
 def _trigger(row: Row, column: str, goes: str, effect: str) -> Statement:
     if column in row and "atr_14" in row and abs(row[column] - row["close"]) > FARTHEST_TRIGGER_ATR * row["atr_14"]:
-        return Statement(f"No close of the next session within {FARTHEST_TRIGGER_ATR} ATR takes {effect}.")
+        return say(f"No close of the next session within {FARTHEST_TRIGGER_ATR} ATR takes {effect}.")
     return say(
         f"A close {goes} {{}} ({{}}) takes {effect}.",
         row.show(column),
@@ -123,7 +123,7 @@ def _trigger(row: Row, column: str, goes: str, effect: str) -> Statement:
 def _cross(row: Row) -> Statement:
     """The close at which SMA 50 crosses SMA 200. A close moves SMA 50 more: under the trigger it is below SMA 200."""
     if "sma_200" not in row:
-        return Statement("SMA 200 is not known: the history is too short for a cross.")
+        return say("SMA 200 is not known: the history is too short for a cross.")
     goes, direction = ("below", "under") if row["sma_50"] > row["sma_200"] else ("above", "over")
     return _trigger(row, "sma_50_200_trigger_close", goes, f"SMA 50 {direction} SMA 200")
 
@@ -131,7 +131,7 @@ def _cross(row: Row) -> Statement:
 def _projected(row: Row, cross: Answer) -> Statement:
     """When the averages cross if the price does not change: old closes leave the windows, so they move all the same."""
     if "sma_200" not in row:
-        return Statement("")
+        return say("")
     sessions = number_of(cross, "sessions_to_cross", "session", "sessions")
     side = {"down": "under", "up": "over"}.get(cross["direction"], "")
     return say(
@@ -163,9 +163,9 @@ def _breaks(facts: Facts) -> Iterator[Statement]:
 def _release(facts: Facts) -> Statement:
     """The next report, due by the rule, because exceptions to it were not known in advance."""
     if "contract_codes" not in facts.market:
-        return Statement("No COT release concerns this market.")
+        return say("No COT release concerns this market.")
     if facts.release is None:
-        return Statement("The next COT report is not in the release ledger.")
+        return say("The next COT report is not in the release ledger.")
     report, due = facts.release.show("report_date"), facts.release.show("scheduled_at")
     is_overdue = facts.release["scheduled_at"] <= facts.session["known_at"]
     return say(f"Next COT report: positions of {{}}, {'overdue since' if is_overdue else 'due'} {{}}.", report, due)

@@ -56,9 +56,9 @@ def _positioning(facts: Facts) -> Iterator[Statement | Grid]:
 def _nothing(facts: Facts) -> Statement:
     """The statement for a market without positions; its report may have been public all the same."""
     if "contract_codes" not in facts.market:
-        return Statement("No COT contract: no positions.")
+        return say("No COT contract: no positions.")
     if facts.late is None:
-        return Statement("No COT report is known at this close.")
+        return say("No COT report is known at this close.")
     out = facts.late.show("report_date"), facts.late.show("released_at")
     return say("No COT report of this market is here at this close; that of {} came out {}.", *out)
 
@@ -68,7 +68,7 @@ def _standing(label: str, row: Row) -> tuple[Statement, ...]:
     week = [row.show(f"{side}_contracts_change_1w", signed=True) for side in ("net", "long", "short")]
     is_ranked = "net_percentile_156w" in row
     return (
-        Statement(label),
+        say(label),
         cell(row.show("net_contracts", signed=True)),
         cell(row.show("net_share_oi", signed=True)),
         *map(cell, week),

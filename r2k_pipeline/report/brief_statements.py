@@ -109,10 +109,19 @@ class Answer(Row):
 
 @dataclass(frozen=True)
 class Statement:
-    """One or more sentences, and the figures in them in the order of the text."""
+    """One or more sentences: runs of words, and the figures between them."""
 
-    text: str
-    figures: tuple[Figure, ...] = ()
+    parts: tuple[str | Figure, ...]
+
+    @property
+    def text(self) -> str:
+        """The sentences."""
+        return "".join(part.text if isinstance(part, Figure) else part for part in self.parts)
+
+    @property
+    def figures(self) -> tuple[Figure, ...]:
+        """The figures in them, in their order."""
+        return tuple(part for part in self.parts if isinstance(part, Figure))
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -174,15 +183,14 @@ def say(sentence: str, *figures: Figure, otherwise: str | None = None) -> Statem
     if missing and otherwise is None:
         raise ValueError(f"brief: {', '.join(missing)} is null in {sentence!r}")
     if missing:
-        return Statement(otherwise or "")
-    return Statement(sentence.format(*(figure.text for figure in figures)), figures)
+        return Statement((otherwise or "",))
+    begin, *words = sentence.split("{}")
+    return Statement((begin, *(part for pair in zip(figures, words, strict=True) for part in pair)))
 
 
 def join(*parts: Statement) -> Statement:
     """Several statements as one."""
-    return Statement(
-        " ".join(part.text for part in parts if part.text), tuple(f for part in parts for f in part.figures)
-    )
+    return Statement(_joined(" ", [part for part in parts if part.text]))
 
 
 def cell(*figures: Figure, otherwise: str = "not known") -> Statement:
@@ -192,8 +200,12 @@ def cell(*figures: Figure, otherwise: str = "not known") -> Statement:
 
 def listed(head: str, parts: Sequence[Statement]) -> Statement:
     """`head` and the parts, separated by commas, as one sentence."""
-    figures = tuple(figure for part in parts for figure in part.figures)
-    return Statement(f"{head} {', '.join(part.text for part in parts)}.".strip(), figures)
+    return Statement((f"{head} " if head else "", *_joined(", ", parts), "."))
+
+
+def _joined(separator: str, said: Sequence[Statement]) -> tuple[str | Figure, ...]:
+    """The parts of several statements, with a separator between two."""
+    return tuple(part for each in said for part in (separator, *each.parts))[1:]
 
 
 def number_of(row: Row, column: str, one: str, many: str) -> str:

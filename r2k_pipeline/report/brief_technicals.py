@@ -52,7 +52,7 @@ def _gaps(row: Row) -> Statement:
 def _averages(row: Row) -> Statement:
     known = [_average(row, sessions) for sessions in AVERAGES if f"sma_{sessions}" in row]
     missing = ", ".join(str(sessions) for sessions in AVERAGES if f"sma_{sessions}" not in row)
-    rest = [Statement(f"SMA {missing}: not known, {TOO_SHORT}.")] if missing else []
+    rest = [say(f"SMA {missing}: not known, {TOO_SHORT}.")] if missing else []
     return join(*known, *rest)
 
 
@@ -88,7 +88,7 @@ def _macd(row: Row) -> Statement:
 
 def _bands(row: Row) -> Statement:
     if "bollinger_lower" not in row:
-        return Statement(f"Bollinger bands are not known: {TOO_SHORT}.")
+        return say(f"Bollinger bands are not known: {TOO_SHORT}.")
     where = _where(row["close"], row["bollinger_lower"], row["bollinger_upper"])
     bands = row.show("bollinger_lower"), row.show("bollinger_upper")
     return say(f"The close is {where} the Bollinger bands, {{}} to {{}}.", *bands)
@@ -108,7 +108,7 @@ def levels(facts: Facts) -> Section:
     sides = {"Support": facts.supports, "Resistance": facts.resistances}
     zones = {"Around the close": (facts.around,) if facts.around else ()} | sides
     lines = tuple(_zone(role, zone) for role, found in zones.items() for zone in found[:LEVELS_A_SIDE])
-    missing = (Statement(f"{side}: no level known.") for side, found in sides.items() if not found)
+    missing = (say(f"{side}: no level known.") for side, found in sides.items() if not found)
     made = (_made(role, found[0]) for role, found in zones.items() if found)
     table = [Grid(ZONE, lines)] if lines else []
     rest = (records(facts.records), _range(facts.session), _profile(facts.session))
@@ -119,7 +119,7 @@ def _zone(role: str, zone: Row) -> tuple[Statement, ...]:
     """One zone with the outcomes of its touches; breaks without a touch are counted apart."""
     counts = ("touches", "holds", "breaks", "undecided")
     return (
-        Statement(role),
+        say(role),
         cell(zone.show("price")),
         say("{} ATR", zone.show("distance_atr", signed=True)),
         say("{} to {}", zone.show("low"), zone.show("high")),
@@ -171,7 +171,7 @@ def _range(row: Row) -> Statement:
 
 def _profile(row: Row) -> Statement:
     if "poc_250" not in row:
-        return Statement("POC and value area of 250 sessions are not known.")
+        return say("POC and value area of 250 sessions are not known.")
     where = _where(row["close"], row["value_area_low_250"], row["value_area_high_250"])
     profile = say(
         f"POC of 250 sessions {{}} ({{}} from the close), value area {{}} to {{}}: the close is {where} it.",

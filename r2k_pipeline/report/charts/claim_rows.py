@@ -90,7 +90,7 @@ def _decided(claim: Statement, decides: Result) -> tuple[Asked, str]:
 
 
 def _prefix(asked: Asked, relation: str) -> str:
-    """What a relation makes of the series before it compares (`change_`, `rank_`); nothing of one with its own words."""
+    """What a relation makes of a series before it compares: `change_`, `rank_`, or nothing."""
     if relation == "slower_than":
         return "change_"
     compared = split(relation) if asked.measure.words is None else None

@@ -1,6 +1,6 @@
 """The brief as pieces for a page: text, and figures that point to the query behind them.
 
-Belongs here: finding a statement's figures in its words. Not here: what is said (report/brief*.py), HTML (templates/).
+Belongs here: the evidence of a section's figures, by row. Not here: what is said (report/brief*.py), HTML (templates/).
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -90,7 +90,7 @@ def _parts(section: Section, ids: Mapping[tuple[str, str], str]) -> Iterator[Lis
     """Each table, and the statements between two as one list."""
 
     def pieces(statements: Iterable[Statement]) -> tuple[Pieces, ...]:
-        return tuple(tuple(_pieces(said, ids)) for said in statements)
+        return tuple(tuple(_piece(part, ids) for part in said.parts) for said in statements)
 
     for is_table, parts in groupby(section.parts, lambda part: isinstance(part, Grid)):
         if is_table:
@@ -104,17 +104,8 @@ def _place(figure: Figure) -> tuple[str, str]:
     return figure.query, figure.text
 
 
-def _pieces(said: Statement, ids: Mapping[tuple[str, str], str]) -> Iterator[Piece]:
-    """Split the text at its figures, which are in its order: each is searched after the previous one."""
-    at = 0
-    for figure in said.figures:
-        found = said.text.find(figure.text, at)
-        if found < 0:
-            raise ValueError(f"brief: {figure.text!r} of {figure.table}.{figure.column} is not in {said.text[at:]!r}")
-        yield Piece(said.text[at:found])
-        yield Piece(figure.text, ids[_place(figure)])
-        at = found + len(figure.text)
-    yield Piece(said.text[at:])
+def _piece(part: str | Figure, ids: Mapping[tuple[str, str], str]) -> Piece:
+    return Piece(part.text, ids[_place(part)]) if isinstance(part, Figure) else Piece(part)
 
 
 def _evidence(figures: Sequence[Figure], ids: Mapping[tuple[str, str], str]) -> Iterator[RowEvidence]:
