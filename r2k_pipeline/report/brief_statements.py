@@ -91,7 +91,7 @@ class Row:
         return {name: self.values[name] for name in TABLES[self.table].primary_key()}
 
     def _figure(self, column: str, value: Value, unit: str, signed: bool, size: bool) -> Figure:
-        return Figure(value, unit, _written(value, unit, signed, size), self.table, self._key(), column)
+        return Figure(value, unit, written(value, unit, signed=signed, size=size), self.table, self._key(), column)
 
 
 @dataclass(frozen=True)
@@ -213,7 +213,8 @@ def number_of(row: Row, column: str, one: str, many: str) -> str:
     return one if row[column] == 1 else many
 
 
-def _written(value: Value, unit: str, signed: bool, size: bool) -> str:
+def written(value: Value, unit: str, *, signed: bool = False, size: bool = False) -> str:
+    """A value as text, rounded as its unit is: `signed` with a plus, `size` without its sign."""
     if value is None:
         return "not known"
     if isinstance(value, datetime):

@@ -16,7 +16,7 @@ import dataframely as dy
 from r2k_pipeline.contracts.columns import choices_of, unit_of
 from r2k_pipeline.contracts.units import Unit
 from r2k_pipeline.quoting import literal
-from r2k_pipeline.report.brief_statements import Row, Value
+from r2k_pipeline.report.brief_statements import Value, written
 from r2k_pipeline.snapshot import Snapshot
 from r2k_pipeline.tables import TABLES
 
@@ -72,9 +72,14 @@ class Column:
         table, _, column = self.of.rpartition(".")
         return TABLES[table].columns()[column]
 
+    @property
+    def own_unit(self) -> str:
+        """The unit of the column that it shows or counts."""
+        return unit_of(self._column)
+
     @cached_property
     def _unit(self) -> str:
-        return unit_of(self._column) if self.unit is None else self.unit
+        return self.own_unit if self.unit is None else self.unit
 
     @property
     def short_unit(self) -> str:
@@ -207,7 +212,5 @@ def _text(column: Column, value: Value) -> str:
         return str(value)
     if column.unit is not None and isinstance(value, int):
         return f"{value:,}"
-    table, _, name = column.of.rpartition(".")
-    keys = dict.fromkeys(TABLES[table].primary_key())
-    text = Row(table, {**keys, name: value}).show(name, signed=column.signed).text
+    text = written(value, column.own_unit, signed=column.signed)
     return text.removesuffix(" UTC") if isinstance(value, datetime) else text.removesuffix(" %")
