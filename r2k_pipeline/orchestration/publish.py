@@ -36,10 +36,9 @@ def warehouse(pipeline: Pipeline) -> dg.MaterializeResult[Any]:
     """
     run = pipeline.fixed
     if outdated := outdated_tables(run, pipeline.built):
+        tables = outdated[0] + (f" and {len(outdated) - 1} more tables" if len(outdated) > 1 else "")
         why = f"not built by this program and with these settings from what was fetched by {run.as_of:%F %T} UTC"
-        raise dg.Failure(
-            f"{', '.join(outdated)}: {why}; the last generation stays; next: Materialize all", allow_retries=False
-        )
+        raise dg.Failure(f"{tables}: {why}; the last generation stays; next: Materialize all", allow_retries=False)
     try:
         done = publish(run, new_notes)
     except RestatementError as error:
