@@ -159,8 +159,9 @@ def option_of(name: str) -> str:
 
 def as_variables(settings: Settings) -> dict[str, str]:
     """The R2K_* variables that give these settings to another process."""
-    said = settings.model_dump(mode="json", exclude_none=True)
-    return {f"R2K_{name.upper()}": its if isinstance(its, str) else json.dumps(its) for name, its in said.items()}
+    values = settings.model_dump(mode="json", exclude_none=True)
+    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}
+    return {f"R2K_{name.upper()}": text for name, text in texts.items()}
 
 
 def read_settings(written: Callable[[str], str] = option_of, /, **given: Any) -> Settings:

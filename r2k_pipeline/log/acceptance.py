@@ -25,7 +25,7 @@ from r2k_pipeline.sources.corrections import CORRECTIONS
 
 def accept(run: Run, item: str) -> str:
     """Accept what waits under this name: `restatement`, `raw`, or a symbol or report file with held rows."""
-    accepting = {ITEM: accept_restatement, RAW: accept_raw}.get(item)
+    accepting = {RESTATEMENT: accept_restatement, RAW: accept_raw}.get(item)
     return accepting(run) if accepting else accept_held(run, item)
 
 

@@ -46,7 +46,7 @@ def execute_refresh(
             recording(run.lake, run.clock) as failures,
         ):
             end_dead_runs(instance, run.lake.root)
-            said, before = begin(run), run.lake.published.resolve()
+            remark, before = begin(run), run.lake.published.resolve()
             result = definitions.resolve_job_def("refresh").execute_in_process(
                 instance=instance,
                 run_id=run_id,
@@ -61,7 +61,7 @@ def execute_refresh(
             forget_old_runs(instance, settings.keep_runs)
             # A step may fail after the swap: whether a generation was published is seen where it lies.
             is_new = run.lake.published.resolve() != before
-            return _summarise(run, result, failures, said, published=is_new, seconds=time.monotonic() - started)
+            return _summarise(run, result, failures, remark, published=is_new, seconds=time.monotonic() - started)
 
 
 @contextmanager
@@ -84,7 +84,7 @@ def _summarise(
     run: Run,
     result: dg.ExecuteInProcessResult,
     failures: list[str],
-    said: str | None,
+    remark: str | None,
     *,
     published: bool,
     seconds: float,
@@ -111,7 +111,7 @@ def _summarise(
         rows_new=_total(materialized, "rows_written"),
         rows_refused=_total(materialized, "rows_quarantined"),
         failures=tuple(failures),
-        notes=tuple(filter(None, (said, *notes))),
+        notes=tuple(filter(None, (remark, *notes))),
         next=next_commands(run.settings),
     )
 

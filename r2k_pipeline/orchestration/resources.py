@@ -67,8 +67,8 @@ class Pipeline(dg.ConfigurableResource):  # type: ignore[type-arg]
             lake, is_recorded = self._run.lake, _publishes(context.run)
             record: AbstractContextManager[list[str]] = recording(lake, now) if is_recorded else nullcontext([])
             with lake.lock(settings.lock_wait_seconds, run_id), record as failures:
-                if (said := begin(self._run)) and context.log is not None:
-                    context.log.info(said)
+                if (remark := begin(self._run)) and context.log is not None:
+                    context.log.info(remark)
                 yield self
                 if context.instance is not None:
                     failures.extend(failures_of(events_of(context.instance, run_id)))

@@ -21,11 +21,11 @@ def past_setup(settings: Settings, query: str, tell: Callable[[str], None]) -> Q
     assert settings.as_of is not None
     lake = lake_as_of(settings.lake, settings.source, settings.as_of)
     summaries: dict[str, bytes] = {}
-    summed, lost = summaries_in(query), [said for table, said in NOT_KEPT.items() if table.table in query]
+    summed, lost = summaries_in(query), [reason for table, reason in NOT_KEPT.items() if table.table in query]
     if summed or lost:
         with reading(lake, settings.as_of, settings.memory_limit) as snapshot:
-            for said in lost if snapshot.is_past else ():
-                tell(said)
+            for reason in lost if snapshot.is_past else ():
+                tell(reason)
             for table in summed if snapshot.is_past else ():
                 summaries[table.dotted()] = as_stream(snapshot.read(table))
     return setup_of(lake.warehouse, settings.memory_limit, settings.query_seconds, cut_at(settings.as_of), summaries)
