@@ -14,6 +14,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,6 +107,28 @@ def _in_upper_case(_context: click.Context, _option: click.Parameter, said: str 
 def market_option(text: str) -> Callable[[Any], Any]:
     """`--market`, in upper or lower case."""
     return click.option("--market", callback=_in_upper_case, help=text)
+
+
+def market_and_moment(command: Any) -> Any:
+    """Add the arguments MARKET and WHEN, and `--market` and `--as-of`, which say the same."""
+
+    @wraps(command)
+    def asked(market_id: str | None, when: str | None, market: str | None, as_of: str | None, **options: Any) -> None:
+        if market_id and re.match(r"\d{4}-", market_id):  # `r2k note 2025-03-14`: all markets
+            market_id, when = when and when.upper(), market_id
+        for argument, option, said in (market_id, market, "market"), (when, as_of, "moment"):
+            if argument and option:
+                raise click.UsageError(f"a {said} is given twice: {argument} and {option}")
+        command(market=market_id or market, as_of=when or as_of, moment="WHEN" if when else "--as-of", **options)
+
+    for decorate in (
+        market_option("The market, as MARKET."),
+        lake_options,
+        click.argument("when", required=False),
+        click.argument("market_id", metavar="[MARKET]", required=False, callback=_in_upper_case),
+    ):
+        asked = decorate(asked)
+    return asked
 
 
 def settings_of(moment: str = "--as-of", **options: Any) -> "Settings":
@@ -248,12 +271,14 @@ def sql(query: str, output: Any, file: Path | None, **options: Any) -> None:
 
 
 @main.command()
-@lake_options
-@market_option("One market, e.g. RUT; default: all.")
 @click.option("--evidence", is_flag=True, help="Print under each figure the query that returns it.")
 @json_option("As JSON, each figure with its table, key, column and query.")
+@market_and_moment
 def brief(market: str | None, evidence: bool, as_json: bool, **options: Any) -> None:
-    """Print a brief of each market as Markdown."""
+    """Print a brief of each market as Markdown.
+
+    MARKET is an id; default: all. WHEN is a day, for its close, or a moment; default: now.
+    """
     from r2k_pipeline.report.brief import read_brief
     from r2k_pipeline.snapshot import reading_of
 
@@ -265,15 +290,12 @@ def brief(market: str | None, evidence: bool, as_json: bool, **options: Any) -> 
 
 
 @main.command()
-@_source_option
-@_lake_option
-@click.argument("market", required=False, callback=_in_upper_case)
-@click.argument("when", required=False)
 @click.option("--since", help="Also what changed since this moment or a day's close.")
 @click.option("--evidence", is_flag=True, help="Under each section the query of each figure.")
 @click.option("--json", "output", flag_value="json", help="As JSON, each figure with its query.")
 @click.option("--html", "output", flag_value="html", help="As a page of its own, with the chart.")
-def note(market: str | None, when: str | None, since: str | None, evidence: bool, output: Any, **options: Any) -> None:
+@market_and_moment
+def note(market: str | None, since: str | None, evidence: bool, output: Any, **options: Any) -> None:
     """Print what a market's close is about, in 250 words.
 
     MARKET is an id; default: all. WHEN is a day, for its close, or a moment; default: now. For example: r2k note RUT
@@ -283,11 +305,9 @@ def note(market: str | None, when: str | None, since: str | None, evidence: bool
     from r2k_pipeline.report.note.since import changes_since
     from r2k_pipeline.snapshot import reading_of
 
-    if market and re.match(r"\d{4}-", market):  # `r2k note 2025-03-14`: all markets
-        market, when = when and when.upper(), market
     if since and output == "html":
         raise click.UsageError("--since is not part of the page: leave out --html, or --since")
-    settings = settings_of("WHEN", as_of=when, **options)
+    settings = settings_of(**options)
     with reading_of(settings) as snapshot:
         notes = read_notes(snapshot, [market] if market else None)
         _tell_age(snapshot, settings)
@@ -296,7 +316,7 @@ def note(market: str | None, when: str | None, since: str | None, evidence: bool
 
             click.echo(write_page(snapshot, list(notes.values())))
             return
-    changed = changes_since(settings_of("--since", as_of=since, **options), notes) if since else []
+    changed = changes_since(settings_of(**options | {"as_of": since, "moment": "--since"}), notes) if since else []
     shown: dict[str, Any] = {"notes": [found.as_dict() for found in notes.values()]}
     if since:
         shown["since"] = [one.as_dict() for one in changed]

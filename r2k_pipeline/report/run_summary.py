@@ -70,9 +70,8 @@ def next_commands(settings: Settings) -> str:
     where = f" --source {settings.source}" if settings.source != "sample" else ""
     where += f" --lake {shlex.quote(str(settings.lake))}" if "lake" in settings.model_fields_set else ""
     where += f" --as-of {settings.as_of:%Y-%m-%dT%H:%M:%SZ}" if settings.as_of else ""
-    note = "brief" if settings.as_of else "note"
     files = f" --files {shlex.quote(str(settings.files))}" if settings.files and not settings.as_of else ""
-    shows = (note, where), ("status", where), ("ui", where + files), (f"sql {_QUERY}", where)
+    shows = ("note", where), ("status", where), ("ui", where + files), (f"sql {_QUERY}", where)
     return " · ".join(f"r2k {command}{options}" for command, options in shows)
 
 

@@ -43,6 +43,23 @@ def test_a_plain_day_is_that_days_close(folder: Path, tmp_path: Path) -> None:
     assert "1,993.69" not in said
 
 
+@pytest.mark.parametrize("command", ["note", "brief"])
+def test_market_and_moment_are_arguments_or_options(folder: Path, tmp_path: Path, command: str) -> None:
+    def said(*arguments: str) -> Result:
+        return r2k(tmp_path, command, "--lake", folder, *arguments)
+
+    one = said("rut", "2025-03-12").stdout
+    assert one.count("\n# RUT, RUT: ") + one.startswith("# RUT, RUT: ") == 1
+    assert "1,993.69" not in one
+    for same in (["RUT", "--as-of", "2025-03-12"], ["--market", "rut", "--as-of", "2025-03-12"]):
+        assert said(*same).stdout == one
+    assert said("--market", "RUT", "2025-03-12").stdout == one
+    twice = said("RUT", "--market", "SPX")
+    assert (twice.exit_code, "a market is given twice: RUT and SPX" in twice.stderr) == (2, True)
+    assert "WHEN = 'yesterday'" in said("RUT", "yesterday").stderr
+    assert "--as-of = 'yesterday'" in said("RUT", "--as-of", "yesterday").stderr
+
+
 def test_what_changed_since_a_day(folder: Path, tmp_path: Path) -> None:
     said = ask(folder, tmp_path, "RUT", "2025-03-13", "--since", "2025-03-12").output
     assert "## RUT since Wednesday 12 March 2025" in said

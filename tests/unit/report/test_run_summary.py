@@ -40,4 +40,4 @@ def test_the_ui_of_files_gets_their_folder_as_it_can_run() -> None:
 
 def test_after_a_rebuild_they_show_the_moment() -> None:
     settings = Settings(as_of=datetime(2025, 3, 14, 20, tzinfo=UTC))
-    assert next_commands(settings).startswith("r2k brief --as-of 2025-03-14T20:00:00Z · r2k status --as-of 2025-03-14T")
+    assert next_commands(settings).startswith("r2k note --as-of 2025-03-14T20:00:00Z · r2k status --as-of 2025-03-14T")
