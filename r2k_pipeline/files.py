@@ -1,6 +1,6 @@
 """Files on disk, whatever is in them: written whole or not at all, linked, pointed to, removed.
 
-Belongs here: renames and fsyncs, each once. Not here: which files there are (lake.py, generations.py).
+Belongs here: renames and fsyncs, each once; what is no file. Not here: which files there are (lake.py, generations.py).
 """
 
 import errno
@@ -49,6 +49,12 @@ def try_to_write(folder: Path) -> None:
 
     with TemporaryFile(dir=folder) as stream:
         stream.write(bytes(_PAGE))
+
+
+def refuse_special(file: Path) -> None:
+    """Raise OSError for a named pipe, a socket or a device: reading one may wait for ever, or never end."""
+    if file.exists() and not (file.is_file() or file.is_dir()):
+        raise OSError(errno.EINVAL, "a pipe, socket or device, not a file", str(file))
 
 
 def write_atomically(file: Path, body: bytes, verify: Callable[[Path], None], durable: bool = True) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from r2k_pipeline.errors import MistakesError
+from r2k_pipeline.files import refuse_special
 
 _REWORDED: Final = {
     "missing": "is missing",
@@ -36,6 +37,7 @@ def read_toml(file: Path, setting: str, example: str) -> dict[str, Any]:
     import tomllib  # noqa: PLC0415  (settings import this module, and most runs have no such file)
 
     try:
+        refuse_special(file)
         return tomllib.loads(file.read_text("utf-8-sig"))
     except FileNotFoundError as error:
         raise MistakesError(f"{file}: no such file; set {setting} to an existing {example}") from error

@@ -24,6 +24,7 @@ from pydantic import (
 )
 
 from r2k_pipeline.errors import SettingsError
+from r2k_pipeline.files import refuse_special
 from r2k_pipeline.mistakes import nearest, say_mistakes
 from r2k_pipeline.moments import read_moment
 from r2k_pipeline.report_types import REPORT_TYPES, USUAL_REPORTS
@@ -210,6 +211,7 @@ def _variables() -> dict[str, str]:
 def _file() -> dict[str, Any]:
     """The settings in r2k.toml of the current folder, none without it. Raises SettingsError for unknown keys."""
     try:
+        refuse_special(Path(FILE))
         text = Path(FILE).read_text("utf-8")
         import tomllib  # noqa: PLC0415
 

@@ -4,6 +4,7 @@ Belongs here: finding and reading files under `prices/` and `cot/`. Not here: th
 (price_layouts.toml, price_text.py, prices.py, cot.py).
 """
 
+import os
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -98,14 +99,20 @@ class FileReports:
         return sorted(found, key=lambda name: (not name.lower().endswith(".zip"), name)) + missing
 
     def _files(self) -> dict[str, Path]:
-        """Files by name, at any depth; a name has no slash, because it is the last part of its rows' source."""
-        root = self.folder / "cot"
-        inside = {file: file.relative_to(root).parts for file in root.rglob("*") if not file.is_dir()}
-        return {
-            ":".join(parts): file
-            for file, parts in inside.items()
-            if not any(part.startswith(".") for part in parts)
-        }  # fmt: skip
+        """Files by name, at any depth; a name has no slash, because it is the last part of its rows' source.
+
+        Linked folders are looked into, each folder once.
+        """
+        root, found, seen = self.folder / "cot", dict[str, Path](), set[str]()
+        for folder, folders, names in os.walk(root, followlinks=True):
+            if (place := os.path.realpath(folder)) in seen:
+                folders.clear()
+                continue
+            seen.add(place)
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            files = (Path(folder, name) for name in names if not name.startswith("."))
+            found |= {":".join(file.relative_to(root).parts): file for file in files}
+        return found
 
     def fetch_report(self, name: str) -> CotDocument:
         """One file's bytes; raises SourceError if it cannot be read or is not a kind that is read."""

@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from r2k_pipeline.files import refuse_special
+
 MAX_BYTES: Final = 256 * 2**20
 """Of a file, or of a zip's member. The largest official one (legacy 1986-2016) is under 200 MiB; reading a text takes
 about four times its size in memory."""
@@ -51,6 +53,7 @@ class BoundsError(ValueError):
 
 def read_bounded(file: Path) -> bytes:
     """The bytes of a file. Raises BoundsError beyond MAX_BYTES, before more than that is read, and OSError."""
+    refuse_special(file)
     with file.open("rb") as opened:
         body = opened.read(MAX_BYTES + 1)
     if len(body) > MAX_BYTES:

@@ -6,10 +6,11 @@ import pytest
 from click.testing import CliRunner
 
 from r2k_pipeline.cli import main
-from r2k_pipeline.errors import MistakesError
+from r2k_pipeline.errors import MistakesError, SettingsError
 from r2k_pipeline.markets import read_markets
 from r2k_pipeline.report.market_list import add, find
 from r2k_pipeline.settings import FILE, Settings, read_settings
+from tests.special_files import make_pipe
 
 
 @pytest.fixture
@@ -77,6 +78,16 @@ def test_what_is_no_market_is_not_written(folder: Path, name: str, said: str) ->
     with pytest.raises(MistakesError, match=said):
         add([name], Settings())
     assert not (folder / FILE).exists()
+
+
+def test_what_is_no_file_is_not_opened(folder: Path) -> None:
+    """A named pipe would hold every command for ever."""
+    make_pipe(folder / "mine.toml")
+    with pytest.raises(MistakesError, match=r"mine\.toml: unreadable: a pipe, socket or device, not a file; set R2K_M"):
+        add([str(folder / "mine.toml")], Settings())
+    make_pipe(folder / FILE)
+    with pytest.raises(SettingsError, match=r"r2k\.toml: cannot be read: a pipe, socket or device, not a file; next:"):
+        read_settings()
 
 
 def test_a_variable_that_wins_over_the_file_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ import csv
 import io
 import struct
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from r2k_pipeline.sources.files import FileReports
 from r2k_pipeline.sources.protocol import CotDocument, SourceError
 from r2k_pipeline.sources.sample_cot_files import LEGACY_HEADER, TFF_HEADER
 from r2k_pipeline.sources.screening import Screened
+from tests.special_files import SPECIAL
 
 NOW: Final = datetime(2025, 1, 7, 12, tzinfo=UTC)
 NAME: Final = "fut_fin_txt_2024.zip"
@@ -449,6 +450,18 @@ def test_zips_stand_before_loose_texts(tmp_path: Path) -> None:
     assert reports.fetch_report("a.csv") == CotDocument("a.csv", "files:cot/a.csv", GOOD)
 
 
+def test_a_linked_folder_is_looked_into_once(tmp_path: Path) -> None:
+    """Also where links go round in a circle."""
+    (tmp_path / "cot").mkdir()
+    (tmp_path / "downloads").mkdir()
+    (tmp_path / "downloads" / "a.txt").write_bytes(GOOD)
+    for name in ("2024", "again"):
+        (tmp_path / "cot" / name).symlink_to(tmp_path / "downloads")
+    (tmp_path / "downloads" / "back").symlink_to(tmp_path / "cot")
+    (name,) = FileReports(tmp_path).list_reports()
+    assert FileReports(tmp_path).fetch_report(name) == CotDocument(name, f"files:cot/{name}", GOOD)
+
+
 @pytest.mark.parametrize("has_folder", [True, False])
 def test_a_folder_without_reports_fails_by_name(tmp_path: Path, has_folder: bool) -> None:
     if has_folder:
@@ -463,6 +476,15 @@ def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "cot" / "a.zip").mkdir(parents=True)
     with pytest.raises(SourceError, match=r"files:cot/a\.zip: unreadable: Is a directory; next: check the file"):
         FileReports(tmp_path).fetch_report("a.zip")
+
+
+@pytest.mark.parametrize("make", SPECIAL)
+def test_what_is_no_file_is_not_opened(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    """A named pipe would hold a run for ever."""
+    (tmp_path / "cot" / "2024").mkdir(parents=True)
+    make(tmp_path / "cot" / "2024" / "a.txt")
+    with pytest.raises(SourceError, match=r"cot/2024:a\.txt: unreadable: a pipe, socket or device, not a file; next"):
+        FileReports(tmp_path).fetch_report("2024:a.txt")
 
 
 # Real files

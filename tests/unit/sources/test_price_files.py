@@ -21,6 +21,7 @@ from r2k_pipeline.sources.sessions import build_sessions
 from r2k_pipeline.sources.settlement import INDEX
 from r2k_pipeline.tables.reference import Sessions
 from tests.raw_story import Story, bars_of, days_of
+from tests.special_files import SPECIAL
 
 NOW: Final = datetime(2025, 1, 7, 12, tzinfo=UTC)
 HEADER: Final = "Date,Open,High,Low,Close,Adj Close,Volume"
@@ -267,6 +268,17 @@ def test_an_unreadable_file_is_named(folder: Path) -> None:
     (folder / "prices" / "IWM.csv").mkdir()
     with pytest.raises(SourceError, match=r"IWM: unreadable: Is a directory; next: check the file"):
         FilePrices(folder).fetch_prices("IWM")
+
+
+@pytest.mark.parametrize("make", SPECIAL)
+def test_what_is_no_file_is_not_opened(folder: Path, make: Callable[[Path], None]) -> None:
+    """A named pipe would hold a run for ever."""
+    for name in ("IWM.csv", "my tickers.csv"):
+        make(folder / "prices" / name)
+    with pytest.raises(SourceError, match=r"IWM: unreadable: a pipe, socket or device, not a file; next: check the"):
+        FilePrices(folder).fetch_prices("IWM")
+    (note,) = FilePrices(folder).list_unread(["IWM"])
+    assert "my tickers.csv: not read, the name is no symbol; unreadable: a pipe, socket or device" in note
 
 
 @pytest.mark.parametrize(
