@@ -146,7 +146,7 @@ class Data:
             self._check(market)
             found = read_figures(self._snapshot, [market])
         if not found.reviews:
-            raise R2kError(market, f"nothing to draw: {'; '.join(found.notes)}", "r2k status")
+            raise R2kError(market, f"nothing to draw: {'; '.join(found.notes)}", self._snapshot.lake.command("status"))
         return found.reviews[0]
 
     def _rows(self, query: str, table: type[Table], parameters: Mapping[str, Any]) -> pl.DataFrame:
@@ -156,7 +156,7 @@ class Data:
                     self._check(parameters["market"])
                 rows: pl.DataFrame = self._snapshot.ask(f"{query} order by all", **parameters).pl()
         except duckdb.Error as error:
-            raise R2kError(table.dotted(), str(error).splitlines()[0], "r2k run") from error
+            raise R2kError(table.dotted(), str(error).splitlines()[0], self._snapshot.lake.run) from error
         return rows.sort(table.primary_key())
 
     def _check(self, market: object) -> None:

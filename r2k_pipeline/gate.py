@@ -49,7 +49,7 @@ def pass_gate(run: Run, generation: pl.DataFrame) -> pl.DataFrame:
     if waiting and waiting.accepted_at and waiting.digest == restatement.digest:
         return _rows(waiting, waiting.accepted_at, candidate["published_at"], candidate["generation_id"])
     write_restatement(run.lake, restatement)
-    raise RestatementError("\n".join(restatement.lines(run.settings.source)))
+    raise RestatementError("\n".join(restatement.lines(run.lake)))
 
 
 def find_differences(run: Run, last: Published) -> tuple[Difference, ...]:

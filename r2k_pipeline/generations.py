@@ -90,8 +90,7 @@ def outgrown(lake: Lake) -> str | None:
     if not added:
         return None
     was = f"rebuilt at {built_at:%Y-%m-%d %H:%M} UTC; {added:,} raw rows of days to {as_of:%Y-%m-%d} were added since"
-    moment = as_of.isoformat().replace("+00:00", "Z")
-    return f"{lake.derived}: {was}; next: r2k run --source {last.row['source']} --as-of {moment}"
+    return f"{lake.derived}: {was}; next: {lake.run}"
 
 
 def _added(rows: pl.DataFrame, day: str, as_of: datetime, built_at: datetime) -> int:

@@ -12,6 +12,7 @@ from typing import Final
 
 import duckdb
 
+from r2k_pipeline.folders import Folders
 from r2k_pipeline.sources.settlement import GRACE, SETTLEMENTS
 
 QUERY: Final = "from data_ends($moment)"
@@ -88,9 +89,9 @@ def _say_due(end: End) -> str:
     return f"{due} and is missing" if end.due_days == 1 else f"{due}, {end.due_days:,} are missing since"
 
 
-def say_doubts(doubts: Mapping[str, int]) -> str:
+def say_doubts(doubts: Mapping[str, int], lake: Folders) -> str:
     """The number of rows that each check of severity `warn` doubts, in one line."""
-    return ", ".join(f"{name} {count:,}" for name, count in doubts.items()) + "; next: r2k doctor"
+    return ", ".join(f"{name} {count:,}" for name, count in doubts.items()) + f"; next: {lake.command('doctor')}"
 
 
 def newest_that_should_be(connection: duckdb.DuckDBPyConnection, moment: datetime) -> datetime:

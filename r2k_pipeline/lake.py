@@ -46,7 +46,7 @@ class Lake(Folders):
                 remedy = "restore it or remove it" if layer == "raw" else f"{self.run}, which rebuilds it"
                 raise R2kError(file, "not a Parquet file (empty, cut or foreign)", remedy)
             if layer == "raw" and content_digest(file) != digest_in(file.name):
-                way_on = "restore this file, or r2k accept raw, which goes on without it"
+                way_on = f"restore this file, or {self.command('accept raw')}, which goes on without it"
                 raise R2kError(file, "content does not match the digest in its name", way_on)
         return found
 
@@ -146,7 +146,7 @@ class Lake(Folders):
             raise R2kError(
                 self.account_file,
                 f"the account of raw cannot be read: {reason}",
-                f"restore it from backup, or r2k accept raw --source {self.root.name}, which takes raw as it is",
+                f"restore it from backup, or {self.command('accept raw')}, which takes raw as it is",
             ) from error
 
     def settled_account(self) -> Account:
@@ -249,7 +249,7 @@ class Lake(Folders):
 
     def way_on(self, fault: RawFault) -> str:
         """What to do about a raw file."""
-        accept = f"r2k accept raw --source {self.root.name}"
+        accept = self.command("accept raw")
         if fault.is_there and fault.file.name not in self.settled_account().of(fault.file.parent.name):
             return f"remove it, or {accept}, which sets it aside"
         return f"restore this file from backup, or {accept}, which goes on without it"

@@ -35,7 +35,7 @@ def check_raw(lake: Lake) -> str | None:
     if faults := lake.raw_faults():
         raise RawError(_in_one_line(faults), next=lake.way_on(faults[0]))
     if kept is None and (lost := [*lost_rows(lake)]):
-        way_on = f"restore raw/ from backup, or r2k accept raw --source {lake.root.name}, which goes on without it"
+        way_on = f"restore raw/ from backup, or {lake.command('accept raw')}, which goes on without it"
         raise RawError(lake.root / "raw", "; ".join(lost), way_on)
     if (account := lake.settled_account()) != kept:
         lake.keep_account(account)

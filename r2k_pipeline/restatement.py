@@ -18,7 +18,6 @@ from r2k_pipeline.contracts.clock import rows_known_at
 from r2k_pipeline.contracts.table import BY_DAY, BY_SESSION, Table
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.files import write_atomically
-from r2k_pipeline.folders import run_of
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.table_files import UNREADABLE
 
@@ -70,18 +69,18 @@ class Restatement(BaseModel):
         differ = f"{rows:,} rows of {tables} tables would differ from those published as of {moment}"
         return f"{RESTATEMENT}: {differ}; cause: {causes}"
 
-    def lines(self, source: str) -> list[str]:
+    def lines(self, lake: Lake) -> list[str]:
         """Headline, tables and next command, for a person."""
         return [
             self.headline(),
             *map(str, self.differences),
-            f"generation {self.generation_before} stays; {self.next_command(source)}",
+            f"generation {self.generation_before} stays; {self.next_command(lake)}",
         ]
 
-    def next_command(self, source: str) -> str:
+    def next_command(self, lake: Lake) -> str:
         """The next command: accept it, or run and publish it if it was accepted."""
-        accept = f"r2k accept {RESTATEMENT} --source {source}, or undo the cause"
-        return f"next: {run_of(source) if self.accepted_at else accept}"
+        accept = f"{lake.command(f'accept {RESTATEMENT}')}, or undo the cause"
+        return f"next: {lake.run if self.accepted_at else accept}"
 
 
 def compare_published(

@@ -25,6 +25,7 @@ from pydantic import (
 
 from r2k_pipeline.errors import SettingsError
 from r2k_pipeline.files import refuse_special
+from r2k_pipeline.folders import usual_folder
 from r2k_pipeline.mistakes import nearest, say_mistakes
 from r2k_pipeline.moments import read_moment
 from r2k_pipeline.report_types import REPORT_TYPES, USUAL_REPORTS
@@ -58,15 +59,6 @@ def _listed_or_file(value: object) -> object:
     return [str(value)] if isinstance(value, Path) else _listed(value)
 
 
-def _usual_lake() -> Path:
-    """`data_lake` of the checkout, the user's data folder where r2k is installed."""
-    if CHECKOUT:
-        return CHECKOUT / "data_lake"
-    from platformdirs import user_data_path  # noqa: PLC0415
-
-    return user_data_path("r2k", appauthor=False)
-
-
 ReportType = Annotated[str, AfterValidator(_is_report_type)]
 MemoryLimit = Annotated[str, AfterValidator(_is_size)]
 Listed = BeforeValidator(_listed)
@@ -80,7 +72,7 @@ class Settings(BaseModel):
 
     source: SourceName = "sample"
     files: Path | None = Field(None, description="folder of downloaded files, for source `files`")
-    lake: Path = Field(default_factory=_usual_lake, description="where all data goes; one folder a source below it")
+    lake: Path = Field(default_factory=usual_folder, description="where all data goes; one folder a source below it")
     markets: Annotated[tuple[str, ...], BeforeValidator(_listed_or_file)] = Field(
         ("RUT", "SPX", "NDX", "DJI"), description="ids, classes (@equity), @all, and files of markets of your own"
     )

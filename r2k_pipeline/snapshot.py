@@ -20,7 +20,7 @@ from r2k_pipeline.contracts.marts import Markets, TraderGroups
 from r2k_pipeline.contracts.meta import Fetches, Generation
 from r2k_pipeline.contracts.table import PUBLISHED_LAYERS, Table
 from r2k_pipeline.errors import R2kError
-from r2k_pipeline.folders import run_of
+from r2k_pipeline.folders import Folders
 from r2k_pipeline.generations import lake_as_of
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.locked import PUBLISHED, Cut
@@ -48,7 +48,7 @@ NOT_KEPT: Final[Mapping[type[Table], str]] = {
 
 @dataclass(frozen=True)
 class Snapshot:
-    """`file` is the DuckDB file that is open; `generation` its row of meta.generation, as it was published.
+    """`file` is the DuckDB file that is open, in `lake`; `generation` its row of meta.generation, as it was published.
 
     `moment`: everything in it was known by then. `is_past`: the generation also has later data.
     """
@@ -58,6 +58,7 @@ class Snapshot:
     generation: Mapping[str, Any]
     moment: datetime
     is_past: bool
+    lake: Folders
     _summed: set[type[Table]] = field(default_factory=set)
 
     def __enter__(self) -> "Snapshot":
@@ -154,7 +155,7 @@ def snapshot_over(warehouse: Path, as_of: datetime | None = None, memory_limit: 
             connection.close()
             raise
     moment: datetime = min(as_of or published["as_of"], published["as_of"])
-    return Snapshot(file, connection, published, moment, moment < published["as_of"])
+    return Snapshot(file, connection, published, moment, moment < published["as_of"], Folders.around(warehouse))
 
 
 def snapshot_of(settings: Settings) -> Snapshot:
@@ -170,7 +171,7 @@ def of_this_version(warehouse: Path) -> Iterator[None]:
         yield
     except (duckdb.CatalogException, duckdb.BinderException) as error:
         reason = str(error).splitlines()[0]
-        raise R2kError(warehouse, f"published by another version: {reason}", run_of(warehouse.parent.name)) from error
+        raise R2kError(warehouse, f"published by another version: {reason}", Folders.around(warehouse).run) from error
 
 
 @contextmanager

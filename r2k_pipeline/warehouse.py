@@ -20,7 +20,7 @@ import polars as pl
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.files import discard, disk_error, fsync
-from r2k_pipeline.folders import run_of
+from r2k_pipeline.folders import Folders
 from r2k_pipeline.locked import Cut, connect_locked
 from r2k_pipeline.quoting import literal, parquet
 
@@ -191,13 +191,15 @@ def open_warehouse(warehouse: Path, memory_limit: str = "1GB", cut: Cut | None =
             return connect_locked(file, memory_limit, cut=cut)
         except FileNotFoundError as error:
             if warehouse.resolve() == file:
-                raise R2kError(warehouse, "no warehouse yet", run_of(warehouse.parent.name)) from error
+                raise R2kError(warehouse, "no warehouse yet", Folders.around(warehouse).run) from error
         except OSError as error:  # a file where a folder should be, no right to read
-            raise R2kError(warehouse, f"cannot be opened: {error.strerror}", "r2k doctor") from error
+            raise R2kError(
+                warehouse, f"cannot be opened: {error.strerror}", Folders.around(warehouse).command("doctor")
+            ) from error
         except (duckdb.CatalogException, duckdb.BinderException):
             raise
         except duckdb.Error as error:
             if warehouse.exists() and os.path.samestat(was, warehouse.stat()):
                 reason = str(error).splitlines()[0]
-                raise R2kError(warehouse, f"cannot be opened: {reason}", run_of(warehouse.parent.name)) from error
+                raise R2kError(warehouse, f"cannot be opened: {reason}", Folders.around(warehouse).run) from error
     raise R2kError(warehouse, f"replaced {OPENINGS} times while it was opened", "try again")

@@ -21,7 +21,7 @@ from r2k_pipeline.claims.process import BoundedProcess, StartError
 from r2k_pipeline.claims.vocabulary.known_tables import KnownTables
 from r2k_pipeline.claims.worker import InProcess, Request, Setup
 from r2k_pipeline.errors import QueryError, R2kError
-from r2k_pipeline.folders import run_of
+from r2k_pipeline.folders import Folders
 from r2k_pipeline.holes import QUERY, End, ends_of
 from r2k_pipeline.quoting import literal, parquet, pattern
 from r2k_pipeline.sql_syntax import SYNTAX, nodes_in
@@ -39,8 +39,8 @@ class Sandbox:
     Every method raises SandboxError where there is no answer, R2kError where the tables cannot be read.
     """
 
-    def __init__(self, start: Callable[[], BoundedProcess | InProcess], tables: KnownTables) -> None:
-        self._start, self.tables = start, tables
+    def __init__(self, start: Callable[[], BoundedProcess | InProcess], tables: KnownTables, lake: Folders) -> None:
+        self._start, self.tables, self._lake = start, tables, lake
         self._bars: dict[tuple[str, datetime], pl.DataFrame] = {}
 
     @cached_property
@@ -65,19 +65,21 @@ class Sandbox:
         paths = {path for name in SOURCES for file in files[name] for path in (str(file), pattern(file))}
         allowed = ", ".join(map(literal, sorted(paths)))
         setup = _setup([f"set allowed_paths = [{allowed}]"], relations, seconds)
-        with closing(cls(lambda: _started(setup, is_shipped=is_shipped), KnownTables.over_files(files))) as sandbox:
+        tables, lake = KnownTables.over_files(files), Folders.around(files[SOURCES[0]][0])
+        with closing(cls(lambda: _started(setup, is_shipped=is_shipped), tables, lake)) as sandbox:
             yield sandbox
 
     @classmethod
     @contextmanager
     def over_warehouse(cls, warehouse: Path, connection: duckdb.DuckDBPyConnection) -> Iterator["Sandbox"]:
         """A sandbox over the published file, which `connection` reads too. Raises R2kError where there is none."""
+        lake = Folders.around(warehouse)
         if not warehouse.exists():
-            raise R2kError(warehouse, "no warehouse yet", run_of(warehouse.parent.name))
+            raise R2kError(warehouse, "no warehouse yet", lake.run)
         relations = {name: f"published.{name}" for name in SOURCES}
         warehouse = warehouse.resolve()  # once, because a publication may move the link while DuckDB opens the file
         setup = _setup([f"attach {literal(warehouse)} as published (read_only)"], relations, SECONDS)
-        with closing(cls(lambda: _started(setup, is_shipped=False), KnownTables(lambda: connection))) as sandbox:
+        with closing(cls(lambda: _started(setup, is_shipped=False), KnownTables(lambda: connection), lake)) as sandbox:
             yield sandbox
 
     def rows(self, query: str, parameters: Mapping[str, Any], known: datetime) -> pl.DataFrame:
@@ -128,7 +130,7 @@ class Sandbox:
         except QueryError as error:
             raise SandboxError(str(error)) from error
         except StartError as error:
-            raise R2kError("claims cannot read the published tables", error, "r2k run") from error
+            raise R2kError("claims cannot read the published tables", error, self._lake.run) from error
 
 
 def _setup(statements: Sequence[str], relations: Mapping[str, str], seconds: float) -> Setup:

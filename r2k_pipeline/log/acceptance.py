@@ -36,12 +36,10 @@ def accept_restatement(run: Run) -> str:
     """
     with run.lake.lock(run.settings.lock_wait_seconds):
         if (found := read_restatement(run.lake)) is None:
-            raise R2kError(RESTATEMENT, "none waits", f"r2k status --source {run.settings.source}")
+            raise R2kError(RESTATEMENT, "none waits", run.lake.command("status"))
         accepted = found.model_copy(update={"accepted_at": run.clock()})
         write_restatement(run.lake, accepted)
-    return "\n".join(
-        [*accepted.lines(run.settings.source)[:-1], f"accepted; {accepted.next_command(run.settings.source)}"]
-    )
+    return "\n".join([*accepted.lines(run.lake)[:-1], f"accepted; {accepted.next_command(run.lake)}"])
 
 
 def accept_held(run: Run, item: str) -> str:
@@ -55,8 +53,7 @@ def accept_held(run: Run, item: str) -> str:
         held = {table: file for (table, name), file in run.lake.held().items() if name == item}
         if not held:
             names = ", ".join(sorted({name for _, name in run.lake.held()})) or "nothing"
-            rule = f"none of its revisions are held; held: {names}"
-            raise R2kError(item, rule, f"r2k status --source {run.settings.source}")
+            raise R2kError(item, f"none of its revisions are held; held: {names}", run.lake.command("status"))
         stamp = run.stamp()
         done = [_accept(run, TABLES[name], item, file, stamp) for name, file in held.items()]
         record_acceptance(run.lake, item)
@@ -82,7 +79,7 @@ def accept_raw(run: Run) -> str:
         if is_new and (lost := [*lost_rows(lake)]):
             reasons[RAW] = "; ".join(lost)
         if not reasons:
-            raise R2kError(RAW, "its files are as the account says", f"r2k status --source {lake.root.name}")
+            raise R2kError(RAW, "its files are as the account says", lake.command("status"))
         accepted = [Accepted(file=file, reason=reason, accepted_at=run.clock()) for file, reason in reasons.items()]
         lake.keep_account(account.model_copy(update={"accepted": (*account.accepted, *accepted)}))
         record_acceptance(lake, RAW)

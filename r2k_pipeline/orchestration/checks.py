@@ -12,6 +12,7 @@ import polars as pl
 
 from r2k_pipeline.contracts.findings import Findings
 from r2k_pipeline.holes import read_holes
+from r2k_pipeline.lake import Lake
 from r2k_pipeline.orchestration.assets import asset_key
 from r2k_pipeline.orchestration.events import HOLES, REPEATS, ROWS, as_list, checks_of, events_of, failed_checks
 from r2k_pipeline.orchestration.resources import WAREHOUSE, Pipeline
@@ -104,13 +105,13 @@ def notes(pipeline: Pipeline) -> dg.AssetCheckResult:
 def required(context: dg.AssetCheckExecutionContext, pipeline: Pipeline) -> dg.AssetCheckResult:
     """Raise dg.Failure with every required thing that failed in this run, by name."""
     checks = checks_of(events_of(context.instance, context.run.run_id))
-    if failures := [*failed_checks(checks), *_errors(pipeline.run.lake.read(Findings))]:
+    if failures := [*failed_checks(checks), *_errors(pipeline.run.lake)]:
         lines, metadata = dict.fromkeys(failures), {REPEATS: "what the checks and findings say"}
         raise dg.Failure("\n".join(lines), metadata=metadata, allow_retries=False)
     return dg.AssetCheckResult(passed=True)
 
 
-def _errors(findings: pl.DataFrame) -> Iterator[str]:
+def _errors(lake: Lake) -> Iterator[str]:
     """A line for each check that found errors; read from its table, as the step `reconciliation` may run later."""
-    counts = findings.filter(severity="error").group_by("check_name").len().sort("check_name")
-    return (f"{name}: {count:,} rows; next: r2k doctor" for name, count in counts.iter_rows())
+    counts = lake.read(Findings).filter(severity="error").group_by("check_name").len().sort("check_name")
+    return (f"{name}: {count:,} rows; next: {lake.command('doctor')}" for name, count in counts.iter_rows())

@@ -10,6 +10,7 @@ from typing import Any, Final
 import dagster as dg
 
 from r2k_pipeline.holes import say_doubts
+from r2k_pipeline.lake import Lake
 
 NOTES: Final = "notes"
 """Key in a raw table's metadata: remarks on what was fetched."""
@@ -62,7 +63,7 @@ def failed_checks(checks: Iterable[dg.AssetCheckEvaluation]) -> list[str]:
 
 
 def notes_of(
-    materialized: Iterable[dg.AssetMaterialization], checks: Iterable[dg.AssetCheckEvaluation]
+    materialized: Iterable[dg.AssetMaterialization], checks: Iterable[dg.AssetCheckEvaluation], lake: Lake
 ) -> Iterator[str]:
     """Remarks on what was fetched, then the warnings: what is missing, and how many rows are in doubt."""
     for table in materialized:
@@ -72,7 +73,7 @@ def notes_of(
         yield from _lines(check.metadata.get(HOLES))
     doubts = {check.check_name: int(str(check.metadata[ROWS].value)) for check in warned if ROWS in check.metadata}
     if doubts:
-        yield f"in doubt: {say_doubts(doubts)}"
+        yield f"in doubt: {say_doubts(doubts, lake)}"
 
 
 def as_list(lines: Iterable[str]) -> dg.MarkdownMetadataValue:

@@ -98,7 +98,7 @@ def _summarise(
         failures.append(str(error))
     last = read_last_run(run.lake)
     materialized = [event.materialization for event in result.get_asset_materialization_events()]
-    notes = notes_of(materialized, result.get_asset_check_evaluations())
+    notes = notes_of(materialized, result.get_asset_check_evaluations(), run.lake)
     return Summary(
         ok=ok,
         published=published,

@@ -7,7 +7,6 @@ Rows are replaced in tables that stay, so that a snapshot of any age sees one wh
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import duckdb
@@ -92,14 +91,14 @@ def publish_to_postgresql(
         refuse_name(option, name)
     for summary in SUMMARIES if snapshot.is_past else ():
         snapshot.read(summary)
-    arriving = _read_generation(snapshot.connection, snapshot.file)
+    arriving = _read_generation(snapshot)
     with transaction(address) as target:
-        changes = _publish(snapshot.connection, target, arriving, schema, reader, force)
+        changes = _publish(snapshot, target, arriving, schema, reader, force)
     return Publication(address.shown, schema, reader, arriving, changes, time.perf_counter() - started)
 
 
 def _publish(
-    source: duckdb.DuckDBPyConnection, target: Transaction, arriving: Generation, schema: str, reader: str, force: bool
+    source: Snapshot, target: Transaction, arriving: Generation, schema: str, reader: str, force: bool
 ) -> tuple[Change, ...]:
     _be_alone(target, schema)
     tables = published_tables(schema)
@@ -129,13 +128,12 @@ def _publish(
     return changes
 
 
-def _read_generation(source: duckdb.DuckDBPyConnection, warehouse: Path) -> Generation:
+def _read_generation(source: Snapshot) -> Generation:
     try:
-        (found,) = source.execute(f"select {GENERATION} from meta.generation").fetchall()
+        (found,) = source.connection.execute(f"select {GENERATION} from meta.generation").fetchall()
     except (duckdb.Error, ValueError) as error:
-        raise R2kError(
-            warehouse, f"has no single row in meta.generation: {on_one_line(str(error))}", "r2k run"
-        ) from error
+        said = f"has no single row in meta.generation: {on_one_line(str(error))}"
+        raise R2kError(source.file, said, source.lake.run) from error
     return Generation(*found)
 
 
@@ -147,16 +145,15 @@ def _be_alone(target: Transaction, schema: str) -> None:
         raise PublishError(f"another publication into schema {schema} is under way", next="publish again after it")
 
 
-def _receive(source: duckdb.DuckDBPyConnection, target: Transaction, table: PublishedTable) -> int:
+def _receive(source: Snapshot, target: Transaction, table: PublishedTable) -> int:
     """The rows of one table, streamed from the warehouse into a temporary table; how many."""
     name = table.contract.dotted()
     try:
-        rows = source.sql(f"select {', '.join(table.contract.column_names())} from {name}")
+        rows = source.connection.sql(f"select {', '.join(table.contract.column_names())} from {name}")
         return target.ingest(table.incoming, rows.to_arrow_reader(BATCH_ROWS))
     except duckdb.Error as error:
-        raise PublishError(
-            name, f"not in the warehouse as this version has it: {on_one_line(str(error))}", "r2k run"
-        ) from error
+        said = f"not in the warehouse as this version has it: {on_one_line(str(error))}"
+        raise PublishError(name, said, source.lake.run) from error
 
 
 def _make_room(rights: Rights, schema: str, reader: str) -> list[str]:

@@ -60,7 +60,7 @@ def no_session(snapshot: Snapshot, market: str | None) -> R2kError:
     said = {name for (name,) in snapshot.ask(f"select distinct market from {MART}").fetchall()}
     known = [name for name, priced in has_prices.items() if priced and (name in said or not said)]
     if has_prices.get(market) is False:
-        seen = f"r2k sql \"from marts.movers where market = '{market}'\""
+        seen = f"{snapshot.lake.command('sql')} \"from marts.movers where market = '{market}'\""
         return R2kError(f"market {market!r} has no prices, so no brief, note or chart", next=seen)
     if market and market not in has_prices:
         added = "a market that was added comes with the next r2k run"
@@ -69,9 +69,12 @@ def no_session(snapshot: Snapshot, market: str | None) -> R2kError:
         later = ", or a later moment" if snapshot.is_past else ""
         return R2kError(f"no session of market {market!r} is published", next=f"one of {', '.join(known)}{later}")
     if True not in has_prices.values():
-        return R2kError("no market has prices, so no brief, note or chart", next='r2k sql "from movers(now())"')
+        seen = f'{snapshot.lake.command("sql")} "from movers(now())"'
+        return R2kError("no market has prices, so no brief, note or chart", next=seen)
     (first,) = snapshot.ask(f"select min(session_date) from {PUBLISHED}.{MART}").fetchall()[0]
-    later = f"{first}, the first session that is published, or a later day" if first else "r2k doctor"
+    later = (
+        f"{first}, the first session that is published, or a later day" if first else snapshot.lake.command("doctor")
+    )
     return R2kError(f"no session is known by {snapshot.moment:%Y-%m-%d %H:%M} UTC", next=later)
 
 

@@ -14,7 +14,6 @@ from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.findings import Findings
 from r2k_pipeline.errors import MistakesError, R2kError
 from r2k_pipeline.files import disk_error, try_to_write
-from r2k_pipeline.folders import run_of
 from r2k_pipeline.generations import is_beyond_repair, without_comparing
 from r2k_pipeline.holes import NAMED
 from r2k_pipeline.lake import Lake
@@ -73,7 +72,7 @@ def examine(settings: Settings, *, lake_option: Path | None = None, online: bool
     if lake.published.is_symlink():
         found += _or_why("tables", _tables(lake))
     if published.ok:
-        found += [*_fetches(settings), *examine_findings(lake)]
+        found += [*_fetches(settings, lake), *examine_findings(lake)]
     return [*found, *(_or_why("online", _against_api(settings, lake)) if online else ())]
 
 
@@ -190,7 +189,7 @@ def _warehouse(lake: Lake) -> Finding:
     return Finding("warehouse", True, f"{row[0]}: generation {row[1]} of {row[2]:%Y-%m-%d %H:%M:%S} UTC")
 
 
-def _fetches(settings: Settings) -> Iterator[Finding]:
+def _fetches(settings: Settings, lake: Lake) -> Iterator[Finding]:
     try:
         status = read_status(settings)
     except R2kError as error:
@@ -205,9 +204,7 @@ def _fetches(settings: Settings) -> Iterator[Finding]:
     if status.last_run:
         yield Finding("run", False, status.last_run)
     if status.release and status.release.is_late:
-        yield Finding(
-            "release", False, f"report {status.release.late_report_date} is late; next: {run_of(settings.source)}"
-        )
+        yield Finding("release", False, f"report {status.release.late_report_date} is late; next: {lake.run}")
     if status.ok:
         yield Finding("fetch", True, "every required item was there at the last run")
 
@@ -227,7 +224,7 @@ def examine_findings(lake: Lake) -> Iterator[Finding]:
         yield Finding("checks", True, "no row is in doubt")
         return
     query = f"from {Findings.dotted()} where check_name = '{by_check[0][0]}'"
-    yield Finding("checks", True, f'all rows: r2k sql --source {lake.root.name} "{query}"')
+    yield Finding("checks", True, f'all rows: {lake.command("sql")} "{query}"')
 
 
 def _against_api(settings: Settings, lake: Lake) -> Iterator[Finding]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from r2k_pipeline.claims.process import BoundedProcess, StartError
 from r2k_pipeline.errors import QueryError, R2kError, ShortError
 from r2k_pipeline.files import discard, disk_error, fsync
-from r2k_pipeline.folders import run_of
+from r2k_pipeline.folders import Folders
 from r2k_pipeline.report.output_types import Format
 
 if TYPE_CHECKING:
@@ -88,12 +88,12 @@ class QueryProcess:
     def answer(self, query: str, output: Format, setup: QuerySetup) -> Answer:
         """The answer to one SELECT, whole or not at all. Raises R2kError with the reason and the next command."""
         if not setup.warehouse.exists():
-            raise R2kError(setup.warehouse, "no warehouse yet", run_of(setup.warehouse.parent.name))
+            raise R2kError(setup.warehouse, "no warehouse yet", Folders.around(setup.warehouse).run)
         self._process.setup = setup
         try:
             said = self._process.ask(Query(query, output, self._body.fileno()))
         except StartError as error:
-            raise R2kError(setup.warehouse, error, run_of(setup.warehouse.parent.name)) from error
+            raise R2kError(setup.warehouse, error, Folders.around(setup.warehouse).run) from error
         except QueryError as error:
             raise R2kError("query", error, _next(error, setup.memory_limit)) from error
         self._body.seek(0)

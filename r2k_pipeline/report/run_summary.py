@@ -68,7 +68,7 @@ class Summary:
 def next_commands(settings: Settings) -> str:
     """The commands that show what a run with these settings published, with the options that lead to its lake."""
     where = f" --source {settings.source}" if settings.source != "sample" else ""
-    where += f" --lake {shlex.quote(str(settings.lake))}" if "lake" in settings.model_fields_set else ""
+    where += Lake.of(settings.lake, settings.source).where
     where += f" --as-of {settings.as_of:%Y-%m-%dT%H:%M:%SZ}" if settings.as_of else ""
     files = f" --files {shlex.quote(str(settings.files))}" if settings.files and not settings.as_of else ""
     shows = ("note", where), ("status", where), ("ui", where + files), (f"sql {_QUERY}", where)

@@ -13,7 +13,7 @@ import duckdb
 import polars as pl
 
 from r2k_pipeline.errors import R2kError
-from r2k_pipeline.folders import run_of
+from r2k_pipeline.folders import Folders
 from r2k_pipeline.generations import lake_as_of, outgrown
 from r2k_pipeline.holes import is_awaited, is_missed, read_holes, say_doubts
 from r2k_pipeline.lake import Lake
@@ -80,6 +80,7 @@ class Status:
     remarks: tuple[str, ...]
     last_run: str | None
     release: NextRelease | None
+    lake: Folders
 
     @property
     def ok(self) -> bool:
@@ -130,9 +131,9 @@ class Status:
             lines.append(f"  next report   {due.report_date}, due {due.released_at:%Y-%m-%d %H:%M} UTC")
             if due.is_late:
                 late = f"report {due.late_report_date} was due {due.late_since:%Y-%m-%d %H:%M} UTC"
-                lines.append(f"  LATE          {late}; next: {run_of('live')}")
+                lines.append(f"  LATE          {late}; next: {self.lake.run}")
         lines += [f"  note          {remark}" for remark in self.remarks]
-        lines += [f"  in doubt      {say_doubts(self.doubts)}"] if self.doubts else []
+        lines += [f"  in doubt      {say_doubts(self.doubts, self.lake)}"] if self.doubts else []
         lines += [f"  awaited       {hole}" for hole in self.awaited]
         lines += [f"  HOLE          {hole}" for hole in self.holes]
         lines += [f"  HELD          {held}" for held in self.held]
@@ -163,9 +164,9 @@ def read_status(settings: Settings) -> Status:
         awaited = read_holes(connection, now, is_awaited)
         holes = (*_holes(connection, lake, as_of, now), *filter(None, [outgrown(lake)]))
         doubts: dict[str, int] = dict(connection.sql(_DOUBTS).fetchall())
-    held = tuple(_held(lake, settings.source))
+    held = tuple(_held(lake))
     run = read_last_run(lake)
-    last_run = _last_run(lake, run, (*failed, *held, *_refused(lake, settings.source))) if run else None
+    last_run = _last_run(lake, run, (*failed, *held, *_refused(lake))) if run else None
     return Status(
         label=label,
         generation_id=generation_id,
@@ -182,6 +183,7 @@ def read_status(settings: Settings) -> Status:
         remarks=remarks,
         last_run=last_run,
         release=next_release(now, report) if settings.source == "live" else None,
+        lake=lake,
     )
 
 
@@ -201,10 +203,10 @@ def _holes(connection: duckdb.DuckDBPyConnection, lake: Lake, as_of: datetime, n
     yield from say_unpublished(connection, lake, as_of, now)
 
 
-def _refused(lake: Lake, source: str) -> list[str]:
+def _refused(lake: Lake) -> list[str]:
     """The lines with which a run ended if its restatement was not accepted."""
     restatement = read_restatement(lake)
-    return restatement.model_copy(update={"accepted_at": None}).lines(source) if restatement else []
+    return restatement.model_copy(update={"accepted_at": None}).lines(lake) if restatement else []
 
 
 def say_unpublished(connection: duckdb.DuckDBPyConnection, lake: Lake, as_of: datetime, now: datetime) -> Iterator[str]:
@@ -226,7 +228,7 @@ def say_unpublished(connection: duckdb.DuckDBPyConnection, lake: Lake, as_of: da
 def _way_on(lake: Lake) -> str:
     """The next command that publishes what is newer."""
     waiting = read_restatement(lake)
-    return waiting.next_command(lake.root.name) if waiting else f"next: {lake.run}"
+    return waiting.next_command(lake) if waiting else f"next: {lake.run}"
 
 
 def _last_run(lake: Lake, run: LastRun, listed: tuple[str, ...]) -> str | None:
@@ -237,15 +239,16 @@ def _last_run(lake: Lake, run: LastRun, listed: tuple[str, ...]) -> str | None:
     return None if are_listed else problem
 
 
-def _held(lake: Lake, source: str) -> Iterator[str]:
+def _held(lake: Lake) -> Iterator[str]:
     """Items that wait for acceptance now."""
     if restatement := read_restatement(lake):
         accepted = "accepted; " if restatement.accepted_at else ""
-        yield f"{restatement.headline()}; {accepted}{restatement.next_command(source)}"
+        yield f"{restatement.headline()}; {accepted}{restatement.next_command(lake)}"
     for (table, item), file in lake.held().items():
         try:
             rows = lake.read_held(TABLES[table], file).height
         except R2kError as error:
             yield str(error)
             continue
-        yield f"{item}: {rows:,} rows of {table}; next: r2k accept {shlex.quote(item)} --source {source}"
+        accept = lake.command(f"accept {shlex.quote(item)}")
+        yield f"{item}: {rows:,} rows of {table}; next: {accept}"

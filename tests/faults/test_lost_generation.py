@@ -104,7 +104,7 @@ def test_doctor_names_the_file(first_day: Path, tmp_path: Path, table: str, happ
     )
     file = table if table.endswith(".parquet") else f"{table}/0-2020.parquet"
     assert f"{file}: its content is" in line if happens is a_bit_has_flipped else f"{file}: it is gone" in line
-    assert line.endswith("; next: r2k run --source live, which publishes anew")
+    assert line.endswith(f"; next: r2k run --source live --lake {folder}, which publishes anew")
 
 
 def test_what_was_told_is_compared_with_although_a_table_of_it_is_gone(first_day: Path, tmp_path: Path) -> None:

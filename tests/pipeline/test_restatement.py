@@ -40,7 +40,7 @@ def test_what_was_told_otherwise_waits_until_it_is_accepted(
     )
     assert f"marts.positioning_vs_technicals: {count:,} rows changed, 0 missing, 0 added, e.g. " in rows
     assert "cause: unknown" in headline
-    assert cause.endswith("next: r2k accept restatement --source sample, or undo the cause")
+    assert cause.endswith(f"next: r2k accept restatement --source sample --lake {folder}, or undo the cause")
 
     for command in ("status", "doctor"):
         result = r2k(home, command, "--lake", folder)
@@ -49,7 +49,7 @@ def test_what_was_told_otherwise_waits_until_it_is_accepted(
         assert "LAST RUN" not in result.stdout, "it is told once"
     assert r2k(home, "accept", "restatement", "--lake", folder).exit_code == 0
     waiting = json.loads(r2k(home, "status", "--lake", folder, "--json").stdout)
-    assert waiting["held"][0].endswith("next: r2k run")
+    assert waiting["held"][0].endswith(f"next: r2k run --lake {folder}")
 
     done = summary_of(r2k(home, "run", "--json", "--lake", folder))
     assert (done["ok"], done["published"]) == (True, True)

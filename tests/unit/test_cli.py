@@ -211,12 +211,11 @@ def test_doctor_says_who_holds_the_lake(folder: Path, ask: Ask) -> None:
     assert f"process {os.getpid()}" in result.stdout
 
 
-def test_accept_of_what_is_not_held_says_what_is(ask: Ask) -> None:
+def test_accept_of_what_is_not_held_says_what_is(folder: Path, ask: Ask) -> None:
     result = ask("accept", "^RUT")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert (
-        result.stderr == "r2k: ^RUT: none of its revisions are held; held: nothing; next: r2k status --source sample\n"
-    )
+    status = f"r2k status --source sample --lake {folder}"
+    assert result.stderr == f"r2k: ^RUT: none of its revisions are held; held: nothing; next: {status}\n"
 
 
 def test_instants_are_utc_wherever_one_reads(folder: Path, tmp_path: Path) -> None:
@@ -245,7 +244,7 @@ def test_without_a_warehouse_the_next_command_is_run(
 ) -> None:
     result = r2k(tmp_path, *command, "--lake", tmp_path, "--source", source)
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr.rstrip().endswith(f"no warehouse yet; next: r2k run{then}")
+    assert result.stderr.rstrip().endswith(f"no warehouse yet; next: r2k run{then} --lake {tmp_path}")
 
 
 @pytest.fixture
@@ -263,7 +262,7 @@ def test_a_warehouse_of_another_version_is_said_to_be_one(of_another_version: Pa
     result = r2k(of_another_version, *command, "--lake", of_another_version)
     assert (result.exit_code, result.stdout) == (1, "")
     assert "warehouse.duckdb: published by another version: Catalog Error" in result.stderr
-    assert result.stderr.rstrip().endswith("next: r2k run")
+    assert result.stderr.rstrip().endswith(f"next: r2k run --lake {of_another_version}")
 
 
 def test_doctor_examines_the_rest_where_the_warehouse_cannot_be_read(of_another_version: Path) -> None:
@@ -450,12 +449,14 @@ def test_what_is_missing_and_what_is_in_doubt_is_told_by_status_and_doctor(tmp_p
     )
     result = r2k(tmp_path, "status", "--lake", tmp_path, "--source", "files")
     assert result.exit_code == 1
-    assert f"  HOLE          {missing}; next: r2k run --files DIR, with newer files\n" in result.output
-    assert "  in doubt      missing_sessions 2; next: r2k doctor\n" in result.output
+    assert (
+        f"  HOLE          {missing}; next: r2k run --files DIR --lake {tmp_path}, with newer files\n" in result.output
+    )
+    assert f"  in doubt      missing_sessions 2; next: r2k doctor --source files --lake {tmp_path}\n" in result.output
     examined = r2k(tmp_path, "doctor", "--lake", tmp_path, "--source", "files").output
     assert f"FAIL  holes       {missing}" in examined
     query = "from meta.findings where check_name = 'missing_sessions'"
-    assert f'ok    checks      all rows: r2k sql --source files "{query}"\n' in examined
+    assert f'ok    checks      all rows: r2k sql --source files --lake {tmp_path} "{query}"\n' in examined
     evening = ("--as-of", "2025-03-13T20:35+00:00")
     result = r2k(tmp_path, "status", "--lake", tmp_path, "--source", "files", *evening)
     due = "session 2025-03-13 was due 2025-03-13 20:00 UTC and is missing"
@@ -516,7 +517,10 @@ def test_doctor_sees_that_a_published_file_was_changed_and_that_it_is_right_agai
     (lake.published / "SHA256SUMS").unlink()
     result = r2k(tmp_path, "doctor", "--lake", tmp_path)
     assert result.exit_code == 0
-    assert "no digests in SHA256SUMS: of an earlier version, or lost; next: r2k run, which writes them" in result.stdout
+    lost = (
+        f"no digests in SHA256SUMS: of an earlier version, or lost; next: r2k run --lake {tmp_path}, which writes them"
+    )
+    assert lost in result.stdout
 
 
 def test_a_market_may_be_named_in_small_letters_and_a_moment_by_its_day(ask: Ask) -> None:

@@ -104,7 +104,7 @@ def test_older_history_waits_for_a_restatement_and_names_what_differs(story: Sto
     assert "older history added: raw.price_bars ^RUT 2 of 2023-12-26 to 2023-12-27" in headline
     bars = next(line for line in tables if line.startswith("staging.market_bars"))
     assert bars.startswith("staging.market_bars: 0 rows changed, 0 missing, 2 added, e.g. RUT 2023-12-26")
-    assert last.endswith("next: r2k accept restatement --source files, or undo the cause")
+    assert last.endswith(f"next: r2k accept restatement --source files{story.lake.where}, or undo the cause")
     assert story.lake.warehouse.resolve() == before
 
 
@@ -209,7 +209,7 @@ def test_an_accepted_restatement_is_published_recorded_and_leaves_the_old_genera
     with pytest.raises(RestatementError):
         live(story, "2024-01-10T22:00", RUT=closes(DAYS[:11]))
     said = accept_restatement(story)
-    assert said.splitlines()[-1] == "accepted; next: r2k run --files DIR"
+    assert said.splitlines()[-1] == f"accepted; next: r2k run --files DIR{story.lake.where}"
     live(story, "2024-01-10T22:30")
     columns = "table_name, cause, rows_changed, rows_missing, rows_added, generation_before"
     rows = published(story, f"select {columns} from meta.restatements order by table_name")

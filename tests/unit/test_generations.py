@@ -324,5 +324,5 @@ def test_a_rebuilt_moment_that_the_lake_has_outgrown_is_told_and_read_from_the_n
     said = outgrown(rebuilt)
     assert said is not None
     assert "rebuilt at 2025-01-10 22:00 UTC; 1 raw rows of days to 2025-01-07 were added since" in said
-    assert "next: r2k run --source files --as-of 2025-01-07T22:00:00Z" in said
+    assert f"next: r2k run --source files --lake {tmp_path} --as-of 2025-01-07T22:00:00Z" in said
     assert lake_as_of(tmp_path, "files", as_of) == newest

@@ -373,7 +373,7 @@ def test_an_unreadable_derived_table_is_named(lake: Lake, logged: Path, damage: 
     file.write_bytes(damage(file.read_bytes()))
     (problem,) = lake.damaged()
     assert problem.startswith(str(file))
-    assert "next: r2k run --files DIR, which rebuilds it" in problem
+    assert f"next: r2k run --files DIR{lake.where}, which rebuilds it" in problem
     with pytest.raises(R2kError, match=r"cot_releases.*next: r2k run"):
         lake.read(CotReleases)
 

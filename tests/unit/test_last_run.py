@@ -65,13 +65,15 @@ def test_the_next_command_is_of_the_lake_s_source(tmp_path: Path) -> None:
     ask = ("--lake", tmp_path, "--source", "live", "--as-of", "2025-03-14")
     begin_run(lake, BEGAN)
     assert "died (process " in (said := r2k(tmp_path, "status", *ask).output)
-    assert said.rstrip().endswith("; next: r2k run --source live")
+    assert said.rstrip().endswith(f"; next: r2k run --source live --lake {tmp_path}")
     end_run(lake, BEGAN)
     said = r2k(tmp_path, "status", *ask).output
-    assert said.rstrip().endswith("failed: it ended before it published; next: r2k run --source live")
+    assert said.rstrip().endswith(
+        f"failed: it ended before it published; next: r2k run --source live --lake {tmp_path}"
+    )
     (file,) = lake.files("marts.markets")
     file.write_bytes(b"")
-    with pytest.raises(R2kError, match="; next: r2k run --source live, which rebuilds it"):
+    with pytest.raises(R2kError, match=r"; next: r2k run --source live --lake .*, which rebuilds it"):
         lake.files("marts.markets")
 
 

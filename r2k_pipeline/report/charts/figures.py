@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from r2k_pipeline.errors import R2kError
+from r2k_pipeline.folders import run_of
 from r2k_pipeline.report.charts.cross_market import build_cross_market
 from r2k_pipeline.report.charts.figure import Figure
 from r2k_pipeline.report.charts.known_rows import SESSIONS, Known, read_known, read_moments
@@ -37,8 +38,7 @@ def read_figures(snapshot: Snapshot, markets: Sequence[str] | None = None) -> Fi
     moments = {moment.market: moment for moment in read_moments(snapshot)}
     known = [read_known(snapshot, moments[market]) for market in asked if market in moments]
     notes = [f"{market}: {_UNSEEN}" for market in asked if market not in moments]
-    notes += [note for one in known for note in _missing(one)]
-
+    notes += [note for one in known for note in _missing(one, run_of(snapshot.generation["source"]))]
     drawn = [one for one in known if len(one.sessions)]
     reviews = tuple(build_review(one, is_sample) for one in drawn)
 
@@ -67,11 +67,11 @@ def _asked(snapshot: Snapshot, markets: Sequence[str] | None) -> list[str]:
     return [market for market in listed if market in markets]
 
 
-def _missing(known: Known) -> Iterator[str]:
-    """Notes on missing parts of a market's review."""
+def _missing(known: Known, run: str) -> Iterator[str]:
+    """Notes on missing parts of a market's review; the site shows them, so `run` names no folder."""
     market, day = known.moment.market, known.moment.session_date
     if known.sessions.is_empty():
-        yield f"{market}: no bar in staging.market_bars by {day}, no review; next: r2k run"
+        yield f"{market}: no bar in staging.market_bars by {day}, no review; next: {run}"
         return
     if known.vintages.is_empty():
         yield f"{market}: no COT report known by {day}, its review has no positions"

@@ -39,5 +39,6 @@ def read_outcomes(snapshot: Snapshot) -> Outcomes:
     counted = statistics.select(*key, "independent_events").join(events.group_by(key).len("found"), on=key, how="left")
     wrong = counted.filter(pl.col("independent_events") != pl.col("found").fill_null(0))
     if len(wrong):
-        raise R2kError("marts.setup_outcomes counts events that the mart does not show", wrong.row(0), "r2k run")
+        what = "marts.setup_outcomes counts events that the mart does not show"
+        raise R2kError(what, wrong.row(0), snapshot.lake.run)
     return Outcomes(statistics, events)

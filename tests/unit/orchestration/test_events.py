@@ -3,6 +3,8 @@
 import dagster as dg
 import pytest
 
+from r2k_pipeline.folders import usual_folder
+from r2k_pipeline.lake import Lake
 from r2k_pipeline.orchestration.events import failed_checks, notes_of
 
 MISSING = "the prices of ^RUT end at 2025-03-12: session 2025-03-13 was due 2025-03-13 20:00 UTC and is missing"
@@ -44,11 +46,14 @@ def test_only_errors_fail_a_run_line_by_line() -> None:
 @pytest.mark.parametrize(
     ("checks", "notes"),
     [
-        (CHECKS, [REMARK, MISSING, "in doubt: missing_sessions 2, missing_reports 1,016; next: r2k doctor"]),
+        (
+            CHECKS,
+            [REMARK, MISSING, "in doubt: missing_sessions 2, missing_reports 1,016; next: r2k doctor --source live"],
+        ),
         (CHECKS[:2], [REMARK]),
     ],
 )
 def test_warnings_are_notes_with_their_counts(checks: list[dg.AssetCheckEvaluation], notes: list[str]) -> None:
     fetched = dg.AssetMaterialization("raw", metadata={"notes": dg.MetadataValue.md(f"- {REMARK}")})
     built = dg.AssetMaterialization("marts", metadata={"state": "built"})
-    assert list(notes_of([fetched, built], checks)) == notes
+    assert list(notes_of([fetched, built], checks, Lake.of(usual_folder(), "live"))) == notes

@@ -489,7 +489,7 @@ def test_of_positions_alone_there_is_a_status_and_no_note(tmp_path: Path) -> Non
     status = read_status(Settings(lake=tmp_path, source="files"))
     assert status.last_report == date(2025, 3, 11)
     assert [hole for hole in status.holes if "sessions of XNYS" in hole] == []
-    missing = 'no market has prices, so no brief, note or chart; next: r2k sql "from movers\\(now\\(\\)\\)"'
+    missing = r'no market has prices, so no brief, note or chart; next: r2k sql --source files .* "from movers\(now'
     with open_snapshot(lake, None) as snapshot, pytest.raises(R2kError, match=missing):
         read_notes(snapshot)
 
