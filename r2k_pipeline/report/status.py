@@ -204,9 +204,13 @@ def _holes(connection: duckdb.DuckDBPyConnection, lake: Lake, as_of: datetime, n
 
 
 def _refused(lake: Lake) -> list[str]:
-    """The lines with which a run ended if its restatement was not accepted."""
+    """The lines with which a run ended if its restatement was not accepted, without the next command.
+
+    That one names the lake where it was then.
+    """
     restatement = read_restatement(lake)
-    return restatement.model_copy(update={"accepted_at": None}).lines(lake) if restatement else []
+    lines = restatement.model_copy(update={"accepted_at": None}).lines(lake) if restatement else []
+    return [line.partition("; next: ")[0] for line in lines]
 
 
 def say_unpublished(connection: duckdb.DuckDBPyConnection, lake: Lake, as_of: datetime, now: datetime) -> Iterator[str]:

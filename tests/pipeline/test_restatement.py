@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import polars as pl
@@ -42,10 +43,11 @@ def test_what_was_told_otherwise_waits_until_it_is_accepted(
     assert "cause: unknown" in headline
     assert cause.endswith(f"next: r2k accept restatement --source sample --lake {folder}, or undo the cause")
 
-    for command in ("status", "doctor"):
-        result = r2k(home, command, "--lake", folder)
+    for place, command in product((folder, copy_of(folder, "moved")), ("status", "doctor")):
+        result = r2k(home, command, "--lake", place)
         assert result.exit_code == 1
-        assert result.stdout.count("next: r2k accept restatement --source sample") == 1, result.stdout
+        told = f"next: r2k accept restatement --source sample --lake {place}, or"
+        assert result.stdout.count(told) == 1, result.stdout
         assert "LAST RUN" not in result.stdout, "it is told once"
     assert r2k(home, "accept", "restatement", "--lake", folder).exit_code == 0
     waiting = json.loads(r2k(home, "status", "--lake", folder, "--json").stdout)
