@@ -84,10 +84,9 @@ def read_present(target: Transaction, schema: str) -> Present:
 def refuse_name(option: str, name: str) -> None:
     """Raises PublishError for a name that PostgreSQL reserves, or would cut short."""
     size = len(name.encode())
-    if not 0 < size <= LONGEST_NAME or name.startswith("pg_"):
-        raise PublishError(
-            f"{option} {name!r}", "not a usable name", f"one of 1 to {LONGEST_NAME} bytes that is not `pg_...`"
-        )
+    if not 0 < size <= LONGEST_NAME or name.startswith("pg_") or name == "information_schema":
+        usable = f"one of 1 to {LONGEST_NAME} bytes that is neither `pg_...` nor `information_schema`"
+        raise PublishError(f"{option} {name!r}", "not a usable name", usable)
 
 
 def refuse_without_rights(rights: Rights, schema: str, reader: str) -> None:

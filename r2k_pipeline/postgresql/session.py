@@ -17,20 +17,28 @@ from r2k_pipeline.postgresql.address import Address, PublishError
 NEXT: Final = {
     "28": "check user and password (PGPASSWORD, ~/.pgpass) and the server's pg_hba.conf",
     "3D": "create the database (createdb), or name another one",
+    "TLS": "check sslmode and certificates (sslrootcert) of the address, and that the server has TLS",
     "42501": "ask the owner of what is named for the right, or publish as its owner",
     "2BP01": "drop what depends on it, publish, and create it again",
+    "42939": "name another role with --reader",
     "53": "free what the server lacks (disk, memory, connections), then publish again",
     "55P03": "publish again when the readers it waited for are done",
 }
 """What to do by SQLSTATE, or by its class; otherwise: publish again."""
-TOLD: Final = {"authentication failed": "28", "no password supplied": "28", "FATAL:  database": "3D"}
+TOLD: Final = {
+    **dict.fromkeys(("authentication failed", "no password supplied", "pg_hba.conf"), "28"),
+    "FATAL:  database": "3D",
+    **dict.fromkeys(("SSL", "sslmode", "certificate"), "TLS"),
+}
 """Failures to connect have no SQLSTATE: they are recognised by libpq's words."""
 
 
 @contextmanager
 def transaction(address: Address) -> Iterator["Transaction"]:
     """Commits at the end of the block; any failure rolls everything back. Raises PublishError."""
-    with _explained(address, "cannot connect", "check host, port, database and that the server runs"):
+    with _explained(
+        address, "cannot connect", "check the address (host, port, database, parameters) and that the server runs"
+    ):
         connection = adbc_driver_postgresql.dbapi.connect(address.with_timeout())
     try:
         with _explained(address, "not published, what was there stays", "publish again"), connection.cursor() as cursor:

@@ -42,14 +42,16 @@ def test_a_port_where_nobody_listens(tmp_path: Path) -> None:
     said = said_of(f"postgresql://admin:correct%20horse@127.0.0.1:{port}/r2k", tmp_path)
     assert said.startswith(f"r2k: postgresql://admin@127.0.0.1:{port}/r2k: cannot connect: connection to server at")
     assert "Connection refused" in said
-    assert said.endswith("; next: check host, port, database and that the server runs\n")
+    assert said.endswith("; next: check the address (host, port, database, parameters) and that the server runs\n")
 
 
 def test_a_host_that_accepts_and_never_answers(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         said = said_of(f"postgresql://admin:correct%20horse@127.0.0.1:{port}/r2k?connect_timeout=2", tmp_path)
-    assert "timeout expired; next: check host, port, database and that the server runs" in said
+    assert (
+        "timeout expired; next: check the address (host, port, database, parameters) and that the server runs" in said
+    )
 
 
 def test_a_wrong_password(tmp_path: Path, database: Database) -> None:
@@ -64,7 +66,17 @@ def test_a_database_that_is_not_there(tmp_path: Path, database: Database) -> Non
 
 def test_a_server_without_tls_where_tls_is_asked_for(tmp_path: Path, database: Database) -> None:
     """Parameters of the address reach libpq."""
-    assert "server does not support SSL, but SSL was required" in said_of(database.url() + "?sslmode=require", tmp_path)
+    said = said_of(database.url() + "?sslmode=require", tmp_path)
+    assert (
+        "server does not support SSL, but SSL was required; next: check sslmode and certificates (sslrootcert)" in said
+    )
+    said = said_of(database.url() + "?sslmode=bogus", tmp_path)
+    assert 'invalid sslmode value: "bogus"; next: check sslmode' in said
+
+
+def test_a_parameter_that_libpq_does_not_have(tmp_path: Path, database: Database) -> None:
+    said = said_of(database.url() + "?nosuch=1", tmp_path)
+    assert 'invalid URI query parameter: "nosuch"; next: check the address (host, port, database, parameters)' in said
 
 
 @pytest.mark.parametrize(
@@ -175,13 +187,18 @@ def test_older_knowledge_does_not_replace_newer_unless_forced(tmp_path: Path, da
 # The data
 
 
-@pytest.mark.parametrize("name", ["", "x" * 64, "ä" * 32, "pg_mine"])
+@pytest.mark.parametrize("name", ["", "x" * 64, "ä" * 32, "pg_mine", "information_schema"])
 @pytest.mark.parametrize("option", ["schema", "reader"])
 def test_a_name_that_postgresql_would_cut_or_keeps_for_itself(
     tmp_path: Path, database: Database, option: str, name: str
 ) -> None:
     with pytest.raises(PublishError, match=f"--{option} .* next: one of 1 to 63 bytes"):
         publish(build_lake(tmp_path), database, **{option: name})
+
+
+def test_a_role_that_postgresql_reserves(tmp_path: Path, database: Database) -> None:
+    with pytest.raises(PublishError, match='role name "public" is reserved; next: name another role with --reader'):
+        publish(build_lake(tmp_path), database, reader="public")
 
 
 def test_without_a_warehouse_nothing_is_connected(tmp_path: Path) -> None:
