@@ -73,8 +73,8 @@ def lake_as_of(folder: Path, source: str, as_of: datetime | None) -> Lake:
     The newest one, too, if raw rows of that time were added after the rebuild.
     """
     rebuilt, newest = Lake.of(folder, source, as_of), Lake.of(folder, source)
-    is_all = rebuilt.warehouse.exists() and not outgrown(rebuilt)
-    return rebuilt if is_all or not newest.warehouse.exists() else newest
+    is_used = rebuilt.warehouse.exists() and not (newest.warehouse.exists() and outgrown(rebuilt))
+    return rebuilt if is_used else newest
 
 
 def outgrown(lake: Lake) -> str | None:

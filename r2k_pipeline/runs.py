@@ -46,13 +46,12 @@ class Run:
     @classmethod
     def of(cls, settings: Settings, clock: Clock = now) -> "Run":
         """The run that `settings` ask for. Raises MistakesError, R2kError."""
+        lake = Lake.of(settings.lake, settings.source, settings.as_of)
         if settings.source == "files" and settings.files is None and settings.as_of is None:
-            raise R2kError("source files needs a folder", next="r2k run --source files --files DIR")
+            raise R2kError("source files needs a folder", next=lake.run)
         if settings.source == "files" and settings.files is not None and not settings.files.is_dir():
-            raise R2kError(settings.files, "there is no such folder", "r2k run --source files --files DIR")
-        return cls(
-            settings, Lake.of(settings.lake, settings.source, settings.as_of), read_markets(settings.markets), clock
-        )
+            raise R2kError(settings.files, "there is no such folder", lake.run)
+        return cls(settings, lake, read_markets(settings.markets), clock)
 
     @property
     def is_replay(self) -> bool:
@@ -68,7 +67,7 @@ class Run:
             return self
         fetched_at = self.last_fetch()
         if fetched_at is None:
-            raise R2kError(self.lake.root, "nothing was fetched yet", self.lake.run)
+            raise R2kError(self.lake.root, "nothing was fetched yet", Lake.at(self.lake.root).run)
         return replace(self, moment=self.settings.as_of or fetched_at)
 
     def last_fetch(self) -> datetime | None:

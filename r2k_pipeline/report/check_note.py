@@ -4,6 +4,7 @@ Belongs here: the wording of verdicts. Not here: how they are reached (claims/),
 """
 
 import json
+import shlex
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -112,7 +113,7 @@ def write_template(file: Path) -> str:
         raise R2kError(file, "is there already, and is not written over", "another name") from error
     except OSError as error:
         raise disk_error(file, "cannot be written", error, "another folder") from error
-    return f"{file} is a note to fill in; next: r2k check-note {file}"
+    return f"{file} is a note to fill in; next: r2k check-note {shlex.quote(str(file))}"
 
 
 def _tally(verdicts: tuple[Verdict, ...]) -> str:

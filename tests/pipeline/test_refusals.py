@@ -150,14 +150,14 @@ def test_told_to_stop_a_run_ends_within_ten_seconds_and_frees_the_lake(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--source", "files"), "source files needs a folder"),
-        (("--as-of", "2025-03-14T15:00-04:00"), "nothing was fetched yet"),
+        (("--source", "files"), "source files needs a folder; next: r2k run --files DIR --lake "),
+        (("--as-of", "2025-03-14T15:00-04:00"), "nothing was fetched yet; next: r2k run --lake "),
     ],
 )
 def test_a_run_that_cannot_begin_says_why(home: Path, tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
     result = r2k(home, "run", "--json", "--lake", tmp_path, *arguments)
     assert result.exit_code == 1
-    assert any(message in failure and "; next: " in failure for failure in summary_of(result)["failures"])
+    assert any(f"{message}{tmp_path}" in failure for failure in summary_of(result)["failures"])
 
 
 @pytest.mark.parametrize("name", ["R2K_LAKE", "DAGSTER_HOME"])

@@ -238,7 +238,7 @@ def test_instants_are_utc_wherever_one_reads(folder: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("source", "then"), [("sample", ""), ("live", " --source live"), ("files", " --files DIR")], ids=lambda said: said
 )
-@pytest.mark.parametrize("command", [("status",), ("brief",), ("sql", "select 1")])
+@pytest.mark.parametrize("command", [("status",), ("brief", "--as-of", "2025-03-14"), ("sql", "select 1")])
 def test_without_a_warehouse_the_next_command_is_run(
     tmp_path: Path, command: tuple[str, ...], source: str, then: str
 ) -> None:

@@ -745,9 +745,9 @@ def test_every_column_with_a_market_and_a_day_is_a_measure() -> None:
 
 
 def test_a_new_note_is_a_filled_template_and_never_written_over_a_file(sandbox: Sandbox, tmp_path: Path) -> None:
-    file = tmp_path / "mine.toml"
+    file = tmp_path / "my note.toml"
     said = r2k(tmp_path, "check-note", "--new", file)
-    assert (said.exit_code, said.output) == (0, f"{file} is a note to fill in; next: r2k check-note {file}\n")
+    assert (said.exit_code, said.output) == (0, f"{file} is a note to fill in; next: r2k check-note '{file}'\n")
     note = read_note(file)
     assert note.mistakes == ()
     assert note.coverage() == "12 statements: 10 checked, 1 not checkable, 1 without a word"
