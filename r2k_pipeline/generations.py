@@ -6,7 +6,7 @@ Belongs here: how a generation is put on disk, found, kept and removed. Not here
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ from r2k_pipeline.lake import Lake
 from r2k_pipeline.raw_check import FETCHED
 from r2k_pipeline.sums import changed_files, read_sums, write_sums
 from r2k_pipeline.table_files import UNREADABLE, table_files
-from r2k_pipeline.warehouse import Before, Tables, publish_warehouse
+from r2k_pipeline.warehouse import Before, Tables, open_warehouse, publish_warehouse
 
 WAREHOUSE: Final = "warehouse.duckdb"
 RESTATED_KEPT: Final = 10
@@ -52,11 +52,14 @@ class Published:
 
 def folder_name(published_at: datetime, generation_id: str) -> str:
     """The name of a generation's folder; names sort by publication."""
-    return f"{published_at:%Y%m%dT%H%M%S%fZ}-{generation_id}"
+    return f"{published_at.astimezone(UTC):%Y%m%dT%H%M%S%fZ}-{generation_id}"
 
 
 def last_generation(lake: Lake) -> Published | None:
-    """The published generation; none before the first one. Raises R2kError where it cannot be read."""
+    """The published generation; none before the first one. Raises R2kError where it cannot be read.
+
+    Its row is read from the DuckDB file where its Parquet is lost or damaged.
+    """
     if not lake.published.is_symlink():
         return None
     folder = lake.published.resolve()
@@ -64,7 +67,11 @@ def last_generation(lake: Lake) -> Published | None:
     try:
         return Published(folder, pl.read_parquet(file).row(0, named=True))
     except UNREADABLE as error:
-        raise R2kError(file, f"cannot be read: {error}", without_comparing(lake.published)) from error
+        try:
+            with open_warehouse(folder / WAREHOUSE) as connection:
+                return Published(folder, connection.sql(f"from {Generation.dotted()}").pl().row(0, named=True))
+        except (R2kError, duckdb.Error, pl.exceptions.PolarsError):
+            raise R2kError(file, f"cannot be read: {error}", without_comparing(lake.published)) from error
 
 
 def lake_as_of(folder: Path, source: str, as_of: datetime | None) -> Lake:

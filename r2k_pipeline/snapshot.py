@@ -166,12 +166,15 @@ def snapshot_of(settings: Settings) -> Snapshot:
 
 @contextmanager
 def of_this_version(warehouse: Path) -> Iterator[None]:
-    """A context for our own queries on `warehouse`. Raises R2kError for a missing table or column."""
+    """A context for our own queries on `warehouse`. Raises R2kError for a missing table or column, and for damage."""
     try:
         yield
     except (duckdb.CatalogException, duckdb.BinderException) as error:
         reason = str(error).splitlines()[0]
         raise R2kError(warehouse, f"published by another version: {reason}", Folders.around(warehouse).run) from error
+    except duckdb.Error as error:
+        reason = str(error).splitlines()[0]
+        raise R2kError(warehouse, f"cannot be read: {reason}", Folders.around(warehouse).run) from error
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.prices import PriceBars, PriceVintages
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.lake import Lake
+from r2k_pipeline.postgresql.tables import published_tables
 from r2k_pipeline.restatement import Restatement, write_restatement
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.sources.release_calendar import release, report_dates
@@ -499,6 +500,25 @@ def test_doctor_counts_a_raw_file_that_is_gone(tmp_path: Path) -> None:
     result = r2k(tmp_path, "doctor", "--lake", tmp_path)
     assert result.exit_code == 1
     assert f"{file}: it is gone; next: restore this file from backup" in result.stdout
+
+
+@pytest.mark.parametrize("command", ["status", "doctor", "brief", "note"])
+def test_a_damaged_block_of_the_warehouse_is_one_line(tmp_path: Path, command: str) -> None:
+    lake = publish(tmp_path, [mart_row("RUT", "2025-03-13", close=2000.0)])
+    blocks, tables = "select block_id from pragma_storage_info('{}') where block_id >= 0", published_tables("r2k")
+    with duckdb.connect(lake.warehouse, read_only=True) as connection:
+        found = {
+            block for table in tables for block in connection.sql(blocks.format(table.contract.dotted())).fetchall()
+        }
+    with lake.warehouse.open("r+b") as stream:
+        for (block,) in found:
+            stream.seek(3 * 4096 + block * 2**18 + 64)
+            stream.write(b"damaged!" * (2**15 - 16))
+    result = r2k(tmp_path, command, "--lake", tmp_path)
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit), result.exception
+    assert "warehouse.duckdb: cannot be read: Corrupt" in result.output
+    assert f"; next: r2k run --lake {tmp_path}" in result.output
 
 
 def test_doctor_sees_that_a_published_file_was_changed_and_that_it_is_right_again(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from multiprocessing.synchronize import Event, Semaphore
 from pathlib import Path
 from queue import Queue
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import duckdb
 import polars as pl
@@ -80,6 +81,11 @@ def test_a_generation_is_a_folder_behind_links(lake: Lake) -> None:
     last = last_generation(lake)
     assert last is not None
     assert (last.folder, last.row["generation_id"]) == (folder, "0001")
+
+
+def test_a_generation_has_the_same_name_in_every_time_zone() -> None:
+    """DuckDB gives instants in the zone of this machine."""
+    assert folder_name(FIRST.astimezone(ZoneInfo("Asia/Tokyo")), "a") == folder_name(FIRST, "a")
 
 
 def test_a_power_cut_loses_no_file_of_a_generation(lake: Lake, is_flushed: Callable[[Path], bool]) -> None:
