@@ -402,7 +402,8 @@ def test_where_a_restatement_waits_what_is_old_names_the_way_on_with_it(tmp_path
     lake, moment = publish(tmp_path, [mart_row("RUT", "2025-03-14")], source="files"), datetime(2025, 3, 20, tzinfo=UTC)
     told = {"told_until": moment, "generation_before": "0123456789abcdef", "causes": ("code changed",)}
     waiting = Restatement(digest="0", found_at=moment, differences=(), **told)
-    accept, run = "next: r2k accept restatement --source files, or undo the cause", "next: r2k run --files DIR"
+    run = f"next: r2k run --files DIR --lake {tmp_path}"
+    accept = f"next: r2k accept restatement --source files --lake {tmp_path}, or undo the cause"
     for restatement, way_on in (waiting, accept), (waiting.model_copy(update={"accepted_at": moment}), run):
         write_restatement(lake, restatement)
         for read in "status", "note":
