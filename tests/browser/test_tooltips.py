@@ -149,8 +149,9 @@ EDGES: Final = """
         canvas.scrollIntoView({ behavior: "instant" });
         const box = canvas.getBoundingClientRect();
         const edges = [];
-        for (let y = Math.max(box.y, 0) + 20; y < Math.min(box.bottom, window.innerHeight); y += 60)
+        for (let y = Math.max(box.y, 0) + 20; y < Math.min(box.bottom, window.innerHeight); y += 90)
             for (let x = 4; x < box.width; x += 40) {
+                if (x > 300 && x < box.width - 300) continue;  // a tooltip is narrower than that
                 const at = { clientX: box.x + x, clientY: y, bubbles: true };
                 canvas.dispatchEvent(new PointerEvent("pointermove", at));
                 const shown = document.querySelector("#vg-tooltip-element.visible")?.getBoundingClientRect();
