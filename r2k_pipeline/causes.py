@@ -13,6 +13,7 @@ import polars as pl
 from r2k_pipeline.contracts.cot import CotPositionVintages, CotReports
 from r2k_pipeline.contracts.prices import PriceActions, PriceActionVintages, PriceBars, PriceVintages
 from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.errors import first_names
 from r2k_pipeline.log.revisions import key_of
 from r2k_pipeline.origins import changed_markets, changed_settings
 from r2k_pipeline.runs import Run
@@ -26,8 +27,6 @@ VINTAGES: Final[dict[type[Table], type[Table]]] = {
 """The table that has `known_at` of a raw fact."""
 ALIKE_SESSIONS: Final = 5
 """Two symbols with the same four prices at so many sessions are no coincidence."""
-NAMED: Final = 3
-"""Items of one cause that are named."""
 
 
 def find_causes(run: Run, before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...]:
@@ -45,7 +44,7 @@ def _origins(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[st
         ("markets_digest", "markets", changed_markets),
     ):
         if before.get(column) and (changed := list(changed_parts(before[column], after[column]))):
-            yield f"{what} changed: {_some(changed)}"
+            yield f"{what} changed: {first_names(changed)}"
     if before.get("ledger_digest", after["ledger_digest"]) != after["ledger_digest"]:
         yield "release ledger corrected"
     if before.get("code_digest") != after["code_digest"]:
@@ -81,7 +80,7 @@ def _summary(table: type[Table], what: str, rows: pl.DataFrame, scope: list[str]
         return
     spans = rows.group_by(scope).agg(pl.len(), first=pl.min(day), last=pl.max(day)).sort(scope)
     items = [f"{' '.join(names)} {n:,} of {first} to {last}" for *names, n, first, last in spans.iter_rows()]
-    yield f"{what}: {table.dotted()} {_some(items)}"
+    yield f"{what}: {table.dotted()} {first_names(items)}"
 
 
 def _alike(run: Run) -> Iterator[str]:
@@ -93,8 +92,3 @@ def _alike(run: Run) -> Iterator[str]:
     )
     for symbol, other, sessions in pairs.filter(pl.col("len") >= ALIKE_SESSIONS).iter_rows():
         yield f"symbol that looks like another's: {symbol} and {other} have the same bars at {sessions:,} sessions"
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more

@@ -1,8 +1,17 @@
 """Errors that explain themselves: what failed, why, and the next command.
 
-Belongs here: the errors that commands and the Python API raise for what a user can mend. It imports nothing, so that a
-program which starts knows them. Not here: what a source answers (sources/), Dagster's failures.
+Belongs here: the errors that commands and the Python API raise for what a user can mend, and a list of names in one. It
+imports next to nothing, so that a program which starts knows them. Not here: what a source answers (sources/),
+Dagster's failures.
 """
+
+from collections.abc import Sequence
+
+
+def first_names(names: Sequence[str], most: int = 3) -> str:
+    """The first names of a list, and how many more there are."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
 class R2kError(Exception):

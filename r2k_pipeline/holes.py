@@ -12,6 +12,7 @@ from typing import Final
 
 import duckdb
 
+from r2k_pipeline.errors import first_names
 from r2k_pipeline.folders import Folders
 from r2k_pipeline.sources.settlement import GRACE, SETTLEMENTS
 
@@ -79,7 +80,7 @@ def say_holes(ends: Iterable[End]) -> Iterator[str]:
     for (kind, report_type, last, _), group in groupby(sorted((e for e in ends if e.due_date), key=alike), key=alike):
         same = list(group)
         names = list(dict.fromkeys(end.what for end in same))
-        named = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+        named = first_names(names, NAMED)
         of_type = f" ({report_type})" if report_type else ""
         yield f"the {kind} of {named}{of_type} end at {last}: {_say_due(same[0])}"
 

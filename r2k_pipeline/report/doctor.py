@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.findings import Findings
-from r2k_pipeline.errors import MistakesError, R2kError
+from r2k_pipeline.errors import MistakesError, R2kError, first_names
 from r2k_pipeline.files import disk_error, try_to_write
 from r2k_pipeline.generations import is_beyond_repair, without_comparing
 from r2k_pipeline.holes import NAMED
@@ -87,8 +87,7 @@ def _or_why(what: str, findings: Iterator[Finding]) -> Iterator[Finding]:
 def _markets(settings: Settings) -> Iterator[Finding]:
     try:
         names = [market.market for market in read_markets(settings.markets)]
-        said = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more: r2k markets" if len(names) > NAMED else "")
-        yield Finding("markets", True, said)
+        yield Finding("markets", True, first_names(names, NAMED) + (": r2k markets" if len(names) > NAMED else ""))
     except MistakesError as error:
         yield Finding("markets", False, str(error))
 

@@ -13,7 +13,7 @@ import polars as pl
 
 from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.prices import PriceBars
-from r2k_pipeline.errors import R2kError
+from r2k_pipeline.errors import R2kError, first_names
 from r2k_pipeline.log.ingest import read_symbol
 from r2k_pipeline.log.refusals import NEXT, Judged, judge_refusals
 from r2k_pipeline.markets import UNADJUSTED, Market, read_catalogue, read_markets
@@ -22,7 +22,7 @@ from r2k_pipeline.sources.cot import read_report, screen_reports
 from r2k_pipeline.sources.files import NO_REPORTS, FilePrices, FileReports
 from r2k_pipeline.sources.plausibility import doubt_series, remark_unproven
 from r2k_pipeline.sources.price_folder import symbol_of
-from r2k_pipeline.sources.price_tables import PriceFile, some
+from r2k_pipeline.sources.price_tables import PriceFile
 from r2k_pipeline.sources.prices import Bars, read_actions, say_missing_opens, screen_actions, screen_bars
 from r2k_pipeline.sources.protocol import PriceAnswer, SourceError
 from r2k_pipeline.sources.screening import Screened, day_of
@@ -116,7 +116,7 @@ def _elsewhere(entry: Path, symbols: Iterable[str], files: Mapping[str, Sequence
         if files[symbol][0] != entry:
             others.setdefault(files[symbol][0], []).append(symbol)
     return tuple(
-        f"not read: prices/{file.name} {'is the file of' if symbol_of(file) else 'also holds'} {some(its)}"
+        f"not read: prices/{file.name} {'is the file of' if symbol_of(file) else 'also holds'} {first_names(its)}"
         for file, its in others.items()
     )
 

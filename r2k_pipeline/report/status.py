@@ -225,7 +225,8 @@ def say_unpublished(connection: duckdb.DuckDBPyConnection, lake: Lake, as_of: da
     for calendar in calendars:
         days = closes.filter(calendar=calendar)["session_date"].to_list()
         if days:
-            since = f"{len(days):,} sessions of {calendar} have closed since, the first {days[0]}"
+            closed = f"1 session of {calendar} has" if len(days) == 1 else f"{len(days):,} sessions of {calendar} have"
+            since = f"{closed} closed since, the first {days[0]}"
             yield f"nothing fetched since {as_of:%Y-%m-%d %H:%M} UTC is published: {since}; {_way_on(lake)}"
 
 

@@ -14,6 +14,7 @@ from typing import Final
 import polars as pl
 
 from r2k_pipeline.contracts.cot import CotReports
+from r2k_pipeline.errors import first_names
 from r2k_pipeline.sources.cot_archive import UNKNOWN, decode, refuse, unpack
 from r2k_pipeline.sources.cot_exports import as_cftc, as_printed
 from r2k_pipeline.sources.cot_layouts import LAYOUTS, Layout, Other, layout_of, normalise
@@ -39,7 +40,6 @@ _ORDERS: Final = ("%m/%d/%Y", "%d/%m/%Y")
 _ISO: Final = "save the dates as YYYY-MM-DD, or take the CFTC's own file"
 _COMMAS: Final = "save it with commas between the cells, or take the CFTC's own file"
 CONTRADICTED: Final = "report_date is contradicted by the second date column"
-EXAMPLES: Final = 3
 
 
 def screen_reports(reports: list[pl.DataFrame]) -> Screened:
@@ -143,12 +143,8 @@ def _check_header(document: CotDocument, names: list[str], layout: Layout) -> No
     repeated = sorted(name for name, count in Counter(names).items() if count > 1)
     if unknown or missing or repeated:
         found = {"missing": missing, "unknown": unknown, "twice": repeated}
-        differences = ", ".join(f"{what} {_few(columns)}" for what, columns in found.items())
+        differences = "; ".join(f"{what} {first_names(columns)}" for what, columns in found.items() if columns)
         raise refuse(document, f"columns of the {layout.family} layout: {differences}", UNKNOWN)
-
-
-def _few(columns: list[str]) -> str:
-    return f"{columns[:EXAMPLES]}" + (f" and {len(columns) - EXAMPLES} more" if len(columns) > EXAMPLES else "")
 
 
 def _is_number(name: str) -> bool:

@@ -12,8 +12,9 @@ from typing import Final
 from urllib.parse import unquote
 
 from r2k_pipeline.contracts.prices import SYMBOL
+from r2k_pipeline.errors import first_names
 from r2k_pipeline.sources.containers import READ
-from r2k_pipeline.sources.price_tables import PriceFile, some
+from r2k_pipeline.sources.price_tables import PriceFile
 from r2k_pipeline.sources.price_text import read_price_file
 from r2k_pipeline.sources.size_limits import BoundsError, read_bounded
 
@@ -112,7 +113,7 @@ def say_left_out(entry: Path, content: PriceFile) -> list[str]:
     """A note on the symbols in a file beside the one that it is named after."""
     own = symbol_of(entry)
     others = [symbol for symbol in content.symbols if symbol != own]
-    return [f"{some(others)} in it not read, as the file is named after {own}"] if own and others else []
+    return [f"{first_names(others)} in it not read, as the file is named after {own}"] if own and others else []
 
 
 def _is_read(entry: Path) -> bool:

@@ -12,6 +12,7 @@ from typing import Final
 import polars as pl
 
 from r2k_pipeline.contracts.prices import SYMBOL
+from r2k_pipeline.errors import first_names
 from r2k_pipeline.sources.price_days import iso_days
 from r2k_pipeline.sources.price_headers import DATE, Header
 from r2k_pipeline.sources.price_layouts import NEEDED, PriceLayout, lacking, squash
@@ -25,8 +26,6 @@ NUMBERS: Final = ("Open", "High", "Low", "Close", "Adj Close", "Volume", "Divide
 OPTIONAL: Final = ("Adj Close", "Dividends", "Stock Splits")
 QUICK_LOOK: Final = 100
 """Rows of a volume to check before all rows."""
-_NAMED: Final = 3
-"""Most symbols in a message."""
 
 
 class PriceTextError(BoundsError):
@@ -72,16 +71,10 @@ class PriceFile:
             remedy = (
                 "give a file of several symbols a name that is none, such as tickers.csv" if self.symbols[1:] else alone
             )
-            raise PriceTextError(f"the file names {some(self.symbols)}, not {symbol}", remedy)
+            raise PriceTextError(f"the file names {first_names(self.symbols)}, not {symbol}", remedy)
         if isinstance(found, PriceTextError):
             raise found
         return found
-
-
-def some(symbols: Sequence[str]) -> str:
-    """The first symbols, and how many more there are."""
-    more = len(symbols) - _NAMED
-    return ", ".join(symbols[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def refuse_header(header: Sequence[str]) -> PriceTextError:

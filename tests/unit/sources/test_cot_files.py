@@ -225,19 +225,23 @@ def header(**renamed: str) -> list[str]:
     [
         pytest.param(
             text(tff(), header=header(Open_Interest_All="OI_All")),
-            "missing ['open_interest_all'], unknown ['oi_all']",
+            "layout: missing open_interest_all; unknown oi_all",
             id="renamed",
         ),
         pytest.param(
-            text([*tff(), "1"], header=[*TFF_HEADER, "Nonrept_Gender"]), "unknown ['nonrept_gender']", id="added"
+            text([*tff(), "1"], header=[*TFF_HEADER, "Nonrept_Gender"]),
+            "layout: unknown nonrept_gender",
+            id="added",
         ),
         pytest.param(
             text(tff()[1:], header=[name for name in TFF_HEADER if name != "Contract_Units"]),
-            "missing ['contract_units']",
+            "layout: missing contract_units",
             id="removed",
         ),
         pytest.param(
-            text([*tff(), "9"], header=[*TFF_HEADER, "Open_Interest_All"]), "twice ['open_interest_all']", id="repeated"
+            text([*tff(), "9"], header=[*TFF_HEADER, "Open_Interest_All"]),
+            "layout: twice open_interest_all",
+            id="repeated",
         ),
         pytest.param(text(tff()[:50], header=None), "no header, and 50 columns fit no layout", id="too narrow"),
         pytest.param(text([*tff(), "1"]), "not readable as a report", id="row with too many cells"),
