@@ -101,10 +101,15 @@ class FileReports:
     def _files(self) -> dict[str, Path]:
         """Files by name, at any depth; a name has no slash, because it is the last part of its rows' source.
 
-        Linked folders are looked into, each folder once.
+        Linked folders are looked into, each folder once. A folder that cannot be listed stands for its files.
         """
         root, found, seen = self.folder / "cot", dict[str, Path](), set[str]()
-        for folder, folders, names in os.walk(root, followlinks=True):
+
+        def unlisted(error: OSError) -> None:
+            if (folder := Path(error.filename)).exists():
+                found[":".join(folder.relative_to(root).parts) or "."] = folder
+
+        for folder, folders, names in os.walk(root, onerror=unlisted, followlinks=True):
             if (place := os.path.realpath(folder)) in seen:
                 folders.clear()
                 continue
@@ -119,6 +124,8 @@ class FileReports:
         origin, file = f"{self.name}:cot/{name}", self.folder / "cot" / name
         if ":" in name:
             file = self._files().get(name, file)
+        if file.is_dir() and file.suffix.lower() not in READ:
+            raise SourceError(origin, name, "the folder cannot be listed", "check its rights, or take it out of cot/")
         if name != NO_REPORTS and file.suffix.lower() not in READ:
             raise SourceError(origin, name, f"not read: not one of {', '.join(READ)}", "take it out of cot/")
         try:

@@ -1,7 +1,9 @@
 """COT files: from zips and texts in the CFTC's layouts to typed rows, refused rows, and errors that name the file."""
 
 import csv
+import errno
 import io
+import os
 import struct
 import zipfile
 from collections.abc import Callable, Sequence
@@ -464,6 +466,26 @@ def test_a_linked_folder_is_looked_into_once(tmp_path: Path) -> None:
     (tmp_path / "downloads" / "back").symlink_to(tmp_path / "cot")
     (name,) = FileReports(tmp_path).list_reports()
     assert FileReports(tmp_path).fetch_report(name) == CotDocument(name, f"files:cot/{name}", GOOD)
+
+
+@pytest.mark.parametrize(("refused", "name"), [("2024/old", "2024:old"), ("2024", "2024"), ("", ".")])
+def test_a_folder_that_cannot_be_listed_fails_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: str, name: str
+) -> None:
+    (tmp_path / "cot" / "2024" / "old").mkdir(parents=True)
+    (tmp_path / "cot" / "a.txt").write_bytes(GOOD)
+    scandir = os.scandir
+
+    def without_right(folder: str) -> object:
+        if Path(folder) == tmp_path / "cot" / refused:
+            raise PermissionError(errno.EACCES, "Permission denied", folder)
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", without_right)
+    reports = FileReports(tmp_path)
+    assert name in reports.list_reports()
+    with pytest.raises(SourceError, match="the folder cannot be listed; next: check its rights"):
+        reports.fetch_report(name)
 
 
 @pytest.mark.parametrize("has_folder", [True, False])
