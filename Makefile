@@ -1,5 +1,5 @@
 # A newcomer's two commands: `make run` (set up, then the main job on the sample) and `make test` (set up, then all
-# checks and tests). They need Python 3.11-3.13 and a package index; what is set up once is not set up again.
+# checks and tests). They need Python 3.11-3.14 and a package index; what is set up once is not set up again.
 
 PYTHON ?= python3
 VENV   ?= .venv
@@ -78,14 +78,14 @@ clean: ## remove the environment and caches; the lake stays
 
 # Where the packages of the system are missing, root on Debian gets them; anybody else is told their names.
 define system_package
-	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then echo "installing the system package $(1)"; \
-	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(1) >/dev/null; \
-	else echo "$(2): install the system package $(1)" >&2; $(3); fi
+	{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "installing the system package $(1)" && \
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(1) >/dev/null; } \
+	|| { echo "$(2): install the system package $(1)" >&2; $(3); }
 endef
 
 $(BIN)/pip:
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
-	echo "r2k needs Python 3.11, 3.12 or 3.13, and '$(PYTHON)' is $$($(PYTHON) --version 2>&1);" \
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' || { \
+	echo "r2k needs Python 3.11 to 3.14, and '$(PYTHON)' is $$($(PYTHON) --version 2>&1);" \
 	"say which one to use: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { $(call system_package,python3-venv,no virtual environments in $(PYTHON),exit 1); }
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
