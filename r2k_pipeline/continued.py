@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 
@@ -42,9 +42,9 @@ def _markets_in(file: Path) -> frozenset[str]:
 def continued_markets(lake: Lake, settings: Settings, markets: Sequence[Market], as_of: datetime) -> Continued | None:
     """Which of `markets` continue from the last generation; their market bars must be built.
 
-    None if none does, as in a rebuild of a past moment, or if a file of the generation is lost or damaged. A market
-    continues if program, settings and its own entry are unchanged, and if its bars as known at the generation's moment
-    equal those of the generation.
+    A market continues if program, settings and its own entry are unchanged, and if its bars as known at the
+    generation's moment equal those of the generation. None if no market does, in a rebuild of a past moment, and if a
+    file of the generation is lost or damaged.
     """
     last = None if settings.as_of is not None else last_generation(lake)
     if last is None or last.row["as_of"] > as_of or not _is_same_program(settings, markets, last):
@@ -53,10 +53,11 @@ def continued_markets(lake: Lake, settings: Settings, markets: Sequence[Market],
         return None
     until: datetime = last.row["as_of"]
     ours = digests_of(settings, markets)["markets_digest"]
-    changed, other_bars = differing(last.row["markets_digest"], ours), _changed(MarketBars, lake, last, until)
+    changed = differing(last.row["markets_digest"], ours)
+    other_bars = _with_other_rows(MarketBars, lake, last, until)
     with_prices = {market.market for market in markets if market.index}
-    same, gone = with_prices - changed - other_bars, other_bars - with_prices
-    return Continued(until, frozenset(same), frozenset(gone)) if same else None
+    same = with_prices - changed - other_bars
+    return Continued(until, frozenset(same), gone=frozenset(other_bars - with_prices)) if same else None
 
 
 def with_same_positions(lake: Lake, continued: Continued | None) -> Continued | None:
@@ -68,16 +69,17 @@ def with_same_positions(lake: Lake, continued: Continued | None) -> Continued | 
         return None
     last = last_generation(lake)
     assert last is not None
-    same = continued.markets - _changed(PositioningVintages, lake, last, continued.until)
+    same = continued.markets - _with_other_rows(PositioningVintages, lake, last, continued.until)
     return replace(continued, markets=same) if same else None
 
 
-def _changed(table: type[Table], lake: Lake, last: Published, until: datetime) -> set[str]:
+def _with_other_rows(table: type[Table], lake: Lake, last: Published, until: datetime) -> set[str]:
     """The markets whose rows of `table` known by `until` differ from those of the generation `last`."""
-    now, before = (
-        rows_known_at(table, rows, until).sort(table.primary_key()).partition_by("market", as_dict=True)
-        for rows in (lake.read(table), _read(last, table))
-    )
+
+    def by_market(rows: pl.DataFrame) -> dict[tuple[Any, ...], pl.DataFrame]:
+        return rows_known_at(table, rows, until).sort(table.primary_key()).partition_by("market", as_dict=True)
+
+    now, before = by_market(lake.read(table)), by_market(_read(last, table))
     same = {key for key in now.keys() & before.keys() if now[key].equals(before[key])}
     return {str(market) for (market,) in (now.keys() | before.keys()) - same}
 
@@ -93,26 +95,28 @@ def grown(
 ) -> tuple[pl.DataFrame, list[Path]]:
     """Of one bucket of a table that grows: the rows to write, and the parts of the last generation that stay.
 
-    `rows` are those built from `bars`. Of continued markets these are new rows only; the published ones are added.
+    `rows` are those built from `bars`: of continued markets the new ones. An example, for bucket 0 and a new row of
+    2025-03-13: 0-2020.parquet, which gets no row, stays; the rows of 0-2025.parquet are written again with the new one.
+    Published rows that lie in the part of another bucket, or beside those of other markets, are written too.
     """
     files = lake.published_files(table.dotted())
     are_parts = all(file.parent.name == table.table for file in files)
     if bars.continued is None or not are_parts:
         return rows, []
-    ours = bars.continued.markets & set(bars.vintages["market"].unique())
+    markets = bars.continued.markets & set(bars.vintages["market"].unique())
     new: pl.DataFrame = table.cast(rows)
-    of_ours = [file for file in files if not ours.isdisjoint(_markets_in(file))]
-    alone = [file for file in of_ours if file.name.startswith(f"{bucket}-") and ours.issuperset(_markets_in(file))]
 
-    def taken(parts: Iterable[Path]) -> list[pl.DataFrame]:
+    def published_in(parts: Iterable[Path]) -> list[pl.DataFrame]:
         frames = (pl.read_parquet(file.read_bytes()).select(new.columns) for file in parts)
-        return [frame.filter(pl.col("market").is_in(ours)) for frame in frames]
+        return [frame.filter(pl.col("market").is_in(markets)) for frame in frames]
 
-    frames = [new, *taken(file for file in of_ours if file not in alone)]
-    written = {name for name, _ in parts_of(pl.concat(frames), bucket)}
-    kept = [file for file in alone if file.name not in written]
-    frames += taken(file for file in alone if file not in kept)
-    return pl.concat(frames).sort(KEY, maintain_order=True), kept
+    with_ours = [file for file in files if not markets.isdisjoint(_markets_in(file))]
+    own = [file for file in with_ours if file.name.startswith(f"{bucket}-") and markets.issuperset(_markets_in(file))]
+    to_write = pl.concat([new, *published_in(file for file in with_ours if file not in own)])
+    written = {name for name, _ in parts_of(to_write, bucket)}
+    kept = [file for file in own if file.name not in written]
+    to_write = pl.concat([to_write, *published_in(file for file in own if file.name in written)])
+    return to_write.sort(KEY, maintain_order=True), kept
 
 
 def _is_same_program(settings: Settings, markets: Sequence[Market], last: Published) -> bool:

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
-from itertools import accumulate, chain, groupby
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,7 +31,7 @@ from r2k_pipeline.tables import TABLES
 from r2k_pipeline.tables.builders import Builder, Input
 from r2k_pipeline.tables.forms import BySession, Calendar, Facts, Form, Over, Regrown
 from r2k_pipeline.tables.registry import DerivedTable
-from r2k_pipeline.transforms.epochs import NEVER, Continued, KnownBars, as_first_known
+from r2k_pipeline.transforms.epochs import NEVER, Continued, as_first_known
 from r2k_pipeline.transforms.replay import regrown
 from r2k_pipeline.transforms.setups import Setups, read_setups
 
@@ -100,8 +100,8 @@ class Values:
 def rows_and_kept(run: Run, derived: DerivedTable) -> Iterator[tuple[pl.DataFrame, list[Path]]]:
     """The rows of a table to write, and the parts of the last generation that stay unchanged beside them.
 
-    A table in parts comes bucket by bucket with its new rows only; a model by market comes some markets at a time; any
-    other table comes whole.
+    A table that grows comes a bucket of markets at a time (see `buckets_of`): a model with all rows, a builder with
+    those of the parts that change. A model by market comes some markets at a time, any other table whole.
     """
     made = derived.made
     if isinstance(made, SqlModel):
@@ -135,33 +135,36 @@ def rows_of_model(run: Run, model: SqlModel, at_once: int = MARKETS_AT_ONCE) -> 
 def _rows_by_bucket(run: Run, model: SqlModel) -> Iterator[pl.DataFrame]:
     """The rows of a model that grows, a bucket of markets with prices at a time.
 
-    For buckets that continue, the published rows are taken, and one query makes the rows known since.
+    For buckets that continue, the published rows are taken, and one query for all makes the rows known since.
     """
     table, continued = TABLES[model.name], run.continued_in_marts
     buckets = buckets_of([market.market for market in run.markets if market.index])
     continuing = _continuing(model, buckets, continued)
+    made_since = table.create_empty()
     if continued is not None and continuing:
-        (made,) = _in_tasks(run, model, [Task(list(chain(*continuing)), continued.until)])
-        known_since = table.cast(made)
-    rebuilt = _in_tasks(run, model, [Task(bucket) for bucket in buckets if bucket not in continuing])
+        (rows,) = _in_tasks(run, model, [Task(list(chain(*continuing)), continued.until)])
+        made_since = table.cast(rows)
+    made_whole = _in_tasks(run, model, [Task(bucket) for bucket in buckets if bucket not in continuing])
     for bucket in buckets:
         if bucket in continuing:
-            new = known_since.filter(pl.col("market").is_in(bucket))
+            new = made_since.filter(pl.col("market").is_in(bucket))
             yield pl.concat([published_rows(run.lake, table, bucket), new]).sort(table.primary_key())
         else:
-            yield next(rebuilt)
+            yield next(made_whole)
 
 
 def _continuing(model: SqlModel, buckets: list[Sequence[str]], continued: Continued | None) -> list[Sequence[str]]:
-    """The buckets whose markets all continue; if a row of the model is of several markets, all buckets or none.
+    """The buckets whose markets all continue.
 
-    None, too, where such rows may be of a market that is gone.
+    A row of a model that reads the list of markets is of several markets: if one of these does not continue, or was
+    taken out, no bucket does.
     """
     if continued is None:
         return []
     continuing = [bucket for bucket in buckets if continued.markets.issuperset(bucket)]
-    is_all = continuing == buckets and not continued.gone
-    return continuing if is_all or MARKETS not in model.variables else []
+    has_rows_of_several = MARKETS in model.variables
+    all_continue = continuing == buckets and not continued.gone
+    return [] if has_rows_of_several and not all_continue else continuing
 
 
 def _in_tasks(run: Run, model: SqlModel, tasks: Sequence[Task]) -> Iterator[pl.DataFrame]:
@@ -208,12 +211,16 @@ def batches(markets: Sequence[Market], at_once: int) -> list[list[str]]:
     weights = [1 if market.index else WITHOUT_PRICES for market in markets]
     total = sum(weights)
     count = max(math.ceil(total / at_once), 1)
-    placed = zip(accumulate(weights, initial=0), markets, strict=False)
-    parts = groupby(placed, key=lambda each: int(each[0] * count / total))
-    return [[market.market for _, market in part] for _, part in parts]
+    parts: list[list[str]] = [[] for _ in range(count)]
+    before: float = 0
+    for market, weight in zip(markets, weights, strict=True):
+        parts[int(before * count / total)].append(market.market)
+        before += weight
+    return [part for part in parts if part]
 
 
 def _given_to(run: Run, builder: Builder) -> dict[str, Any]:
+    """The inputs and values of a builder, by parameter, that do not depend on a series of bars."""
     given = {each.name: _given(run, each) for each in builder.given}
     return given | {name: getattr(Values(run), name) for name in builder.values}
 
@@ -223,17 +230,21 @@ def _of_builder(run: Run, builder: Builder) -> pl.DataFrame:
     given = _given_to(run, builder)
     if builder.replayed is None:
         return builder.rows(given)
-    before = None if run.continued is None else published_rows(run.lake, builder.table, run.continued.markets)
-    facts = [builder.rows(given, bars, _of_markets(before, bars)) for bars in run.known_by_bucket]
-    key = ["market", builder.replayed.dated] if isinstance(builder.replayed, Facts) else []
-    return facts[0] if len(facts) == 1 else pl.concat(facts).sort(key, maintain_order=True)
-
-
-def _of_markets(rows: pl.DataFrame | None, bars: KnownBars) -> pl.DataFrame | None:
-    return None if rows is None else rows.join(bars.first_known, on="market", how="semi", maintain_order="left")
+    assert isinstance(builder.replayed, Facts)
+    published: pl.DataFrame = builder.table.create_empty()
+    if run.continued is not None:
+        published = published_rows(run.lake, builder.table, run.continued.markets)
+    buckets = []
+    for bars in run.known_by_bucket:
+        before = published.join(bars.first_known, on="market", how="semi", maintain_order="left")
+        buckets.append(builder.rows(given, bars, before))
+    if len(buckets) == 1:
+        return buckets[0]
+    return pl.concat(buckets).sort("market", builder.replayed.dated, maintain_order=True)
 
 
 def _given(run: Run, wanted: Input) -> Any:
+    """One input that does not depend on a series of bars."""
     match wanted.form:
         case Over():
             return partial(_judge, run, wanted.form)

@@ -148,7 +148,11 @@ BUCKET_MARKETS: Final = 6
 
 
 def buckets_of(markets: Sequence[str]) -> list[Sequence[str]]:
-    """Markets in buckets, in their configured order: one that is added comes into the last bucket."""
+    """Markets in buckets of BUCKET_MARKETS, in their configured order: one that is added comes into the last bucket.
+
+    A bucket of markets is built at a time, and has files of its own: of eight markets, `0-2020.parquet` has the rows of
+    the first six known in 2020 to 2024, `1-2020.parquet` those of the other two.
+    """
     return [markets[start : start + BUCKET_MARKETS] for start in range(0, len(markets), BUCKET_MARKETS)]
 
 

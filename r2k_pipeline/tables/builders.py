@@ -4,7 +4,7 @@ Belongs here: reading inputs from a signature, calling a builder. Not here: the 
 the lake for them (inputs.py).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, TypeVar, get_args, get_type_hints
@@ -40,24 +40,31 @@ class Input:
 
 def inputs_of(function: Callable[..., Any]) -> tuple[Input, ...]:
     """The parameters of a function whose annotations name tables, in their order."""
-    return tuple(_inputs(get_type_hints(function, include_extras=True)))
+    hints = get_type_hints(function, include_extras=True)
+    found = (_input(name, hint) for name, hint in hints.items())
+    return tuple(each for each in found if each is not None)
 
 
-def _inputs(hints: Mapping[str, Any]) -> Iterator[Input]:
-    for name, hint in hints.items():
-        annotations = getattr(hint, "__metadata__", ())
-        columns = next((annotation for annotation in annotations if isinstance(annotation, Columns)), None)
-        for form in annotations:
-            if isinstance(form, Form):
-                (table,) = get_args(hint.__origin__)
-                yield Input(name, form, table, columns)
-            elif isinstance(form, Regrown | Over):
-                yield Input(name, form)
+def _input(name: str, hint: Any) -> Input | None:
+    """The input that an annotation such as `Annotated[DataFrame[Levels], Form.STORED, Columns("market")]` declares."""
+    annotations = getattr(hint, "__metadata__", ())
+    form = next((each for each in annotations if isinstance(each, Form | Regrown | Over)), None)
+    if not isinstance(form, Form):
+        return None if form is None else Input(name, form)
+    (table,) = get_args(hint.__origin__)
+    return Input(name, form, table, next((each for each in annotations if isinstance(each, Columns)), None))
 
 
 @dataclass(frozen=True)
 class Builder:
-    """The function that makes a table, and how it is replayed (None: it is made once, of tables as they are)."""
+    """The function that makes a table, and how it is replayed (None: it is made once, of tables as they are).
+
+    An example: `levels(bars: Series[MarketBars], indicators: Rebuilt[DailyIndicators], evidence:
+    Standing[LevelEvidence], since: date | None)` is replayed BySession. The evidence is `given`: it is read once. For
+    each epoch of the bars the function is called with `bars`, the series of the epoch; `indicators`, what their own
+    builder makes of this series; `evidence`, the pieces that stood at its last session; `since`, the first session
+    wanted.
+    """
 
     table: type[Table]
     function: Callable[..., pl.DataFrame]
@@ -84,7 +91,7 @@ class Builder:
     def given(self) -> tuple[Input, ...]:
         """The inputs that are the same for all series of a replay."""
         others = (parameter for parameter in self.inputs if parameter.form not in (Form.SERIES, Form.REBUILT))
-        return tuple(parameter for parameter in others if parameter.name not in self._own)
+        return tuple(parameter for parameter in others if not self._is_own(parameter))
 
     @property
     def reads_bars(self) -> bool:
@@ -109,8 +116,10 @@ class Builder:
     def _facts(
         self, how: Facts, given: Mapping[str, Any], bars: KnownBars, published: pl.DataFrame | None
     ) -> pl.DataFrame:
-        def build(series: pl.DataFrame, stood: pl.DataFrame, goes_on: bool) -> pl.DataFrame:
-            return self.on(series, {**given, **dict.fromkeys(self._own, stood), "goes_on": goes_on})
+        own = [parameter.name for parameter in self.inputs if self._is_own(parameter)]
+
+        def build(series: pl.DataFrame, stood: pl.DataFrame, extends: bool) -> pl.DataFrame:
+            return self.rows_of_series(series, {**given, **dict.fromkeys(own, stood), "extends": extends})
 
         empty = self.table.create_empty()
         return replay_facts(
@@ -121,40 +130,35 @@ class Builder:
         alongside = [parameter.name for parameter in self.inputs if parameter.form is Form.ALONGSIDE]
 
         def build(series: pl.DataFrame, since: object, *rows: pl.DataFrame) -> pl.DataFrame:
-            return self.on(series, {**given, "since": since, **dict(zip(alongside, rows, strict=True))})
+            return self.rows_of_series(series, {**given, "since": since, **dict(zip(alongside, rows, strict=True))})
 
         reads = [given[name] for name in alongside]
         return replay(bars, build, self.table.create_empty(), reads_volume=how.reads_volume, reads=reads)
 
-    def on(self, series: pl.DataFrame, given: Mapping[str, Any]) -> pl.DataFrame:
+    def rows_of_series(self, series: pl.DataFrame, given: Mapping[str, Any]) -> pl.DataFrame:
         """The rows of plain series of bars, one a market; `given` are the inputs not made from the series."""
-        of_series = {parameter.name: self._of(parameter, series, given) for parameter in self.inputs}
-        others = {name: given[name] for name in self._parameters if name in given}
-        return self.function(**others | of_series)
+        values = {name: given[name] for name in self._parameters if name in given}
+        return self.function(**values | {each.name: self._made_of(series, each, given) for each in self.inputs})
 
-    @cached_property
-    def _own(self) -> tuple[str, ...]:
-        """Parameters for the table's own facts that stand."""
-        return tuple(
-            parameter.name
-            for parameter in self.inputs
-            if parameter.form is Form.STANDING and parameter.table is self.table
-        )
-
-    @cached_property
-    def _parameters(self) -> tuple[str, ...]:
-        return tuple(name for name in get_type_hints(self.function) if name != "return")
-
-    def _of(self, wanted: Input, series: pl.DataFrame, given: Mapping[str, Any]) -> Any:
+    def _made_of(self, series: pl.DataFrame, wanted: Input, given: Mapping[str, Any]) -> Any:
+        """One input for a series."""
         if wanted.form is Form.SERIES:
             return series
         if wanted.form is Form.REBUILT and wanted.table is not None:
-            return BUILDERS[wanted.table].on(series, {})
-        if wanted.form is Form.STANDING and wanted.table is not None and wanted.name not in self._own:
+            return BUILDERS[wanted.table].rows_of_series(series, {})
+        if wanted.form is Form.STANDING and wanted.table is not None and not self._is_own(wanted):
             facts = BUILDERS[wanted.table].replayed
             assert isinstance(facts, Facts)
             return standing(given[wanted.name], series, facts.dated)
         return given[wanted.name]
+
+    def _is_own(self, wanted: Input) -> bool:
+        """Whether it is the table's own facts that stand: the replay gives them anew for each series."""
+        return wanted.form is Form.STANDING and wanted.table is self.table
+
+    @cached_property
+    def _parameters(self) -> tuple[str, ...]:
+        return tuple(name for name in get_type_hints(self.function) if name != "return")
 
 
 BUILDERS: Final[dict[type[Table], Builder]] = {}

@@ -51,9 +51,9 @@ class Calendar:
     releases: Callable[[Iterable[date], date], pl.DataFrame]
 
 
-OF_REPLAY: Final = ("since", "goes_on")
-"""Parameters that a replay fills by name: the first session wanted (None: all), and whether the series continue those
-of the standing facts, so that only facts dated from then on are wanted."""
+OF_REPLAY: Final = ("since", "extends")
+"""Parameters that a replay fills by name. `since`: the first session wanted (None: all). `extends`: whether the series
+extend those of the facts that stand, so that only later facts are wanted."""
 
 
 class Columns(tuple[str, ...]):

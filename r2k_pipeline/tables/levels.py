@@ -62,16 +62,16 @@ def level_evidence(
     ranges: Rebuilt[Consolidations],
     rolling: Annotated[OfSeries, Regrown(rolling_profiles)],
     stood: Standing[LevelEvidence],
-    goes_on: bool,
+    extends: bool,
 ) -> pl.DataFrame:
-    """Every piece in its zone. Where the series go on, profiles are made from the latest news about their edges on."""
-    if goes_on:
+    """Every piece in its zone. If the series extend those before, profiles begin where their edges last moved."""
+    if extends:
         news, first = latest_news(stood, bars["market"].n_unique())
         profiles = from_news(rolling_profiles(bars, first), news)
     else:
         profiles = rolling(bars)
     found = find_evidence(bars, indicators, pivots, profiles, ranges)
-    return build_level_evidence(bars, indicators, with_published_dates(found, stood, goes_on))
+    return build_level_evidence(bars, indicators, with_published_dates(found, stood, extends))
 
 
 class Levels(Table, layer="features", grows=True):

@@ -74,19 +74,19 @@ def find_evidence(
     ).collect()
 
 
-def with_published_dates(found: pl.DataFrame, stood: pl.DataFrame, goes_on: bool) -> pl.DataFrame:
+def with_published_dates(found: pl.DataFrame, stood: pl.DataFrame, extends: bool) -> pl.DataFrame:
     """Evidence of find_evidence, each piece with the confirmed_date of its first publication.
 
     `stood`: level evidence that stood so far, with `starts_on` of its market; pieces confirmed later are not in it. A
     late session would move the confirmed_date, and with it the id of the zone, which names that date of its founder.
-    If `goes_on`, `stood` is all of the evidence confirmed before starts_on.
+    If `extends`, `stood` is all of the evidence confirmed before starts_on.
     """
     if stood.is_empty():
         return found
     published = stood.cast({name: found.schema[name] for name in ("market", "kind")})
     starts = published.select("market", "starts_on").unique()
     dated = found.with_row_index("item").join(starts, on="market", how="left", maintain_order="left")
-    if goes_on:
+    if extends:
         new = dated.filter(pl.col("confirmed_date") >= pl.col("starts_on"))
         return pl.concat([published.select(found.columns), new.select(found.columns)])
     early = dated.filter((pl.col("confirmed_date") <= pl.col("starts_on")).fill_null(False))

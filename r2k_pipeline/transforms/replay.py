@@ -4,7 +4,8 @@ Belongs here: the rows that are published from each epoch, facts that are withdr
 (epochs.py), any feature; a `build` is a pure function of plain series, one a market.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from itertools import groupby
 
@@ -15,10 +16,10 @@ from r2k_pipeline.transforms.bar_input import KEY
 from r2k_pipeline.transforms.epochs import Epoch, KnownBars
 
 Build = Callable[..., pl.DataFrame]
-"""From plain series, the first session wanted (None: all) and, for some tables, rows published earlier, to rows."""
+"""build(series, since, *reads): the rows of plain series, one a market, from the session `since` on (None: all)."""
 BuildFacts = Callable[[pl.DataFrame, pl.DataFrame, bool], pl.DataFrame]
-"""From plain series and the facts standing so far, with `starts_on`, to all facts of the series. If the flag is set,
-the series continue those of these facts, and only facts dated from starts_on on are wanted.
+"""build(series, stood, extends): all facts of the series. `stood`: the facts of these markets that stand so far, with
+the market's `starts_on`. If `extends`, the series extend those of the facts that stand, and only later facts are used.
 """
 
 
@@ -43,13 +44,13 @@ def replay(
     """
     epochs = sorted(bars.epochs(reads_volume), key=lambda epoch: epoch.since or date.min)
     parts = []
-    for since, of_day in groupby(epochs, key=lambda epoch: epoch.since):
-        for batch in _one_a_market(of_day):
-            series, wanted = (
-                pl.concat(frames) for frames in zip(*((e.series(), e.wanted) for e in batch), strict=True)
-            )
-            read = (rows.join(wanted, on=KEY, how="semi", maintain_order="left") for rows in reads)
-            parts.append(build(series, since, *read).join(wanted, on=KEY, maintain_order="left"))
+    # A session is wanted in one epoch, so of the epochs with one `since` no two are of the same market.
+    for since, found in groupby(epochs, key=lambda epoch: epoch.since):
+        batch = list(found)
+        series = pl.concat(epoch.series() for epoch in batch)
+        wanted = pl.concat(epoch.wanted for epoch in batch)
+        read = (rows.join(wanted, on=KEY, how="semi", maintain_order="left") for rows in reads)
+        parts.append(build(series, since, *read).join(wanted, on=KEY, maintain_order="left"))
     return pl.concat(parts).sort(KEY, maintain_order=True) if parts else empty
 
 
@@ -69,25 +70,39 @@ def replay_facts(
     columns. `dated` is the column with the session at whose close a fact is known, `identity` the columns that identify
     a fact. A fact that stays is not added again, whatever its other columns are now.
 
-    At an epoch's first session in order, facts that the revised series no longer yields are withdrawn, and earlier
-    facts that it newly yields are added with that session as `dated`.
+    An example: a high of Monday is confirmed at Thursday's close; on Friday night Monday's bar is corrected, and the
+    high of those days is Tuesday's. Friday's close could not know that, so the next session, Monday the 9th, changes:
+
+        pivot_date   confirmed_date (`dated`)   withdrawn_date
+        Mon 2nd      Thu 5th                    Mon 9th, because the series of the new epoch lacks it
+        Tue 3rd      Mon 9th, not Fri 6th       null
     """
-    rows = empty if published is None else published
-    lasting = [epoch for epoch in bars.epochs(reads_volume) if epoch.starts_on is not None]
-    following = [epoch for epoch in lasting if epoch.goes_on]
-    if following:
-        rows = _extend(rows, *_together(following), build, dated)
-    for batch in _one_a_market(epoch for epoch in lasting if not epoch.goes_on):
-        rows = _revise(rows, *_together(batch), build, dated, ["market", *identity])
+    facts = empty if published is None else published
+    epochs = [epoch for epoch in bars.epochs(reads_volume) if epoch.starts_on is not None]
+    extending = [epoch for epoch in epochs if epoch.extends]
+    if extending:
+        facts = _extend(facts, *_together(extending), build, dated)
+    for batch in _rounds(epoch for epoch in epochs if not epoch.extends):
+        facts = _revise(facts, *_together(batch), build, dated, ["market", *identity])
     known = bars.first_known
     withdrawn = known.select("market", withdrawn_date="session_date", withdrawn_at="known_at")
     return (
-        rows.drop("known_at", "withdrawn_at")
+        facts.drop("known_at", "withdrawn_at")
         .join(known.rename({"session_date": dated}), on=["market", dated], how="left", maintain_order="left")
         .join(withdrawn, on=["market", "withdrawn_date"], how="left", maintain_order="left")
         .select(empty.columns)
         .sort("market", dated, maintain_order=True)
     )
+
+
+def _rounds(epochs: Iterable[Epoch]) -> Iterable[list[Epoch]]:
+    """Epochs in rounds, so that each has a market once: the first epoch of every market, then the second, ..."""
+    rounds: defaultdict[int, list[Epoch]] = defaultdict(list)
+    turns: Counter[str] = Counter()
+    for epoch in epochs:
+        rounds[turns[epoch.market]].append(epoch)
+        turns[epoch.market] += 1
+    return rounds.values()
 
 
 def _together(batch: list[Epoch]) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -97,57 +112,63 @@ def _together(batch: list[Epoch]) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 def _extend(
-    rows: pl.DataFrame, series: pl.DataFrame, starts: pl.DataFrame, build: BuildFacts, dated: str
+    facts: pl.DataFrame, series: pl.DataFrame, starts: pl.DataFrame, build: BuildFacts, dated: str
 ) -> pl.DataFrame:
-    """Adds the facts of further sessions, from `starts` on, of series that continue those of the `rows`."""
-    stood = rows.join(starts, on="market", maintain_order="left").filter(pl.col("withdrawn_date").is_null())
+    """The `facts`, and those dated from `starts_on` on that `series`, which extend theirs, add."""
+    stood = facts.join(starts, on="market", maintain_order="left").filter(pl.col("withdrawn_date").is_null())
     found = build(series, stood, True).join(starts, on="market", maintain_order="left")
     new = found.filter(pl.col(dated) >= pl.col("starts_on")).drop("starts_on")
-    return pl.concat([rows, new], how="diagonal")
+    return pl.concat([facts, new], how="diagonal")
 
 
 def _revise(
-    rows: pl.DataFrame,
+    facts: pl.DataFrame,
     series: pl.DataFrame,
     starts: pl.DataFrame,
     build: BuildFacts,
     dated: str,
     identity: list[str],
 ) -> pl.DataFrame:
-    """Compares the `rows` with the facts of the next `series` of some markets.
+    """The `facts` after the next epoch of some markets, whose `series` differ from those of the facts.
 
-    From `starts` on, new facts are added, and facts that the series no longer yields are withdrawn.
+    Facts that the series lack are withdrawn at `starts_on`; facts that only they have are added, dated by `starts_on`
+    if they are of earlier sessions. Of several equal facts the first published is the first found (`nth`).
     """
-    numbered = rows.with_row_index("row").join(starts, on="market", how="left", maintain_order="left")
+    numbered = facts.with_row_index("row").join(starts, on="market", how="left", maintain_order="left")
     stood = numbered.filter(pl.col("starts_on").is_not_null(), pl.col("withdrawn_date").is_null())
     found = build(series, stood.drop("row"), False).join(starts, on="market", maintain_order="left")
-    nth = pl.int_range(pl.len()).over(identity).alias("nth")  # of equal facts the first published is the first found
-    before = stood.sort(dated, maintain_order=True).with_columns(nth)
+
+    same = [*identity, "nth"]
+    nth = pl.int_range(pl.len()).over(identity).alias("nth")
     is_early = pl.col(dated) <= pl.col("starts_on")
+    before = stood.sort(dated, maintain_order=True).with_columns(nth)
     early = found.filter(is_early).sort(dated, maintain_order=True).with_columns(nth)
-    gone = before.join(early, on=[*identity, "nth"], how="anti", nulls_equal=True)
-    new = early.join(before, on=[*identity, "nth"], how="anti", nulls_equal=True, maintain_order="left")
-    added = pl.concat([new.with_columns(pl.col("starts_on").alias(dated)).drop("nth"), found.filter(~is_early)])
+    gone = before.join(early, on=same, how="anti", nulls_equal=True)
+    new = early.join(before, on=same, how="anti", nulls_equal=True, maintain_order="left")
+
     is_gone = pl.col("row").is_in(gone["row"].implode())
     kept = numbered.with_columns(withdrawn_date=pl.when(is_gone).then("starts_on").otherwise("withdrawn_date"))
-    return pl.concat([kept.select(rows.columns), added.drop("starts_on")], how="diagonal")
+    added = pl.concat([new.with_columns(pl.col("starts_on").alias(dated)).drop("nth"), found.filter(~is_early)])
+    return pl.concat([kept.select(facts.columns), added.drop("starts_on")], how="diagonal")
 
 
 def regrown(build: Build) -> Callable[[pl.DataFrame], pl.DataFrame]:
-    """`build` for successive series of the same markets with a common beginning.
+    """A function as `build` for successive series of the same markets, which makes rows again only where they differ.
 
-    Rows before the first bar that differs from the previous series are kept from that one. No row of `build` may
-    depend on a later bar.
+    Of each market it keeps the last series and its rows: those before the first different bar are the same. So no row
+    of `build` may depend on a later bar.
     """
     last: dict[str, tuple[pl.DataFrame, pl.DataFrame]] = {}
 
     def rows_of(market: str, bars: pl.DataFrame) -> pl.DataFrame:
-        before, kept = last.get(market, (bars.clear(), pl.DataFrame()))
-        place = _first_different(bars, before)
-        days = bars["session_date"]
-        known = [kept.filter(pl.col("session_date") <= days[place - 1])] if place else []
-        new = [build(bars, days[place] if place else None)] if place < bars.height else []
-        rows = pl.concat([*known, *new])
+        bars_before, rows_before = last.get(market, (bars.clear(), pl.DataFrame()))
+        place, days = _first_different(bars, bars_before), bars["session_date"]
+        parts = []
+        if place > 0:
+            parts.append(rows_before.filter(pl.col("session_date") <= days[place - 1]))
+        if place < bars.height:
+            parts.append(build(bars, days[place] if place else None))
+        rows = pl.concat(parts)
         last[market] = bars, rows
         return rows
 
@@ -172,15 +193,3 @@ def standing(facts: pl.DataFrame, bars: pl.DataFrame, dated: str) -> pl.DataFram
     last = bars.group_by("market").agg(last=pl.col("session_date").max())
     stood = (pl.col(dated) <= pl.col("last")) & (pl.col("withdrawn_date") > pl.col("last")).fill_null(True)
     return facts.join(last, on="market", maintain_order="left").filter(stood).drop("last")
-
-
-def _one_a_market(epochs: Iterable[Epoch]) -> Iterator[list[Epoch]]:
-    """Epochs in batches that hold each market once, in their order: the first of every market, the second, ..."""
-    turns: dict[str, int] = {}
-    batches: list[list[Epoch]] = []
-    for epoch in epochs:
-        turn = turns.get(epoch.market, 0)
-        turns[epoch.market] = turn + 1
-        batches += [[]] if turn == len(batches) else []
-        batches[turn].append(epoch)
-    yield from batches

@@ -139,11 +139,11 @@ def cut(rows: pl.DataFrame, moment: datetime) -> pl.DataFrame:
     return rows
 
 
-def evidence_of(bars: pl.DataFrame, stood: pl.DataFrame, goes_on: bool) -> pl.DataFrame:
+def evidence_of(bars: pl.DataFrame, stood: pl.DataFrame, extends: bool) -> pl.DataFrame:
     indicators = plain_indicators(bars)
     parts = (build_swing_pivots(bars), build_volume_profiles(bars, ROLLING), build_consolidations(bars))
     return build_level_evidence(
-        bars, indicators, with_published_dates(find_evidence(bars, indicators, *parts), stood, goes_on)
+        bars, indicators, with_published_dates(find_evidence(bars, indicators, *parts), stood, extends)
     )
 
 
