@@ -1,9 +1,8 @@
 """The compiled search for consolidation ranges: tight spans of one market's closes, confirmed, widened, ended.
 
 Belongs here: arrays and records; all in one file, as numba's cache does not notice a change in a kernel of another one.
-Not here: frames and dates (consolidations.py), where a span has a chance (consolidation_chances.py), cores
-(consolidation_cores.py). Spans are tried at a bar only where they have a chance, and only from just after closes
-outside the span: at most LONGEST steps for a bar, in practice a few.
+Not here: frames and dates (consolidations.py), which lengths may be tight at a bar (consolidation_chances.py), cores
+(consolidation_cores.py). The rules are in `build_consolidations`.
 """
 
 from typing import Any, NamedTuple
@@ -23,9 +22,9 @@ APART = 1.25
 
 HALVES = np.arange(2 * np.log(LONGEST / SHORTEST) / np.log(APART)) / 2
 BLOCKS = np.append(np.floor(SHORTEST * APART**HALVES), LONGEST + 1).astype(np.int64)
-"""Spans are tried in blocks of lengths BLOCKS[i]..BLOCKS[i + 1] - 1, two blocks for each factor APART.
+"""Block i is the lengths BLOCKS[i]..BLOCKS[i + 1] - 1; two blocks for each factor APART.
 
-Chances are a number in which each of the (at most 32) blocks has a bit."""
+The blocks in which a span may be tight at a bar, its chances, are one number: bit i is set for block i (32 at most)."""
 
 CLOSES_OUTSIDE = 10
 """A range has ended after so many closes outside in a row: two weeks (the note's first construction saw six)."""
@@ -33,7 +32,10 @@ RANGE = np.dtype(
     [(name, "i4") for name in ("start", "first_row", "last_inside", "outside")]
     + [(name, "f8") for name in ("low", "high", "span_low", "span_high", "span_log_range")]
 )
-"""An open range. `low`, `high`: its edges; `span_*`: of all closes since `start`, those outside the edges too."""
+"""An open range; its rows are places among the market's closes.
+
+`start`, `first_row`: where it begins and where it was confirmed. `outside`: how many closes in a row, up to now, are
+outside its edges `low` and `high`. `span_*`: of all closes since `start`, those outside the edges too."""
 VERSION = np.dtype(
     [(name, "i4") for name in ("start", "first_row", "row", "parent", "end")]
     + [(name, "f8") for name in ("low", "high", "core_low", "core_high", "tightness")]
@@ -55,7 +57,9 @@ class Closes(NamedTuple):
 class Chain(NamedTuple):
     """The closes that lie above all later ones (in another chain: below), in order.
 
-    `rows` are theirs, `values` their log closes (in the other chain: negative). Place 0 has row -1, at infinity.
+    Of the closes 3, 5, 4, 2 that is 5, 4, 2; after one more, of 4.5, it is 5, 4.5. So the highest close from any row on
+    is the first in the chain that is not before that row. `rows` are those of the closes, `values` their logs (in the
+    other chain: negative). Place 0 has row -1, at infinity.
     """
 
     rows: NDArray[np.int32]
@@ -103,10 +107,7 @@ def _extend(chain: Chain, end: int, joined: int, log_close: Floats, row: int, si
 
 @inner_kernel
 def _log_range(above: Chain, high: int, below: Chain, low: int, start: int) -> float:
-    """The log range of the closes from `start` on, for places in the two chains that are not after `start`.
-
-    It is that of the first close of each chain that is not before `start`.
-    """
+    """The log range of the closes from `start` on; `high`, `low`: places in the chains that are not after `start`."""
     while above.rows[high] < start:
         high += 1
     while below.rows[low] < start:
@@ -115,13 +116,29 @@ def _log_range(above: Chain, high: int, below: Chain, low: int, start: int) -> f
 
 
 @inner_kernel
+def _if_candidate(closes: Closes, above: Chain, high: int, below: Chain, low: int, before: int, row: int) -> float:
+    """Tightness of the span from just after `before` to `row` if that is a candidate, else infinity."""
+    start = before + 1
+    log_range = _log_range(above, high, below, low, start)
+    if not _is_tight(log_range, closes, start, row):
+        return np.inf
+    here = _tightness(log_range, closes, start, row)
+    shorter = _log_range(above, high, below, low, start + 1)
+    is_least = here <= _tightness(shorter, closes, start + 1, row)  # false where a span of equal closes has none
+    if not is_least:
+        return np.inf
+    longer = _log_range(above, high, below, low, before)
+    return here if here < _tightness(longer, closes, before, row) else np.inf
+
+
+@inner_kernel
 def _candidates(
     closes: Closes, above: Chain, high: int, below: Chain, low: int, row: int, blocks: int, found: Floats
 ) -> int:
-    """Write length and tightness of the candidates in `blocks` (`build_consolidations` defines them); returns how many.
+    """Write length and tightness of the candidates in `blocks` that end at `row`; returns how many.
 
-    A candidate starts just after a close that lies outside all later ones. The walk goes from one of these to the one
-    `before` it, down the two chains, which end at the places `high` and `low`.
+    A candidate (see `build_consolidations`) starts just after a close that lies outside all later ones. These closes
+    are in the two chains, which end at the places `high` and `low`: the search goes from one to the one `before` it.
     """
     count = 0
     for block in range(BLOCKS.size - 1):
@@ -134,16 +151,10 @@ def _candidates(
             low -= 1
         before = max(above.rows[high], below.rows[low])
         while before >= max(row - longest, 0):
-            start = before + 1
-            log_range = _log_range(above, high, below, low, start)
-            if _is_tight(log_range, closes, start, row):
-                here = _tightness(log_range, closes, start, row)
-                shorter = _log_range(above, high, below, low, start + 1)
-                longer = _log_range(above, high, below, low, before)
-                is_least = here <= _tightness(shorter, closes, start + 1, row)
-                if is_least and here < _tightness(longer, closes, before, row):
-                    found[count, 0], found[count, 1] = row - before, here
-                    count += 1
+            tightness = _if_candidate(closes, above, high, below, low, before, row)
+            if tightness < np.inf:
+                found[count, 0], found[count, 1] = row - before, tightness
+                count += 1
             if above.rows[high] == before:
                 high -= 1
             else:
@@ -272,7 +283,11 @@ def _doubled(records: Any, used: int) -> Any:
 
 @helper_kernel
 def _add_ranges(closes: Closes, chances: Any, versions: Any, known: int) -> Any:
-    """Append the versions of one market's ranges to the `known` ones; returns the array and how many are known now."""
+    """Append the versions of one market's ranges to the `known` ones; returns the array and how many are known now.
+
+    At each bar: its close changes the open ranges (a version each), those that ended go, and the tightest candidates
+    are confirmed one by one, as long as their length is apart from that of every open range.
+    """
     places = closes.close.size + 1
     above = Chain(np.full(places, -1, np.int32), np.full(places, np.inf))
     below = Chain(np.full(places, -1, np.int32), np.full(places, np.inf))
@@ -311,9 +326,10 @@ def _add_ranges(closes: Closes, chances: Any, versions: Any, known: int) -> Any:
 def find_ranges(close: Floats, offsets: Integers, log_close: Floats, squares: Floats, chances: Any) -> Any:
     """VERSION records of all ranges, market by market in the order known; their cores are left to `fill_cores`.
 
-    Market i has the closes offsets[i]..offsets[i + 1] - 1; rows in records are places in `close`. The last three are as
-    `find_chances` fills them. A range has a version when it is confirmed, whenever its edges move, and when it has
-    ended.
+    Market i has the closes offsets[i]..offsets[i + 1] - 1, in prices; rows in records are places in `close`. The last
+    three are as `find_chances` fills them. A range has a version when it is confirmed, whenever its edges move, and
+    when it has ended. At a bar only lengths with a chance are tried, and only spans that start just after a close
+    outside them: at most LONGEST for a bar, in practice a few.
     """
     versions, known = np.empty(4 * BLOCKS.size, VERSION), int(ZERO)
     for market in range(offsets.size - 1):

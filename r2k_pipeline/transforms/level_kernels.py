@@ -1,8 +1,8 @@
 """The compiled walk of the levels: one market's zones, bar by bar.
 
-Belongs here: records and loops. Not here: frames, dates, names (levels.py, level_evidence.py). Zones never overlap, so
-one order by price serves every search; a bar looks only at the zones within its reach, and each piece of evidence is
-filed once and expires once: linear in history.
+Belongs here: records and loops. Not here: frames, dates, names (levels.py, level_evidence.py).
+Evidence joins the zone that is near its price or founds one. Zones never overlap, so they are kept in the order of
+their prices, and a bar looks only at the few near its close: the time grows in proportion to the bars.
 """
 
 from typing import Any, NamedTuple
@@ -34,21 +34,28 @@ COUNTS = ["evidence", "touches", "holds", "breaks", "breaks_untouched", "role_fl
 PIECE = np.dtype(
     [("price", "f8"), *((name, "i4") for name in ("item", "row", "zone", "previous", "next")), ("is_new", "?")]
 )
-"""A piece of evidence, in filing order: its `item` in the list of evidence and the row by whose close it is known. The
-walk sets the row it was filed at (-1: none), its zone (the piece that founded it), the pieces that came before and
-after it in that zone (-1: none), and whether its price is new there."""
+"""A piece of evidence, in filing order: price, `item` in the list of evidence, the row by whose close it is known.
+
+The walk sets the row it was filed at (-1: none), its zone (the number of the piece that founded it), the pieces that
+came before and after it in that zone (-1: none), and whether its price is new there."""
 ZONE = np.dtype(
     [(name, "f8") for name in ("price", "low", "high", "bottom", "top", "strength")]
     + [(name, "i4") for name in ("founder", "latest", "unmet", "prices", "met_row", "strength_row", "last_touch")]
     + [(name, "i4") for name in COUNTS]
     + [("side", "i1"), ("state", "i1"), ("was_broken", "?")]
 )
-"""A zone. Its pieces are kept up to date: `founder` and `latest` are the first and newest one, `prices` counts their
-different prices, from `low` to `high`. Its touches and breaks are computed only when it is shown (most never are): they
-are done up to the bar `met_row`, with the edges `bottom` and `top` of that bar; `unmet` is the first piece since.
-`side`: +1 if the last close that stood clear of it was above, -1 below."""
+"""A zone, in prices and rows. Two halves are up to date to different rows.
+
+Its evidence is filed at once: `founder` and `latest` are the first and newest piece, `prices` counts their different
+prices, `price` is the mean of these, from `low` to `high`.
+Its touches, holds, breaks and strength are computed only when it is shown, which most never are. They are those up to
+the bar `met_row`, at which its edges were `bottom` and `top`; `unmet` is the first piece filed since (-1: none).
+`side`: +1 if the last close that stood clear of it was above, -1 below. `strength` is that of the row `strength_row`.
+"""
 BOOK = np.dtype([(name, "i4") for name in ("live", "filed", "expired", "end")])
-"""The number of current zones, the next piece to be filed and to expire, and where the market's pieces end."""
+"""One market's counters. `live`: how many zones are current; they are the first of `zones`, in rising order of price,
+and their upper edges the first of `highs`. `filed`, `expired`: the next piece to file and to expire; `end`: where the
+market's pieces end."""
 SNAPSHOT = np.dtype(
     [(name, "f8") for name in ("price", "low", "high", "strength")]
     + [(name, "i4") for name in ("row", "founder", "latest", "last_touch", "nearness", "undecided", *COUNTS)]
@@ -87,7 +94,9 @@ def _credit(zone: Any, row: int, factor: float, points: float) -> None:
 def _meet_bar(zone: Any, row: int, bars: Any) -> None:
     """The effect of a bar on a zone: a touch; a close clear of it where the price came from (hold), or beyond (break).
 
-    Beyond is a break of the touch or, where none is open (a gap; a zone born at the price), one without a touch.
+    A break without an open touch (after a gap; of a zone born at the price) is counted apart. An example, with a zone
+    from 100 to 101, an ATR of 4 and the price above: a low of 101.4 or less touches it; then a close above 103 is a
+    hold, one below 98 a break, and any other leaves the touch undecided.
     """
     close, near, clear = bars.close[row], TOUCH_ATR * bars.atr[row], CLEAR_ATR * bars.atr[row]
     if zone.state == ARMED and bars.low[row] <= zone.top + near and bars.high[row] >= zone.bottom - near:
@@ -272,11 +281,13 @@ def _show(book: Any, zones: Any, highs: Any, pieces: Any, row: int, bars: Any, p
 
 @exact_kernel
 def walk_markets(bars: Any, offsets: Any, pieces: Any, shares: Any, per_side: int, first_day: int) -> Any:
-    """SNAPSHOT records of the zone around the close and of the `per_side` nearest on either side of it.
+    """SNAPSHOT records: at every bar from `first_day` on the zone around the close and the `per_side` nearest above
+    and below it.
 
-    There are some at every bar from `first_day` on.
-    Market i has the bars from offsets[i] on and the PIECE records from shares[i] on, in filing order; the walk fills
-    these in. A bar whose ATR is NaN or 0 shows no zones; evidence waits for the first bar that has one.
+    Market i has the `bars` offsets[i]..offsets[i + 1] - 1 and the `pieces` shares[i]..shares[i + 1] - 1, PIECE records
+    in filing order, which are filled in. At each bar old zones are dropped, evidence known by then is filed, and the
+    zones to show are brought up to date. Bars before `first_day` without new evidence are skipped. A bar whose ATR is
+    NaN or 0 shows no zones; evidence waits for the first bar that has one.
     """
     markets, shown, most = len(offsets) - 1, 0, 0
     shows_from = offsets[1:].copy()

@@ -1,9 +1,8 @@
 """Compiled loops of the volume profile: bars in, point of control, value area and nodes per bar out.
 
 Belongs here: arrays only, one symbol after the other, no GIL. Not here: frames, dates, what a window means.
-A profile is a function of the bars in its window alone: bins are the same for all, and what a bar puts into a bin is
-rounded to a multiple of a power of two that the window's largest weight decides (`_magic`). So sums are exact in
-float64: taking a bar out leaves no residue, and a rolling profile equals its recompute to the last bit.
+Sums over bins are exact: each contribution is rounded to a multiple of one power of two (`_rounder`), so taking a bar
+out leaves no residue, and a rolling profile equals one made anew to the last bit.
 """
 
 import math
@@ -24,13 +23,13 @@ VALUE_AREA_RATIO = 0.7
 NODE_RADIUS = 5
 """A node is the extreme of the bins within this many bins of it (1.25 % of price at the default width)."""
 PAD = NODE_RADIUS + 3
-"""Empty bins on both ends of a grid, so that no walk needs to look for the end."""
+"""Empty bins on both ends of a grid, so that no loop over bins needs to check for the end."""
 QUANTUM = 2.0**-28
 """Rounding of contributions, as a share of the window's largest weight; sums are exact to 33 million x that weight."""
 
 
 class Bars(NamedTuple):
-    """Bars of one or many symbols, each one's oldest first."""
+    """Bars of one or many symbols, each one's oldest first: prices, and the weight (a volume, or 1) to spread."""
 
     low: Floats
     high: Floats
@@ -38,10 +37,10 @@ class Bars(NamedTuple):
 
 
 class Windows(NamedTuple):
-    """The profiles to make, each of the bars start..end - 1, as it stood at a price of `close`.
+    """The profiles to make: number i is that of the bars start[i]..end[i] - 1, and its nodes are sought from close[i].
 
-    Series i has those from offsets[i] to offsets[i + 1] - 1, all of one symbol; in a series neither `start` nor `end`
-    falls. Those that are not `wanted` are left out.
+    They are in series, each of one symbol: series s has the profiles offsets[s]..offsets[s + 1] - 1, and from one to
+    the next neither `start` nor `end` falls. Profiles that are not `wanted` are left out.
     """
 
     start: Integers
@@ -54,8 +53,8 @@ class Windows(NamedTuple):
 class Grid(NamedTuple):
     """Bins of one series (edges and widths in price), and per bar what it puts into them.
 
-    A bar spreads `density` (weight per point) over the bins first..last but for `below` points at the lower end and
-    `above` points at the upper.
+    A bar puts `density` (weight per point) times a bin's width into each of its bins first..last, less what of the
+    outer two its range leaves out: `below` points of the lowest and `above` points of the highest.
     """
 
     edges: Floats
@@ -68,8 +67,11 @@ class Grid(NamedTuple):
 
 
 @helper_kernel
-def _magic(largest: float) -> float:
-    """m for which (x + m) - m rounds x to a multiple of QUANTUM x the power of two above a window's largest weight."""
+def _rounder(largest: float) -> float:
+    """m for which (x + m) - m rounds x to a multiple of q, QUANTUM times the power of two above the `largest` weight.
+
+    m is 1.5 x 2**52 x q: floats of that size are q apart, so the sum is rounded to a multiple of q.
+    """
     return math.ldexp(1.5 * QUANTUM, 52 + math.frexp(largest)[1]) if largest > 0 else 0.0
 
 
@@ -111,14 +113,14 @@ def _grid(bars: Bars, width: float, linear: bool) -> Grid:
 
 
 @helper_kernel
-def _spread(volume: Floats, grid: Grid, t: int, magic: float, sign: float) -> None:
+def _spread(volume: Floats, grid: Grid, t: int, rounder: float, sign: float) -> None:
     """Spread bar t's weight evenly over [low, high], a bar of one price into its bin; sign -1 takes it out, exactly."""
     first, after, density = grid.first[t], grid.last[t] + 1, sign * grid.density[t]
     own, widths = volume[first:after], grid.widths[first:after]
     for b in range(own.size):
-        own[b] += (density * widths[b] + magic) - magic
-    volume[first] -= (density * grid.below[t] + magic) - magic
-    volume[after - 1] -= (density * grid.above[t] + magic) - magic
+        own[b] += (density * widths[b] + rounder) - rounder
+    volume[first] -= (density * grid.below[t] + rounder) - rounder
+    volume[after - 1] -= (density * grid.above[t] + rounder) - rounder
 
 
 @summing_kernel
@@ -171,8 +173,9 @@ def _value_area(volume: Floats, poc: int, span: Span, target: float, hint: float
     """Lowest and highest bin of the value area by the two-bin rule (CBOT Market Profile; Dalton), and the next hint.
 
     From the POC, the two bins above are compared with the two below and the greater pair joins (the upper of equals)
-    until `target` is reached. All pairs above `hint` join before any other does, in whatever order: they are taken
-    first, without comparing. If they reach the target, the hint was too low and the walk starts over.
+    until `target` is reached. `hint` is the smallest pair that joined in the last profile. Pairs next to the area that
+    are greater than it join before any other does, in whatever order: they are taken first, without comparing. If they
+    reach the target alone, the hint was too low, and the search starts again from the POC.
     """
     middle, ceiling = np.uint64(poc), np.uint64(span[1])
     low, high, smallest = middle, middle, np.inf
@@ -272,14 +275,15 @@ def _write_levels(out: Floats, i: int, edges: Floats, poc: int, low: int, high: 
 
 @part_kernel
 def _fill_series(out: Floats, bars: Bars, windows: Windows, width: float, linear: bool) -> None:
-    """Profiles of one series out of its own bars, which `windows` count from the first of them on.
+    """Profiles of one series from its own bars; `windows` count rows from the first of these.
 
-    From one window to the next bars leave at the `head` and enter at the `tail`. What is known of the last profile (its
-    heaviest bar, its point of control and whether that is `alone` the greatest) saves most searches.
+    `volume` has the bins of the bars head..tail - 1. For each window the bars before its start are taken out and those
+    up to its end put in. What is kept from the last profile saves most searches: its `heaviest` bar, its `poc` and
+    whether that bin is `alone` the greatest, its lowest and highest filled bins, the `hint` for its value area.
     """
     grid = _grid(bars, width, linear)
     edges, volume = grid.edges, np.zeros(grid.edges.size)
-    head, tail, alone, hint, heaviest, magic = 0, 0, False, np.inf, -1, 0.0
+    head, tail, alone, hint, heaviest, rounder = 0, 0, False, np.inf, -1, 0.0
     bottom, top, poc = volume.size, -1, volume.size - 1  # no bin, and one that stays empty
     for i in range(windows.end.size):
         if not windows.wanted[i]:
@@ -287,20 +291,20 @@ def _fill_series(out: Floats, bars: Bars, windows: Windows, width: float, linear
         start, end = windows.start[i], windows.end[i]
         is_gone = heaviest < start
         heaviest = _latest_largest(bars.weight, start if is_gone else heaviest, start if is_gone else tail, end)
-        rounding = _magic(bars.weight[heaviest])
-        if magic != rounding:  # all bars have to be rounded anew
+        rounding = _rounder(bars.weight[heaviest])
+        if rounder != rounding:  # the heaviest bar left or entered: all bars are rounded and put in anew
             volume[:] = 0.0
-            head, tail, alone, magic = start, start, False, rounding
+            head, tail, alone, rounder = start, start, False, rounding
             bottom, top = volume.size, -1
         for leaving in range(head, min(tail, start)):
-            _spread(volume, grid, leaving, magic, -1.0)
-            # the rounded parts of a bar within one bin may sum below 0: removing the bar may then raise that bin
+            _spread(volume, grid, leaving, rounder, -1.0)
+            # A bar within one bin may have put less than 0 into it, by rounding: without the bar that bin is greater.
             alone &= grid.first[leaving] < grid.last[leaving] and (
                 poc < grid.first[leaving] or poc > grid.last[leaving]
             )
         head = start
         for entering in range(max(head, tail), end):
-            _spread(volume, grid, entering, magic, 1.0)
+            _spread(volume, grid, entering, rounder, 1.0)
             bottom, top = min(bottom, grid.first[entering]), max(top, grid.last[entering])
             if alone:
                 poc, alone = _raised(volume, grid.first[entering], grid.last[entering], poc)
@@ -322,9 +326,14 @@ def _fill_series(out: Floats, bars: Bars, windows: Windows, width: float, linear
 def fill_profiles(out: Floats, bars: Bars, windows: Windows, width: float, linear: bool) -> None:
     """Write each wanted profile into its column of `out`; a window without weight is left as it was.
 
-    The rows of `out` are, in prices, POC, value area low and high, bin width at the POC and, if there are eight, the
-    nodes: high below, high above, low below, low above the close. `width` is in points if linear, else in log price.
-    Only bars of wanted windows are read.
+    Bins are `width` wide, in points if linear, else in log price; bin k is around k times `width`. Each bar spreads its
+    weight evenly from its low to its high. With bins of one point, a bar of weight 4 from 9.5 to 11.5 and one of weight
+    1 from 10.5 to 11.5 put 2 into bin 10 and 3 into bin 11, so the point of control (POC) is 11. The value area grows
+    from there until it has VALUE_AREA_RATIO of the weight; a node is a bin that no near one exceeds (or undercuts).
+
+    The rows of `out`, in prices: POC, value area low and high, bin width at the POC and, if there are eight, the
+    nodes: high below, high above, low below, low above the close; a node that is not there is left as it was. Only bars
+    of wanted windows are read.
     """
     for series in range(windows.offsets.size - 1):
         a, b = windows.offsets[series], windows.offsets[series + 1]
