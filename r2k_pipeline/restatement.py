@@ -7,6 +7,7 @@ why they differ (gate.py, causes.py), the log of accepted restatements (contract
 import filecmp
 import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +25,8 @@ from r2k_pipeline.table_files import UNREADABLE
 RESTATEMENT: Final = "restatement"
 """Its name as an item of `r2k accept`."""
 EXAMPLES: Final = 3
+AFTER: Final = " after"
+"""Ends the name of a changed row's new value; no column has a blank in its name."""
 
 
 class Difference(BaseModel):
@@ -83,6 +86,19 @@ class Restatement(BaseModel):
         return f"next: {lake.run if self.accepted_at else accept}"
 
 
+@dataclass(frozen=True)
+class _Differing:
+    """The rows that differ: changed (with their new values in columns that end in AFTER), missing, added."""
+
+    changed: pl.DataFrame
+    missing: pl.DataFrame
+    added: pl.DataFrame
+
+    def each(self) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+        """All three."""
+        return self.changed, self.missing, self.added
+
+
 def compare_published(
     table: type[Table],
     before: Sequence[Path],
@@ -117,21 +133,18 @@ def compare_published(
     return _difference(table, columns, _differing_rows(table, old, new, published, bars))
 
 
-def _difference(
-    table: type[Table], columns: tuple[str, ...], rows: tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]
-) -> Difference | None:
-    """The difference made of the `rows` that changed, that are missing and that were added; None if there are none."""
-    if not columns and all(frame.is_empty() for frame in rows):
+def _difference(table: type[Table], columns: tuple[str, ...], rows: _Differing) -> Difference | None:
+    """The difference made of the `rows` and `columns` that differ; None if there are none."""
+    if not columns and all(frame.is_empty() for frame in rows.each()):
         return None
-    changed, missing, added = rows
     return Difference(
         table_name=table.dotted(),
-        rows_changed=changed.height,
-        rows_missing=missing.height,
-        rows_added=added.height,
+        rows_changed=rows.changed.height,
+        rows_missing=rows.missing.height,
+        rows_added=rows.added.height,
         columns=columns,
-        examples=tuple(_examples(_key_in(table, missing), changed, missing, added)),
-        digest=hashlib.sha256(b"".join(map(_body, rows))).hexdigest(),
+        examples=tuple(_examples(_key_in(table, rows.missing), rows)),
+        digest=hashlib.sha256(b"".join(map(_body, rows.each()))).hexdigest(),
     )
 
 
@@ -148,23 +161,25 @@ def _key_in(table: type[Table], rows: pl.DataFrame) -> list[str]:
 
 def _differing_rows(
     table: type[Table], old: pl.DataFrame, new: pl.DataFrame, published: pl.DataFrame, bars: Sequence[Path]
-) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """The rows that changed (new values under names with AFTER), that are missing and that were added.
+) -> _Differing:
+    """The rows of `old` and `new` that differ, without late news. `published`: the rows of all parts before.
 
-    Rows are compared by hash first, because most are the same. `published`: those of all parts before.
+    Rows are compared by hash first, because most are the same.
     """
     old_hashes, new_hashes = old.hash_rows(), new.hash_rows()
     gone = old.filter(~old_hashes.is_in(new_hashes.implode()))
     come = new.filter(~new_hashes.is_in(old_hashes.implode()))
     key = _key_in(table, old)
     if len(key) < len(table.primary_key()):  # no row can be matched with another one
-        return gone.clear().join(come.clear(), on=key, suffix=AFTER), gone, come
+        return _Differing(gone.clear().join(come.clear(), on=key, suffix=AFTER), gone, come)
     changed = gone.join(come, on=key, suffix=AFTER, nulls_equal=True)
     missing = gone.join(come, on=key, how="anti", nulls_equal=True)
     added = come.join(gone, on=key, how="anti", nulls_equal=True)
     if changed.is_empty() and added.is_empty():
-        return changed, missing, added
-    return _without_late_values(table, published, changed, bars), missing, _without_late_rows(table, published, added)
+        return _Differing(changed, missing, added)
+    return _Differing(
+        _without_late_values(table, published, changed, bars), missing, _without_late_rows(table, published, added)
+    )
 
 
 def _without_late_rows(table: type[Table], published: pl.DataFrame, added: pl.DataFrame) -> pl.DataFrame:
@@ -188,32 +203,34 @@ def _without_late_rows(table: type[Table], published: pl.DataFrame, added: pl.Da
 def _without_late_values(
     table: type[Table], published: pl.DataFrame, changed: pl.DataFrame, bars: Sequence[Path]
 ) -> pl.DataFrame:
-    """The changed rows, without those to which later sessions than the last published one add columns, and no more.
+    """The changed rows, without those that only got values of a session that the published generation did not have.
 
-    A volume settles, a fact is withdrawn, a setup is found, a position gets its price at a session that the published
-    generation did not have: a fetch failed, or came before the close had settled. That is late news too. `bars` as of
-    `compare_published`.
+    That is late news too: a fetch failed, or came before the close had settled. An example, where the published bars
+    end on Thursday: Thursday's row had no volume, and now has one with `volume_known_at` on Friday. A fact that is
+    withdrawn, a setup that is found, a position that gets its price are others. `bars` as of `compare_published`.
     """
-    dated = {name: at for name, at in table.known_later.items() if at in BY_SESSION} | BY_DAY
-    later = {name: at for name, at in dated.items() if {name, at} <= {*published.columns}}
     by = "market" if "market" in published.columns else "symbol"
-    if changed.is_empty() or not later or not (bars or by == "symbol"):
+    dates = {column: at for column, at in table.known_later.items() if at in BY_SESSION} | BY_DAY
+    dates = {column: at for column, at in dates.items() if column in published.columns and at in published.columns}
+    if changed.is_empty() or not dates or (by == "market" and not bars):
         return changed
-
-    def stays(name: str) -> pl.Expr:
-        is_same = pl.col(name).eq_missing(pl.col(f"{name}{AFTER}"))
-        if name not in later:
-            return is_same
-        at = later[name]
-        is_later = (
-            pl.col(at) > pl.col("last_day") if name in BY_DAY else pl.col(f"{at}{AFTER}") > pl.col("last_published")
-        )
-        return is_same | (pl.col(name).is_null() & is_later.fill_null(False))
-
-    values = [name for name in published.columns if f"{name}{AFTER}" in changed.columns]
     last = _last_sessions(_read(bars) if by == "market" else published, by)
+    values = [name for name in published.columns if f"{name}{AFTER}" in changed.columns]
+    is_news_alone = pl.all_horizontal(_is_same_or_news(name, dates.get(name)) for name in values)
     against = changed.join(last, on=by, how="left", maintain_order="left")
-    return against.filter(~pl.all_horizontal(map(stays, values))).drop("last_day", "last_published")
+    return against.filter(~is_news_alone).drop("last_day", "last_published")
+
+
+def _is_same_or_news(name: str, dated_by: str | None) -> pl.Expr:
+    """Whether a column did not change, or was null and got a value of a session after the last published one."""
+    is_same = pl.col(name).eq_missing(pl.col(f"{name}{AFTER}"))
+    if dated_by is None:
+        return is_same
+    if name in BY_DAY:
+        is_later = pl.col(dated_by) > pl.col("last_day")
+    else:
+        is_later = pl.col(f"{dated_by}{AFTER}") > pl.col("last_published")
+    return is_same | (pl.col(name).is_null() & is_later.fill_null(False))
 
 
 def _last_sessions(bars: pl.DataFrame, by: str) -> pl.DataFrame:
@@ -222,21 +239,18 @@ def _last_sessions(bars: pl.DataFrame, by: str) -> pl.DataFrame:
     return days.sort("last_day").group_by(by).last()
 
 
-AFTER: Final = " after"
-"""Ends the name of a changed row's new value; no column has a blank in its name."""
-
-
 def _body(frame: pl.DataFrame) -> bytes:
     """The same bytes for the same rows in any order."""
     return b"|" + frame.hash_rows().sort().to_numpy().tobytes()
 
 
-def _examples(key: list[str], changed: pl.DataFrame, missing: pl.DataFrame, added: pl.DataFrame) -> Iterator[str]:
-    for row in changed.sort(key).head(EXAMPLES).iter_rows(named=True):
+def _examples(key: list[str], rows: _Differing) -> Iterator[str]:
+    """Some rows of each kind: the key and, of a changed one, the first column that differs."""
+    for row in rows.changed.sort(key).head(EXAMPLES).iter_rows(named=True):
         name = next(name for name in row if f"{name}{AFTER}" in row and row[name] != row[f"{name}{AFTER}"])
         yield f"{_key(key, row)} {name} {row[name]} -> {row[f'{name}{AFTER}']}"
-    for rows, what in ((missing, "is missing"), (added, "was not published")):
-        for row in rows.sort(key).head(EXAMPLES).iter_rows(named=True):
+    for others, what in ((rows.missing, "is missing"), (rows.added, "was not published")):
+        for row in others.sort(key).head(EXAMPLES).iter_rows(named=True):
             yield f"{_key(key, row)} {what}"
 
 

@@ -35,7 +35,7 @@ _TAB: Final = ord("\t")
 _LF: Final = ord("\n")
 _CR: Final = ord("\r")
 _IS_BLANK, _OPENS, _CLOSES = (np.isin(np.arange(256), list(some)) for some in (b" \t", b", \t;\r\n\x1a", b", \t\x1a"))
-"""By byte: whether it is a blank, and whether a line that begins or ends with it may be empty or have a blank cell."""
+"""By byte: whether it is a blank; whether a line that begins, or ends, with it may be empty or lose a blank."""
 _BLOCK_BYTES: Final = 2**19
 """A part of a text that fits into a processor's cache."""
 
@@ -124,9 +124,10 @@ def _has_spaced_quotes(body: bytes) -> bool:
 
 
 def _is_plain(body: bytes) -> bool:
-    """Whether a text can be read as it is, by NumPy over many lines at once: a quarter of the time of a walk over each.
+    """Whether `_lines_of` would give the lines as they are: then the text is read without a copy of it.
 
-    False does not mean that anything is wrong, only that each line has to be looked at.
+    By NumPy over blocks of whole lines: a fifth of the CPU time of a loop over the lines, and no more memory. False
+    does not mean that anything is wrong, only that each line has to be looked at.
     """
     last = body[-3:].rstrip(b"\r\n")
     if not last or _CLOSES[last[-1]] or b"\0" in body:
@@ -135,7 +136,8 @@ def _is_plain(body: bytes) -> bool:
     while start < len(body):
         is_last = len(body) - start <= _BLOCK_BYTES
         end = len(body) if is_last else body.rfind(b"\n", start, start + _BLOCK_BYTES) + 1
-        count = _plain_rows(np.frombuffer(body, np.uint8, end - start, start)) if end else 0
+        is_one_long_line = end == 0
+        count = 0 if is_one_long_line else _plain_rows(np.frombuffer(body, np.uint8, end - start, start))
         start, rows = end, rows + count
         if not count or rows > MAX_ROWS:
             return False
@@ -143,23 +145,27 @@ def _is_plain(body: bytes) -> bool:
 
 
 def _plain_rows(block: npt.NDArray[np.uint8]) -> int:
-    """The number of lines; 0 where one may be blank, too long, leave a quote open or have a blank beside one."""
+    """The number of lines in a block that begins with a line; 0 where `_lines_of` might refuse or change one."""
     feeds, quotes = np.flatnonzero(block == _LF), np.flatnonzero(block == _QUOTE)
     returns = np.count_nonzero(block == _CR)
     if returns and not returns == len(feeds) == np.count_nonzero(block[feeds - 1] == _CR):
-        return 0
+        return 0  # some lines end with CR LF, others with LF or CR
     ends = feeds if block[-1] == _LF else np.append(feeds, len(block))
     starts = np.concatenate([[0], ends[:-1] + 1])
-    if (ends - starts).max() > MAX_LINE_BYTES or (np.searchsorted(quotes, ends) % 2).any():
+    if (ends - starts).max() > MAX_LINE_BYTES:
         return 0
+    quotes_before_end = np.searchsorted(quotes, ends)
+    if (quotes_before_end % 2).any():
+        return 0  # a quote is not closed in its line
     opening, closing = quotes[::2], quotes[1::2]
-    beside = (
+    line_end = 1 + bool(returns)
+    may_change = (
         _OPENS[block[starts]],
-        _CLOSES[block[feeds - 1 - bool(returns)]],
+        _CLOSES[block[feeds - line_end]],
         _IS_BLANK[block[opening[opening > 0] - 1]],
         _IS_BLANK[block[closing[closing < len(block) - 1] + 1]],
     )
-    return 0 if any(map(np.any, beside)) else len(ends)
+    return 0 if any(map(np.any, may_change)) else len(ends)
 
 
 def _without_blanks(line: bytes) -> bytes:
