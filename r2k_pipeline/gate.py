@@ -47,14 +47,15 @@ def pass_gate(run: Run, generation: pl.DataFrame) -> pl.DataFrame:
         differences=restated,
     )
     if waiting and waiting.accepted_at and waiting.digest == restatement.digest:
-        return _rows(waiting, waiting.accepted_at, candidate["published_at"], candidate["generation_id"])
+        return _log_rows(waiting, waiting.accepted_at, candidate["published_at"], candidate["generation_id"])
     write_restatement(run.lake, restatement)
     raise RestatementError("\n".join(restatement.lines(run.lake)))
 
 
 def find_differences(run: Run, last: Published) -> tuple[Difference, ...]:
     """How the built tables differ from the rows that the `last` generation had at its moment, by table."""
-    found, bars = [], last.files(MarketBars)
+    found: list[Difference | None] = []
+    bars = last.files(MarketBars)
     for table in TABLES.values():
         before, after = last.files(table), run.lake.files(table.dotted())
         if table.layer in PUBLISHED_LAYERS and table.known_by and not table.may_change and before and after:
@@ -70,7 +71,7 @@ def published_restatements(run: Run, new: pl.DataFrame) -> pl.DataFrame:
     return PublishedRestatements.validate(pl.concat([known, new]).sort(Restatements.primary_key()))
 
 
-def _rows(found: Restatement, accepted_at: datetime, restated_at: datetime, generation_after: str) -> pl.DataFrame:
+def _log_rows(found: Restatement, accepted_at: datetime, restated_at: datetime, generation_after: str) -> pl.DataFrame:
     rows = [
         {
             "restated_at": restated_at,

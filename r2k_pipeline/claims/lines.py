@@ -13,7 +13,7 @@ from r2k_pipeline.claims.note import Note, say_mistake
 from r2k_pipeline.claims.printable import printable
 from r2k_pipeline.claims.story import story_of
 from r2k_pipeline.claims.verdict import Finding, Plain, Verdict, Word
-from r2k_pipeline.claims.vocabulary.asked import WordError
+from r2k_pipeline.claims.vocabulary.assertions import WordError
 from r2k_pipeline.claims.vocabulary.known_tables import KnownTables
 from r2k_pipeline.claims.vocabulary.missing_data import say_windows
 from r2k_pipeline.claims.vocabulary.readings import Judged, judge_readings
@@ -57,20 +57,20 @@ def judge_statement(note: Note, claim: Statement, tables: KnownTables, data_know
         return
     for judged in readings:
         # a row may depend only on readings known by its own moment
-        with_it = [each for each in readings if each.reading.way.known <= judged.reading.way.known]
+        with_it = [each for each in readings if each.reading.chosen.known_at <= judged.reading.chosen.known_at]
         yield _verdict(note, claim, judged, tables, story_of(with_it))
 
 
 def _verdict(note: Note, claim: Statement, judged: Judged, tables: KnownTables, story: str) -> Verdict:
     """The verdict of one reading, with the value of its deciding relation."""
-    way, words, results = judged.reading.way, judged.reading.words, judged.results
-    finding, unit = _finding(judged), claim.asked[0].measure.unit
-    if results and (lacking := say_windows(claim, way, tables)):
+    chosen, words, results = judged.reading.chosen, judged.reading.words, judged.results
+    finding, unit = _finding(judged), claim.assertions[0].measure.unit
+    if results and (lacking := say_windows(claim, chosen, tables)):
         finding = replace(finding, reason="; ".join(filter(None, (finding.reason, lacking))))
-    group = f", trader_group = {way.group}, report_type = {way.report_type}" if way.group else ""
-    relations = [f"{a.measure.name}.{word} = {right}" for a in claim.asked for word, right in a.written.items()]
-    stated = "\n".join([*relations, f"parameters: market = {way.market}{group}"])
-    until = way.known if way.known > way.as_of else None
+    group = f", trader_group = {chosen.group}, report_type = {chosen.report_type}" if chosen.group else ""
+    relations = [f"{a.measure.name}.{word} = {right}" for a in claim.assertions for word, right in a.written.items()]
+    stated = "\n".join([*relations, f"parameters: market = {chosen.market}{group}"])
+    until = chosen.known_at if chosen.known_at > chosen.as_of else None
     decides = deciding(results)
     line = Line(
         judged.reading.alternative,
@@ -78,9 +78,9 @@ def _verdict(note: Note, claim: Statement, judged: Judged, tables: KnownTables, 
         decides.unit if decides and decides.unit else unit,
         until,
         stated,
-        way.market,
+        chosen.market,
     )
-    return Verdict(note.id, claim, line, way.as_of, finding, None, judged, story)
+    return Verdict(note.id, claim, line, chosen.as_of, finding, None, judged, story)
 
 
 def deciding(results: Sequence[Result]) -> Result | None:

@@ -27,7 +27,7 @@ from r2k_pipeline.claims.definitions import (
 )
 from r2k_pipeline.claims.note_text import NEXT, NoteText, read_text, with_floats
 from r2k_pipeline.claims.printable import printable
-from r2k_pipeline.claims.vocabulary.asked import WordError
+from r2k_pipeline.claims.vocabulary.assertions import WordError
 from r2k_pipeline.claims.vocabulary.statements import Defaults, Statement, read_statement
 from r2k_pipeline.errors import MistakesError
 from r2k_pipeline.mistakes import say_mistakes

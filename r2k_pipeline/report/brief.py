@@ -51,13 +51,7 @@ class Page:
         yield from _written(self.head, "", evidence)
         for section in self.sections:
             yield from ("", f"## {section.title}")
-            for part, before in zip(section.parts, (None, *section.parts), strict=False):
-                if isinstance(part, Grid):
-                    yield from ("", *part.rows())
-                    yield from _cited(part.statements, "") if evidence else ()
-                else:
-                    yield from () if isinstance(before, Statement) else ("",)
-                    yield from _written(part, "- ", evidence)
+            yield from _section_lines(section, evidence)
 
 
 @dataclass(frozen=True)
@@ -126,9 +120,25 @@ def _day(facts: Facts) -> Statement:
     )
 
 
+def _section_lines(section: Section, evidence: bool) -> Iterator[str]:
+    """Statements as lists, and tables; an empty line before each list and table."""
+    is_in_list = False
+    for part in section.parts:
+        if isinstance(part, Grid):
+            yield from ("", *part.rows())
+            if evidence:
+                yield from _cited(part.statements, "")
+        else:
+            if not is_in_list:
+                yield ""
+            yield from _written(part, "- ", evidence)
+        is_in_list = isinstance(part, Statement)
+
+
 def _written(statement: Statement, bullet: str, evidence: bool) -> Iterator[str]:
     yield bullet + statement.text
-    yield from _cited([statement], " " * len(bullet)) if evidence else ()
+    if evidence:
+        yield from _cited([statement], " " * len(bullet))
 
 
 def _cited(statements: Iterable[Statement], indent: str) -> Iterator[str]:

@@ -28,7 +28,13 @@ HORIZON = 10
 
 @dataclass(frozen=True)
 class Facts:
-    """One market at one close: its rows by subject, positions by trader group."""
+    """One market at one close: its rows by subject.
+
+    `session`: the row of the mart. `skipped`: the session before it, if its bar is missing. `holes`: symbols whose
+    prices end too early. `around`, `supports`, `resistances`: zones, the nearest first. `positions`,
+    `positions_before`: by trader group, of the newest report and of the one before. `late`: a report that was released
+    and is missing; `release`: the next one due.
+    """
 
     market: Row
     session: Row
@@ -84,33 +90,35 @@ def read_facts(snapshot: Snapshot) -> list[Facts]:
 
 
 def _facts(snapshot: Snapshot, session: Row) -> Facts:
-    of_session = {"market": session["market"], "day": session["session_date"]}
-    of_day = "where market = $market and session_date = $day"
-    levels = _rows(snapshot, "features.levels", f"{of_day} order by abs(distance_atr), level_id", **of_session)
-    now, before = _reports(snapshot, session)
+    of_day = {"market": session["market"], "day": session["session_date"]}
+    where = "where market = $market and session_date = $day"
+    (market,) = _rows(snapshot, "marts.markets", "where market = $market", market=session["market"])
+    indicators = _rows(snapshot, "features.daily_indicators", where, **of_day)
+    levels = _rows(snapshot, "features.levels", f"{where} order by abs(distance_atr), level_id", **of_day)
     around, supports, resistances = (
         tuple(level for level in levels if level["role"] == role) for role in ("around", "support", "resistance")
     )
+    nearest = (*supports[:1], *resistances[:1])
+    positions, positions_before = _reports(snapshot, session)
     late, release = _releases(snapshot, session)
-    (market,) = _rows(snapshot, "marts.markets", "where market = $market", market=session["market"])
     return Facts(
-        market,
-        session,
-        _skipped(snapshot, market, session),
-        _holes(snapshot, session),
-        next(iter(_rows(snapshot, "features.daily_indicators", of_day, **of_session)), None),
-        next(iter(around), None),
-        supports,
-        resistances,
-        now,
-        before,
-        _compared(snapshot, session),
-        late,
-        release,
-        _outcomes(snapshot, session),
-        tuple(row for zone in (*supports[:1], *resistances[:1]) for row in _level_outcomes(snapshot, zone)),
-        read_records(snapshot, session),
-        _answer(snapshot, "projected_cross", session, {"sessions_to_cross": "sessions", "direction": "text"}),
+        market=market,
+        session=session,
+        skipped=_skipped(snapshot, market, session),
+        holes=_holes(snapshot, session),
+        indicators=next(iter(indicators), None),
+        around=next(iter(around), None),
+        supports=supports,
+        resistances=resistances,
+        positions=positions,
+        positions_before=positions_before,
+        compared=_compared(snapshot, session),
+        late=late,
+        release=release,
+        outcomes=_outcomes(snapshot, session),
+        level_outcomes=tuple(row for zone in nearest for row in _level_outcomes(snapshot, zone)),
+        records=read_records(snapshot, session),
+        cross=_answer(snapshot, "projected_cross", session, {"sessions_to_cross": "sessions", "direction": "text"}),
     )
 
 

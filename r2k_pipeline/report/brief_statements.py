@@ -70,19 +70,19 @@ class Row:
 
     def show(self, column: str, *, signed: bool = False, size: bool = False) -> Figure:
         """A cell as figure: `signed` with a plus, `size` without its sign (a word in the sentence gives it)."""
-        return self._figure(column, self[column], self._unit(column), signed, size)
+        return self._figure(column, self[column], self._unit(column), signed=signed, size=size)
 
     def against(self, column: str, base: str) -> Figure:
         """How far one column is from another of the same row, in percent of the second."""
         known = column in self and base in self
         value = self[column] / self[base] - 1 if known else None
-        return self._figure(f"{column} / {base} - 1", value, Unit.RATIO, True, False)
+        return self._figure(f"{column} / {base} - 1", value, Unit.RATIO, signed=True)
 
     def share(self, column: str, *rest: str) -> Figure:
         """One column as a share of itself and the `rest` of the same row."""
         whole = sum(self[name] for name in (column, *rest))
         value = self[column] / whole if whole else None
-        return self._figure(f"{column} / ({' + '.join((column, *rest))})", value, Unit.RATIO, False, False)
+        return self._figure(f"{column} / ({' + '.join((column, *rest))})", value, Unit.RATIO)
 
     def _unit(self, column: str) -> str:
         return TABLES[self.table].units()[column]
@@ -90,8 +90,9 @@ class Row:
     def _key(self) -> dict[str, Value]:
         return {name: self.values[name] for name in TABLES[self.table].primary_key()}
 
-    def _figure(self, column: str, value: Value, unit: str, signed: bool, size: bool) -> Figure:
-        return Figure(value, unit, written(value, unit, signed=signed, size=size), self.table, self._key(), column)
+    def _figure(self, column: str, value: Value, unit: str, *, signed: bool = False, size: bool = False) -> Figure:
+        text = written(value, unit, signed=signed, size=size)
+        return Figure(value, unit, text, self.table, self._key(), column)
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ def _named(measure: Measure) -> tuple[str, ...]:
 
 def _own() -> Iterator[tuple[str, ...]]:
     for measure in DERIVED.values():
-        for word, relation in (measure.words or {}).items():
+        for word, relation in (measure.own_relations or {}).items():
             yield f"`{measure.name}.{word}`", relation.takes, relation.meaning, f"`{relation.example}`"
 
 

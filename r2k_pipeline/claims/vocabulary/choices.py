@@ -1,18 +1,18 @@
-"""Choices that the words of a claim leave open: groups, bases, hours, extremes or closes.
+"""Choices that a claim leaves open: which trader group, contracts or share, the close or the whole day, and others.
 
 Belongs here: which choices there are, and further ones to try if none of them makes the claim true. Not here: judging
 them (readings.py).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
 from typing import Any, Final
 
-from r2k_pipeline.claims.vocabulary.asked import Asked, WordError, operands_of
+from r2k_pipeline.claims.vocabulary.assertions import Assertion, WordError, operands_of
 from r2k_pipeline.claims.vocabulary.known_tables import KnownTables
 from r2k_pipeline.claims.vocabulary.printed_numbers import VENDOR_RATIO, Printed
-from r2k_pipeline.claims.vocabulary.statements import Statement, all_asked
+from r2k_pipeline.claims.vocabulary.statements import Statement, all_assertions
 from r2k_pipeline.report_types import FAMILIES, family_of
 
 USUAL: Final = {
@@ -46,7 +46,7 @@ RANKED: Final = ("rank_", "lowest_since", "highest_since")
 
 @dataclass(frozen=True)
 class Choice:
-    """One choice: its name in `alternative`, its words, and the fields of a Way that it sets."""
+    """One choice: its part of a reading's name, its words, and the fields of Chosen that it sets."""
 
     name: str = ""
     words: str = ""
@@ -62,36 +62,39 @@ AS_VENDORS_DIFFER: Final = Choice(
 
 
 def axes_of(statement: Statement, tables: KnownTables) -> Iterator[Sequence[Choice]]:
-    """The choices that the words leave open, in the order in which readings are named."""
-    asked = list(all_asked(statement))
-    if any(each.measure.is_of_group or _of_groups(each) for each in asked):
+    """The choices that the words leave open, in the order in which readings are named.
+
+    Of a claim on `net` without a group, in a market of TFF reports: asset managers, leveraged funds, noncommercial
+    traders; then contracts, or share of open interest if it ranks; then the moments.
+    """
+    assertions = list(all_assertions(statement))
+    if any(each.measure.is_of_group or _of_groups(each) for each in assertions):
         named, primary = statement.report_type, tables.primary_reports.get(statement.market, _USUAL_REPORT)
         families = [family_of(primary), "legacy"] if named is None else [family_of(named)]
         usual = dict.fromkeys(group for family in families for group in USUAL[family])
         yield [of_group(group, named, primary) for group in statement.groups or usual]
-    if any(each.measure.derived == "position" for each in asked):
-        yield _bases(statement, asked)
-    if axis := [*_paths(asked)]:
+    if any(each.measure.derived == "position" for each in assertions):
+        yield _bases(statement, assertions)
+    if axis := [*_paths(assertions)]:
         yield axis
-    counts = {count for each in asked for word in ("for", "within", "throughout") for count in counts_of(each, word)}
-    if counts:
+    if counts := {count for each in assertions for count in counts_of(each, "for", "within", "throughout")}:
         yield [_of_count(count, is_one=len(counts) == 1) for count in sorted(counts)]
-    if any(each.measure.derived in ("decline", "rise") for each in asked):
+    if any(each.measure.derived in ("decline", "rise") for each in assertions):
         yield [Choice(name, f"over the {name.replace('_', ' ')}", {"lookback": count}) for name, count in LOOKBACKS]
-    if others := [operand.name for each in asked for operand in each.words.get("slower_than", ())]:
+    if others := [operand.name for each in assertions for operand in each.relations.get("slower_than", ())]:
         yield [
             Choice(f"than_{name}", f"than {'the week before' if name == 'before' else name}", _than(name))
             for name in others
         ]
-    anchors = [day for each in asked if each.measure.derived == "poc" for day in each.words.get("since", ())]
+    anchors = [day for each in assertions if each.measure.derived == "poc" for day in each.relations.get("since", ())]
     if anchors:
         yield [Choice(f"since_{day:%Y_%m_%d}", f"since {day}", {"since": day}) for day in anchors]
     yield [*_moments(statement, tables)]
 
 
-def _of_groups(asked: Asked) -> bool:
+def _of_groups(assertion: Assertion) -> bool:
     """Whether an operand belongs to a trader group."""
-    return any(ref.measure is not None and ref.measure.is_of_group for ref in operands_of(asked))
+    return any(ref.measure is not None and ref.measure.is_of_group for ref in operands_of(assertion))
 
 
 def of_group(group: str, report_type: str | None, primary: str) -> Choice:
@@ -105,19 +108,23 @@ def of_group(group: str, report_type: str | None, primary: str) -> Choice:
     return Choice(group, f"of {GROUP_WORDS[group]}", {"group": group, "report_type": kind})
 
 
-def _bases(statement: Statement, asked: Sequence[Asked]) -> Sequence[Choice]:
+def _bases(statement: Statement, assertions: Sequence[Assertion]) -> Sequence[Choice]:
     """Contracts or share of open interest; both if a rank or an extreme may differ and the claim names no basis."""
-    contracts, by_share = Choice(), Choice("share", "by open interest", {"is_share": True})
-    of_positions = [each for each in asked if each.measure.derived == "position"]
-    to_market = any(
-        ref.is_market and ref not in each.words.get("slower_than", ())
-        for each in of_positions
-        for ref in operands_of(each)
-    )
-    if statement.basis == "share" or to_market:
+    by_share = Choice("share", "by open interest", {"is_share": True})
+    positions = [each.relations for each in assertions if each.measure.derived == "position"]
+    is_ranked = any(word.startswith(RANKED) or "rank_" in word for relations in positions for word in relations)
+    if statement.basis == "share" or any(map(_is_to_market, assertions)):
         return [by_share]
-    ranked = any(word.startswith(RANKED) or "rank_" in word for each in of_positions for word in each.words)
-    return [replace(contracts, words="in contracts"), by_share] if ranked and statement.basis is None else [contracts]
+    if is_ranked and statement.basis is None:
+        return [Choice(words="in contracts"), by_share]
+    return [Choice()]
+
+
+def _is_to_market(assertion: Assertion) -> bool:
+    """Whether it compares a position with another market's; `slower_than` is a choice of its own."""
+    beside = assertion.relations.get("slower_than", ())
+    is_position = assertion.measure.derived == "position"
+    return is_position and any(ref.is_market and ref not in beside for ref in operands_of(assertion))
 
 
 def _of_count(count: int, *, is_one: bool) -> Choice:
@@ -129,29 +136,30 @@ def _than(name: str) -> Mapping[str, Any]:
     return {"slower_than": name} | ({} if name == "before" else {"is_share": True})
 
 
-def _paths(asked: Sequence[Asked]) -> Iterator[Choice]:
+def _paths(assertions: Sequence[Assertion]) -> Iterator[Choice]:
     """During the day or at the close; touched to the point or nearly."""
-    words = {word for each in asked if each.measure.derived == "price" for word in each.words}
+    words = {word for each in assertions if each.measure.derived == "price" for word in each.relations}
     if "at" in words:
-        yield Choice("to_the_point", "to the point", {"path": "day", "is_exact": True})
-        yield Choice("within_a_quarter_percent", "within a quarter of a percent", {"path": "day"})
+        yield Choice("to_the_point", "to the point", {"prices": "day", "is_exact": True})
+        yield Choice("within_a_quarter_percent", "within a quarter of a percent", {"prices": "day"})
     elif words:
-        yield Choice("during_the_day", "during the day", {"path": "day"})
-        yield Choice("at_the_close", "at the close", {"path": "close"})
-    elif any(each.measure.derived in ("move", "retracement") for each in asked):
-        yield Choice("", "by extremes", {"path": "day"})
+        yield Choice("during_the_day", "during the day", {"prices": "day"})
+        yield Choice("at_the_close", "at the close", {"prices": "close"})
+    elif any(each.measure.derived in ("move", "retracement") for each in assertions):
+        yield Choice("", "by extremes", {"prices": "day"})
 
 
-def counts_of(asked: Asked, word: str) -> tuple[int, ...]:
-    """The counts of sessions or reports that a relation of a measure names."""
-    found = asked.words.get(word, ()) if asked.measure.words is None or word == "within" else ()
-    return tuple(each for each in found if isinstance(each, int)) if isinstance(found, tuple) else ()
+def counts_of(assertion: Assertion, *relations: str) -> list[int]:
+    """The counts of sessions or reports on the right of some relations of a measure."""
+    has_rows = assertion.measure.own_relations is None
+    rights = [assertion.relations.get(name, ()) for name in relations if has_rows or name == "within"]
+    return [each for right in rights if isinstance(right, tuple) for each in right if isinstance(each, int)]
 
 
 def _moments(statement: Statement, tables: KnownTables) -> Iterator[Choice]:
     """The moments of a claim: a day is its close and, where a report came out that day, the open before it."""
     several = len(statement.moments) > 1
-    is_of_reports = any(each.measure.is_of_group for each in all_asked(statement))
+    is_of_reports = any(each.measure.is_of_group for each in all_assertions(statement))
     for moment in statement.moments:
         name = f"at_{moment:%Y_%m_%d}" if several else ""
         if isinstance(moment, datetime):
@@ -180,15 +188,12 @@ def _came_out(tables: KnownTables, start: datetime, close: datetime) -> bool:
 
 def further_choices(statement: Statement) -> Iterator[Choice]:
     """Further choices for a reading that fails; a reading that they make true is shown."""
-    numbers = {
-        (each.measure.name, each.measure.derived, each.measure.is_price)
-        for each in statement.asked
-        if isinstance(each.words.get("is"), Printed)
-    }
-    if any(derived in ("move", "retracement") for _, derived, _ in numbers):
-        yield Choice("by_closes", "by closes", {"path": "close"})
-    if any(is_price and derived != "price" for _, derived, is_price in numbers):
+    printed = [each.measure for each in statement.assertions if isinstance(each.relations.get("is"), Printed)]
+    if any(measure.derived in ("move", "retracement") for measure in printed):
+        yield Choice("by_closes", "by closes", {"prices": "close"})
+    if any(measure.is_price and measure.derived != "price" for measure in printed):
         yield AS_VENDORS_DIFFER
-    only_is = all(set(each.words) == {"is"} for each in statement.asked if each.measure.name == "rsi_14")
-    if only_is and any(name == "rsi_14" for name, _, _ in numbers):
+    of_rsi = [set(each.relations) for each in statement.assertions if each.measure.name == "rsi_14"]
+    has_number = any(measure.name == "rsi_14" for measure in printed)
+    if has_number and all(relations == {"is"} for relations in of_rsi):
         yield Choice("during_the_day", "at a price of that session", {"is_intraday": True})

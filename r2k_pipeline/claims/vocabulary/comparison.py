@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any, Final
 
-from r2k_pipeline.claims.vocabulary.asked import EVER, Asked, Operand, Ref
+from r2k_pipeline.claims.vocabulary.assertions import EVER, Assertion, Operand, Ref
 from r2k_pipeline.claims.vocabulary.known_rows import Past, Series
 from r2k_pipeline.claims.vocabulary.measure import FURTHER_KEYS, Measure
 from r2k_pipeline.claims.vocabulary.measures import measure_of
@@ -26,23 +26,27 @@ Judge = Callable[[int], tuple[bool, Any]]
 
 
 class Comparison:
-    """A measure's series, and the last row that was known at the claim's moment."""
+    """One assertion on the rows of its measure; `last`: the last row that was known at the claim's moment.
 
-    def __init__(self, past: Past, asked: Asked) -> None:
-        self.past, self.asked, self.measure = past, asked, asked.measure
-        further = asked.words.get(FURTHER_KEYS[self.measure.further_key]) if self.measure.further_key else None
+    Of `net.change_below = 0, net.for = 3` these are all rows of net, the rows to compare the last three, and each
+    change is from the row before.
+    """
+
+    def __init__(self, past: Past, assertion: Assertion) -> None:
+        self.past, self.assertion, self.measure = past, assertion, assertion.measure
+        further = assertion.relations.get(FURTHER_KEYS[self.measure.further_key]) if self.measure.further_key else None
         self.series = past.series(self.measure, further)
         self.over = self._count("over") or 1
-        is_ahead = "within" in asked.words or "throughout" in asked.words
+        is_ahead = "within" in assertion.relations or "throughout" in assertion.relations
         at_moment = past.at_moment().series(self.measure, further) if is_ahead else self.series
         self.last = len(at_moment.days) - 1
-        self.is_all = "for" in asked.words or "throughout" in asked.words
+        self.is_all = "for" in assertion.relations or "throughout" in assertion.relations
         others = ("on", "within", "throughout", "for", "was")
-        self.is_any_since = "since" in asked.words and not any(word in asked.words for word in others)
+        self.is_any_since = "since" in assertion.relations and not any(word in assertion.relations for word in others)
 
     def rows(self) -> Sequence[int]:
         """The rows to compare; if `is_all`, the comparison must be true of each, else of any. Raises UnknownError."""
-        words = self.asked.words
+        words = self.assertion.relations
         if "on" in words:
             return [self.row()]
         if (ahead := self._count("within") or self._count("throughout")) is not None:
@@ -58,12 +62,12 @@ class Comparison:
 
     def row(self) -> int:
         """The row of `on`, or the last one. Raises UnknownError."""
-        day = self.asked.words.get("on")
+        day = self.assertion.relations.get("on")
         place = self.last if day is None else self.series.place(day)
         if place is not None and place >= 0:
             return place
         if day is None:
-            raise UnknownError(f"no rows of {self.what()}")
+            raise UnknownError(f"no rows of {self.described()}")
         if day > self.series.days[-1]:
             raise UnknownError(f"{day} was not known yet; next: give `until`")
         raise UnknownError(f"{self.measure.name} has no row of {day}")
@@ -72,11 +76,11 @@ class Comparison:
         """The first row of a day or after it."""
         return self.series.after(day - date.resolution) if day > EVER else 0
 
-    def what(self) -> str:
+    def described(self) -> str:
         """The measure with its market, group and report type."""
-        way = self.past.way
-        group = f", {way.group} in {way.report_type}" if self.measure.is_of_group else ""
-        return f"{self.measure.name} of {way.market}{group}{self._further()}"
+        chosen = self.past.chosen
+        group = f", {chosen.group} in {chosen.report_type}" if self.measure.is_of_group else ""
+        return f"{self.measure.name} of {chosen.market}{group}{self._further()}"
 
     def _further(self) -> str:
         """The value of the further key that the claim names and, if no row has it, those that there are."""
@@ -84,10 +88,13 @@ class Comparison:
             return ""
         key = FURTHER_KEYS[self.measure.further_key]
         there_are = ", ".join(self.past.values_of_further_key(self.measure))
-        return f' with {key} = "{self.asked.words[key]}"' + (f"; there are: {there_are}" if there_are else "")
+        return f' with {key} = "{self.assertion.relations[key]}"' + (f"; there are: {there_are}" if there_are else "")
 
-    def prefixed(self, prefix: str, right: Any = None, past: Past | None = None) -> Series:
-        """The series, or its changes from `over` rows before: relative for a % or a price's market."""
+    def series_of(self, prefix: str, right: Any = None, past: Past | None = None) -> Series:
+        """The values that relations with a prefix compare: those of the measure, or their changes over `over` rows.
+
+        Changes are relative if the right side is a %, or another market and the measure a price.
+        """
         source = self.series if past is None else past.series(self.measure)
         if not prefix.startswith("change_"):
             return source
@@ -101,7 +108,10 @@ class Comparison:
         return Series.plain(source.days, values, Unit.RATIO if is_relative else source.unit)
 
     def truth(self, series: Series, prefix: str, base: str, right: Any, row: int) -> tuple[bool, Any]:
-        """Whether a comparison is true of a row, and the compared value. Raises UnknownError."""
+        """Whether a comparison is true of a row, and the compared value. Raises UnknownError.
+
+        `prefix` and `base` are those of `split`; `series` is that of the prefix, `right` the right side.
+        """
         low, value, high = series.lows[row], series.values[row], series.highs[row]
         if prefix.startswith("change_") and not self._is_whole(series, row):
             raise UnknownError(f"no change to {series.days[row]}: a row before it is missing")
@@ -111,7 +121,7 @@ class Comparison:
             low = value = high = rank(series, row)
         match base:
             case "is":
-                off_ratio = self.past.way.off_ratio if self.measure.is_price and not prefix else 0.0
+                off_ratio = self.past.chosen.off_ratio if self.measure.is_price and not prefix else 0.0
                 return _is(low, value, high, right, off_ratio)
             case "above":
                 return all(high > self._number(each, series, prefix, row) for each in right), high
@@ -120,7 +130,7 @@ class Comparison:
             case "between":
                 first, second = sorted(self._number(each, series, prefix, row) for each in right)
                 return first <= value <= second, value
-        exact = 0.0 if self.past.way.is_exact else right.value * AT
+        exact = 0.0 if self.past.chosen.is_exact else right.value * AT
         width = NEAR_ATR * value_on(self.past, "atr_14", series.days[row]) if base == "near" else exact
         return low <= right.value + width and high >= right.value - width, min(max(right.value, low), high)
 
@@ -134,9 +144,9 @@ class Comparison:
         is_all: bool = False,
         target: Any = None,
     ) -> Result:
-        """The result over rows, with the value of the deciding row: first false of `all`, first true of `any`.
+        """The result over rows, with the value of the row that decides: the first false of `all`, first true of `any`.
 
-        Where no row decides, a missing one might.
+        Where no row decides and one is unknown or missing, that one might: then the truth is None.
         """
         unit = Unit.RANK if "rank_" in written.split("=", maxsplit=1)[0] else series.unit
         unknown: str | None = None
@@ -156,28 +166,28 @@ class Comparison:
         return Result(written, is_all, value, day, unit)
 
     def _count(self, word: str) -> int | None:
-        counts = self.asked.words.get(word)
+        counts = self.assertion.relations.get(word)
         if counts is None:
             return None
-        return int(counts[0]) if self.past.way.count is None or word == "over" else self.past.way.count
+        return int(counts[0]) if self.past.chosen.count is None or word == "over" else self.past.chosen.count
 
     def _ahead(self, count: int) -> Sequence[int]:
         rows = range(self.last + 1, min(self.last + 1 + count, len(self.series.days)))
         if self.measure.is_of_group and rows:
             return rows
         if len(rows) < count:
-            raise UnknownError(f"{len(rows)} of the next {count} rows of {self.what()} are there")
+            raise UnknownError(f"{len(rows)} of the next {count} rows of {self.described()} are there")
         return rows
 
     def _streak(self, count: int) -> Sequence[int]:
         rows = range(max(self.last - count + 1, 0), self.last + 1)
         if len(rows) < count:
-            raise UnknownError(f"{len(rows)} rows of {self.what()} are there, {count} are asked for")
+            raise UnknownError(f"{len(rows)} rows of {self.described()} are there, {count} are asked for")
         return rows
 
     def _lacking(self, rows: Sequence[int]) -> str | None:
         """A sentence about what is missing in a span of rows that lie one after the other; None if nothing is."""
-        words = self.asked.words
+        words = self.assertion.relations
         if not rows or not ("for" in words or "since" in words) or "on" in words:
             return None
         begins, ends = self.series.days[min(rows)], self.series.days[max(rows)]
@@ -199,7 +209,7 @@ class Comparison:
         is_column = self.over == 1 and self.series.changes is not None
         return is_column or self.past.is_next(self.measure, series.days[row - self.over], series.days[row], self.over)
 
-    def said_of(self, series: Series, prefix: str, right: Any, day: date) -> str | None:
+    def operand_values(self, series: Series, prefix: str, right: Any, day: date) -> str | None:
         """The values of named operands (measures, markets, before, now) for the row of a day."""
         row = series.place(day)
         named = [each for each in right if isinstance(each, Ref)] if isinstance(right, tuple) else []
@@ -220,7 +230,7 @@ class Comparison:
         elif operand.measure is not None:
             return value_on(self.past, operand.name, day)
         else:
-            found = self.prefixed(prefix, (operand,), self.past.of_market(operand.name)).on(day)
+            found = self.series_of(prefix, (operand,), self.past.of_market(operand.name)).on(day)
         if found is None:
             raise UnknownError(f"no value of {operand.name} on {day}")
         return float(found)
@@ -242,7 +252,7 @@ def _nearer(seen: tuple[Any, date] | None, found: tuple[Any, date], target: Any)
     return min(seen, found, key=lambda row: abs(row[0] - target.value))
 
 
-def was_what(about: Comparison, right: Any) -> Judge:
+def is_equal_to(about: Comparison, right: Any) -> Judge:
     """Whether the value of a row equals the right side."""
     return lambda row: about.truth(about.series, "", "is", right, row)
 

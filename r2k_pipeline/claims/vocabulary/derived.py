@@ -63,7 +63,7 @@ DERIVED: Final[Mapping[str, Measure]] = MappingProxyType(
                 "a swing of the last 300 sessions that a zone of features.levels holds",
                 derived="level",
                 needs=("at",),
-                words={
+                own_relations={
                     "at": Relation(Takes.NUMBER, "a swing within a quarter of a percent", "level.at = 1924"),
                     "role": Relation(Takes.TEXT, "support or resistance", 'level.role = "support"', ROLES),
                 },
@@ -74,7 +74,7 @@ DERIVED: Final[Mapping[str, Measure]] = MappingProxyType(
                 "day",
                 "crosses of averages: fast x slow and direction",
                 derived="cross",
-                words={
+                own_relations={
                     "is": Relation(
                         Takes.TEXT,
                         "which; without lengths any of SMA 50, 100, 200",
@@ -97,7 +97,7 @@ DERIVED: Final[Mapping[str, Measure]] = MappingProxyType(
                 derived="move",
                 needs=("from",),
                 compares=("is", "above", "below"),
-                words={
+                own_relations={
                     "from": Relation(Takes.DAY, "the first day", "move.from = 2022-01-04"),
                     "to": Relation(Takes.DAY, "the last day, if not the moment's session", "move.to = 2022-10-13"),
                     "is": Relation(Takes.NUMBER, "its size, in percent", 'move.is = "-27.54 %"'),
@@ -112,7 +112,7 @@ DERIVED: Final[Mapping[str, Measure]] = MappingProxyType(
                 "the price at which a ratio of a move is retraced, by extremes and by closes",
                 derived="retracement",
                 needs=("from", "to", "ratio", "is"),
-                words={
+                own_relations={
                     "from": Relation(Takes.DAY, "where the move began", "retracement.from = 2022-01-04"),
                     "to": Relation(Takes.DAY, "where it ended", "retracement.to = 2022-10-13"),
                     "ratio": Relation(Takes.NUMBER, "the part retraced", "retracement.ratio = 0.236"),
@@ -127,7 +127,7 @@ DERIVED: Final[Mapping[str, Measure]] = MappingProxyType(
                 derived="range",
                 needs=("from", "to"),
                 compares=("low", "high"),
-                words={
+                own_relations={
                     "from": Relation(Takes.DAY, "its first session", "range.from = 2023-12-13"),
                     "to": Relation(Takes.DAY, "its last session", "range.to = 2024-07-09"),
                     "low": Relation(Takes.NUMBER, "lower edge, within half a percent", "range.low = 1927"),
@@ -142,7 +142,7 @@ DERIVED: Final[Mapping[str, Measure]] = MappingProxyType(
                     f"the session after the {extreme} close of the last 20, 60 or 252 sessions",
                     derived=name,
                     needs=("on",),
-                    words={"on": Relation(Takes.DAY, "the day on which it began", f"{name}.on = 2025-02-19")},
+                    own_relations={"on": Relation(Takes.DAY, "the day on which it began", f"{name}.on = 2025-02-19")},
                 )
                 for name, extreme in (("decline", "highest"), ("rise", "lowest"))
             ),
@@ -154,7 +154,7 @@ DERIVED: Final[Mapping[str, Measure]] = MappingProxyType(
                 derived="poc",
                 needs=("since",),
                 compares=("near", "above", "below"),
-                words={
+                own_relations={
                     "since": Relation(Takes.SINCES, "the first day in it", "poc.since = 2024-12-13"),
                     "near": Relation(Takes.NUMBER, "within half an ATR", "poc.near = 2284"),
                     "above": Relation(Takes.OPERAND, "above a number or a measure", 'poc.above = "close"'),
@@ -172,4 +172,4 @@ DERIVED: Final[Mapping[str, Measure]] = MappingProxyType(
         )
     }
 )
-"""By name. One without `words` takes all relations."""
+"""By name. One without `own_relations` takes all relations."""

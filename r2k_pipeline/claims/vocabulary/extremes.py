@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any, Final
 
-from r2k_pipeline.claims.vocabulary.asked import EVER
-from r2k_pipeline.claims.vocabulary.comparison import Comparison, lacking, was_what
+from r2k_pipeline.claims.vocabulary.assertions import EVER
+from r2k_pipeline.claims.vocabulary.comparison import Comparison, is_equal_to, lacking
 from r2k_pipeline.claims.vocabulary.relations import split
 from r2k_pipeline.claims.vocabulary.results import Result, UnknownError, shown
 
@@ -19,16 +19,16 @@ def before(about: Comparison, right: Any, written: str) -> Result:
     row, days = about.row(), about.series.days
     if row < 1 or not about.past.is_next(about.measure, days[row - 1], days[row]):
         raise UnknownError(f"the row before {days[row]} is missing")
-    return about.decided([row - 1], about.series, was_what(about, right), written)
+    return about.decided([row - 1], about.series, is_equal_to(about, right), written)
 
 
 def was(about: Comparison, right: Any, written: str) -> Result:
     """The value in some row of `since`, before the last."""
-    since = about.asked.words.get("since", (EVER,))[0]
+    since = about.assertion.relations.get("since", (EVER,))[0]
     rows = list(reversed(range(about.from_day(since), about.last)))
     if not rows:
         raise UnknownError("no rows before the last one")
-    return about.decided(rows, about.series, was_what(about, right), written)
+    return about.decided(rows, about.series, is_equal_to(about, right), written)
 
 
 def lowest(about: Comparison, right: Any, written: str) -> Result:
@@ -72,13 +72,13 @@ def record(about: Comparison, right: Any, written: str) -> Result:
 def first(about: Comparison, right: Any, written: str) -> Result:
     """The measure's comparisons are true now, and of no earlier row after a day."""
     since, row, days = right[0], about.row(), about.series.days
-    compared = [(found, said) for word, said in about.asked.words.items() if (found := split(word))]
+    compared = [(found, said) for word, said in about.assertion.relations.items() if (found := split(word))]
     if not compared:
         raise UnknownError("first_since stands beside a comparison, such as net.above = 0")
 
     def holds(at: int) -> bool:
         return all(
-            about.truth(about.prefixed(prefix, said), prefix, base, said, at)[0] for (prefix, base), said in compared
+            about.truth(about.series_of(prefix, said), prefix, base, said, at)[0] for (prefix, base), said in compared
         )
 
     earlier = next((at for at in range(row - 1, about.series.after(since) - 1, -1) if holds(at)), None)
@@ -91,9 +91,9 @@ def first(about: Comparison, right: Any, written: str) -> Result:
 
 def slower(about: Comparison, right: Any, written: str) -> Result:
     """The change is smaller than the one before, or than another market's."""
-    name = about.past.way.slower_than or right[0].name
-    series, row = about.prefixed("change_"), about.row()
-    other = series if name == "before" else about.prefixed("change_", right, about.past.of_market(name))
+    name = about.past.chosen.slower_than or right[0].name
+    series, row = about.series_of("change_"), about.row()
+    other = series if name == "before" else about.series_of("change_", right, about.past.of_market(name))
     day = series.days[row]
     compared = other.values[row - 1] if name == "before" and row else other.on(day)
     if series.values[row] is None or compared is None:

@@ -1,16 +1,15 @@
 """Series of one market as known at one moment, for one reading of a claim.
 
-Belongs here: the choices of a reading (Way), rows by measure, averages, missing days. Not here: relations on the rows
-(row_relations.py, structures.py).
+Belongs here: the values that a reading sets (Chosen), rows by measure, averages, missing days. Not here: relations on
+the rows (row_relations.py, structures.py).
 """
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from functools import cached_property
 from itertools import groupby, pairwise
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from r2k_pipeline.claims.vocabulary.known_tables import KnownTables, Lists
 from r2k_pipeline.claims.vocabulary.measure import Measure
@@ -24,19 +23,22 @@ BAR: Final = ("session_date", "open", "high", "low", "close")
 
 
 @dataclass(frozen=True)
-class Way:
-    """The choices of one reading of a claim.
+class Chosen:
+    """What one reading of a claim has chosen: the fields that its choices set (`Choice.sets`), and the rest as it is.
 
-    `as_of`: the claim's moment. `known`: rows are read as known then; it is later than `as_of` if the claim looks
-    ahead. `path`: day or close. `is_share`: positions as share of open interest. `off_ratio`: tolerance for prices.
+    `as_of`: the claim's moment. `known_at`: rows are read as known then; it is later than `as_of` if the claim looks
+    ahead. `prices`: those during the `day`, low to high, or at the `close`. `is_share`: positions as share of open
+    interest. `is_exact`: a price is touched to the point. `is_intraday`: the RSI at any price traded in the session.
+    `off_ratio`: tolerance for prices. `count`: rows of `for`, `within` or `throughout`. `lookback`: sessions in which
+    a decline began. `since`: the first day of a point of control. `slower_than`: the market to compare with.
     """
 
     market: str
     as_of: datetime
-    known: datetime
+    known_at: datetime
     group: str = ""
     report_type: str = ""
-    path: str = "close"
+    prices: str = "close"
     is_share: bool = False
     is_exact: bool = False
     is_intraday: bool = False
@@ -49,7 +51,11 @@ class Way:
 
 @dataclass(frozen=True)
 class Series:
-    """Values of a measure by day, oldest first; `lows` and `highs` are the day's where the way is by day."""
+    """Values of a measure by day, oldest first.
+
+    `lows` and `highs` are those during the day if such prices are chosen, else the values. `changes`: the changes from
+    the row before, if the table has them.
+    """
 
     days: Sequence[date]
     values: Sequence[Any]
@@ -80,25 +86,35 @@ class Series:
         return bisect_right(self.days, day)
 
 
-class Past:
-    """The rows for a Way. Rows that several claims need are read once."""
+class Bar(NamedTuple):
+    """The prices of one session."""
 
-    def __init__(self, tables: KnownTables, way: Way) -> None:
-        self.tables, self.way = tables, way
+    day: date
+    open: float
+    high: float
+    low: float
+    close: float
+
+
+class Past:
+    """The rows that were known for one reading. Rows that several claims need are read once."""
+
+    def __init__(self, tables: KnownTables, chosen: Chosen) -> None:
+        self.tables, self.chosen = tables, chosen
 
     def of_market(self, market: str) -> "Past":
         """The same of another market; positions of two markets compare as shares of open interest."""
-        return Past(self.tables, replace(self.way, market=market, is_share=True))
+        return Past(self.tables, replace(self.chosen, market=market, is_share=True))
 
     def at_moment(self) -> "Past":
         """What was known at the claim's own moment."""
-        return self if self.way.known == self.way.as_of else Past(self.tables, replace(self.way, known=self.way.as_of))
+        return Past(self.tables, replace(self.chosen, known_at=self.chosen.as_of))
 
-    @cached_property
-    def bars(self) -> list[tuple[date, float, float, float, float]]:
-        """Day, open, high, low, close of every session."""
-        found = self._bars()
-        return list(zip(*(found[name] for name in BAR), strict=True))
+    @property
+    def bars(self) -> list[Bar]:
+        """The bar of every session."""
+        key = ("bars", self.chosen.market, self.chosen.known_at)
+        return self.tables.once(key, lambda: list(map(Bar, *(self._bars()[name] for name in BAR))))
 
     @property
     def last_close(self) -> float | None:
@@ -113,19 +129,16 @@ class Past:
         """Every row of a measure that was known; `further`: the value of the further key of its table."""
         if measure.derived is None:
             return self._column(measure, further)
-        if measure.derived == "average":
-            name, length = measure.name.split("_")
-            bars = self._bars()
-            values = _average(bars["close"], int(length), is_simple=name == "sma")
-            return Series.plain(bars["session_date"], values, measure.unit)
-        return {
+        makers = {
+            "average": self._average,
             "price": self._prices,
             "position": self._position,
-            "bar": lambda each: Series.plain(self._bars()["session_date"], _patterns(self.bars), each.unit),
+            "bar": self._patterns,
             "swing_high": self._swings,
             "swing_low": self._swings,
             "flow": self._flow,
-        }[measure.derived](measure)
+        }
+        return makers[measure.derived](measure)
 
     def values_of_further_key(self, measure: Measure) -> list[str]:
         """What the market's newest rows have in the further key of the measure's table."""
@@ -137,28 +150,35 @@ class Past:
 
     def missing(self, measure: Measure, after: date, until: date) -> list[date]:
         """The missing sessions or reports after one day, up to another."""
+        sessions = self.tables.sessions_of(self.chosen.market).between(after, until)
         if measure.is_of_group:
-            due = [day for day in self.tables.releases(self.way.known) if after < day <= until]
+            due = [day for day in self.tables.releases(self.chosen.known_at) if after < day <= until]
+        elif measure.is_weekly:
+            due = [max(week) for _, week in groupby(sessions, lambda day: day.isocalendar()[:2])]
         else:
-            sessions = self.tables.sessions_of(self.way.market).between(after, until)
-            due = (
-                [max(week) for _, week in groupby(sessions, lambda day: day.isocalendar()[:2])]
-                if measure.is_weekly
-                else list(sessions)
-            )
-        held = set(self.series(measure).days)
-        return [day for day in due if day not in held]
+            due = list(sessions)
+        there = set(self.series(measure).days)
+        return [day for day in due if day not in there]
 
     def is_next(self, measure: Measure, before: date, day: date, count: int = 1) -> bool:
         """Whether `count` sessions or reports lie from one day to the other, none missing."""
         if measure.is_of_group or measure.is_weekly:
             return abs(day - before - count * WEEK) <= SHIFT
-        return len(self.tables.sessions_of(self.way.market).between(before, day)) == count
+        return len(self.tables.sessions_of(self.chosen.market).between(before, day)) == count
+
+    def _average(self, measure: Measure) -> Series:
+        kind, length = measure.name.split("_")
+        bars = self._bars()
+        values = _average(bars["close"], int(length), is_simple=kind == "sma")
+        return Series.plain(bars["session_date"], values, measure.unit)
 
     def _prices(self, measure: Measure) -> Series:
         bars = self._bars()
-        low, high = ("low", "high") if self.way.path == "day" else ("close", "close")
+        low, high = ("low", "high") if self.chosen.prices == "day" else ("close", "close")
         return Series(bars["session_date"], bars["close"], bars[low], bars[high], measure.unit)
+
+    def _patterns(self, measure: Measure) -> Series:
+        return Series.plain([bar.day for bar in self.bars], _patterns(self.bars), measure.unit)
 
     def _swings(self, measure: Measure) -> Series:
         query = """
@@ -173,7 +193,7 @@ class Past:
         change = f"{name}_change_1w" if f"{name}_change_1w" in columns() else name
         given: dict[str, Any] = {}
         if measure.is_of_group:
-            given |= {"report_type": self.way.report_type, "trader_group": self.way.group}
+            given |= {"report_type": self.chosen.report_type, "trader_group": self.chosen.group}
         if measure.further_key:
             given[measure.further_key] = further
         also = "".join(f" and {key} = ${key}" for key in given)
@@ -183,13 +203,13 @@ class Past:
         return Series.plain(found[day], found[name], measure.unit, found[change] if change != name else None)
 
     def _position(self, measure: Measure) -> Series:
-        side, by = f"{measure.name}_contracts", " / nullif(open_interest_contracts, 0)" if self.way.is_share else ""
+        side, by = f"{measure.name}_contracts", " / nullif(open_interest_contracts, 0)" if self.chosen.is_share else ""
         query = f"""
             select report_date, {side}{by} as value, {side}_change_1w{by} as change
             from weekly_positioning_as_of($known)
             where market = $market and report_type = $report_type and trader_group = $trader_group order by 1"""
-        found = self._lists(query, report_type=self.way.report_type, trader_group=self.way.group)
-        unit = Unit.SHARE_OI if self.way.is_share else measure.unit
+        found = self._lists(query, report_type=self.chosen.report_type, trader_group=self.chosen.group)
+        unit = Unit.SHARE_OI if self.chosen.is_share else measure.unit
         return Series.plain(found["report_date"], found["value"], unit, found["change"])
 
     def _flow(self, measure: Measure) -> Series:
@@ -203,11 +223,11 @@ class Past:
                 end as flow
             from weekly_positioning_as_of($known)
             where market = $market and report_type = $report_type and trader_group = $trader_group order by 1"""
-        found = self._lists(query, report_type=self.way.report_type, trader_group=self.way.group)
+        found = self._lists(query, report_type=self.chosen.report_type, trader_group=self.chosen.group)
         return Series.plain(found["report_date"], found["flow"], measure.unit)
 
     def _lists(self, query: str, **given: Any) -> Lists:
-        return self.tables.lists(query, known=self.way.known, market=self.way.market, **given)
+        return self.tables.lists(query, known=self.chosen.known_at, market=self.chosen.market, **given)
 
 
 def wanted_columns(measures: Iterable[Measure]) -> Iterator[tuple[str, str]]:
@@ -219,28 +239,27 @@ def wanted_columns(measures: Iterable[Measure]) -> Iterator[tuple[str, str]]:
             yield from ((measure.table.table, name) for name in names)
 
 
-def _patterns(bars: Sequence[tuple[date, float, float, float, float]]) -> list[str | None]:
+def _patterns(bars: Sequence[Bar]) -> list[str | None]:
     """Of each bar: outside (beyond the bar before on both sides), inside, else the side on which it closed."""
     found: list[str | None] = [None]
-    for (_, _, high_before, low_before, close_before), (_, _, high, low, close) in pairwise(bars):
-        if high > high_before and low < low_before:
+    for before, bar in pairwise(bars):
+        if bar.high > before.high and bar.low < before.low:
             found.append("outside")
-        elif high <= high_before and low >= low_before:
+        elif bar.high <= before.high and bar.low >= before.low:
             found.append("inside")
         else:
-            found.append("up" if close > close_before else "down")
+            found.append("up" if bar.close > before.close else "down")
     return found[: len(bars)]
 
 
 def _average(closes: Sequence[float], length: int, *, is_simple: bool) -> list[float | None]:
     """The mean of the last `length` closes, or the exponential one that starts with the first such mean."""
     found: list[float | None] = [None] * min(length - 1, len(closes))
-    total, average = sum(closes[: length - 1]), 0.0
-    for place in range(length - 1, len(closes)):
-        if is_simple or place == length - 1:
-            total = sum(closes[place - length + 1 : place + 1]) if is_simple else total + closes[place]
-            average = total / length
+    average = 0.0
+    for end in range(length, len(closes) + 1):
+        if is_simple or end == length:
+            average = sum(closes[end - length : end]) / length
         else:
-            average += (closes[place] - average) * 2 / (length + 1)
+            average += (closes[end - 1] - average) * 2 / (length + 1)
         found.append(average)
     return found

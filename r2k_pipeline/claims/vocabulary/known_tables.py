@@ -104,11 +104,18 @@ class KnownTables:
 
     def rows(self, query: str, **parameters: Any) -> list[tuple[Any, ...]]:
         """The rows of a query."""
-        return self._once(("rows", query, *parameters.items()), lambda: self.frame(query, **parameters).rows())
+        return self.once(("rows", query, *parameters.items()), lambda: self.frame(query, **parameters).rows())
 
     def lists(self, query: str, **parameters: Any) -> Lists:
         """The columns of a query."""
-        return self._once(("lists", query, *parameters.items()), lambda: Lists(self.frame(query, **parameters)))
+        return self.once(("lists", query, *parameters.items()), lambda: Lists(self.frame(query, **parameters)))
+
+    def once(self, key: tuple[Any, ...], make: Callable[[], Kept]) -> Kept:
+        """What `make` gives, made when its key is first asked for: readings and claims of one note share it."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        kept: Kept = self._kept[key]
+        return kept
 
     def wants(self, columns: Iterable[tuple[str, str]]) -> None:
         """Announce the columns (table, name) that will be read: those of one table are then read together."""
@@ -129,7 +136,7 @@ class KnownTables:
 
     def ends(self, known: datetime) -> tuple[End, ...]:
         """The ends and holes of the data that was known at `known`."""
-        return self._once(("ends", known), lambda: ends_of(self.frame(QUERY, moment=known).to_dicts()))
+        return self.once(("ends", known), lambda: ends_of(self.frame(QUERY, moment=known).to_dicts()))
 
     @property
     def sessions(self) -> Sessions:
@@ -142,16 +149,9 @@ class KnownTables:
 
     def _sessions(self, calendar: str) -> Sessions:
         query = f"select {', '.join(TIMES)} from marts.sessions where calendar = $calendar"
-        return self._once(
+        return self.once(
             ("sessions", calendar), lambda: Sessions.of_rows(self.frame(query, calendar=calendar), calendar)
         )
-
-    def _once(self, key: tuple[Any, ...], make: Callable[[], Kept]) -> Kept:
-        """What `make` gives, made when its key is first asked for."""
-        if key not in self._kept:
-            self._kept[key] = make()
-        kept: Kept = self._kept[key]
-        return kept
 
     @property
     def markets(self) -> Mapping[str, str]:

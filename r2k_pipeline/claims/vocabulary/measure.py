@@ -27,8 +27,8 @@ FURTHER_KEYS: Final[Mapping[str, str]] = {
 class Measure:
     """A column of `table`, or a derived quantity (`derived`: the name of the code that computes it).
 
-    `kind`: number, text or day. `words`: its relations, if only its own apply; a claim must give those in `needs`, and
-    one of those in `compares`.
+    `kind`: number, text or day. `own_relations`: its relations, if only its own apply; a claim must give those in
+    `needs`, and one of those in `compares`.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Measure:
     table: type[Table] | None = None
     derived: str | None = None
     choices: tuple[str, ...] = ()
-    words: Mapping[str, Relation] | None = None
+    own_relations: Mapping[str, Relation] | None = None
     needs: tuple[str, ...] = ()
     compares: tuple[str, ...] = ()
 

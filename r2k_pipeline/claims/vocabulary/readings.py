@@ -10,15 +10,15 @@ from datetime import UTC, datetime
 from itertools import product
 from typing import Final
 
-from r2k_pipeline.claims.vocabulary.asked import Asked, WordError
+from r2k_pipeline.claims.vocabulary.assertions import Assertion, WordError
 from r2k_pipeline.claims.vocabulary.choices import AS_VENDORS_DIFFER, Choice, axes_of, counts_of, further_choices
-from r2k_pipeline.claims.vocabulary.known_rows import Past, Way
+from r2k_pipeline.claims.vocabulary.known_rows import Chosen, Past
 from r2k_pipeline.claims.vocabulary.known_tables import KnownTables, Sessions
 from r2k_pipeline.claims.vocabulary.missing_data import say_missing
 from r2k_pipeline.claims.vocabulary.printed_numbers import Printed
 from r2k_pipeline.claims.vocabulary.results import Result, UnknownError
 from r2k_pipeline.claims.vocabulary.row_relations import compare
-from r2k_pipeline.claims.vocabulary.statements import Statement, all_asked, markets_beside
+from r2k_pipeline.claims.vocabulary.statements import Statement, all_assertions, markets_beside
 from r2k_pipeline.claims.vocabulary.structures import judge_structure, traded_rsi
 from r2k_pipeline.markets import Market, read_catalogue
 from r2k_pipeline.mistakes import nearest
@@ -32,10 +32,10 @@ NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Reading:
-    """The choices of one reading, and the Way that they fill."""
+    """One reading: its choices, one of each axis, and the values that they set."""
 
     choices: tuple[Choice, ...]
-    way: Way
+    chosen: Chosen
 
     @property
     def alternative(self) -> str:
@@ -69,9 +69,9 @@ def judge_readings(statement: Statement, tables: KnownTables, data_known_at: dat
     """Every reading, judged. Raises WordError for an unknown market or a day without a session."""
     check_markets(statement, tables)
     judged = [_judged(statement, reading, tables, data_known_at) for reading in readings_of(statement, tables)]
-    if _identifies(statement):  # a reading is dropped only for one that was true by then
-        known = [each.reading.way.known for each in judged if each.truth]
-        judged = [each for each in judged if each.truth or not known or each.reading.way.known < min(known)]
+    true_at = [each.reading.chosen.known_at for each in judged if each.truth]
+    if true_at and _identifies(statement):  # a reading is dropped only for one that was true by then
+        judged = [each for each in judged if each.truth or each.reading.chosen.known_at < min(true_at)]
     for each in judged:
         further = further_choices(statement) if each.truth is False else ()
         others = [_judged(statement, _with(each.reading, choice), tables, data_known_at) for choice in further]
@@ -110,20 +110,20 @@ def readings_of(statement: Statement, tables: KnownTables) -> Iterator[Reading]:
         raise WordError("", f"has {count} readings, at most {MOST_READINGS} are judged: name group, moment or `in`")
     for choices in product(*axes):
         sets = {name: value for choice in choices for name, value in choice.sets.items()}
-        way = Way(statement.market, **({"known": sets["as_of"]} | sets))
-        yield Reading(choices, replace(way, known=_known(statement, way, tables)))
+        chosen = Chosen(statement.market, known_at=sets["as_of"], **sets)
+        yield Reading(choices, replace(chosen, known_at=_known_at(statement, chosen, tables)))
 
 
-def _known(statement: Statement, way: Way, tables: KnownTables) -> datetime:
-    """The moment at which rows must be known for a Way to be judged. Raises WordError for a day without a session."""
-    if any(word in each.words for each in all_asked(statement) for word in ("within", "throughout")):
-        assert way.count is not None
+def _known_at(statement: Statement, chosen: Chosen, tables: KnownTables) -> datetime:
+    """The moment at which the rows that a reading needs are known. Raises WordError for a day without a session."""
+    if any(word in each.relations for each in all_assertions(statement) for word in ("within", "throughout")):
+        assert chosen.count is not None
         try:
-            return tables.sessions_of(statement.market).close_after(way.as_of, way.count)
+            return tables.sessions_of(statement.market).close_after(chosen.as_of, chosen.count)
         except ValueError:
             return NEVER
     if statement.until is None:
-        return way.as_of
+        return chosen.as_of
     if isinstance(statement.until, datetime):
         known = statement.until
     elif tables.sessions.is_ahead(statement.until):
@@ -133,7 +133,7 @@ def _known(statement: Statement, way: Way, tables: KnownTables) -> datetime:
             known = tables.sessions.of(statement.until)[1]
         except ValueError as error:
             raise WordError("until", f"until = {statement.until}: {error}") from error
-    if known <= way.as_of:
+    if known <= chosen.as_of:
         raise WordError("until", "must come after the claim's moment")
     return known
 
@@ -143,9 +143,7 @@ def moments_in(statement: Statement, sessions: Sessions, sessions_of: Callable[[
 
     `sessions`: New York's; `sessions_of`: those of a market.
     """
-    counts = {
-        count for each in all_asked(statement) for word in ("within", "throughout") for count in counts_of(each, word)
-    }
+    counts = {count for each in all_assertions(statement) for count in counts_of(each, "within", "throughout")}
     for moment in (*statement.moments, *([statement.until] if statement.until else [])):
         try:
             instants = [moment] if isinstance(moment, datetime) else list(sessions.of(moment))
@@ -156,41 +154,40 @@ def moments_in(statement: Statement, sessions: Sessions, sessions_of: Callable[[
 
 
 def _judged(statement: Statement, reading: Reading, tables: KnownTables, data_known_at: datetime) -> Judged:
-    way = reading.way
-    if way.known > data_known_at:
-        later = "the calendar ends before then" if way.known == NEVER else f"{way.known:%Y-%m-%d %H:%M} UTC"
+    chosen = reading.chosen
+    if chosen.known_at > data_known_at:
+        later = "the calendar ends before then" if chosen.known_at == NEVER else f"{chosen.known_at:%Y-%m-%d %H:%M} UTC"
         return Judged(reading, (), f"judged at {later}: not known yet")
-    if missing := say_missing(statement, way, tables):
+    if missing := say_missing(statement, chosen, tables):
         return Judged(reading, (), missing)
-    past = Past(tables, way)
+    past = Past(tables, chosen)
     unmet = [result for each in statement.condition for result in _results(past, each) if not result.truth]
     if unmet:
-        return Judged(
-            reading, (), f"says nothing: {unmet[0].words} is {'not so' if unmet[0].reason is None else unmet[0].reason}"
-        )
-    return Judged(reading, tuple(result for each in statement.asked for result in _results(past, each)))
+        why = "not so" if unmet[0].reason is None else unmet[0].reason
+        return Judged(reading, (), f"says nothing: {unmet[0].words} is {why}")
+    return Judged(reading, tuple(result for each in statement.assertions for result in _results(past, each)))
 
 
-def _results(past: Past, asked: Asked) -> Iterable[Result]:
-    if asked.measure.words is not None:
-        return judge_structure(past, asked)
-    if past.way.is_intraday and asked.measure.name == "rsi_14" and "is" in asked.words:
+def _results(past: Past, assertion: Assertion) -> Iterable[Result]:
+    if assertion.measure.own_relations is not None:
+        return judge_structure(past, assertion)
+    if past.chosen.is_intraday and assertion.measure.name == "rsi_14" and "is" in assertion.relations:
         try:
-            return list(traded_rsi(past, asked))
+            return list(traded_rsi(past, assertion))
         except UnknownError as unknown:
             return [Result("rsi_14.is", None, reason=str(unknown))]
-    return compare(past, asked)
+    return compare(past, assertion)
 
 
 def _with(reading: Reading, choice: Choice) -> Reading:
-    return Reading((*reading.choices, choice), replace(reading.way, **choice.sets))
+    return Reading((*reading.choices, choice), replace(reading.chosen, **choice.sets))
 
 
 def _identifies(statement: Statement) -> bool:
     """Whether a claim prints only numbers of a group: then the group is the one with these numbers."""
     exact = {"is", "before", "change_is", "on"}
-    of_group = [each for each in statement.asked if each.measure.is_of_group]
+    of_group = [each for each in statement.assertions if each.measure.is_of_group]
     return bool(of_group) and all(
-        set(each.words) <= exact and any(isinstance(right, Printed) for right in each.words.values())
+        set(each.relations) <= exact and any(isinstance(right, Printed) for right in each.relations.values())
         for each in of_group
     )

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from r2k_pipeline.claims.vocabulary.asked import Asked
+from r2k_pipeline.claims.vocabulary.assertions import Assertion
 from r2k_pipeline.claims.vocabulary.comparison import Comparison
 from r2k_pipeline.claims.vocabulary.extremes import EXTREMES
 from r2k_pipeline.claims.vocabulary.known_rows import Past, Series
@@ -21,17 +21,17 @@ STEPS: Final = 40
 """Prices near the close: up to 10 % on both sides of it, in steps of a quarter of a percent."""
 
 
-def compare(past: Past, asked: Asked) -> Iterator[Result]:
+def compare(past: Past, assertion: Assertion) -> Iterator[Result]:
     """Each relation of a measure with rows, in the claim's order."""
-    about = Comparison(past, asked)
-    for word, right in asked.words.items():
+    about = Comparison(past, assertion)
+    for word, right in assertion.relations.items():
         if word in ROWS:
             continue
-        written = f"{asked.measure.name}.{word} = {asked.written[word]}"
+        written = f"{assertion.measure.name}.{word} = {assertion.written[word]}"
         try:
             yield _judge(about, word, right, written)
         except UnknownError as unknown:
-            yield Result(written, None, unit=asked.measure.unit, reason=str(unknown))
+            yield Result(written, None, unit=assertion.measure.unit, reason=str(unknown))
 
 
 def near_prices(close: float) -> list[float]:
@@ -42,7 +42,7 @@ def near_prices(close: float) -> list[float]:
 def _judge(about: Comparison, word: str, right: Any, written: str) -> Result:
     """One relation. Raises UnknownError."""
     if not about.series.days:
-        raise UnknownError(f"no rows of {about.what()}")
+        raise UnknownError(f"no rows of {about.described()}")
     if word in EXTREMES:
         return EXTREMES[word](about, right, written)
     rows = about.rows()
@@ -50,7 +50,7 @@ def _judge(about: Comparison, word: str, right: Any, written: str) -> Result:
     if compared is None:
         return about.decided(rows, about.series, lambda row: _crossed(about, word, right, row), written)
     prefix, base = compared
-    series = about.prefixed(prefix, right)
+    series = about.series_of(prefix, right)
     if about.is_any_since:
         written += " on some day since then"
     found = about.decided(
@@ -63,7 +63,7 @@ def _judge(about: Comparison, word: str, right: Any, written: str) -> Result:
     )
     if found.truth is None or found.day is None:
         return found
-    if operands := about.said_of(series, prefix, right, found.day):
+    if operands := about.operand_values(series, prefix, right, found.day):
         return replace(found, also=operands)
     if about.measure.is_price and not prefix and base != "is":
         return replace(found, base_rate=_base_rate(about, series, base, right, rows), also=_span(series, rows))
@@ -103,8 +103,8 @@ def _base_rate(about: Comparison, series: Series, base: str, right: Any, rows: S
     over = all if about.is_all else any
 
     def would_hold(price: float) -> bool:
-        asked = Printed(price, 0.0, False, "")
-        given = (asked,) if isinstance(right, tuple) else asked
-        return over(about.truth(series, "", base, given, row)[0] for row in rows)
+        printed = Printed(price, half=0.0, is_percent=False, text="")
+        instead = (printed,) if isinstance(right, tuple) else printed
+        return over(about.truth(series, "", base, instead, row)[0] for row in rows)
 
     return share(map(would_hold, prices))

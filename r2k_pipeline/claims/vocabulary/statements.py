@@ -1,6 +1,6 @@
 """Claims of the vocabulary: one line a statement, with measures and relations, read into frozen values.
 
-Belongs here: the keys of a line. Not here: its measures and relations (asked.py), verdicts (readings.py).
+Belongs here: the keys of a line. Not here: its measures and relations (assertions.py), verdicts (readings.py).
 """
 
 import re
@@ -10,7 +10,14 @@ from datetime import date, datetime
 from typing import Any, Final
 
 from r2k_pipeline.claims.printable import why_not_shown
-from r2k_pipeline.claims.vocabulary.asked import Asked, WordError, operands_of, read_asked, table_of, text_of
+from r2k_pipeline.claims.vocabulary.assertions import (
+    Assertion,
+    WordError,
+    operands_of,
+    read_assertion,
+    table_of,
+    text_of,
+)
 from r2k_pipeline.claims.vocabulary.measure import Measure
 from r2k_pipeline.contracts.cot import TRADER_GROUPS
 from r2k_pipeline.mistakes import nearest
@@ -59,7 +66,7 @@ OTHER_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement of a note; every relation of `asked` must hold, where those of `condition` do.
+    """One statement of a note; every relation of `assertions` must hold, where those of `condition` do.
 
     `moments` and `until` are instants or days; a day means its close.
     """
@@ -72,14 +79,14 @@ class Statement:
     report_type: str | None = None
     until: date | None = None
     basis: str | None = None
-    asked: tuple[Asked, ...] = ()
-    condition: tuple[Asked, ...] = ()
+    assertions: tuple[Assertion, ...] = ()
+    condition: tuple[Assertion, ...] = ()
     not_checkable: str | None = None
 
     @property
     def is_checked(self) -> bool:
         """Whether it names a measure, so that the tables can judge it."""
-        return bool(self.asked)
+        return bool(self.assertions)
 
 
 @dataclass(frozen=True)
@@ -93,19 +100,26 @@ class Defaults:
 
 
 def read_statement(name: str, entry: Mapping[str, Any], head: Defaults) -> Statement:
-    """The statement of one entry of [claims]. Raises WordError."""
+    """The statement of one entry of [claims], with the values of the note's head where it has none. Raises WordError.
+
+    An entry such as `T9 = { says = "RSI 33", group = "dealer", rsi_14.is = 33 }` has keys of KEYS, and measures with
+    their relations.
+    """
     said = {key: value for key, value in entry.items() if key in KEYS or key in ("on", "id")}
+    measures = {key: value for key, value in entry.items() if key not in said}
     common = _common(said, head)
-    basis = said.get("in")
-    others = {key: value for key, value in entry.items() if key not in said}
-    asked = tuple(read_asked(key, value, basis, KEYS) for key, value in others.items())
-    condition = tuple(read_asked(key, value, basis, KEYS) for key, value in table_of("if", said.get("if", {})).items())
+
+    def read(named: Mapping[str, Any]) -> tuple[Assertion, ...]:
+        return tuple(read_assertion(name, relations, said.get("in"), KEYS) for name, relations in named.items())
+
+    assertions, condition = read(measures), read(table_of("if", said.get("if", {})))
     why = said.get("not_checkable")
-    if why is not None and (asked or not isinstance(why, str) or not why.strip()):
+    if why is not None and (assertions or not isinstance(why, str) or not why.strip()):
         raise WordError("not_checkable", "should be a text that says why, and stand without measures")
-    if asked and "market" not in common:
+    if assertions and "market" not in common:
         raise WordError("market", "is missing, in the note's head and here")
-    return Statement(name, _says(said.get("says")), asked=asked, condition=condition, not_checkable=why, **common)
+    says = _says(said.get("says"))
+    return Statement(name, says, assertions=assertions, condition=condition, not_checkable=why, **common)
 
 
 def _common(said: Mapping[str, Any], head: Defaults) -> dict[str, Any]:
@@ -162,22 +176,22 @@ def _one_of(key: str, said: object, allowed: tuple[str, ...]) -> str:
     return text
 
 
-def all_asked(statement: Statement) -> Iterator[Asked]:
+def all_assertions(statement: Statement) -> Iterator[Assertion]:
     """Every measure that a statement names, of its condition too."""
     yield from statement.condition
-    yield from statement.asked
+    yield from statement.assertions
 
 
 def measures_of(statement: Statement) -> Iterator[Measure]:
     """The measures that a statement names, as operands too."""
-    for asked in all_asked(statement):
-        yield asked.measure
-        yield from (measure for ref in operands_of(asked) if (measure := ref.measure) is not None)
+    for assertion in all_assertions(statement):
+        yield assertion.measure
+        yield from (measure for ref in operands_of(assertion) if (measure := ref.measure) is not None)
 
 
 def markets_beside(statement: Statement) -> Iterator[str]:
     """The markets that a statement compares its own with."""
-    for asked in all_asked(statement):
-        yield from (ref.name for ref in operands_of(asked) if ref.is_market)
-        if "against" in asked.words:
-            yield asked.words["against"]
+    for assertion in all_assertions(statement):
+        yield from (ref.name for ref in operands_of(assertion) if ref.is_market)
+        if "against" in assertion.relations:
+            yield assertion.relations["against"]

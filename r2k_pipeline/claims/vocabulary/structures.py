@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, Final
 
-from r2k_pipeline.claims.vocabulary.asked import Asked
+from r2k_pipeline.claims.vocabulary.assertions import Assertion
 from r2k_pipeline.claims.vocabulary.comparison import AT, NEAR_ATR, value_on
 from r2k_pipeline.claims.vocabulary.known_rows import Past
 from r2k_pipeline.claims.vocabulary.printed_numbers import Printed
@@ -21,25 +21,28 @@ RECENT: Final = 300
 """Sessions in which a swing counts."""
 EDGE: Final = 0.005
 """How far the edges of a range may be from the note's: half a percent."""
-BAND: Final = (0.01, 0.99)
+BAND: Final = {"low": 0.01, "high": 0.99}
+"""The edges of a range: these quantiles of its closes."""
 BIN_POINTS: Final = 5.0
+"""Width of the bins of a point of control."""
 _CROSS: Final = re.compile(r"(?:(\d+)x(\d+) )?(up|down)|(\d+)x(\d+)")
 _SWINGS: Final = {"support": "swing_low", "resistance": "swing_high"}
 
 
-def judge_structure(past: Past, asked: Asked) -> Iterator[Result]:
-    """Each relation of a measure that has words of its own."""
-    written = {word: f"{asked.measure.name}.{word} = {text}" for word, text in asked.written.items()}
+def judge_structure(past: Past, assertion: Assertion) -> Iterator[Result]:
+    """Each relation of a measure that has relations of its own. One describes several together as one result."""
+    written = {word: f"{assertion.measure.name}.{word} = {text}" for word, text in assertion.written.items()}
     try:
         if not past.bars:
-            raise UnknownError(f"no bars of {past.way.market}")
-        yield from STRUCTURES[asked.measure.derived or ""](past, asked.words, written)
+            raise UnknownError(f"no bars of {past.chosen.market}")
+        yield from STRUCTURES[assertion.measure.derived or ""](past, assertion.relations, written)
     except UnknownError as unknown:
-        yield Result("; ".join(written.values()), None, unit=asked.measure.unit, reason=str(unknown))
+        yield Result("; ".join(written.values()), None, unit=assertion.measure.unit, reason=str(unknown))
 
 
 def _level(past: Past, words: Mapping[str, Any], written: Mapping[str, str]) -> Iterator[Result]:
-    asked, role = words["at"], words.get("role")
+    """Whether a swing that a zone of the levels holds is near the claim's price; with a role, one of its kind."""
+    claimed, role = words["at"].value, words.get("role")
     query = """
         select e.price, e.born_date, l.role
         from levels_as_of($known) as l
@@ -48,59 +51,60 @@ def _level(past: Past, words: Mapping[str, Any], written: Mapping[str, str]) -> 
             and ($kind is null or (e.kind = $kind and l.role = $role)) and e.born_date >= $first
         order by all"""
     recent = past.bars[-RECENT:]
-    day, close = recent[-1][0], recent[-1][4]
-    given = {"day": day, "role": role, "kind": role and _SWINGS[role], "first": recent[0][0]}
-    swings = past.tables.rows(query, known=past.way.known, market=past.way.market, **given)
+    last = recent[-1]
+    given = {"day": last.day, "role": role, "kind": role and _SWINGS[role], "first": recent[0].day}
+    swings = past.tables.rows(query, known=past.chosen.known_at, market=past.chosen.market, **given)
+    text = "; ".join(written.values())
     if not swings:
-        yield Result(
-            "; ".join(written.values()), False, also=f"no swing in a {role or 'zone'} at {day}", unit=Unit.POINTS
-        )
+        yield Result(text, False, also=f"no swing in a {role or 'zone'} at {last.day}", unit=Unit.POINTS)
         return
-    price, born, found_role = min(swings, key=lambda swing: abs(swing[0] - asked.value))
-    least = min(row[3] for row in recent) if role != "resistance" else close
-    most = max(row[2] for row in recent) if role != "support" else close
+    price, born, found_role = min(swings, key=lambda swing: abs(swing[0] - claimed))
+    least = last.close if role == "resistance" else min(bar.low for bar in recent)
+    most = last.close if role == "support" else max(bar.high for bar in recent)
     others = [least + (most - least) * step / 80 for step in range(81)]
     rate = share(any(abs(swing[0] / other - 1) <= AT for swing in swings) for other in others)
-    also = f"{found_role} at {day}, from {least:,.0f} to {most:,.0f}"
-    is_there = abs(price - asked.value) <= AT * abs(asked.value)
-    yield Result("; ".join(written.values()), is_there, price, born, Unit.POINTS, rate, also=also)
+    also = f"{found_role} at {last.day}, from {least:,.0f} to {most:,.0f}"
+    is_there = abs(price - claimed) <= AT * abs(claimed)
+    yield Result(text, is_there, price, born, Unit.POINTS, rate, also=also)
 
 
 def _cross(past: Past, words: Mapping[str, Any], written: Mapping[str, str]) -> Iterator[Result]:
-    fits = _cross_filter(words.get("is", "down"))
-    at_moment, until = past.at_moment().way.as_of, past.way.known
+    """How many such crosses there were; whether one was on a day, since a day, within some sessions, or is the last."""
     query = """
-        select session_date, fast || 'x' || slow || ' ' || direction, fast
+        select session_date, fast || 'x' || slow || ' ' || direction
         from moving_average_crosses_as_of($known)
         where market = $market and fast > 1 order by session_date, fast, slow"""
-    events = past.tables.rows(query, known=until, market=past.way.market)
-    found = [(day, name) for day, name, _ in events if fits(name)]
-    last = found[-1] if found else None
-    all_of = "; ".join(text for word, text in written.items() if word != "count_is")
-    also = f"the last one: {last[1]} on {last[0]}" if last else "none is on file"
+    events = past.tables.rows(query, known=past.chosen.known_at, market=past.chosen.market)
+    fits = _cross_filter(words.get("is", "down"))
+    found = [(day, name) for day, name in events if fits(name)]
     if "count_is" in words:
-        yield Result(written["count_is"], words["count_is"].is_near(len(found)), len(found), unit=Unit.CROSSES)
-        if len(words) == 2:
+        is_true = words["count_is"].is_near(len(found))
+        yield Result(written["count_is"], is_true, len(found), unit=Unit.CROSSES)
+        if words.keys() <= {"is", "count_is"}:
             return
+    all_of = "; ".join(text for word, text in written.items() if word != "count_is")
+    also = f"the last one: {found[-1][1]} on {found[-1][0]}" if found else "none is on file"
     if "on" in words:
-        on = next((event for event in found if event[0] == words["on"]), None)
         near = min(found, key=lambda event: abs(event[0] - words["on"]), default=None)
-        value, day = (near[1], near[0]) if near else (None, None)
-        yield Result(all_of, on is not None, value, day, also=None if on else also)
+        day, name = near or (None, None)
+        yield Result(all_of, day == words["on"], name, day, also=None if day == words["on"] else also)
     elif "since" in words or "within" in words:
-        first = words["since"][0] if "since" in words else at_moment.date() + timedelta(days=1)
-        some = next((event for event in found if event[0] >= first), None)
-        yield Result(all_of, some is not None, some and some[1], some and some[0], also=None if some else also)
+        tomorrow = past.chosen.as_of.date() + timedelta(days=1)
+        first = words["since"][0] if "since" in words else tomorrow
+        day, name = next((event for event in found if event[0] >= first), (None, None))
+        yield Result(all_of, day is not None, name, day, also=None if day else also)
     else:
-        pair = (last_of := _pair(words.get("is", ""))) and _cross_filter(last_of)
-        newest = next((event for event in reversed(events) if not pair or pair(event[1])), None)
-        if newest is None:
-            raise UnknownError("no cross is on file")
-        yield Result(all_of, fits(newest[1]), newest[1], newest[0])
+        yield _last_cross(events, words.get("is", ""), fits, all_of)
 
 
-def _pair(text: str) -> str:
-    return text.rsplit(" ", 1)[0] if "x" in text else ""
+def _last_cross(events: Sequence[tuple[date, str]], text: str, fits: Callable[[str], bool], written: str) -> Result:
+    """Whether the last cross, of the two averages if `text` names them, is the one meant."""
+    pair = text.rsplit(" ", 1)[0] if "x" in text else ""
+    of_pair = _cross_filter(pair) if pair else None
+    for day, name in reversed(events):
+        if of_pair is None or of_pair(name):
+            return Result(written, fits(name), name, day)
+    raise UnknownError("no cross is on file")
 
 
 def _cross_filter(text: str) -> Callable[[str], bool]:
@@ -115,57 +119,57 @@ def _cross_filter(text: str) -> Callable[[str], bool]:
 
 
 def _move(past: Past, words: Mapping[str, Any], written: Mapping[str, str]) -> Iterator[Result]:
+    """The size of a move, as a ratio: one result for each of its comparisons."""
     (_, first), (day, last) = ends_of_move(past, words)
     size = last / first - 1
+    span = [written[word] for word in ("from", "to") if word in written]
+    also = f"from {first:,.2f} to {last:,.2f}"
     for word in ("is", "above", "below"):
         if word in words:
-            asked = words[word]
-            is_true = {
-                "is": asked.is_near(size),
-                "above": size > asked.value,
-                "below": size < asked.value,
-            }[word]
-            text = "; ".join([*(written[w] for w in ("from", "to") if w in written), written[word]])
-            also = f"from {first:,.2f} to {last:,.2f}"
-            yield Result(text, is_true, size, day, Unit.RATIO, also=also)
+            claimed = words[word]
+            is_true = {"is": claimed.is_near(size), "above": size > claimed.value, "below": size < claimed.value}[word]
+            yield Result("; ".join([*span, written[word]]), is_true, size, day, Unit.RATIO, also=also)
 
 
 def _retracement(past: Past, words: Mapping[str, Any], written: Mapping[str, str]) -> Iterator[Result]:
+    """The price at which a ratio of a move is retraced."""
     (_, first), (day, last) = ends_of_move(past, words)
     price = last + (first - last) * words["ratio"].value
-    is_true = words["is"].is_near(price, past.way.off_ratio)
+    is_true = words["is"].is_near(price, past.chosen.off_ratio)
     also = f"from {first:,.2f} to {last:,.2f}"
     yield Result("; ".join(written.values()), is_true, price, day, Unit.POINTS, also=also)
 
 
 def ends_of_move(past: Past, words: Mapping[str, Any]) -> tuple[tuple[date, float], tuple[date, float]]:
-    """The days and prices from which and to which a move went: by extremes, its high and low, or by closes."""
-    bars = {row[0]: row for row in past.bars}
-    start, end = words["from"], words.get("to", past.bars[-1][0] if past.bars else None)
-    lacking = [day for day in (start, end) if day not in bars]
-    if lacking:
-        raise UnknownError(f"no session of {lacking[0]} is known")
+    """The day and price from which a move went, and those to which: by closes, or from low to high or high to low."""
+    bars = {bar.day: bar for bar in past.bars}
+    start, end = words["from"], words.get("to", past.bars[-1].day if past.bars else None)
+    for day in (start, end):
+        if day not in bars:
+            raise UnknownError(f"no session of {day} is known")
     first, last = bars[start], bars[end]
-    if past.way.path == "close":
-        return (start, first[4]), (end, last[4])
-    goes_up = last[4] > first[4]
-    return (start, first[3] if goes_up else first[2]), (end, last[2] if goes_up else last[3])
+    if past.chosen.prices == "close":
+        return (start, first.close), (end, last.close)
+    if last.close > first.close:
+        return (start, first.low), (end, last.high)
+    return (start, first.high), (end, last.low)
 
 
 def _range(past: Past, words: Mapping[str, Any], written: Mapping[str, str]) -> Iterator[Result]:
-    closes = sorted(row[4] for row in past.bars if words["from"] <= row[0] <= words["to"])
+    """The edges of the band in which the closes of a span lie."""
+    closes = sorted(bar.close for bar in past.bars if words["from"] <= bar.day <= words["to"])
     if not closes:
         raise UnknownError("no session of that span is known")
-    span = f"{written['from']}; {written['to']}"
-    for word, part in zip(("low", "high"), BAND, strict=True):
+    also = f"closes from {closes[0]:,.2f} to {closes[-1]:,.2f}"
+    for word, part in BAND.items():
         if word in words:
-            edge = _quantile(closes, part)
-            is_true = abs(edge - words[word].value) <= EDGE * abs(words[word].value)
-            also = f"closes from {closes[0]:,.2f} to {closes[-1]:,.2f}"
-            yield Result(f"{span}; {written[word]}", is_true, edge, words["to"], Unit.POINTS, also=also)
+            edge, claimed = _quantile(closes, part), words[word].value
+            text = "; ".join(written[each] for each in ("from", "to", word))
+            yield Result(text, abs(edge - claimed) <= EDGE * abs(claimed), edge, words["to"], Unit.POINTS, also=also)
 
 
 def _quantile(ordered: Sequence[float], part: float) -> float:
+    """The quantile `part`, 0..1, of ordered values, interpolated between two of them."""
     place = part * (len(ordered) - 1)
     below = int(place)
     above = min(below + 1, len(ordered) - 1)
@@ -173,78 +177,84 @@ def _quantile(ordered: Sequence[float], part: float) -> float:
 
 
 def _turn(past: Past, words: Mapping[str, Any], written: Mapping[str, str], *, is_decline: bool) -> Iterator[Result]:
-    recent = past.bars[-(past.way.lookback or 20) :]
-    extreme = (max if is_decline else min)(recent, key=lambda row: row[4])
-    began = next((row[0] for row in recent if row[0] > extreme[0]), None)
-    also = f"the extreme close: {extreme[4]:,.2f} on {extreme[0]}"
+    """Whether a decline began on a day: the session after the highest recent close; a rise, after the lowest."""
+    recent = past.bars[-(past.chosen.lookback or 20) :]
+    extreme = (max if is_decline else min)(recent, key=lambda bar: bar.close)
+    began = next((bar.day for bar in recent if bar.day > extreme.day), None)
+    also = f"the extreme close: {extreme.close:,.2f} on {extreme.day}"
     yield Result(written["on"], began == words["on"], str(began) if began else "not begun", began, "day", also=also)
 
 
 def _poc(past: Past, words: Mapping[str, Any], written: Mapping[str, str]) -> Iterator[Result]:
+    """The point of control since a day against numbers and measures: one result for each comparison."""
+    anchor = past.chosen.since or date.min
+    poc, day, atr = _poc_since(past, anchor)
+    since, also = f"{written['since']}; " if "since" in written else "", f"since {anchor}"
+    if "near" in words:
+        if atr is None:
+            raise UnknownError(f"no value of atr_14 on {day}")
+        nearness = NEAR_ATR * atr
+        is_near = abs(poc - words["near"].value) <= nearness
+        rate = share(abs(poc - price) <= nearness for price in near_prices(past.bars[-1].close))
+        yield Result(f"{since}{written['near']}", is_near, poc, day, Unit.POINTS, rate, also=also)
+    for word in ("above", "below"):
+        if word in words:
+            is_true = True
+            for operand in words[word]:
+                other = operand.value if isinstance(operand, Printed) else value_on(past, operand.name, day)
+                is_true &= poc > other if word == "above" else poc < other
+            yield Result(f"{since}{written[word]}", is_true, poc, day, Unit.POINTS, also=also)
+
+
+def _poc_since(past: Past, anchor: date) -> tuple[float, date, float | None]:
+    """The point of control of the bars since a day, the last session in it and its ATR. Raises UnknownError."""
     from r2k_pipeline.claims.checks import AnchoredProfile, anchored_profile  # noqa: PLC0415  (compiles kernels)
 
-    anchor = past.way.since or date.min
-    bars = past.tables.frame(
-        "select * from market_bars_as_of($known) where market = $market order by session_date",
-        known=past.way.known,
-        market=past.way.market,
-    )
-    profile = anchored_profile(
-        bars, AnchoredProfile(market=past.way.market, anchor_date=anchor, bin_points=BIN_POINTS)
-    ).to_dicts()
-    if not profile or profile[0]["value"] is None:
+    query = "select * from market_bars_as_of($known) where market = $market order by session_date"
+    bars = past.tables.frame(query, known=past.chosen.known_at, market=past.chosen.market)
+    wanted = AnchoredProfile(market=past.chosen.market, anchor_date=anchor, bin_points=BIN_POINTS)
+    profile = next(iter(anchored_profile(bars, wanted).to_dicts()), None)
+    if profile is None or profile["value"] is None:
         raise UnknownError(f"no volume since {anchor}")
-    value, day, atr_14 = profile[0]["value"], profile[0]["session_date"], profile[0]["atr_14"]
-    if "near" in words and atr_14 is None:
-        raise UnknownError(f"no value of atr_14 on {day}")
-    since = f"{written['since']}; " if "since" in written else ""
-    for word in ("near", "above", "below"):
-        if word not in words:
-            continue
-        if word == "near":
-            is_true = abs(value - words["near"].value) <= NEAR_ATR * atr_14
-            rate = share(abs(value - price) <= NEAR_ATR * atr_14 for price in near_prices(past.bars[-1][4]))
-        else:
-            others = [
-                each.value if isinstance(each, Printed) else value_on(past, each.name, day) for each in words[word]
-            ]
-            is_true, rate = all(value > other if word == "above" else value < other for other in others), None
-        yield Result(f"{since}{written[word]}", is_true, value, day, Unit.POINTS, rate, also=f"since {anchor}")
+    return profile["value"], profile["session_date"], profile["atr_14"]
 
 
-def traded_rsi(past: Past, asked: Asked) -> Iterator[Result]:
+def traded_rsi(past: Past, assertion: Assertion) -> Iterator[Result]:
     """Whether the price that gives RSI(14) the claim's value was traded in the last session.
 
-    Solved from Wilder's recursion, whose two sums follow from the RSI of the session before and the close that would
-    have put it at 30.
+    Solved from Wilder's recursion: after a close that is `step` above the one before, RSI is (13 G + max(step, 0)) /
+    (13 (G + L) + |step|), G and L being the average gain and loss of the session before. Both follow from the RSI of
+    that session and from the close that would have put the next RSI at 30 (rsi_30_trigger_close).
     """
     if len(past.bars) < 2:
         raise UnknownError("no session before is known")
-    before, (day, _, high, low, _) = past.bars[-2], past.bars[-1]
-    rsi, trigger = (value_on(past, name, before[0]) for name in ("rsi_14", "rsi_30_trigger_close"))
-    right = asked.words["is"]
+    before, bar = past.bars[-2:]
+    rsi, trigger = (value_on(past, name, before.day) for name in ("rsi_14", "rsi_30_trigger_close"))
+    right = assertion.relations["is"]
     assert isinstance(right, Printed)
-    if not 0 < right.value < 100 or trigger == before[4]:
+    if not 0 < right.value < 100 or trigger == before.close:
         raise UnknownError("the price that gives it cannot be solved")
-    sums = _wilder_sum(rsi / 100, trigger - before[4])
-    price = before[4] + _step_to(rsi / 100, right.value / 100, sums)
-    traded = [100 * _rsi_at(rsi / 100, sums, edge - before[4]) for edge in (low, high)]
-    also = f"traded from {low:,.2f} to {high:,.2f}, RSI {traded[0]:.1f} to {traded[1]:.1f}"
-    yield Result(f"rsi_14.is = {asked.written['is']}", low <= price <= high, price, day, Unit.POINTS, also=also)
+    sums = _wilder_sum(rsi / 100, trigger - before.close)
+    price = before.close + _step_to(rsi / 100, right.value / 100, sums)
+    at_low, at_high = (100 * _rsi_at(rsi / 100, sums, edge - before.close) for edge in (bar.low, bar.high))
+    also = f"traded from {bar.low:,.2f} to {bar.high:,.2f}, RSI {at_low:.1f} to {at_high:.1f}"
+    is_true = bar.low <= price <= bar.high
+    yield Result(f"rsi_14.is = {assertion.written['is']}", is_true, price, bar.day, Unit.POINTS, also=also)
 
 
 def _wilder_sum(rsi: float, step_to_30: float) -> float:
-    """13 times the average gain and loss together, from the step that puts the RSI at 30."""
+    """13 (G + L), from the step that puts the RSI at 30; `rsi` as a share of 1."""
     at = 0.3
     return at * -step_to_30 / (rsi - at) if step_to_30 < 0 else (1 - at) * step_to_30 / (at - rsi)
 
 
 def _step_to(rsi: float, target: float, sums: float) -> float:
-    """The step of the close that moves the RSI to a target."""
+    """The step of the close that moves the RSI to a target; both as shares of 1."""
     return -sums * (rsi - target) / target if target < rsi else sums * (target - rsi) / (1 - target)
 
 
 def _rsi_at(rsi: float, sums: float, step: float) -> float:
+    """The RSI after a step of the close, as a share of 1."""
     gain, loss = max(step, 0.0), max(-step, 0.0)
     return (rsi * sums + gain) / (sums + gain + loss)
 
@@ -259,4 +269,4 @@ STRUCTURES: Final[Mapping[str, Callable[[Past, Mapping[str, Any], Mapping[str, s
     "rise": lambda past, words, written: _turn(past, words, written, is_decline=False),
     "poc": _poc,
 }
-"""How each such measure is judged. Relations that describe one thing together give one result."""
+"""How each such measure is judged."""

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 from r2k_pipeline.claims.lines import deciding
 from r2k_pipeline.claims.verdict import Verdict
-from r2k_pipeline.claims.vocabulary.asked import EVER, Asked, Ref, operands_of
+from r2k_pipeline.claims.vocabulary.assertions import EVER, Assertion, Ref, operands_of
 from r2k_pipeline.claims.vocabulary.choices import GROUP_WORDS
 from r2k_pipeline.claims.vocabulary.comparison import Comparison
 from r2k_pipeline.claims.vocabulary.known_rows import Past, Series
@@ -66,50 +66,50 @@ def read_drawing(verdict: Verdict, tables: KnownTables) -> Drawing | None:
     judged, claim, decides = verdict.judged, verdict.claim, deciding(verdict.results)
     if judged is None or not isinstance(claim, Statement) or decides is None or decides.truth is None:
         return None
-    past = Past(tables, judged.reading.way)
-    asked, relation = _decided(claim, decides)
-    prefix = _prefix(asked, relation)
+    past = Past(tables, judged.reading.chosen)
+    assertion, relation = _decided(claim, decides)
+    prefix = _prefix(assertion, relation)
     try:
-        lines = dict(_lines(past, asked, prefix.removesuffix("rank_"), asked.words.get(relation), decides))
+        lines = dict(_lines(past, assertion, prefix.removesuffix("rank_"), assertion.relations.get(relation), decides))
     except UnknownError:
         return None
     main = next(iter(lines.values()))
     if not main.days:
         return None
-    marks = tuple(_marks(past, asked, prefix, lines, decides))
+    marks = tuple(_marks(past, assertion, prefix, lines, decides))
     days = [mark.day for mark in marks if mark.day is not None]
-    is_weekly = asked.measure.is_of_group or asked.measure.is_weekly
+    is_weekly = assertion.measure.is_of_group or assertion.measure.is_weekly
     first = min([main.days[-1] - LEAST[is_weekly], *_streak(past, main), *(day - BEFORE for day in days)])
-    return Drawing(_about(past, asked, prefix), main.unit, lines, marks, first, prefix.startswith("change_"))
+    return Drawing(_about(past, assertion, prefix), main.unit, lines, marks, first, prefix.startswith("change_"))
 
 
-def _decided(claim: Statement, decides: Result) -> tuple[Asked, str]:
+def _decided(claim: Statement, decides: Result) -> tuple[Assertion, str]:
     """The measure and the relation that a result is about; its words begin with `measure.relation = `."""
-    asked = next(each for each in claim.asked if decides.words.startswith(f"{each.measure.name}."))
-    return asked, decides.words.removeprefix(f"{asked.measure.name}.").split(" = ")[0]
+    assertion = next(each for each in claim.assertions if decides.words.startswith(f"{each.measure.name}."))
+    return assertion, decides.words.removeprefix(f"{assertion.measure.name}.").split(" = ")[0]
 
 
-def _prefix(asked: Asked, relation: str) -> str:
+def _prefix(assertion: Assertion, relation: str) -> str:
     """What a relation makes of a series before it compares: `change_`, `rank_`, or nothing."""
     if relation == "slower_than":
         return "change_"
-    compared = split(relation) if asked.measure.words is None else None
+    compared = split(relation) if assertion.measure.own_relations is None else None
     return compared[0] if compared else ""
 
 
-def _about(past: Past, asked: Asked, prefix: str) -> str:
+def _about(past: Past, assertion: Assertion, prefix: str) -> str:
     """Whose series it is."""
-    way, name = past.way, "net" if _is_shown_by_net(asked.measure) else asked.measure.name
-    if _is_on_closes(asked.measure):
+    chosen, name = past.chosen, "net" if _is_shown_by_net(assertion.measure) else assertion.measure.name
+    if _is_on_closes(assertion.measure):
         name = "close"
-    group = f" of {GROUP_WORDS[way.group]}" if asked.measure.is_of_group else ""
+    group = f" of {GROUP_WORDS[chosen.group]}" if assertion.measure.is_of_group else ""
     change = "change of " if prefix.startswith("change_") else ""
-    return f"{way.market}: {change}{POSITIONS.get(name, name).replace('_', ' ')}{group}"
+    return f"{chosen.market}: {change}{POSITIONS.get(name, name).replace('_', ' ')}{group}"
 
 
 def _is_on_closes(measure: Measure) -> bool:
     """Whether a measure is no series of numbers, and is shown on closes."""
-    is_series = measure.words is None and measure.kind == "number" and measure.derived not in ON_CLOSES
+    is_series = measure.own_relations is None and measure.kind == "number" and measure.derived not in ON_CLOSES
     return not is_series and not measure.is_of_group
 
 
@@ -117,26 +117,26 @@ def _is_shown_by_net(measure: Measure) -> bool:
     return measure.is_of_group and measure.kind != "number"
 
 
-def _lines(past: Past, asked: Asked, prefix: str, right: Any, decides: Result) -> Iterator[tuple[str, Series]]:
+def _lines(past: Past, assertion: Assertion, prefix: str, right: Any, decides: Result) -> Iterator[tuple[str, Series]]:
     """The series, and those that it is compared with. Raises UnknownError."""
-    measure = asked.measure
+    measure = assertion.measure
     if _is_shown_by_net(measure):
         yield "net", _series(past, "net")
         return
     if _is_on_closes(measure):
         yield "close", _series(past, "close")
-        yield from _beside(past, asked, decides)
+        yield from _beside(past, assertion, decides)
     else:
-        about = Comparison(past, asked)
-        series = about.prefixed(prefix, right)
+        about = Comparison(past, assertion)
+        series = about.series_of(prefix, right)
         yield measure.name, series
         if measure.is_price and not prefix and measure.name != "close":
             yield from _closes_near(past, series)
-    for ref in operands_of(asked):
+    for ref in operands_of(assertion):
         if ref.measure is not None:
             yield ref.name, _series(past, ref.name)
-        elif ref.is_market and past.way.slower_than in ("", ref.name):
-            yield ref.name, Comparison(past, asked).prefixed(prefix, (ref,), past.of_market(ref.name))
+        elif ref.is_market and past.chosen.slower_than in ("", ref.name):
+            yield ref.name, Comparison(past, assertion).series_of(prefix, (ref,), past.of_market(ref.name))
 
 
 def _closes_near(past: Past, series: Series) -> Iterator[tuple[str, Series]]:
@@ -146,14 +146,14 @@ def _closes_near(past: Past, series: Series) -> Iterator[tuple[str, Series]]:
         yield "close", _series(past, "close")
 
 
-def _beside(past: Past, asked: Asked, decides: Result) -> Iterator[tuple[str, Series]]:
+def _beside(past: Past, assertion: Assertion, decides: Result) -> Iterator[tuple[str, Series]]:
     """The averages of a cross or of an order, the ends of a move."""
-    words = asked.words
-    if asked.measure.derived == "cross" and (pair := re.search(r"(\d+)x(\d+)", f"{words.get('is')} {decides.value}")):
+    words, measure = assertion.relations, assertion.measure
+    if measure.derived == "cross" and (pair := re.search(r"(\d+)x(\d+)", f"{words.get('is')} {decides.value}")):
         yield from ((f"sma_{length}", _series(past, f"sma_{length}")) for length in pair.groups())
-    if asked.measure.name == "moving_average_order":
+    if assertion.measure.name == "moving_average_order":
         yield from ((name, _series(past, name)) for name in ORDER)
-    if asked.measure.derived in ("move", "retracement"):
+    if assertion.measure.derived in ("move", "retracement"):
         ends = ends_of_move(past, words)
         yield "move", Series.plain([day for day, _ in ends], [price for _, price in ends], Unit.POINTS)
 
@@ -166,30 +166,32 @@ def _series(past: Past, name: str) -> Series:
 
 def _streak(past: Past, main: Series) -> list[date]:
     """The first day of a streak."""
-    count = past.way.count or 0
+    count = past.chosen.count or 0
     return [main.days[-count]] if 0 < count <= len(main.days) else []
 
 
-def _marks(past: Past, asked: Asked, prefix: str, lines: Mapping[str, Series], decides: Result) -> Iterator[Mark]:
+def _marks(
+    past: Past, assertion: Assertion, prefix: str, lines: Mapping[str, Series], decides: Result
+) -> Iterator[Mark]:
     main = next(iter(lines.values()))
-    for word, right in asked.words.items():
+    for word, right in assertion.relations.items():
         if word in DAYS:
-            day = right if isinstance(right, date) else past.way.since or right[0]
+            day = right if isinstance(right, date) else past.chosen.since or right[0]
             yield from [Mark("claimed", f"{word} {day}", day=day)] if day > EVER else []
-        elif asked.measure.derived != "move":
-            yield from _claimed(past, asked, word, prefix, main)
-    if past.way.known > past.way.as_of:
-        yield Mark("made", f"said {past.way.as_of:%Y-%m-%d}", day=past.way.as_of.date())
-    if asked.measure.derived in ("cross", "move"):
+        elif assertion.measure.derived != "move":
+            yield from _claimed(past, assertion, word, prefix, main)
+    if past.chosen.known_at > past.chosen.as_of:
+        yield Mark("made", f"said {past.chosen.as_of:%Y-%m-%d}", day=past.chosen.as_of.date())
+    if assertion.measure.derived in ("cross", "move"):
         main = lines[[*lines][-1]]
     yield from _found(main, decides)
 
 
-def _claimed(past: Past, asked: Asked, word: str, prefix: str, main: Series) -> Iterator[Mark]:
+def _claimed(past: Past, assertion: Assertion, word: str, prefix: str, main: Series) -> Iterator[Mark]:
     """The numbers of a relation that are values of what is drawn; of a rank, the value that has it."""
-    compared, right = split(word), asked.words[word]
+    compared, right = split(word), assertion.relations[word]
     drawn = prefix.removesuffix("rank_")
-    is_own = asked.measure.words is not None or not drawn
+    is_own = assertion.measure.own_relations is not None or not drawn
     if compared is None:
         is_drawn = word != "ratio" and "count" not in word and is_own
     else:
@@ -200,7 +202,7 @@ def _claimed(past: Past, asked: Asked, word: str, prefix: str, main: Series) -> 
             is_rank = compared is not None and compared[0].endswith("rank_")
             yield Mark("claimed", label, _ranked(main, each.value) if is_rank else each.value)
         elif each == Ref("now"):
-            yield Mark("claimed", label, main.values[Comparison(past, asked).last])
+            yield Mark("claimed", label, main.values[Comparison(past, assertion).last])
 
 
 def _ranked(main: Series, rank: float) -> float | None:

@@ -151,7 +151,10 @@ def _true(rules: Rules, facts: Facts) -> Iterator[Sentence]:
 
 def _within_limits(note: Note, rules: Rules, true: Sequence[Sentence]) -> Note:
     """The note within its limits: each section within its budget; then sentences are dropped, lowest `keep` first."""
-    kept = {s.rule for part in rules.parts for s in _fitting(part, [s for s in true if s.section == part.name])}
+    kept: set[str] = set()
+    for part in rules.parts:
+        of_part = [sentence for sentence in true if sentence.section == part.name]
+        kept |= {sentence.rule for sentence in _fitting(part, of_part)}
     while True:
         kept -= _orphans(rules, kept)
         said = tuple(_sections(rules, [s for s in true if s.rule in kept]))
@@ -165,6 +168,7 @@ def _within_limits(note: Note, rules: Rules, true: Sequence[Sentence]) -> Note:
 
 
 def _fitting(part: Part, sentences: Iterable[Sentence]) -> Iterator[Sentence]:
+    """The sentences that fit into the budget of a section, taken in the order of `keep`, the highest first."""
     words, numbers = part.budget.words, part.budget.numbers
     for sentence in sorted(sentences, key=lambda sentence: -sentence.keep):
         if sentence.words <= words and sentence.numbers <= numbers:

@@ -58,35 +58,40 @@ def read_facts(snapshot: Snapshot, markets: Sequence[str], rules: Rules) -> Iter
 
     Raises R2kError for a market that is not there or has no session.
     """
-    together = defaultdict(list)
+    by_close = defaultdict(list)
     for market, close in _closes(snapshot, markets).items():
-        together[close].append(market)
+        by_close[close].append(market)
     moment = newest_that_should_be(snapshot.connection, snapshot.moment)
-    found = {
-        market: facts for at, each in together.items() for market, facts in _read(snapshot, each, at, moment, rules)
-    }
+    found: dict[str, Facts] = {}
+    for close, some in by_close.items():
+        found |= _read(snapshot, some, close, moment, rules)
     yield from (found[market] for market in markets)
 
 
 def _read(
     snapshot: Snapshot, markets: Sequence[str], close: datetime, moment: datetime, rules: Rules
 ) -> Iterator[tuple[str, Facts]]:
+    """The facts of markets with the same close.
+
+    The columns of all sources stand side by side, one row a market; of several with one name the first is the fact.
+    """
     of = literal(markets[0]) if len(markets) == 1 else "null"
-    rows: dict[str, pl.DataFrame] = {}
+    listed = ", ".join(map(literal, markets))
+    read: dict[str, pl.DataFrame] = {}
     sources: dict[str, Source] = {}
-    frames: dict[str, list[pl.DataFrame]] = {market: [] for market in markets}
+    columns: dict[str, list[pl.DataFrame]] = {market: [] for market in markets}
     for source in _sources(close, moment):
-        if source.relation not in rows:
-            asked = f"from {source.relation.replace(OF, of)} where market in ({', '.join(map(literal, markets))})"
-            rows[source.relation] = snapshot.ask(asked).pl()
-        found = rows[source.relation]
-        new = [name for name in found.columns if source.prefix + name not in sources]
+        if source.relation not in read:
+            relation = source.relation.replace(OF, of)
+            read[source.relation] = snapshot.ask(f"from {relation} where market in ({listed})").pl()
+        rows = read[source.relation]
+        new = [name for name in rows.columns if source.prefix + name not in sources]
         sources |= {source.prefix + name: source for name in new}
         for market in markets:
-            own = found.filter(**source.of(market).key)
+            own = rows.filter(**source.of(market).key)
             row = own if own.height else own.clear(n=1)
-            frames[market].append(row.select(pl.col(new).name.prefix(source.prefix)))
-    facts = pl.concat(pl.concat(each, how="horizontal") for each in frames.values())
+            columns[market].append(row.select(pl.col(new).name.prefix(source.prefix)))
+    facts = pl.concat(pl.concat(parts, how="horizontal") for parts in columns.values())
     held = true_rules(snapshot.connection, facts, rules)
     for market, values, names in zip(markets, facts.iter_rows(named=True), held, strict=True):
         yield market, Facts(values, {name: source.of(market) for name, source in sources.items()}, names)

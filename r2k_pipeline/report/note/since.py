@@ -78,14 +78,24 @@ def changes(before: Note, now: Note) -> Changes:
     if before.session_date > now.session_date:
         note, way_on = f"the note is on {now.session_date}", "give that day or an earlier one as --since"
         raise R2kError(f"--since {before.session_date}", note, way_on)
-    texts = {
-        _named(what, now, before): tuple(fill(words, note.facts)[0] or "not known" for note in (before, now))
+    found = (
+        Change(_named(what, now, before), _filled(words, before), _filled(words, now))
         for what, words in read_rules().since.items()
-    }
-    facts = tuple(Change(what, old, new) for what, (old, new) in texts.items() if old != new)
-    then, today = ({sentence.rule: sentence for sentence in (*n.sentences, *n.dropped)} for n in (before, now))
+    )
+    facts = tuple(change for change in found if change.before != change.now)
+    then, today = _by_rule(before), _by_rule(now)
     new = tuple(sentence for rule, sentence in today.items() if rule not in then)
-    return Changes(before, now, facts, new, tuple(sentence for rule, sentence in then.items() if rule not in today))
+    gone = tuple(sentence for rule, sentence in then.items() if rule not in today)
+    return Changes(before, now, facts, new, gone)
+
+
+def _filled(words: str, note: Note) -> str:
+    return fill(words, note.facts)[0] or "not known"
+
+
+def _by_rule(note: Note) -> dict[str, Sentence]:
+    """The true sentences of a note by their rules, those that were dropped too."""
+    return {sentence.rule: sentence for sentence in (*note.sentences, *note.dropped)}
 
 
 def _alone(note: Note, sentences: Iterable[Sentence]) -> Iterator[str]:

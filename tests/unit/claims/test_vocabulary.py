@@ -286,6 +286,8 @@ def _judged(sandbox: Sandbox, folder: Path, words: str) -> dict[str, Verdict]:
         ('cross.is = "down", cross.since = 2025-03-01', "holds"),
         ('cross.is = "50x200 down", cross.within = 4', "holds"),
         ('cross.is = "50x100", cross.count_is = 1', "holds"),
+        ("cross.count_is = 1, cross.on = 2025-03-05", "holds"),
+        ("cross.count_is = 1, cross.on = 2025-03-13", "fails"),
         ('move.from = 2025-03-03, move.to = 2025-03-13, move.is = "-5.93 %"', "holds"),
         ('move.from = 2025-03-03, move.below = "-3 %"', "holds"),
         ("range.from = 2025-03-03, range.to = 2025-03-13, range.low = 1996, range.high = 2100", "holds"),
@@ -700,7 +702,7 @@ def test_a_number_means_what_is_printed(said: object, value: float, half: float)
 
 EXAMPLES = [
     relation.example
-    for relations in (COMPARISONS, OTHERS, *(measure.words or {} for measure in DERIVED.values()))
+    for relations in (COMPARISONS, OTHERS, *(measure.own_relations or {} for measure in DERIVED.values()))
     for relation in relations.values()
 ]
 

@@ -1,4 +1,4 @@
-"""A measure and its relations in a claim: right sides get their types, mistakes are named.
+"""The assertions of a claim: measures with relations, as `rsi_14.is = 33`. Right sides get types, mistakes a message.
 
 Belongs here: numbers, days, texts and names on the right of a relation. Not here: the other keys of a claim
 (statements.py), which relations there are (relations.py).
@@ -58,45 +58,52 @@ Right = Printed | date | str | tuple[date | str | int | Operand, ...]
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A measure and its relations in a claim: the right side of each, with its type and as the note writes it."""
+class Assertion:
+    """A measure and its relations in a claim: the right side of each, with its type and as the note writes it.
+
+    Of `close.above = ["sma_50", 2000]` the `relations` are {"above": (Ref("sma_50"), Printed(2000.0, ...))}.
+    """
 
     measure: Measure
-    words: Mapping[str, Any]
+    relations: Mapping[str, Any]
     written: Mapping[str, str]
 
 
-def read_asked(name: str, said: object, basis: str | None, keys: Collection[str]) -> Asked:
-    """A measure with its relations. Raises WordError.
+def read_assertion(name: str, said: object, basis: str | None, keys: Collection[str]) -> Assertion:
+    """The assertion that a measure's name and the table of its relations make. Raises WordError.
 
     `basis`: the claim's key `in`; `keys`: its other keys, for the message.
     """
     measure = measure_of(name)
     if measure is None:
         raise WordError(name, f"no such measure; next: rename it to {_closest(name, [*names(), *keys])}")
-    words = table_of(name, said)
-    if not words:
+    written = table_of(name, said)
+    if not written:
         raise WordError(name, "should have relations: MEASURE.RELATION = VALUE")
-    allowed = measure.words or all_relations()
+    allowed = measure.own_relations or all_relations()
     typed: dict[str, Right] = {}
-    for word, right in words.items():
+    for word, right in written.items():
         if word not in allowed:
             raise WordError(word, f"no such relation of {name}; next: rename it to {_closest(word, list(allowed))}")
         try:
             typed[word] = _right(measure, word, allowed[word], right, basis)
         except ValueError as error:
             raise WordError(word, f"{name}.{word} = {_shown(right)}: {error}") from error
+    _refuse_incomplete(measure, typed)
+    percent = {word: in_percent(unit_of(measure, word, basis), right) for word, right in typed.items()}
+    return Assertion(measure, typed, {word: _shown(right) + percent[word] for word, right in written.items()})
+
+
+def _refuse_incomplete(measure: Measure, typed: Mapping[str, Right]) -> None:
+    """Raise WordError if a relation that the measure needs is missing."""
+    name = measure.name
     further = [FURTHER_KEYS[measure.further_key]] if measure.further_key else []
     if lacking := [need for need in (*measure.needs, *further) if need not in typed]:
         raise WordError(name, f"{name} lacks {', '.join(lacking)}")
     if measure.compares and not typed.keys() & {*measure.compares}:
         raise WordError(name, f"{name} lacks {', '.join(measure.compares[:-1])} or {measure.compares[-1]}")
-    if measure.words is None and typed.keys() <= ROWS.keys():
+    if measure.own_relations is None and typed.keys() <= ROWS.keys():
         raise WordError(name, f"{name} lacks a comparison, such as `is` or `above`")
-    written = {
-        word: _shown(right) + in_percent(unit_of(measure, word, basis), typed[word]) for word, right in words.items()
-    }
-    return Asked(measure, typed, written)
 
 
 def _closest(name: str, allowed: list[str]) -> str:
@@ -106,30 +113,46 @@ def _closest(name: str, allowed: list[str]) -> str:
 
 def _right(measure: Measure, word: str, relation: Relation, said: Any, basis: str | None) -> Right:
     """The typed right side of a relation. Raises ValueError."""
-    takes = relation.takes
-    if measure.words is None and measure.kind != "number" and word not in UNORDERED:
+    if measure.own_relations is None and measure.kind != "number" and word not in UNORDERED:
         raise ValueError(f"{measure.name} is a {measure.kind}: only `is` and `was` compare it")
-    number = partial(read_in_unit, measure, word, basis)
+    takes, number = relation.takes, partial(read_in_unit, measure, word, basis)
     listed = said if isinstance(said, list) else [said]
-    if not listed or (takes is Takes.PAIR and len(listed) != 2):
-        raise ValueError("should be a list of two" if listed else "should not be empty")
+    if not listed:
+        raise ValueError("should not be empty")
+    if takes is Takes.PAIR and len(listed) != 2:
+        raise ValueError("should be a list of two")
     if takes is Takes.NUMBER or (takes is Takes.VALUE and measure.kind == "number"):
         return number(said)
     if takes is Takes.DAY or (takes is Takes.VALUE and measure.kind == "day"):
         return _day(said)
     if takes is Takes.TEXT:
-        if not re.fullmatch(relation.pattern, text_of(word, said)):
-            raise ValueError(f"should be as in {relation.example}")
-        return text_of(word, said)
-    if len(listed) > 1 and takes in (Takes.SINCE, Takes.COUNT):
+        return _text(word, relation, said)
+    if takes in (Takes.SINCE, Takes.COUNT) and len(listed) > 1:
         raise ValueError("should be one, not a list")
-    one: Callable[[Any], Any] = {
-        Takes.VALUE: lambda each: _value_of(measure, each),
-        **dict.fromkeys((Takes.SINCE, Takes.SINCES), _since),
-        **dict.fromkeys((Takes.COUNT, Takes.COUNTS), _count),
-        Takes.OTHER: _other,
-    }.get(takes, lambda each: _operand(each, number))
-    return tuple(map(one, listed))
+    return tuple(_one_of_list(measure, takes, each, number) for each in listed)
+
+
+def _one_of_list(
+    measure: Measure, takes: Takes, said: object, number: Callable[[object], Printed]
+) -> date | str | int | Operand:
+    """One value of a right side that may be a list. Raises ValueError."""
+    match takes:
+        case Takes.VALUE:
+            return _value_of(measure, said)
+        case Takes.SINCE | Takes.SINCES:
+            return _since(said)
+        case Takes.COUNT | Takes.COUNTS:
+            return _count(said)
+        case Takes.OTHER:
+            return _other(said)
+        case _:
+            return _operand(said, number)
+
+
+def _text(word: str, relation: Relation, said: object) -> str:
+    if not re.fullmatch(relation.pattern, text_of(word, said)):
+        raise ValueError(f"should be as in {relation.example}")
+    return text_of(word, said)
 
 
 def _other(said: object) -> Ref:
@@ -218,7 +241,7 @@ def table_of(key: str, said: object) -> Mapping[str, Any]:
     return said
 
 
-def operands_of(asked: Asked) -> Iterator[Ref]:
+def operands_of(assertion: Assertion) -> Iterator[Ref]:
     """The operands of a measure's relations that are names."""
-    for right in asked.words.values():
+    for right in assertion.relations.values():
         yield from (each for each in (right if isinstance(right, tuple) else ()) if isinstance(each, Ref))
