@@ -19,7 +19,7 @@ from r2k_pipeline.tables.consolidations import Consolidations
 from r2k_pipeline.tables.forms import BySession, Facts, OfSeries, Rebuilt, Regrown, Series, Standing
 from r2k_pipeline.tables.indicators import KNOWN_AT, WITHDRAWN_AT, DailyIndicators
 from r2k_pipeline.tables.profiles import SwingPivots, rolling_profiles
-from r2k_pipeline.transforms.level_evidence import find_evidence, from_news, latest_news, with_published_dates
+from r2k_pipeline.transforms.level_evidence import find_evidence, latest_births, since_births, with_published_dates
 from r2k_pipeline.transforms.levels import ROLES, build_level_evidence, build_levels
 
 LEVEL_KIND = (
@@ -66,8 +66,8 @@ def level_evidence(
 ) -> pl.DataFrame:
     """Every piece in its zone. If the series extend those before, profiles begin where their edges last moved."""
     if extends:
-        news, first = latest_news(stood, bars["market"].n_unique())
-        profiles = from_news(rolling_profiles(bars, first), news)
+        births, first = latest_births(stood, bars["market"].n_unique())
+        profiles = since_births(rolling_profiles(bars, first), births)
     else:
         profiles = rolling(bars)
     found = find_evidence(bars, indicators, pivots, profiles, ranges)

@@ -77,9 +77,12 @@ def find_evidence(
 def with_published_dates(found: pl.DataFrame, stood: pl.DataFrame, extends: bool) -> pl.DataFrame:
     """Evidence of find_evidence, each piece with the confirmed_date of its first publication.
 
-    `stood`: level evidence that stood so far, with `starts_on` of its market; pieces confirmed later are not in it. A
-    late session would move the confirmed_date, and with it the id of the zone, which names that date of its founder.
-    If `extends`, `stood` is all of the evidence confirmed before starts_on.
+    A late session would move that date, and with it the id of a zone, which names the date of its founder. An example:
+    the k sessions after a pivot confirm it, and the last of them was Thursday. When Wednesday's bar arrives late, the
+    kth is Wednesday; the pivot keeps Thursday.
+
+    `stood`: level evidence that stood so far, with `starts_on` of its market; pieces confirmed later are not in it. If
+    `extends`, `stood` is all of the evidence confirmed before starts_on.
     """
     if stood.is_empty():
         return found
@@ -102,10 +105,7 @@ def with_published_dates(found: pl.DataFrame, stood: pl.DataFrame, extends: bool
 
 
 def _doubtful_pieces(published: pl.DataFrame, early: pl.DataFrame) -> pl.DataFrame:
-    """The pieces that were published with another date than the `early` evidence has, and those that it has twice.
-
-    They are few: nearly every piece keeps its date.
-    """
+    """The pieces (few) that were published with another date than `early` evidence has, and those that it has twice."""
     moved = published.join(early, on=[*PIECE, "confirmed_date"], how="anti")
     repeated = early.filter(early.select(PIECE).is_duplicated())
     return pl.concat([moved.select(PIECE), repeated.select(PIECE)]).unique()
@@ -127,26 +127,27 @@ def _published_dates(published: pl.DataFrame, early: pl.DataFrame, doubtful: pl.
     return numbered(early).join(before, on=[*PIECE, "nth"], maintain_order="left").select("item", "published_date")
 
 
-def latest_news(stood: pl.DataFrame, markets: int) -> tuple[pl.DataFrame, date | None]:
-    """When the latest evidence of each edge of rolling profiles was born (market, profile_window and a day for each of
-    OF_PROFILES), and the first of these days, None unless all edges of this number of markets have one.
+def latest_births(stood: pl.DataFrame, markets: int) -> tuple[pl.DataFrame, date | None]:
+    """When the latest evidence of each edge of rolling profiles was born, and the first of these days.
 
-    To find later evidence, an edge need be followed only from that day: later values are compared with its value then.
+    Columns: market, profile_window, and a day for each of OF_PROFILES. Later evidence is found by comparison with the
+    value of that day, so an edge need be followed only from then on. The first day is None (all sessions are needed)
+    unless all edges of this number of markets have one.
     """
     edges = stood.select("market", "born_date", "kind").join(EDGES, on="kind")
-    news = edges.pivot("edge", index=["market", "profile_window"], values="born_date", aggregate_function="max")
-    missing = [pl.lit(None, pl.Date).alias(name) for name in OF_PROFILES if name not in news.columns]
-    news = news.with_columns(missing)
-    days = news.select(OF_PROFILES).unpivot()["value"].drop_nulls()
+    births = edges.pivot("edge", index=["market", "profile_window"], values="born_date", aggregate_function="max")
+    missing = [pl.lit(None, pl.Date).alias(name) for name in OF_PROFILES if name not in births.columns]
+    births = births.with_columns(missing)
+    days = births.select(OF_PROFILES).unpivot()["value"].drop_nulls()
     first: date | None = days.min()  # type: ignore[assignment]
-    return news, first if len(days) == len(OF_PROFILES) * len(ROLLING) * markets else None
+    return births, first if len(days) == len(OF_PROFILES) * len(ROLLING) * markets else None
 
 
-def from_news(profiles: pl.DataFrame, news: pl.DataFrame) -> pl.DataFrame:
-    """The profiles without values of edges from before their latest evidence (latest_news)."""
-    is_before = {name: pl.col("session_date") < pl.col(f"{name}_news") for name in OF_PROFILES}
+def since_births(profiles: pl.DataFrame, births: pl.DataFrame) -> pl.DataFrame:
+    """The profiles, without the values of an edge from before its latest evidence was born."""
+    is_before = {name: pl.col("session_date") < pl.col(f"{name}_birth") for name in OF_PROFILES}
     return (
-        profiles.join(news, on=["market", "profile_window"], how="left", suffix="_news", maintain_order="left")
+        profiles.join(births, on=["market", "profile_window"], how="left", suffix="_birth", maintain_order="left")
         .with_columns(pl.when(~before.fill_null(False)).then(name).alias(name) for name, before in is_before.items())
         .select(profiles.columns)
     )

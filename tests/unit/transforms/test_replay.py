@@ -22,7 +22,7 @@ from r2k_pipeline.transforms.anchored_vwaps import build_anchored_vwaps
 from r2k_pipeline.transforms.consolidations import build_consolidations
 from r2k_pipeline.transforms.epochs import Continued, KnownBars, as_first_known, without_late_sessions
 from r2k_pipeline.transforms.indicators import build_daily_indicators
-from r2k_pipeline.transforms.level_evidence import find_evidence, from_news, latest_news, with_published_dates
+from r2k_pipeline.transforms.level_evidence import find_evidence, latest_births, since_births, with_published_dates
 from r2k_pipeline.transforms.levels import build_level_evidence, build_levels
 from r2k_pipeline.transforms.open_ranges import build_open_ranges
 from r2k_pipeline.transforms.pivots import build_swing_pivots
@@ -407,9 +407,9 @@ def test_edges_followed_from_their_latest_evidence_give_the_evidence_that_comes(
     rolling = build_volume_profiles(bars, EDGES)
     found = find_evidence(bars, indicators, nothing[0], rolling, nothing[1]).cast({"market": str, "kind": str})
     stood = found.filter(pl.col("confirmed_date") < day)
-    news, first = latest_news(stood, 1)
+    news, first = latest_births(stood, 1)
     since = build_volume_profiles(bars, EDGES, since=first)
-    followed = find_evidence(bars, indicators, nothing[0], from_news(since, news), nothing[1])
+    followed = find_evidence(bars, indicators, nothing[0], since_births(since, news), nothing[1])
     expected, came = (rows.filter(pl.col("confirmed_date") >= day) for rows in (found, followed))
     assert_frame_equal(came.cast(found.schema), expected, check_exact=True, check_row_order=False)
 
@@ -422,7 +422,7 @@ def test_edges_of_which_one_was_never_evidence_are_followed_from_the_first_day()
             "born_date": [date(2020, 5, 1), date(2019, 1, 1)],
         }
     )
-    news, first = latest_news(stood, 1)
+    news, first = latest_births(stood, 1)
     assert first is None
     assert news.rows(named=True) == [
         {"market": "M", "profile_window": "rolling_60", "poc": date(2020, 5, 1), "value_area_low": None,
