@@ -1,7 +1,7 @@
 """Comparisons on one measure: the rows that they concern, and whether one is true of a row.
 
 Belongs here: the choice of rows (on, since, for, within), changes, ranks, operands. Not here: relations to earlier
-rows (extremes.py), measures with words of their own (structures.py).
+rows (extremes.py), measures with relations of their own (structures.py).
 """
 
 from collections.abc import Callable, Sequence
@@ -46,17 +46,17 @@ class Comparison:
 
     def rows(self) -> Sequence[int]:
         """The rows to compare; if `is_all`, the comparison must be true of each, else of any. Raises UnknownError."""
-        words = self.assertion.relations
-        if "on" in words:
+        relations = self.assertion.relations
+        if "on" in relations:
             return [self.row()]
         if (ahead := self._count("within") or self._count("throughout")) is not None:
             return self._ahead(ahead)
         if (streak := self._count("for")) is not None:
             return self._streak(streak)
         if self.is_any_since:
-            rows = range(self.from_day(words["since"][0]), self.last + 1)
+            rows = range(self.from_day(relations["since"][0]), self.last + 1)
             if not rows:
-                raise UnknownError(f"no rows since {words['since'][0]}")
+                raise UnknownError(f"no rows since {relations['since'][0]}")
             return list(reversed(rows))
         return [self.row()]
 
@@ -187,12 +187,12 @@ class Comparison:
 
     def _lacking(self, rows: Sequence[int]) -> str | None:
         """A sentence about what is missing in a span of rows that lie one after the other; None if nothing is."""
-        words = self.assertion.relations
-        if not rows or not ("for" in words or "since" in words) or "on" in words:
+        relations = self.assertion.relations
+        if not rows or not ("for" in relations or "since" in relations) or "on" in relations:
             return None
         begins, ends = self.series.days[min(rows)], self.series.days[max(rows)]
-        if "for" not in words:
-            begins = max(words["since"][0], self.series.days[0] + date.resolution) - date.resolution
+        if "for" not in relations:
+            begins = max(relations["since"][0], self.series.days[0] + date.resolution) - date.resolution
         missing = self.past.missing(self.measure, begins, ends)
         return lacking(self.measure, missing) if missing else None
 

@@ -1,6 +1,6 @@
 """Measures with relations of their own: levels, crosses, moves, retracements, ranges, declines, points of control.
 
-Belongs here: judging each on what was known. Not here: measures with rows (row_relations.py), their words
+Belongs here: judging each on what was known. Not here: measures with rows (row_relations.py), their relations
 (measures.py).
 """
 
@@ -40,9 +40,9 @@ def judge_structure(past: Past, assertion: Assertion) -> Iterator[Result]:
         yield Result("; ".join(written.values()), None, unit=assertion.measure.unit, reason=str(unknown))
 
 
-def _level(past: Past, words: Mapping[str, Any], written: Mapping[str, str]) -> Iterator[Result]:
+def _level(past: Past, relations: Mapping[str, Any], written: Mapping[str, str]) -> Iterator[Result]:
     """Whether a swing that a zone of the levels holds is near the claim's price; with a role, one of its kind."""
-    claimed, role = words["at"].value, words.get("role")
+    claimed, role = relations["at"].value, relations.get("role")
     query = """
         select e.price, e.born_date, l.role
         from levels_as_of($known) as l
@@ -68,33 +68,33 @@ def _level(past: Past, words: Mapping[str, Any], written: Mapping[str, str]) -> 
     yield Result(text, is_there, price, born, Unit.POINTS, rate, also=also)
 
 
-def _cross(past: Past, words: Mapping[str, Any], written: Mapping[str, str]) -> Iterator[Result]:
+def _cross(past: Past, relations: Mapping[str, Any], written: Mapping[str, str]) -> Iterator[Result]:
     """How many such crosses there were; whether one was on a day, since a day, within some sessions, or is the last."""
     query = """
         select session_date, fast || 'x' || slow || ' ' || direction
         from moving_average_crosses_as_of($known)
         where market = $market and fast > 1 order by session_date, fast, slow"""
     events = past.tables.rows(query, known=past.chosen.known_at, market=past.chosen.market)
-    fits = _cross_filter(words.get("is", "down"))
+    fits = _cross_filter(relations.get("is", "down"))
     found = [(day, name) for day, name in events if fits(name)]
-    if "count_is" in words:
-        is_true = words["count_is"].is_near(len(found))
+    if "count_is" in relations:
+        is_true = relations["count_is"].is_near(len(found))
         yield Result(written["count_is"], is_true, len(found), unit=Unit.CROSSES)
-        if words.keys() <= {"is", "count_is"}:
+        if relations.keys() <= {"is", "count_is"}:
             return
     all_of = "; ".join(text for word, text in written.items() if word != "count_is")
     also = f"the last one: {found[-1][1]} on {found[-1][0]}" if found else "none is on file"
-    if "on" in words:
-        near = min(found, key=lambda event: abs(event[0] - words["on"]), default=None)
+    if "on" in relations:
+        near = min(found, key=lambda event: abs(event[0] - relations["on"]), default=None)
         day, name = near or (None, None)
-        yield Result(all_of, day == words["on"], name, day, also=None if day == words["on"] else also)
-    elif "since" in words or "within" in words:
+        yield Result(all_of, day == relations["on"], name, day, also=None if day == relations["on"] else also)
+    elif "since" in relations or "within" in relations:
         tomorrow = past.chosen.as_of.date() + timedelta(days=1)
-        first = words["since"][0] if "since" in words else tomorrow
+        first = relations["since"][0] if "since" in relations else tomorrow
         day, name = next((event for event in found if event[0] >= first), (None, None))
         yield Result(all_of, day is not None, name, day, also=None if day else also)
     else:
-        yield _last_cross(events, words.get("is", ""), fits, all_of)
+        yield _last_cross(events, relations.get("is", ""), fits, all_of)
 
 
 def _last_cross(events: Sequence[tuple[date, str]], text: str, fits: Callable[[str], bool], written: str) -> Result:
@@ -118,32 +118,32 @@ def _cross_filter(text: str) -> Callable[[str], bool]:
     return lambda name: name.endswith(text) and name.split(" ")[0] in ("50x100", "50x200", "100x200")
 
 
-def _move(past: Past, words: Mapping[str, Any], written: Mapping[str, str]) -> Iterator[Result]:
+def _move(past: Past, relations: Mapping[str, Any], written: Mapping[str, str]) -> Iterator[Result]:
     """The size of a move, as a ratio: one result for each of its comparisons."""
-    (_, first), (day, last) = ends_of_move(past, words)
+    (_, first), (day, last) = ends_of_move(past, relations)
     size = last / first - 1
     span = [written[word] for word in ("from", "to") if word in written]
     also = f"from {first:,.2f} to {last:,.2f}"
     for word in ("is", "above", "below"):
-        if word in words:
-            claimed = words[word]
+        if word in relations:
+            claimed = relations[word]
             is_true = {"is": claimed.is_near(size), "above": size > claimed.value, "below": size < claimed.value}[word]
             yield Result("; ".join([*span, written[word]]), is_true, size, day, Unit.RATIO, also=also)
 
 
-def _retracement(past: Past, words: Mapping[str, Any], written: Mapping[str, str]) -> Iterator[Result]:
+def _retracement(past: Past, relations: Mapping[str, Any], written: Mapping[str, str]) -> Iterator[Result]:
     """The price at which a ratio of a move is retraced."""
-    (_, first), (day, last) = ends_of_move(past, words)
-    price = last + (first - last) * words["ratio"].value
-    is_true = words["is"].is_near(price, past.chosen.off_ratio)
+    (_, first), (day, last) = ends_of_move(past, relations)
+    price = last + (first - last) * relations["ratio"].value
+    is_true = relations["is"].is_near(price, past.chosen.off_ratio)
     also = f"from {first:,.2f} to {last:,.2f}"
     yield Result("; ".join(written.values()), is_true, price, day, Unit.POINTS, also=also)
 
 
-def ends_of_move(past: Past, words: Mapping[str, Any]) -> tuple[tuple[date, float], tuple[date, float]]:
+def ends_of_move(past: Past, relations: Mapping[str, Any]) -> tuple[tuple[date, float], tuple[date, float]]:
     """The day and price from which a move went, and those to which: by closes, or from low to high or high to low."""
     bars = {bar.day: bar for bar in past.bars}
-    start, end = words["from"], words.get("to", past.bars[-1].day if past.bars else None)
+    start, end = relations["from"], relations.get("to", past.bars[-1].day if past.bars else None)
     for day in (start, end):
         if day not in bars:
             raise UnknownError(f"no session of {day} is known")
@@ -155,17 +155,19 @@ def ends_of_move(past: Past, words: Mapping[str, Any]) -> tuple[tuple[date, floa
     return (start, first.high), (end, last.low)
 
 
-def _range(past: Past, words: Mapping[str, Any], written: Mapping[str, str]) -> Iterator[Result]:
+def _range(past: Past, relations: Mapping[str, Any], written: Mapping[str, str]) -> Iterator[Result]:
     """The edges of the band in which the closes of a span lie."""
-    closes = sorted(bar.close for bar in past.bars if words["from"] <= bar.day <= words["to"])
+    closes = sorted(bar.close for bar in past.bars if relations["from"] <= bar.day <= relations["to"])
     if not closes:
         raise UnknownError("no session of that span is known")
     also = f"closes from {closes[0]:,.2f} to {closes[-1]:,.2f}"
     for word, part in BAND.items():
-        if word in words:
-            edge, claimed = _quantile(closes, part), words[word].value
+        if word in relations:
+            edge, claimed = _quantile(closes, part), relations[word].value
             text = "; ".join(written[each] for each in ("from", "to", word))
-            yield Result(text, abs(edge - claimed) <= EDGE * abs(claimed), edge, words["to"], Unit.POINTS, also=also)
+            yield Result(
+                text, abs(edge - claimed) <= EDGE * abs(claimed), edge, relations["to"], Unit.POINTS, also=also
+            )
 
 
 def _quantile(ordered: Sequence[float], part: float) -> float:
@@ -176,31 +178,33 @@ def _quantile(ordered: Sequence[float], part: float) -> float:
     return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
 
 
-def _turn(past: Past, words: Mapping[str, Any], written: Mapping[str, str], *, is_decline: bool) -> Iterator[Result]:
+def _turn(
+    past: Past, relations: Mapping[str, Any], written: Mapping[str, str], *, is_decline: bool
+) -> Iterator[Result]:
     """Whether a decline began on a day: the session after the highest recent close; a rise, after the lowest."""
     recent = past.bars[-(past.chosen.lookback or 20) :]
     extreme = (max if is_decline else min)(recent, key=lambda bar: bar.close)
     began = next((bar.day for bar in recent if bar.day > extreme.day), None)
     also = f"the extreme close: {extreme.close:,.2f} on {extreme.day}"
-    yield Result(written["on"], began == words["on"], str(began) if began else "not begun", began, "day", also=also)
+    yield Result(written["on"], began == relations["on"], str(began) if began else "not begun", began, "day", also=also)
 
 
-def _poc(past: Past, words: Mapping[str, Any], written: Mapping[str, str]) -> Iterator[Result]:
+def _poc(past: Past, relations: Mapping[str, Any], written: Mapping[str, str]) -> Iterator[Result]:
     """The point of control since a day against numbers and measures: one result for each comparison."""
     anchor = past.chosen.since or date.min
     poc, day, atr = _poc_since(past, anchor)
     since, also = f"{written['since']}; " if "since" in written else "", f"since {anchor}"
-    if "near" in words:
+    if "near" in relations:
         if atr is None:
             raise UnknownError(f"no value of atr_14 on {day}")
         nearness = NEAR_ATR * atr
-        is_near = abs(poc - words["near"].value) <= nearness
+        is_near = abs(poc - relations["near"].value) <= nearness
         rate = share(abs(poc - price) <= nearness for price in near_prices(past.bars[-1].close))
         yield Result(f"{since}{written['near']}", is_near, poc, day, Unit.POINTS, rate, also=also)
     for word in ("above", "below"):
-        if word in words:
+        if word in relations:
             is_true = True
-            for operand in words[word]:
+            for operand in relations[word]:
                 other = operand.value if isinstance(operand, Printed) else value_on(past, operand.name, day)
                 is_true &= poc > other if word == "above" else poc < other
             yield Result(f"{since}{written[word]}", is_true, poc, day, Unit.POINTS, also=also)
@@ -265,8 +269,8 @@ STRUCTURES: Final[Mapping[str, Callable[[Past, Mapping[str, Any], Mapping[str, s
     "move": _move,
     "retracement": _retracement,
     "range": _range,
-    "decline": lambda past, words, written: _turn(past, words, written, is_decline=True),
-    "rise": lambda past, words, written: _turn(past, words, written, is_decline=False),
+    "decline": lambda past, relations, written: _turn(past, relations, written, is_decline=True),
+    "rise": lambda past, relations, written: _turn(past, relations, written, is_decline=False),
     "poc": _poc,
 }
 """How each such measure is judged."""

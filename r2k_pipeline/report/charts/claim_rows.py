@@ -148,13 +148,13 @@ def _closes_near(past: Past, series: Series) -> Iterator[tuple[str, Series]]:
 
 def _beside(past: Past, assertion: Assertion, decides: Result) -> Iterator[tuple[str, Series]]:
     """The averages of a cross or of an order, the ends of a move."""
-    words, measure = assertion.relations, assertion.measure
-    if measure.derived == "cross" and (pair := re.search(r"(\d+)x(\d+)", f"{words.get('is')} {decides.value}")):
+    relations, measure = assertion.relations, assertion.measure
+    if measure.derived == "cross" and (pair := re.search(r"(\d+)x(\d+)", f"{relations.get('is')} {decides.value}")):
         yield from ((f"sma_{length}", _series(past, f"sma_{length}")) for length in pair.groups())
     if assertion.measure.name == "moving_average_order":
         yield from ((name, _series(past, name)) for name in ORDER)
     if assertion.measure.derived in ("move", "retracement"):
-        ends = ends_of_move(past, words)
+        ends = ends_of_move(past, relations)
         yield "move", Series.plain([day for day, _ in ends], [price for _, price in ends], Unit.POINTS)
 
 
