@@ -1,7 +1,8 @@
 -- What a note may say of a market beside the others at its last close known at `ts`: one row, or one for each market
 -- where none is named. All of it is of reports of the same type and day; flows are over open interest. `peer_1` and `peer_2` are
 -- the other markets with the largest flows of the institution, `alike_1` and `alike_2` those where it is as
--- extreme as here, `neutral_but_large` the market whose net is largest of those called neutral by rank.
+-- extreme as here, `neutral_but_large` the market whose net is largest of those called neutral by rank. Markets without
+-- prices are not compared; `every_market` and `here_alone` say so where the report has such.
 create macro note_contrast(for_market, ts) as table
 with held as materialized (from note_positions(ts)),
 
@@ -91,6 +92,10 @@ funds as (
     group by own_market
 ),
 
+unpriced as (
+    select primary_report_type as report_type from marts.markets where index_symbol is null group by all
+),
+
 strength as (
     select
         c.market,
@@ -110,6 +115,8 @@ select
     coalesce(f.peers_same_side, 0) as peers_same_side,
     coalesce(f.peers_other_side, 0) as peers_other_side,
     coalesce(f.peers_lighter, 0) as peers_lighter,
+    case when p.report_type is null then 'every market' else 'every market with prices' end as every_market,
+    case when p.report_type is null then 'here alone' else 'here alone of the markets with prices' end as here_alone,
     f.peer_1,
     f.peer_1_flow_share_oi,
     f.peer_2,
@@ -128,6 +135,8 @@ select
     s.strength_against,
     s.strength_60d_ratio
 from newest as n
+left join dates as d on n.market = d.market
+left join unpriced as p on d.report_type = p.report_type
 left join flows as f on n.market = f.own_market
 left join neutral as t on n.market = t.own_market
 left join funds as u on n.market = u.own_market

@@ -21,6 +21,7 @@ from tests.pipeline.note_world import FUNDS, MANAGERS, Files, Group, World, is_r
 
 Judge = Callable[[World, re.Match[str]], bool]
 N, P, D = r"([\d,]+(?:\.\d+)?)", r"([-+]?\d+(?:\.\d+)?) %", r"(\d+ [A-Z][a-z]+(?: \d{4})?)"
+SHARE = r"(\d+|less than 1) %"
 CROSS = r"the (\d+)-day went (above|below) the (\d+)-day"
 WHO: Final = {"Asset managers": MANAGERS, "Leveraged funds": FUNDS, "Dealers": "dealer"}
 WHOSE: Final = r"(Asset managers|Leveraged funds)"
@@ -30,6 +31,7 @@ FRACTIONS: Final = {
     "a third": (0.29, 0.42),
     "half": (0.42, 0.6),
     "three quarters": (0.6, 0.9),
+    "nine tenths or more": (0.9, 1.0),
     "as much again": (0.9, 1.5),
     "a multiple": (1.5, np.inf),
 }
@@ -45,6 +47,11 @@ def same(text: str, value: float) -> bool:
 def pct(text: str, ratio: float) -> bool:
     """The same of a percentage."""
     return same(text, 100 * ratio)
+
+
+def share(text: str, ratio: float) -> bool:
+    """The same of a share of open interest, which is never printed as 0 %."""
+    return ratio < 0.005 if text == "less than 1" else pct(text, ratio) and ratio >= 0.005
 
 
 def on(text: str, day: date) -> bool:
@@ -92,7 +99,8 @@ def extreme(name: str, best: Callable[[np.ndarray], float]) -> Judge:
         if ("short" in m[1]) != (group.net[-1] < 0):
             return False
         known = [n for day, n in zip(group.days, group.net, strict=True) if day > group.days[-1] - timedelta(weeks=156)]
-        return len(known) >= 141 and group.net[-1] == best(np.array(known))
+        is_whole = (len(known) < 156) == bool(m[2])
+        return is_whole and len(known) >= 141 and group.net[-1] == best(np.array(known))
 
     return judge
 
@@ -105,7 +113,7 @@ def record(group: Group, m: re.Match[str]) -> bool:
 
 def stands(w: World, m: re.Match[str]) -> bool:
     group = w.group(WHO[m[1]])
-    return side(m[2], group.net[-1]) and same(m[3], abs(group.net[-1])) and pct(m[4], abs(group.share))
+    return side(m[2], group.net[-1]) and same(m[3], abs(group.net[-1])) and share(m[4], abs(group.share))
 
 
 def resized(w: World, m: re.Match[str]) -> bool:
@@ -114,7 +122,7 @@ def resized(w: World, m: re.Match[str]) -> bool:
     low, high = FRACTIONS[m[4]]
     is_large = abs(before / group.interest[-2]) >= 0.05 and now * before > 0
     is_right = (abs(now) < abs(before)) == (m[3] == "shrank") and low <= abs(now / before - 1) < high
-    return is_large and is_right and side(m[2], now) and same(m[5], abs(now)) and pct(m[6], abs(group.share))
+    return is_large and is_right and side(m[2], now) and same(m[5], abs(now)) and share(m[6], abs(group.share))
 
 
 def turned(w: World, m: re.Match[str]) -> bool:
@@ -278,15 +286,23 @@ JUDGES: Final[dict[str, Judge]] = {
     r"The week's flows are not known: [^.]*\.": lambda w, _: not w.group(MANAGERS).whole,
     r"The report's week has the quarterly roll: .*?\.": lambda w, _: is_roll(w.group(MANAGERS).days[-1]),
     r"Asset managers (buy|sell), leveraged funds take the other side, .*?\.": one_sided,
-    r"Asset managers have not (held so little|been so short) in three years\.": extreme(MANAGERS, np.min),
-    r"Asset managers have not (held so much|been so little short) in three years\.": extreme(MANAGERS, np.max),
-    r"Leveraged funds have not been so (little long|short) in three years\.": extreme(FUNDS, np.min),
-    r"Leveraged funds have not been so (long|little short) in three years\.": extreme(FUNDS, np.max),
+    r"Asset managers have not (held so little|been so short) in (the known weeks of )?three years\.": extreme(
+        MANAGERS, np.min
+    ),
+    r"Asset managers have not (held so much|been so little short) in (the known weeks of )?three years\.": extreme(
+        MANAGERS, np.max
+    ),
+    r"Leveraged funds have not been so (little long|short) in (the known weeks of )?three years\.": extreme(
+        FUNDS, np.min
+    ),
+    r"Leveraged funds have not been so (long|little short) in (the known weeks of )?three years\.": extreme(
+        FUNDS, np.max
+    ),
     rf"An unusual week: ([\w ]+) of ([\w ]+?)(?: \(below the reporting level\))? (rose|fell) by {P} of open interest;"
     r" [^.]*\.": surprise,
     rf"([A-Z][\w ]+?)(?: \(below the reporting level\))? stand unusually far from their mean of three years,"
-    rf" net (long|short) {P} of open interest\.": (
-        lambda w, m: pct(m[3], abs(w.group(GROUPS[m[1]]).share)) and side(m[2], w.group(GROUPS[m[1]]).share)
+    rf" net (long|short) {SHARE} of open interest\.": (
+        lambda w, m: share(m[3], abs(w.group(GROUPS[m[1]]).share)) and side(m[2], w.group(GROUPS[m[1]]).share)
     ),
     r"(\w+day)'s bounce is still inside the downtrend\.": (
         lambda w, _: w.change >= 0.01 and w.closes[-1] < min(w.mean(50), w.mean(200))
@@ -295,9 +311,9 @@ JUDGES: Final[dict[str, Judge]] = {
         lambda w, _: w.change <= -0.01 and w.closes[-1] > max(w.mean(50), w.mean(200))
     ),
     r"(\w+day) took back (most of )?(\w+day)'s (rise|fall)\.": taken_back,
-    rf"{WHOSE}: net (long|short) {N} contracts, {P} of open interest\.": stands,
+    rf"{WHOSE}: net (long|short) {N} contracts, {SHARE} of open interest\.": stands,
     rf"{WHOSE}' net (long|short) (shrank|grew) by ([a-z ]+) in a week,"
-    rf" to {N} contracts, {P} of open interest\.": resized,
+    rf" to {N} contracts, {SHARE} of open interest\.": resized,
     rf"{WHOSE} (bought|sold) {N} contracts and turned from net (long|short) to net (long|short) {N}\.": turned,
     r"The week was mostly ([a-z ]+): longs ([-+\d,]+), shorts ([-+\d,]+)\.": either(made_of),
     r"That is the (lowest|highest) net in (the known weeks of )?three years\.": either(record),
@@ -338,10 +354,10 @@ JUDGES: Final[dict[str, Judge]] = {
     rf"The year's low is (\w+)'s {N}\.": lambda w, m: low_of(w, m[1], m[2], 252),
     rf"The year's high is (\w+)'s {N}\.": high_of,
     rf"(\w+)'s low, {N}, is the lowest of twenty sessions\.": lambda w, m: low_of(w, m[1], m[2], 20),
-    r"RSI (\d+): (no longer oversold), after (\d+) on \w+\.": rsi_and_before,
-    r"RSI (\d+): (oversold|overbought) \((\d+) the session before\)\.": rsi_and_before,
-    r"RSI (\d+): weak, not oversold\.": lambda w, m: rsi(w, m) and 30 < w.rsi() < 40,
-    r"RSI (\d+)\.": rsi,
+    rf"RSI {N}: (no longer oversold), after {N} on \w+\.": rsi_and_before,
+    rf"RSI {N}: (oversold|overbought) \({N} the session before\)\.": rsi_and_before,
+    rf"RSI {N}: weak, not oversold\.": lambda w, m: rsi(w, m) and 30 < w.rsi() < 40,
+    rf"RSI {N}\.(?!\d)": rsi,
     rf"The 50-day is {N} points (above|below) the 200-day and (rising|falling)\.": (
         lambda w, m: (
             same(m[1], abs(w.mean(50) - w.mean(200)))
@@ -369,7 +385,9 @@ JUDGES: Final[dict[str, Judge]] = {
     rf"Next report: {D}\.": next_report,
     rf"The CFTC's next report is overdue since {D}\.": next_report,
     rf"After (\d+) such setups? \(([a-z ]+)\) the mean of five sessions was {P}: [^.]*\.": followed,
-    r"(\d+) such setups? \(([a-z ]+)\) came before: [^.]*\.": followed,
+    r"Too few such setups \(([a-z ]+)\) came before for a statistic\.": (
+        lambda w, m: len(w.followed(m[1].replace(" ", "_"))) < 10
+    ),
 }
 """What each sentence says, and how it is judged."""
 CLOSES: Final = int(os.environ.get("NOTE_CLOSES", "4"))

@@ -231,6 +231,23 @@ def test_a_market_is_alone_only_beside_markets_that_are_known(
     assert found["is_short_alone"] is is_short_alone
 
 
+def test_markets_without_prices_are_not_compared_and_the_words_say_so(warehouse: duckdb.DuckDBPyConnection) -> None:
+    asked = "from note_contrast('RUT', '2025-01-03 22:00+00')"
+    words = {"every_market": "every market", "here_alone": "here alone"}
+    assert row_of(warehouse, asked).items() >= words.items()
+    warehouse.begin()
+    try:
+        of_bitcoin = "'BTC' as market, null as index_symbol"
+        warehouse.execute(
+            f"insert into marts.markets by name select * replace ({of_bitcoin}) from marts.markets limit 1"
+        )
+        found = row_of(warehouse, asked)
+    finally:
+        warehouse.rollback()
+    assert found["every_market"] == "every market with prices"
+    assert found["here_alone"] == "here alone of the markets with prices"
+
+
 def test_levels_closer_than_half_an_atr_are_one(warehouse: duckdb.DuckDBPyConnection) -> None:
     found = row_of(warehouse, "from note_levels('RUT', '2025-01-03 21:00+00')")
     assert (found["support_low"], found["support_high"]) == (1973, 1992)

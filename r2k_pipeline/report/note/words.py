@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import duckdb
+
 from r2k_pipeline.report.brief_statements import Figure
 from r2k_pipeline.report.note.facts import ROLES, Facts, Source
 from r2k_pipeline.report.note.rules import Rule
@@ -31,7 +33,8 @@ GROUP_LABELS: Final = {
 REPORT_LABELS: Final = {"tff": "TFF", "disaggregated": "disaggregated", "legacy": "legacy"}
 FLOW_LABELS: Final = {"net": "the net", "longs": "longs", "shorts": "shorts"}
 FRACTIONS: Final = ((0.225, "a fifth"), (0.29, "a quarter"), (0.42, "a third"), (0.6, "half"), (0.9, "three quarters"))
-"""Words for a share, each up to its limit; above the last a net has `doubled` or more."""
+"""Words for a share, each up to its limit."""
+RSI_LIMITS: Final = (30, 70)
 WHOLE: Final = 100
 """From here on a level is written in whole points."""
 THREE_YEARS: Final = 156
@@ -98,6 +101,8 @@ class _Fields:
 
     def __getitem__(self, name: str) -> _Field:
         fact = f"{name}_trader_group" if name in ROLES else name
+        if fact not in self.facts.values:  # as a condition on it would say
+            raise duckdb.BinderException(f"no column {fact} of a macro note_*")
         value = self.facts.values[fact]
         if value is None:
             raise _Missing(name)
@@ -141,14 +146,23 @@ def _ordinal(value: float) -> str:
 
 
 def _fraction(value: float) -> str:
+    """A change over what was there: more than all of it only where it grew."""
     size = abs(value)
-    return next((words for limit, words in FRACTIONS if size < limit), "as much again" if size < 1.5 else "a multiple")
+    above = "nine tenths or more" if value < 0 else "as much again" if size < 1.5 else "a multiple"
+    return next((words for limit, words in FRACTIONS if size < limit), above)
 
 
 def _points(value: float) -> str:
     """A distance without its sign: whole points where it rounds to ten or more, else two digits that count."""
     size = abs(value)
     return f"{size:,.0f}" if size >= 9.95 else f"{size:#.2g}"
+
+
+def _rsi(value: float) -> str:
+    """Whole, with decimals where it would else be printed as 30 or 70, which its sentence is about."""
+    return next(
+        text for digits in range(18) if float(text := f"{value:.{digits}f}") not in RSI_LIMITS or value in RSI_LIMITS
+    )
 
 
 def _label(value: str) -> str:
@@ -172,6 +186,8 @@ WORDS: Final[Mapping[str, Callable[[Any], str]]] = {
     "state": lambda value: value.replace("_", " "),
     "price": lambda value: f"{value:,.{0 if value >= WHOLE else 2}f}",
     "points": _points,
+    "rsi": _rsi,
+    "share": lambda value: "less than 1 %" if abs(value) < 0.005 else write(value, "|.0%"),
     "th": _ordinal,
     "fraction": _fraction,
     "weeks": lambda value: "three years" if value >= THREE_YEARS else "the known weeks of three years",

@@ -131,7 +131,7 @@ def test_sessions_that_were_recorded_together_have_one_setup_the_newest_ones(tmp
     counted = {"market": "VIX", "horizon_sessions": 5, "events": 3, "independent_events": 3}
     outcomes = [counted | {"setup": setup} for setup in setups.values()]
     publish(tmp_path, rows, more={SetupOutcomes: outcomes})
-    assert "3 such setups (long liquidation) came before" in ask(tmp_path, tmp_path, "VIX").output
+    assert "Too few such setups (long liquidation) came before" in ask(tmp_path, tmp_path, "VIX").output
 
 
 def test_a_setup_of_the_day_before_is_not_that_of_a_session_without_one(tmp_path: Path) -> None:

@@ -3,17 +3,19 @@
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
 import pytest
 
+from r2k_pipeline.errors import R2kError
 from r2k_pipeline.report.note.compose import Note, build_note
 from r2k_pipeline.report.note.facts import Facts, read_facts, true_rules
 from r2k_pipeline.report.note.rules import read_rules, rules_of
 from r2k_pipeline.report.note.since import changes
-from r2k_pipeline.report.note.words import numbers_in, write
-from r2k_pipeline.snapshot import open_snapshot
+from r2k_pipeline.report.note.words import fill, numbers_in, write
+from r2k_pipeline.snapshot import of_this_version, open_snapshot
 from tests.documents import PROJECT
 from tests.unit.published import mart_row, publish
 
@@ -111,6 +113,18 @@ def test_trends_and_oversold_mean_nothing_of_an_index_of_volatility(note_of: Not
     assert not re.search("oversold|off the high|average|trend", of_volatility.text())
 
 
+def test_an_rsi_is_not_rounded_to_the_limit_that_its_sentence_is_about(note_of: NoteOf) -> None:
+    back = note_of(**WEEK, rsi_14=30.2, before_rsi_14=29.8, before_weekday="Thursday").text()
+    assert "RSI 30.2: no longer oversold, after 29.8 on Thursday." in back
+    assert "RSI 30.2: weak, not oversold." in note_of(**WEEK, rsi_14=30.2, before_rsi_14=33.0).text()
+
+
+def test_setups_that_are_too_few_are_not_counted(note_of: NoteOf) -> None:
+    """Those of the last sessions, and those close to others, are not among the independent events."""
+    text = note_of(**WEEK, setup="long_liquidation", independent_events=0).text()
+    assert "Too few such setups (long liquidation) came before for a statistic." in text
+
+
 def test_a_day_is_named_by_its_weekday_where_that_is_no_other_day(note_of: NoteOf) -> None:
     """Four sessions before a Friday is a Friday too, where a holiday lies between."""
     low = {"low_20d": 1984.92, "low_20d_sessions_ago": 4}
@@ -156,8 +170,8 @@ def test_an_old_week_has_no_rank(note_of: NoteOf) -> None:
 
 def test_a_net_short_is_not_called_held(note_of: NoteOf) -> None:
     """Asset managers were net short at their extremes of 2022; swap dealers nearly always are."""
-    lowest = {"institution_net_percentile_156w": 0.6, "institution_net_weeks_156w": 150}
-    highest = {"institution_net_percentile_156w": 100.0, "institution_net_weeks_156w": 150}
+    lowest = {"institution_net_percentile_156w": 0.6, "institution_net_weeks_156w": 156}
+    highest = {"institution_net_percentile_156w": 100.0, "institution_net_weeks_156w": 156}
     for side, least, most, beside in (
         (1, "held so little", "held so much", "they hold 29 % of open interest"),
         (-1, "been so short", "been so little short", "they are net short 29 % of open interest"),
@@ -165,6 +179,9 @@ def test_a_net_short_is_not_called_held(note_of: NoteOf) -> None:
         known = WEEK | {"institution_trader_group": "swap_dealer", "institution_net_contracts": side * 13_198.0}
         assert f"Swap dealers have not {least} in three years." in note_of(**known, **lowest).headline
         assert f"Swap dealers have not {most} in three years." in note_of(**known, **highest).headline
+        some = {"institution_net_weeks_156w": 150}
+        known_weeks = f"Swap dealers have not {most} in the known weeks of three years."
+        assert known_weeks in note_of(**known, **(highest | some)).headline
         share = {"neutral_but_large": "SI", "neutral_but_large_share_oi": side * 0.29}
         assert f"Swap dealers in SI are neutral by rank only: {beside}." in note_of(**known, **share).text()
 
@@ -227,7 +244,15 @@ def test_a_change_that_goes_on_with_an_old_sentence_says_of_whom(note_of: NoteOf
         (-0.0002, "+.1%", "0.0 %"),
         (-24_000.0, "|,.0f", "24,000"),
         (-13.3, "points", "13"),
+        (-0.95, "fraction", "nine tenths or more"),
+        (0.95, "fraction", "as much again"),
+        (-0.0007, "share", "less than 1 %"),
+        (-0.157, "share", "16 %"),
         (0.0234, "points", "0.023"),
+        (35.14, "rsi", "35"),
+        (30.26, "rsi", "30.3"),
+        (69.96, "rsi", "69.96"),
+        (30.0, "rsi", "30"),
         (9.97, "points", "10"),
         (1, "session/sessions", "session"),
         (0.02, "bought/sold", "bought"),
@@ -241,6 +266,12 @@ def test_a_change_that_goes_on_with_an_old_sentence_says_of_whom(note_of: NoteOf
 )
 def test_formats(value: Any, how: str, text: str) -> None:
     assert write(value, how) == text
+
+
+def test_a_fact_that_the_published_macros_lack_is_one_of_another_version(tmp_path: Path) -> None:
+    of_another = pytest.raises(R2kError, match="published by another version: no column here_alone of a macro note_")
+    with of_another, of_this_version(tmp_path / "warehouse.duckdb"):
+        fill("{here_alone}", Facts({}, {}, frozenset()))
 
 
 def test_names_are_no_numbers() -> None:
