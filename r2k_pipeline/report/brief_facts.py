@@ -65,7 +65,8 @@ def no_session(snapshot: Snapshot, market: str | None) -> R2kError:
     has_prices = dict(snapshot.ask("select market, index_symbol is not null from marts.markets order by 1").fetchall())
     said = {name for (name,) in snapshot.ask(f"select distinct market from {MART}").fetchall()}
     known = [name for name, priced in has_prices.items() if priced and (name in said or not said)]
-    if has_prices.get(market) is False:
+    ever = {name for (name,) in snapshot.ask(f"select distinct market from {PUBLISHED}.{MART}").fetchall()}
+    if has_prices.get(market) is False or (ever and market in has_prices and market not in ever):
         seen = f"{snapshot.lake.command('sql')} \"from marts.movers where market = '{market}'\""
         return R2kError(f"market {market!r} has no prices, so no brief, note or chart", next=seen)
     if market and market not in has_prices:

@@ -57,7 +57,8 @@ bars as (
 extremes as (
     select
         market,
-        min(low) filter (age <= 20) as low_20d,
+        count(*) = 1 as is_first,
+        case when count(*) >= 20 then min(low) filter (age <= 20) end as low_20d,
         arg_min(session_date, low) filter (age <= 20) as low_20d_date,
         arg_min(age, low) filter (age <= 20) as low_20d_age,
         arg_min(session_date, low) filter (age <= 252) as low_252d_date,
@@ -85,6 +86,7 @@ select
     dayname(n.session_date) as weekday,
     n.close,
     n.return_1d,
+    coalesce(e.is_first, false) as is_first,
     b.session_date as before_date,
     dayname(b.session_date) as before_weekday,
     b.return_1d as before_return_1d,

@@ -274,6 +274,7 @@ JUDGES: Final[dict[str, Judge]] = {
     rf"Missing: COT reports since that of {D}\.": reports_missing,
     rf"Missing: prices since {D}, {N} sessions?\.": lambda w, m: on(m[1], w.day),
     rf"Close {N}, {P}\.": lambda w, m: same(m[1], w.closes[-1]) and pct(m[2], w.change),
+    rf"Close {N}, the first on file\.": lambda w, m: len(w.closes) == 1 and same(m[1], w.closes[-1]),
     rf"Close {N}; the session before is missing\.": lambda w, m: same(m[1], w.closes[-1]),
     rf"Positions: CFTC, TFF futures only, of {D}, released (\w+)\.": (
         lambda w, m: on(m[1], w.group(MANAGERS).days[-1]) and f"{w.released():%A}" == m[2]

@@ -14,6 +14,7 @@ import pytest
 
 import r2k_pipeline.contracts  # noqa: F401  (fills TABLES)
 from r2k_pipeline.contracts.marts import Markets, PositioningVintages, PositioningVsTechnicals, TraderGroups
+from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.contracts.table import PUBLISHED_LAYERS
 from r2k_pipeline.shipped import shipped
 from r2k_pipeline.sql_models import read_macros
@@ -246,6 +247,27 @@ def test_markets_without_prices_are_not_compared_and_the_words_say_so(warehouse:
         warehouse.rollback()
     assert found["every_market"] == "every market with prices"
     assert found["here_alone"] == "here alone of the markets with prices"
+
+
+@pytest.mark.parametrize(("bars", "low", "is_first"), [(1, None, True), (19, None, False), (20, 1981.0, False)])
+def test_the_lowest_of_twenty_sessions_is_of_twenty(
+    warehouse: duckdb.DuckDBPyConnection, bars: int, low: float | None, is_first: bool
+) -> None:
+    """In a market's first weeks there are fewer, and its first close has none before that could be missing."""
+    days = [date(2025, 1, 3) - timedelta(days=back) for back in range(bars)]
+    rows = [
+        {"market": "RUT", "session_date": str(day), "known_at": f"{day}T21:00Z", "session_number": number}
+        | dict.fromkeys(("open", "high", "low", "close"), 2000.0 - number)
+        for number, day in enumerate(days)
+    ]
+    warehouse.begin()
+    try:
+        warehouse.register("made_up_bars", rows_of(MarketBars, rows).to_arrow())
+        warehouse.execute("insert into staging.market_bars by name from made_up_bars")
+        found = row_of(warehouse, "from note_prices('RUT', '2025-01-03 22:00+00')")
+    finally:
+        warehouse.rollback()
+    assert (found["low_20d"], found["is_first"]) == (low, is_first)
 
 
 def test_levels_closer_than_half_an_atr_are_one(warehouse: duckdb.DuckDBPyConnection) -> None:

@@ -142,6 +142,17 @@ def test_a_setup_of_the_day_before_is_not_that_of_a_session_without_one(tmp_path
     assert "such setups" not in ask(tmp_path, tmp_path, "RUT").output
 
 
+def test_a_market_whose_prices_no_source_had_is_said_to_have_none(tmp_path: Path) -> None:
+    """GLD was in no folder: no later moment has a session of it."""
+    usual = {"calendar": "XNYS", "price_series": "index", "market_class": "metal"}
+    markets = [{"market": name, "name": name, "index_symbol": name, **usual} for name in ("GC", "RUT")]
+    publish(tmp_path, [mart_row("RUT", "2025-03-14")], more={Markets: markets})
+    for when in ((), ("2025-03-14",)):
+        said = ask(tmp_path, tmp_path, "GC", *when)
+        assert said.exit_code == 1
+        assert "market 'GC' has no prices, so no brief, note or chart; next: r2k sql" in said.output
+
+
 def test_a_market_is_of_volatility_by_its_class_whatever_its_symbol(tmp_path: Path) -> None:
     days = ("2025-03-13", "2025-03-14")
     rows = [mart_row(market, day) for market in ("FEAR", "RUT") for day in days]

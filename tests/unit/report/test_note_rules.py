@@ -125,6 +125,13 @@ def test_setups_that_are_too_few_are_not_counted(note_of: NoteOf) -> None:
     assert "Too few such setups (long liquidation) came before for a statistic." in text
 
 
+def test_the_first_close_has_none_before_that_could_be_missing(note_of: NoteOf) -> None:
+    assert "Close 2,044.10; the session before is missing." in note_of(drawdown_ratio=0.0, trend="mixed").text()
+    first = note_of(drawdown_ratio=0.0, trend="mixed", is_first=True).text()
+    assert "Close 2,044.10, the first on file." in first
+    assert "highest" not in first
+
+
 def test_a_day_is_named_by_its_weekday_where_that_is_no_other_day(note_of: NoteOf) -> None:
     """Four sessions before a Friday is a Friday too, where a holiday lies between."""
     low = {"low_20d": 1984.92, "low_20d_sessions_ago": 4}
