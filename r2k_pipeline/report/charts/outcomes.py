@@ -3,7 +3,7 @@
 Belongs here: the figure of outcomes. Not here: which events count (outcome_rows.py), statistics (transforms/).
 """
 
-from typing import Final
+from typing import Any, Final
 
 import altair as alt
 import polars as pl
@@ -16,6 +16,8 @@ from r2k_pipeline.report.charts.tooltip import SESSION, Line, number, tooltip
 from r2k_pipeline.transforms.setups import read_setups
 
 ROW_HEIGHT: Final = 13
+WIDE: Final = 100
+"""Percent: the largest return of an axis that is not bent."""
 LABELS: Final = 62
 """Pixels for the names of rows: a market and a horizon."""
 _READING: Final = [
@@ -24,6 +26,9 @@ _READING: Final = [
     "Diamond: mean of all sessions. n: independent events, of all events.",
     "Markets of the same weeks are one sample, not several; of many rows some stand apart by chance.",
 ]
+_BENT: Final[dict[str, Any]] = {"type": "symlog", "constant": 10}
+_BENT_TICKS: Final[dict[str, Any]] = {"values": [-50, -20, -10, 0, 10, 20, 50, 100, 200, 500]}
+"""Of an axis with a return above 100 %, which would else show all others as one line."""
 _STATISTICS: Final = ("mean_forward_return_ratio", "baseline_mean_return_ratio")
 """Without the interval of the mean: the test compares with other moments of the market, and may contradict it."""
 
@@ -40,12 +45,13 @@ def build_outcomes(outcomes: Outcomes, is_sample: bool) -> Figure:
         data[f"{setup}_events"] = _event_rows(outcomes.events.filter(pl.col("setup") == setup))
     extent = (100 * outcomes.events["returned"]).abs().max()
     assert isinstance(extent, float)  # there is an event
-    panels = [_panel(setup, len(data[setup]), 1.05 * extent, is_sample) for setup in setups]
+    panels = [_panel(setup, len(data[setup]), extent, is_sample) for setup in setups]
+    bent = ["The axis is logarithmic, except near 0."] if extent > WIDE else []
     title = "What followed setups" + (" · SAMPLE" if is_sample else "")
     chart = alt.vconcat(
         *panels,
         spacing=8,
-        title=alt.TitleParams(title, subtitle=[*_READING, *([f"No event yet: {others}."] if others else [])]),
+        title=alt.TitleParams(title, subtitle=[*_READING, *bent, *([f"No event yet: {others}."] if others else [])]),
     )
     return Figure("outcomes", None, title, _description(title, outcomes.statistics), chart, data)
 
@@ -78,11 +84,12 @@ def _event_rows(events: pl.DataFrame) -> Records:
 
 
 def _panel(setup: str, rows: int, extent: float, is_sample: bool) -> alt.LayerChart:
+    high, is_bent = round(1.05 * extent, 1), extent > WIDE
     x = alt.X(
         "returned:Q",
         title=None,
-        scale=alt.Scale(domain=[-round(extent, 1), round(extent, 1)], nice=False),
-        axis=alt.Axis(tickCount=7, labelExpr="datum.label + ' %'"),
+        scale=alt.Scale(domain=[max(-high, -WIDE), high], nice=False, **(_BENT if is_bent else {})),
+        axis=alt.Axis(labelExpr="datum.label + ' %'", **(_BENT_TICKS if is_bent else {"tickCount": 7})),
     )
     y = alt.Y(
         "row:N",

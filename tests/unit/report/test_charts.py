@@ -22,10 +22,14 @@ from r2k_pipeline.lake import Lake
 from r2k_pipeline.report.charts import figures
 from r2k_pipeline.report.charts.figure import VEGA_LITE
 from r2k_pipeline.report.charts.labels import Scale, spread_labels, spread_pixels
+from r2k_pipeline.report.charts.outcome_rows import Outcomes
+from r2k_pipeline.report.charts.outcomes import build_outcomes
 from r2k_pipeline.report.charts.release_steps import build_gaps, build_path, build_steps, standing_at
 from r2k_pipeline.report.charts.theme import DARK, LIGHT, PALETTE, Theme
 from r2k_pipeline.tables.consolidations import Consolidations
+from r2k_pipeline.tables.setup_outcomes import SetupOutcomes
 from tests import snapshots
+from tests.sql.rows import rows_of
 from tests.unit.published import mart_row, publish
 
 END = datetime(2025, 3, 14, 20, tzinfo=UTC)
@@ -407,3 +411,21 @@ def test_the_groups_of_another_report_are_drawn_by_their_roles(tmp_path: Path) -
     assert {row["trader_group"] for row in datasets["net"]} == {"noncommercial", "commercial", "nonreportable"}
     assert {name for name in datasets if name.startswith("flows_")} == {"flows_noncommercial", "flows_commercial"}
     assert "noncommercial +10.0 % of open interest" in review.description
+
+
+@pytest.mark.parametrize(("largest", "scale"), [(0.31, None), (4.9, "symlog")])
+def test_one_return_of_an_index_of_volatility_does_not_squeeze_all_others(largest: float, scale: str | None) -> None:
+    """VIX rose by 490 % in 60 sessions: on a linear axis the returns of shares are one line."""
+    key = {"setup": "squeeze_risk", "market": "VX", "horizon_sessions": 60}
+    statistics = rows_of(SetupOutcomes, [{**key, "events": 1, "independent_events": 1}])
+    events = pl.DataFrame(
+        {**key, "session_date": date(2020, 1, 15), "returned": largest}, schema_overrides={"returned": pl.Float64}
+    )
+    spec = build_outcomes(Outcomes(statistics, events), is_sample=False).spec()
+    (axis,) = (
+        layer["encoding"]["x"]
+        for layer in spec["vconcat"][0]["layer"]
+        if layer["encoding"].get("x", {}).get("field") == "returned"
+    )
+    assert axis["scale"].get("type") == scale
+    assert any("logarithm" in line for line in spec["title"]["subtitle"]) == bool(scale)
