@@ -37,7 +37,9 @@ class Consolidations(Table, layer="features"):
     )
     first_confirmed_date = day("session whose close confirmed the range itself")
     end_date = day("last close inside the edges; null while the range is open", nullable=True)
-    end_confirmed_date = day("session whose close ended it, the tenth outside in a row", nullable=True)
+    end_confirmed_date = day(
+        "session whose close ended it: the tenth outside in a row, or the first after 1,000", nullable=True
+    )
     low = points(
         "lower edge: lowest close from start_date to when the edges last moved; closes outside since do not move it"
     )

@@ -208,6 +208,8 @@ def _write_parents(versions: Any, first: int, end: int, ranges: Any, alive: int,
 def _meet(here: Any, row: int, closes: Closes) -> bool:
     """Apply a close to a range: it widens to its whole span if that is tight, else the close is inside or outside.
 
+    Beyond LONGEST it has ended: no candidate is longer, and a series that always comes back would keep all its ranges.
+
     Returns whether its edges moved or it ended.
     """
     close = closes.close[row]
@@ -222,6 +224,8 @@ def _meet(here: Any, row: int, closes: Closes) -> bool:
         here.outside, here.last_inside = 0, row
     else:
         here.outside += 1
+    if row - here.start >= LONGEST:
+        here.outside = CLOSES_OUTSIDE
     return bool(has_moved or here.outside == CLOSES_OUTSIDE)
 
 

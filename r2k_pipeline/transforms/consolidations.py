@@ -32,10 +32,11 @@ def build_consolidations(bars: pl.DataFrame) -> pl.DataFrame:
     tight than the span one close shorter and tighter than the one a close longer, which close lies outside their range.
     A candidate is confirmed at tightness 0.8 or less, the tightest first, unless the length of an open range is within
     a quarter of its own: then it is that range, seen again. Edges are the highest and lowest close; they widen to all
-    closes since the start whenever that span as a whole is tight. After ten closes in a row outside its edges a range
-    has ended, at the last close inside. The core is the 1st to 99th percentile of the closes between the edges. The
-    parent is, of the ranges open at that close that started before and hold both its edges, the one that started last;
-    all have met the close by then. The parent in the row of its end is of those that were open until then.
+    closes since the start whenever that span as a whole is tight. After ten closes in a row outside its edges, or 1,000
+    closes in all, a range has ended, at the last close inside. The core is the 1st to 99th percentile of the closes
+    between the edges. The parent is, of the ranges open at that close that started before and hold both its edges,
+    the one that started last; all have met the close by then. The parent in the row of its end is of those that
+    were open until then.
 
     Raises ValueError if bars are not sorted, and as sound_bars does.
     """

@@ -118,6 +118,20 @@ def test_equals_a_plain_search_of_all_spans(seed: int, sessions: int) -> None:
     assert sorted(found, key=str) == sorted(plain_ranges(close), key=str)
 
 
+def test_a_range_is_no_longer_than_the_longest_span_that_may_become_one() -> None:
+    """A series that always comes back, as VIX does, would keep every range it ever had, each as wide as its history."""
+    returns = np.random.default_rng(3).normal(0, 0.03, 2500)
+    level = np.zeros(2500)
+    for row in range(1, 2500):
+        level[row] = 0.9 * level[row - 1] + returns[row]
+    ranges = build_consolidations(bars_of(20 * np.exp(level)))
+    assert ranges["sessions"].max() == 1001
+    ended = ranges.drop_nulls("end_confirmed_date")
+    assert (ended["end_confirmed_date"] - ended["start_date"]).max() == timedelta(days=1000)
+    newest = ranges.group_by("start_date").agg(pl.col("end_date").last())
+    assert newest.filter(pl.col("end_date").is_null())["start_date"].min() >= FIRST + timedelta(days=1500)
+
+
 def test_the_plain_search_has_something_to_find() -> None:
     versions = plain_ranges(wandering(5, 450))
     assert {row[3] is None for row in versions} == {True, False}
