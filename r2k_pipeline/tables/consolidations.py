@@ -79,7 +79,7 @@ class Consolidations(Table, layer="features"):
     @dy.rule()
     def end_with_its_date(cls) -> pl.Expr:  # noqa: N805
         open_still = pl.col("end_date").is_null() & pl.col("end_confirmed_date").is_null()
-        ended = (pl.col("end_date") < pl.col("confirmed_date")) & (
+        ended = (pl.col("end_date") <= pl.col("confirmed_date")) & (
             pl.col("end_confirmed_date") == pl.col("confirmed_date")
         )
         return open_still | ended

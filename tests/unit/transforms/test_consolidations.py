@@ -126,6 +126,11 @@ def test_a_range_is_no_longer_than_the_longest_span_that_may_become_one() -> Non
         level[row] = 0.9 * level[row - 1] + returns[row]
     ranges = build_consolidations(bars_of(20 * np.exp(level)))
     assert ranges["sessions"].max() == 1001
+    known = (
+        pl.lit(None, pl.Date).alias("withdrawn_date"),
+        pl.col("known_date").cast(pl.Datetime("us", "UTC")).alias("known_at"),
+    )
+    Consolidations.validate(ranges.with_columns(*known, withdrawn_at=pl.lit(None, pl.Datetime("us", "UTC"))), cast=True)
     ended = ranges.drop_nulls("end_confirmed_date")
     assert (ended["end_confirmed_date"] - ended["start_date"]).max() == timedelta(days=1000)
     newest = ranges.group_by("start_date").agg(pl.col("end_date").last())
