@@ -52,7 +52,9 @@ def _extreme(about: Comparison, since: date, written: str, *, is_lowest: bool) -
     is_true = other is None or (value < values[other] if is_lowest else value > values[other])
     if is_true:
         _check_whole(about, since, days[row])
-    also = None if other is None or is_true else f"{shown(values[other], about.series.unit)} on {days[other]}"
+    if other is None:
+        raise _nothing_between(since, days[row])
+    also = None if is_true else f"{shown(values[other], about.series.unit)} on {days[other]}"
     return Result(written, is_true, value, days[row], about.series.unit, also=also)
 
 
@@ -81,9 +83,12 @@ def first(about: Comparison, right: Any, written: str) -> Result:
             about.truth(about.series_of(prefix, said), prefix, base, said, at)[0] for (prefix, base), said in compared
         )
 
-    earlier = next((at for at in range(row - 1, about.series.after(since) - 1, -1) if holds(at)), None)
+    rows = range(row - 1, about.series.after(since) - 1, -1)
+    earlier = next((at for at in rows if holds(at)), None)
     if earlier is None:
         _check_whole(about, since, days[row])
+    if not rows:
+        raise _nothing_between(since, days[row])
     also = None if earlier is None else f"also on {days[earlier]}"
     is_true = holds(row) and earlier is None
     return Result(written, is_true, about.series.values[row], days[row], about.series.unit, also=also)
@@ -109,6 +114,10 @@ def _check_whole(about: Comparison, since: date, until: date) -> None:
         raise UnknownError(f"the {'reports' if about.measure.is_of_group else 'sessions'} begin at {begins}")
     if missing := about.past.missing(about.measure, max(since, begins), until):
         raise UnknownError(lacking(about.measure, missing))
+
+
+def _nothing_between(since: date, until: date) -> UnknownError:
+    return UnknownError(f"no row {'' if since == EVER else f'after {since} and '}before {until} to compare with")
 
 
 EXTREMES: Final[Mapping[str, Callable[[Comparison, Any, str], Result]]] = {

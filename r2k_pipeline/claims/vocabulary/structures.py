@@ -74,6 +74,9 @@ def _cross(past: Past, relations: Mapping[str, Any], written: Mapping[str, str])
         select session_date, fast || 'x' || slow || ' ' || direction
         from moving_average_crosses_as_of($known)
         where market = $market and fast > 1 order by session_date, fast, slow"""
+    for day in (*relations.get("since", ())[:1], *([relations["on"]] if "on" in relations else ())):
+        if day > past.chosen.known_at.date():
+            raise UnknownError(f"{day} was not known yet; next: give `until`")
     events = past.tables.rows(query, known=past.chosen.known_at, market=past.chosen.market)
     fits = _cross_filter(relations.get("is", "down"))
     found = [(day, name) for day, name in events if fits(name)]
