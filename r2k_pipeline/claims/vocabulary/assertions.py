@@ -241,6 +241,12 @@ def table_of(key: str, said: object) -> Mapping[str, Any]:
     return said
 
 
+def is_of_group(assertion: Assertion) -> bool:
+    """Whether the measure or an operand belongs to a trader group."""
+    own = assertion.measure.is_of_group
+    return own or any(ref.measure is not None and ref.measure.is_of_group for ref in operands_of(assertion))
+
+
 def operands_of(assertion: Assertion) -> Iterator[Ref]:
     """The operands of a measure's relations that are names."""
     for right in assertion.relations.values():

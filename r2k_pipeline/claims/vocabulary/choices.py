@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
 from typing import Any, Final
 
-from r2k_pipeline.claims.vocabulary.assertions import Assertion, WordError, operands_of
+from r2k_pipeline.claims.vocabulary.assertions import Assertion, WordError, is_of_group, operands_of
 from r2k_pipeline.claims.vocabulary.known_tables import KnownTables
 from r2k_pipeline.claims.vocabulary.printed_numbers import VENDOR_RATIO, Printed
 from r2k_pipeline.claims.vocabulary.statements import Statement, all_assertions
@@ -68,7 +68,7 @@ def axes_of(statement: Statement, tables: KnownTables) -> Iterator[Sequence[Choi
     traders; then contracts, or share of open interest if it ranks; then the moments.
     """
     assertions = list(all_assertions(statement))
-    if any(each.measure.is_of_group or _of_groups(each) for each in assertions):
+    if any(map(is_of_group, assertions)):
         named, primary = statement.report_type, tables.primary_reports.get(statement.market, _USUAL_REPORT)
         families = [family_of(primary), "legacy"] if named is None else [family_of(named)]
         usual = dict.fromkeys(group for family in families for group in USUAL[family])
@@ -90,11 +90,6 @@ def axes_of(statement: Statement, tables: KnownTables) -> Iterator[Sequence[Choi
     if anchors:
         yield [Choice(f"since_{day:%Y_%m_%d}", f"since {day}", {"since": day}) for day in anchors]
     yield [*_moments(statement, tables)]
-
-
-def _of_groups(assertion: Assertion) -> bool:
-    """Whether an operand belongs to a trader group."""
-    return any(ref.measure is not None and ref.measure.is_of_group for ref in operands_of(assertion))
 
 
 def of_group(group: str, report_type: str | None, primary: str) -> Choice:

@@ -4,7 +4,7 @@ Belongs here: the keys of a line. Not here: its measures and relations (assertio
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -13,6 +13,7 @@ from r2k_pipeline.claims.printable import why_not_shown
 from r2k_pipeline.claims.vocabulary.assertions import (
     Assertion,
     WordError,
+    is_of_group,
     operands_of,
     read_assertion,
     table_of,
@@ -20,6 +21,7 @@ from r2k_pipeline.claims.vocabulary.assertions import (
 )
 from r2k_pipeline.claims.vocabulary.measure import Measure
 from r2k_pipeline.contracts.cot import TRADER_GROUPS
+from r2k_pipeline.contracts.units import Unit
 from r2k_pipeline.mistakes import nearest
 from r2k_pipeline.report_types import REPORT_TYPES
 
@@ -116,10 +118,20 @@ def read_statement(name: str, entry: Mapping[str, Any], head: Defaults) -> State
     why = said.get("not_checkable")
     if why is not None and (assertions or not isinstance(why, str) or not why.strip()):
         raise WordError("not_checkable", "should be a text that says why, and stand without measures")
+    _check_keys(said, (*assertions, *condition))
     if assertions and "market" not in common:
         raise WordError("market", "is missing, in the note's head and here")
     says = _says(said.get("says"))
     return Statement(name, says, assertions=assertions, condition=condition, not_checkable=why, **common)
+
+
+def _check_keys(said: Mapping[str, Any], assertions: Sequence[Assertion]) -> None:
+    """Raise WordError for a key of positions beside prices alone; columns of the mart have contracts and no group."""
+    has_group = any(map(is_of_group, assertions))
+    has_contracts = any(each.measure.unit == Unit.EQUIVALENTS for each in assertions)
+    for key in ("group", "report_type", "in"):
+        if key in said and assertions and not (has_group or (key == "in" and has_contracts)):
+            raise WordError(key, "no measure of this claim is of positions; next: leave it out")
 
 
 def _common(said: Mapping[str, Any], head: Defaults) -> dict[str, Any]:
