@@ -46,7 +46,7 @@ def in_percent(unit: str, right: object) -> str:
 
 
 def _percent(number: Printed) -> str:
-    return f"{100 * number.value:,.6g} %"
+    return f"{100 * number.value:,.10g} %"
 
 
 def _is_of_change(word: str) -> bool:

@@ -532,6 +532,7 @@ def test_an_anchor_that_is_none_is_answered_with_those_that_there_are(sandbox: S
         ('rsi_14.is = 35, in = "thousand"', "in", "is of positions; next: leave it out"),
         ("rsi_14 = 3", "rsi_14", "should have relations: MEASURE.RELATION = VALUE"),
         ("drawdown_ratio.below = -10", "below", 'a ratio, 1 = 100 %: -10 is -1,000 %; next: give "-10 %"'),
+        ("net_share_oi.is = 48030", "is", '48030 is 4,803,000 %; next: give "48030 %"'),
         ("net_share_oi.between = [0.1, 20]", "between", '20 is 2,000 %; next: give "20 %"'),
         ("drawdown_ratio.change_above = 1", "change_above", '1 is 100 %; next: give "1 %"'),
         ('net.is = 10, in = "share"', "is", '10 is 1,000 %; next: give "10 %"'),
