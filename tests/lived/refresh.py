@@ -19,6 +19,7 @@ from r2k_pipeline.tables.column_dictionary import ColumnDictionary
 from r2k_pipeline.tables.reference import Sessions
 from tests.pipeline.knowledge import built
 from tests.short_notes import write_short_notes
+from tests.sql.rows import no_rows
 
 LEFT_EMPTY: Final = (Claims, ColumnDictionary)
 """Claims start a process of their own, the dictionary is of the contracts alone."""
@@ -41,7 +42,7 @@ def build(run: Run, outcomes: dict[str, Outcome] | None = None) -> list[str]:
     """
     _sessions(run)
     for table in LEFT_EMPTY:
-        run.lake.write(table, table.create_empty())
+        run.lake.write(table, no_rows(table))
     for outcome in build_tables(run, given=(*LEFT_EMPTY, Sessions)):
         if outcome.state == "failed":
             return [outcome.message()]

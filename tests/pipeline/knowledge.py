@@ -17,7 +17,7 @@ from r2k_pipeline.settings import Settings
 from r2k_pipeline.shipped import shipped
 from r2k_pipeline.sql_models import read_macros
 from r2k_pipeline.tables import TABLES
-from tests.sql.rows import rows_of
+from tests.sql.rows import no_rows, rows_of
 
 FEATURES = (
     "features.daily_indicators",
@@ -71,7 +71,7 @@ def publish_as_built(run: Run) -> None:
     tables = [table for table in TABLES.values() if table.layer in PUBLISHED_LAYERS]
     for table in tables:
         if not run.lake.files(table.dotted()):
-            run.lake.write(table, table.create_empty())
+            run.lake.write(table, no_rows(table))
     files = {table: run.lake.files(table.dotted()) for table in tables}
     macros = read_macros(shipped("sql/macros"), [table.dotted() for table in tables])
     publish_generation(run.lake, files, macros, run.settings.memory_limit, "generated")

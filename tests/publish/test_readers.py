@@ -28,13 +28,14 @@ from tests.publish.warehouses import (
     rows_of_every_kind,
 )
 
-READERS, PUBLICATIONS = 5, 10
+READERS, PUBLICATIONS = 5, 6
 
 
-@pytest.fixture
-def generations(tmp_path: Path) -> list[Lake]:
+@pytest.fixture(scope="module")
+def generations(tmp_path_factory: pytest.TempPathFactory) -> list[Lake]:
     """Two lakes that differ in every table."""
-    return [build_lake(tmp_path / mark, mark, height=height) for mark, height in HEIGHTS.items()]
+    folder = tmp_path_factory.mktemp("generations")
+    return [build_lake(folder / mark, mark, height=height) for mark, height in HEIGHTS.items()]
 
 
 def test_readers_see_whole_generations_and_no_error(generations: list[Lake], database: Database) -> None:

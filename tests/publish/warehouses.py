@@ -4,7 +4,11 @@ Belongs here: their rows, through the real publication of the file. Not here: Po
 """
 
 import math
+import os
+import shutil
+import tempfile
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +20,7 @@ from r2k_pipeline.lake import Lake
 from r2k_pipeline.postgresql.tables import LAYERS
 from r2k_pipeline.tables import TABLES
 from r2k_pipeline.warehouse import publish_warehouse
+from tests.unit.published import HOMES
 
 PUBLISHED: Final = [table for table in TABLES.values() if table.layer in LAYERS]
 MOMENT: Final = datetime(2025, 3, 14, 22, tzinfo=UTC)
@@ -84,6 +89,29 @@ def build_lake(
     more: dict[type[Table], pl.DataFrame] | None = None,
 ) -> Lake:
     """A lake whose warehouse holds every published table: `height` rows each, or those of `more`."""
+    if more:
+        return _build(folder, mark, height, source, as_of, published_at, more)
+    shutil.copytree(_built(mark, height, source, as_of, published_at), folder, dirs_exist_ok=True)
+    return Lake.of(folder, source)
+
+
+@cache
+def _built(*lake: Any) -> Path:
+    """The folder of a lake that many tests want, built once a process; each gets a copy."""
+    folder = Path(tempfile.mkdtemp(prefix="of_every_kind_", dir=os.environ.get(HOMES)))
+    _build(folder, *lake, more={})
+    return folder
+
+
+def _build(
+    folder: Path,
+    mark: str,
+    height: int,
+    source: str,
+    as_of: datetime,
+    published_at: datetime,
+    more: dict[type[Table], pl.DataFrame],
+) -> Lake:
     lake = Lake.of(folder, source)
     folder.mkdir(exist_ok=True)
     label = "SAMPLE: synthetic data, not a market" if source == "sample" else source
@@ -95,7 +123,7 @@ def build_lake(
         pl.lit(published_at).cast(pl.Datetime("us", "UTC")).alias("published_at"),
     )
     frames = {table: rows_of_every_kind(table, height, mark) for table in PUBLISHED}
-    frames |= {Generation: generation, **(more or {})}
+    frames |= {Generation: generation, **more}
     files = {}
     for table, frame in frames.items():
         files[table] = [folder / f"{table.dotted()}.parquet"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,10 +15,11 @@ from hypothesis import strategies as st
 from r2k_pipeline.contracts.marts import PositioningVsTechnicals
 from r2k_pipeline.errors import MistakesError
 from r2k_pipeline.transforms.setups import NAMED, SETUPS_FILE, read_setups
-from tests.sql.rows import rows_of
+from tests.sql.rows import no_rows, rows_of
 
 SETUPS = read_setups()
 STATES = tuple(SETUPS.states)
+INPUTS = [name for name in PositioningVsTechnicals.column_names() if name not in (*STATES, *NAMED)]
 CALM = {
     **{"close": 2000.0, "sma_20": 2010.0, "sma_50": 1950.0, "sma_200": 1900.0, "rsi_14": 50.0, "macd_histogram": -1.0},
     **{"atr_14": 30.0, "drawdown_ratio": -0.02, "open_interest_contracts": 400_000.0},
@@ -53,9 +55,21 @@ def all_named(rows: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:
     days = [date(2000, 1, 1) + timedelta(days=n) for n in range(len(rows))]
     dated = [{"market": "RUT", "session_date": day, "known_at": f"{day}T23:00Z"} for day in days]
     joined = rows_of(PositioningVsTechnicals, [{**key, **CALM, **row} for key, row in zip(dated, rows, strict=True)])
-    with duckdb.connect() as connection:
-        connection.register("joined", joined.drop(*STATES, *NAMED).to_arrow())
-        return connection.sql(SETUPS.query()).pl().sort("session_date").to_dicts()
+    connection = planned()
+    connection.register("given", joined.select(INPUTS).to_arrow())
+    found = connection.execute("delete from joined; insert into joined from given; execute rules")
+    names = [name for name, *_ in found.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
+@cache
+def planned() -> duckdb.DuckDBPyConnection:
+    """The rules over a table `joined`, planned once for all tests: that takes far longer than a few rows."""
+    connection = duckdb.connect()
+    connection.register("nothing", no_rows(PositioningVsTechnicals).select(INPUTS).to_arrow())
+    connection.execute("create table joined as from nothing")
+    connection.execute(f"prepare rules as from ({SETUPS.query()}) order by session_date")
+    return connection
 
 
 def named(**values: object) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """A small published lake for tests of what people read: a few rows, written by hand, through the real publication."""
 
 import os
+import shutil
 import tempfile
 from collections.abc import Sequence
 from functools import cache
@@ -9,6 +10,7 @@ from typing import Any, Final
 
 from r2k_pipeline.contracts.marts import Markets, PositioningVsTechnicals
 from r2k_pipeline.contracts.meta import Fetches, Generation
+from r2k_pipeline.files import fsync
 from r2k_pipeline.generations import Published, last_generation, publish_generation
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.publication import BY_PUBLISHING, DERIVED
@@ -18,7 +20,8 @@ from tests.sql.rows import Given, Row, rows_of
 
 HOMES: Final = "TESTS_DAGSTER_HOMES"
 """Names, to every process of a test run, a folder that is removed when they have ended."""
-FIRST: Final = "1970-01-01T00:00Z"
+OF_NOTHING: Final = {"generation_id": "0" * 16, **dict.fromkeys(("published_at", "as_of"), "1970-01-01T00:00Z")}
+TABLES_PUBLISHED: Final = (*DERIVED, *BY_PUBLISHING)
 SAMPLE: Final = "SAMPLE: synthetic data, not a market"
 
 
@@ -58,19 +61,31 @@ def publish(
         ],
         **(more or {}),
     }
-    last = last_generation(_of_nothing())
+    nothing = _of_nothing()
     lake.keep_account(lake.settled_account())  # of no raw files: these tables were made of none
-    _publish(lake, given, f"{len(list(lake.generations.glob('*'))):03}-0123456789abcdef", last)
+    if not lake.generations.exists():
+        for layer in {table.layer for table in TABLES_PUBLISHED}:
+            shutil.copytree(
+                nothing.derived / layer, lake.derived / layer, copy_function=_flushed_copy, dirs_exist_ok=True
+            )
+    for table in TABLES_PUBLISHED:
+        rows = given.get(table, [])
+        if rows or lake.generations.exists():
+            lake.write(table, rows_of(table, rows))
+    _publish(lake, f"{len(list(lake.generations.glob('*'))):03}-0123456789abcdef", last_generation(nothing))
     return lake
 
 
-def _publish(lake: Lake, given: Given, name: str, last: Published | None = None) -> None:
-    tables = (*DERIVED, *BY_PUBLISHING)
-    for table in tables:
-        lake.write(table, rows_of(table, given.get(table, [])))
-    files = {table: lake.files(table.dotted()) for table in tables}
-    macros = read_macros(shipped("sql/macros"), [table.dotted() for table in tables])
+def _publish(lake: Lake, name: str, last: Published | None = None) -> None:
+    files = {table: lake.files(table.dotted()) for table in TABLES_PUBLISHED}
+    macros = read_macros(shipped("sql/macros"), [table.dotted() for table in TABLES_PUBLISHED])
     publish_generation(lake, files, macros, "1GB", name, last=last)
+
+
+def _flushed_copy(file: str, copy: str) -> None:
+    """A table as a run leaves it."""
+    shutil.copyfile(file, copy)
+    fsync(Path(copy))
 
 
 @cache
@@ -78,5 +93,7 @@ def _of_nothing() -> Lake:
     """A lake of no rows, published once a process: others go on from its DuckDB file, as a day does from the last."""
     folder = Path(tempfile.mkdtemp(prefix="of_nothing_", dir=os.environ.get(HOMES)))
     lake = Lake.of(folder, "sample")
-    _publish(lake, {Generation: [{"generation_id": "0" * 16, "published_at": FIRST, "as_of": FIRST}]}, "0")
+    for table in TABLES_PUBLISHED:
+        lake.write(table, rows_of(table, [OF_NOTHING] if table is Generation else []))
+    _publish(lake, "0")
     return lake

@@ -18,6 +18,7 @@ from r2k_pipeline.tables.reference import Sessions
 from r2k_pipeline.warehouse import open_warehouse
 from tests.raw_story import Story, bars_of, built, days_of, sessions
 from tests.short_notes import write_short_notes
+from tests.sql.rows import no_rows
 
 DAYS: Final = days_of(date(2024, 1, 2), 3)
 CLOSES: Final = {day: 2000.0 + number for number, day in enumerate(DAYS)}
@@ -30,20 +31,26 @@ def live(story: Story, moment: str) -> Publication:
     run.fetch_prices(moment)
     begin_run(run.lake, run.clock())
     for table in DERIVED:
-        run.lake.write(table, table.create_empty())
+        run.lake.write(table, no_rows(table))
     run.lake.write(Sessions, sessions())
     for name in ("staging.price_vintages", MarketBars.dotted(), Fetches.dotted()):
         built(run, name)
     return publish(run, write_short_notes)
 
 
-@pytest.fixture
-def story(tmp_path: Path) -> Story:
+@pytest.fixture(scope="module")
+def morning(tmp_path_factory: pytest.TempPathFactory) -> Story:
     """A lake that published three sessions in the morning after the last one."""
-    story = Story.begin(tmp_path)
+    story = Story.begin(tmp_path_factory.mktemp("morning"))
     story.desk.quote(bars_of(CLOSES))
     assert live(story, MORNING).is_new
     return story
+
+
+@pytest.fixture
+def story(morning: Story, tmp_path: Path) -> Story:
+    """A copy of it."""
+    return morning.copied_to(tmp_path)
 
 
 def test_what_says_the_same_is_not_published_again(story: Story) -> None:

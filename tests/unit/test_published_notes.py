@@ -15,7 +15,7 @@ from r2k_pipeline.tables.reference import Sessions
 from tests.lived.generation_rows import copy_of_raw
 from tests.raw_story import Story, at, bars_of, days_of, sessions
 from tests.short_notes import write_short_notes
-from tests.sql.rows import rows_of
+from tests.sql.rows import no_rows, rows_of
 from tests.unit.published import mart_row
 
 FIRST, SECOND, _, FOURTH = DAYS = days_of(at("2024-01-02T00:00").date(), 4)
@@ -33,7 +33,7 @@ def live(story: Story, moment: str, until: int, name: str = "Russell 2000") -> S
 def republish(run: Story, until: int, name: str = "Russell 2000") -> Story:
     """Publish a mart of the sessions to DAYS[until], in a market of that `name`."""
     for table in DERIVED:
-        run.lake.write(table, table.create_empty())
+        run.lake.write(table, no_rows(table))
     run.lake.write(Sessions, sessions())
     market = {"market": "RUT", "name": name, "index_symbol": "^RUT", "price_series": "index", "calendar": "XNYS"}
     run.lake.write(Markets, rows_of(Markets, [market]))
