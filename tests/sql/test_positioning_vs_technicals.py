@@ -179,17 +179,17 @@ def test_nearest_levels_last_cross_and_profile() -> None:
             level(2114.0, "resistance", "2025-01-10", 1),
             level(2284.0, "resistance", "2024-12-20", 2),
         ],
-        MovingAverageCrosses: [cross("2025-02-19", 50, 100), cross("2025-03-13", 20, 50), cross("2025-03-20", 50, 200)],
+        MovingAverageCrosses: [cross("2025-02-19", 50, 100), cross("2025-03-13", 20, 50), cross("2025-03-14", 50, 200)],
         VolumeProfiles: [profile("rolling_250", 2064.0), profile("rolling_60", 2284.0)],
     }
-    row = derive(PositioningVsTechnicals, given).row(
-        by_predicate=pl.col("session_date") == date(2025, 3, 13), named=True
-    )
+    rows = derive(PositioningVsTechnicals, given)
+    row, next_row = (rows.filter(session_date=date(2025, 3, day)).row(0, named=True) for day in (13, 14))
     assert (row["support_born_date"], row["support_price"]) == (date(2024, 8, 5), 1990.0)
     assert (row["resistance_born_date"], row["resistance_price"]) == (date(2025, 1, 10), 2114.0)
     around = ("around_born_date", "around_price", "around_low", "around_high")
     assert [row[name] for name in around] == [date(2024, 11, 4), 2000.0, 2000.0, 2000.0]
-    assert (row["last_cross_date"], row["last_cross"]) == (date(2025, 2, 19), "50x100 down")
+    assert (row["last_cross_date"], row["last_cross"]) == (date(2025, 2, 19), "50x100 down"), "not tomorrow's"
+    assert (next_row["last_cross_date"], next_row["last_cross"]) == (date(2025, 3, 14), "50x200 down")
     assert (row["poc_250"], row["value_area_low_250"], row["volume_symbol"]) == (2064.0, 2014.0, "IWM")
 
 

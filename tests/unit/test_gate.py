@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Final
@@ -14,8 +14,9 @@ from r2k_pipeline.causes import find_causes
 from r2k_pipeline.contracts.meta import Generation, Restatements
 from r2k_pipeline.contracts.prices import MarketBars
 from r2k_pipeline.contracts.restatements import Restatements as RestatementLog
+from r2k_pipeline.contracts.table import DATED_LAYERS, PUBLISHED_LAYERS, Table
 from r2k_pipeline.errors import R2kError
-from r2k_pipeline.gate import RestatementError
+from r2k_pipeline.gate import RestatementError, find_differences
 from r2k_pipeline.generations import last_generation
 from r2k_pipeline.log.acceptance import accept_restatement
 from r2k_pipeline.markets import Market
@@ -23,10 +24,13 @@ from r2k_pipeline.origins import digests_of
 from r2k_pipeline.publication import DERIVED, publish, record_published
 from r2k_pipeline.restatement import read_restatement
 from r2k_pipeline.sums import SUMS
+from r2k_pipeline.tables import TABLES
 from r2k_pipeline.tables.reference import Sessions
 from r2k_pipeline.warehouse import open_warehouse
+from tests.publish.warehouses import MOMENT, rows_of_every_kind
 from tests.raw_story import RUT, Story, bars_of, built, days_of, sessions
 from tests.short_notes import write_short_notes
+from tests.sql.rows import no_rows
 
 DAYS: Final = days_of(date(2023, 12, 26), 12)
 SPX: Final = Market(market="SPX", name="S&P 500", index="^GSPC", multiplier=50)
@@ -51,7 +55,7 @@ def republish(story: Story) -> Story:
     """Build the bars from raw as it is and publish them."""
     run = replace(story)
     for table in DERIVED:
-        run.lake.write(table, table.create_empty())
+        run.lake.write(table, no_rows(table))
     run.lake.write(Sessions, sessions())
     for name in DATED:
         built(run, name)
@@ -244,6 +248,27 @@ def test_what_changed_since_it_was_accepted_is_asked_again(story: Story) -> None
     waiting = read_restatement(story.lake)
     assert waiting is not None
     assert waiting.accepted_at is None
+
+
+def test_rows_that_are_missing_are_found_in_every_table_that_is_dated(story: Story, tmp_path: Path) -> None:
+    """Also in tables of which these stories make no row."""
+
+    @dataclass(frozen=True)
+    class Before:
+        row: Mapping[str, object]
+
+        def files(self, table: type[Table]) -> list[Path]:
+            return [tmp_path / f"{table.dotted()}.parquet"]
+
+    tables = [table for table in TABLES.values() if table.layer in PUBLISHED_LAYERS]
+    for table in tables:
+        rows_of_every_kind(table, 24, "a").write_parquet(tmp_path / f"{table.dotted()}.parquet")
+        story.lake.write(table, no_rows(table))
+    found = find_differences(story, Before({"as_of": MOMENT}))  # type: ignore[arg-type]
+    assert all(difference.rows_missing for difference in found)
+    compared = {difference.table_name for difference in found}
+    assert compared == {table.dotted() for table in tables if table.known_by and not table.may_change}
+    assert {name.partition(".")[0] for name in compared} >= {*DATED_LAYERS}
 
 
 def test_nothing_waits_to_be_accepted(story: Story) -> None:

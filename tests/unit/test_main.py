@@ -6,7 +6,7 @@ import sys
 import pytest
 
 PROGRAM = """
-import atexit, os, sys, threading, time
+import atexit, os, sys, threading
 from r2k_pipeline import __main__
 
 class Freed:
@@ -14,7 +14,7 @@ class Freed:
         write(1, b"freed")
 
 def work():
-    time.sleep(0.2)
+    threading.main_thread().join()
     print("worked")
     atexit.register(print, "handled")
 

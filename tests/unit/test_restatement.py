@@ -10,6 +10,7 @@ from r2k_pipeline.contracts.marts import CrossMarket, Movers
 from r2k_pipeline.contracts.prices import MarketBars, PriceVintages
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.restatement import Difference, compare_published
+from r2k_pipeline.tables.levels import Levels
 
 FIRST = date(2024, 5, 27)
 TOLD = datetime(2024, 5, 30, 20, 40, tzinfo=UTC)
@@ -106,6 +107,32 @@ def test_a_pair_of_which_one_failed_for_a_day_is_late_news_and_a_pair_that_was_t
     found = compared(CrossMarket, tmp_path / "again", pairs(*before), pairs(*before, ("RUT", "SPX", 1)))
     assert found is not None
     assert found.rows_added == 1
+
+
+def zones(*ids: str) -> pl.DataFrame:
+    """Zones of the Russell at the first session."""
+    known = datetime(FIRST.year, FIRST.month, FIRST.day, 20, tzinfo=UTC)
+    of_session = {"market": pl.lit("RUT"), "session_date": pl.lit(FIRST), "known_at": pl.lit(known)}
+    return Levels.create_empty().clear(len(ids)).with_columns(pl.Series("level_id", ids), **of_session)
+
+
+def test_a_row_more_at_the_last_session_that_was_published_restates(tmp_path: Path) -> None:
+    found = compared(Levels, tmp_path, zones("a"), zones("a", "b"))
+    assert found is not None
+    assert found.rows_added == 1
+
+
+def test_a_restatement_is_recognised_by_the_values_of_its_rows_in_any_order(tmp_path: Path) -> None:
+    """Else what was accepted would let as many other rows pass."""
+    changed = closes(3).with_columns(close=pl.lit(101.0))
+    digests = []
+    for number, after in enumerate((changed, changed.reverse(), closes(3).with_columns(close=pl.lit(102.0)))):
+        (tmp_path / str(number)).mkdir()
+        found = compared(PriceVintages, tmp_path / str(number), closes(3), after)
+        assert found is not None
+        assert found.rows_changed == 3
+        digests.append(found.digest)
+    assert digests[0] == digests[1] != digests[2]
 
 
 def test_rows_that_an_older_generation_lacks_with_the_column_that_dates_them_restate(tmp_path: Path) -> None:

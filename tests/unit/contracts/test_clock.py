@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from r2k_pipeline.contracts.clock import as_of_macros, rows_known_at, standing_at
+from r2k_pipeline.contracts.clock import as_of_macros, rows_known_at, select_known, standing_at
 from r2k_pipeline.contracts.columns import day, instant, number
 from r2k_pipeline.contracts.cot import CotPositionVintages
 from r2k_pipeline.contracts.prices import MarketBars, PriceVintages
@@ -53,6 +53,10 @@ def test_rows_known_later_are_left_out_and_columns_known_later_are_null() -> Non
     assert known["session_date"].cast(pl.String).to_list() == list(days[:2])
     assert known["superseded_at"].to_list() == [MOMENT, None]
     assert rows_known_at(MarketBars, bars.lazy(), MOMENT).collect().equals(known)
+    with duckdb.connect() as connection:
+        connection.register("bars", bars.to_arrow())
+        asked = connection.sql(select_known(MarketBars, "bars", "$at"), params={"at": MOMENT}).pl()
+    assert MarketBars.cast(asked).equals(known), "in SQL, too"
 
 
 def test_a_volume_is_there_from_when_it_is_known() -> None:

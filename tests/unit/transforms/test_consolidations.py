@@ -166,6 +166,7 @@ def test_core_and_tightness_are_those_of_the_closes() -> None:
     bars = bars_of(close)
     ranges = build_consolidations(bars)
     assert_fits(Consolidations, ranges, "known_date")
+    assert ranges.height > 1
     for row in ranges.iter_rows(named=True):
         until = row["end_date"] or row["confirmed_date"]
         span = bars.filter(pl.col("session_date").is_between(row["start_date"], until))["close"].to_numpy()
