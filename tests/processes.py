@@ -6,6 +6,7 @@ Belongs here: starting them, how they ended and what they said. Not here: what t
 import ctypes
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,18 @@ class Forked:
     def returncode(self) -> int | None:
         """The exit code, minus the number of the signal that ended it, None while it goes on."""
         return self._process.exitcode
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        assert self._process.pid is not None
+        return self._process.pid
+
+    def end_by(self, number: signal.Signals, timeout: float) -> int | None:
+        """Send it a signal: its exit code, None if it goes on for longer than `timeout` seconds."""
+        os.kill(self.pid, number)
+        self._process.join(timeout)
+        return self.returncode
 
     def communicate(self, timeout: float) -> tuple[str, str]:
         """Wait for its end: standard output and standard error."""
@@ -65,6 +78,13 @@ def forked(target: Callable[..., object], *arguments: object) -> Iterator[Forked
 def command_line(*arguments: str) -> None:
     """What such a process does as `r2k ARGUMENTS`."""
     main(list(arguments), prog_name="r2k")
+
+
+def command_line_in(home: str, *arguments: str) -> None:
+    """The same with `home` as Dagster's, and as the folder it is called from."""
+    os.chdir(home)
+    os.environ["DAGSTER_HOME"] = home
+    command_line(*arguments)
 
 
 def _begin(

@@ -12,7 +12,6 @@ import pytest
 from r2k_pipeline.report.charts.figure import VEGA_LITE
 from r2k_pipeline.report.charts.figures import Figures
 from r2k_pipeline.report.charts.known_rows import SESSIONS, read_known, read_moments
-from r2k_pipeline.report.charts.theme import DARK
 from r2k_pipeline.report.site.drawn import Drawn
 from r2k_pipeline.report.site.pictures import THUMBNAIL_BYTES, picture_of, thumbnail
 from r2k_pipeline.snapshot import reading
@@ -59,12 +58,13 @@ def test_figures_are_small(newest: Figures) -> None:
         assert len(json.dumps(figure.spec())) < LIMIT, figure.name
     for figure in (newest.reviews[2], newest.cross_market, newest.outcomes):
         assert figure is not None
-        png = figure.png(DARK)
+        png = figure.png()
         assert png.startswith(b"\x89PNG")
         assert len(png) < LIMIT, figure.name
 
 
 def test_thumbnails_fit_the_event_log(newest: Figures, tmp_path: Path) -> None:
+    """Of what the test before has drawn."""
     nothing = Drawn(tmp_path)
     for figure in (newest.reviews[2], newest.cross_market, newest.outcomes):
         assert figure is not None

@@ -9,7 +9,6 @@ import pytest
 
 from r2k_pipeline.contracts.findings import Findings
 from r2k_pipeline.lake import Lake
-from r2k_pipeline.log.ingest import ingest_prices, ingest_reports
 from r2k_pipeline.orchestration.checks import check_result, reconciliation_checks
 from r2k_pipeline.report.doctor import examine_findings
 from r2k_pipeline.runs import Run
@@ -18,22 +17,15 @@ from r2k_pipeline.sources.sessions import build_sessions
 from r2k_pipeline.tables.findings import read_checks
 from r2k_pipeline.tables.registry import SQL
 from r2k_pipeline.warehouse import publish_warehouse
+from tests.lakes import Published
 from tests.pipeline.knowledge import built
 
 CHECKS = {check.name: check for check in read_checks(SQL / "checks")}
 
 
 @pytest.fixture(scope="module")
-def run(real: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    run = Run.of(Settings(source="files", files=real, lake=tmp_path_factory.mktemp("findings")))
-    ingest_prices(run, build_sessions(["XNYS"], date(2026, 12, 31)))
-    ingest_reports(run)
-    return run
-
-
-@pytest.fixture(scope="module")
-def findings(run: Run) -> pl.DataFrame:
-    return built(run, Findings)
+def findings(from_real: Published) -> pl.DataFrame:
+    return from_real.lake.read(Findings)
 
 
 def keys(findings: pl.DataFrame, check: str) -> list[str]:
@@ -97,7 +89,7 @@ def test_codes_that_ended_are_named_and_none_is_new_or_renamed(findings: pl.Data
     assert told.select(pl.col("contract_code").is_in(["13874N", "24477G", "138747"]).sum()).item() == 3
 
 
-def test_nothing_is_an_error_and_nothing_was_known_before_its_row(run: Run, findings: pl.DataFrame) -> None:
+def test_nothing_is_an_error_and_nothing_was_known_before_its_row(findings: pl.DataFrame) -> None:
     assert set(findings["severity"]) == {"warn", "info"}
     closes = build_sessions(["XNYS"], date(2026, 12, 31)).select("session_date", "close_at")
     early = findings.join(closes, on="session_date").filter(pl.col("known_at") < pl.col("close_at"))
@@ -106,14 +98,16 @@ def test_nothing_is_an_error_and_nothing_was_known_before_its_row(run: Run, find
 
 @pytest.mark.parametrize("moment", [datetime(2024, 7, 19, 20, tzinfo=UTC), datetime(2021, 1, 8, 20, 30, tzinfo=UTC)])
 def test_a_finding_known_then_is_the_same_without_what_came_later(
-    run: Run, findings: pl.DataFrame, moment: datetime
+    from_real: Published, findings: pl.DataFrame, tmp_path: Path, moment: datetime
 ) -> None:
-    then = built(Run.of(run.settings.model_copy(update={"as_of": moment})), Findings)
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "raw").symlink_to(from_real.lake.root / "raw")
+    then = built(Run.of(Settings(source="files", lake=tmp_path, as_of=moment)), Findings)
     known = findings.filter(pl.col("known_at") <= moment)
     assert then.sort(Findings.primary_key()).equals(known.sort(Findings.primary_key()))
 
 
-def test_dagster_shows_each_check_on_its_table(run: Run, findings: pl.DataFrame) -> None:
+def test_dagster_shows_each_check_on_its_table(findings: pl.DataFrame) -> None:
     definition = reconciliation_checks()
     assert {(key.asset_key.to_user_string().replace("/", "."), key.name) for key in definition.check_keys} == {
         (check.table, check.name) for check in CHECKS.values()

@@ -97,11 +97,8 @@ def test_whoever_reads_of_it_is_told_its_direction(lake: Published) -> None:
 
 
 def test_its_page_and_the_overview_say_it(lake: Published) -> None:
-    result = r2k(lake.home, "report", "--source", "files", "--lake", lake.folder)
-    assert result.exit_code == 0, result.output
-    site = lake.lake.warehouse.parent / "report"
-    (page,) = site.rglob("ZN.html")
+    ask(lake, "report", "--market", "ZN")
+    page = lake.lake.report("ZN") / "ZN.html"
     assert SAYS in page.read_text("utf-8")
     overview = page.with_name("index.html").read_text("utf-8")
     assert "ZN: the contract falls where the close rises; a setup is of the contract&#39;s direction." in overview
-    assert not page.with_name("GC.html").exists()

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,14 +25,15 @@ from r2k_pipeline.tables.forms import Stored
 from r2k_pipeline.tables.indicators import DailyIndicators
 from r2k_pipeline.tables.registry import DerivedTable
 from tests.lakes import Published
-from tests.pipeline.command_line import r2k, start_r2k, summary_of
+from tests.pipeline.command_line import r2k, summary_of
+from tests.processes import Forked, command_line_in, forked
 
 Copy = Callable[[Path, str], Path]
 
 
 def content(folder: Path) -> dict[Path, bytes]:
     """Every published byte of a lake: derived tables and the warehouse."""
-    files = [*folder.glob("*/*.parquet"), *folder.glob("warehouse.duckdb*")]
+    files = [*folder.rglob("*.parquet"), *folder.rglob("warehouse.duckdb*")]
     return {file: file.read_bytes() for file in files}
 
 
@@ -100,32 +100,28 @@ def in_progress(home: Path) -> list[dg.DagsterRun]:
 
 
 @contextmanager
-def run_in_its_middle(home: Path, lake: Path) -> Iterator["subprocess.Popen[str]"]:
+def run_in_its_middle(home: Path, lake: Path) -> Iterator[Forked]:
     """A `r2k run` that has logged its fetches and not yet published."""
     log = lake / "sample" / "raw" / "fetch_log"
     before = len(list(log.iterdir()))
-    process = start_r2k(home, "run", "--lake", lake)
-    try:
+    with forked(command_line_in, str(home), "run", "--lake", str(lake)) as process:
         deadline = time.monotonic() + 100
         while len(list(log.iterdir())) == before:
-            assert process.poll() is None, process.communicate()
+            assert process.returncode is None, process.said()
             assert time.monotonic() < deadline, "the run wrote nothing"
             time.sleep(0.01)
         yield process
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def test_after_kill_9_the_next_run_starts_at_once_and_publishes(sample: Published, home: Path, copy_of: Copy) -> None:
     lake = copy_of(sample.folder, "lake")
     published = Lake.of(lake, "sample").warehouse.read_bytes()
     with run_in_its_middle(home, lake) as process:
-        process.kill()
-        assert process.wait() == -signal.SIGKILL
+        assert process.end_by(signal.SIGKILL, 10) == -signal.SIGKILL
+        pid = process.pid
     assert in_progress(home)
     assert Lake.of(lake, "sample").warehouse.read_bytes() == published
-    half_written = lake / "sample" / "marts" / f".markets.parquet.{process.pid}.tmp"
+    half_written = lake / "sample" / "marts" / f".markets.parquet.{pid}.tmp"
     half_written.write_bytes(b"PAR1")
     result = r2k(home, "run", "--json", "--lake", lake)
     assert result.exit_code == 0, result.output
@@ -140,8 +136,7 @@ def test_told_to_stop_a_run_ends_within_ten_seconds_and_frees_the_lake(
     lake = copy_of(sample.folder, "lake")
     published = Lake.of(lake, "sample").warehouse.read_bytes()
     with run_in_its_middle(home, lake) as process:
-        process.terminate()
-        assert process.wait(timeout=10) != 0
+        assert process.end_by(signal.SIGTERM, 10) not in (None, 0)
     assert Lake.of(lake, "sample").warehouse.read_bytes() == published
     with Lake.of(lake, "sample").lock():
         assert list(lake.rglob(".*.tmp*")) == []

@@ -175,11 +175,12 @@ def test_one_market_has_a_site_of_its_own(tmp_path: Path) -> None:
     assert (Lake.of(tmp_path, "sample").report() / "RUT.html").exists()
 
 
-def test_a_market_with_positions_alone_is_listed_without_a_link(tmp_path: Path) -> None:
+def test_a_market_with_positions_alone_is_listed_and_has_no_page(tmp_path: Path) -> None:
     of_gold = VINTAGE | REPORTED | {"market": "GC", "known_at": "2025-03-07T20:30Z"}
     publish(tmp_path, week(), more={PositioningVintages: [of_gold], CotReleases: [LEDGER]})
     site = Pages(write(tmp_path).folder)
     assert "GC tff futures 2025-03-04" in site.pages["quality.html"].text
+    assert "GC.html" not in site.pages
     assert not site.broken_links()
 
 

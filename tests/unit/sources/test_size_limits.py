@@ -32,7 +32,7 @@ BLOCK = (LINE + b"\r\n") * 12_000
 """More than the part of a text that is looked at in one go."""
 
 
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(st.sampled_from([b"", b"\n", b"\r\n"]), LINES, st.sampled_from([b"", b"\x1a", b" ", b"\n\n"]))
 @example(b"\n", [(b'"a" ,b', b""), (b"1,2", b"")], b"")
 @example(b"\n", [(b"a,b", b""), (b"1,", b"")], b"")
