@@ -19,7 +19,7 @@ from r2k_pipeline.tables import TABLES
 from r2k_pipeline.tables.cot_releases import CotReleases
 from r2k_pipeline.tables.findings import findings_model, read_checks
 from r2k_pipeline.tables.reference import CatalogueContracts, MarketContracts, MarketSymbols, Sessions
-from tests.sql.rows import Given, Row, bar, contract, derive, release, report, session, symbol
+from tests.sql.rows import Given, Row, bar, contract, derive, fitting, release, report, session, symbol
 
 CHECKS = {check.name: check for check in read_checks(shipped("sql/checks"))}
 FIRST = date(2024, 1, 1)
@@ -36,7 +36,7 @@ def findings(name: str, given_rows: Given) -> pl.DataFrame:
     frames = {upstream: derive(TABLES[upstream], given_rows) for upstream in model.upstreams}
     variables = {"as_of": datetime(2100, 1, 1, tzinfo=UTC)}
     rows = run_model(model, {upstream: [] for upstream in frames}, variables, memory_limit="1GB", empty=frames)
-    return Findings.validate(rows, cast=True)
+    return fitting(Findings, rows)
 
 
 def price(name: str, day: str | date, close: float, high: float = 0, low: float = 0, **more: Any) -> Row:

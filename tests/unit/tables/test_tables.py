@@ -43,7 +43,7 @@ from r2k_pipeline.tables.registry import DerivedTable, derived_tables
 from r2k_pipeline.transforms.epochs import KnownBars, as_first_known
 from r2k_pipeline.transforms.replay import regrown
 from r2k_pipeline.transforms.setups import Setups, read_setups
-from tests.sql.rows import bar, fetch, release, report, rows_of, session
+from tests.sql.rows import bar, fetch, fitting, release, report, rows_of, session
 
 AS_OF: Final = datetime(2024, 7, 5, 21, tzinfo=UTC)
 DAYS: Final = [day for n in range(480) if (day := date(2023, 3, 13) + timedelta(n)).weekday() < 5]
@@ -195,7 +195,7 @@ def there() -> Frames:
     """Stubs of all tables: the raw ones by hand, each other one as it is built of its own stubs."""
     frames = raw()
     for derived in in_order():
-        frames[derived.table] = derived.table.validate(build(derived, frames), cast=True)
+        frames[derived.table] = fitting(derived.table, build(derived, frames))
     return frames
 
 
@@ -209,7 +209,7 @@ def test_a_table_is_made_of_what_it_declares_and_of_nothing_else(table: type[Tab
     if isinstance(DERIVED[table].made, Builder):
         with shut():
             rows = build(DERIVED[table], declared)
-    assert table.validate(rows, cast=True).equals(there[table])
+    assert fitting(table, rows).equals(there[table])
     assert there[table].height
 
 
@@ -217,7 +217,7 @@ def test_a_table_is_made_of_what_it_declares_and_of_nothing_else(table: type[Tab
 def test_a_query_that_grows_makes_the_rows_known_since_as_it_makes_them_all(table: type[Table], there: Frames) -> None:
     moments = there[table]["known_at"].unique().sort()
     for until in (moments[0], moments[len(moments) // 2], moments[-2], moments[-1]):
-        rows = table.validate(build(DERIVED[table], there, published_until=until), cast=True)
+        rows = fitting(table, build(DERIVED[table], there, published_until=until))
         assert rows.equals(there[table].filter(pl.col("known_at") > until))
 
 
