@@ -33,17 +33,19 @@ MOMENTS: Final = (
     datetime(2020, 6, 12, 19, 29, tzinfo=UTC),  # before SMA 200 is known, in mid-session
     datetime(2020, 11, 27, 18, tzinfo=UTC),  # half-day close
     datetime(2021, 3, 15, 12, tzinfo=UTC),  # daylight saving began the day before
+    datetime(2021, 6, 30, 20, tzinfo=UTC),  # a month's last session
+    datetime(2022, 9, 21, 15, tzinfo=UTC),  # in mid-session
     datetime(2023, 5, 5, 19, 29, tzinfo=UTC),  # a minute before a release
     datetime(2023, 5, 5, 19, 30, tzinfo=UTC),  # the release
     datetime(2024, 2, 29, 21, tzinfo=UTC),  # leap day
+    datetime(2025, 3, 13, 20, tzinfo=UTC),
     datetime(2025, 3, 14, 19, tzinfo=UTC),  # the note's Friday, before close and release
     datetime(2025, 3, 14, 21, 30, tzinfo=UTC),  # after both
     datetime(2025, 12, 31, 21, tzinfo=UTC),  # the last close
 )
 BY_R2K_RUN: Final = MOMENTS[-2]
 """The one that `r2k run --as-of` rebuilds, which compares more tables."""
-THREE: Final = (MOMENTS[1], MOMENTS[3], MOMENTS[6])
-"""A half-day's close, and minutes before releases."""
+THREE: Final = MOMENTS[1::4]
 SHUTDOWN: Final = datetime(2013, 10, 11, 20, tzinfo=UTC)
 TABLES_COMPARED: Final = [t for t in TABLES.values() if t.layer in PUBLISHED_LAYERS and t not in (Generation, Fetches)]
 
