@@ -21,7 +21,7 @@ from r2k_pipeline.settings import Settings
 from r2k_pipeline.sources.cot import read_report, screen_reports
 from r2k_pipeline.sources.files import NO_REPORTS, FilePrices, FileReports
 from r2k_pipeline.sources.plausibility import doubt_series, remark_unproven
-from r2k_pipeline.sources.price_folder import symbol_of
+from r2k_pipeline.sources.price_folder import spelled_like, symbol_of
 from r2k_pipeline.sources.price_tables import PriceFile
 from r2k_pipeline.sources.prices import Bars, read_actions, say_missing_opens, screen_actions, screen_bars
 from r2k_pipeline.sources.protocol import PriceAnswer, SourceError
@@ -92,17 +92,27 @@ def _prices(source: FilePrices, settings: Settings, now: datetime) -> Iterator[L
         listed[symbol] = replace(listed[symbol], problem=judged.problem, notes=judged.notes)
     asked = {symbol for market in read_markets(settings.markets) for symbol in market.symbols()}
     for symbol in sorted(files, key=lambda symbol: (listed[symbol].file, symbol)):
-        unasked = () if symbol in asked else (f"a run does not ask for {symbol}: no configured market has it",)
+        unasked = () if symbol in asked else (_say_unasked(files[symbol][0], symbol, asked),)
         yield replace(listed[symbol], notes=(*listed[symbol].notes, *unasked))
-    yield from _other_files(source, files)
+    yield from _other_files(source, files, asked)
 
 
-def _other_files(source: FilePrices, files: Mapping[str, Sequence[Path]]) -> Iterator[Listed]:
-    """Files that no symbol is read from, and those with symbols that are read from another; `files` by symbol."""
+def _say_unasked(file: Path, symbol: str, asked: Iterable[str]) -> str:
+    spelt = next(spelled_like(file, asked), None) if symbol_of(file) == symbol else None
+    other = f"; where it is {spelt}, name it prices/{spelt}.csv" if spelt else ""
+    return f"a run does not ask for {symbol}: no configured market has it{other}"
+
+
+def _other_files(source: FilePrices, files: Mapping[str, Sequence[Path]], asked: Iterable[str]) -> Iterator[Listed]:
+    """Files that no symbol is read from, and those with symbols that are read from another; `files` by symbol.
+
+    `asked`: the symbols of a run; a file may be another spelling of one.
+    """
+    symbols = tuple(dict.fromkeys((*asked, *files)))
     for entry in source.prices.entries():
         owned = [symbol for symbol, its in files.items() if entry in its]
         if not owned:
-            stray = Listed(f"prices/{entry.name}", problem=source.prices.say_unread(entry, files))
+            stray = Listed(f"prices/{entry.name}", problem=source.prices.say_unread(entry, symbols))
             held = source.prices.tables_in(entry)
             yield _of_bars(stray, held.layout, held.days()) if isinstance(held, PriceFile) else stray
         elif notes := _elsewhere(entry, (*owned, *source.prices.symbols_in(entry)), files):

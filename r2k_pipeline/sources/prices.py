@@ -156,9 +156,9 @@ def screen_bars(bars: list[pl.DataFrame], sessions: pl.DataFrame, calendars: Map
             for calendar in sorted(set(calendars.values()))
         ),
     )
-    return screen(
-        PriceBars, pl.concat(bars) if bars else PriceBars.create_empty(), {"not_a_trading_day": on_session, **POSSIBLE}
-    )
+    has_come = pl.col("session_date") <= pl.col("recorded_at").dt.date()
+    rules = {"in_the_future": on_session | has_come, "not_a_trading_day": on_session, **POSSIBLE}
+    return screen(PriceBars, pl.concat(bars) if bars else PriceBars.create_empty(), rules)
 
 
 def read_actions(answer: PriceAnswer, recorded_at: datetime) -> pl.DataFrame:
