@@ -12,6 +12,7 @@ from typing import Final
 import polars as pl
 
 from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.errors import first_names
 from r2k_pipeline.sources.screening import DIFFERS, Screened, refuse_rest
 
 FEW_ROWS: Final = 3
@@ -52,12 +53,17 @@ def judge_refusals(table: type[Table], screened: Screened, share: float) -> Judg
 def _failure(broken: pl.DataFrame, read: int) -> str:
     """`52 of 52 rows refused: report_date is not a day (52), e.g. ...; next: ...`."""
     rules = broken["rule"].value_counts(sort=True).head(RULES_NAMED)
-    named = ", ".join(f"{rule} ({count:,})" for rule, count in rules.iter_rows())
+    named = ", ".join(f"{say_rules(rule)} ({count:,})" for rule, count in rules.iter_rows())
     first = broken.filter(rule=rules["rule"][0]).row(0, named=True)
     column = first["rule"].split()[0]
     value = json.loads(first["row_values"]).get(column)
     example = first["row_key"] + (f" ({column} {value})" if value and value not in first["row_key"] else "")
     return f"{broken.height:,} of {read:,} rows refused: {named}, e.g. {example}; next: {NEXT}"
+
+
+def say_rules(rule: str) -> str:
+    """The first of the rules that a row broke."""
+    return first_names(rule.split(", "))
 
 
 def _differing(settled: pl.DataFrame) -> list[str]:

@@ -15,7 +15,7 @@ from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.prices import PriceBars
 from r2k_pipeline.errors import R2kError, first_names
 from r2k_pipeline.log.ingest import read_symbol
-from r2k_pipeline.log.refusals import NEXT, Judged, judge_refusals
+from r2k_pipeline.log.refusals import NEXT, Judged, judge_refusals, say_rules
 from r2k_pipeline.markets import UNADJUSTED, Market, read_catalogue, read_markets
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.sources.cot import read_report, screen_reports
@@ -216,7 +216,7 @@ def _refusals(screened: Screened, origin: str | None) -> Iterator[str]:
     """A note on rows that a run would refuse."""
     refused = screened.refused if origin is None else screened.refused.filter(source=origin)
     for rule, count in refused["rule"].value_counts(sort=True).head(3).iter_rows():
-        yield f"{count:,} rows refused: {rule}"
+        yield f"{count:,} row{'s' * (count > 1)} refused: {say_rules(rule)}"
 
 
 def _failure(judged: Judged, origin: str) -> str:

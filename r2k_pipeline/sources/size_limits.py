@@ -95,11 +95,11 @@ def refuse_open_end(body: bytes) -> None:
 
 
 def say_wider(text: bytes, separator: str = ",") -> str:
-    """The first line with more cells than the header, which is the first line, in words; empty if there is none."""
+    """The next line that has more cells than the first one, in words; empty if there is none."""
     rows = csv.reader(text.decode("utf-8", "replace").splitlines(), delimiter=separator)
     width = len(next(rows))
     wider = ((number, row) for number, row in enumerate(rows, 2) if len(row) > width)
-    return next((f"line {n} ({row[0][:40]}) has {len(row):,} cells, the header {width:,}" for n, row in wider), "")
+    return next((f"line {n} ({row[0][:40]}) has {len(row):,} cells, the first line {width:,}" for n, row in wider), "")
 
 
 def refuse_wide(names: list[str]) -> list[str]:

@@ -148,7 +148,7 @@ def test_spelling_of_the_file_makes_no_difference(folder: Path, sessions: pl.Dat
         pytest.param(table(*ROWS, "2025-01-07,1,2,3"), "the last row is cut", id="cut download"),
         pytest.param(
             table(*ROWS, ROWS[0] + ",1,2"),
-            "line 5 (2025-01-02) has 9 cells, the header 7",
+            "line 5 (2025-01-02) has 9 cells, the first line 7",
             id="row with too many cells",
         ),
         pytest.param(bytes(range(256)) * 10, "not a readable table", id="binary"),

@@ -197,7 +197,7 @@ def test_three_header_lines_are_found_below_a_title() -> None:
         ('[{"Date":"2025-01-02","Open":1}]', "JSON, not a table; next: save it as CSV"),
         ("Date Open High Low Close\n2025-01-02 1 2 3 4\n", "no line with names of columns, the first is "
          "Date Open High Low Close; next: save it as CSV"),
-        (plain("2025-01-02,1,2,3,4,5,6"), "line 2 (2025-01-02) has 7 cells, the header 6; next: save it as CSV"),
+        (plain("2025-01-02,1,2,3,4,5,6"), "line 2 (2025-01-02) has 7 cells, the first line 6; next: save it as CSV"),
         (plain("2025-01-02,1,2,3,4,5", '"Source: a vendor, 2025"'), "the last row is cut, or a note: it has 1 of 6 "),
     ],
     ids=["table", "json", "blanks", "wide", "note"],
