@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import polars as pl
@@ -15,7 +16,7 @@ from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.prices import PriceBars
 from r2k_pipeline.errors import R2kError, first_names
 from r2k_pipeline.log.ingest import read_symbol
-from r2k_pipeline.log.refusals import NEXT, Judged, judge_refusals, say_rules
+from r2k_pipeline.log.refusals import judge_refusals, say_rules
 from r2k_pipeline.markets import UNADJUSTED, Market, read_catalogue, read_markets
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.sources.cot import read_report, screen_reports
@@ -160,8 +161,11 @@ def _judge(answers: Sequence[PriceAnswer], settings: Settings, now: datetime) ->
     unproven = [answer.symbol for answer in answers if "Adj Close" not in answer.bars.columns]
     doubts = doubt_series(kept, none, splits, markets, unproven)
     unsure = remark_unproven(kept, none, markets, [symbol for symbol in unproven if symbol not in doubts])
-    wrong |= {symbol: f"{said}; next: r2k accept {symbol}, if it is right" for symbol, said in doubts.items()}
-    wrong |= {symbol: _failure(judged, its.origin) for symbol, its in bars.items() if its.origin in judged.failures}
+    wrong |= {
+        symbol: f"{said}; next: if it is right, after a run r2k accept {quote(symbol)} --source files"
+        for symbol, said in doubts.items()
+    }
+    wrong |= {symbol: judged.failures[its.origin] for symbol, its in bars.items() if its.origin in judged.failures}
 
     def notes(answer: PriceAnswer) -> Iterator[str]:
         if answer.symbol in bars:
@@ -198,7 +202,7 @@ def _reports(source: FileReports, settings: Settings, now: datetime) -> Iterator
         types = ", ".join(report["report_type"].drop_nulls().unique().sort())
         listed = _spanning(replace(listed, taken_for=types), report.select(day=day_of("report_date"))["day"])
         judged = judge_refusals(CotReports, screen_reports([report]), settings.refused_share)
-        problem = next((_failure(judged, origin) for origin in judged.failures), None)
+        problem = next(iter(judged.failures.values()), None)
         yield replace(listed, problem=problem, notes=() if problem else tuple(_refusals(judged.screened, None)))
 
 
@@ -217,10 +221,6 @@ def _refusals(screened: Screened, origin: str | None) -> Iterator[str]:
     refused = screened.refused if origin is None else screened.refused.filter(source=origin)
     for rule, count in refused["rule"].value_counts(sort=True).head(3).iter_rows():
         yield f"{count:,} row{'s' * (count > 1)} refused: {say_rules(rule)}"
-
-
-def _failure(judged: Judged, origin: str) -> str:
-    return judged.failures[origin].replace(NEXT, "fix or replace it")  # nothing is recorded that SQL could show
 
 
 def _said(error: SourceError) -> str:

@@ -25,7 +25,7 @@ from r2k_pipeline.sources.price_bounds import (
     STEP,
     WIDE_STEP,
 )
-from r2k_pipeline.sources.prices import PRICES
+from r2k_pipeline.sources.prices import PRICES, differs
 from r2k_pipeline.sources.strangers import find_adjusted, find_strangers, say_unproven
 
 EXAMPLES: Final = 3
@@ -102,8 +102,8 @@ def _finished(bars: pl.DataFrame) -> pl.DataFrame:
 def _merge(answered: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     """The series with `answered` in place of `known`, which rows are new, and the previous close and its day."""
     new, before = _finished(answered), _finished(known)
-    differs = pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name}_before")) for name in PRICES)
-    over = new.join(before, on=KEY, how="left", suffix="_before").with_columns(is_said=True, is_new=differs)
+    is_new = pl.any_horizontal(map(differs, PRICES))
+    over = new.join(before, on=KEY, how="left", suffix="_before").with_columns(is_said=True, is_new=is_new)
     kept = before.join(new, on=KEY, how="anti").with_columns(is_said=False, is_new=False)
     columns = [*KEY, *PRICES, "is_said", "is_new"]
     before_it = pl.col("close", "session_date", "is_new").shift().over("symbol").name.prefix("previous_")

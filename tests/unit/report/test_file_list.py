@@ -109,7 +109,7 @@ def test_series_are_compared_with_each_other_as_in_a_run(folder: Path) -> None:
     _, found = listed(folder)
     problem = found["prices/^RUT.csv"]["problem"]
     assert "steps that no session allows, with no split listed: 2" in problem
-    assert problem.endswith("; next: r2k accept ^RUT, if it is right")
+    assert problem.endswith("; next: if it is right, after a run r2k accept '^RUT' --source files")
 
 
 def test_notes_do_not_fail(folder: Path) -> None:

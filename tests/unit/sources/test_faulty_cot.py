@@ -175,7 +175,7 @@ def test_a_file_of_which_every_row_is_refused_failed(tmp_path: Path, year: list[
     assert log["message"][0].startswith(
         "FinFutYY.txt: 265 of 265 rows refused: report_date is contradicted by the second date column (265), e.g. tff_"
     )
-    assert "; next: fix or replace it; r2k sql" in log["message"][0]
+    assert '; next: fix or replace it; r2k sql --source files "select' in log["message"][0]
     assert story.raw("cot_reports").is_empty()
 
 
