@@ -27,7 +27,7 @@ from r2k_pipeline.sources.size_limits import (
     refuse_beyond,
     refuse_open_end,
     refuse_wide,
-    say_wider,
+    say_ragged,
 )
 
 _LEGACY_COMBINED: Final = re.compile(r"deahistfo|deacom|annualof|com\d\d_\d\d", re.IGNORECASE)
@@ -131,7 +131,7 @@ def _read_text(document: CotDocument, body: bytes) -> tuple[pl.DataFrame, Layout
         raise refuse(document, f"not readable as a report: {error}") from error
     except pl.exceptions.PolarsError as error:
         # Of Polars's message only the first line: the rest is advice for programmers.
-        rule, remedy = (wider, UNKNOWN) if (wider := say_wider(written)) else (str(error).splitlines()[0], AGAIN)
+        rule, remedy = (ragged, UNKNOWN) if (ragged := say_ragged(written)) else (str(error).splitlines()[0], AGAIN)
         raise refuse(document, f"not readable as a report: {rule}", remedy) from error
     if cut := frame[names[-1]].null_count():
         raise refuse(document, f"cut short: {cut} rows have fewer than {len(names)} cells")

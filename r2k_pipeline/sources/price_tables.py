@@ -84,7 +84,7 @@ def refuse_header(header: Sequence[str]) -> PriceTextError:
     missing = lacking(header)
     if len(missing) == len(NEEDED):
         return PriceTextError(f"no line with names of columns, the first is {' '.join(header)[:60]}", AS_CSV)
-    found = ", ".join(name or "(no name)" for name in list(dict.fromkeys(header))[:20])
+    found = ", ".join(name[:40] or "(no name)" for name in list(dict.fromkeys(header))[:20])
     rule = f"no column {', '.join(missing)}; found {found}"
     if DATE not in missing and {"Open", "High", "Low"} <= set(missing):
         return PriceTextError(f"closes only: {rule}", "take bars with open, high, low and close: a level needs them")

@@ -19,7 +19,7 @@ from r2k_pipeline.sources.price_days import DaysError
 from r2k_pipeline.sources.price_headers import DATE, Header, read_header
 from r2k_pipeline.sources.price_layouts import PriceLayout, lacking, layout_of
 from r2k_pipeline.sources.price_tables import AGAIN, AS_CSV, PriceFile, PriceTextError, build_tables, refuse_header
-from r2k_pipeline.sources.size_limits import BoundsError, plain_text, refuse_beyond, refuse_open_end, say_wider
+from r2k_pipeline.sources.size_limits import BoundsError, plain_text, refuse_beyond, refuse_open_end, say_ragged
 
 MOST_ABOVE: Final = 30
 """Lines above a header: titles, notes, the `sep=;` of Excel."""
@@ -54,7 +54,9 @@ def _read(body: bytes) -> PriceFile:
     try:
         read = pl.read_csv(io.BytesIO(table), separator=separator, infer_schema=False, has_header=False)
     except pl.exceptions.PolarsError as error:
-        raise PriceTextError(say_wider(table, separator) or str(error).splitlines()[0], AS_CSV) from error
+        raise PriceTextError(
+            say_ragged(table, separator, may_be_short=True) or str(error).splitlines()[0], AS_CSV
+        ) from error
     cells = refuse_beyond(read)
     if (count := len(_cells(lines[-1:], separator)[0])) < len(header.names):
         rule = f"the last row is cut, or a note: it has {count} of {len(header.names)} cells"

@@ -94,12 +94,13 @@ def refuse_open_end(body: bytes) -> None:
         raise BoundsError("the last line has no end, so its last number may lack digits; where it is whole, end it")
 
 
-def say_wider(text: bytes, separator: str = ",") -> str:
-    """The next line that has more cells than the first one, in words; empty if there is none."""
+def say_ragged(text: bytes, separator: str = ",", *, may_be_short: bool = False) -> str:
+    """The next line that has more cells than the first one, or fewer, in words; empty if there is none."""
     rows = csv.reader(text.decode("utf-8", "replace").splitlines(), delimiter=separator)
     width = len(next(rows))
-    wider = ((number, row) for number, row in enumerate(rows, 2) if len(row) > width)
-    return next((f"line {n} ({row[0][:40]}) has {len(row):,} cells, the first line {width:,}" for n, row in wider), "")
+    least = 0 if may_be_short else width
+    ragged = ((number, row) for number, row in enumerate(rows, 2) if not least <= len(row) <= width)
+    return next((f"line {n} ({row[0][:40]}) has {len(row):,} cells, the first line {width:,}" for n, row in ragged), "")
 
 
 def refuse_wide(names: list[str]) -> list[str]:

@@ -208,6 +208,8 @@ def test_a_row_with_too_many_cells_is_named(year: list[str]) -> None:
     assert re.search(r"line 2 \(.*\) has 88 cells, the first line 87; next: where it is the CFTC's, download", said), (
         said
     )
+    narrow = refused("a.txt", text([year[0], year[1].rpartition(",")[0], *year[2:]]))
+    assert "has 86 cells, the first line 87; next: where" in narrow
     assert "unknown (no name)" in refused("a.txt", text([f"{year[0]},", *(f"{line}," for line in year[1:])]))
 
 

@@ -223,6 +223,7 @@ def test_rows_that_say_themselves_that_they_are_not_daily_are_refused() -> None:
         ),
         ("Date,Open,High,Low,Close,close", "column Close, close is there twice; next: take one of them out"),
         ("Date,Open,High,Low,Close,Ticker,Symbol", "two columns of one meaning"),
+        (f"Date,Open,Close,{'x' * 900}", f"no column High, Low; found Date, Open, Close, {'x' * 40}; next: name"),
         ("Date,Open,Close,,", "no column High, Low; found Date, Open, Close; next: name the columns"),
         (",Open,High,Low,Close", "no column Date; found (no name), Open"),
     ],
