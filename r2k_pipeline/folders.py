@@ -75,6 +75,11 @@ class Folders:
         """The command `r2k NAME` on this lake."""
         return f"r2k {name} --source {self.root.name}{self.where}"
 
+    def here(self, said: str) -> str:
+        """A message of the log whose next command leads to this lake: the log has none of this machine's folders."""
+        option = f" --source {self.root.name}"
+        return said if self.where in said else said.replace(option, option + self.where)
+
     @property
     def warehouse(self) -> Path:
         """The published DuckDB file: a link to that of `published`."""

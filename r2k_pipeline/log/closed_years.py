@@ -15,7 +15,7 @@ from r2k_pipeline.sources.protocol import came_live
 EXAMPLES: Final = 3
 LOOKED_AT: Final = ("report_type", "report_date", "contract_code", "recorded_at", "source")
 """The columns of CotReports that an alarm needs."""
-NEXT: Final = "r2k sql \"from meta.findings where check_name = 'closed_years_changed'\""
+NEXT: Final = "r2k sql --source live \"from meta.findings where check_name = 'closed_years_changed'\""
 _WASHINGTON: Final = "America/New_York"
 
 

@@ -60,7 +60,7 @@ def record(
     not trusted either. So is an answer in `doubts` (reasons by item). It waits until it is accepted or until the source
     gives another one. `covered` is the span of days that each answer is complete for, by default that of its rows.
     """
-    judged = judge_refusals(table, screened, run.settings.refused_share)
+    judged = judge_refusals(table, screened, run.settings.refused_share, run.settings.source)
     screened, attempts = judged.screened, [_with_refusals(attempt, judged) for attempt in attempts]
     news = compare(table, run.lake.read(table), screened, covered, stamp)
     doubted = [attempt.origin for attempt in attempts if attempt.item in doubts]

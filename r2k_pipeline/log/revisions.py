@@ -17,7 +17,7 @@ from r2k_pipeline.contracts.prices import PriceActions, PriceBars
 from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.sources.corrections import BY_CORRECTION
 from r2k_pipeline.sources.factors import name_pattern
-from r2k_pipeline.sources.prices import PRICES
+from r2k_pipeline.sources.prices import PRICES, differs
 from r2k_pipeline.sources.protocol import came_live
 from r2k_pipeline.sources.screening import STAMP, Screened
 
@@ -54,16 +54,16 @@ def changed(rows: pl.DataFrame, known: pl.DataFrame, key: list[str]) -> pl.DataF
     """
     values = [name for name in rows.columns if name not in (*key, STAMP, "source")]
     before = known.select(*key, *(pl.col(name).alias(f"{name}_before") for name in values), is_known=pl.lit(True))
-    differs = _differ(name for name in values if name != SETTLED)
+    is_other = _differ(name for name in values if name != SETTLED)
     if SETTLED in values:
-        differs |= pl.col(SETTLED) & (pl.col(f"{SETTLED}_before") == False)  # noqa: E712  (null: neither)
+        is_other |= pl.col(SETTLED) & (pl.col(f"{SETTLED}_before") == False)  # noqa: E712  (null: neither)
     compared = rows.join(before, on=key, how="left", maintain_order="left")
-    return compared.with_columns(pl.col("is_known").fill_null(False)).filter(~pl.col("is_known") | differs)
+    return compared.with_columns(pl.col("is_known").fill_null(False)).filter(~pl.col("is_known") | is_other)
 
 
 def _differ(values: Iterable[str]) -> pl.Expr:
     """Whether one of the values differs from the one before, in rows as by `changed`."""
-    return pl.any_horizontal(pl.lit(False), *(pl.col(name).ne_missing(pl.col(f"{name}_before")) for name in values))
+    return pl.any_horizontal(pl.lit(False), *map(differs, values))
 
 
 def _says_more() -> pl.Expr:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import polars as pl
@@ -15,13 +16,13 @@ from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.prices import PriceBars
 from r2k_pipeline.errors import R2kError, first_names
 from r2k_pipeline.log.ingest import read_symbol
-from r2k_pipeline.log.refusals import NEXT, Judged, judge_refusals
+from r2k_pipeline.log.refusals import judge_refusals, say_rules
 from r2k_pipeline.markets import UNADJUSTED, Market, read_catalogue, read_markets
 from r2k_pipeline.settings import Settings
 from r2k_pipeline.sources.cot import read_report, screen_reports
 from r2k_pipeline.sources.files import NO_REPORTS, FilePrices, FileReports
 from r2k_pipeline.sources.plausibility import doubt_series, remark_unproven
-from r2k_pipeline.sources.price_folder import symbol_of
+from r2k_pipeline.sources.price_folder import spelled_like, symbol_of
 from r2k_pipeline.sources.price_tables import PriceFile
 from r2k_pipeline.sources.prices import Bars, read_actions, say_missing_opens, screen_actions, screen_bars
 from r2k_pipeline.sources.protocol import PriceAnswer, SourceError
@@ -92,17 +93,27 @@ def _prices(source: FilePrices, settings: Settings, now: datetime) -> Iterator[L
         listed[symbol] = replace(listed[symbol], problem=judged.problem, notes=judged.notes)
     asked = {symbol for market in read_markets(settings.markets) for symbol in market.symbols()}
     for symbol in sorted(files, key=lambda symbol: (listed[symbol].file, symbol)):
-        unasked = () if symbol in asked else (f"a run does not ask for {symbol}: no configured market has it",)
+        unasked = () if symbol in asked else (_say_unasked(files[symbol][0], symbol, asked),)
         yield replace(listed[symbol], notes=(*listed[symbol].notes, *unasked))
-    yield from _other_files(source, files)
+    yield from _other_files(source, files, asked)
 
 
-def _other_files(source: FilePrices, files: Mapping[str, Sequence[Path]]) -> Iterator[Listed]:
-    """Files that no symbol is read from, and those with symbols that are read from another; `files` by symbol."""
+def _say_unasked(file: Path, symbol: str, asked: Iterable[str]) -> str:
+    spelt = next(spelled_like(file, asked), None) if symbol_of(file) == symbol else None
+    other = f"; where it is {spelt}, name it prices/{spelt}.csv" if spelt else ""
+    return f"a run does not ask for {symbol}: no configured market has it{other}"
+
+
+def _other_files(source: FilePrices, files: Mapping[str, Sequence[Path]], asked: Iterable[str]) -> Iterator[Listed]:
+    """Files that no symbol is read from, and those with symbols that are read from another; `files` by symbol.
+
+    `asked`: the symbols of a run; a file may be another spelling of one.
+    """
+    symbols = tuple(dict.fromkeys((*asked, *files)))
     for entry in source.prices.entries():
         owned = [symbol for symbol, its in files.items() if entry in its]
         if not owned:
-            stray = Listed(f"prices/{entry.name}", problem=source.prices.say_unread(entry, files))
+            stray = Listed(f"prices/{entry.name}", problem=source.prices.say_unread(entry, symbols))
             held = source.prices.tables_in(entry)
             yield _of_bars(stray, held.layout, held.days()) if isinstance(held, PriceFile) else stray
         elif notes := _elsewhere(entry, (*owned, *source.prices.symbols_in(entry)), files):
@@ -150,8 +161,11 @@ def _judge(answers: Sequence[PriceAnswer], settings: Settings, now: datetime) ->
     unproven = [answer.symbol for answer in answers if "Adj Close" not in answer.bars.columns]
     doubts = doubt_series(kept, none, splits, markets, unproven)
     unsure = remark_unproven(kept, none, markets, [symbol for symbol in unproven if symbol not in doubts])
-    wrong |= {symbol: f"{said}; next: r2k accept {symbol}, if it is right" for symbol, said in doubts.items()}
-    wrong |= {symbol: _failure(judged, its.origin) for symbol, its in bars.items() if its.origin in judged.failures}
+    wrong |= {
+        symbol: f"{said}; next: if it is right, after a run r2k accept {quote(symbol)} --source files"
+        for symbol, said in doubts.items()
+    }
+    wrong |= {symbol: judged.failures[its.origin] for symbol, its in bars.items() if its.origin in judged.failures}
 
     def notes(answer: PriceAnswer) -> Iterator[str]:
         if answer.symbol in bars:
@@ -188,7 +202,7 @@ def _reports(source: FileReports, settings: Settings, now: datetime) -> Iterator
         types = ", ".join(report["report_type"].drop_nulls().unique().sort())
         listed = _spanning(replace(listed, taken_for=types), report.select(day=day_of("report_date"))["day"])
         judged = judge_refusals(CotReports, screen_reports([report]), settings.refused_share)
-        problem = next((_failure(judged, origin) for origin in judged.failures), None)
+        problem = next(iter(judged.failures.values()), None)
         yield replace(listed, problem=problem, notes=() if problem else tuple(_refusals(judged.screened, None)))
 
 
@@ -206,11 +220,7 @@ def _refusals(screened: Screened, origin: str | None) -> Iterator[str]:
     """A note on rows that a run would refuse."""
     refused = screened.refused if origin is None else screened.refused.filter(source=origin)
     for rule, count in refused["rule"].value_counts(sort=True).head(3).iter_rows():
-        yield f"{count:,} rows refused: {rule}"
-
-
-def _failure(judged: Judged, origin: str) -> str:
-    return judged.failures[origin].replace(NEXT, "fix or replace it")  # nothing is recorded that SQL could show
+        yield f"{count:,} row{'s' * (count > 1)} refused: {say_rules(rule)}"
 
 
 def _said(error: SourceError) -> str:

@@ -15,7 +15,7 @@ import polars as pl
 
 from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.errors import first_names
-from r2k_pipeline.sources.cot_archive import UNKNOWN, decode, refuse, unpack
+from r2k_pipeline.sources.cot_archive import AGAIN, UNKNOWN, decode, refuse, unpack
 from r2k_pipeline.sources.cot_exports import as_cftc, as_printed
 from r2k_pipeline.sources.cot_layouts import LAYOUTS, Layout, Other, layout_of, normalise
 from r2k_pipeline.sources.protocol import CotDocument
@@ -27,6 +27,7 @@ from r2k_pipeline.sources.size_limits import (
     refuse_beyond,
     refuse_open_end,
     refuse_wide,
+    say_ragged,
 )
 
 _LEGACY_COMBINED: Final = re.compile(r"deahistfo|deacom|annualof|com\d\d_\d\d", re.IGNORECASE)
@@ -35,11 +36,16 @@ _LEGACY_FUTURES: Final = re.compile(r"deacot|deafut|annual(?!of|ci)|fut\d\d_\d\d
 _RENAME: Final = (
     "rename it to deacot{year}.txt where it is of futures only, to deahistfo{year}.txt where options are in it"
 )
+_DAY: Final = r"^\d{4}-\d{1,2}-\d{1,2}$"
+_NUMBER: Final = r"^\d{1,5}$|^\d+\.0$"
+"""A code that a table program took for a number."""
 _SLASHED: Final = r"^\d{1,2}/\d{1,2}/\d{4}$"
 _ORDERS: Final = ("%m/%d/%Y", "%d/%m/%Y")
 _ISO: Final = "save the dates as YYYY-MM-DD, or take the CFTC's own file"
 _COMMAS: Final = "save it with commas between the cells, or take the CFTC's own file"
 CONTRADICTED: Final = "report_date is contradicted by the second date column"
+WITHOUT_ZEROS: Final = "contract_code lost its leading zeros"
+_HAS_COME: Final = {"in_the_future": pl.col("report_date") <= pl.col("recorded_at").dt.date()}
 
 
 def screen_reports(reports: list[pl.DataFrame]) -> Screened:
@@ -48,7 +54,7 @@ def screen_reports(reports: list[pl.DataFrame]) -> Screened:
     That is the one with the later newest report, then the one with more rows, then the first.
     """
     ordered = sorted(reports, key=_reach, reverse=True)
-    return screen(CotReports, pl.concat(ordered)) if ordered else screen(CotReports, CotReports.create_empty())
+    return screen(CotReports, pl.concat(ordered) if ordered else CotReports.create_empty(), _HAS_COME)
 
 
 def _reach(report: pl.DataFrame) -> tuple[date, int]:
@@ -80,12 +86,18 @@ def _cells(family: str) -> list[pl.Expr]:
     """The columns of CotReports and FAULT that do not depend on the file; those that a family has not are null."""
     there = {*CotReports.column_names()} & {*LAYOUTS[family].taken.values()}
     own = {"report_type", "recorded_at", "source", "is_withdrawn", *there}
-    agrees = _cell("report_date").str.replace_all("-", "", literal=True).str.slice(2) == _yymmdd()
+    day, code = _cell("report_date"), _cell("contract_code")
+    agrees = day.str.replace_all("-", "", literal=True).str.slice(2) == _yymmdd()
+    is_contradicted = day.str.contains(_DAY) & ~agrees.fill_null(False)
     return [
         _cell(*there),
         *(pl.lit(None, pl.String).alias(name) for name in CotReports.column_names() if name not in own),
         pl.lit(False).alias("is_withdrawn"),
-        pl.when(~agrees.fill_null(False)).then(pl.lit(CONTRADICTED)).alias(FAULT),
+        pl.when(is_contradicted)
+        .then(pl.lit(CONTRADICTED))
+        .when(code.str.contains(_NUMBER))
+        .then(pl.lit(WITHOUT_ZEROS))
+        .alias(FAULT),
     ]
 
 
@@ -118,8 +130,9 @@ def _read_text(document: CotDocument, body: bytes) -> tuple[pl.DataFrame, Layout
     except (BoundsError, csv.Error) as error:
         raise refuse(document, f"not readable as a report: {error}") from error
     except pl.exceptions.PolarsError as error:
-        # Only the first line: the rest of Polars's message is advice for programmers.
-        raise refuse(document, f"not readable as a report: {str(error).splitlines()[0]}") from error
+        # Of Polars's message only the first line: the rest is advice for programmers.
+        rule, remedy = (ragged, UNKNOWN) if (ragged := say_ragged(written)) else (str(error).splitlines()[0], AGAIN)
+        raise refuse(document, f"not readable as a report: {rule}", remedy) from error
     if cut := frame[names[-1]].null_count():
         raise refuse(document, f"cut short: {cut} rows have fewer than {len(names)} cells")
     kept = frame.select(pl.col(*layout.taken).str.strip_chars()).rename(layout.taken)
@@ -142,7 +155,7 @@ def _check_header(document: CotDocument, names: list[str], layout: Layout) -> No
     missing = [name for name in layout.taken if name not in names]
     repeated = sorted(name for name, count in Counter(names).items() if count > 1)
     if unknown or missing or repeated:
-        found = {"missing": missing, "unknown": unknown, "twice": repeated}
+        found = {"missing": missing, "unknown": [name or "(no name)" for name in unknown], "twice": repeated}
         differences = "; ".join(f"{what} {first_names(columns)}" for what, columns in found.items() if columns)
         raise refuse(document, f"columns of the {layout.family} layout: {differences}", UNKNOWN)
 

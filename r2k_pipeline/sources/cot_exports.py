@@ -12,6 +12,7 @@ from typing import Final
 import polars as pl
 
 from r2k_pipeline.sources.cot_layouts import LAYOUTS, Layout, normalise
+from r2k_pipeline.sources.price_days import iso_days
 from r2k_pipeline.sources.size_limits import MAX_LINE_BYTES, BoundsError, plain_text, refuse_beyond, refuse_wide
 
 MARK: Final = "yyyy_report_week_ww"
@@ -24,7 +25,10 @@ SCOPE: Final = "futonly_or_combined"
 NAMED_AFTER: Final = {"FutOnly": "deacot", "Combined": "deahistfo"}
 """An export's word for its scope -> the beginning of the CFTC's file name; the legacy file itself has no such word."""
 _AS_OF: Final = "as_of_date_in_form_yymmdd"
-_MIDNIGHT: Final = r"[ T]00:00:00(?:\.0+)?$"
+_MIDNIGHT: Final = r"[ T](?:0?0:00(?::00(?:\.0+)?)?(?:Z|\+00:00)?|12:00(?::00)? AM)$"
+_GROUPED: Final = r"^-?\d{1,3}(?:,\d{3})+$"
+_LARGEST: Final = "open_interest_contracts"
+"""Where no open interest has groups of thousands, no other number has."""
 _MAY_BE_SUPPRESSED: Final = ("_change_1w", "percent", "traders_total", "contract_units", "long", "short", "spreading")
 """Endings of our columns that an export may lack: a suppressed value is a missing key in JSON, and so a missing column
 where few rows were saved."""
@@ -66,14 +70,20 @@ def as_cftc(text: bytes) -> tuple[str, bytes]:
 def as_printed(report: pl.DataFrame, counts: Sequence[str]) -> pl.DataFrame:
     """The columns of a report with the cells that table programs change as the CFTC prints them.
 
-    `counts` may have become decimals (123.0), days midnights. A code that lost its zeros is not made up for.
+    `counts` may have become decimals (123.0) or have groups of thousands (1,230), days may have become midnights. A
+    code that lost its zeros is not made up for.
     """
     looks = report.select(pl.col(counts).str.ends_with(".0").any(), pl.col(DAY).str.len_bytes().max() > 10)
     changed = [name for name, found in zip(looks.columns, looks.row(0), strict=True) if found]
-    return report.with_columns(
+    plain = report.with_columns(
         pl.col(name).str.replace(_MIDNIGHT, "") if name == DAY else pl.col(name).str.strip_suffix(".0")
         for name in changed
     )
+    if not plain[_LARGEST].str.contains(",", literal=True).any():
+        return plain
+    is_grouped = pl.col(counts).str.contains(_GROUPED)
+    ungrouped = pl.col(counts).str.replace_all(",", "", literal=True)
+    return plain.with_columns(pl.when(is_grouped).then(ungrouped).otherwise(pl.col(counts)))
 
 
 def spellings(vendor: str) -> tuple[str, ...]:
@@ -116,7 +126,7 @@ def _of_export(frame: pl.DataFrame) -> tuple[str, bytes]:
         *(pl.col(column).alias(vendor) for vendor, column in columns.items()),
         *(pl.lit(None, pl.String).alias(vendor) for vendor in missing),
     )
-    day = pl.col(DAY).str.replace(_MIDNIGHT, "")
+    day = iso_days(rows[DAY].str.replace(_MIDNIGHT, ""))
     rows = rows.with_columns(day, day.str.replace_all("-", "").str.slice(2).alias(_AS_OF))
     scopes = set(frame[named[SCOPE]]) if SCOPE in named else set()
     is_named = SCOPE not in layout.columns and len(scopes) == 1

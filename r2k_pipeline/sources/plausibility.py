@@ -1,4 +1,4 @@
-"""Doubts about series before they are recorded: implausible steps, highs and lows, another symbol's prices.
+"""Doubts about series before they are recorded: implausible steps, highs and lows, closes alone, another's prices.
 
 Belongs here: pure functions over new and recorded bars; a row that the log already has with the same values is not
 doubted again. Not here: the limits (price_bounds.py), files that are wrong whatever they hold (wrong_files.py), holding
@@ -14,15 +14,18 @@ import polars as pl
 from r2k_pipeline.markets import Market
 from r2k_pipeline.sources.factors import name_factor
 from r2k_pipeline.sources.price_bounds import (
+    COMMON,
+    FLAT_SHARE,
     GAP_DAYS,
     LEAST_REACH,
     LEAST_SESSIONS,
     REACH,
     REACH_SESSIONS,
+    RECENT,
     STEP,
     WIDE_STEP,
 )
-from r2k_pipeline.sources.prices import PRICES
+from r2k_pipeline.sources.prices import PRICES, differs
 from r2k_pipeline.sources.strangers import find_adjusted, find_strangers, say_unproven
 
 EXAMPLES: Final = 3
@@ -45,12 +48,14 @@ def doubt_series(
     the traded ones.
     """
     markets = tuple(markets)
-    partners = _pair_partners(_read_roles(markets))
+    roles = _read_roles(markets)
+    partners = _pair_partners(roles)
     bars, before = _merge(answered, known), _finished(known)
     news = bars.filter("is_said", pl.col("is_new").any().over("symbol"))
     found = [
         *_find_steps(bars, splits, partners, _unsteady(markets)),
         *_find_reaches(bars, partners),
+        *_find_flat(news.join(roles, on="symbol", how="semi"), before),
         *find_strangers(news, before, bars, partners),
         *find_adjusted(news.filter(pl.col("symbol").is_in(list(unproven))), before, bars, partners),
     ]
@@ -97,8 +102,8 @@ def _finished(bars: pl.DataFrame) -> pl.DataFrame:
 def _merge(answered: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     """The series with `answered` in place of `known`, which rows are new, and the previous close and its day."""
     new, before = _finished(answered), _finished(known)
-    differs = pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name}_before")) for name in PRICES)
-    over = new.join(before, on=KEY, how="left", suffix="_before").with_columns(is_said=True, is_new=differs)
+    is_new = pl.any_horizontal(map(differs, PRICES))
+    over = new.join(before, on=KEY, how="left", suffix="_before").with_columns(is_said=True, is_new=is_new)
     kept = before.join(new, on=KEY, how="anti").with_columns(is_said=False, is_new=False)
     columns = [*KEY, *PRICES, "is_said", "is_new"]
     before_it = pl.col("close", "session_date", "is_new").shift().over("symbol").name.prefix("previous_")
@@ -142,6 +147,22 @@ def _find_reaches(bars: pl.DataFrame, partners: pl.DataFrame) -> Iterator[tuple[
     also = pl.when(pl.col("above") > pl.col("below")).then("also_above").otherwise("also_below")
     shared = witnessed.filter(also > pl.max_horizontal("above", "below") / 2)
     yield from _say_alone("highs or lows far beyond the session's other prices", beyond, shared, _reach)
+
+
+def _find_flat(news: pl.DataFrame, before: pl.DataFrame) -> Iterator[tuple[str, str]]:
+    """Series of closes alone: most of the newest sessions have one price. Where the log has that, it was accepted."""
+    flat = _flat(news).join(_flat(before), on="symbol", how="anti")
+    for symbol, count, sessions in flat.iter_rows():
+        yield symbol, f"closes alone, it seems: one price a session in {count} of the newest {sessions}"
+
+
+def _flat(series: pl.DataFrame) -> pl.DataFrame:
+    """symbol, count, sessions: those of which most of the newest sessions have one price."""
+    newest = series.sort(KEY).group_by("symbol", maintain_order=True).tail(RECENT)
+    counts = newest.group_by("symbol", maintain_order=True).agg(
+        count=(pl.col("high") == pl.col("low")).sum(), sessions=pl.len()
+    )
+    return counts.filter(pl.col("sessions") >= COMMON, pl.col("count") > FLAT_SHARE * pl.col("sessions"))
 
 
 def _say_alone(

@@ -62,6 +62,8 @@ TRACKED: Final = 0.001
 """Ratio: the median difference of one-day returns within one market is below it (^RUT and RTY=F: 0.0006)."""
 BETTER: Final = 2.0
 """Factor: if another market's series is this much nearer than the own market's, the files are mixed up."""
+FLAT_SHARE: Final = 0.5
+"""Of these with one price: closes alone. Of an index or a fund that trades it is none (^GSPC before 1962: all)."""
 COPIED_SHARE: Final = 0.5
 """Of common sessions with the same close: by chance it is one in a thousand."""
 DRIFT: Final = 0.005

@@ -5,7 +5,7 @@ fetch makes of it (files.py).
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -86,7 +86,7 @@ class PriceFolder:
         """Why an entry is read for none of `symbols`, and what to do."""
         if entry.is_dir():
             return "a folder, not looked into; next: move its files into prices/ itself"
-        own = next(_spelled_like(entry, symbols), None)
+        own = next(spelled_like(entry, symbols), None)
         if not _is_read(entry):
             return f"not read: not one of {', '.join(READ)}; next: save it as CSV, prices/{own or 'SYMBOL'}.csv"
         if own:
@@ -110,17 +110,18 @@ def symbol_of(entry: Path) -> str | None:
 
 
 def say_left_out(entry: Path, content: PriceFile) -> list[str]:
-    """A note on the symbols in a file beside the one that it is named after."""
+    """Notes on lines of a file that are not read, and on the symbols in it beside the one that it is named after."""
     own = symbol_of(entry)
     others = [symbol for symbol in content.symbols if symbol != own]
-    return [f"{first_names(others)} in it not read, as the file is named after {own}"] if own and others else []
+    alone = [f"{first_names(others)} in it not read, as the file is named after {own}"] if own and others else []
+    return [*content.remarks, *alone]
 
 
 def _is_read(entry: Path) -> bool:
     return entry.suffix.lower() in READ
 
 
-def _spelled_like(entry: Path, symbols: Collection[str]) -> Iterator[str]:
+def spelled_like(entry: Path, symbols: Iterable[str]) -> Iterator[str]:
     """Symbols that a name may mean: `^RUT (1).csv`, `rut.csv`, `^RUT - Copy.csv`."""
     stem = re.split(r"[ (]", _ENDINGS.sub("", unquote(entry.name)), maxsplit=1)[0]
     return (symbol for symbol in symbols if _letters(symbol) == _letters(stem.removesuffix(entry.suffix)))

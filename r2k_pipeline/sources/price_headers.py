@@ -79,7 +79,8 @@ def _of_two_lines(top: Sequence[Sequence[str]]) -> Header | None:
 
 
 def _of_one_line(header: Sequence[str]) -> Header:
-    found = [(match[1], match[2]) if (match := _PAIR.fullmatch(name)) else (name, "") for name in header]
+    names = header[: max((at for at, name in enumerate(header, 1) if name), default=1)]
+    found = [(match[1], match[2]) if (match := _PAIR.fullmatch(name)) else (name, "") for name in names]
     if _has_bars([second for _, second in found]):
         found = [(second, first) if second else (first, "") for first, second in found]
     return _joined(found, 1)

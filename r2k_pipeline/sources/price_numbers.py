@@ -77,7 +77,8 @@ def _is_plain(name: str) -> pl.Expr:
 
 def _decimal_sign(cells: pl.Series, separator: str) -> str:
     """The decimal sign that all cells of a file have in common; cells that are not numbers are ignored."""
-    signed = cells.filter(cells.str.contains(rf"^[-+]?[\d.,{_SPACES}]+$") & cells.str.contains("[.,]")).unique()
+    signed = cells.filter(cells.str.contains(rf"^[-+]?[\d.,{_SPACES}]+$") & cells.str.contains("[.,]"))
+    signed = signed.unique(maintain_order=True)
     point, comma = (signed.str.contains(style) for style in _STYLES.values())
     only_point, only_comma = signed.filter(point & ~comma), signed.filter(comma & ~point)
     if len(only_point) and len(only_comma):

@@ -22,6 +22,7 @@ from r2k_pipeline.sources.splits import divide_by_later_splits
 
 AGAIN: Final = "download it again"
 """Only for bad downloads: a sound file of another kind would be the same after another download."""
+AS_CSV: Final = "save it as CSV in UTF-8: one header line, and as many cells in every row"
 NUMBERS: Final = ("Open", "High", "Low", "Close", "Adj Close", "Volume", "Dividends", "Stock Splits")
 OPTIONAL: Final = ("Adj Close", "Dividends", "Stock Splits")
 QUICK_LOOK: Final = 100
@@ -47,11 +48,12 @@ class PriceTable:
 class PriceFile:
     """One file: the name of its `layout`, and its `tables` by symbol, or by "" if the file names no symbol.
 
-    In a file of several symbols, one may have an error instead of a table.
+    In a file of several symbols, one may have an error instead of a table. `remarks`: notes on the whole file.
     """
 
     layout: str
     tables: Mapping[str, PriceTable | PriceTextError]
+    remarks: tuple[str, ...] = ()
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -80,9 +82,11 @@ class PriceFile:
 def refuse_header(header: Sequence[str]) -> PriceTextError:
     """The error for a header that lacks columns of every layout."""
     missing = lacking(header)
-    found = ", ".join(name or "(no name)" for name in list(dict.fromkeys(header))[:20])
+    if len(missing) == len(NEEDED):
+        return PriceTextError(f"no line with names of columns, the first is {' '.join(header)[:60]}", AS_CSV)
+    found = ", ".join(name[:40] or "(no name)" for name in list(dict.fromkeys(header))[:20])
     rule = f"no column {', '.join(missing)}; found {found}"
-    if len(header) == 2 or {"Open", "High", "Low"} <= set(missing):
+    if DATE not in missing and {"Open", "High", "Low"} <= set(missing):
         return PriceTextError(f"closes only: {rule}", "take bars with open, high, low and close: a level needs them")
     return PriceTextError(rule, f"name the columns {','.join(NEEDED)},Volume, or take a layout of docs/operations.md")
 

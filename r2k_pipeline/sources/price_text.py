@@ -9,6 +9,7 @@ import csv
 import io
 import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from collections.abc import Iterator
 from typing import Final
 
 import polars as pl
@@ -16,14 +17,15 @@ import polars as pl
 from r2k_pipeline.sources.containers import UnwrapError, unwrap
 from r2k_pipeline.sources.price_days import DaysError
 from r2k_pipeline.sources.price_headers import DATE, Header, read_header
-from r2k_pipeline.sources.price_layouts import PriceLayout, layout_of
-from r2k_pipeline.sources.price_tables import AGAIN, PriceFile, PriceTextError, build_tables, refuse_header
-from r2k_pipeline.sources.size_limits import BoundsError, plain_text, refuse_beyond, refuse_open_end
+from r2k_pipeline.sources.price_layouts import PriceLayout, lacking, layout_of
+from r2k_pipeline.sources.price_tables import AGAIN, AS_CSV, PriceFile, PriceTextError, build_tables, refuse_header
+from r2k_pipeline.sources.size_limits import BoundsError, plain_text, refuse_beyond, refuse_open_end, say_ragged
 
-AS_CSV: Final = "save it as CSV in UTF-8: one header line, and as many cells in every row"
+MOST_ABOVE: Final = 30
+"""Lines above a header: titles, notes, the `sep=;` of Excel."""
 SEPARATORS: Final = (",", ";", "\t", "|")
 _ZONED: Final = r":\d\d[+-]\d\d:?\d\d\s*$"
-_HTML: Final = re.compile(rb"\s*<(!doctype|!--|\?xml|html|head|body)", re.IGNORECASE)
+_HTML: Final = re.compile(rb"\s*<(!doctype|!--|\?xml|html|head|body|table)", re.IGNORECASE)
 """A `<` alone does not make it HTML: Stooq's header is `<TICKER>,<PER>,...`."""
 
 
@@ -44,21 +46,27 @@ def _read(body: bytes) -> PriceFile:
     lines = plain_text(text).splitlines()
     if len(lines) < 2:
         raise PriceTextError("an empty price answer", AGAIN)
-    separator = max(SEPARATORS, key=lines[0].decode().count)
-    header, layout = _header_of(lines, separator)
+    above, separator, header, layout = _find_header(lines)
+    left_out, lines = lines[:above], lines[above:]
     if layout.footer and lines[-1].lstrip(b'"').startswith(layout.footer.encode()):
         lines = lines[:-1]
-    cells = refuse_beyond(
-        pl.read_csv(io.BytesIO(b"\n".join(lines)), separator=separator, infer_schema=False, has_header=False)
-    )
-    if lines[-1].count(separator.encode()) < len(header.names) - 1:
-        raise PriceTextError("the last row is cut", AGAIN)
+    table = b"\n".join(lines)
+    try:
+        read = pl.read_csv(io.BytesIO(table), separator=separator, infer_schema=False, has_header=False)
+    except pl.exceptions.PolarsError as error:
+        raise PriceTextError(
+            say_ragged(table, separator, may_be_short=True) or str(error).splitlines()[0], AS_CSV
+        ) from error
+    cells = refuse_beyond(read)
+    if (count := len(_cells(lines[-1:], separator)[0])) < len(header.names):
+        rule = f"the last row is cut, or a note: it has {count} of {len(header.names)} cells"
+        raise PriceTextError(rule, f"{AGAIN}, or take a note out")
     if cells.height == header.lines:
         raise PriceTextError("an empty price answer", AGAIN)
     rows = cells.slice(header.lines)
     if _is_by_yfinance(header, rows):
         _refuse_cut(text)
-    return PriceFile(layout.name, build_tables(layout, header, rows, separator, text))
+    return PriceFile(layout.name, build_tables(layout, header, rows, separator, text), tuple(_say_above(left_out)))
 
 
 def _utf8_of(body: bytes) -> bytes:
@@ -66,19 +74,41 @@ def _utf8_of(body: bytes) -> bytes:
     text = body.decode("utf-16").encode() if is_utf16 else body.removeprefix(BOM_UTF8)
     if _HTML.match(text):
         raise PriceTextError("an HTML page, not prices", AGAIN)
+    if text.lstrip()[:1] in (b"[", b"{"):
+        raise PriceTextError("JSON, not a table", AS_CSV)
     return text
 
 
-def _header_of(lines: list[bytes], separator: str) -> tuple[Header, PriceLayout]:
-    """The header in the first lines, and the layout that it fits."""
-    top = csv.reader((line.decode() for line in lines[:3]), delimiter=separator)
-    header = read_header([[cell.strip() for cell in row] for row in top])
-    if repeated := header.repeated():
-        raise PriceTextError(f"column {', '.join(repeated)} is there twice", "take one of them out")
-    layout = layout_of(header.names, 3 if header.lines > 1 else 1)
-    if layout is None:
-        raise refuse_header(header.names)
-    return header, layout
+def _find_header(lines: list[bytes]) -> tuple[int, str, Header, PriceLayout]:
+    """How many lines are above the header; the sign between its cells, the header, the layout that it fits."""
+    headers = []
+    for above in range(min(MOST_ABOVE + 1, len(lines) - 1)):
+        separator, header = _header_at(lines, above)
+        if layout := layout_of(header.names, 3 if header.lines > 1 else 1):
+            if repeated := header.repeated():
+                raise PriceTextError(f"column {', '.join(repeated)} is there twice", "take one of them out")
+            return above, separator, header, layout
+        headers.append(header.names)
+    raise refuse_header(min(headers, key=lambda names: len(lacking(names))))
+
+
+def _header_at(lines: list[bytes], above: int) -> tuple[str, Header]:
+    """The header in the lines below these, if there is one, and the sign between its cells."""
+    separator = max(SEPARATORS, key=lines[above].decode().count)
+    return separator, read_header(_cells(lines[above : above + 3], separator))
+
+
+def _cells(lines: list[bytes], separator: str) -> list[list[str]]:
+    rows = csv.reader((line.decode() for line in lines), delimiter=separator)
+    return [[cell.strip() for cell in row] for row in rows]
+
+
+def _say_above(lines: list[bytes]) -> Iterator[str]:
+    """A remark on lines above the header."""
+    if lines:
+        first = lines[0].decode().rstrip("".join(SEPARATORS))[:60]
+        many = len(lines) > 1
+        yield f"{len(lines)} line{'s' * many} above its header not read: {first}{' ...' * many}"
 
 
 def _is_by_yfinance(header: Header, rows: pl.DataFrame) -> bool:

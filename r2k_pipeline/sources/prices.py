@@ -21,6 +21,8 @@ from r2k_pipeline.sources.settlement import Settlement
 BAR_COLUMNS: Final = ("Date", "Open", "High", "Low", "Close", "Volume")
 PRICES: Final = ("open", "high", "low", "close")
 EXAMPLES: Final = 3
+NOISE: Final = 1e-7
+"""Relative: a price in 32 bits, as Yahoo has it, is off the decimal that others print by up to 6e-8 of it."""
 ALL_HISTORY: Final = date(1900, 1, 1)
 """Before any bar: a live fetch asks for all history."""
 
@@ -156,9 +158,17 @@ def screen_bars(bars: list[pl.DataFrame], sessions: pl.DataFrame, calendars: Map
             for calendar in sorted(set(calendars.values()))
         ),
     )
-    return screen(
-        PriceBars, pl.concat(bars) if bars else PriceBars.create_empty(), {"not_a_trading_day": on_session, **POSSIBLE}
-    )
+    has_come = pl.col("session_date") <= pl.col("recorded_at").dt.date()
+    rules = {"in_the_future": on_session | has_come, "not_a_trading_day": on_session, **POSSIBLE}
+    return screen(PriceBars, pl.concat(bars) if bars else PriceBars.create_empty(), rules)
+
+
+def differs(name: str) -> pl.Expr:
+    """Whether a value is another than `{name}_before`; a price printed to other digits is the same."""
+    now, before = pl.col(name), pl.col(f"{name}_before")
+    if name not in (*PRICES, "amount"):
+        return now.ne_missing(before)
+    return now.ne_missing(before) & ~((now - before).abs() <= NOISE * before.abs()).fill_null(False)
 
 
 def read_actions(answer: PriceAnswer, recorded_at: datetime) -> pl.DataFrame:

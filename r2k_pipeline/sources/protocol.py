@@ -85,7 +85,11 @@ class Announcements:
     def remarks(self) -> tuple[str, ...]:
         """A note of what is new: how many lines, and the first one."""
         first = "".join(self.new[:1])[:200]
-        return (f'{len(self.new)} new lines, the first: "{first}"; next: r2k doctor --online',) if self.new else ()
+        return (
+            (f'{len(self.new)} new lines, the first: "{first}"; next: r2k doctor --source live --online',)
+            if self.new
+            else ()
+        )
 
 
 def came_live() -> pl.Expr:

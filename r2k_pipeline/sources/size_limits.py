@@ -4,6 +4,7 @@ Belongs here: bounds of bytes, rows, lines, columns and cells that the price and
 over raw bytes that holds them. Not here: what a layout must hold (prices.py, cot.py), bounds of a download (http.py).
 """
 
+import csv
 from pathlib import Path
 from typing import Final
 
@@ -91,6 +92,15 @@ def refuse_open_end(body: bytes) -> None:
     """Raise BoundsError where the last line has no end: a file that broke off there reads well, with a number cut."""
     if body and body[-1:] not in b"\r\n\x1a":
         raise BoundsError("the last line has no end, so its last number may lack digits; where it is whole, end it")
+
+
+def say_ragged(text: bytes, separator: str = ",", *, may_be_short: bool = False) -> str:
+    """The next line that has more cells than the first one, or fewer, in words; empty if there is none."""
+    rows = csv.reader(text.decode("utf-8", "replace").splitlines(), delimiter=separator)
+    width = len(next(rows))
+    least = 0 if may_be_short else width
+    ragged = ((number, row) for number, row in enumerate(rows, 2) if not least <= len(row) <= width)
+    return next((f"line {n} ({row[0][:40]}) has {len(row):,} cells, the first line {width:,}" for n, row in ragged), "")
 
 
 def refuse_wide(names: list[str]) -> list[str]:

@@ -47,8 +47,16 @@ _REACH = timedelta(days=36_400)
 _CALL_S = 30.0
 _COOKIE_S = 5.0
 """Wall clock of one request, seconds; cookies and crumbs are dispensable and must not eat a symbol's deadline."""
-_YFINANCE_TRIPS_ON = (ValueError, LookupError, TypeError, AttributeError)
-"""What yfinance raises on an answer that is not the JSON it expects (a page, a result without timestamps)."""
+_YFINANCE_TRIPS_ON = (
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    NotImplementedError,
+    pl.exceptions.PolarsError,
+)
+"""What an answer raises that is not the JSON yfinance expects: a page, no timestamps, days beyond all calendars."""
 
 
 class YahooSession(Session[Response]):
@@ -131,7 +139,7 @@ class YahooPrices:
         self._session.deadline_at = deadline_at
         YfData.cache_get.cache_clear()  # otherwise a long-lived process never gets a revised bar
         try:
-            frame, about = self._ask(symbol)
+            return self._read(symbol, *self._ask(symbol))
         except YFRateLimitError as error:
             raise TransientError("HTTP 429") from error
         except RequestException as error:
@@ -139,7 +147,11 @@ class YahooPrices:
         except YFException as error:
             raise FetchError(str(error)) from error
         except _YFINANCE_TRIPS_ON as error:
-            raise FetchError(f"an answer that yfinance cannot read ({type(error).__name__}: {error})") from error
+            reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+            raise FetchError(f"an answer that yfinance cannot read ({reason})") from error
+
+    def _read(self, symbol: str, frame: Any, about: tuple[str, str]) -> PriceAnswer:
+        """The answer in yfinance's frame. Raises FetchError: refused, about something else, empty."""
         if self._session.chart_status != 200:
             raise FetchError(f"HTTP {self._session.chart_status}, with new cookies too")
         if about != (symbol, "1d"):

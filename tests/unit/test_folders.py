@@ -25,6 +25,13 @@ def test_a_lake_elsewhere_is_named_and_the_usual_one_is_not(tmp_path: Path, sour
     assert (other.run, other.command("doctor")) == (run + where, f"r2k doctor --source {source}{where}")
 
 
+def test_a_recorded_message_leads_to_the_lake_where_it_is_read(tmp_path: Path) -> None:
+    said = "IWM: held; next: r2k accept IWM --source files"
+    usual, other = (Folders.of(folder, "files") for folder in (usual_folder(), tmp_path))
+    assert (usual.here(said), other.here(said)) == (said, f"{said} --lake {tmp_path}")
+    assert other.here(other.here(said)) == other.here(said)
+
+
 @pytest.mark.parametrize("moment", [MOMENT, MOMENT.replace(microsecond=0)])
 def test_a_rebuild_is_made_anew_as_of_its_moment(tmp_path: Path, moment: datetime) -> None:
     *options, said = shlex.split(Folders.of(tmp_path, "files", moment).run)

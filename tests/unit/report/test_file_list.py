@@ -40,7 +40,7 @@ def listed(folder: Path) -> tuple[int, dict[str, dict[str, Any]]]:
 
 def test_each_file_is_told_with_what_it_was_taken_for(folder: Path) -> None:
     put(folder, "prices/^RUT.csv.gz", gzip.compress(write(LAYOUTS["Investing.com"], BARS, Style(day="%m/%d/%Y"))))
-    fear = tuple((bar[0], *(14 + n % 5 for _ in bar[1:5]), 1.0) for n, bar in enumerate(BARS[:30]))
+    fear = tuple((bar[0], *(14 + n % 5 + p / 1e3 for p in bar[1:5]), 1.0) for n, bar in enumerate(BARS[:30]))
     put(folder, "prices/data.txt", write(LAYOUTS["Stooq bulk"], fear, Style(symbol="^VIX")))
     put(folder, "cot/2024/fut_fin_txt_2024.zip", build_sample_cot()["fut_fin_txt_2024.zip"])
     code, found = listed(folder)
@@ -90,13 +90,26 @@ def test_what_is_wrong_is_told_with_the_way_out_and_ends_with_1(folder: Path) ->
     assert max(map(len, text.splitlines())) < 420
 
 
+def test_another_spelling_of_a_symbol_is_told_as_a_run_tells_it(folder: Path) -> None:
+    for name in ("^rut.csv", "RUT.csv", "iwm (1).csv"):
+        put(folder, f"prices/{name}", write(LAYOUTS["Yahoo"], BARS))
+    code, found = listed(folder)
+    spelt = "not read, another spelling of {0}; next: keep the right one as prices/{0}.csv"
+    assert code == 1
+    assert found["prices/^rut.csv"]["problem"] == spelt.format("^RUT")
+    assert found["prices/iwm (1).csv"]["problem"] == spelt.format("IWM")
+    assert found["prices/RUT.csv"]["notes"] == [
+        "a run does not ask for RUT: no configured market has it; where it is ^RUT, name it prices/^RUT.csv"
+    ]
+
+
 def test_series_are_compared_with_each_other_as_in_a_run(folder: Path) -> None:
     spoilt = [(*bar[:1], *(p * 100 for p in bar[1:5]), bar[5]) if n in (20, 21) else bar for n, bar in enumerate(BARS)]
     put(folder, "prices/^RUT.csv", write(LAYOUTS["Yahoo"], tuple(spoilt)))
     _, found = listed(folder)
     problem = found["prices/^RUT.csv"]["problem"]
     assert "steps that no session allows, with no split listed: 2" in problem
-    assert problem.endswith("; next: r2k accept ^RUT, if it is right")
+    assert problem.endswith("; next: if it is right, after a run r2k accept '^RUT' --source files")
 
 
 def test_notes_do_not_fail(folder: Path) -> None:

@@ -67,7 +67,7 @@ def test_what_is_new_is_told_once(stub: VendorStub, tmp_path: Path) -> None:
     assert fetched(stub, tmp_path).remarks() == ()
     stub.resources[PATH] = page("<p>December 1, 2025: Late.</p>", modified="Mon, 01 Dec 2025 20:31:00 GMT")
     (said,) = fetched(stub, tmp_path).remarks()
-    assert said == '1 new lines, the first: "December 1, 2025: Late."; next: r2k doctor --online'
+    assert said == '1 new lines, the first: "December 1, 2025: Late."; next: r2k doctor --source live --online'
     assert fetched(stub, tmp_path).remarks() == ()
 
 

@@ -82,6 +82,30 @@ def test_an_export_with_the_files_own_spelling_is_read() -> None:
     assert read("\n".join(weeks) + "\n").drop("source").equals(plain("tff_futures"))
 
 
+@pytest.mark.parametrize("time", [" 12:00:00 AM", " 0:00", ""])
+def test_an_export_with_days_of_the_united_states_and_thousands_is_read(time: str) -> None:
+    """As people have it of the page of the data set, or save it from a spreadsheet."""
+    header, *rows = csv.reader(lines("tff_futures"))
+    at = next(place for place, name in enumerate(header) if name.startswith("Report_Date"))
+
+    def saved(place: int, cell: str) -> str:
+        if place == at:
+            return f"{cell[5:7]}/{cell[8:]}/{cell[:4]}{time}"
+        return f"{int(cell):,}" if place > at + 4 and cell.strip().lstrip("-").isdigit() else cell.strip()
+
+    written = [[saved(*cell) for cell in enumerate(row)] for row in rows]
+    assert any('"1,' in line for line in as_lines(header, written))
+    with_weeks = as_lines([*header, "YYYY Report Week WW"], [[*row, "2024 Report Week 1"] for row in written])
+    for table in (as_lines(header, written), with_weeks):
+        assert read("\n".join(table) + "\n").drop("source").equals(plain("tff_futures"))
+
+
+def as_lines(header: list[str], rows: list[list[str]]) -> list[str]:
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n").writerows([header, *rows])
+    return stream.getvalue().splitlines()
+
+
 @pytest.mark.parametrize(
     ("body", "rule"),
     [
@@ -116,7 +140,7 @@ def test_a_code_that_lost_its_zeros_is_not_made_up_for() -> None:
     header, first, *_ = lines("tff_futures")
     cells = next(csv.reader([first]))
     body = f"{header}\n" + ",".join(f'"{cell}"' for cell in [*cells[:3], "99741", *cells[4:]]) + "\n"
-    assert screen_reports([read(body)]).refused["rule"].to_list() == ["contract_code regex"]
+    assert screen_reports([read(body)]).refused["rule"].to_list() == ["contract_code lost its leading zeros"]
 
 
 def test_a_report_in_a_spreadsheet_is_read() -> None:

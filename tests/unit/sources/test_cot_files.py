@@ -25,7 +25,7 @@ from r2k_pipeline.sources.sample_cot_files import LEGACY_HEADER, TFF_HEADER
 from r2k_pipeline.sources.screening import Screened
 from tests.special_files import SPECIAL
 
-NOW: Final = datetime(2025, 1, 7, 12, tzinfo=UTC)
+NOW: Final = datetime(2026, 6, 2, 12, tzinfo=UTC)
 NAME: Final = "fut_fin_txt_2024.zip"
 LEGS: Final = ((30, 25, 5), (40, 20, 4), (10, 38, 3), (6, 5, 2))
 """Long, short, spreading of four groups: with 8 long, 6 short of the residual, both sides make 108."""
@@ -368,11 +368,26 @@ def test_rounded_rows_have_the_slack_of_their_rounding(rounded: dict[str, str]) 
     assert len(refused(tff(open_interest_contracts="114", **rounded))) == 1
 
 
-@pytest.mark.parametrize("code", ["99741", "23974", "9741", "239742X", "2397 2", "13874++", "HTML<b"])
-def test_a_code_that_is_none_is_refused(code: str) -> None:
+@pytest.mark.parametrize(
+    ("code", "rule"),
+    [
+        *((code, "contract_code lost its leading zeros") for code in ("99741", "23974", "9741", "23974.0", "239742.0")),
+        *((code, "contract_code regex") for code in ("239742X", "2397 2", "13874++", "HTML<b")),
+    ],
+)
+def test_a_code_that_is_none_is_refused(code: str, rule: str) -> None:
     """Five digits are a code that lost its leading zero on the way through somebody's spreadsheet."""
-    assert refused(tff(contract_code=code)) == [
-        (f"files:cot/{NAME}", f"tff_futures {code} 2024-12-31", "contract_code regex")
+    assert refused(tff(contract_code=code)) == [(f"files:cot/{NAME}", f"tff_futures {code} 2024-12-31", rule)]
+
+
+@pytest.mark.parametrize("day", ["31.12.2024", "20241231", "Report_Date_as_YYYY-MM-DD", ""])
+def test_a_date_that_is_none_is_not_called_contradicted(day: str) -> None:
+    assert [rule for *_, rule in refused(tff(report_date=day))] == ["report_date is not a day"]
+
+
+def test_a_report_of_a_day_to_come_is_refused() -> None:
+    assert refused(on("2026-06-02"), on("2026-06-09")) == [
+        (f"files:cot/{NAME}", "tff_futures 239742 2026-06-09", "in_the_future")
     ]
 
 
@@ -390,7 +405,7 @@ def test_a_date_that_the_second_date_column_contradicts_is_refused(yymmdd: str, 
     ("changed", "rule"),
     [
         ({"open_interest_contracts": ""}, "open_interest_contracts nullability"),
-        ({"open_interest_contracts": "1,080"}, "open_interest_contracts dtype"),
+        ({"open_interest_contracts": "10,8"}, "open_interest_contracts dtype"),
         ({"traders_total": "12.5"}, "traders_total dtype"),
         ({"traders_total": "-3"}, "traders_total min"),
         ({"concentration_net_4_long_percent": "nan"}, "concentration_net_4_long_percent nan"),

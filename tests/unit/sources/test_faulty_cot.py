@@ -6,6 +6,7 @@ by cell (test_cot_files.py), releases and withdrawals (test_revisions.py).
 
 import csv
 import io
+import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -174,7 +175,7 @@ def test_a_file_of_which_every_row_is_refused_failed(tmp_path: Path, year: list[
     assert log["message"][0].startswith(
         "FinFutYY.txt: 265 of 265 rows refused: report_date is contradicted by the second date column (265), e.g. tff_"
     )
-    assert "; next: fix or replace it; r2k sql" in log["message"][0]
+    assert '; next: fix or replace it; r2k sql --source files "select' in log["message"][0]
     assert story.raw("cot_reports").is_empty()
 
 
@@ -192,6 +193,24 @@ def test_a_few_refused_rows_are_normal_and_many_fail_the_file_whole(
     rules = dict(story.raw("refused_rows")["rule"].value_counts().iter_rows())
     assert rules.pop("longs_make_open_interest, shorts_make_open_interest") == spoilt_rows
     assert sum(rules.values()) == (265 - spoilt_rows if status == "failed" else 0), "all rows are accounted for"
+
+
+def test_a_row_that_breaks_many_rules_names_the_first_ones(tmp_path: Path, year: list[str]) -> None:
+    spoilt = rewritten(year, lambda row: [*row[:7], *("x" * bool(cell.strip()) for cell in row[7:-1]), row[-1]])
+    _, log = fetched(tmp_path, folder_of(tmp_path, {"FinFutYY.txt": text(spoilt)}))
+    message = log["message"][0]
+    assert re.search(r"265 of 265 rows refused: \w+ dtype, \w+ dtype, \w+ dtype and \d\d more \(", message), message
+    assert len(message) < 500
+
+
+def test_a_row_with_too_many_cells_is_named(year: list[str]) -> None:
+    said = refused("a.txt", text([year[0], f"{year[1]},", *year[2:]]))
+    assert re.search(r"line 2 \(.*\) has 88 cells, the first line 87; next: where it is the CFTC's, download", said), (
+        said
+    )
+    narrow = refused("a.txt", text([year[0], year[1].rpartition(",")[0], *year[2:]]))
+    assert "has 86 cells, the first line 87; next: where" in narrow
+    assert "unknown (no name)" in refused("a.txt", text([f"{year[0]},", *(f"{line}," for line in year[1:])]))
 
 
 def test_a_short_file_with_one_bad_row_is_read(tmp_path: Path, year: list[str]) -> None:

@@ -86,7 +86,12 @@ def heights(story: Story) -> dict[str, int]:
     return dict(story.raw("price_bars").group_by("symbol").agg(pl.col("session_date").n_unique()).rows())
 
 
+def closes_alone(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.with_columns(pl.col("Close").alias(name) for name in PRICES)
+
+
 FAULTS: Final = {
+    "closes alone": (closes_alone, "one price a session in 250 of the newest 250", "closes alone, it seems"),
     "block of cents": (times(100, 150, 170), f"{DAY} close", "cents for dollars"),
     "cents from then on": (times(100, 150), f"{DAY} close", "cents for dollars"),
     "split not applied": (times(2, 0, 150), f"{DAY} close", "a split 2:1"),
@@ -186,7 +191,9 @@ def test_a_context_symbol_that_is_another_one_is_held(story: Story) -> None:
     assert "it looks like SPY's series: 250 of 250 closes" in fetched.failures["message"][0]
 
 
-@pytest.mark.parametrize("edit", [FAULTS["another index"][0], FAULTS["split not applied"][0], FAULTS["bad low"][0]])
+@pytest.mark.parametrize(
+    "edit", [closes_alone, FAULTS["another index"][0], FAULTS["split not applied"][0], FAULTS["bad low"][0]]
+)
 def test_what_a_user_accepts_is_not_doubted_again(story: Story, edit: Edit) -> None:
     whole = edit(bars("^RUT"))
     story.desk.quote(whole.head(300))

@@ -34,6 +34,8 @@ from tests.unit.sources.workbooks import row_of, workbook
 NOW: Final = datetime(2027, 1, 2, tzinfo=UTC)
 PLAIN: Final = LAYOUTS["Open, High, Low, Close"]
 COLUMNS: Final = ("Open", "High", "Low", "Close", "Volume")
+YEAR: Final = tuple((date(2024, 7, 1) + timedelta(days=9 * n), *BARS[0][1:]) for n in range(40))
+"""Bars of a year, so that two digits of a year are those of no day."""
 
 
 def values(table: PriceTable) -> list[tuple[Any, ...]]:
@@ -164,6 +166,46 @@ def test_a_footer_is_no_row() -> None:
     assert "the last row is cut" in refusal(write(LAYOUTS["Barchart"]) + b"2025-01-15,1")
 
 
+@pytest.mark.parametrize(
+    ("above", "count"),
+    [("Russell 2000\n", 1), ("sep=,\n", 1), ("Russell 2000,,,,,\nfrom,2025-01-02,,,,\n\n", 2), ("# a, b\n" * 30, 30)],
+    ids=["title", "Excel's separator", "spreadsheet", "many"],
+)
+def test_lines_above_the_header_are_left_out_with_a_remark(tmp_path: Path, above: str, count: int) -> None:
+    answer = put(tmp_path, "^RUT.csv", above.encode() + write(PLAIN)).fetch_prices("^RUT")
+    assert values(PriceTable(answer.bars)) == list(BARS)
+    (remark,) = answer.remarks
+    first = above.splitlines()[0].rstrip(",")
+    assert remark == f"{count} line{'s' * (count > 1)} above its header not read: {first}{' ...' * (count > 1)}"
+
+
+def test_a_sign_too_many_at_the_end_of_the_header_is_no_column() -> None:
+    header, *rows = write(PLAIN).splitlines()
+    assert values(read_price_table("^RUT.csv", b"\n".join([header + b",,", *rows]))) == list(BARS)
+    assert values(read_price_table("^RUT.csv", b",,\n".join([header, *rows, b""]))) == list(BARS)
+
+
+def test_three_header_lines_are_found_below_a_title() -> None:
+    body = b"my download\n" + write(LAYOUTS["yfinance download"])
+    assert values(read_price_table("^RUT.csv", body)) == list(BARS)
+
+
+@pytest.mark.parametrize(
+    ("body", "rule"),
+    [
+        ("<table><tr><td>1</td></tr>\n</table>\n", "an HTML page, not prices"),
+        ('[{"Date":"2025-01-02","Open":1}]', "JSON, not a table; next: save it as CSV"),
+        ("Date Open High Low Close\n2025-01-02 1 2 3 4\n", "no line with names of columns, the first is "
+         "Date Open High Low Close; next: save it as CSV"),
+        (plain("2025-01-02,1,2,3,4,5,6"), "line 2 (2025-01-02) has 7 cells, the first line 6; next: save it as CSV"),
+        (plain("2025-01-02,1,2,3,4,5", '"Source: a vendor, 2025"'), "the last row is cut, or a note: it has 1 of 6 "),
+    ],
+    ids=["table", "json", "blanks", "wide", "note"],
+)  # fmt: skip
+def test_what_is_no_table_is_called_by_its_name(body: str, rule: str) -> None:
+    assert rule in refusal(body)
+
+
 def test_rows_that_say_themselves_that_they_are_not_daily_are_refused() -> None:
     hourly = write(LAYOUTS["Stooq bulk"]).replace(b",D,", b",60,")
     assert "not daily: <PER> is 60, not D; next: download it again" in refusal(hourly)
@@ -181,6 +223,8 @@ def test_rows_that_say_themselves_that_they_are_not_daily_are_refused() -> None:
         ),
         ("Date,Open,High,Low,Close,close", "column Close, close is there twice; next: take one of them out"),
         ("Date,Open,High,Low,Close,Ticker,Symbol", "two columns of one meaning"),
+        (f"Date,Open,Close,{'x' * 900}", f"no column High, Low; found Date, Open, Close, {'x' * 40}; next: name"),
+        ("Date,Open,Close,,", "no column High, Low; found Date, Open, Close; next: name the columns"),
         (",Open,High,Low,Close", "no column Date; found (no name), Open"),
     ],
 )
@@ -208,19 +252,28 @@ def test_the_documents_list_every_layout(name: str) -> None:
         ("%d.%m.%Y", BARS),
         ("%m-%d-%Y", BARS),
         ("%m/%d/%y", BARS),
+        ("%d/%m/%y", YEAR),
+        ("%d.%m.%y", YEAR),
+        ("%m-%d-%y", YEAR),
+        ("%y/%m/%d", YEAR),
+        ("%d/%m/%y", YEAR[::-1]),
         ("%b %d, %Y", BARS),
         ("%B %d, %Y", BARS),
         ("%d-%b-%Y", BARS),
         ("%d %b %Y", BARS),
+        ("%d-%b-%y", BARS),
         ("%Y-%m-%d 00:00:00", BARS),
         ("%Y-%m-%d 00:00:00-05:00", BARS),
         ("%Y-%m-%dT00:00:00.000Z", BARS),
         ("%Y-%m-%d 16:00:00-05:00", BARS),
         ("%m/%d/%Y 0:00", BARS),
+        ("%m/%d/%Y 12:00:00 AM", BARS),
+        ("%m/%d/%Y 16:00:00", BARS),
+        ("%Y-%m-%d 13:00", BARS),
     ],
 )
 def test_days_in_one_form_are_read(form: str, days: tuple[Bar, ...]) -> None:
-    assert values(read_price_table("^RUT.csv", write(PLAIN, days, Style(day=form)))) == list(BARS)
+    assert values(read_price_table("^RUT.csv", write(PLAIN, days, Style(day=form)))) == list(days)
 
 
 def test_days_without_leading_zeros_are_read() -> None:
@@ -236,8 +289,11 @@ def test_days_without_leading_zeros_are_read() -> None:
             "does not decide which of month and day comes first in 03/04/2025: no day of it is above 12; next: write "
             "the days as YYYY-MM-DD, or download a span with later days of a month",
         ),
-        (("03/04/25",), "does not decide which of month and day"),
-        (("05/05/06",), "does not decide which of month and day comes first in 05/05/06"),
+        (("03/04/25",), "does not decide which is year, month and day in 03/04/25; next: write the days as YYYY-MM-DD"),
+        (("05/05/06",), "does not decide which is year, month and day in 05/05/06"),
+        (("25/11/24", "26/11/24", "27/11/24"), "does not decide which is year, month and day in 25/11/24"),
+        (("2025-01-02 16:00:00Z",), "no day in column Date, e.g. 2025-01-02 16:00:00Z"),
+        (("2025-01-02 15:00:00",), "no day in column Date, e.g. 2025-01-02 15:00:00"),
         (("03.04.2025",), "does not decide which of month and day"),
         (("01/13/2025", "13/01/2025"), "no order of month and day fits all of 01/13/2025, ..., 13/01/2025; next:"),
         (("2025-01-02 05:00:00+00:00",), "no day in column Date, e.g. 2025-01-02 05:00:00+00:00; next: write the days"),
@@ -247,7 +303,8 @@ def test_days_without_leading_zeros_are_read() -> None:
             "days in several forms, 2025-04-01 and 03/13/2025: a spreadsheet may have swapped month and day",
         ),
     ],
-    ids=["undecided", "short year", "year first", "points", "both", "UTC", "seconds", "swapped by a spreadsheet"],
+    ids=["undecided", "short year", "year first", "few short years", "UTC close", "no zone", "points", "both", "UTC",
+         "seconds", "swapped by a spreadsheet"],
 )  # fmt: skip
 def test_days_that_the_file_does_not_decide_are_refused(days: tuple[str, ...], rule: str) -> None:
     assert rule in refusal(of_days(*days))
@@ -346,7 +403,17 @@ def frames(draw: st.DrawFn) -> tuple[Bar, ...]:
     return tuple(bars)
 
 
-DAYS: Final = ("%Y-%m-%d", "%m/%d/%Y", "%d/%m/%Y", "%Y%m%d", "%d.%m.%Y", "%b %d, %Y", "%Y-%m-%d 00:00:00-05:00")
+DAYS: Final = (
+    "%Y-%m-%d",
+    "%d-%b-%y",
+    "%Y-%m-%d 16:00:00",
+    "%m/%d/%Y",
+    "%d/%m/%Y",
+    "%Y%m%d",
+    "%d.%m.%Y",
+    "%b %d, %Y",
+    "%Y-%m-%d 00:00:00-05:00",
+)
 NUMBERS: Final[dict[str, Callable[[float], str]]] = {
     "plain": repr,
     "two decimals": lambda value: f"{value:.2f}",

@@ -188,6 +188,36 @@ def test_no_bars_at_all_is_an_error(stub: VendorStub, tmp_path: Path) -> None:
         prices(stub, tmp_path).fetch_prices("^RUT")
 
 
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("timestamp", 1), None),
+        (("timestamp", 1), -(10**12)),
+        (("indicators", "quote", 0, "volume", 1), 10**20),
+        (("events", "dividends", "1735828200", "amount"), []),
+        (("events", "splits", "1735828200", "numerator"), 10**20),
+    ],
+    ids=["no instant", "before all years", "volume", "list", "split"],
+)
+def test_values_that_no_frame_can_hold_fail_that_symbol(
+    stub: VendorStub, tmp_path: Path, place: tuple[str | int, ...], value: object
+) -> None:
+    at = opening_stamp(BARS[0][0])
+    events = {
+        "dividends": {"1735828200": {"date": at, "amount": 0.5}},
+        "splits": {"1735828200": {"date": at, "numerator": 3, "denominator": 2, "splitRatio": "3:2"}},
+    }
+    answer = chart("^RUT", BARS, events=events)
+    within = answer["chart"]["result"][0]
+    for key in place[:-1]:
+        within = within[key]
+    within[place[-1]] = value
+    stub.serve_chart("^RUT", answer)
+    with pytest.raises(SourceError, match=r"yahoo: \^RUT: an answer that yfinance cannot read \(") as caught:
+        prices(stub, tmp_path).fetch_prices("^RUT")
+    assert "\n" not in str(caught.value)
+
+
 def test_one_symbol_that_fails_leaves_the_others(stub: VendorStub, tmp_path: Path) -> None:
     source = prices(stub, tmp_path)
     gone = {
