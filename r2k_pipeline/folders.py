@@ -4,6 +4,7 @@ Belongs here: paths, and the commands that lead to them. It imports next to noth
 what was published starts at once. Not here: the tables below them (lake.py).
 """
 
+import re
 import shlex
 from dataclasses import dataclass
 from datetime import datetime
@@ -74,6 +75,10 @@ class Folders:
     def command(self, name: str) -> str:
         """The command `r2k NAME` on this lake."""
         return f"r2k {name} --source {self.root.name}{self.where}"
+
+    def led(self, message: str) -> str:
+        """A message of the raw log, which may be moved and names no folder; its `r2k accept` leads to this lake."""
+        return re.sub(rf"r2k accept .+? --source {self.root.name}$", lambda command: command[0] + self.where, message)
 
     @property
     def warehouse(self) -> Path:
