@@ -208,7 +208,9 @@ class PositioningVsTechnicals(Table, layer="marts", grows=True):
 
     market = text("market id", key=True)
     session_date = day("exchange-local trading day", key=True)
-    known_at = instant("the session's close (half-days too), or when a late session was recorded")
+    known_at = instant(
+        "the session's close (half-days too), when its price was final, or when a late session was recorded"
+    )
     close = points("close of the index, or of what else marts.markets.price_series says")
     is_inverse = flag("the contract falls where this close rises: setups and alignment are of the contract's direction")
     return_1d = ratio("close to close; null where the session before is missing", nullable=True)
