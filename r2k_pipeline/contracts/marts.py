@@ -158,6 +158,7 @@ class Markets(Table, layer="marts"):
     market_class = choice(CLASSES, "kind of what is traded")
     primary_report_type = choice(PRIMARY_REPORTS, "the report whose groups have the market's roles")
     contract_codes = text("COT contracts of the market, comma-separated", nullable=True)
+    sort_order = dimension(count(Unit.POSITION, "order to show it in, as configured"))
 
 
 class Sessions(Table, layer="marts", known_by="open_at", may_change=True):

@@ -32,7 +32,7 @@ from marts.markets
 left join marts.positioning_vs_technicals using (market)
 where index_symbol is not null
 group by market
-order by market
+order by place_of(market), market
 """
 _REPORT: Final = """
 select greatest(

@@ -40,6 +40,7 @@ class Markets(Table, layer="reference"):
     is_notional_known = flag("whether a close (1 / close if is_inverse) is USD for one contract_unit")
     market_class = choice(CLASSES, "kind of what is traded")
     primary_report_type = choice(PRIMARY_REPORTS, "the report whose groups have the market's roles")
+    sort_order = count(Unit.POSITION, "order to show it in, as configured")
 
 
 @builds(Markets)
@@ -49,9 +50,9 @@ def build_markets(markets: tuple[Market, ...]) -> pl.DataFrame:
         (
             *(m.market, m.name, m.calendar, m.multiplier, m.unit),
             *(m.series if m.index else None, m.inverse, m.is_notional_known),
-            *(m.class_, m.primary_report),
+            *(m.class_, m.primary_report, place),
         )
-        for m in markets
+        for place, m in enumerate(markets, 1)
     ]
     return pl.DataFrame(rows, schema=Markets.create_empty().schema, orient="row")
 

@@ -172,7 +172,7 @@ def test_sql_at_a_past_moment_sums_up_what_was_known(sample: Published, tmp_path
 
 def test_the_api_answers_in_a_line(sample: Published) -> None:
     with r2k_pipeline.open("sample", lake=sample.folder, as_of="2025-03-14") as data:
-        assert data.markets == ("DJI", "NDX", "RUT", "SPX")
+        assert data.markets == ("RUT", "SPX", "NDX", "DJI")
         assert data.generation["is_sample"]
         bars = data.prices("RUT")
         assert bars["known_at"].max() == data.moment == datetime(2025, 3, 14, 20, tzinfo=UTC)
@@ -215,7 +215,7 @@ def test_what_is_not_there_is_named(sample: Published, tmp_path: Path) -> None:
             with pytest.raises(R2kError, match="no such table is published; next: one of"):
                 data.table(name)
         for asked in (data.prices, data.positions, data.figure, data.brief):
-            with pytest.raises(R2kError, match=r"market.*; next: one of DJI, NDX, RUT, SPX"):
+            with pytest.raises(R2kError, match=r"market.*; next: one of RUT, SPX, NDX, DJI"):
                 asked("XXX")
         with pytest.raises(R2kError, match="has no market"):
             data.table("marts.sessions", market="RUT")
