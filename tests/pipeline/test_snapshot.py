@@ -215,7 +215,7 @@ def test_what_is_not_there_is_named(sample: Published, tmp_path: Path) -> None:
             with pytest.raises(R2kError, match="no such table is published; next: one of"):
                 data.table(name)
         for asked in (data.prices, data.positions, data.figure, data.brief):
-            with pytest.raises(R2kError, match=r"market.*; next: one of RUT, SPX, NDX, DJI"):
+            with pytest.raises(R2kError, match=r"market.*; next: one of DJI, NDX, RUT, SPX"):
                 asked("XXX")
         with pytest.raises(R2kError, match="has no market"):
             data.table("marts.sessions", market="RUT")
