@@ -71,8 +71,8 @@ class Data:
 
     @property
     def markets(self) -> tuple[str, ...]:
-        """The ids of the markets, sorted."""
-        return tuple(self.table("marts.markets")["market"].sort())
+        """The ids of the markets, in their configured order."""
+        return tuple(self.table("marts.markets").sort("sort_order", maintain_order=True)["market"])
 
     def sql(self, query: str) -> pl.DataFrame:
         """The rows of one SELECT, stopped after the setting `query_seconds`."""

@@ -19,7 +19,7 @@ from r2k_pipeline.errors import R2kError
 from r2k_pipeline.files import digest_of, discard, disk_error, fsync, link_or_copy, point, remove
 from r2k_pipeline.lake import Lake
 from r2k_pipeline.raw_check import FETCHED
-from r2k_pipeline.sums import changed_files, read_sums, write_sums
+from r2k_pipeline.sums import changed_files, read_sums, renew_sums, write_sums
 from r2k_pipeline.table_files import UNREADABLE, table_files
 from r2k_pipeline.warehouse import Before, Tables, open_warehouse, publish_warehouse
 
@@ -150,9 +150,15 @@ def take_over(lake: Lake) -> None:
     The file is alone in lakes of a version before generations and in copied lakes; of the published generation a table
     may be lost or damaged. Raises R2kError if the file cannot be read.
     """
-    file = lake.warehouse
-    if lake.published.is_symlink():
-        _restore(lake.published)
+    published, file = lake.published, lake.warehouse
+    if file.is_dir():
+        raise R2kError(file, "a folder, not a DuckDB file", "move it away")
+    if published.is_symlink():
+        _restore(published)
+    elif published.is_dir() and (file.is_symlink() or not file.exists()):  # it alone was copied through its link
+        file = published / WAREHOUSE
+        if not file.exists():
+            raise R2kError(published, f"a folder without {WAREHOUSE}, not a link", without_comparing(published))
     if file.is_symlink() or not file.is_file():
         return
     try:
@@ -162,9 +168,13 @@ def take_over(lake: Lake) -> None:
             if not (lake.generations / name).exists():
                 _export(connection, file, lake.generations / name)
     except (duckdb.Error, pl.exceptions.PolarsError) as error:
-        raise R2kError(file, _unread(error), without_comparing(file)) from error
-    if lake.published.is_dir() and not lake.published.is_symlink():  # a copy that followed the links
-        remove(lake.published)
+        alone = published if file.parent == published else file
+        raise R2kError(file, _unread(error), without_comparing(alone)) from error
+    if published.is_dir() and not published.is_symlink():  # a copy that followed the links
+        if file != lake.warehouse:  # there the next run finds it, if this one is killed before it has set the link
+            link_or_copy(file, temporary := lake.warehouse.with_name(f".{WAREHOUSE}.tmp"))
+            temporary.replace(lake.warehouse)
+        remove(published)
     _swap_in(lake, name)
 
 
@@ -237,6 +247,7 @@ def _restore(published: Path) -> None:
             remove(target.with_name(table))
             temporary.replace(target)
             fsync(target.parent)
+            renew_sums(folder, f"{layer}/{table}")
     except (duckdb.Error, OSError) as error:
         raise R2kError(warehouse, _unread(error), without_comparing(published)) from error
 

@@ -4,11 +4,11 @@ Belongs here: writing them, and finding files that differ from them. Not here: w
 generations.py, report/doctor.py).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from r2k_pipeline.files import digest_of, disk_error, write_flushed
+from r2k_pipeline.files import digest_of, disk_error, write_atomically, write_flushed
 
 SUMS: Final = "SHA256SUMS"
 """`sha256sum --check` reads it too."""
@@ -16,8 +16,18 @@ SUMS: Final = "SHA256SUMS"
 
 def write_sums(folder: Path) -> None:
     """Write the digests of all files below a folder that is being made."""
-    listed = "".join(f"{digest}  {name}\n" for name, digest in _digests(folder).items())
-    write_flushed(folder / SUMS, listed.encode())
+    write_flushed(folder / SUMS, _lines(_digests(folder)))
+
+
+def renew_sums(folder: Path, table: str) -> None:
+    """Replace the digests of a table's files, `layer/name`, by those of the files that are there."""
+
+    def is_of(name: str) -> bool:
+        return name == f"{table}.parquet" or name.startswith(f"{table}/")
+
+    others = {name: digest for name, digest in (read_sums(folder) or {}).items() if not is_of(name)}
+    there = {name: digest for name, digest in _digests(folder).items() if is_of(name)}
+    write_atomically(folder / SUMS, _lines(others | there), lambda _: None)
 
 
 def read_sums(folder: Path) -> dict[str, str] | None:
@@ -51,6 +61,10 @@ def changed_files(folder: Path) -> Iterator[tuple[Path, str]]:
             yield folder / name, "it was not published"
         elif there[name] != listed[name]:
             yield folder / name, "its content is not what was published"
+
+
+def _lines(digests: Mapping[str, str]) -> bytes:
+    return "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items())).encode()
 
 
 def _digests(folder: Path) -> dict[str, str]:

@@ -23,7 +23,7 @@ SOURCES: Final = tuple(table.dotted() for table in claims.SOURCES)
 
 
 def known_views(relations: Mapping[str, str]) -> Iterator[str]:
-    """Statements that create every readable table as a view, and the macros data_ends, as_of and latest.
+    """Statements that create every readable table as a view, and the macros place_of, data_ends, as_of and latest.
 
     `relations`: what to select each of SOURCES from.
     """
@@ -36,5 +36,5 @@ def known_views(relations: Mapping[str, str]) -> Iterator[str]:
     for name in _BARE:
         yield f"create view {name} as from {relations[name]}"
     yield from as_of_macros((*_BARE, _MART))
-    for macro in ("data_ends", "as_of", "latest"):
+    for macro in ("place_of", "data_ends", "as_of", "latest"):
         yield shipped(f"sql/macros/{macro}.sql").read_text("utf-8")

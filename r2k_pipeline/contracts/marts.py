@@ -158,6 +158,7 @@ class Markets(Table, layer="marts"):
     market_class = choice(CLASSES, "kind of what is traded")
     primary_report_type = choice(PRIMARY_REPORTS, "the report whose groups have the market's roles")
     contract_codes = text("COT contracts of the market, comma-separated", nullable=True)
+    sort_order = dimension(count(Unit.POSITION, "order to show it in, as configured"))
 
 
 class Sessions(Table, layer="marts", known_by="open_at", may_change=True):
@@ -208,7 +209,9 @@ class PositioningVsTechnicals(Table, layer="marts", grows=True):
 
     market = text("market id", key=True)
     session_date = day("exchange-local trading day", key=True)
-    known_at = instant("the session's close (half-days too), or when a late session was recorded")
+    known_at = instant(
+        "the session's close (half-days too), when its price was final, or when a late session was recorded"
+    )
     close = points("close of the index, or of what else marts.markets.price_series says")
     is_inverse = flag("the contract falls where this close rises: setups and alignment are of the contract's direction")
     return_1d = ratio("close to close; null where the session before is missing", nullable=True)

@@ -85,7 +85,7 @@ class _SettledBar(_Bar):
     session_date = day("exchange-local trading day", key=True)
     volume = _settled_volume("volume as the vendor gave it once it had settled; null until then")
     volume_known_at = _volume_known_at()
-    known_at = instant("the session's close; of corrections, late and accepted rows the moment they were recorded")
+    known_at = instant("when the price was final; of corrections, late and accepted rows the moment they were recorded")
 
 
 class DailyPrices(_SettledBar, Table, layer="staging", stands_of="staging.price_vintages"):

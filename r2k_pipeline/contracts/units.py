@@ -46,6 +46,7 @@ class Unit(StrEnum):
     EVENTS = "events"
     FILES = "files"
     ISO_WEEK = "ISO week"
+    MINUTES = "minutes"
     MONTH = "month"
     PIECES = "pieces of evidence"
     PLACE = "place"

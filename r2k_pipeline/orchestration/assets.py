@@ -15,6 +15,7 @@ from r2k_pipeline.contracts.columns import sql_type_of
 from r2k_pipeline.contracts.cot import CotReports
 from r2k_pipeline.contracts.prices import PriceActions, PriceBars
 from r2k_pipeline.contracts.table import Table
+from r2k_pipeline.lake import Lake
 from r2k_pipeline.log.ingest import Intake, ingest_prices, ingest_reports
 from r2k_pipeline.orchestration.events import NOTES, as_list
 from r2k_pipeline.orchestration.resources import Pipeline
@@ -147,12 +148,12 @@ def derived_asset(derived: DerivedTable) -> dg.AssetsDefinition:
     return build
 
 
-def raw_result(table: type[Table], intake: Intake) -> dg.MaterializeResult[Any]:
+def raw_result(lake: Lake, table: type[Table], intake: Intake) -> dg.MaterializeResult[Any]:
     """Metadata of a fetch: counts of rows, and messages by item."""
     counts = [name for name in intake.log.columns if name.startswith("rows_")]
     remarks = intake.log.filter(pl.col("status") == "ok").drop_nulls("message").select("item", "message")
     notes = [*(f"{item}: {message}" for item, message in remarks.iter_rows()), *intake.notes]
-    failures = [*intake.failures["message"], *intake.alarms]
+    failures = [*map(lake.here, [*intake.failures["message"], *intake.alarms])]
     return dg.MaterializeResult(
         asset_key(table),
         metadata={
@@ -189,8 +190,8 @@ def raw_prices(pipeline: Pipeline) -> Step:
         yield from as_recorded(run, PriceBars, PriceActions)
         return
     bars, actions = ingest_prices(run, run.lake.read(Sessions))
-    yield raw_result(PriceBars, bars)
-    yield raw_result(PriceActions, actions)
+    yield raw_result(run.lake, PriceBars, bars)
+    yield raw_result(run.lake, PriceActions, actions)
 
 
 @dg.multi_asset(
@@ -202,7 +203,9 @@ def raw_prices(pipeline: Pipeline) -> Step:
 def raw_cot_reports(pipeline: Pipeline) -> Step:
     """Commitments of Traders reports, appended where they are new."""
     run = pipeline.run
-    yield from as_recorded(run, CotReports) if run.is_replay else [raw_result(CotReports, ingest_reports(run))]
+    yield from (
+        as_recorded(run, CotReports) if run.is_replay else [raw_result(run.lake, CotReports, ingest_reports(run))]
+    )
 
 
 def as_recorded(run: Run, *tables: type[Table]) -> Step:

@@ -52,14 +52,18 @@ def checks_of(events: Iterable[dg.DagsterEvent]) -> list[dg.AssetCheckEvaluation
 
 
 def failed_checks(checks: Iterable[dg.AssetCheckEvaluation]) -> list[str]:
-    """A line for each failed check that makes the run fail; warnings are shown and do not."""
-    return [
-        f"{'/'.join(check.asset_key.path)} {check.check_name}: {line}"
-        for check in checks
-        if not check.passed and check.severity is dg.AssetCheckSeverity.ERROR
-        for value in check.metadata.values()
-        for line in _lines(value)
-    ]
+    """A line for each failure of a check that makes the run fail; warnings are shown and do not.
+
+    What the same check of a second table repeats is left out: the bars and the actions of a symbol are one answer.
+    """
+    said: dict[tuple[str, str], str] = {}
+    for check in checks:
+        if not check.passed and check.severity is dg.AssetCheckSeverity.ERROR:
+            for line in (line for value in check.metadata.values() for line in _lines(value)):
+                said.setdefault(
+                    (check.check_name, line), f"{'/'.join(check.asset_key.path)} {check.check_name}: {line}"
+                )
+    return list(said.values())
 
 
 def notes_of(

@@ -110,7 +110,7 @@ def _summarise(
         warehouse=run.lake.warehouse,
         rows_new=_total(materialized, "rows_written"),
         rows_refused=_total(materialized, "rows_quarantined"),
-        failures=tuple(map(run.lake.here, failures)),
+        failures=tuple(failures),
         notes=tuple(filter(None, (remark, *notes))),
         next=next_commands(run.settings),
     )

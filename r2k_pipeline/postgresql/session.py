@@ -13,6 +13,7 @@ import pyarrow as pa
 from adbc_driver_manager.dbapi import Cursor
 
 from r2k_pipeline.postgresql.address import Address, PublishError
+from r2k_pipeline.quoting import literal
 
 NEXT: Final = {
     "28": "check user and password (PGPASSWORD, ~/.pgpass) and the server's pg_hba.conf",
@@ -68,7 +69,8 @@ class Transaction:
     def run_all(self, statements: Sequence[str]) -> None:
         """Run statements that give no rows in one round trip: on a far server that is most of the time."""
         if statements:
-            self._cursor.execute("do $r2k_block$ begin\n" + ";\n".join(statements) + ";\nend $r2k_block$")
+            block = "begin\n" + ";\n".join(statements) + ";\nend"
+            self._cursor.execute(f"do {literal(block)}")
 
     def ingest(self, temporary_table: str, rows: pa.RecordBatchReader) -> int:
         """Append Arrow batches to a temporary table by binary COPY, columns by name; how many rows."""

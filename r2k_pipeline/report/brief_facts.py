@@ -62,7 +62,9 @@ def has_old_report(session: Row) -> bool:
 
 def no_session(snapshot: Snapshot, market: str | None) -> R2kError:
     """Why a market, or every market, has no brief at the snapshot's moment."""
-    has_prices = dict(snapshot.ask("select market, index_symbol is not null from marts.markets order by 1").fetchall())
+    has_prices = dict(
+        snapshot.ask("select market, index_symbol is not null from marts.markets order by sort_order, 1").fetchall()
+    )
     said = {name for (name,) in snapshot.ask(f"select distinct market from {MART}").fetchall()}
     known = [name for name, priced in has_prices.items() if priced and (name in said or not said)]
     ever = {name for (name,) in snapshot.ask(f"select distinct market from {PUBLISHED}.{MART}").fetchall()}
@@ -183,7 +185,7 @@ def _releases(snapshot: Snapshot, session: Row) -> tuple[Row | None, Row | None]
 
 def _compared(snapshot: Snapshot, session: Row) -> tuple[Row, ...]:
     """The session against the same session of every other market, as far as both were known."""
-    where = "where market = $market and session_date = $day order by other_market"
+    where = "where market = $market and session_date = $day order by place_of(other_market), other_market"
     return tuple(_rows(snapshot, COMPARED, where, market=session["market"], day=session["session_date"]))
 
 

@@ -167,7 +167,7 @@ def _tables(lake: Lake) -> Iterator[Finding]:
     """Files of the published generation that were lost or damaged later."""
     folder = lake.published.resolve()
     problems = dict(changed_files(folder))
-    way_on = without_comparing(lake.published) if is_beyond_repair(problems) else f"{lake.run}, which publishes anew"
+    way_on = without_comparing(lake.published) if is_beyond_repair(problems) else f"{lake.run}, which repairs it"
     for file, why in problems.items():
         yield Finding("tables", False, f"{file}: {why}; next: {way_on}")
     listed = read_sums(folder)

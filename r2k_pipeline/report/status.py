@@ -12,6 +12,7 @@ from typing import Any, Final
 import duckdb
 import polars as pl
 
+from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.folders import Folders
 from r2k_pipeline.generations import lake_as_of, outgrown
@@ -31,7 +32,7 @@ from marts.markets
 left join marts.positioning_vs_technicals using (market)
 where index_symbol is not null
 group by market
-order by market
+order by place_of(market), market
 """
 _REPORT: Final = """
 select greatest(
@@ -164,9 +165,9 @@ def read_status(settings: Settings) -> Status:
         awaited = read_holes(connection, now, is_awaited)
         holes = (*_holes(connection, lake, as_of, now), *filter(None, [outgrown(lake)]))
         doubts: dict[str, int] = dict(connection.sql(_DOUBTS).fetchall())
-    held = tuple(_held(lake))
+    failed, held = tuple(map(lake.here, failed)), tuple(map(lake.here, _held(lake)))
     run = read_last_run(lake)
-    last_run = _last_run(lake, run, (*failed, *held, *_refused(lake))) if run else None
+    last_run = _last_run(lake, run, (*failed, *map(_without_way_on, held), *_refused(lake))) if run else None
     return Status(
         label=label,
         generation_id=generation_id,
@@ -175,13 +176,13 @@ def read_status(settings: Settings) -> Status:
         checked_at=run.checked_at if run else None,
         last_sessions=sessions,
         last_report=report,
-        failed=tuple(map(lake.here, failed)),
-        held=tuple(map(lake.here, held)),
+        failed=failed,
+        held=held,
         holes=holes,
         awaited=awaited,
         doubts=doubts,
         remarks=remarks,
-        last_run=last_run and lake.here(last_run),
+        last_run=last_run,
         release=next_release(now, report) if settings.source == "live" else None,
         lake=lake,
     )
@@ -204,13 +205,15 @@ def _holes(connection: duckdb.DuckDBPyConnection, lake: Lake, as_of: datetime, n
 
 
 def _refused(lake: Lake) -> list[str]:
-    """The lines with which a run ended if its restatement was not accepted, without the next command.
-
-    That one names the lake where it was then.
-    """
+    """The lines with which a run ended if its restatement was not accepted, without the next command."""
     restatement = read_restatement(lake)
     lines = restatement.model_copy(update={"accepted_at": None}).lines(lake) if restatement else []
-    return [line.partition("; next: ")[0] for line in lines]
+    return [*map(_without_way_on, lines)]
+
+
+def _without_way_on(line: str) -> str:
+    """A line without its next command: that one names the lake where it was then."""
+    return line.partition("; next: ")[0]
 
 
 def say_unpublished(connection: duckdb.DuckDBPyConnection, lake: Lake, as_of: datetime, now: datetime) -> Iterator[str]:
@@ -238,22 +241,29 @@ def _way_on(lake: Lake) -> str:
 
 def _last_run(lake: Lake, run: LastRun, listed: tuple[str, ...]) -> str | None:
     """How the last run failed, if it did, without the failures `listed` elsewhere in the status."""
-    other = tuple(line for line in run.failures if not any(message in line for message in listed))
+    other = tuple(line for line in map(lake.here, run.failures) if not any(message in line for message in listed))
     are_listed = bool(run.failures) and not other
     problem = run.model_copy(update={"failures": other}).problem(is_on=lake.holder() is not None, again=lake.run)
     return None if are_listed else problem
 
 
 def _held(lake: Lake) -> Iterator[str]:
-    """Items that wait for acceptance now."""
+    """Items that wait for acceptance now, and why."""
     if restatement := read_restatement(lake):
         accepted = "accepted; " if restatement.accepted_at else ""
         yield f"{restatement.headline()}; {accepted}{restatement.next_command(lake)}"
-    for (table, item), file in lake.held().items():
+    why = _reasons(lake) if (held := lake.held()) else {}
+    for (table, item), file in held.items():
         try:
             rows = lake.read_held(TABLES[table], file).height
         except R2kError as error:
             yield str(error)
             continue
         accept = lake.command(f"accept {shlex.quote(item)}")
-        yield f"{item}: {rows:,} rows of {table}; next: {accept}"
+        yield why.get((table, item)) or f"{item}: {rows:,} rows of {table}; next: {accept}"
+
+
+def _reasons(lake: Lake) -> dict[tuple[str, str], str]:
+    """By table and item, why its answer was held the last time."""
+    log = lake.read(FetchLog, ("table_name", "item", "message", "status", "fetched_at")).filter(status="held")
+    return {(table, item): why for table, item, why, *_ in log.sort("fetched_at").iter_rows()}

@@ -12,15 +12,25 @@ from typing import Final
 
 @dataclass(frozen=True)
 class Settlement:
-    """How long after the close of the symbol's exchange calendar the vendor's values are those of the session.
+    """How long after the close of the symbol's exchange calendar its values are those of the session.
 
-    `price`: an earlier answer may hold a live bar; `half_day`: the same on half-days. `volume`: an earlier answer's
+    `final`: until then the price moves; `final_on_half_day`: the same on half-days. `volume`: until then an answer's
     volume is still growing.
     """
 
-    price: timedelta
-    half_day: timedelta
+    final: timedelta
+    final_on_half_day: timedelta
     volume: timedelta
+
+    @property
+    def price(self) -> timedelta:
+        """Until then an answer may hold a live bar."""
+        return self.final + LATE_QUOTES
+
+    @property
+    def half_day(self) -> timedelta:
+        """`price` on half-days."""
+        return self.final_on_half_day + LATE_QUOTES
 
 
 GRACE: Final = timedelta(hours=12)
@@ -39,11 +49,11 @@ VOLATILITY_LATER: Final = timedelta(minutes=15)
 YIELDS_LATER: Final = timedelta(hours=1)
 """On half-days: Treasury yields are computed until 14:00 New York, shares trade until 13:00; else until 15:00."""
 
-INDEX = Settlement(LATE_QUOTES, LATE_QUOTES, VOLUME)
-FUTURE = Settlement(LATE_QUOTES + FUTURES_LATER, LATE_QUOTES + FUTURES_LATER, VOLUME)
-VOLATILITY = Settlement(LATE_QUOTES + VOLATILITY_LATER, LATE_QUOTES + VOLATILITY_LATER, VOLUME)
-YIELD = Settlement(LATE_QUOTES, LATE_QUOTES + YIELDS_LATER, VOLUME)
-ANY_INDEX = Settlement(VOLATILITY.price, YIELD.half_day, VOLUME)
+INDEX = Settlement(timedelta(), timedelta(), VOLUME)
+FUTURE = Settlement(FUTURES_LATER, FUTURES_LATER, VOLUME)
+VOLATILITY = Settlement(VOLATILITY_LATER, VOLATILITY_LATER, VOLUME)
+YIELD = Settlement(timedelta(), YIELDS_LATER, VOLUME)
+ANY_INDEX = Settlement(VOLATILITY.final, YIELD.final_on_half_day, VOLUME)
 SETTLEMENTS: Final = {
     **{"index": INDEX, "proxy": INDEX, "future": FUTURE, "context": ANY_INDEX},
     **{"spot": INDEX, "fund": INDEX, "yield": YIELD, "volatility": VOLATILITY},

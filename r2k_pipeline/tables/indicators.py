@@ -22,7 +22,7 @@ from r2k_pipeline.transforms.indicators import build_daily_indicators
 
 AVERAGES = "(50|100|200)"
 CLOSE_AND_AVERAGES = (1, 20, 50, 100, 200)
-KNOWN_AT = "when the row was known: the session's close, or when a late session was recorded"
+KNOWN_AT = "when the row was known: the session's price was final, or a late session was recorded"
 WITHDRAWN_AT = "when the first session without it was known; null = it stands"
 
 

@@ -18,6 +18,7 @@ from r2k_pipeline.contracts.table import Table
 from r2k_pipeline.contracts.units import Unit
 from r2k_pipeline.market_classes import CLASSES, PRIMARY_REPORTS, ROLES, SERIES, Role
 from r2k_pipeline.markets import Market
+from r2k_pipeline.sources.settlement import settlement_of
 from r2k_pipeline.tables.builders import builds
 from r2k_pipeline.tables.forms import Calendar
 
@@ -39,6 +40,7 @@ class Markets(Table, layer="reference"):
     is_notional_known = flag("whether a close (1 / close if is_inverse) is USD for one contract_unit")
     market_class = choice(CLASSES, "kind of what is traded")
     primary_report_type = choice(PRIMARY_REPORTS, "the report whose groups have the market's roles")
+    sort_order = count(Unit.POSITION, "order to show it in, as configured")
 
 
 @builds(Markets)
@@ -48,9 +50,9 @@ def build_markets(markets: tuple[Market, ...]) -> pl.DataFrame:
         (
             *(m.market, m.name, m.calendar, m.multiplier, m.unit),
             *(m.series if m.index else None, m.inverse, m.is_notional_known),
-            *(m.class_, m.primary_report),
+            *(m.class_, m.primary_report, place),
         )
-        for m in markets
+        for place, m in enumerate(markets, 1)
     ]
     return pl.DataFrame(rows, schema=Markets.create_empty().schema, orient="row")
 
@@ -76,12 +78,24 @@ class MarketSymbols(Table, layer="reference"):
     symbol = text("vendor symbol", key=True, regex=SYMBOL)
     role = choice(SYMBOL_ROLES, "index: levels and indicators; proxy: volume; future; context")
     calendar = text("exchange calendar of its sessions")
+    final_minutes = count(Unit.MINUTES, "after the close of a session its price is final")
+    half_day_final_minutes = count(Unit.MINUTES, "after the close of a half-day its price is final")
 
 
 @builds(MarketSymbols)
 def build_market_symbols(markets: tuple[Market, ...]) -> pl.DataFrame:
     """One row for each symbol of a configured market."""
-    rows = [(m.market, symbol, role, m.calendar) for m in markets for symbol, role in m.symbols().items()]
+    kinds: dict[str, set[str]] = {}
+    for m in markets:
+        for symbol in m.symbols():
+            kinds.setdefault(symbol, set()).add(m.kind_of(symbol))
+    settled = {symbol: settlement_of(of_it) for symbol, of_it in kinds.items()}
+    spans = {symbol: (each.final, each.final_on_half_day) for symbol, each in settled.items()}
+    rows = [
+        (m.market, symbol, role, m.calendar, *(span // timedelta(minutes=1) for span in spans[symbol]))
+        for m in markets
+        for symbol, role in m.symbols().items()
+    ]
     return pl.DataFrame(rows, schema=MarketSymbols.create_empty().schema, orient="row")
 
 

@@ -13,14 +13,17 @@ from r2k_pipeline.transforms.row_ranges import Floats, Integers
 
 
 @helper_kernel
-def _sums(close: Floats, log_close: Floats, squares: Floats) -> None:
-    """Logs of the closes over the first one, and running sums of their squared steps, the first 0."""
+def _sums(close: Floats, unit: float, log_close: Floats, squares: Integers) -> None:
+    """Logs of the closes, and running sums of their squared steps, the first 0, in whole units.
+
+    Differences of whole numbers do not depend on where the closes begin.
+    """
     for row in range(close.size):
-        log_close[row] = np.log(close[row] / close[0])
-    squares[0] = 0.0
+        log_close[row] = np.log(close[row])
+    squares[0] = 0
     for row in range(1, close.size):
         step = log_close[row] - log_close[row - 1]
-        squares[row] = squares[row - 1] + step * step
+        squares[row] = squares[row - 1] + np.int64(step * step / unit + 0.5)
 
 
 @helper_kernel
@@ -31,7 +34,9 @@ def _larger(x: Floats, later: Floats, out: Floats) -> None:
 
 
 @helper_kernel
-def _mark(high: Floats, low: Floats, lag: int, new: Floats, old: Floats, slack: float, flag: int, flags: Any) -> None:
+def _mark(
+    high: Floats, low: Floats, lag: int, new: Integers, old: Integers, slack: float, flag: int, flags: Any
+) -> None:
     """Set `flag` where the square of a range is at most `slack` times the sum of squared returns new[i] - old[i].
 
     The range is the larger of high[i] and high[i + lag] plus the same of `low`, the negative lows.
@@ -45,11 +50,10 @@ def _mark(high: Floats, low: Floats, lag: int, new: Floats, old: Floats, slack: 
 
 
 @helper_kernel
-def _mark_blocks(log_close: Floats, padded: Floats, blocks: Integers, tight: float, chances: Any) -> None:
+def _mark_blocks(log_close: Floats, padded: Integers, blocks: Integers, slack: float, chances: Any) -> None:
     """Fill the chances of one market; `padded`: as many zeros as the longest span has closes, then the sums."""
     high, low = log_close.copy(), -log_close  # of the `window` closes from each row on; negative lows
     next_high, next_low = np.empty(high.size), np.empty(high.size)
-    slack = tight**2 * blocks[0] / (blocks[0] - 1) * (1 + 1e-9)
     before, window = blocks[-1] - 1, 1
     for block in range(blocks.size - 1):
         shortest, longest = blocks[block], blocks[block + 1] - 1
@@ -65,19 +69,27 @@ def _mark_blocks(log_close: Floats, padded: Floats, blocks: Integers, tight: flo
 
 @exact_kernel
 def find_chances(
-    close: Floats, offsets: Integers, blocks: Integers, tight: float, log_close: Floats, squares: Floats, chances: Any
+    close: Floats,
+    offsets: Integers,
+    blocks: Integers,
+    tight: float,
+    unit: float,
+    log_close: Floats,
+    squares: Integers,
+    chances: Any,
 ) -> None:
-    """Fill, market by market, logs of closes over the market's first, and running sums of squared log returns.
+    """Fill, market by market, logs of closes, and running sums of squared log returns in whole `unit`s.
 
     `chances` (uint32): of each row, as bits, the blocks of lengths blocks[i]..blocks[i + 1] - 1 that may hold a span of
     tightness `tight` or less that ends there. A block may if the range of its shortest span is at most what the squared
     returns of its longest allow.
     """
+    slack = unit * tight**2 * blocks[0] / (blocks[0] - 1) * (1 + 1e-9)
     for market in range(offsets.size - 1):
         first, end = offsets[market], offsets[market + 1]
-        padded = np.zeros(blocks[-1] - 1 + end - first)
+        padded = np.zeros(blocks[-1] - 1 + end - first, np.int64)
         sums = padded[blocks[-1] - 1 :]
-        _sums(close[first:end], log_close[first:end], sums)
+        _sums(close[first:end], unit, log_close[first:end], sums)
         for row in range(end - first):
             squares[first + row], chances[first + row] = sums[row], 0
-        _mark_blocks(log_close[first:end], padded, blocks, tight, chances[first:end])
+        _mark_blocks(log_close[first:end], padded, blocks, slack, chances[first:end])

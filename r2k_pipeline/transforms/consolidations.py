@@ -75,10 +75,11 @@ def _find_versions(close: Floats, offsets: Integers) -> NDArray[np.void]:
     """VERSION records of the markets whose closes begin at `offsets`; rows are places in `close`."""
     from r2k_pipeline.transforms.consolidation_chances import find_chances  # noqa: PLC0415  (imports numba)
     from r2k_pipeline.transforms.consolidation_cores import fill_cores  # noqa: PLC0415
-    from r2k_pipeline.transforms.consolidation_kernels import BLOCKS, TIGHT, find_ranges  # noqa: PLC0415
+    from r2k_pipeline.transforms.consolidation_kernels import BLOCKS, TIGHT, UNIT, find_ranges  # noqa: PLC0415
 
-    log_close, squares, chances = np.empty(close.size), np.empty(close.size), np.empty(close.size, np.uint32)
-    find_chances(close, offsets, BLOCKS, TIGHT, log_close, squares, chances)
+    log_close, squares = np.empty(close.size), np.empty(close.size, np.int64)
+    chances = np.empty(close.size, np.uint32)
+    find_chances(close, offsets, BLOCKS, TIGHT, UNIT, log_close, squares, chances)
     versions: NDArray[np.void] = find_ranges(close, offsets, log_close, squares, chances)
     fill_cores(versions, close)
     return versions

@@ -89,5 +89,6 @@ left join missing as m
     and s.market = m.market
     and s.symbol is not distinct from m.symbol
     and s.report_type is not distinct from m.report_type
+left join marts.markets as o on s.market = o.market
 group by all
-order by s.kind, s.market, s.symbol, s.report_type
+order by s.kind, any_value(o.sort_order), s.market, s.symbol, s.report_type

@@ -29,7 +29,8 @@ select
     m.is_notional_known,
     m.market_class,
     m.primary_report_type,
-    c.contract_codes
+    c.contract_codes,
+    m.sort_order
 from reference.markets as m
 left join symbols as s using (market)
 left join codes as c using (market)

@@ -1,10 +1,11 @@
 -- Every vintage of every bar, with the time in which it was the known one. A first value is known at its session's
--- close, or from its recording if an earlier fetch, made after the close, could have shown it. A changed value is known
+-- close, or when its price is final where that is later (VIX, futures, yields on half-days), or from its recording if an
+-- earlier fetch, made after that, could have shown it. A changed value is known
 -- from its recording, one that was held from its acceptance. The volume follows the same rule from when it settles, 12
 -- hours after the close: before, it is null, and its settlement is no revision. A fetch that failed after it settled
 -- puts it off as well: what was published then is without it.
 with symbols as (
-    select distinct symbol, calendar from reference.market_symbols
+    select distinct symbol, calendar, final_minutes, half_day_final_minutes from reference.market_symbols
 ),
 
 -- The days that each fetch of a symbol could have shown.
@@ -38,7 +39,7 @@ accepted as (
 recorded as (
     select
         b.* exclude (is_final, is_settled),
-        d.close_at,
+        d.close_at + to_minutes(if(d.is_half_day, s.half_day_final_minutes, s.final_minutes)) as final_at,
         d.settles_at,
         coalesce(b.is_settled, b.recorded_at >= d.settles_at) and not b.is_withdrawn as is_settled,
         l.looked_at,
@@ -91,8 +92,8 @@ known as (
     select
         c.*,
         case
-            when is_first and not was_held and coalesce(looked_at < close_at, true) then close_at
-            else greatest(recorded_at, close_at)
+            when is_first and not was_held and coalesce(looked_at < final_at, true) then final_at
+            else greatest(recorded_at, final_at)
         end as known_at
     from compared as c
     where (has_new_prices or has_new_volume) and known_at <= getvariable('as_of')

@@ -51,6 +51,14 @@ def open_page(browser: Browser, site: Path) -> Iterator[Open]:
     assert not foreign, f"the pages ask for {foreign}"
 
 
+def test_tables_of_the_first_page_need_no_scrolling_on_a_desk(open_page: Open) -> None:
+    tab = open_page("index", 1_400)
+    widths = (
+        "[...document.querySelectorAll('table.data')].map(it => [it.id, it.scrollWidth - it.parentElement.clientWidth])"
+    )
+    assert tab.evaluate(widths) == [["movers", 0], ["markets", 0]]
+
+
 @pytest.mark.parametrize("width", [WIDE, NARROW])
 @pytest.mark.parametrize("name", PAGES)
 def test_every_page_fits_its_width(open_page: Open, name: str, width: int) -> None:

@@ -15,8 +15,9 @@ import polars as pl
 import pytest
 
 from r2k_pipeline.files import remove
+from r2k_pipeline.generations import take_over
 from r2k_pipeline.settings import Settings
-from r2k_pipeline.sums import SUMS, read_sums
+from r2k_pipeline.sums import SUMS, changed_files, read_sums
 from tests.lived.generation_rows import copy_of_raw, differences, published_tables
 from tests.lived.life import Clock, Life, markets_of, new_york
 from tests.lived.refresh import build, fetch
@@ -105,7 +106,7 @@ def test_doctor_names_the_file(first_day: Path, tmp_path: Path, table: str, happ
     )
     file = table if table.endswith(".parquet") else f"{table}/0-2020.parquet"
     assert f"{file}: its content is" in line if happens is a_bit_has_flipped else f"{file}: it is gone" in line
-    assert line.endswith(f"; next: r2k run --source live --lake {folder}, which publishes anew")
+    assert line.endswith(f"; next: r2k run --source live --lake {folder}, which repairs it")
 
 
 def test_what_was_told_is_compared_with_although_a_table_of_it_is_gone(first_day: Path, tmp_path: Path) -> None:
@@ -121,6 +122,32 @@ def test_what_was_told_is_compared_with_although_a_table_of_it_is_gone(first_day
     assert way_out
     remove(Path(way_out[1]))
     assert build(life.run()) == []
+
+
+@pytest.mark.parametrize(("table", "happens"), LOST)
+def test_a_generation_that_was_restored_is_whole_and_the_next_one_goes_on_from_it(
+    first_day: Path,
+    second_day: Mapping[str, pl.DataFrame],
+    tmp_path: Path,
+    table: str,
+    happens: Callable[[Path], None],
+) -> None:
+    """A run may end after it restored a table, by a kill or because a restatement waits."""
+    life = _live(shutil.copytree(first_day, tmp_path / "lake", symlinks=True), DAYS[1])
+    happens(life.lake.published / table)
+    take_over(life.lake)
+    assert [*changed_files(life.lake.published.resolve())] == []
+    assert build(life.run()) == []
+    assert not differences(published_tables(life.lake), second_day)
+
+
+def test_only_the_digests_of_restored_tables_are_written_anew(first_day: Path, tmp_path: Path) -> None:
+    life = _live(shutil.copytree(first_day, tmp_path / "lake", symlinks=True), DAYS[1])
+    folder = life.lake.published.resolve()
+    first_part_is_gone(folder / "features/levels")
+    (folder / "notes.txt").write_text("put there by someone")
+    take_over(life.lake)
+    assert [*changed_files(folder)] == [(folder / "notes.txt", "it was not published")]
 
 
 def test_every_file_of_a_generation_is_on_the_disk_before_it_is_swapped_in(

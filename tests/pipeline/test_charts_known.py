@@ -40,7 +40,7 @@ def newest(sample: Published) -> Figures:
 
 
 def test_every_figure_is_there(newest: Figures) -> None:
-    assert [review.market for review in newest.reviews] == ["DJI", "NDX", "RUT", "SPX"]
+    assert [review.market for review in newest.reviews] == ["RUT", "SPX", "NDX", "DJI"]
     assert newest.cross_market is not None
     assert newest.outcomes is not None
     assert newest.notes == ()

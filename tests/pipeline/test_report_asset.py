@@ -27,7 +27,7 @@ from tests.site_pages import Site
 from tests.unit.published import mart_row, publish
 
 LARGEST = 3_000_000
-MARKETS = ("DJI", "NDX", "RUT", "SPX")
+MARKETS = ("RUT", "SPX", "NDX", "DJI")
 OF_ALL = ("index.html", "claims.html", "outcomes.html", "quality.html", "dictionary.html")
 
 

@@ -174,7 +174,7 @@ def test_sql_at_a_past_moment_sums_up_what_was_known(sample: Published, tmp_path
 
 def test_the_api_answers_in_a_line(sample: Published) -> None:
     with r2k_pipeline.open("sample", lake=sample.folder, as_of="2025-03-14") as data:
-        assert data.markets == ("DJI", "NDX", "RUT", "SPX")
+        assert data.markets == ("RUT", "SPX", "NDX", "DJI")
         assert data.generation["is_sample"]
         bars = data.prices("RUT")
         assert bars["known_at"].max() == data.moment == datetime(2025, 3, 14, 20, tzinfo=UTC)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from r2k_pipeline.quoting import identifier
 from tests.publish.server import NUMBERS, Database, find_binaries, running_server
 
 
@@ -27,7 +28,7 @@ def database(server: Database) -> Iterator[Database]:
     """The server's database, where no schema, role or view of a test outlives it."""
     yield server
     schemas = "select nspname from pg_namespace where nspname !~ '^pg_|^information_schema$'"
-    server.run(*(f'drop schema "{name}" cascade' for (name,) in server.rows(schemas)), "create schema public")
+    server.run(*(f"drop schema {identifier(name)} cascade" for (name,) in server.rows(schemas)), "create schema public")
     _drop_roles(server)
 
 

@@ -23,6 +23,7 @@ from r2k_pipeline.contracts.columns import sql_type_of
 from r2k_pipeline.contracts.marts import Markets, Sessions
 from r2k_pipeline.contracts.meta import Quarantine
 from r2k_pipeline.lake import Lake
+from r2k_pipeline.quoting import identifier
 from r2k_pipeline.tables.setup_outcomes import SetupOutcomes
 from r2k_pipeline.vendors import in_full
 from tests.publish.server import Database, publish
@@ -220,6 +221,14 @@ def test_another_role_of_readers_may_read_the_same_generation(tmp_path: Path, da
     assert again.changes == ()
     granted = "select has_table_privilege('other_readers', 'r2k.markets', 'select')"
     assert database.rows(granted) == [(True,)]
+
+
+@pytest.mark.parametrize("name", ["a$r2k_block$b", "it's", 'say "so"', "back\\slash"])
+def test_any_name_of_a_schema_is_quoted(tmp_path: Path, database: Database, name: str) -> None:
+    lake = build_lake(tmp_path)
+    publish(lake, database, schema=name)
+    publish(lake, database, schema=name)
+    assert_equals_warehouse(database, lake, identifier(name))
 
 
 def test_two_sources_stand_side_by_side_in_schemas_of_their_own(tmp_path: Path, database: Database) -> None:

@@ -30,11 +30,11 @@ def found(name: str, given_rows: Given) -> dict[str, str]:
     return dict(findings(name, given_rows).select("row_key", "evidence").iter_rows())
 
 
-def findings(name: str, given_rows: Given) -> pl.DataFrame:
+def findings(name: str, given_rows: Given, as_of: datetime = datetime(2100, 1, 1, tzinfo=UTC)) -> pl.DataFrame:
     """What one check finds in `given_rows`, as rows that fit meta.findings."""
     model = findings_model((CHECKS[name],))
     frames = {upstream: derive(TABLES[upstream], given_rows) for upstream in model.upstreams}
-    variables = {"as_of": datetime(2100, 1, 1, tzinfo=UTC)}
+    variables = {"as_of": as_of}
     rows = run_model(model, {upstream: [] for upstream in frames}, variables, memory_limit="1GB", empty=frames)
     return fitting(Findings, rows)
 
@@ -250,6 +250,19 @@ def test_missing_sessions_are_listed_to_the_newest_bar_of_any_symbol_and_show_wi
     rows = findings("missing_sessions", given_rows)
     assert rows["row_key"].to_list() == ["IWM 2024-01-03", "IWM 2024-01-04", "^RUT 2024-01-04"]
     assert [moment.day for moment in rows["known_at"]] == [3, 5, 5], "a day that all lack is seen at the next"
+
+
+def test_a_session_is_not_missing_before_its_price_would_be_final() -> None:
+    """VIX's comes a quarter of an hour after the close of shares, at which the index's is known."""
+    days = ("2024-01-02", "2024-01-03")
+    given_rows: Given = {
+        MarketSymbols: [symbol("^RUT", "index"), symbol("^VIX", "context") | {"final_minutes": 15}],
+        Sessions: [session(day) for day in days],
+        DailyPrices: [price("^VIX", days[0], 100), *(price("^RUT", day, 100) for day in days)],
+    }
+    close = datetime(2024, 1, 3, 21, tzinfo=UTC)
+    assert findings("missing_sessions", given_rows, close).is_empty()
+    assert findings("missing_sessions", given_rows)["known_at"].to_list() == [close + timedelta(minutes=15)]
 
 
 def test_a_refused_bar_of_a_day_without_a_session_is_listed_with_what_it_said() -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.prices import PriceBars, PriceVintages
-from r2k_pipeline.tables.reference import Sessions
+from r2k_pipeline.markets import read_catalogue
+from r2k_pipeline.tables.reference import MarketSymbols, Sessions, build_market_symbols
 from tests.sql.rows import RUSSELL, Given, Row, bar, derive, fetch, session
 
 DAY = "2025-03-12"
@@ -49,6 +50,20 @@ def test_each_vintage_stands_from_when_it_was_known_until_the_next() -> None:
 def test_a_correction_recorded_before_the_close_is_known_at_the_close() -> None:
     corrected = {**bar("^RUT", DAY, 2027.0), "recorded_at": "2025-03-12T19:00Z"}
     assert [row[2] for row in spans(FIRST, corrected)] == ["12 20:00", "12 20:00"]
+
+
+@pytest.mark.parametrize(
+    ("name", "half_day", "moment"),
+    [("^RUT", False, "20:00"), ("^VIX", False, "20:15"), ("^TNX", False, "20:00"), ("RTY=F", False, "21:00"),
+     ("^RUT", True, "17:00"), ("^VIX", True, "18:00"), ("^TNX", True, "18:00"), ("RTY=F", True, "18:00")],
+)  # fmt: skip
+def test_a_price_is_not_known_before_it_is_final(name: str, half_day: bool, moment: str) -> None:
+    """VIX is computed until 16:15 New York; a future trades on; yields are computed until 14:00 on half-days."""
+    closes = session(DAY, "17:00Z" if half_day else "20:00Z", is_half_day=half_day)
+    symbols = build_market_symbols(tuple(read_catalogue().markets[market] for market in ("RUT", "ZN"))).rows(named=True)
+    given: Given = {**RUSSELL, MarketSymbols: symbols, Sessions: [closes], PriceBars: [bar(name, DAY, 20.0)]}
+    (known_at,) = derive(PriceVintages, given)["known_at"].dt.strftime("%H:%M")
+    assert known_at == moment
 
 
 @pytest.mark.parametrize(

@@ -215,6 +215,45 @@ def test_a_lake_that_was_copied_without_its_links_is_taken_over(lake: Lake, tmp_
     assert ids_read(copy) == [("0002", "0002")]
 
 
+def as_a_folder(lake: Lake) -> Path:
+    """`published` as a copy of the folder that its link leads to; `warehouse.duckdb` leads into it as before."""
+    folder = lake.published.resolve()
+    lake.published.unlink()
+    return shutil.copytree(folder, lake.published)
+
+
+@pytest.mark.parametrize("other", [lambda lake: None, lambda lake: lake.warehouse.unlink(),
+                                   lambda lake: shutil.rmtree(lake.generations)])  # fmt: skip
+def test_a_published_folder_beside_a_linked_file_is_taken_over(lake: Lake, other: Callable[[Lake], None]) -> None:
+    put(lake, 1)
+    as_a_folder(lake)
+    other(lake)
+    take_over(lake)
+    assert lake.published.readlink() == Path("generations") / folder_name(FIRST + timedelta(days=1), "0001")
+    assert lake.warehouse.is_symlink()
+    assert ids_read(lake) == [("0001", "0001")]
+    put(lake, 2)
+    assert ids_read(lake) == [("0002", "0002")]
+
+
+def test_a_published_folder_without_its_file_is_named_with_the_way_out(lake: Lake) -> None:
+    put(lake, 1)
+    (as_a_folder(lake) / "warehouse.duckdb").unlink()
+    with pytest.raises(R2kError, match=r"published: a folder without warehouse.duckdb, .*remove .*published: the next"):
+        take_over(lake)
+    (lake.published / "warehouse.duckdb").write_bytes(b"no database" * 1000)
+    with pytest.raises(R2kError, match=r"its tables cannot be read.*remove .*published: the next run"):
+        take_over(lake)
+
+
+def test_a_folder_in_the_place_of_the_file_is_named(lake: Lake) -> None:
+    put(lake, 1)
+    lake.warehouse.unlink()
+    lake.warehouse.mkdir()
+    with pytest.raises(R2kError, match=r"warehouse\.duckdb: a folder, not a DuckDB file; next: move it away"):
+        take_over(lake)
+
+
 def test_a_file_that_cannot_be_read_is_named_with_the_way_out(lake: Lake) -> None:
     lake.derived.mkdir(parents=True)
     lake.warehouse.write_bytes(b"no database" * 1000)
@@ -232,6 +271,7 @@ DIES: Final = """
 import os, shutil, sys
 from pathlib import Path
 from r2k_pipeline.lake import Lake
+from r2k_pipeline.generations import take_over
 from tests.unit.test_generations import put
 folder = Path(sys.argv[1])
 for steps in range(40):
@@ -246,7 +286,7 @@ for steps in range(40):
                 if left[0] < 0:
                     os._exit(9)
         sys.addaudithook(die)
-        put(lake, 2)
+        {does}
         os._exit(0)
     if os.waitpid(child, 0)[1] == 0:
         break
@@ -255,7 +295,7 @@ for steps in range(40):
 
 def test_a_run_killed_at_any_step_leaves_the_old_generation_or_the_new(tmp_path: Path) -> None:
     put(Lake.of(tmp_path / "lake", "files"), 1)
-    subprocess.run([sys.executable, "-c", DIES, str(tmp_path)], check=True)
+    subprocess.run([sys.executable, "-c", DIES.replace("{does}", "put(lake, 2)"), str(tmp_path)], check=True)
     seen = []
     for steps in range(len(list(tmp_path.iterdir())) - 1):
         lake = Lake.of(tmp_path / str(steps), "files")
@@ -270,6 +310,24 @@ def test_a_run_killed_at_any_step_leaves_the_old_generation_or_the_new(tmp_path:
     assert seen == sorted(seen), "the old one up to some step, the new one from there on"
     assert seen.count("0001") > 8
     assert seen[-1] == "0002"
+
+
+def test_a_take_over_killed_at_any_step_loses_no_generation(tmp_path: Path) -> None:
+    lake = Lake.of(tmp_path / "lake", "files")
+    put(lake, 1)
+    as_a_folder(lake)
+    shutil.rmtree(lake.generations)
+    subprocess.run([sys.executable, "-c", DIES.replace("{does}", "take_over(lake)"), str(tmp_path)], check=True)
+    killed = len(list(tmp_path.iterdir())) - 1
+    assert killed > 8
+    for steps in range(killed):
+        lake = Lake.of(tmp_path / str(steps), "files")
+        with lake.lock():
+            take_over(lake)
+        last = last_generation(lake)
+        assert last
+        assert last.row["generation_id"] == "0001"
+        assert ids_read(lake) == [("0001", "0001")]
 
 
 def read_in_a_loop(folder: Path, done: Event, reads: Semaphore, seen: "Queue[list[str]]") -> None:

@@ -7,6 +7,7 @@ from typing import Final
 
 import pytest
 
+from r2k_pipeline.contracts.meta import FetchLog
 from r2k_pipeline.contracts.prices import PriceBars
 from r2k_pipeline.errors import R2kError
 from r2k_pipeline.lake import Lake
@@ -97,6 +98,29 @@ def test_what_is_named_already_is_not_named_again(tmp_path: Path) -> None:
     end_run(lake, BEGAN, [f"raw/price_bars fetched: {message}"])
     code, said = status(lake)
     assert (code, said.count(message), "LAST RUN" in said) == (1, 1, False)
+
+
+def test_why_rows_are_held_is_said_once_with_the_command_of_this_lake(tmp_path: Path) -> None:
+    lake = publish(tmp_path, [mart_row("RUT", "2025-03-14")], source="live")
+    why = "^RUT: of 40 rows 40 would change: held, with 0 new ones"
+    stored = f"{why}; next: r2k accept '^RUT' --source live"
+    prices = dict.fromkeys(("open", "high", "low", "close"), 2044.0)
+    lake.hold(PriceBars, "^RUT", rows_of(PriceBars, [{"symbol": "^RUT", "session_date": "2025-03-14", **prices}]))
+    attempt = {
+        "item": "^RUT",
+        "table_name": "raw.price_bars",
+        "status": "held",
+        "message": stored,
+        "fetched_at": BEGAN.isoformat(),
+    }
+    lake.append(FetchLog, rows_of(FetchLog, [attempt]), BEGAN)
+    begin_run(lake, BEGAN)
+    mark_published(lake, "0123456789abcdef")
+    end_run(lake, BEGAN, [f"raw/price_bars fetched: {stored}"])
+    said = r2k(tmp_path, "status", "--lake", tmp_path, "--source", "live")
+    assert said.exit_code == 1
+    assert f"  HELD          {why}; next: r2k accept '^RUT' --source live --lake {tmp_path}\n" in said.output
+    assert "LAST RUN" not in said.output
 
 
 @pytest.mark.parametrize("item", ["^RUT", "raw"])

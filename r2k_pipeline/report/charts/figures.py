@@ -17,7 +17,7 @@ from r2k_pipeline.report.charts.outcomes import build_outcomes
 from r2k_pipeline.report.charts.review import build_review
 from r2k_pipeline.snapshot import Snapshot
 
-_PRICED: Final = "select market from marts.markets where index_symbol is not null order by market"
+_PRICED: Final = "select market from marts.markets where index_symbol is not null order by sort_order, market"
 """Markets without prices have no sessions, so no figures."""
 _UNSEEN: Final = "no finished session is known at this moment, so nothing is shown of it; next: r2k status"
 
@@ -58,7 +58,7 @@ def read_figures(snapshot: Snapshot, markets: Sequence[str] | None = None) -> Fi
 
 
 def _asked(snapshot: Snapshot, markets: Sequence[str] | None) -> list[str]:
-    """The markets with prices, all or those of `markets`, sorted. Raises R2kError where one is not known."""
+    """The markets with prices, all or those of `markets`, in their order. Raises R2kError where one is not known."""
     listed = [name for (name,) in snapshot.ask(_PRICED).fetchall()]
     if markets is None:
         return listed

@@ -46,13 +46,13 @@ class Known:
 
 
 def read_moments(snapshot: Snapshot) -> list[Moment]:
-    """Of each market that has a finished session, the last one; by market."""
+    """Of each market that has a finished session, the last one; in the order of the markets."""
     rows = snapshot.ask(
         """
         select market, name, session_date, known_at, index_symbol, price_series, m.is_inverse
         from latest() as l
         inner join marts.markets as m using (market)
-        order by market
+        order by place_of(market), market
         """
     ).fetchall()
     return [Moment(*row) for row in rows]

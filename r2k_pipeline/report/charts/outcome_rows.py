@@ -26,7 +26,9 @@ def read_outcomes(snapshot: Snapshot) -> Outcomes:
 
     Raises R2kError if the number of events differs from that of the statistics.
     """
-    statistics = snapshot.ask("select * from marts.setup_outcomes order by setup, market, horizon_sessions").pl()
+    statistics = snapshot.ask(
+        "select * from marts.setup_outcomes order by setup, place_of(market), market, horizon_sessions"
+    ).pl()
     sessions = snapshot.ask(
         "select market, session_date, known_at, close, is_inverse, setups_held "
         "from marts.positioning_vs_technicals order by all"

@@ -190,7 +190,7 @@ def _sections(rules: Rules, sentences: Sequence[Sentence]) -> Iterator[Said]:
 
 def read_notes(snapshot: Snapshot, wanted: Sequence[str] | None = None) -> Mapping[str, Note]:
     """The notes on `wanted` markets, or on all that have a finished session, by market. Raises R2kError."""
-    query = "select distinct market from marts.positioning_vs_technicals order by market"
+    query = "select distinct market from marts.positioning_vs_technicals order by place_of(market), market"
     markets = [name for (name,) in snapshot.ask(query).fetchall()] if wanted is None else wanted
     if wanted is None and not markets:
         raise no_session(snapshot, None)

@@ -144,7 +144,7 @@ def overview(snapshot: Snapshot, pages: Sequence[Page]) -> DataTable:
     """One line for each market that has a page, at its last session known."""
     query = f"""
         select {", ".join(c.key for c in _OVERVIEW)}, speculator_label, institution_label
-        from latest() order by market"""
+        from latest() order by place_of(market), market"""
     asked = ask(snapshot, query)
     shown = {page.market["market"] for page in pages}
     kept = Asked(tuple(row for row in asked.rows if row["market"] in shown), asked.query)
@@ -201,7 +201,7 @@ def outcomes(snapshot: Snapshot, market: str | None) -> DataTable:
     """What followed each setup, counted at the moment shown."""
     of_market = "" if market is None else "where market = $market"
     columns = ", ".join(c.key for c in _OUTCOME)
-    query = f"select {columns} from {OUTCOMES} {of_market} order by market, setup, horizon_sessions"
+    query = f"select {columns} from {OUTCOMES} {of_market} order by place_of(market), market, setup, horizon_sessions"
     return build_table(
         "outcomes",
         "What followed each setup",

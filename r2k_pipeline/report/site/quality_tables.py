@@ -69,7 +69,7 @@ def _coverage(snapshot: Snapshot, shown: Collection[str]) -> DataTable:
             count(*) filter (s.session_date > b.last_date) as behind
         from bars as b inner join marts.markets as k using (market)
         inner join marts.sessions as s on s.calendar = k.calendar and s.close_at <= $moment::timestamptz
-        group by all order by b.market"""
+        group by all order by any_value(k.sort_order), b.market"""
     mart = "marts.positioning_vs_technicals"
     columns = (
         Column(f"{mart}.market", link="{page}", verbatim=True),
@@ -99,8 +99,9 @@ def _reports(snapshot: Snapshot, shown: Collection[str]) -> DataTable:
         select h.market, h.report_type, h.first_date, h.last_date, h.reports,
             count(*) filter (r.report_date between h.first_date and h.last_date) - any_value(h.reports) as missing,
             count(*) filter (r.report_date > h.last_date) as behind
-        from held as h inner join staging.cot_releases as r on r.released_at <= $moment::timestamptz
-        group by all order by h.market, h.report_type"""
+        from held as h left join marts.markets as k using (market)
+        inner join staging.cot_releases as r on r.released_at <= $moment::timestamptz
+        group by all order by any_value(k.sort_order), h.market, h.report_type"""
     of = "marts.positioning_vintages"
     columns = (
         Column(f"{of}.market", link="{page}", verbatim=True),

@@ -47,6 +47,6 @@ def test_the_run_that_brings_the_change_is_red_and_the_next_one_is_not(
         assert said.startswith(
             f"{YEAR}: an archive of a year that is over has changed: 1 rows, e.g. 2024-03-12 239742;"
         )
-    (check,) = raw_result(CotReports, intake).check_results or ()
+    (check,) = raw_result(story.lake, CotReports, intake).check_results or ()
     assert check.passed == (not alarms)
     assert fetched(story, changed, "2025-01-09T20:00").alarms == ()

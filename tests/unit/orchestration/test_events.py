@@ -13,10 +13,10 @@ WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
 
 
 def check(
-    name: str, severity: dg.AssetCheckSeverity, *, passed: bool = False, **metadata: object
+    name: str, severity: dg.AssetCheckSeverity, *, passed: bool = False, table: str = "price_bars", **metadata: object
 ) -> dg.AssetCheckEvaluation:
     return dg.AssetCheckEvaluation(
-        asset_key=dg.AssetKey(["raw", "price_bars"]),
+        asset_key=dg.AssetKey(["raw", table]),
         check_name=name,
         passed=passed,
         metadata={
@@ -41,6 +41,15 @@ def test_only_errors_fail_a_run_line_by_line() -> None:
     assert failed_checks(CHECKS) == [
         f"raw/price_bars fetched: yahoo: {symbol}: no answer" for symbol in ("^RUT", "IWM")
     ]
+
+
+def test_a_file_of_bars_and_actions_fails_in_one_line() -> None:
+    both = [
+        check("fetched", ERROR, table=f"price_{rows}", failures="- IWM: no such file") for rows in ("bars", "actions")
+    ]
+    assert failed_checks(both) == ["raw/price_bars fetched: IWM: no such file"]
+    counts = [check(name, ERROR, rows=2) for name in ("negative_prices", "duplicates")]
+    assert len(failed_checks(counts)) == 2, "equal numbers of two checks are two findings"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import polars as pl
 
 from r2k_pipeline.folders import Folders
 from r2k_pipeline.report.charts.outcome_rows import read_outcomes
+from r2k_pipeline.shipped import shipped
 from r2k_pipeline.snapshot import Snapshot
 from r2k_pipeline.transforms.epochs import without_late_sessions
 from r2k_pipeline.transforms.setup_outcomes import build_setup_outcomes
@@ -41,6 +42,8 @@ def test_a_session_that_arrived_late_is_no_event_of_the_figure_either() -> None:
         connection.register("told", told)
         connection.sql("create table marts.positioning_vs_technicals as from mart")
         connection.sql("create table marts.setup_outcomes as from told")
+        connection.sql("create table marts.markets as select 'RUT' as market, 1 as sort_order")
+        connection.execute(shipped("sql/macros/place_of.sql").read_text("utf-8"))
         snapshot = Snapshot(Path(), connection, {}, max(closes), is_past=False, lake=Folders.at(Path()))
         events = read_outcomes(snapshot).events
     assert events["session_date"].to_list() == [days[10], days[30]]

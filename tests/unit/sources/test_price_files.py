@@ -256,7 +256,7 @@ def test_unread_files_are_notes_of_the_run_and_no_failures(folder: Path, tmp_pat
     story = replace(Story.begin(tmp_path / "lake"), desk=(FilePrices(folder), FileReports(folder)))
     intake, actions = story.fetch_prices("2024-06-01T12:00")
     assert (intake.failures.height, intake.total("rows_written"), len(intake.notes), actions.notes) == (0, 40, 1, ())
-    shown = raw_result(PriceBars, intake).metadata
+    shown = raw_result(story.lake, PriceBars, intake).metadata
     assert shown is not None
     assert shown[NOTES].value.endswith("- " + intake.notes[0])
 

@@ -152,6 +152,19 @@ def test_later_bars_change_no_earlier_row(seed: int, cut: int) -> None:
     assert_frame_equal(build_consolidations(bars.filter(pl.col("session_date") < day)), known, check_exact=True)
 
 
+@given(seed=st.integers(0, 10_000), older=st.integers(1, 400), level=st.floats(0.01, 100))
+@settings(max_examples=20, deadline=None)
+def test_older_bars_change_no_digit_of_a_range_that_is_found_with_them_too(seed: int, older: int, level: float) -> None:
+    """They may change which ranges there are: one that is open takes the place of one of its length."""
+    bars = bars_of(np.concatenate([wandering(seed + 1, older) * level, wandering(seed, 900)]))
+    state = ["start_date", "first_confirmed_date", "confirmed_date", "end_date"]
+    values = [*state, "low", "high", "core_low", "core_high", "tightness"]
+    alone, longer = (build_consolidations(rows).select(values) for rows in (bars[older:], bars))
+    same = longer.join(alone, on=state, how="semi", nulls_equal=True).sort(state)
+    assert same.height > alone.height / 2
+    assert_frame_equal(alone.join(longer, on=state, how="semi", nulls_equal=True).sort(state), same, check_exact=True)
+
+
 @given(seed=st.integers(0, 10_000), power=st.sampled_from([-4, 3]))
 @settings(max_examples=10, deadline=None)
 def test_scaling_all_prices_scales_all_ranges(seed: int, power: int) -> None:
