@@ -77,7 +77,7 @@ DERIVED: Final[Mapping[str, Measure]] = MappingProxyType(
                 own_relations={
                     "is": Relation(
                         Takes.TEXT,
-                        "which; without lengths any of SMA 50, 100, 200",
+                        "which; without lengths any of SMA 50, 100, 200; without it up or down",
                         'cross.is = "50x200 down"',
                         CROSS,
                     ),

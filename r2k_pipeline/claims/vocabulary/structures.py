@@ -78,7 +78,7 @@ def _cross(past: Past, relations: Mapping[str, Any], written: Mapping[str, str])
         if day > past.chosen.known_at.date():
             raise UnknownError(f"{day} was not known yet; next: give `until`")
     events = past.tables.rows(query, known=past.chosen.known_at, market=past.chosen.market)
-    fits = _cross_filter(relations.get("is", "down"))
+    fits = _cross_filter(relations.get("is", ""))
     found = [(day, name) for day, name in events if fits(name)]
     if "count_is" in relations:
         is_true = relations["count_is"].is_near(len(found))
@@ -111,12 +111,14 @@ def _last_cross(events: Sequence[tuple[date, str]], text: str, fits: Callable[[s
 
 
 def _cross_filter(text: str) -> Callable[[str], bool]:
-    """Whether a cross such as `50x200 down` is the one meant; without lengths, any of 50, 100 and 200."""
+    """Whether a cross such as `50x200 down` is the one meant.
+
+    `text` without lengths means any of 50, 100 and 200, an empty one either direction too.
+    """
     meant = _CROSS.fullmatch(text)
-    assert meant is not None  # as CROSS says
-    if meant[4]:
+    if meant and meant[4]:
         return lambda name: name.startswith(f"{text} ")
-    if meant[1]:
+    if meant and meant[1]:
         return lambda name: name == text
     return lambda name: name.endswith(text) and name.split(" ")[0] in ("50x100", "50x200", "100x200")
 

@@ -169,8 +169,12 @@ ROWS: Given = {
         }
     ],
     MovingAverageCrosses: [
-        {"market": "RUT", "session_date": day, "fast": 50, "slow": slow, "direction": way, "close": 2000.0}
-        for day, slow, way in (("2025-03-05", 100, "down"), ("2025-03-20", 200, "down"))
+        {"market": "RUT", "session_date": day, "fast": fast, "slow": slow, "direction": way, "close": 2000.0}
+        for day, fast, slow, way in (
+            ("2025-03-03", 100, 200, "up"),
+            ("2025-03-05", 50, 100, "down"),
+            ("2025-03-20", 50, 200, "down"),
+        )
     ],
     Levels: [
         {
@@ -292,8 +296,10 @@ def _judged(sandbox: Sandbox, folder: Path, words: str) -> dict[str, Verdict]:
         ('cross.is = "50x200 down", cross.since = 2025-03-17', "undetermined"),
         ('cross.is = "50x200 down", cross.within = 4', "holds"),
         ('cross.is = "50x100", cross.count_is = 1', "holds"),
-        ("cross.count_is = 1, cross.on = 2025-03-05", "holds"),
-        ("cross.count_is = 1, cross.on = 2025-03-13", "fails"),
+        ("cross.count_is = 2, cross.on = 2025-03-05", "holds"),
+        ("cross.count_is = 2, cross.on = 2025-03-13", "fails"),
+        ("cross.on = 2025-03-03", "holds"),
+        ('cross.is = "down", cross.on = 2025-03-03', "fails"),
         ('move.from = 2025-03-03, move.to = 2025-03-13, move.is = "-5.93 %"', "holds"),
         ('move.from = 2025-03-03, move.below = "-3 %"', "holds"),
         ("range.from = 2025-03-03, range.to = 2025-03-13, range.low = 1996, range.high = 2100", "holds"),
