@@ -197,7 +197,7 @@ def test_what_is_made_from_the_sample_says_so(sample: Published) -> None:
 
 
 def test_the_macros_answer_for_every_market(sample: Published) -> None:
-    markets = [("DJI",), ("NDX",), ("RUT",), ("SPX",)]
+    markets = [("RUT",), ("SPX",), ("NDX",), ("DJI",)]
     assert sample.query("select market from latest() where rsi_14 is not null") == markets
     assert sample.query("select market from as_of('2025-03-14 16:00-04') where session_date = '2025-03-14'") == markets
     assert sample.query("select count(*) > 0 from positioning('RUT', '2025-03-01', '2025-03-31')") == [(True,)]

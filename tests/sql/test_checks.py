@@ -60,7 +60,8 @@ def two_days(index: Row, etf: Row, future: Row | None = None) -> Given:
     """A quiet day of index, ETF and future, then these."""
     before = [price("^RUT", "2024-07-18", 2200), price("IWM", "2024-07-18", 220), price("RTY=F", "2024-07-18", 2210)]
     bars = [*before, index, etf, *([future] if future else [])]
-    return {MarketSymbols: RUSSELL, DailyPrices: bars}
+    sessions = [session("2024-07-18"), session("2024-07-19")]
+    return {MarketSymbols: RUSSELL, DailyPrices: bars, Sessions: sessions}
 
 
 ETF = price("IWM", "2024-07-19", 218, 220, 217)
@@ -80,6 +81,23 @@ def test_a_price_that_no_witness_comes_near_is_an_outlier(index: Row, column: st
     (evidence,) = found("price_outliers", two_days(index, ETF, FUTURE)).values()
     assert evidence.startswith(column)
     assert "IWM and RTY=F" in evidence
+
+
+def test_an_outlier_is_found_when_the_prices_of_all_witnesses_would_be_final() -> None:
+    slow = [symbol("^RUT", "index"), symbol("IWM", "proxy"), {**symbol("RTY=F", "future"), "final_minutes": 60}]
+    given_rows: Given = {**two_days(price("^RUT", "2024-07-19", 2180, 2261, 2175), ETF), MarketSymbols: slow}
+    final_at = datetime(2024, 7, 19, 22, tzinfo=UTC)
+    assert findings("price_outliers", given_rows, final_at - timedelta(minutes=1)).is_empty()
+    assert findings("price_outliers", given_rows, final_at)["known_at"].to_list() == [final_at]
+
+
+def test_cents_that_the_close_before_shows_are_known_then_whatever_the_future_says_later() -> None:
+    (index, *_), future = series("^RUT", [{}, {}]), price("RTY=F", "2024-01-02", 100, known_at="2024-01-02T22:00Z")
+    cents = price("^RUT", "2024-01-02", 10_000)
+    without = findings("values_off_by_100", {MarketSymbols: RUSSELL, DailyPrices: [index, cents]})
+    both = findings("values_off_by_100", {MarketSymbols: RUSSELL, DailyPrices: [index, cents, future]})
+    assert both.height == 1
+    assert both.equals(without)
 
 
 @pytest.mark.parametrize(
