@@ -88,7 +88,7 @@ def test_every_link_leads_somewhere(site: Site) -> None:
 
 
 def test_every_column_header_is_explained(site: Site) -> None:
-    headers = [header for page in site.pages.values() for header in page.headers]
+    headers = [header for name, page in site.pages.items() if name != "dictionary.html" for header in page.headers]
     assert len(headers) > 100
     assert all(header.startswith("dictionary.html#") for header in headers)
 

@@ -327,12 +327,16 @@ def test_a_damaged_raw_file_is_named_and_never_read(lake: Lake, logged: Path, da
 
 def test_a_file_that_is_whole_again_is_read_again(lake: Lake, logged: Path) -> None:
     body = logged.read_bytes()
-    logged.write_bytes(flip_a_bit(body))
+    written_at = logged.stat().st_mtime_ns
+
+    def write(content: bytes, later: int) -> None:
+        logged.write_bytes(content)
+        os.utime(logged, ns=(written_at, written_at + later))  # the system's clock may not have moved on since
+
+    write(flip_a_bit(body), later=1)
     with pytest.raises(R2kError):
         lake.read(PriceActions)
-    damaged_at = logged.stat().st_mtime_ns
-    logged.write_bytes(body)
-    os.utime(logged, ns=(damaged_at, damaged_at + 1))  # the system's clock may not have moved on since
+    write(body, later=2)
     assert lake.read(PriceActions).height == 28
 
 

@@ -133,7 +133,7 @@ def test_pages_are_built_for_screen_readers(small: Pages) -> None:
 
 
 def test_every_header_leads_to_the_dictionary(small: Pages) -> None:
-    headers = [header for page in small.pages.values() for header in page.headers]
+    headers = [header for name, page in small.pages.items() if name != "dictionary.html" for header in page.headers]
     assert headers
     assert all(header.startswith("dictionary.html#") for header in headers)
 
