@@ -1,6 +1,7 @@
 """`r2k run` on a folder of real files against a Dagster job of as many empty assets, as whole processes, in turn.
 
-Belongs here: wall and CPU time, peak memory, a second run that brings nothing new. Not here: what takes the time.
+Belongs here: wall and CPU time, peak memory, a second run that brings nothing new, a first run without Dagster. Not
+here: what takes the time.
 `python benchmarks/run.py [FILES [ROUNDS]]`, by default ../shared/real and 3; one warm-up round is not counted.
 """
 
@@ -95,14 +96,41 @@ def run_empty(shape: list[dict[str, Any]]) -> None:
     assert len(result.get_asset_materialization_events()) == sum(len(part["assets"]) for part in shape)
 
 
+def run_without_dagster(files: Path, lake: Path) -> None:
+    """What a first run fetches, builds and publishes, with nothing of Dagster."""
+    from r2k_pipeline.__main__ import collect_less_garbage, use_one_polars_thread  # noqa: PLC0415
+
+    use_one_polars_thread()
+    collect_less_garbage()
+    from r2k_pipeline.build import build_tables  # noqa: PLC0415
+    from r2k_pipeline.log.ingest import ingest_prices, ingest_reports  # noqa: PLC0415
+    from r2k_pipeline.publication import publish  # noqa: PLC0415
+    from r2k_pipeline.report.note.kept import new_notes  # noqa: PLC0415
+    from r2k_pipeline.runs import Run  # noqa: PLC0415
+    from r2k_pipeline.settings import read_settings  # noqa: PLC0415
+    from r2k_pipeline.tables.reference import MarketSymbols, Sessions  # noqa: PLC0415
+
+    run, first = Run.of(read_settings(source="files", files=files, lake=lake)), (MarketSymbols, Sessions)
+    outcomes = [*build_tables(run, first)]
+    ingest_prices(run, run.lake.read(Sessions))
+    ingest_reports(run)
+    outcomes += build_tables(run, given=first)
+    assert all(outcome.state == "built" for outcome in outcomes)
+    assert publish(run, new_notes).is_new
+    sys.stdout.flush()
+    os._exit(0)  # as `r2k` ends
+
+
 def one_round(files: Path, scratch: Path, number: int) -> dict[str, Cost]:
-    """The empty job, a first run into a fresh lake, a second run that finds nothing new."""
+    """The empty job, a first run into a fresh lake, a second run that finds nothing new, one without Dagster."""
     run = [R2K, "run", "--files", str(files), "--lake", str(scratch / f"lake_{number}")]
     empty = [sys.executable, __file__, "--empty", str(scratch / "shape.json")]
+    bare = [sys.executable, __file__, "--without-dagster", str(files), str(scratch / f"bare_{number}")]
     return {
         "empty job": measure(empty, scratch / "home_empty", scratch),
         "first run": measure(run, scratch / "home_r2k", scratch),
         "second run": measure(run, scratch / "home_r2k", scratch),
+        "without Dagster": measure(bare, scratch / "home_r2k", scratch),
     }
 
 
@@ -148,5 +176,7 @@ def main(files: str = str(REAL), rounds: str = "3") -> None:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--empty"]:
         run_empty(json.loads(Path(sys.argv[2]).read_text()))
+    elif sys.argv[1:2] == ["--without-dagster"]:
+        run_without_dagster(Path(sys.argv[2]), Path(sys.argv[3]))
     else:
         main(*sys.argv[1:])
