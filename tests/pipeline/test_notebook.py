@@ -2,10 +2,9 @@
 
 import importlib.util
 import os
-import runpy
+import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -26,17 +25,6 @@ class Typed:
     value: str
 
 
-@contextmanager
-def on_lake(sample: Published, folder: Path) -> Iterator[None]:
-    """In a folder that has nothing to do with it, with nothing set but the lake."""
-    with pytest.MonkeyPatch.context() as patched:
-        for name in [name for name in os.environ if name.startswith("R2K_")]:
-            patched.delenv(name)
-        patched.setenv("R2K_LAKE", str(sample.folder))
-        patched.chdir(folder)
-        yield
-
-
 def run_notebook(sample: Published, folder: Path, defs: Mapping[str, Any]) -> tuple[list[str], Mapping[str, Any]]:
     """What the cells show, as HTML, and what they define; `defs` stand in for the definitions of cells."""
     assert sample.result.exit_code == 0, sample.result.output
@@ -44,7 +32,11 @@ def run_notebook(sample: Published, folder: Path, defs: Mapping[str, Any]) -> tu
     assert spec is not None
     assert spec.loader is not None
     notebook = importlib.util.module_from_spec(spec)
-    with on_lake(sample, folder):
+    with pytest.MonkeyPatch.context() as patched:
+        for name in [name for name in os.environ if name.startswith("R2K_")]:
+            patched.delenv(name)
+        patched.setenv("R2K_LAKE", str(sample.folder))
+        patched.chdir(folder)
         spec.loader.exec_module(notebook)
         outputs, defined = notebook.app.run(defs=dict(defs))
     return [getattr(output, "text", str(output)) for output in outputs], defined
@@ -72,13 +64,15 @@ def test_the_notebook_is_read_only_and_says_so(sample: Published, tmp_path: Path
     assert not wal.exists()
 
 
-def test_the_notebook_runs_as_a_script_and_marimo_finds_nothing_wrong(
-    sample: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with on_lake(sample, tmp_path):
-        runpy.run_path(str(NOTEBOOK), run_name="__main__")
+def test_the_notebook_runs_as_a_script_and_marimo_finds_nothing_wrong(sample: Published, tmp_path: Path) -> None:
+    """In processes of their own: marimo's command line changes how all of click prints errors."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("R2K_")}
+    environment = {**clean, "R2K_LAKE": str(sample.folder), "PYTHONPATH": str(PROJECT)}
+    command = [sys.executable, NOTEBOOK]
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
     assert not list(tmp_path.iterdir())
-    monkeypatch.setattr(sys, "argv", ["marimo", "check", "--strict", str(NOTEBOOK)])
-    with pytest.raises(SystemExit) as ended:
-        runpy.run_module("marimo", run_name="__main__")
-    assert not ended.value.code, capsys.readouterr().out
+    checked = subprocess.run(
+        [sys.executable, "-m", "marimo", "check", "--strict", NOTEBOOK], capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stdout
