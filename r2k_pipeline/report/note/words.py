@@ -35,6 +35,7 @@ FLOW_LABELS: Final = {"net": "the net", "longs": "longs", "shorts": "shorts"}
 FRACTIONS: Final = ((0.225, "a fifth"), (0.29, "a quarter"), (0.42, "a third"), (0.6, "half"), (0.9, "three quarters"))
 """Words for a share, each up to its limit."""
 RSI_LIMITS: Final = (30, 70)
+"""The limits in the conditions of rules.toml. An RSI beside one is not rounded to it."""
 WHOLE: Final = 100
 """From here on a level is written in whole points."""
 THREE_YEARS: Final = 156
